@@ -1,0 +1,116 @@
+use iso_currency::Currency;
+use rust_decimal::Decimal;
+
+/// The largest amount that is believed of one order, in whole currency units.
+const AMOUNT_MAX: i64 = 1_000_000_000;
+
+/// Why a text is no amount.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AmountRejection {
+    /// Not digits with at most one point.
+    #[error("`{text}` is not an amount; write digits and a point, such as \"12.40\"")]
+    AmountIsNotANumber {
+        /// The text, shortened.
+        text: String,
+    },
+    /// Below zero.
+    #[error("`{amount}` is negative")]
+    AmountIsNegative {
+        /// The amount.
+        amount: Decimal,
+    },
+    /// More decimals than the currency has.
+    #[error("`{amount}` has {decimals} decimals, and {currency} has {decimals_max}")]
+    AmountHasTooManyDecimals {
+        /// The amount.
+        amount: Decimal,
+        /// Decimals found.
+        decimals: u32,
+        /// Decimals the currency has.
+        decimals_max: u32,
+        /// Its ISO 4217 code.
+        currency: &'static str,
+    },
+    /// More than anyone spends.
+    #[error("`{amount}` is above the {AMOUNT_MAX} that is believed of one amount")]
+    AmountIsAbsurd {
+        /// The amount.
+        amount: Decimal,
+    },
+}
+
+/// Decimals the currency has: 2 for EUR, 0 for JPY, 3 for KWD. ISO 4217 gives none for gold and
+/// the like; they are taken as whole.
+#[must_use]
+pub fn decimals(currency: Currency) -> u32 {
+    currency.exponent().map_or(0, u32::from)
+}
+
+/// Reads an amount such as `12.40`: digits and at most one point, no sign, no exponent.
+///
+/// # Errors
+/// Says what is wrong with the text.
+pub fn parse_amount(text: &str, currency: Currency) -> Result<Decimal, AmountRejection> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
+        && digits.len() <= 28;
+    let amount = match Decimal::from_str_exact(text) {
+        Ok(amount) if plain => amount,
+        _ => {
+            return Err(AmountRejection::AmountIsNotANumber {
+                text: text.chars().take(40).collect(),
+            });
+        }
+    };
+    if amount.is_sign_negative() && !amount.is_zero() {
+        return Err(AmountRejection::AmountIsNegative { amount });
+    }
+    if amount > Decimal::from(AMOUNT_MAX) {
+        return Err(AmountRejection::AmountIsAbsurd { amount });
+    }
+    if amount.scale() > decimals(currency) {
+        return Err(AmountRejection::AmountHasTooManyDecimals {
+            amount,
+            decimals: amount.scale(),
+            decimals_max: decimals(currency),
+            currency: currency.code(),
+        });
+    }
+    Ok(amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_exact_or_refused() {
+        let check = |text: &str, currency: Currency, expected: Result<&str, &str>| {
+            let found = parse_amount(text, currency);
+            assert_eq!(
+                found.as_ref().map(ToString::to_string).map_err(ToString::to_string),
+                expected.map(str::to_owned).map_err(str::to_owned),
+                "{text}"
+            );
+        };
+        let not_a_number = |text: &str| {
+            format!("`{text}` is not an amount; write digits and a point, such as \"12.40\"")
+        };
+        check("12.40", Currency::EUR, Ok("12.40"));
+        check("0", Currency::EUR, Ok("0"));
+        check("500", Currency::JPY, Ok("500"));
+        check("-1", Currency::EUR, Err("`-1` is negative"));
+        check("1.005", Currency::EUR, Err("`1.005` has 3 decimals, and EUR has 2"));
+        check("1.5", Currency::JPY, Err("`1.5` has 1 decimals, and JPY has 0"));
+        check(
+            "1000000000.01",
+            Currency::EUR,
+            Err("`1000000000.01` is above the 1000000000 that is believed of one amount"),
+        );
+        for text in ["", "abc", "1e5", "+1", "1,50", ".5", "1_000", "NaN", " 1", "1.2.3", "٣"] {
+            check(text, Currency::EUR, Err(&not_a_number(text)));
+        }
+        check(&"9".repeat(60), Currency::EUR, Err(&not_a_number(&"9".repeat(40))));
+    }
+}

@@ -1,0 +1,131 @@
+use std::fmt;
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
+
+/// Whole units of a wallet: points, stamps, minor currency units. Never negative, never a part,
+/// and never above [`Units::MAX`], so that a signed change of them always fits.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Units(i64);
+
+/// A number that is no amount of units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnitsRejection {
+    /// Below zero.
+    #[error("it is negative")]
+    UnitsAreNegative,
+    /// Above [`Units::MAX`].
+    #[error("it is more than {} units", Units::MAX)]
+    UnitsAreTooMany,
+}
+
+impl Units {
+    /// None.
+    pub const ZERO: Units = Units(0);
+    /// The most that one wallet holds or one request moves: 10^15, far above any programme and
+    /// far below where a 64-bit sum would overflow.
+    pub const MAX: Units = Units(1_000_000_000_000_000);
+
+    /// # Errors
+    /// The number is negative or above [`Units::MAX`].
+    pub const fn new(number: i64) -> Result<Units, UnitsRejection> {
+        if number < 0 {
+            Err(UnitsRejection::UnitsAreNegative)
+        } else if number > Self::MAX.0 {
+            Err(UnitsRejection::UnitsAreTooMany)
+        } else {
+            Ok(Units(number))
+        }
+    }
+
+    /// The whole units in a decimal, the part of a unit dropped.
+    ///
+    /// # Errors
+    /// The decimal is negative or above [`Units::MAX`].
+    pub fn from_decimal_floor(decimal: Decimal) -> Result<Units, UnitsRejection> {
+        if decimal.is_sign_negative() && !decimal.is_zero() {
+            return Err(UnitsRejection::UnitsAreNegative);
+        }
+        decimal.floor().to_i64().map_or(Err(UnitsRejection::UnitsAreTooMany), Units::new)
+    }
+
+    /// The number of units.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The sum, or nothing if it is above [`Units::MAX`].
+    #[must_use]
+    pub fn checked_add(self, other: Units) -> Option<Units> {
+        self.0.checked_add(other.0).and_then(|sum| Units::new(sum).ok())
+    }
+
+    /// The difference, or nothing if it is below zero.
+    #[must_use]
+    pub fn checked_sub(self, other: Units) -> Option<Units> {
+        self.0.checked_sub(other.0).and_then(|rest| Units::new(rest).ok())
+    }
+
+    /// What they are worth at `worth` currency units each, or nothing on overflow.
+    #[must_use]
+    pub fn checked_worth(self, worth: Decimal) -> Option<Decimal> {
+        Decimal::from(self.0).checked_mul(worth)
+    }
+}
+
+impl TryFrom<i64> for Units {
+    type Error = UnitsRejection;
+    fn try_from(number: i64) -> Result<Units, UnitsRejection> {
+        Units::new(number)
+    }
+}
+
+impl From<Units> for i64 {
+    fn from(units: Units) -> i64 {
+        units.0
+    }
+}
+
+impl fmt::Display for Units {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_unit_are_dropped_and_bounds_hold() {
+        let check = |text: &str, expected: Result<i64, UnitsRejection>| {
+            let decimal: Decimal = text.parse().unwrap();
+            assert_eq!(Units::from_decimal_floor(decimal).map(Units::get), expected, "{text}");
+        };
+        check("12.99", Ok(12));
+        check("0", Ok(0));
+        check("-0.00", Ok(0));
+        check("-0.01", Err(UnitsRejection::UnitsAreNegative));
+        check("1000000000000000.9", Ok(1_000_000_000_000_000));
+        check("1000000000000001", Err(UnitsRejection::UnitsAreTooMany));
+        check("79228162514264337593543950335", Err(UnitsRejection::UnitsAreTooMany));
+    }
+
+    #[test]
+    fn sums_and_differences_leave_no_bounds() {
+        assert_eq!(Units::MAX.checked_add(Units(1)), None);
+        assert_eq!(Units(1).checked_sub(Units(2)), None);
+        assert_eq!(Units(2).checked_sub(Units(2)), Some(Units::ZERO));
+    }
+}

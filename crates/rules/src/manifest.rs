@@ -1,0 +1,218 @@
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use chrono_tz::Tz;
+use iso_currency::Currency;
+use ledger::activity::PURCHASE;
+use ledger::programme::{ActivityPolicy, FieldKind};
+use ledger::{Expiry, MerchantId, Programme, WalletName, WalletPolicy};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::mistake::{Mistake, did_you_mean};
+use crate::source::MANIFEST;
+
+/// The wallet meant where none is named, unless the manifest says otherwise.
+const MAIN_WALLET: &str = "points";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "the manifest's settings")]
+struct Manifest {
+    name: String,
+    currency: Spanned<String>,
+    time_zone: Spanned<String>,
+    main_wallet: Option<Spanned<String>>,
+    wallets: BTreeMap<Spanned<String>, Wallet>,
+    #[serde(default)]
+    activities: BTreeMap<String, Activity>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "the settings of a wallet")]
+struct Wallet {
+    #[serde(default = "yes")]
+    spendable: bool,
+    worth: Option<Spanned<String>>,
+    expires: Option<Spanned<Expires>>,
+    #[serde(default)]
+    pending_days: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "when units expire, such as `{ months = 12, end_of = \"month\" }`"
+)]
+struct Expires {
+    days: Option<i64>,
+    months: Option<i64>,
+    years: Option<i64>,
+    end_of: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, expecting = "the settings of an activity")]
+struct Activity {
+    #[serde(default)]
+    fields: BTreeMap<String, FieldKind>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// The longest term: a lot that is to stay longer is one that never expires.
+const TERM_MAX: i64 = 1200;
+
+impl Expires {
+    fn terms(&self) -> Result<Expiry, String> {
+        let whole = |number: i64| {
+            u32::try_from(number).ok().filter(|_| number <= TERM_MAX * 31).ok_or_else(|| {
+                format!("`{number}` is not a term; write a number from 0 up to {TERM_MAX} months")
+            })
+        };
+        match (self.days, self.months, self.years, self.end_of.as_deref()) {
+            (Some(days), None, None, None) => Ok(Expiry::AfterDays(whole(days)?)),
+            (None, Some(months), None, None) => Ok(Expiry::AfterMonths(whole(months)?)),
+            (None, Some(months), None, Some("month")) => Ok(Expiry::EndOfMonth(whole(months)?)),
+            (None, None, Some(years), Some("year")) => Ok(Expiry::EndOfYear(whole(years)?)),
+            _ => Err("is one of `{ days = 90 }`, `{ months = 12 }`, \
+                      `{ months = 12, end_of = \"month\" }`, `{ years = 1, end_of = \"year\" }`"
+                .to_owned()),
+        }
+    }
+}
+
+/// Reads the manifest into the merchant's policy.
+pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<Mistake>> {
+    let manifest: Manifest = toml::from_str(text).map_err(|error| {
+        let message = error.message().replace('\n', " ");
+        let mistake = match error.span() {
+            Some(span) => Mistake::at_byte(MANIFEST, text, span.start, message),
+            None => Mistake::of_file(MANIFEST, message),
+        };
+        vec![mistake]
+    })?;
+
+    let mut mistakes = Vec::new();
+    let mut wrong = |span: Range<usize>, message: String| {
+        mistakes.push(Mistake::at_byte(MANIFEST, text, span.start, message));
+    };
+
+    let currency = Currency::from_code(manifest.currency.get_ref());
+    if currency.is_none() {
+        wrong(
+            manifest.currency.span(),
+            format!(
+                "`{}` is not a currency; write its ISO code, such as \"EUR\"",
+                manifest.currency.get_ref()
+            ),
+        );
+    }
+    let time_zone = manifest.time_zone.get_ref().parse::<Tz>();
+    if time_zone.is_err() {
+        let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        wrong(
+            manifest.time_zone.span(),
+            format!(
+                "`{}` is not a time zone{}",
+                manifest.time_zone.get_ref(),
+                did_you_mean(manifest.time_zone.get_ref(), known)
+            ),
+        );
+    }
+
+    let mut wallets = BTreeMap::new();
+    for (name, wallet) in &manifest.wallets {
+        let parsed = match WalletName::parse(name.get_ref()) {
+            Ok(parsed) => parsed,
+            Err(reason) => {
+                wrong(
+                    name.span(),
+                    format!("`{}` is no name for a wallet: {reason}", name.get_ref()),
+                );
+                continue;
+            }
+        };
+        let worth = wallet.worth.as_ref().and_then(|worth| {
+            let amount = Decimal::from_str_exact(worth.get_ref()).ok();
+            let amount = amount.filter(|amount| !amount.is_sign_negative());
+            if amount.is_none() {
+                wrong(
+                    worth.span(),
+                    format!(
+                        "`{}` is not what a unit is worth; write an amount such as \"0.01\"",
+                        worth.get_ref()
+                    ),
+                );
+            }
+            amount
+        });
+        let expires = match wallet
+            .expires
+            .as_ref()
+            .map(|expires| (expires.span(), expires.get_ref().terms()))
+        {
+            None => Expiry::Never,
+            Some((_, Ok(terms))) => terms,
+            Some((span, Err(message))) => {
+                wrong(span, format!("`expires` of `{}`: {message}", name.get_ref()));
+                continue;
+            }
+        };
+        let pending_days = match &wallet.pending_days {
+            None => 0,
+            Some(days) => match u32::try_from(*days.get_ref()).ok().filter(|days| *days <= 3660) {
+                Some(days) => days,
+                None => {
+                    wrong(
+                        days.span(),
+                        format!("`{}` is not a number of days from 0 to 3660", days.get_ref()),
+                    );
+                    continue;
+                }
+            },
+        };
+        wallets.insert(
+            parsed,
+            WalletPolicy { spendable: wallet.spendable, worth, expires, pending_days },
+        );
+    }
+
+    let main_wallet = manifest.main_wallet.as_ref().map_or(MAIN_WALLET, |name| name.get_ref());
+    let main = WalletName::parse(main_wallet).ok().filter(|name| wallets.contains_key(name));
+    if main.is_none() {
+        let span = manifest.main_wallet.as_ref().map_or(0..0, Spanned::span);
+        wrong(
+            span,
+            format!(
+                "there is no wallet `{main_wallet}`{}; rules without `into` pay into it, so list it \
+                 under [wallets.{main_wallet}] or name another in `main_wallet`",
+                did_you_mean(main_wallet, wallets.keys().map(WalletName::as_str))
+            ),
+        );
+    }
+
+    let mut activities: BTreeMap<String, ActivityPolicy> = manifest
+        .activities
+        .into_iter()
+        .map(|(name, activity)| (name, ActivityPolicy { fields: activity.fields }))
+        .collect();
+    activities.entry(PURCHASE.to_owned()).or_default();
+
+    match (currency, time_zone, main) {
+        (Some(currency), Ok(time_zone), Some(main_wallet)) if mistakes.is_empty() => {
+            Ok(Programme {
+                merchant: merchant.clone(),
+                name: manifest.name,
+                currency,
+                time_zone,
+                main_wallet,
+                wallets,
+                activities,
+            })
+        }
+        _ => Err(mistakes),
+    }
+}
