@@ -83,6 +83,7 @@ def check(text):
     """Yields what was found in order, a sentence at a time. Raises Unsound at the first step that
     finds mistakes, with all the mistakes of that step."""
     source = parse(text)
+    yield agree(code, source)
     result = transform(source)
     yield f"the template becomes {len(result['Resources'])} resources, and SAM knows every policy in it"
     for step in (table, functions, api, schedules):
@@ -103,6 +104,17 @@ def parse(text):
     if not isinstance(source, dict) or not isinstance(source.get("Resources"), dict):
         raise Unsound("the template has no resources")
     return source
+
+
+def code(source):
+    places = {
+        name: resource["Properties"].get("CodeUri")
+        for name, resource in source["Resources"].items()
+        if resource.get("Type") == "AWS::Serverless::Function"
+    }
+    # Each function is the binary of the same name, where `cargo lambda build` leaves it.
+    yield "where the code lies", places, {name: f"../target/lambda/{name.lower()}/" for name in FUNCTIONS}
+    return f"the code of the {len(places)} functions is taken from where it is built"
 
 
 def transform(source):
@@ -320,6 +332,7 @@ PLANTED = {
         "      Policies:\n        - DynamoDBCrudPolicy:\n            TableName: !Ref Table\n",
         "what `Enroll` may do",
     ),
+    "code that is taken from elsewhere": ("lambda/earn/", "lambda/ern/", "where the code lies"),
     "a misspelt property of a function": ("      CodeUri:", "      MemroySize: 512\n      CodeUri:", "MemroySize"),
     "a misspelt property of the table": ("      BillingMode:", "      BilingMode:", "how the table is billed"),
     "a misspelt property that nothing here asks for": ("SqsManagedSseEnabled", "SqsManagedSseEnable", "cfn-lint"),

@@ -1,0 +1,42 @@
+//! What the functions share: their state, who calls, what is asked, and how answers and refusals
+//! look on the wire.
+//!
+//! Read the modules in this order.
+
+/// An activity as a client writes it.
+mod activity;
+/// JSON bodies and paths, refused with the place of what is wrong.
+mod body;
+/// The active bundle of each merchant, compiled and kept.
+mod bundles;
+/// The way of every request that changes a member.
+mod change;
+/// The only place that reads the clock.
+mod clock;
+/// Running as a Lambda.
+mod host;
+/// Who calls, and for which merchant.
+mod identity;
+/// `Idempotency-Key` and `dry_run`.
+mod key;
+/// Refusals as `application/problem+json`.
+mod problem;
+/// Why a request is refused: each rejection with its status and code, in one match.
+mod refusal;
+/// What every function holds.
+mod state;
+/// Entries as a client reads them.
+mod view;
+
+pub use activity::{ActivityBody, OrderBody};
+pub use body::{BODY_BYTES_MAX, Body, InPath, InQuery};
+pub use bundles::{PublishError, publish};
+pub use change::{Change, change};
+pub use clock::Clock;
+pub use host::{client, from_environment, log, serve};
+pub use identity::{Caller, DEVELOPMENT_VARIABLE, Identity, TOKEN_PREFIX};
+pub use key::{IdempotencyKey, Mode};
+pub use problem::Problem;
+pub use refusal::Refusal;
+pub use state::Api;
+pub use view::EntryView;

@@ -1,0 +1,15 @@
+//! Regulars on a laptop: an embedded DynamoDB, and one server with every function's routes.
+//!
+//! There is no second storage implementation. The functions speak to the embedded database through
+//! the AWS SDK and HTTP, as they do to the real one.
+
+/// Every function's routes in one router.
+mod app;
+/// The embedded DynamoDB.
+mod database;
+/// Folders of rules into the table.
+mod publish;
+
+pub use app::app;
+pub use database::{Database, DatabaseError, REGION, TABLE};
+pub use publish::{FolderError, folders, publish_all, publish_folder};

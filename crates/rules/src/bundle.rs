@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use ledger::entry::Gives;
 use ledger::{
-    Activity, Member, MerchantId, Moment, Order, Paid, Programme, Taken, Units, WalletName, cap,
+    Activity, Decision, Member, MerchantId, Moment, Order, Paid, Programme, Taken, Units,
+    WalletName, cap,
 };
 use rhai::Dynamic;
 use rust_decimal::Decimal;
@@ -183,6 +184,26 @@ impl Bundle {
             }
         }
         Ok(None)
+    }
+
+    /// Has something decided for a member as it stands now, and lets the tier follow. The rules see
+    /// the tier that holds now, however late anyone has written it down; the entry tells the change
+    /// since the entry before.
+    ///
+    /// # Errors
+    /// `decide` said no, or a tier's condition failed.
+    pub fn settle<R: From<RuleFailure>>(
+        &self,
+        member: &Member,
+        now: Moment,
+        decide: impl FnOnce(&Member) -> Result<Decision, R>,
+    ) -> Result<Decision, R> {
+        let mut seen = member.clone();
+        seen.tier = self.tier(member, now)?;
+        let mut decision = decide(&seen)?;
+        decision.member.tier.clone_from(&member.tier);
+        let tier = self.tier(&decision.member, now)?;
+        Ok(ledger::tier::settle(decision, tier))
     }
 
     /// The names of the tiers, the lowest first.

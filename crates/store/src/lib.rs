@@ -1,0 +1,39 @@
+//! The store: one DynamoDB table through the AWS SDK, and the only place that knows its attribute
+//! names.
+//!
+//! A request is [`Store::perform`]: load, decide, commit. What is decided is the caller's, as a
+//! function from the member to a decision; that it happens once, whole, and is remembered, is the
+//! store's.
+//!
+//! Read the modules in this order.
+
+/// Bundles: immutable revisions, and which of them is active.
+mod bundles;
+/// Members that need the scheduled run.
+mod due;
+/// A person joins: one conditional write.
+mod enroll;
+/// What can go wrong between here and the table.
+mod error;
+/// Members and records as items.
+mod item;
+/// Capacity units, as DynamoDB counts them.
+mod meter;
+/// Load, decide, commit.
+mod perform;
+/// Reads: a member, its statement, everything.
+mod read;
+/// What is remembered of one operation: the entry and the answer given.
+mod record;
+/// Keys, indexes and the table itself.
+mod table;
+
+pub use bundles::StoredBundle;
+pub use due::{Due, Page};
+pub use enroll::Enrolled;
+pub use error::StoreError;
+pub use meter::{Cost, Meter};
+pub use perform::{Answer, Failure, Performed};
+pub use read::{Row, Statement};
+pub use record::{Fingerprint, Operation, Record};
+pub use table::{MemberKey, SHARDS, Store};

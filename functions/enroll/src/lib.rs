@@ -1,0 +1,108 @@
+//! `POST /v1/members`: a person joins.
+//!
+//! The client chooses the member's id, so enrolling again is harmless by itself and needs no
+//! idempotency key: the same data get the first answer again, other data a 409.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::{Api, Body, Caller, Problem, Refusal};
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use ledger::enroll::{Enrolment, decide};
+use ledger::{Member, MemberId, Moment};
+use serde::{Deserialize, Serialize};
+use store::{Enrolled, MemberKey};
+
+/// The most attributes of a member, and the most characters of their names and values. A member's
+/// item is written whole at every request, so it is kept small.
+const ATTRIBUTES_MAX: usize = 10;
+const ATTRIBUTE_NAME_LENGTH_MAX: usize = 30;
+const ATTRIBUTE_LENGTH_MAX: usize = 64;
+/// The most tags of a member, and the most characters of one.
+const TAGS_MAX: usize = 20;
+const TAG_LENGTH_MAX: usize = 30;
+
+/// The function's routes.
+pub fn router(api: Api) -> Router {
+    Router::new().route("/v1/members", post(enroll)).with_state(api)
+}
+
+/// The enrolment as a client writes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an enrolment")]
+struct EnrolmentBody {
+    id: String,
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
+    #[serde(default)]
+    tags: BTreeSet<String>,
+}
+
+/// The answer. It says only what never changes, so that it is the same at every repeat.
+#[derive(Debug, Serialize)]
+struct AnswerBody {
+    member: MemberId,
+    enrolled_at: Moment,
+}
+
+async fn enroll(
+    State(api): State<Api>,
+    caller: Caller,
+    body: Body<EnrolmentBody>,
+) -> Result<Response, Problem> {
+    // A merchant without rules has no programme to join.
+    api.bundle(&caller.merchant).await?;
+    let enrolment = check(body.value)?;
+    let at = MemberKey { merchant: caller.merchant, member: enrolment.id.clone() };
+    let member = decide(enrolment, api.clock.now());
+    match api.store.enroll(&at, member, body.fingerprint).await? {
+        Enrolled::New(member) => {
+            tracing::info!(member = %at, "enroll {at}");
+            Ok(respond(member, false))
+        }
+        Enrolled::Before(member) => Ok(respond(member, true)),
+        Enrolled::NameIsTaken => Err(Refusal::MemberIdIsTaken(at.member).into()),
+    }
+}
+
+fn respond(member: Member, replayed: bool) -> Response {
+    let body = AnswerBody { member: member.id, enrolled_at: member.enrolled_at };
+    let mut response = (StatusCode::CREATED, Json(body)).into_response();
+    if replayed {
+        let header = HeaderName::from_static("idempotency-replayed");
+        response.headers_mut().insert(header, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+fn check(body: EnrolmentBody) -> Result<Enrolment, Refusal> {
+    let wrong = |pointer: String, reason: String| Err(Refusal::FieldIsWrong { pointer, reason });
+    let id = MemberId::parse(&body.id)
+        .map_err(|reason| Refusal::MemberIdIsWrong { pointer: Some("/id".to_owned()), reason })?;
+    if body.attributes.len() > ATTRIBUTES_MAX {
+        let reason =
+            format!("there are {}, and {ATTRIBUTES_MAX} are allowed", body.attributes.len());
+        return wrong("/attributes".to_owned(), reason);
+    }
+    for (name, value) in &body.attributes {
+        if !fits(name, ATTRIBUTE_NAME_LENGTH_MAX) || !fits(value, ATTRIBUTE_LENGTH_MAX) {
+            let reason = format!(
+                "a name has 1 to {ATTRIBUTE_NAME_LENGTH_MAX} characters and a value 1 to \
+                 {ATTRIBUTE_LENGTH_MAX}"
+            );
+            return wrong(format!("/attributes/{name}"), reason);
+        }
+    }
+    if body.tags.len() > TAGS_MAX || !body.tags.iter().all(|tag| fits(tag, TAG_LENGTH_MAX)) {
+        let reason = format!("at most {TAGS_MAX} tags of 1 to {TAG_LENGTH_MAX} characters");
+        return wrong("/tags".to_owned(), reason);
+    }
+    Ok(Enrolment { id, attributes: body.attributes, tags: body.tags })
+}
+
+fn fits(text: &str, length_max: usize) -> bool {
+    (1..=length_max).contains(&text.chars().count())
+}

@@ -1,0 +1,221 @@
+//! The scheduled run: it writes down the lots that have run out.
+//!
+//! Nothing waits for it. A lapsed lot cannot be spent from the second it lapses; the run makes the
+//! ledger say so. It finds its members in the due index, shard by shard, and the index is its only
+//! checkpoint: a member that has been written down is no longer due, so a run that was cut short is
+//! resumed by starting another, and a run too many finds nothing to do.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use api::{Api, Problem, Refusal};
+use futures::StreamExt;
+use ledger::{Decision, Member, Moment, Posting};
+use rules::RuleFailure;
+use serde::{Deserialize, Serialize};
+use store::{Answer, Due, Failure, Fingerprint, MemberKey, Operation, Page, SHARDS, StoreError};
+
+/// Shards that one run works on side by side, and members of a shard.
+const SHARDS_AT_ONCE: usize = 4;
+const MEMBERS_AT_ONCE: usize = 4;
+/// Members read from the index at a time.
+const PAGE: u32 = 200;
+/// Time before the function's deadline at which no further page is begun.
+const DEADLINE_MARGIN: Duration = Duration::from_secs(20);
+
+/// What the schedule hands over. Without shards, all.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "the schedule's event")]
+pub struct Event {
+    /// Which shards this run is for.
+    pub shards: Shards,
+}
+
+/// Shards from one to another, both included.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "shards such as {\"from\": 0, \"to\": 63}")]
+pub struct Shards {
+    from: u8,
+    to: u8,
+}
+
+impl Default for Shards {
+    fn default() -> Shards {
+        Shards { from: 0, to: SHARDS - 1 }
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Summary {
+    /// Members that were due.
+    pub due: u64,
+    /// Members that something was written down for.
+    pub expired: u64,
+    /// Units that ran out, by merchant and wallet.
+    pub units: BTreeMap<String, i64>,
+    /// Whether all that was due has been looked at; if not, the next run goes on.
+    pub finished: bool,
+}
+
+/// Why a run failed. What it had done stays done.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpireError {
+    /// The event names shards that do not exist.
+    #[error("the event asks for shards {from} to {to}, and there are 0 to {}", SHARDS - 1)]
+    ShardIsUnknown {
+        /// The first.
+        from: u8,
+        /// The last.
+        to: u8,
+    },
+    /// Some members could not be done; the log names each.
+    #[error("{failed} of {due} due members could not be expired; the first, {member}: {reason}")]
+    MembersFailed {
+        /// How many.
+        failed: u64,
+        /// Out of how many.
+        due: u64,
+        /// One of them.
+        member: MemberKey,
+        /// Why it could not.
+        reason: String,
+    },
+    /// The index could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Looks at every member of the shards that is due, and stops early rather than be cut off.
+///
+/// # Errors
+/// A shard could not be read, or members could not be done. The others have been.
+pub async fn run(
+    api: &Api,
+    event: &Event,
+    time_left: Option<Duration>,
+) -> Result<Summary, ExpireError> {
+    let Shards { from, to } = event.shards;
+    if from > to || to >= SHARDS {
+        return Err(ExpireError::ShardIsUnknown { from, to });
+    }
+    let stop_at = time_left.map(|left| Instant::now() + left.saturating_sub(DEADLINE_MARGIN));
+    let shards: Vec<Result<Tally, StoreError>> = futures::stream::iter(from..=to)
+        .map(|number| shard(api, number, stop_at))
+        .buffer_unordered(SHARDS_AT_ONCE)
+        .collect()
+        .await;
+    let mut all = Tally { finished: true, ..Tally::default() };
+    for tally in shards {
+        all.add(tally?);
+    }
+    let due = all.due;
+    if let Some((member, reason)) = all.first_failure {
+        return Err(ExpireError::MembersFailed { failed: all.failed, due, member, reason });
+    }
+    Ok(Summary { due, expired: all.expired, units: all.units, finished: all.finished })
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    due: u64,
+    expired: u64,
+    failed: u64,
+    first_failure: Option<(MemberKey, String)>,
+    units: BTreeMap<String, i64>,
+    finished: bool,
+}
+
+impl Tally {
+    fn add(&mut self, other: Tally) {
+        self.due += other.due;
+        self.expired += other.expired;
+        self.failed += other.failed;
+        self.first_failure = self.first_failure.take().or(other.first_failure);
+        self.finished &= other.finished;
+        for (wallet, units) in other.units {
+            *self.units.entry(wallet).or_default() += units;
+        }
+    }
+}
+
+async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally, StoreError> {
+    let now = api.clock.now();
+    let mut tally = Tally { finished: true, ..Tally::default() };
+    let mut next = Some(Page::default());
+    while let Some(page) = next {
+        if stop_at.is_some_and(|stop_at| Instant::now() >= stop_at) {
+            tally.finished = false;
+            break;
+        }
+        // The page is read on from where the last one ended, not from the start: the index lags,
+        // and a member that keeps failing must not hold up the ones behind it.
+        let (due, following) = api.store.due(number, now, page, PAGE).await?;
+        let mut members = futures::stream::iter(due)
+            .map(async |due| (expire(api, &due, now).await, due.member))
+            .buffer_unordered(MEMBERS_AT_ONCE);
+        while let Some((outcome, member)) = members.next().await {
+            tally.due += 1;
+            match outcome {
+                Ok(None) => {}
+                Ok(Some(postings)) => {
+                    tally.expired += 1;
+                    for posting in postings {
+                        let wallet = format!("{}/{}", member.merchant, posting.wallet);
+                        *tally.units.entry(wallet).or_default() -= posting.change;
+                    }
+                }
+                Err(reason) => {
+                    tracing::error!(member = %member, reason, "expire {member} failed: {reason}");
+                    tally.failed += 1;
+                    tally.first_failure.get_or_insert((member, reason));
+                }
+            }
+        }
+        next = following;
+    }
+    Ok(tally)
+}
+
+/// Why a member's expiry is not decided.
+enum Refused {
+    /// Nothing has run out: it was done already, or spent before it ran out.
+    NothingIsDue,
+    Rule(RuleFailure),
+}
+
+impl From<RuleFailure> for Refused {
+    fn from(failure: RuleFailure) -> Refused {
+        Refused::Rule(failure)
+    }
+}
+
+/// Writes down what has run out for one member, and says what, or nothing where nothing has.
+async fn expire(api: &Api, due: &Due, now: Moment) -> Result<Option<Vec<Posting>>, String> {
+    let say = |problem: Problem| format!("{}: {}", problem.code(), problem.detail());
+    let at = &due.member;
+    let bundle = api.bundle(&at.merchant).await.map_err(say)?;
+    // What keeps it from happening twice is the condition on the member's version. The key only
+    // names the entry: by what was due, and by the run, since a purchase that is told late can make
+    // the same moment due again.
+    let key = format!("{} {}", due.at.timestamp(), now.timestamp());
+    let operation = Operation::new("expire", &key, Fingerprint::of(&serde_json::Value::Null));
+    let decide = |member: Option<&Member>| -> Result<(Decision, Answer), Refused> {
+        let member = member.ok_or(Refused::NothingIsDue)?;
+        let decision = bundle.settle(member, now, |seen| {
+            ledger::expire::decide(seen, now).ok_or(Refused::NothingIsDue)
+        })?;
+        let body = serde_json::value::RawValue::NULL.to_owned();
+        Ok((decision, Answer { bundle: bundle.hash().to_string(), status: 200, body }))
+    };
+    match api.store.perform(at, &operation, decide).await {
+        Ok(done) => Ok(Some(done.record.entry.postings)),
+        Err(Failure::Rejected(Refused::NothingIsDue)) => Ok(None),
+        Err(Failure::Rejected(Refused::Rule(failure))) => Err(failure.to_string()),
+        Err(Failure::KeyIsReusedWithAnotherBody) => {
+            Err(say(Refusal::KeyIsReusedWithAnotherBody.into()))
+        }
+        Err(Failure::Busy) => Err(say(Refusal::Busy.into())),
+        Err(Failure::Store(error)) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,240 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use ledger::money::parse_amount;
+use ledger::programme::FieldKind;
+use ledger::{Activity, FieldValue, Line, Moment, Order, Programme};
+use rules::did_you_mean;
+use rust_decimal::Decimal;
+use serde::de::{self, Deserializer, Unexpected, Visitor};
+use serde::{Deserialize, Serialize};
+
+use crate::Refusal;
+
+/// The most lines of an order.
+const LINES_MAX: usize = 500;
+/// The most characters of an id, an article number, a category, a channel.
+const WORD_LENGTH_MAX: usize = 64;
+/// The most characters of a text field.
+const TEXT_LENGTH_MAX: usize = 200;
+
+/// An activity as a client writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an activity")]
+pub struct ActivityBody {
+    #[serde(rename = "type")]
+    kind: String,
+    id: Option<String>,
+    at: Option<At>,
+    order: Option<OrderBody>,
+    channel: Option<String>,
+    payment: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, serde_json::Value>,
+}
+
+/// An order as a client writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an order")]
+pub struct OrderBody {
+    total: Amount,
+    #[serde(default)]
+    lines: Vec<LineBody>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a line of an order")]
+struct LineBody {
+    sku: String,
+    category: Option<String>,
+    quantity: Quantity,
+    price: Amount,
+}
+
+impl ActivityBody {
+    /// The activity, checked against the programme. One without an id has the request's key for it;
+    /// one without a time happened now.
+    ///
+    /// # Errors
+    /// Something is unknown or out of bounds; the pointer says where.
+    pub fn check(self, programme: &Programme, key: &str, now: Moment) -> Result<Activity, Refusal> {
+        let Some(policy) = programme.activities.get(&self.kind) else {
+            let known = programme.activities.keys().map(String::as_str);
+            let hint = did_you_mean(&self.kind, known);
+            return Err(Refusal::ActivityIsUnknown { kind: self.kind, hint });
+        };
+        if self.kind == ledger::activity::PURCHASE && self.order.is_none() {
+            return Err(wrong("/order", "a purchase has an order".to_owned()));
+        }
+        let mut fields = BTreeMap::new();
+        for (name, value) in self.fields {
+            let pointer = format!("/fields/{name}");
+            let Some(kind) = policy.fields.get(&name) else {
+                let hint = did_you_mean(&name, policy.fields.keys().map(String::as_str));
+                return Err(wrong(&pointer, format!("a {} has no such field{hint}", self.kind)));
+            };
+            fields.insert(name, field(&pointer, *kind, &value, programme)?);
+        }
+        Ok(Activity {
+            id: match self.id {
+                Some(id) => word("/id", id)?,
+                None => key.to_owned(),
+            },
+            kind: self.kind,
+            at: self.at.map_or(now, |at| at.0),
+            order: self.order.map(|order| order.check("/order", programme)).transpose()?,
+            channel: self.channel.map(|channel| word("/channel", channel)).transpose()?,
+            payment: self.payment.map(|payment| word("/payment", payment)).transpose()?,
+            fields,
+        })
+    }
+}
+
+impl OrderBody {
+    /// The order at `pointer` in the body, checked against the programme.
+    ///
+    /// # Errors
+    /// Something is out of bounds; the pointer says where.
+    pub fn check(self, pointer: &str, programme: &Programme) -> Result<Order, Refusal> {
+        if self.lines.len() > LINES_MAX {
+            let reason = format!("it has {} lines, and {LINES_MAX} are allowed", self.lines.len());
+            return Err(wrong(&format!("{pointer}/lines"), reason));
+        }
+        let total = self.total.check(&format!("{pointer}/total"), programme)?;
+        let lines = self.lines.into_iter().enumerate().map(|(place, line)| {
+            let pointer = |field: &str| format!("{pointer}/lines/{place}/{field}");
+            Ok(Line {
+                sku: word(&pointer("sku"), line.sku)?,
+                category: line
+                    .category
+                    .map(|category| word(&pointer("category"), category))
+                    .transpose()?,
+                quantity: line.quantity.0,
+                price: line.price.check(&pointer("price"), programme)?,
+            })
+        });
+        Ok(Order { total, lines: lines.collect::<Result<_, Refusal>>()? })
+    }
+}
+
+fn wrong(pointer: &str, reason: String) -> Refusal {
+    Refusal::FieldIsWrong { pointer: pointer.to_owned(), reason }
+}
+
+fn word(pointer: &str, word: String) -> Result<String, Refusal> {
+    match word.chars().count() {
+        0 => Err(wrong(pointer, "it is empty".to_owned())),
+        length if length > WORD_LENGTH_MAX => {
+            let reason = format!("it has {length} characters, and {WORD_LENGTH_MAX} are allowed");
+            Err(wrong(pointer, reason))
+        }
+        _ => Ok(word),
+    }
+}
+
+fn field(
+    pointer: &str,
+    kind: FieldKind,
+    value: &serde_json::Value,
+    programme: &Programme,
+) -> Result<FieldValue, Refusal> {
+    let found = match (kind, value) {
+        (FieldKind::Integer, value) => value.as_i64().map(FieldValue::Integer),
+        (FieldKind::Flag, value) => value.as_bool().map(FieldValue::Flag),
+        (FieldKind::Amount, serde_json::Value::String(text)) => {
+            return Amount(text.clone()).check(pointer, programme).map(FieldValue::Amount);
+        }
+        (FieldKind::Text, serde_json::Value::String(text))
+            if text.chars().count() <= TEXT_LENGTH_MAX =>
+        {
+            Some(FieldValue::Text(text.clone()))
+        }
+        _ => None,
+    };
+    found.ok_or_else(|| {
+        let wanted = match kind {
+            FieldKind::Integer => "a whole number",
+            FieldKind::Amount => "an amount in quotes, such as \"12.40\"",
+            FieldKind::Text => "a text of at most 200 characters",
+            FieldKind::Flag => "true or false",
+        };
+        wrong(pointer, format!("the manifest wants {wanted} here"))
+    })
+}
+
+/// An amount as text: a JSON number would have been through floating point in most clients.
+#[derive(Debug, Clone)]
+struct Amount(String);
+
+impl Amount {
+    fn check(&self, pointer: &str, programme: &Programme) -> Result<Decimal, Refusal> {
+        parse_amount(&self.0, programme.currency)
+            .map_err(|reason| Refusal::AmountIsWrong { pointer: pointer.to_owned(), reason })
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Amount;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an amount in quotes, such as \"12.40\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
+                Ok(Amount(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// A number of pieces.
+#[derive(Debug, Clone, Copy)]
+struct Quantity(u32);
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Quantity, D::Error> {
+        struct Whole;
+        impl Visitor<'_> for Whole {
+            type Value = Quantity;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number from 1 to 1000000")
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Quantity, E> {
+                u32::try_from(number)
+                    .ok()
+                    .filter(|number| (1..=1_000_000).contains(number))
+                    .map(Quantity)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Quantity, E> {
+                Err(E::invalid_value(Unexpected::Signed(number), &self))
+            }
+        }
+        deserializer.deserialize_u64(Whole)
+    }
+}
+
+/// A time with its offset, kept to the second.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct At(Moment);
+
+impl<'de> Deserialize<'de> for At {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<At, D::Error> {
+        struct Time;
+        impl Visitor<'_> for Time {
+            type Value = At;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time with its offset, such as \"2026-05-02T09:30:00+02:00\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<At, E> {
+                DateTime::parse_from_rfc3339(text)
+                    .map(|at| At(at.with_timezone(&Utc).trunc_subsecs(0)))
+                    .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(Time)
+    }
+}

@@ -1,0 +1,160 @@
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use ledger::MemberId;
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+use store::Fingerprint;
+
+use crate::{Api, Problem, Refusal};
+
+/// The most bytes of a body: an order of 500 lines fits.
+pub const BODY_BYTES_MAX: usize = 128 * 1024;
+
+/// A JSON body with its fingerprint.
+#[derive(Debug, Clone)]
+pub struct Body<T> {
+    /// What it says.
+    pub value: T,
+    /// What it is known by when it comes again.
+    pub fingerprint: Fingerprint,
+}
+
+impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Api) -> Result<Body<T>, Problem> {
+        let bytes = match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(Refusal::BodyIsTooLarge { bytes_max: BODY_BYTES_MAX }.into());
+            }
+            Err(error) => return Err(Refusal::BodyIsCutOff(error.to_string()).into()),
+        };
+        parse(&bytes).map_err(Problem::from)
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Refusal> {
+    let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
+        Refusal::BodyIsNotJson { line: error.line(), column: error.column(), reason: say(&error) }
+    })?;
+    // From the bytes and not from the value: the value has forgotten fields that came twice.
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let pointer = pointer(error.path());
+        Refusal::FieldIsWrong { pointer, reason: say(error.inner()) }
+    })?;
+    Ok(Body { value, fingerprint: Fingerprint::of(&json) })
+}
+
+/// The JSON pointer (RFC 6901) of a place.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    path.iter()
+        .filter_map(|segment| match segment {
+            Segment::Seq { index } => Some(format!("/{index}")),
+            Segment::Map { key } => Some(format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect()
+}
+
+/// The reader's words without the place, which is told apart.
+fn say(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+/// The member in the path.
+#[derive(Debug, Clone)]
+pub struct InPath(pub MemberId);
+
+impl FromRequestParts<Api> for InPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<InPath, Problem> {
+        let Path(id) = Path::<String>::from_request_parts(parts, api)
+            .await
+            .map_err(|rejection: PathRejection| Refusal::PathIsWrong(rejection.body_text()))?;
+        match MemberId::parse(&id) {
+            Ok(id) => Ok(InPath(id)),
+            Err(reason) => Err(Refusal::MemberIdIsWrong { pointer: None, reason }.into()),
+        }
+    }
+}
+
+/// What follows the `?`.
+#[derive(Debug, Clone)]
+pub struct InQuery<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Api> for InQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<InQuery<T>, Problem> {
+        let Query(value) = Query::from_request_parts(parts, api)
+            .await
+            .map_err(|rejection: QueryRejection| Refusal::QueryIsWrong(rejection.body_text()))?;
+        Ok(InQuery(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::ActivityBody;
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let check = |json: &str, expected: &str| {
+            let found = match parse::<ActivityBody>(json.as_bytes()).map(|body| body.value) {
+                Ok(_) => "fine".to_owned(),
+                Err(Refusal::FieldIsWrong { pointer, reason }) => format!("{pointer}: {reason}"),
+                Err(Refusal::BodyIsNotJson { line, column, reason }) => {
+                    format!("{line}:{column}: {reason}")
+                }
+                Err(other) => other.to_string(),
+            };
+            assert_eq!(found, expected, "{json}");
+        };
+        check(r#"{"type":"purchase","order":{"total":"12.40"}}"#, "fine");
+        check("{\"type\":\n\"purchase\",}", "2:12: trailing comma");
+        check("", "1:0: EOF while parsing a value");
+        check(r#"{"type":"purchase"} x"#, "1:21: trailing characters");
+        check("[]", ": invalid length 0, expected an activity");
+        check(
+            r#"{"typ":"purchase"}"#,
+            "/typ: unknown field `typ`, expected one of `type`, `id`, `at`, `order`, `channel`, `payment`, `fields`",
+        );
+        check(r#"{"type":"a","type":"b"}"#, "/type: duplicate field `type`");
+        check(r#"{"order":{"total":"1"}}"#, ": missing field `type`");
+        check(
+            r#"{"type":"purchase","order":{"total":12.4}}"#,
+            "/order/total: invalid type: floating point `12.4`, expected an amount in quotes, such as \"12.40\"",
+        );
+        check(
+            r#"{"type":"purchase","order":{"total":"1","lines":[{"sku":"a","quantity":0,"price":"1"}]}}"#,
+            "/order/lines/0/quantity: invalid value: integer `0`, expected a whole number from 1 to 1000000",
+        );
+        check(
+            r#"{"type":"purchase","order":{"total":"1","lines":[{"sku":"a","quantity":"2","price":"1"}]}}"#,
+            "/order/lines/0/quantity: invalid type: string \"2\", expected a whole number from 1 to 1000000",
+        );
+        check(
+            r#"{"type":"purchase","at":"yesterday"}"#,
+            "/at: invalid value: string \"yesterday\", expected a time with its offset, such as \"2026-05-02T09:30:00+02:00\"",
+        );
+    }
+
+    #[test]
+    fn the_fingerprint_sees_what_is_said_and_not_how_it_is_laid_out() {
+        #[derive(Deserialize)]
+        struct Anything {}
+        let fingerprint = |json: &str| parse::<Anything>(json.as_bytes()).unwrap().fingerprint;
+        assert_eq!(fingerprint(r#"{"a":1,"b":[2]}"#), fingerprint("{ \"b\": [2],\n\"a\": 1 }"));
+        assert_ne!(fingerprint(r#"{"a":1}"#), fingerprint(r#"{"a":"1"}"#));
+        assert_ne!(fingerprint(r#"{"a":[1,2]}"#), fingerprint(r#"{"a":[2,1]}"#));
+    }
+}

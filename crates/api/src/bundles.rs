@@ -1,0 +1,136 @@
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use ledger::MerchantId;
+use rules::{Bundle, BundleRejection, Sources};
+use store::{Store, StoreError, StoredBundle};
+
+/// How long an instance may go on with a bundle before it asks whether another is active.
+pub(crate) const AGE_MAX: Duration = Duration::from_secs(5);
+/// Merchants whose bundles an instance keeps.
+const MERCHANTS_MAX: usize = 256;
+/// Sources never unpack to more.
+const SOURCES_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Why a bundle was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// It has mistakes.
+    #[error(transparent)]
+    Rejected(#[from] BundleRejection),
+    /// It could not be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its sources could not be packed.
+    #[error("the sources cannot be packed: {0}")]
+    Pack(String),
+}
+
+/// Why there is no bundle to judge by.
+#[derive(Debug)]
+pub(crate) enum NoBundle {
+    /// The merchant has published none.
+    Unpublished,
+    /// The table cannot be read, for now or at all.
+    Store(StoreError),
+    /// The published one is not usable by this version.
+    Broken(String),
+}
+
+/// Checks a merchant's sources, keeps them for ever under their hash, and makes them the rules that
+/// every later request is judged by.
+///
+/// # Errors
+/// The sources have mistakes, or the table could not be written. Nothing has changed then.
+pub async fn publish(
+    store: &Store,
+    merchant: &MerchantId,
+    sources: &Sources,
+) -> Result<Bundle, PublishError> {
+    let bundle = Bundle::load(merchant, sources)?;
+    let body = pack(sources).map_err(|error| PublishError::Pack(error.to_string()))?;
+    store.publish(merchant, StoredBundle { hash: bundle.hash().to_string(), body }).await?;
+    Ok(bundle)
+}
+
+fn pack(sources: &Sources) -> std::io::Result<Vec<u8>> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&serde_json::to_vec(sources)?)?;
+    encoder.finish()
+}
+
+fn unpack(body: &[u8]) -> std::io::Result<Sources> {
+    let mut json = Vec::new();
+    DeflateDecoder::new(body).take(SOURCES_BYTES_MAX).read_to_end(&mut json)?;
+    Ok(serde_json::from_slice(&json)?)
+}
+
+/// Compiled bundles by merchant.
+#[derive(Debug, Clone)]
+pub(crate) struct Bundles {
+    kept: Arc<Mutex<HashMap<MerchantId, Kept>>>,
+    pub(crate) age_max: Duration,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    bundle: Arc<Bundle>,
+    asked: Instant,
+}
+
+impl Default for Bundles {
+    fn default() -> Bundles {
+        Bundles { kept: Arc::default(), age_max: AGE_MAX }
+    }
+}
+
+impl Bundles {
+    pub(crate) async fn active(
+        &self,
+        store: &Store,
+        merchant: &MerchantId,
+    ) -> Result<Arc<Bundle>, NoBundle> {
+        let kept = self.lock().get(merchant).cloned();
+        if let Some(kept) = &kept
+            && kept.asked.elapsed() < self.age_max
+        {
+            return Ok(Arc::clone(&kept.bundle));
+        }
+        let asked = Instant::now();
+        let hash = store.active_bundle(merchant).await.map_err(NoBundle::Store)?;
+        let hash = hash.ok_or(NoBundle::Unpublished)?;
+        let bundle = match kept {
+            Some(kept) if kept.bundle.hash().as_str() == hash => kept.bundle,
+            _ => Arc::new(load(store, merchant, &hash).await?),
+        };
+        let mut kept = self.lock();
+        if kept.len() >= MERCHANTS_MAX && !kept.contains_key(merchant) {
+            kept.clear();
+        }
+        kept.insert(merchant.clone(), Kept { bundle: Arc::clone(&bundle), asked });
+        Ok(bundle)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<MerchantId, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn load(store: &Store, merchant: &MerchantId, hash: &str) -> Result<Bundle, NoBundle> {
+    let stored = store.bundle(merchant, hash).await.map_err(NoBundle::Store)?;
+    let stored =
+        stored.ok_or_else(|| NoBundle::Broken(format!("the active bundle {hash} is not there")))?;
+    let sources = unpack(&stored.body)
+        .map_err(|error| NoBundle::Broken(format!("bundle {hash} cannot be unpacked: {error}")))?;
+    let bundle = Bundle::load(merchant, &sources)
+        .map_err(|rejection| NoBundle::Broken(rejection.to_string()))?;
+    if bundle.hash().as_str() != hash {
+        return Err(NoBundle::Broken(format!("bundle {hash} does not hash to its name")));
+    }
+    Ok(bundle)
+}

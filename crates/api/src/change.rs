@@ -1,0 +1,103 @@
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use ledger::{Decision, Member, MemberId, Moment};
+use rules::Bundle;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use store::{Answer, Failure, Fingerprint, MemberKey, Operation};
+
+use crate::{Api, Caller, EntryView, Mode, Problem, Refusal};
+
+/// The header of an answer that had been given before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// A request that changes a member.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// Its name, which keeps the keys of different verbs apart.
+    pub verb: &'static str,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// Of whom.
+    pub member: MemberId,
+    /// Under which key, or only to see.
+    pub mode: Mode,
+    /// For what.
+    pub fingerprint: Fingerprint,
+    /// When.
+    pub now: Moment,
+}
+
+/// The answer: the entry, and what the member can have now, which is the moment to tell it.
+#[derive(Serialize)]
+struct AnswerBody<'a> {
+    member: &'a MemberId,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
+    entry: EntryView<'a>,
+    within_reach: Vec<String>,
+}
+
+/// Load, decide, commit, answer: the way of every request that changes a member. `decide` sees the
+/// member with the tier that holds now.
+///
+/// # Errors
+/// The request is refused, and nothing has changed.
+pub async fn change(
+    api: &Api,
+    bundle: &Bundle,
+    change: Change<'_>,
+    decide: impl Fn(&Member) -> Result<Decision, Refusal>,
+) -> Result<Response, Problem> {
+    let Change { verb, caller, member, mode, fingerprint, now } = change;
+    let at = MemberKey { merchant: caller.merchant.clone(), member };
+    let dry_run = mode == Mode::DryRun;
+    let decide = |member: Option<&Member>| -> Result<(Decision, Answer), Refusal> {
+        let member = member.ok_or_else(|| Refusal::MemberIsUnknown(at.member.clone()))?;
+        let decision = bundle.settle(member, now, &decide)?;
+        let offers = bundle.offers(&decision.member, now)?;
+        let body = AnswerBody {
+            member: &at.member,
+            dry_run,
+            entry: EntryView::of(&decision.entry),
+            within_reach: offers
+                .into_iter()
+                .filter(rules::Offer::within_reach)
+                .map(|offer| offer.name)
+                .collect(),
+        };
+        let answer = Answer {
+            bundle: bundle.hash().to_string(),
+            status: StatusCode::CREATED.as_u16(),
+            body: serde_json::value::to_raw_value(&body)
+                .map_err(|error| Refusal::AnswerIsUnwritable(error.to_string()))?,
+        };
+        Ok((decision, answer))
+    };
+    match mode {
+        Mode::DryRun => {
+            let member = api.store.member(&at).await?;
+            let (_, answer) = decide(member.as_ref())?;
+            Ok(respond(StatusCode::OK, &answer.body, false))
+        }
+        Mode::Do(key) => {
+            let operation = Operation::new(verb, key.as_str(), fingerprint);
+            let done = api.store.perform(&at, &operation, decide).await;
+            let done = done.map_err(|failure: Failure<Refusal>| Problem::from(failure))?;
+            let status = StatusCode::from_u16(done.record.status).unwrap_or(StatusCode::CREATED);
+            let (seq, replayed) = (done.record.entry.seq, done.replayed);
+            tracing::info!(member = %at, seq, replayed, "{verb} {at} entry {seq}");
+            Ok(respond(status, &done.record.answer, replayed))
+        }
+    }
+}
+
+fn respond(status: StatusCode, body: &RawValue, replayed: bool) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    let mut response = (status, [(CONTENT_TYPE, json)], body.get().to_owned()).into_response();
+    if replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}

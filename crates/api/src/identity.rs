@@ -1,0 +1,64 @@
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use lambda_http::request::RequestContext;
+use ledger::MerchantId;
+
+use crate::{Api, Problem, Refusal};
+
+/// Whom the functions believe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity {
+    /// Only the claims that API Gateway's JWT authorizer has verified.
+    Verified,
+    /// Also a stand-in token, `Authorization: Bearer local:<merchant>`, that anyone can write. For
+    /// laptops and tests; the SAM template never sets it.
+    Development,
+}
+
+/// The environment variable that turns [`Identity::Development`] on in a function's process.
+pub const DEVELOPMENT_VARIABLE: &str = "REGULARS_DEVELOPMENT";
+/// What a stand-in token begins with; the merchant follows.
+pub const TOKEN_PREFIX: &str = "local:";
+
+const READ: &str = "regulars/read";
+const WRITE: &str = "regulars/write";
+
+/// Who calls: a merchant's system that may do what the request's method does. The merchant is
+/// never taken from the path or the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose members it may touch.
+    pub merchant: MerchantId,
+}
+
+impl FromRequestParts<Api> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Caller, Problem> {
+        let (merchant, scope) = claims(parts)
+            .or_else(|| stand_in(parts).filter(|_| api.identity == Identity::Development))
+            .ok_or(Refusal::CallerIsUnknown)?;
+        let needed = if parts.method.is_safe() { READ } else { WRITE };
+        if !scope.split_whitespace().any(|scope| scope == needed) {
+            return Err(Refusal::ScopeIsMissing(needed).into());
+        }
+        let merchant = MerchantId::parse(&merchant).map_err(|_| Refusal::CallerIsUnknown)?;
+        Ok(Caller { merchant })
+    }
+}
+
+/// The claims `merchant` and `scope` of a verified token.
+fn claims(parts: &Parts) -> Option<(String, String)> {
+    let RequestContext::ApiGatewayV2(context) = parts.extensions.get::<RequestContext>()? else {
+        return None;
+    };
+    let claims = &context.authorizer.as_ref()?.jwt.as_ref()?.claims;
+    Some((claims.get("merchant")?.clone(), claims.get("scope").cloned().unwrap_or_default()))
+}
+
+fn stand_in(parts: &Parts) -> Option<(String, String)> {
+    let header = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let merchant = header.strip_prefix("Bearer ")?.strip_prefix(TOKEN_PREFIX)?;
+    Some((merchant.to_owned(), format!("{READ} {WRITE}")))
+}

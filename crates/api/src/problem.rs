@@ -1,0 +1,69 @@
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use problem_details::ProblemDetails;
+use serde::Serialize;
+
+/// Seconds after which a busy API may be asked again.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// A refusal on the wire: `application/problem+json` (RFC 9457) with a stable `code` and, where a
+/// field is to blame, a JSON `pointer` to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+    more: More,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct More {
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: String) -> Problem {
+        Problem { status, detail, more: More { code, pointer: None } }
+    }
+
+    pub(crate) fn at(mut self, pointer: Option<String>) -> Problem {
+        self.more.pointer = pointer;
+        self
+    }
+
+    /// Something that the caller can do nothing about. What it is goes to the log and not out.
+    #[must_use]
+    pub fn internal(reason: &str) -> Problem {
+        tracing::error!(reason, "a request failed: {reason}");
+        let detail = "something is wrong on this side; it has been logged".to_owned();
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.more.code
+    }
+
+    /// What is wrong, in words.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status;
+        let details = ProblemDetails::from_status_code(status)
+            .with_detail(self.detail)
+            .with_extensions(self.more);
+        let mut response = details.into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        response
+    }
+}

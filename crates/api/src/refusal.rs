@@ -1,0 +1,243 @@
+use axum::http::StatusCode;
+use ledger::earn::EarnRejection;
+use ledger::money::AmountRejection;
+use ledger::name::NameRejection;
+use ledger::redeem::RedeemRejection;
+use ledger::{MemberId, MerchantId};
+use rules::RuleFailure;
+use store::{Failure, StoreError};
+
+use crate::Problem;
+
+/// Why a request is refused. Every refusal leaves everything as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No verified identity.
+    #[error("the request says no merchant that can be believed")]
+    CallerIsUnknown,
+    /// An identity that may not do this.
+    #[error("the caller's token lacks the scope `{0}`")]
+    ScopeIsMissing(&'static str),
+    /// The caller's merchant has published no rules.
+    #[error("merchant `{0}` has published no rules")]
+    MerchantIsUnknown(MerchantId),
+    /// A write that moves value without a key.
+    #[error("the header `Idempotency-Key` is missing; use the order's number or a UUID")]
+    KeyIsMissing,
+    /// A key that is too long.
+    #[error("the header `Idempotency-Key` has {length} characters, and {length_max} are allowed")]
+    KeyIsTooLong {
+        /// Characters found.
+        length: usize,
+        /// Characters allowed.
+        length_max: usize,
+    },
+    /// A key with characters that headers do not carry.
+    #[error("the header `Idempotency-Key` has characters outside of plain ASCII")]
+    KeyIsNotPlain,
+    /// A key that stands for another request.
+    #[error("this `Idempotency-Key` was used for a request with another body")]
+    KeyIsReusedWithAnotherBody,
+    /// A body above the limit.
+    #[error("the body has more than {bytes_max} bytes")]
+    BodyIsTooLarge {
+        /// Bytes allowed.
+        bytes_max: usize,
+    },
+    /// A body that did not arrive whole.
+    #[error("the body did not arrive whole: {0}")]
+    BodyIsCutOff(String),
+    /// A body that is no JSON.
+    #[error("the body is no JSON at line {line}, column {column}: {reason}")]
+    BodyIsNotJson {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// The reader's words.
+        reason: String,
+    },
+    /// A field that is unknown, missing, of the wrong type or out of bounds.
+    #[error("{}{reason}", place(.pointer))]
+    FieldIsWrong {
+        /// Where.
+        pointer: String,
+        /// Why.
+        reason: String,
+    },
+    /// An amount that makes no sense in the programme's currency.
+    #[error("{}{reason}", place(.pointer))]
+    AmountIsWrong {
+        /// Where.
+        pointer: String,
+        /// Why.
+        reason: AmountRejection,
+    },
+    /// A path that does not read.
+    #[error("the path cannot be read: {0}")]
+    PathIsWrong(String),
+    /// A query that does not read.
+    #[error("the query cannot be read: {0}")]
+    QueryIsWrong(String),
+    /// A cursor that this API did not give.
+    #[error("the cursor is none that this API gave")]
+    CursorIsWrong,
+    /// A text that can be no member's id.
+    #[error("the member's id cannot be used: {reason}")]
+    MemberIdIsWrong {
+        /// Where; nothing if in the path.
+        pointer: Option<String>,
+        /// Why.
+        reason: NameRejection,
+    },
+    /// Nobody of that id.
+    #[error("there is no member `{0}`")]
+    MemberIsUnknown(MemberId),
+    /// Somebody of that id, enrolled with something else.
+    #[error("there is a member `{0}` already, enrolled with other data")]
+    MemberIdIsTaken(MemberId),
+    /// An activity that the manifest does not list.
+    #[error("there is no activity `{kind}`{hint}")]
+    ActivityIsUnknown {
+        /// The activity asked for.
+        kind: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// A reward that the sheet does not have.
+    #[error("there is no reward `{name}`{hint}")]
+    RewardIsUnknown {
+        /// The reward asked for.
+        name: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// A reward whose condition does not hold.
+    #[error("reward `{0}` is not for this member now: its condition does not hold")]
+    RewardConditionDoesNotHold(String),
+    /// A reward that looks at the order, taken without one.
+    #[error("reward `{0}` depends on the order; send the `order` it is taken with")]
+    RewardNeedsAnOrder(String),
+    /// The ledger said no.
+    #[error(transparent)]
+    Earn(#[from] EarnRejection),
+    /// The ledger said no.
+    #[error(transparent)]
+    Redeem(#[from] RedeemRejection),
+    /// The merchant's rule failed.
+    #[error(transparent)]
+    RuleFailed(#[from] RuleFailure),
+    /// Too many at once on one member, or a table that is out of reach.
+    #[error("the request could not be finished in time; send it again with the same key")]
+    Busy,
+    /// An answer that is no JSON: a mistake of ours.
+    #[error("the answer cannot be written: {0}")]
+    AnswerIsUnwritable(String),
+    /// No such path.
+    #[error("there is nothing at this path")]
+    PathIsUnknown,
+    /// A path that has other methods.
+    #[error("this path does not take this method")]
+    MethodIsNotAllowed,
+}
+
+fn place(pointer: &str) -> String {
+    if pointer.is_empty() { String::new() } else { format!("`{pointer}`: ") }
+}
+
+impl From<Refusal> for Problem {
+    /// The one place where a refusal gets its status and its code.
+    fn from(refusal: Refusal) -> Problem {
+        use Refusal as R;
+        const INVALID: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+        let (status, code) = match &refusal {
+            R::CallerIsUnknown => (StatusCode::UNAUTHORIZED, "caller_is_unknown"),
+            R::ScopeIsMissing(_) => (StatusCode::FORBIDDEN, "scope_is_missing"),
+            R::MerchantIsUnknown(_) => (StatusCode::FORBIDDEN, "merchant_is_unknown"),
+            R::KeyIsMissing => (StatusCode::BAD_REQUEST, "idempotency_key_is_missing"),
+            R::KeyIsTooLong { .. } => (StatusCode::BAD_REQUEST, "idempotency_key_is_too_long"),
+            R::KeyIsNotPlain => (StatusCode::BAD_REQUEST, "idempotency_key_is_not_plain"),
+            R::KeyIsReusedWithAnotherBody => (INVALID, "idempotency_key_is_reused"),
+            R::BodyIsTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_is_too_large"),
+            R::BodyIsCutOff(_) => (StatusCode::BAD_REQUEST, "body_is_cut_off"),
+            R::BodyIsNotJson { .. } => (StatusCode::BAD_REQUEST, "body_is_not_json"),
+            R::FieldIsWrong { .. } => (INVALID, "field_is_wrong"),
+            R::AmountIsWrong { reason, .. } => match reason {
+                AmountRejection::AmountIsNotANumber { .. } => (INVALID, "amount_is_not_a_number"),
+                AmountRejection::AmountIsNegative { .. } => (INVALID, "amount_is_negative"),
+                AmountRejection::AmountHasTooManyDecimals { .. } => {
+                    (INVALID, "amount_has_too_many_decimals")
+                }
+                AmountRejection::AmountIsAbsurd { .. } => (INVALID, "amount_is_absurd"),
+            },
+            R::PathIsWrong(_) => (StatusCode::BAD_REQUEST, "path_is_wrong"),
+            R::QueryIsWrong(_) => (StatusCode::BAD_REQUEST, "query_is_wrong"),
+            R::CursorIsWrong => (StatusCode::BAD_REQUEST, "cursor_is_wrong"),
+            R::MemberIdIsWrong { .. } => (INVALID, "member_id_is_wrong"),
+            R::MemberIsUnknown(_) => (StatusCode::NOT_FOUND, "member_is_unknown"),
+            R::MemberIdIsTaken(_) => (StatusCode::CONFLICT, "member_id_is_taken"),
+            R::ActivityIsUnknown { .. } => (INVALID, "activity_is_unknown"),
+            R::RewardIsUnknown { .. } => (INVALID, "reward_is_unknown"),
+            R::RewardConditionDoesNotHold(_) => {
+                (StatusCode::CONFLICT, "reward_condition_does_not_hold")
+            }
+            R::RewardNeedsAnOrder(_) => (INVALID, "reward_needs_an_order"),
+            R::Earn(EarnRejection::ActivityIsInTheFuture { .. }) => {
+                (INVALID, "activity_is_in_the_future")
+            }
+            R::Earn(EarnRejection::ActivityIsBeforeEnrolment { .. }) => {
+                (INVALID, "activity_is_before_enrolment")
+            }
+            R::Earn(EarnRejection::WalletIsUnknown { .. }) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "wallet_is_unknown")
+            }
+            R::Earn(EarnRejection::WalletIsFull { .. }) => (StatusCode::CONFLICT, "wallet_is_full"),
+            R::Redeem(RedeemRejection::BalanceIsInsufficient { .. }) => {
+                (StatusCode::CONFLICT, "balance_is_insufficient")
+            }
+            R::RuleFailed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "rule_failed"),
+            R::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            R::AnswerIsUnwritable(_) => (StatusCode::INTERNAL_SERVER_ERROR, "answer_is_unwritable"),
+            R::PathIsUnknown => (StatusCode::NOT_FOUND, "path_is_unknown"),
+            R::MethodIsNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_is_not_allowed"),
+        };
+        let pointer = match &refusal {
+            R::FieldIsWrong { pointer, .. } | R::AmountIsWrong { pointer, .. } => {
+                Some(pointer.clone())
+            }
+            R::MemberIdIsWrong { pointer, .. } => pointer.clone(),
+            R::ActivityIsUnknown { .. } => Some("/type".to_owned()),
+            R::RewardIsUnknown { .. } => Some("/reward".to_owned()),
+            R::RewardNeedsAnOrder(_) => Some("/order".to_owned()),
+            R::Earn(
+                EarnRejection::ActivityIsInTheFuture { .. }
+                | EarnRejection::ActivityIsBeforeEnrolment { .. },
+            ) => Some("/at".to_owned()),
+            _ => None,
+        };
+        Problem::new(status, code, refusal.to_string()).at(pointer)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        match error {
+            StoreError::Unavailable(reason) => {
+                tracing::warn!(%reason, "the table is out of reach: {reason}");
+                Refusal::Busy.into()
+            }
+            error => Problem::internal(&error.to_string()),
+        }
+    }
+}
+
+impl From<Failure<Refusal>> for Problem {
+    fn from(failure: Failure<Refusal>) -> Problem {
+        match failure {
+            Failure::Rejected(refusal) => refusal.into(),
+            Failure::KeyIsReusedWithAnotherBody => Refusal::KeyIsReusedWithAnotherBody.into(),
+            Failure::Busy => Refusal::Busy.into(),
+            Failure::Store(error) => error.into(),
+        }
+    }
+}

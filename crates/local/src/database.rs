@@ -1,0 +1,106 @@
+use std::net::SocketAddr;
+use std::path::Path;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::config::Credentials;
+use store::{Store, StoreError};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// The table's name on a laptop.
+pub const TABLE: &str = "regulars";
+/// The region that clients of the embedded database name. It answers to any.
+pub const REGION: &str = "us-east-1";
+
+/// Why there is no database.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The file cannot be opened as a database.
+    #[error("the data file `{path}` cannot be opened: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The address is taken or not ours.
+    #[error("the database cannot be served on {address}: {reason}")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// The table cannot be made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An embedded DynamoDB, served on a loopback port of this process until it is dropped.
+#[derive(Debug)]
+pub struct Database {
+    store: Store,
+    address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+impl Database {
+    /// Opens a database file, or makes one in memory, serves it on the port (any free one for 0),
+    /// and makes sure of the table.
+    ///
+    /// # Errors
+    /// The file or the port cannot be had.
+    pub async fn open(file: Option<&Path>, port: u16) -> Result<Database, DatabaseError> {
+        let opened = match file {
+            None => dynoxide::Database::memory(),
+            Some(path) => {
+                let fail = |reason: String| DatabaseError::File {
+                    path: path.display().to_string(),
+                    reason,
+                };
+                if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+                {
+                    std::fs::create_dir_all(folder).map_err(|error| fail(error.to_string()))?;
+                }
+                let path = path.to_str().ok_or_else(|| fail("its name is no text".to_owned()))?;
+                dynoxide::Database::new(path)
+            }
+        };
+        let database = opened.map_err(|error| DatabaseError::File {
+            path: file.map_or_else(|| "memory".to_owned(), |path| path.display().to_string()),
+            reason: error.to_string(),
+        })?;
+
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let fail = |reason| DatabaseError::Address { address, reason };
+        let listener = TcpListener::bind(address).await.map_err(fail)?;
+        let address = listener.local_addr().map_err(fail)?;
+        let server = tokio::spawn(dynoxide::server::serve_on(listener, database));
+
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .endpoint_url(format!("http://{address}"))
+            .region(Region::new(REGION))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"));
+        let store = Store::new(api::client(config).await, TABLE);
+        store.create_table().await?;
+        Ok(Database { store, address, server })
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where it is served, for other processes.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

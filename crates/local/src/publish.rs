@@ -1,0 +1,77 @@
+use std::path::{Path, PathBuf};
+
+use api::{PublishError, publish};
+use ledger::MerchantId;
+use ledger::name::NameRejection;
+use rules::{Bundle, BundleRejection, Sources};
+use store::Store;
+
+/// Why a folder's rules are not in force.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The folder of all rules cannot be read.
+    #[error("the folder of rules `{path}` cannot be read: {reason}")]
+    Unreadable {
+        /// The folder.
+        path: String,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// A folder's name is the merchant's, and this one cannot be one.
+    #[error("the folder `{folder}` cannot name a merchant: {reason}")]
+    NameIsWrong {
+        /// The folder.
+        folder: String,
+        /// Why.
+        reason: NameRejection,
+    },
+    /// Its files cannot be read or have mistakes.
+    #[error(transparent)]
+    Rejected(#[from] BundleRejection),
+    /// It could not be published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// The merchants' folders, in the order of their names.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn folders(rules: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    let unreadable = |reason| FolderError::Unreadable { path: rules.display().to_string(), reason };
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(rules).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// Publishes one merchant's folder.
+///
+/// # Errors
+/// It has mistakes, or the table could not be written. The rules in force stay then.
+pub async fn publish_folder(store: &Store, folder: &Path) -> Result<Bundle, FolderError> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let merchant = MerchantId::parse(&name).map_err(|reason| FolderError::NameIsWrong {
+        folder: folder.display().to_string(),
+        reason,
+    })?;
+    let sources = Sources::read(folder)?;
+    Ok(publish(store, &merchant, &sources).await?)
+}
+
+/// Publishes every merchant's folder under `rules`.
+///
+/// # Errors
+/// The first folder that cannot be published.
+pub async fn publish_all(store: &Store, rules: &Path) -> Result<Vec<Bundle>, FolderError> {
+    let mut bundles = Vec::new();
+    for folder in folders(rules)? {
+        bundles.push(publish_folder(store, &folder).await?);
+    }
+    Ok(bundles)
+}

@@ -1,0 +1,100 @@
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use ledger::MerchantId;
+
+use crate::error::StoreError;
+use crate::item::{BODY, blob, text};
+use crate::meter::Kind;
+use crate::table::{Item, Store, key};
+
+const ACTIVE_SK: &str = "active";
+const HASH: &str = "hash";
+
+/// A bundle as it is kept: its sources, packed by who published it, under their hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBundle {
+    /// Its identity.
+    pub hash: String,
+    /// Its packed sources.
+    pub body: Vec<u8>,
+}
+
+fn pk(merchant: &MerchantId) -> String {
+    format!("b#{merchant}")
+}
+
+fn revision_sk(hash: &str) -> String {
+    format!("r#{hash}")
+}
+
+impl Store {
+    /// Keeps a bundle for ever and makes it the active one, both in one transaction.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused.
+    pub async fn publish(
+        &self,
+        merchant: &MerchantId,
+        bundle: StoredBundle,
+    ) -> Result<(), StoreError> {
+        let pk = pk(merchant);
+        let put = |item: Item| {
+            let put = Put::builder().table_name(&self.table).set_item(Some(item)).build();
+            put.map(|put| TransactWriteItem::builder().put(put).build())
+                .map_err(StoreError::request)
+        };
+        let mut revision = key(&pk, &revision_sk(&bundle.hash));
+        revision.insert(BODY.to_owned(), AttributeValue::B(Blob::new(bundle.body)));
+        let mut active = key(&pk, ACTIVE_SK);
+        active.insert(HASH.to_owned(), AttributeValue::S(bundle.hash));
+        let written = self
+            .client
+            .transact_write_items()
+            .transact_items(put(revision)?)
+            .transact_items(put(active)?)
+            .set_return_consumed_capacity(self.capacity())
+            .send()
+            .await
+            .map_err(StoreError::of)?;
+        self.count(Kind::Write, written.consumed_capacity());
+        Ok(())
+    }
+
+    /// The hash of the merchant's active bundle; nothing if it never published one.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused.
+    pub async fn active_bundle(&self, merchant: &MerchantId) -> Result<Option<String>, StoreError> {
+        let active = self.get(&pk(merchant), ACTIVE_SK).await?;
+        Ok(active.map(|item| text(&item, HASH).to_owned()))
+    }
+
+    /// A bundle by its hash.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused.
+    pub async fn bundle(
+        &self,
+        merchant: &MerchantId,
+        hash: &str,
+    ) -> Result<Option<StoredBundle>, StoreError> {
+        let revision = self.get(&pk(merchant), &revision_sk(hash)).await?;
+        Ok(revision.and_then(|item| {
+            Some(StoredBundle { hash: hash.to_owned(), body: blob(&item, BODY)?.to_vec() })
+        }))
+    }
+
+    async fn get(&self, pk: &str, sk: &str) -> Result<Option<Item>, StoreError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key(pk, sk)))
+            .set_return_consumed_capacity(self.capacity())
+            .send()
+            .await
+            .map_err(StoreError::of)?;
+        self.count(Kind::Read, found.consumed_capacity());
+        Ok(found.item)
+    }
+}

@@ -1,0 +1,63 @@
+use aws_sdk_dynamodb::types::AttributeValue;
+use ledger::Moment;
+
+use crate::error::StoreError;
+use crate::item;
+use crate::meter::Kind;
+use crate::table::{DUE, DUE_AT, DUE_INDEX, Item, MemberKey, PK, Store, due_key};
+
+/// A member that needs the scheduled run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Who.
+    pub member: MemberKey,
+    /// Since when.
+    pub at: Moment,
+}
+
+/// Where the next page of a shard begins.
+#[derive(Debug, Clone, Default)]
+pub struct Page(Option<Item>);
+
+impl Store {
+    /// At most `limit` members of a shard that are due at `now`, those that wait longest first, and
+    /// where to go on. The index itself is the checkpoint of the run: a member that has been seen
+    /// to leaves it, so a run that was cut short begins anew and finds what is left.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused.
+    pub async fn due(
+        &self,
+        shard: u8,
+        now: Moment,
+        from: Page,
+        limit: u32,
+    ) -> Result<(Vec<Due>, Option<Page>), StoreError> {
+        let found = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(DUE_INDEX)
+            .key_condition_expression("#due = :shard AND #at <= :now")
+            .expression_attribute_names("#due", DUE)
+            .expression_attribute_names("#at", DUE_AT)
+            .expression_attribute_values(":shard", AttributeValue::S(due_key(shard)))
+            .expression_attribute_values(":now", AttributeValue::N(now.timestamp().to_string()))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(from.0)
+            .set_return_consumed_capacity(self.capacity())
+            .send()
+            .await
+            .map_err(StoreError::of)?;
+        self.count(Kind::Read, found.consumed_capacity());
+        let mut due = Vec::new();
+        for item in found.items.unwrap_or_default() {
+            let pk = item::text(&item, PK);
+            match (MemberKey::of_pk(pk), item::moment_of(&item, DUE_AT)) {
+                (Some(member), Some(at)) => due.push(Due { member, at }),
+                _ => return Err(StoreError::unreadable(pk, "its due date names no member")),
+            }
+        }
+        Ok((due, found.last_evaluated_key.map(|key| Page(Some(key)))))
+    }
+}

@@ -1,0 +1,70 @@
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use ledger::Member;
+
+use crate::error::StoreError;
+use crate::item::{self, Held};
+use crate::meter::Kind;
+use crate::record::Fingerprint;
+use crate::table::{MemberKey, PK, Store};
+
+/// What became of an enrolment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enrolled {
+    /// The person is a member now.
+    New(Member),
+    /// The same enrolment had been made before; this is the member it made, as it is now.
+    Before(Member),
+    /// There is a member of that name, enrolled with something else.
+    NameIsTaken,
+}
+
+impl Store {
+    /// Writes a new member, on condition that there is none of its name: one write, whose failure
+    /// brings back the member that is there.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused.
+    pub async fn enroll(
+        &self,
+        at: &MemberKey,
+        member: Member,
+        enrolment: Fingerprint,
+    ) -> Result<Enrolled, StoreError> {
+        let held = Held { member, enrolment, head: None };
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item::of_member(at, &held)?))
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", PK)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .set_return_consumed_capacity(self.capacity())
+            .send()
+            .await;
+        let error = match put {
+            Ok(put) => {
+                self.count(Kind::Write, put.consumed_capacity());
+                return Ok(Enrolled::New(held.member));
+            }
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(there)) => {
+                let there = match there.item() {
+                    Some(item) => Some(item::to_member(at, item.clone())?),
+                    // A table that does not bring it back is asked for it.
+                    None => self.held(at).await?,
+                };
+                Ok(match there {
+                    Some(there) if there.enrolment == held.enrolment => {
+                        Enrolled::Before(there.member)
+                    }
+                    _ => Enrolled::NameIsTaken,
+                })
+            }
+            _ => Err(StoreError::of(error)),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+use std::error::Error;
+
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// What can go wrong between here and the table.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The table did not answer, or asked for a slower pace. The same request may be tried again.
+    #[error("the table is busy or out of reach: {0}")]
+    Unavailable(String),
+    /// The table refused the request: a permission, a name, a limit.
+    #[error("the table refused a request: {0}")]
+    Refused(String),
+    /// An item that this code did not write, or a newer one did.
+    #[error("an item of `{pk}` cannot be read: {reason}")]
+    Unreadable {
+        /// Its partition key.
+        pk: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// A request that could not even be put together.
+    pub(crate) fn request(error: impl Error) -> StoreError {
+        StoreError::Refused(error.to_string())
+    }
+
+    pub(crate) fn unreadable(pk: &str, reason: impl ToString) -> StoreError {
+        StoreError::Unreadable { pk: pk.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn of<E, R>(error: SdkError<E, R>) -> StoreError
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        let transient = match &error {
+            SdkError::ServiceError(service) => {
+                service.err().code().is_some_and(|code| TRANSIENT.contains(&code))
+            }
+            // The request may or may not have arrived: ask again with the same key.
+            SdkError::TimeoutError(_)
+            | SdkError::DispatchFailure(_)
+            | SdkError::ResponseError(_) => true,
+            _ => false,
+        };
+        let text = DisplayErrorContext(error).to_string();
+        if transient { StoreError::Unavailable(text) } else { StoreError::Refused(text) }
+    }
+}
+
+/// DynamoDB's codes for "later, please".
+pub(crate) const TRANSIENT: [&str; 8] = [
+    "ThrottlingException",
+    "ThrottlingError",
+    "ProvisionedThroughputExceededException",
+    "ProvisionedThroughputExceeded",
+    "RequestLimitExceeded",
+    "InternalServerError",
+    "ServiceUnavailable",
+    "TransactionInProgressException",
+];

@@ -1,0 +1,183 @@
+//! Members and records as items.
+//!
+//! Both are billed by the started kilobyte at every write, so both are kept below one: a member's
+//! lots are bare triples of numbers, and a record is deflated JSON. What an operator or a stream
+//! has to select by stays in plain attributes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::DateTime;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use ledger::cap::Counter;
+use ledger::{Lot, Member, Moment, Units, Wallet, WalletName};
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use crate::record::{Fingerprint, Record};
+use crate::table::{Item, MEMBER_SK, MemberKey, PK, SEQ, SK, due_key, key};
+
+pub(crate) const BODY: &str = "body";
+const KIND: &str = "kind";
+/// A record never unpacks to more: the largest order has 500 lines.
+const BODY_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A member as held in the table: the member, and what only the store needs of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) member: Member,
+    /// What it was enrolled with, so that a repeat is known.
+    pub(crate) enrolment: Fingerprint,
+    /// The hash of its last record.
+    pub(crate) head: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredMember {
+    pk: String,
+    sk: String,
+    version: u64,
+    enrolled_at: i64,
+    enrolment: Fingerprint,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    head: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tier: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    tags: BTreeSet<String>,
+    /// By wallet: units left, available at, expires at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    wallets: BTreeMap<WalletName, Vec<(i64, Option<i64>, Option<i64>)>>,
+    /// By rule: since, times.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    counters: BTreeMap<String, (i64, u32)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_at: Option<i64>,
+}
+
+pub(crate) fn of_member(at: &MemberKey, held: &Held) -> Result<Item, StoreError> {
+    let member = &held.member;
+    let lot = |lot: &Lot| {
+        (
+            lot.units.get(),
+            lot.available_at.map(|at| at.timestamp()),
+            lot.expires_at.map(|at| at.timestamp()),
+        )
+    };
+    let due_at = member.due_at();
+    let stored = StoredMember {
+        pk: at.pk(),
+        sk: MEMBER_SK.to_owned(),
+        version: member.version,
+        enrolled_at: member.enrolled_at.timestamp(),
+        enrolment: held.enrolment.clone(),
+        head: held.head.clone(),
+        tier: member.tier.clone(),
+        attributes: member.attributes.clone(),
+        tags: member.tags.clone(),
+        wallets: member
+            .wallets
+            .iter()
+            .map(|(name, wallet)| (name.clone(), wallet.lots().iter().map(lot).collect()))
+            .collect(),
+        counters: member
+            .counters
+            .iter()
+            .map(|(rule, counter)| (rule.clone(), (counter.since.timestamp(), counter.times)))
+            .collect(),
+        due: due_at.map(|_| due_key(at.shard())),
+        due_at: due_at.map(|at| at.timestamp()),
+    };
+    serde_dynamo::to_item(stored).map_err(|error| StoreError::unreadable(&at.pk(), error))
+}
+
+pub(crate) fn to_member(at: &MemberKey, item: Item) -> Result<Held, StoreError> {
+    let pk = at.pk();
+    let unreadable = |reason: &str| StoreError::unreadable(&pk, reason);
+    let stored: StoredMember =
+        serde_dynamo::from_item(item).map_err(|error| StoreError::unreadable(&pk, error))?;
+    let moment = |seconds: i64| {
+        DateTime::from_timestamp(seconds, 0).ok_or_else(|| unreadable("a time is out of range"))
+    };
+    let lot = |(units, available_at, expires_at): (i64, Option<i64>, Option<i64>)| {
+        Ok(Lot {
+            units: Units::new(units).map_err(|_| unreadable("a lot is out of range"))?,
+            available_at: available_at.map(moment).transpose()?,
+            expires_at: expires_at.map(moment).transpose()?,
+        })
+    };
+    let wallet = |lots: Vec<(i64, Option<i64>, Option<i64>)>| {
+        let lots = lots.into_iter().map(lot).collect::<Result<Vec<Lot>, StoreError>>()?;
+        Wallet::of(lots).ok_or_else(|| unreadable("a wallet is out of range"))
+    };
+    let member = Member {
+        id: at.member.clone(),
+        version: stored.version,
+        enrolled_at: moment(stored.enrolled_at)?,
+        attributes: stored.attributes,
+        tags: stored.tags,
+        tier: stored.tier,
+        wallets: stored
+            .wallets
+            .into_iter()
+            .map(|(name, lots)| Ok((name, wallet(lots)?)))
+            .collect::<Result<_, StoreError>>()?,
+        counters: stored
+            .counters
+            .into_iter()
+            .map(|(rule, (since, times))| Ok((rule, Counter { since: moment(since)?, times })))
+            .collect::<Result<_, StoreError>>()?,
+    };
+    Ok(Held { member, enrolment: stored.enrolment, head: stored.head })
+}
+
+/// A record's body: what its hash is taken over.
+pub(crate) fn body(pk: &str, record: &Record) -> Result<Vec<u8>, StoreError> {
+    let json = serde_json::to_vec(record).map_err(|error| StoreError::unreadable(pk, error))?;
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&json).map_err(|error| StoreError::unreadable(pk, error))?;
+    encoder.finish().map_err(|error| StoreError::unreadable(pk, error))
+}
+
+pub(crate) fn of_record(pk: &str, sk: &str, record: &Record, body: Vec<u8>) -> Item {
+    let mut item = key(pk, sk);
+    item.insert(SEQ.to_owned(), AttributeValue::N(record.entry.seq.to_string()));
+    item.insert(KIND.to_owned(), AttributeValue::S(record.entry.what.kind().to_owned()));
+    item.insert(BODY.to_owned(), AttributeValue::B(Blob::new(body)));
+    item
+}
+
+pub(crate) fn to_record(item: &Item) -> Result<Record, StoreError> {
+    let pk = text(item, PK);
+    let body = blob(item, BODY).ok_or_else(|| StoreError::unreadable(pk, "it has no body"))?;
+    let mut json = Vec::new();
+    DeflateDecoder::new(body)
+        .take(BODY_BYTES_MAX)
+        .read_to_end(&mut json)
+        .map_err(|error| StoreError::unreadable(pk, error))?;
+    serde_json::from_slice(&json).map_err(|error| StoreError::unreadable(pk, error))
+}
+
+pub(crate) fn text<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+pub(crate) fn blob<'a>(item: &'a Item, name: &str) -> Option<&'a [u8]> {
+    item.get(name)?.as_b().ok().map(AsRef::as_ref)
+}
+
+pub(crate) fn is_member(item: &Item) -> bool {
+    text(item, SK) == MEMBER_SK
+}
+
+pub(crate) fn moment_of(item: &Item, name: &str) -> Option<Moment> {
+    DateTime::from_timestamp(item.get(name)?.as_n().ok()?.parse().ok()?, 0)
+}

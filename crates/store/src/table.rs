@@ -1,0 +1,189 @@
+use std::collections::HashMap;
+use std::fmt;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
+    KeyType, LocalSecondaryIndex, Projection, ProjectionType, ReturnConsumedCapacity,
+    ScalarAttributeType,
+};
+use ledger::{MemberId, MerchantId};
+use sha2::{Digest, Sha256};
+
+use crate::error::StoreError;
+use crate::meter::Meter;
+
+pub(crate) const PK: &str = "pk";
+pub(crate) const SK: &str = "sk";
+/// An entry's place in its member's history; only entries have it, so only they are in `by_seq`.
+pub(crate) const SEQ: &str = "seq";
+/// The shard of a member that needs the scheduled run; only such members have it.
+pub(crate) const DUE: &str = "due";
+/// When it does, in seconds since 1970.
+pub(crate) const DUE_AT: &str = "due_at";
+pub(crate) const BY_SEQ: &str = "by_seq";
+pub(crate) const DUE_INDEX: &str = "due";
+/// The sort key of the member itself; entries sort behind it.
+pub(crate) const MEMBER_SK: &str = "@";
+pub(crate) const ENTRY_PREFIX: &str = "e#";
+
+/// Parts of the due index. Workers take parts side by side; a member's part never changes.
+pub const SHARDS: u8 = 64;
+
+/// A merchant's member.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberKey {
+    /// Whose member.
+    pub merchant: MerchantId,
+    /// Which.
+    pub member: MemberId,
+}
+
+impl MemberKey {
+    pub(crate) fn pk(&self) -> String {
+        format!("{}{}", merchant_prefix(&self.merchant), self.member)
+    }
+
+    /// Reads a partition key back; names hold no `#`.
+    pub(crate) fn of_pk(pk: &str) -> Option<MemberKey> {
+        let (merchant, member) = pk.strip_prefix("m#")?.split_once('#')?;
+        Some(MemberKey {
+            merchant: MerchantId::parse(merchant).ok()?,
+            member: MemberId::parse(member).ok()?,
+        })
+    }
+
+    /// The part of the due index that the member is in.
+    #[must_use]
+    pub fn shard(&self) -> u8 {
+        let digest = Sha256::digest(self.pk());
+        digest.first().copied().unwrap_or_default() % SHARDS
+    }
+}
+
+impl fmt::Display for MemberKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.merchant, self.member)
+    }
+}
+
+pub(crate) fn merchant_prefix(merchant: &MerchantId) -> String {
+    format!("m#{merchant}#")
+}
+
+pub(crate) fn due_key(shard: u8) -> String {
+    format!("due#{shard:02}")
+}
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+pub(crate) fn key(pk: &str, sk: &str) -> Item {
+    HashMap::from([
+        (PK.to_owned(), AttributeValue::S(pk.to_owned())),
+        (SK.to_owned(), AttributeValue::S(sk.to_owned())),
+    ])
+}
+
+/// The table. Cheap to clone: clones share one client.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) client: Client,
+    pub(crate) table: String,
+    pub(crate) meter: Option<Meter>,
+}
+
+impl Store {
+    /// The table of a name behind a client.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>) -> Store {
+        Store { client, table: table.into(), meter: None }
+    }
+
+    /// The same table, with every capacity unit counted.
+    #[must_use]
+    pub fn metered(&self) -> (Store, Meter) {
+        let meter = Meter::default();
+        (Store { meter: Some(meter.clone()), ..self.clone() }, meter)
+    }
+
+    /// Whether DynamoDB is asked to tell what a request cost.
+    pub(crate) fn capacity(&self) -> Option<ReturnConsumedCapacity> {
+        self.meter.as_ref().map(|_| ReturnConsumedCapacity::Total)
+    }
+
+    /// Creates the table unless it is there. For laptops and tests; in AWS `infra/` does.
+    ///
+    /// # Errors
+    /// The table cannot be created.
+    pub async fn create_table(&self) -> Result<(), StoreError> {
+        let attribute = |name: &str, kind: ScalarAttributeType| {
+            AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build()
+        };
+        let element = |name: &str, kind: KeyType| {
+            KeySchemaElement::builder().attribute_name(name).key_type(kind).build()
+        };
+        let projection = |kind: ProjectionType| Projection::builder().projection_type(kind).build();
+        let by_seq = LocalSecondaryIndex::builder()
+            .index_name(BY_SEQ)
+            .key_schema(element(PK, KeyType::Hash).map_err(StoreError::request)?)
+            .key_schema(element(SEQ, KeyType::Range).map_err(StoreError::request)?)
+            .projection(projection(ProjectionType::All))
+            .build()
+            .map_err(StoreError::request)?;
+        let due = GlobalSecondaryIndex::builder()
+            .index_name(DUE_INDEX)
+            .key_schema(element(DUE, KeyType::Hash).map_err(StoreError::request)?)
+            .key_schema(element(DUE_AT, KeyType::Range).map_err(StoreError::request)?)
+            .projection(projection(ProjectionType::KeysOnly))
+            .build()
+            .map_err(StoreError::request)?;
+        let mut request = self.client.create_table().table_name(&self.table);
+        for (name, kind) in [
+            (PK, ScalarAttributeType::S),
+            (SK, ScalarAttributeType::S),
+            (SEQ, ScalarAttributeType::N),
+            (DUE, ScalarAttributeType::S),
+            (DUE_AT, ScalarAttributeType::N),
+        ] {
+            request =
+                request.attribute_definitions(attribute(name, kind).map_err(StoreError::request)?);
+        }
+        let created = request
+            .key_schema(element(PK, KeyType::Hash).map_err(StoreError::request)?)
+            .key_schema(element(SK, KeyType::Range).map_err(StoreError::request)?)
+            .local_secondary_indexes(by_seq)
+            .global_secondary_indexes(due)
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await;
+        match created {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_resource_in_use_exception()) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(StoreError::of(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_key_reads_back_and_its_shard_stays() {
+        let key = MemberKey {
+            merchant: MerchantId::parse("sunrise-coffee").unwrap(),
+            member: MemberId::parse("a.b_c-1").unwrap(),
+        };
+        assert_eq!(key.pk(), "m#sunrise-coffee#a.b_c-1");
+        assert_eq!(MemberKey::of_pk(&key.pk()), Some(key.clone()));
+        assert_eq!(MemberKey::of_pk("b#sunrise-coffee"), None);
+        // A member that changed its shard would be looked for where it is not.
+        assert_eq!(key.shard(), 18);
+    }
+}

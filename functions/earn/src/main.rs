@@ -1,0 +1,6 @@
+//! `earn` as a Lambda.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    api::serve(earn::router).await
+}

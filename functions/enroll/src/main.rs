@@ -1,0 +1,6 @@
+//! `enroll` as a Lambda.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    api::serve(enroll::router).await
+}

@@ -1,0 +1,6 @@
+//! `read` as a Lambda.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    api::serve(read::router).await
+}

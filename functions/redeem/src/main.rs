@@ -1,0 +1,6 @@
+//! `redeem` as a Lambda.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    api::serve(redeem::router).await
+}
