@@ -1,1 +1,1 @@
-
+//! End-to-end tests: the whole API over HTTP, told as stories.

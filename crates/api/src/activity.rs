@@ -49,7 +49,7 @@ struct LineBody {
     sku: String,
     category: Option<String>,
     quantity: Quantity,
-    price: Amount,
+    price: Option<Amount>,
 }
 
 impl ActivityBody {
@@ -111,7 +111,10 @@ impl OrderBody {
                     .map(|category| word(&pointer("category"), category))
                     .transpose()?,
                 quantity: line.quantity.0,
-                price: line.price.check(&pointer("price"), programme)?,
+                price: line
+                    .price
+                    .map(|price| price.check(&pointer("price"), programme))
+                    .transpose()?,
             })
         });
         Ok(Order { total, lines: lines.collect::<Result<_, Refusal>>()? })

@@ -1,1 +1,74 @@
-fn main() {}
+//! The `regulars` command.
+
+/// What each request costs in capacity units.
+mod costs;
+/// The main job on real orders.
+mod demo;
+/// The whole API on a laptop.
+mod dev;
+/// The scheduled run, by hand.
+mod night;
+/// Where the rules and the data are.
+mod place;
+/// Rules into a table in AWS.
+mod publish;
+/// Real orders through the very handlers.
+mod replay;
+/// What a merchant's table holds, in numbers and in words.
+mod report;
+/// Tables and numbers for people.
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Regulars: a loyalty engine whose rules are scripts.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the whole API over an embedded DynamoDB kept in a file
+    Dev(dev::Options),
+    /// Replay real orders and show what the programme did
+    Demo(demo::Options),
+    /// Run a file of orders through the handlers, with the clock following the data
+    Replay(replay::Options),
+    /// Do what the nightly schedule does, once, over a data file
+    Expire(night::Options),
+    /// Measure what each request costs in DynamoDB capacity units
+    Costs(costs::Options),
+    /// Check a merchant's rules and make them the active ones of a table in AWS
+    Publish(publish::Options),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let done = match cli.command {
+        Command::Dev(options) => dev::run(options).await,
+        Command::Demo(options) => demo::run(options).await,
+        Command::Replay(options) => replay::run(options).await,
+        Command::Expire(options) => night::run(options).await,
+        Command::Costs(options) => costs::run(options).await,
+        Command::Publish(options) => publish::run(options).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error on its way to a person: every command's own says what to do about it.
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

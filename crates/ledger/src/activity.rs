@@ -54,9 +54,13 @@ pub struct Line {
     pub category: Option<String>,
     /// How many.
     pub quantity: u32,
-    /// The price of one.
-    #[serde(with = "rust_decimal::serde::str")]
-    pub price: Decimal,
+    /// The price of one, if the client tells it.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "rust_decimal::serde::str_option"
+    )]
+    pub price: Option<Decimal>,
 }
 
 /// The value of a field.
@@ -80,11 +84,12 @@ impl Order {
         self.lines_of(sku_or_category).map(|line| u64::from(line.quantity)).sum()
     }
 
-    /// Money spent on an article or a category, or nothing on overflow.
+    /// Money spent on an article or a category, or nothing where a line of it has no price or the
+    /// sum overflows.
     #[must_use]
     pub fn spent(&self, sku_or_category: &str) -> Option<Decimal> {
         self.lines_of(sku_or_category).try_fold(Decimal::ZERO, |sum, line| {
-            sum.checked_add(line.price.checked_mul(Decimal::from(line.quantity))?)
+            sum.checked_add(line.price?.checked_mul(Decimal::from(line.quantity))?)
         })
     }
 

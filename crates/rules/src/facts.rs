@@ -131,7 +131,14 @@ pub(crate) fn register(engine: &mut Engine) {
                 .or_else(|_| fail("too many pieces to count".to_owned()))
         })
         .register_fn("spent", |order: &mut OrderFacts, on: &str| -> Outcome<Decimal> {
-            order.get()?.spent(on).map_or_else(|| fail("too much money to count".to_owned()), Ok)
+            order.get()?.spent(on).map_or_else(
+                || {
+                    fail(format!(
+                        "what was spent on `{on}` is not known: a line of it has no price"
+                    ))
+                },
+                Ok,
+            )
         });
 
     engine
@@ -139,7 +146,11 @@ pub(crate) fn register(engine: &mut Engine) {
         .register_get("sku", |line: &mut LineFacts| ImmutableString::from(&line.0.sku))
         .register_get("category", |line: &mut LineFacts| text(line.0.category.as_ref()))
         .register_get("quantity", |line: &mut LineFacts| INT::from(line.0.quantity))
-        .register_get("price", |line: &mut LineFacts| line.0.price);
+        .register_get("price", |line: &mut LineFacts| -> Outcome<Decimal> {
+            line.0
+                .price
+                .map_or_else(|| fail(format!("the line of `{}` has no price", line.0.sku)), Ok)
+        });
 
     engine
         .register_type_with_name::<ActivityFacts>("activity")

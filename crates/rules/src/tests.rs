@@ -66,7 +66,7 @@ fn purchase() -> Activity {
         sku: sku.to_owned(),
         category: Some(category.to_owned()),
         quantity,
-        price: price.parse().unwrap(),
+        price: Some(price.parse().unwrap()),
     };
     Activity {
         id: "1001".to_owned(),

@@ -1,0 +1,187 @@
+use api::{Api, Clock, Identity, TOKEN_PREFIX};
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{Method, Request};
+use chrono::TimeDelta;
+use clap::Args;
+use ledger::Moment;
+use local::{Database, app, publish_folder};
+use rust_decimal::Decimal;
+use serde_json::json;
+use store::{Cost, Meter};
+use tower::ServiceExt;
+
+use crate::Outcome;
+use crate::place::Rules;
+use crate::show::table;
+
+const MERCHANT: &str = "sunrise-coffee";
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    rules: Rules,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures each request in an embedded database of its own, by what the database says it consumed
+/// (`ReturnConsumedCapacity`), and prints the table.
+pub(crate) async fn run(options: Options) -> Outcome {
+    let rules = options.rules.folder()?;
+    let database = Database::open(None, 0).await?;
+    publish_folder(database.store(), &rules.join(MERCHANT)).await?;
+    let (store, meter) = database.store().metered();
+    let start: Moment = "2026-05-02T07:30:00Z".parse()?;
+    let clock = Clock::standing(start);
+    // A function's instance asks for the active rules once in a few seconds; here it has done so.
+    let api = Api::new(store, clock.clone(), Identity::Development);
+    api.bundle(&ledger::MerchantId::parse(MERCHANT)?)
+        .await
+        .map_err(|problem| problem.detail().to_owned())?;
+    let mut measured = Measured { app: app(&api), meter, rows: Vec::new() };
+    measured.meter.take();
+
+    // Names as long as the ones that shops have: UUIDs for members, article numbers for lines.
+    let member = "3f6c2a10-9d4e-4c61-8a35-7b1e2f9d0c44";
+    let enrolment = json!({
+        "id": member,
+        "attributes": { "birthday": "1990-04-17", "city": "Rotterdam" },
+        "tags": ["app", "newsletter"],
+    });
+    let path = |verb: &str| format!("/v1/members/{member}{verb}");
+    measured.post("enroll", "/v1/members", None, &enrolment).await?;
+    measured.post("enroll, repeated", "/v1/members", None, &enrolment).await?;
+    measured
+        .post("earn, the first: it sets the due date", &path("/earn"), Some("order-0"), &order(0))
+        .await?;
+    measured
+        .post("earn, an order of five lines", &path("/earn"), Some("order-1"), &order(1))
+        .await?;
+    measured.post("earn, repeated", &path("/earn"), Some("order-1"), &order(1)).await?;
+
+    // A year of monthly orders: the member holds as many lots as the programme lets it.
+    for month in 0..11 {
+        clock.set(clock.now() + TimeDelta::days(30));
+        measured.quietly(&path("/earn"), &format!("monthly-{month}"), &order(month)).await?;
+    }
+    measured
+        .post("earn, five lines, a year's lots", &path("/earn"), Some("order-2"), &order(2))
+        .await?;
+    measured
+        .post("earn, five lines, repeated after a year", &path("/earn"), Some("order-0"), &order(0))
+        .await?;
+    let coffee = json!({ "reward": "free-coffee" });
+    measured.post("redeem", &path("/redeem"), Some("redeem-1"), &coffee).await?;
+    measured.post("redeem, repeated", &path("/redeem"), Some("redeem-1"), &coffee).await?;
+    let five_off = json!({ "reward": "five-off", "order": { "total": "25.00" } });
+    measured
+        .post("redeem, moving the due date or not", &path("/redeem"), Some("redeem-2"), &five_off)
+        .await?;
+    measured.get("read a member", &path("")).await?;
+    measured.get("read its statement, 20 entries", &path("/entries")).await?;
+
+    clock.set(start + TimeDelta::days(396));
+    expire::run(&api, &expire::Event::default(), None).await?;
+    // 64 shards are asked, one of them has the member: 63 empty pages cost half a unit each, however
+    // many members the table holds, and are told apart.
+    let mut cost = measured.meter.take();
+    let empty = Decimal::new(5, 1) * Decimal::from(63);
+    cost.reads -= empty;
+    measured.rows.push(("expire one member".to_owned(), cost));
+    measured.rows.push((
+        "expire, looking at 63 empty shards".to_owned(),
+        Cost { reads: empty, writes: Decimal::ZERO, requests: 63 },
+    ));
+
+    if options.json {
+        let rows: Vec<_> = measured
+            .rows
+            .iter()
+            .map(|(request, cost)| json!({ "request": request, "reads": cost.reads, "writes": cost.writes }))
+            .collect();
+        println!("{}", json!(rows));
+    } else {
+        let mut costs = table(["request", "#read units", "#write units"]);
+        for (request, cost) in &measured.rows {
+            costs.add_row([
+                request.clone(),
+                cost.reads.normalize().to_string(),
+                cost.writes.normalize().to_string(),
+            ]);
+        }
+        println!("{costs}");
+    }
+    Ok(())
+}
+
+/// An order of five lines.
+fn order(number: usize) -> serde_json::Value {
+    let line = |sku: &str, category: &str, quantity: u32, price: &str| json!({ "sku": sku, "category": category, "quantity": quantity, "price": price });
+    json!({
+        "type": "purchase",
+        "id": format!("2026-000{number}-RTM-0457"),
+        "order": {
+            "total": "87.15",
+            "lines": [
+                line("ESP-DBL-0231", "coffee", 2, "3.10"),
+                line("CAP-OAT-0117", "coffee", 1, "3.95"),
+                line("BNS-ETH-1000", "beans", 2, "28.50"),
+                line("FLT-V60-0100", "filters", 1, "7.50"),
+                line("MUG-CER-0042", "mugs", 1, "12.50"),
+            ],
+        },
+        "channel": "shop",
+        "payment": "card",
+    })
+}
+
+struct Measured {
+    app: Router,
+    meter: Meter,
+    rows: Vec<(String, Cost)>,
+}
+
+impl Measured {
+    async fn post(
+        &mut self,
+        request: &str,
+        path: &str,
+        key: Option<&str>,
+        body: &serde_json::Value,
+    ) -> Outcome {
+        self.call(Method::POST, path, key, body.to_string()).await?;
+        self.rows.push((request.to_owned(), self.meter.take()));
+        Ok(())
+    }
+
+    async fn get(&mut self, request: &str, path: &str) -> Outcome {
+        self.call(Method::GET, path, None, String::new()).await?;
+        self.rows.push((request.to_owned(), self.meter.take()));
+        Ok(())
+    }
+
+    async fn quietly(&mut self, path: &str, key: &str, body: &serde_json::Value) -> Outcome {
+        self.call(Method::POST, path, Some(key), body.to_string()).await?;
+        self.meter.take();
+        Ok(())
+    }
+
+    async fn call(&self, method: Method, path: &str, key: Option<&str>, body: String) -> Outcome {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(AUTHORIZATION, format!("Bearer {TOKEN_PREFIX}{MERCHANT}"))
+            .header("idempotency-key", key.unwrap_or("none"))
+            .body(Body::from(body))?;
+        let answer = self.app.clone().oneshot(request).await?;
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
+            Err(format!("{path} was refused: {}", String::from_utf8_lossy(&body)).into())
+        }
+    }
+}

@@ -1,0 +1,71 @@
+use std::path::Path;
+use std::time::Instant;
+
+use clap::Args;
+use local::Database;
+
+use crate::Outcome;
+use crate::place::{Rules, data, nearest, shown};
+use crate::replay::replay;
+use crate::report::{Totals, story};
+
+const MERCHANT: &str = "cdnow";
+const ORDERS: &str = "tests/data/cdnow_orders.csv";
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    rules: Rules,
+}
+
+pub(crate) async fn run(options: Options) -> Outcome {
+    let started = Instant::now();
+    let rules = options.rules.folder()?;
+    let orders = nearest(ORDERS)?;
+    let file = data(&rules, "demo.db");
+    // A demo begins at the beginning.
+    remove(&file)?;
+    println!(
+        "Replaying {} through the handlers that run in AWS, under the rules in {}.\n",
+        shown(&orders),
+        shown(&rules.join(MERCHANT)),
+    );
+    let database = Database::open(Some(&file), 0).await?;
+    let history = replay(&database, &rules, MERCHANT, &orders, true).await?;
+    history.counts.tell();
+    let totals = Totals::of(database.store(), &history.bundle, history.ended).await?;
+    println!("{}", totals.table(&history.bundle, &history.counts));
+    let member = totals.most_telling().cloned();
+    if let Some(member) = &member {
+        println!("{}", story(database.store(), &history.bundle, member).await?);
+    }
+    println!("{} orders took {} seconds.\n", totals.orders, started.elapsed().as_secs());
+    let member = member.map_or_else(|| "0001".to_owned(), |member| member.to_string());
+    println!(
+        "Try next:\n\
+         \x20 - Change a number in {}, run the demo again, and see what moves.\n\
+         \x20 - Ask the API about a member, on the day the data ends:\n\
+         \x20     cargo run -- dev --data {} --clock {}\n\
+         \x20     curl -H 'Authorization: Bearer local:{MERCHANT}' http://127.0.0.1:9000/v1/members/{member}\n\
+         \x20 - Start with an empty shop of your own: cargo run -- dev",
+        shown(&rules.join(MERCHANT).join("earn.rhai")),
+        shown(&file),
+        history.ended.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+    );
+    Ok(())
+}
+
+/// Removes a database with its logs.
+fn remove(file: &Path) -> Outcome {
+    for ending in ["", "-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(ending);
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("`{}` cannot be removed: {error}", file.display()).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use api::{Api, Clock, Identity};
+use clap::Args;
+use ledger::Moment;
+use local::{Database, REGION, TABLE, app, publish_folder};
+use store::Store;
+use tokio::net::TcpListener;
+
+use crate::Outcome;
+use crate::place::{Rules, data, shown};
+
+/// How often the rules are looked at for edits.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often the scheduled run is done.
+const RUN_EVERY: Duration = Duration::from_secs(3600);
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    rules: Rules,
+    /// The data file [default: .regulars/dev.db beside the rules]
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// The port of the API
+    #[arg(long, default_value_t = 9000)]
+    port: u16,
+    /// Serve only the embedded DynamoDB, for `cargo lambda watch`
+    #[arg(long)]
+    db_only: bool,
+    /// The port of the embedded DynamoDB; 0 takes any free one
+    #[arg(long, default_value_t = 8000)]
+    db_port: u16,
+    /// What the clock shows at the start, such as 1998-07-01T12:00:00Z [default: the time]
+    #[arg(long, value_name = "TIME")]
+    clock: Option<Moment>,
+}
+
+pub(crate) async fn run(options: Options) -> Outcome {
+    let rules = options.rules.folder()?;
+    let file = options.data.unwrap_or_else(|| data(&rules, "dev.db"));
+    let database = Database::open(Some(&file), options.db_port).await?;
+    let mut published = Published::default();
+    published.look(database.store(), &rules).await?;
+    if published.merchants.is_empty() {
+        return Err(format!("there are no rules under `{}` that can be used", shown(&rules)).into());
+    }
+    println!("data       {}", shown(&file));
+    println!(
+        "dynamodb   http://{} (table {TABLE}, region {REGION}, any credentials)",
+        database.address()
+    );
+
+    let watched = published.watch(database.store().clone(), rules);
+    if options.db_only {
+        tokio::select! {
+            stopped = watched => stopped,
+            stopped = tokio::signal::ctrl_c() => Ok(stopped?),
+        }
+    } else {
+        let clock = options.clock.map_or(Clock::System, Clock::from);
+        let api = Api::new(database.store().clone(), clock, Identity::Development)
+            .with_bundle_age_max(Duration::ZERO);
+        let address = SocketAddr::from(([127, 0, 0, 1], options.port));
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| format!("the API cannot be served on {address}: {error}"))?;
+        println!("api        http://{}", listener.local_addr()?);
+        println!("call it with the header  Authorization: Bearer local:<merchant>");
+        tokio::select! {
+            stopped = watched => stopped,
+            stopped = nights(&api) => stopped,
+            stopped = axum::serve(listener, app(&api)).into_future() => Ok(stopped?),
+            stopped = tokio::signal::ctrl_c() => Ok(stopped?),
+        }
+    }
+}
+
+/// The scheduled run, as EventBridge would do it.
+async fn nights(api: &Api) -> Outcome {
+    loop {
+        let done = expire::run(api, &expire::Event::default(), None).await;
+        match done {
+            Ok(summary) if summary.expired > 0 => {
+                println!("expired    units of {} members: {:?}", summary.expired, summary.units);
+            }
+            Ok(_) => {}
+            // The server goes on: only what has lapsed waits to be written down.
+            Err(error) => eprintln!("error: {error}"),
+        }
+        tokio::time::sleep(RUN_EVERY).await;
+    }
+}
+
+/// Which folders are in force, as they were when they were read.
+#[derive(Default)]
+struct Published {
+    seen: BTreeMap<PathBuf, Vec<(PathBuf, SystemTime, u64)>>,
+    merchants: Vec<String>,
+}
+
+impl Published {
+    /// Publishes what has been edited since, for as long as the server runs.
+    async fn watch(mut self, store: Store, rules: PathBuf) -> Outcome {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.look(&store, &rules).await?;
+        }
+    }
+
+    async fn look(&mut self, store: &Store, rules: &Path) -> Outcome {
+        for folder in local::folders(rules)? {
+            // A file that vanishes while it is looked at counts as gone.
+            let files = files(&folder).unwrap_or_default();
+            if self.seen.get(&folder) == Some(&files) {
+                continue;
+            }
+            match publish_folder(store, &folder).await {
+                Ok(bundle) => {
+                    let merchant = bundle.programme().merchant.to_string();
+                    println!("rules      {merchant} at {}", bundle.hash());
+                    self.merchants.push(merchant);
+                }
+                // The rules in force stay until the edit makes sense.
+                Err(error) => eprintln!("error: {error}"),
+            }
+            self.seen.insert(folder, files);
+        }
+        Ok(())
+    }
+}
+
+fn files(folder: &Path) -> std::io::Result<Vec<(PathBuf, SystemTime, u64)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        files.push((entry.path(), about.modified()?, about.len()));
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,45 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::Outcome;
+
+/// The folder that laptops keep their data in, beside the rules.
+const DATA_FOLDER: &str = ".regulars";
+
+/// The folder of rules.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Rules {
+    /// The folder with one folder of rules per merchant [default: the nearest `rules`]
+    #[arg(long = "rules", value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+impl Rules {
+    /// The folder that was named, or the one called `rules` here or in the nearest folder above.
+    pub(crate) fn folder(&self) -> Outcome<PathBuf> {
+        match &self.folder {
+            Some(folder) => Ok(folder.clone()),
+            None => nearest("rules"),
+        }
+    }
+}
+
+/// A file of the checkout, from wherever in it the command runs.
+pub(crate) fn nearest(path: &str) -> Outcome<PathBuf> {
+    let here = std::env::current_dir()?;
+    here.ancestors().map(|folder| folder.join(path)).find(|path| path.exists()).ok_or_else(|| {
+        format!("there is no `{path}` here or above; run this in the checkout").into()
+    })
+}
+
+/// The path as a person in this folder would write it.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}
+
+/// A data file of that name beside the rules.
+pub(crate) fn data(rules: &Path, name: &str) -> PathBuf {
+    rules.parent().unwrap_or(Path::new("")).join(DATA_FOLDER).join(name)
+}

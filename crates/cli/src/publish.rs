@@ -1,0 +1,25 @@
+use std::path::PathBuf;
+
+use aws_config::BehaviorVersion;
+use clap::Args;
+use store::Store;
+
+use crate::Outcome;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The merchant's folder
+    folder: PathBuf,
+    /// The table
+    #[arg(long)]
+    table: String,
+}
+
+/// Publishes with the credentials and the region of the environment, as every AWS tool finds them.
+pub(crate) async fn run(options: Options) -> Outcome {
+    let client = api::client(aws_config::defaults(BehaviorVersion::latest())).await;
+    let store = Store::new(client, &options.table);
+    let bundle = local::publish_folder(&store, &options.folder).await?;
+    println!("{} now runs {} in {}", bundle.programme().merchant, bundle.hash(), options.table);
+    Ok(())
+}

@@ -1,0 +1,305 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use api::{Api, Clock, Identity, TOKEN_PREFIX};
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{Method, Request, StatusCode};
+use chrono::{Days, NaiveDate};
+use chrono_tz::Tz;
+use clap::Args;
+use futures::StreamExt;
+use http_body_util::BodyExt;
+use indicatif::ProgressBar;
+use ledger::programme::resolve;
+use ledger::{MerchantId, Moment};
+use local::{Database, app, publish_folder};
+use rules::Bundle;
+use serde_json::json;
+use tower::ServiceExt;
+
+use crate::Outcome;
+use crate::place::{Rules, data};
+use crate::report::Totals;
+use crate::show::progress;
+
+/// Reads files of orders.
+mod orders;
+
+use orders::{Order, Orders};
+
+/// Members whose orders of one moment are done side by side.
+const MEMBERS_AT_ONCE: usize = 4;
+/// The hour, on the merchant's clock, at which a replay's nights do their work.
+const NIGHT_HOUR: u32 = 3;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Whose programme: a folder of the rules
+    #[arg(long)]
+    merchant: String,
+    /// The orders: a .csv with a head or a .jsonl file
+    orders: PathBuf,
+    #[command(flatten)]
+    rules: Rules,
+    /// The data file [default: .regulars/replay-<merchant>.db beside the rules]
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Let members take the dearest reward they can afford after each order
+    #[arg(long)]
+    redeem_when_possible: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a replay did, beyond what the table holds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counts {
+    /// Activities that are in the ledger, now or from before.
+    pub(crate) activities: u64,
+    /// Those of them that had been there before.
+    pub(crate) duplicates: u64,
+    /// Lines that were refused.
+    pub(crate) rejected: u64,
+    /// The first refusals, in words.
+    pub(crate) refusals: Vec<String>,
+}
+
+/// Refusals that are told one by one; the others are counted.
+const REFUSALS_TOLD_MAX: usize = 20;
+
+impl Counts {
+    fn reject(&mut self, refusal: String) {
+        self.rejected += 1;
+        if self.refusals.len() < REFUSALS_TOLD_MAX {
+            self.refusals.push(refusal);
+        }
+    }
+
+    fn add(&mut self, other: Counts) {
+        self.activities += other.activities;
+        self.duplicates += other.duplicates;
+        self.rejected += other.rejected;
+        let room = REFUSALS_TOLD_MAX.saturating_sub(self.refusals.len());
+        self.refusals.extend(other.refusals.into_iter().take(room));
+    }
+
+    /// Tells the refusals to whoever watches.
+    pub(crate) fn tell(&self) {
+        for refusal in &self.refusals {
+            eprintln!("refused: {refusal}");
+        }
+        let untold = self.rejected.saturating_sub(self.refusals.len() as u64);
+        if untold > 0 {
+            eprintln!("refused: {untold} more");
+        }
+    }
+}
+
+pub(crate) async fn run(options: Options) -> Outcome {
+    let started = Instant::now();
+    let rules = options.rules.folder()?;
+    let file =
+        options.data.unwrap_or_else(|| data(&rules, &format!("replay-{}.db", options.merchant)));
+    let database = Database::open(Some(&file), 0).await?;
+    let history =
+        replay(&database, &rules, &options.merchant, &options.orders, options.redeem_when_possible)
+            .await?;
+    let totals = Totals::of(database.store(), &history.bundle, history.ended).await?;
+    history.counts.tell();
+    if options.json {
+        println!("{}", totals.json(&history.counts, started.elapsed()));
+    } else {
+        println!("{}", totals.table(&history.bundle, &history.counts));
+    }
+    Ok(())
+}
+
+/// A history that has been replayed.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) bundle: Bundle,
+    pub(crate) counts: Counts,
+    /// What the replay's clock showed at the end.
+    pub(crate) ended: Moment,
+}
+
+/// Runs a file of orders through the handlers, with the clock following the data.
+pub(crate) async fn replay(
+    database: &Database,
+    rules: &Path,
+    merchant: &str,
+    file: &Path,
+    redeem: bool,
+) -> Outcome<History> {
+    let folder = rules.join(merchant);
+    if !folder.is_dir() {
+        let known = local::folders(rules)?;
+        let names: Vec<String> = known
+            .iter()
+            .filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()))
+            .collect();
+        let hint = rules::did_you_mean(merchant, names.iter().map(String::as_str));
+        return Err(
+            format!("there is no merchant `{merchant}` under `{}`{hint}", rules.display()).into()
+        );
+    }
+    let bundle = publish_folder(database.store(), &folder).await?;
+    let time_zone = bundle.programme().time_zone;
+    let Orders { orders, bad } = orders::read(file, time_zone)?;
+    let mut counts = Counts::default();
+    for line in bad {
+        counts.reject(line.to_string());
+    }
+
+    let start = orders.first().map_or(Moment::UNIX_EPOCH, |order| order.at);
+    let clock = Clock::standing(start);
+    let api = Api::new(database.store().clone(), clock.clone(), Identity::Development);
+    let town = Town { app: app(&api), merchant: bundle.programme().merchant.clone(), redeem };
+    let bar = progress(
+        orders.len(),
+        "{prefix:>10} {bar:40.cyan/blue} {human_pos}/{human_len} orders  {per_sec:.0}  {eta} left",
+    );
+
+    let mut day = local_day(start, time_zone);
+    for moment in orders.chunk_by(|one, other| one.at == other.at) {
+        let Some(at) = moment.first().map(|order| order.at) else { continue };
+        let today = local_day(at, time_zone);
+        while day < today {
+            day = next(day)?;
+            night(&api, &clock, day, time_zone).await?;
+        }
+        bar.set_prefix(today.to_string());
+        clock.set(at);
+        counts.add(town.at_once(moment, &bar).await?);
+    }
+    if !orders.is_empty() {
+        night(&api, &clock, next(day)?, time_zone).await?;
+    }
+    bar.finish_and_clear();
+    Ok(History { bundle, counts, ended: clock.now() })
+}
+
+fn local_day(at: Moment, time_zone: Tz) -> NaiveDate {
+    at.with_timezone(&time_zone).date_naive()
+}
+
+fn next(day: NaiveDate) -> Outcome<NaiveDate> {
+    day.checked_add_days(Days::new(1)).ok_or_else(|| "the calendar ends here".into())
+}
+
+/// The scheduled work of one night.
+async fn night(api: &Api, clock: &Clock, day: NaiveDate, time_zone: Tz) -> Outcome {
+    let hour = day.and_hms_opt(NIGHT_HOUR, 0, 0).ok_or("a day has no night")?;
+    clock.set(resolve(hour, time_zone));
+    expire::run(api, &expire::Event::default(), None).await?;
+    Ok(())
+}
+
+/// A merchant's till, calling the API.
+struct Town {
+    app: Router,
+    merchant: MerchantId,
+    redeem: bool,
+}
+
+/// What the till reads of an answer.
+struct Answer {
+    status: StatusCode,
+    replayed: bool,
+    body: serde_json::Value,
+}
+
+impl Town {
+    /// The orders of one moment: those of a member one after the other, members side by side.
+    async fn at_once(&self, orders: &[Order], bar: &ProgressBar) -> Outcome<Counts> {
+        let mut members: BTreeMap<&str, Vec<&Order>> = BTreeMap::new();
+        for order in orders {
+            members.entry(order.member.as_str()).or_default().push(order);
+        }
+        let mut done = futures::stream::iter(members.into_values())
+            .map(async |orders| -> Outcome<Counts> {
+                let mut counts = Counts::default();
+                for order in orders {
+                    self.one(order, &mut counts).await?;
+                    bar.inc(1);
+                }
+                Ok(counts)
+            })
+            .buffer_unordered(MEMBERS_AT_ONCE);
+        let mut counts = Counts::default();
+        while let Some(member) = done.next().await {
+            counts.add(member?);
+        }
+        Ok(counts)
+    }
+
+    async fn one(&self, order: &Order, counts: &mut Counts) -> Outcome {
+        let member = order.member.as_str();
+        let enrolled = self.post("/v1/members", None, &json!({ "id": member })).await?;
+        let earned = if enrolled.status.is_success() {
+            let path = format!("/v1/members/{member}/earn");
+            self.post(&path, Some(&order.key), &order.body).await?
+        } else {
+            enrolled
+        };
+        if earned.status.is_server_error() {
+            return Err(format!("line {}: {}", order.line, detail(&earned.body)).into());
+        }
+        if !earned.status.is_success() {
+            counts.reject(format!("line {}: {}", order.line, detail(&earned.body)));
+            return Ok(());
+        }
+        counts.activities += 1;
+        counts.duplicates += u64::from(earned.replayed);
+        if self.redeem {
+            self.redeem(order, &earned.body).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the dearest reward within reach, as the answer to the order told it. The answer is the
+    /// same at every repeat, and so is what the till does with it: a replay that was cut short
+    /// between the two goes on as if it had not been.
+    async fn redeem(&self, order: &Order, earned: &serde_json::Value) -> Outcome {
+        let within_reach = earned.pointer("/within_reach").and_then(|names| names.as_array());
+        // A sheet lists its rewards from the cheapest up.
+        let Some(reward) = within_reach.and_then(|names| names.last()) else { return Ok(()) };
+        let path = format!("/v1/members/{}/redeem", order.member);
+        let redeemed = self.post(&path, Some(&order.key), &json!({ "reward": reward })).await?;
+        if redeemed.status.is_success() {
+            Ok(())
+        } else {
+            Err(format!("line {}: {}", order.line, detail(&redeemed.body)).into())
+        }
+    }
+
+    async fn post(
+        &self,
+        path: &str,
+        key: Option<&str>,
+        body: &serde_json::Value,
+    ) -> Outcome<Answer> {
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
+            .header(AUTHORIZATION, format!("Bearer {TOKEN_PREFIX}{}", self.merchant));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let request = request.body(Body::from(body.to_string()))?;
+        let answer = self.app.clone().oneshot(request).await?;
+        let status = answer.status();
+        let replayed = answer.headers().contains_key("idempotency-replayed");
+        let bytes = answer.into_body().collect().await?.to_bytes();
+        Ok(Answer { status, replayed, body: serde_json::from_slice(&bytes)? })
+    }
+}
+
+fn detail(problem: &serde_json::Value) -> String {
+    let text = problem.pointer("/detail").and_then(|detail| detail.as_str());
+    text.map_or_else(|| problem.to_string(), str::to_owned)
+}

@@ -1,0 +1,284 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ledger::{Member, MemberId, Moment, Units, WalletName, What};
+use rules::Bundle;
+use rust_decimal::Decimal;
+use serde_json::json;
+use store::{MemberKey, Row, Store};
+
+use crate::Outcome;
+use crate::replay::Counts;
+use crate::show::{money, table, whole};
+
+/// What a merchant's table holds, added up.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) members: u64,
+    pub(crate) wallets: BTreeMap<WalletName, Wallet>,
+    pub(crate) tiers: BTreeMap<String, u64>,
+    pub(crate) rewards: BTreeMap<String, u64>,
+    pub(crate) orders: u64,
+    pub(crate) spent: Decimal,
+    /// How eventful each member's history is: kinds of entries, then their number.
+    eventful: BTreeMap<MemberId, Eventful>,
+}
+
+#[derive(Debug, Default)]
+struct Eventful {
+    earned: u64,
+    redeemed: u64,
+    expired: u64,
+    tiers: u64,
+}
+
+/// One wallet of all members. What was taken is counted as positive.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wallet {
+    pub(crate) earned: i64,
+    pub(crate) redeemed: i64,
+    pub(crate) expired: i64,
+    pub(crate) balance: i64,
+    pub(crate) pending: i64,
+}
+
+impl Totals {
+    /// Reads the merchant's whole table, as of a moment.
+    pub(crate) async fn of(store: &Store, bundle: &Bundle, now: Moment) -> Outcome<Totals> {
+        let programme = bundle.programme();
+        let mut totals = Totals::default();
+        for wallet in programme.wallets.keys() {
+            totals.wallets.insert(wallet.clone(), Wallet::default());
+        }
+        for tier in bundle.tiers() {
+            totals.tiers.insert(tier.to_owned(), 0);
+        }
+        let mut members = Vec::new();
+        store
+            .each(&programme.merchant, |row| match row {
+                Row::Member(member) => members.push(member),
+                Row::Record(at, record) => totals.entry(at, &record.entry),
+            })
+            .await?;
+        for member in members {
+            totals.member(&member, bundle, now)?;
+        }
+        Ok(totals)
+    }
+
+    fn member(&mut self, member: &Member, bundle: &Bundle, now: Moment) -> Outcome {
+        self.members += 1;
+        for (name, wallet) in &member.wallets {
+            let total = self.wallets.entry(name.clone()).or_default();
+            total.balance += wallet.spendable(now).get();
+            total.pending += wallet.pending(now).get();
+        }
+        if let Some(tier) = bundle.tier(member, now)? {
+            *self.tiers.entry(tier).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, at: MemberKey, entry: &ledger::Entry) {
+        let eventful = self.eventful.entry(at.member).or_default();
+        eventful.tiers += u64::from(entry.tier.is_some());
+        match &entry.what {
+            What::Earn { activity, .. } => {
+                eventful.earned += 1;
+                if let Some(order) = &activity.order {
+                    self.orders += 1;
+                    self.spent += order.total;
+                }
+            }
+            What::Redeem { reward, .. } => {
+                eventful.redeemed += 1;
+                *self.rewards.entry(reward.name.clone()).or_default() += 1;
+            }
+            What::Expire => eventful.expired += 1,
+        }
+        for posting in &entry.postings {
+            let wallet = self.wallets.entry(posting.wallet.clone()).or_default();
+            match &entry.what {
+                What::Earn { .. } => wallet.earned += posting.change,
+                What::Redeem { .. } => wallet.redeemed -= posting.change,
+                What::Expire => wallet.expired -= posting.change,
+            }
+        }
+    }
+
+    /// The member whose history tells most about the programme.
+    pub(crate) fn most_telling(&self) -> Option<&MemberId> {
+        let rank = |eventful: &Eventful| {
+            let kinds = [eventful.earned, eventful.redeemed, eventful.expired, eventful.tiers];
+            let kinds = kinds.iter().filter(|times| **times > 0).count();
+            // A story is read to its end: a dozen lines, not a hundred.
+            let lines = eventful.earned + eventful.redeemed + eventful.expired;
+            (kinds, eventful.tiers.min(3), lines.abs_diff(14).wrapping_neg())
+        };
+        self.eventful.iter().max_by_key(|(_, eventful)| rank(eventful)).map(|(member, _)| member)
+    }
+
+    /// One JSON object, for machines.
+    pub(crate) fn json(&self, counts: &Counts, took: Duration) -> serde_json::Value {
+        let wallets: serde_json::Map<String, serde_json::Value> = self
+            .wallets
+            .iter()
+            .map(|(name, wallet)| {
+                let totals = json!({
+                    "earned": wallet.earned,
+                    "redeemed": wallet.redeemed,
+                    "expired": wallet.expired,
+                    // Verbs that the ledger does not have move nothing.
+                    "reversed": 0,
+                    "adjusted": 0,
+                    "balance": wallet.balance,
+                    "pending": wallet.pending,
+                });
+                (name.to_string(), totals)
+            })
+            .collect();
+        json!({
+            "members": self.members,
+            "activities": counts.activities,
+            "duplicates": counts.duplicates,
+            "rejected": counts.rejected,
+            "wallets": wallets,
+            "tiers": self.tiers,
+            "seconds": took.as_secs_f64(),
+        })
+    }
+
+    /// What a shop owner wants to know.
+    pub(crate) fn table(&self, bundle: &Bundle, counts: &Counts) -> String {
+        let programme = bundle.programme();
+        let code = programme.currency.code();
+        let decimals = ledger::money::decimals(programme.currency);
+        let amount = |amount: Decimal| money(amount, code, decimals);
+
+        let mut page = format!(
+            "{}: {} members placed {} orders for {}.\n",
+            programme.name,
+            whole(self.members),
+            whole(self.orders),
+            amount(self.spent),
+        );
+        if counts.duplicates > 0 {
+            page += &format!(
+                "{} of them were known already and changed nothing.\n",
+                whole(counts.duplicates)
+            );
+        }
+        if counts.rejected > 0 {
+            page += &format!("{} lines were refused.\n", whole(counts.rejected));
+        }
+
+        let mut wallets =
+            table(["wallet", "#earned", "#redeemed", "#expired", "#outstanding", "#worth"]);
+        for (name, wallet) in &self.wallets {
+            let outstanding = wallet.balance + wallet.pending;
+            let worth = programme.wallets.get(name).and_then(|policy| policy.worth);
+            let worth = worth.zip(Units::new(outstanding).ok());
+            let worth = worth.and_then(|(worth, units)| units.checked_worth(worth));
+            wallets.add_row([
+                name.to_string(),
+                whole(wallet.earned),
+                whole(wallet.redeemed),
+                whole(wallet.expired),
+                whole(outstanding),
+                worth.map_or_else(|| "only counted".to_owned(), amount),
+            ]);
+        }
+        page += &format!("\n{wallets}\n");
+
+        let mut tiers = table(["tier", "#members", ""]);
+        let most = self.tiers.values().copied().max().unwrap_or_default().max(1);
+        for tier in bundle.tiers() {
+            let members = self.tiers.get(tier).copied().unwrap_or_default();
+            // At least one block for anybody at all, thirty for the largest.
+            let blocks = usize::try_from((members * 30).div_ceil(most)).unwrap_or_default();
+            tiers.add_row([tier.to_owned(), whole(members), "█".repeat(blocks)]);
+        }
+        page += &format!("\n{tiers}\n");
+
+        if !self.rewards.is_empty() {
+            let mut rewards = table(["reward", "#taken", "costs"]);
+            for rule in bundle.rewards() {
+                let taken = self.rewards.get(&rule.name).copied().unwrap_or_default();
+                let costs = format!("{} {}", whole(rule.costs.get()), rule.wallet);
+                rewards.add_row([rule.name.clone(), whole(taken), costs]);
+            }
+            page += &format!("\n{rewards}\n");
+        }
+        page
+    }
+}
+
+/// A member's history line by line, with the rule that paid each.
+pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> Outcome<String> {
+    let programme = bundle.programme();
+    let at = MemberKey { merchant: programme.merchant.clone(), member: member.clone() };
+    let mut records = Vec::new();
+    let mut before = None;
+    loop {
+        let page = store.statement(&at, before, 100).await?;
+        records.extend(page.records);
+        before = page.before;
+        if before.is_none() {
+            break;
+        }
+    }
+    let main = &programme.main_wallet;
+    let balance_head = format!("#{main} left");
+    let mut lines = table(["date", "what happened", "why", "#units", &balance_head]);
+    for entry in records.iter().rev().map(|record| &record.entry) {
+        let date = entry.at.with_timezone(&programme.time_zone).date_naive().to_string();
+        let balance =
+            entry.balances.get(main).map_or_else(|| "0".to_owned(), |units| whole(units.get()));
+        let mut rows: Vec<(String, String)> = Vec::new();
+        let what = match &entry.what {
+            What::Earn { activity, because } => {
+                rows.extend(because.iter().map(|paid| {
+                    let units = format!("+{} {}", whole(paid.units.get()), paid.wallet);
+                    (format!("{} ({})", paid.rule, paid.source), units)
+                }));
+                match &activity.order {
+                    Some(order) => format!(
+                        "{} of {} {}",
+                        activity.kind,
+                        order.total,
+                        programme.currency.code()
+                    ),
+                    None => activity.kind.clone(),
+                }
+            }
+            What::Redeem { reward, .. } => {
+                let units = format!("-{} {}", whole(reward.costs.get()), reward.wallet);
+                rows.push((format!("{} ({})", reward.name, reward.source), units));
+                "took a reward".to_owned()
+            }
+            What::Expire => {
+                rows.extend(entry.postings.iter().map(|posting| {
+                    (
+                        "their time was up".to_owned(),
+                        format!("{} {}", whole(posting.change), posting.wallet),
+                    )
+                }));
+                "units expired".to_owned()
+            }
+        };
+        if let Some(change) = &entry.tier {
+            let tier = change.to.as_deref().unwrap_or("no tier");
+            rows.push((format!("now in tier {tier}"), String::new()));
+        }
+        let last = rows.len().saturating_sub(1);
+        if rows.is_empty() {
+            rows.push(("no rule paid".to_owned(), String::new()));
+        }
+        for (place, (why, units)) in rows.into_iter().enumerate() {
+            let (date, what) = if place == 0 { (date.as_str(), what.as_str()) } else { ("", "") };
+            let balance = if place == last { balance.as_str() } else { "" };
+            lines.add_row([date, what, &why, &units, balance]);
+        }
+    }
+    Ok(format!("The story of member {member}, with the rule that paid each line:\n\n{lines}\n"))
+}
