@@ -128,7 +128,7 @@ mod tests {
             r#"{"typ":"purchase"}"#,
             "/typ: unknown field `typ`, expected one of `type`, `id`, `at`, `order`, `channel`, `payment`, `fields`",
         );
-        check(r#"{"type":"a","type":"b"}"#, "/type: duplicate field `type`");
+        check(r#"{"type":"a","type":"b"}"#, ": duplicate field `type`");
         check(r#"{"order":{"total":"1"}}"#, ": missing field `type`");
         check(
             r#"{"type":"purchase","order":{"total":12.4}}"#,

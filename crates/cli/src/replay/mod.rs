@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -66,6 +66,8 @@ pub(crate) struct Counts {
     pub(crate) rejected: u64,
     /// The first refusals, in words.
     pub(crate) refusals: Vec<String>,
+    /// When what was earned lapses, as the answers told it.
+    lapses: BTreeSet<Moment>,
 }
 
 /// Refusals that are told one by one; the others are counted.
@@ -165,19 +167,29 @@ pub(crate) async fn replay(
     );
 
     let mut day = local_day(start, time_zone);
+    let mut lapses = BTreeSet::new();
     for moment in orders.chunk_by(|one, other| one.at == other.at) {
         let Some(at) = moment.first().map(|order| order.at) else { continue };
         let today = local_day(at, time_zone);
         while day < today {
             day = next(day)?;
-            night(&api, &clock, day, time_zone).await?;
+            let night = night(day, time_zone)?;
+            // On other nights the run would find nothing that this history has brought.
+            if lapses.first().is_some_and(|lapse| *lapse <= night) {
+                clock.set(night);
+                expire::run(&api, &expire::Event::default(), None).await?;
+                lapses.retain(|lapse| *lapse > night);
+            }
         }
         bar.set_prefix(today.to_string());
         clock.set(at);
-        counts.add(town.at_once(moment, &bar).await?);
+        let mut done = town.at_once(moment, &bar).await?;
+        lapses.append(&mut done.lapses);
+        counts.add(done);
     }
     if !orders.is_empty() {
-        night(&api, &clock, next(day)?, time_zone).await?;
+        clock.set(night(next(day)?, time_zone)?);
+        expire::run(&api, &expire::Event::default(), None).await?;
     }
     bar.finish_and_clear();
     Ok(History { bundle, counts, ended: clock.now() })
@@ -191,12 +203,10 @@ fn next(day: NaiveDate) -> Outcome<NaiveDate> {
     day.checked_add_days(Days::new(1)).ok_or_else(|| "the calendar ends here".into())
 }
 
-/// The scheduled work of one night.
-async fn night(api: &Api, clock: &Clock, day: NaiveDate, time_zone: Tz) -> Outcome {
+/// When the scheduled run of a day is.
+fn night(day: NaiveDate, time_zone: Tz) -> Outcome<Moment> {
     let hour = day.and_hms_opt(NIGHT_HOUR, 0, 0).ok_or("a day has no night")?;
-    clock.set(resolve(hour, time_zone));
-    expire::run(api, &expire::Event::default(), None).await?;
-    Ok(())
+    Ok(resolve(hour, time_zone))
 }
 
 /// A merchant's till, calling the API.
@@ -239,13 +249,14 @@ impl Town {
 
     async fn one(&self, order: &Order, counts: &mut Counts) -> Outcome {
         let member = order.member.as_str();
-        let enrolled = self.post("/v1/members", None, &json!({ "id": member })).await?;
-        let earned = if enrolled.status.is_success() {
-            let path = format!("/v1/members/{member}/earn");
-            self.post(&path, Some(&order.key), &order.body).await?
-        } else {
-            enrolled
-        };
+        if order.is_first {
+            let enrolled = self.post("/v1/members", None, &json!({ "id": member })).await?;
+            if !enrolled.status.is_success() {
+                return Err(format!("line {}: {}", order.line, detail(&enrolled.body)).into());
+            }
+        }
+        let path = format!("/v1/members/{member}/earn");
+        let earned = self.post(&path, Some(&order.key), &order.body).await?;
         if earned.status.is_server_error() {
             return Err(format!("line {}: {}", order.line, detail(&earned.body)).into());
         }
@@ -255,6 +266,7 @@ impl Town {
         }
         counts.activities += 1;
         counts.duplicates += u64::from(earned.replayed);
+        counts.lapses.extend(lapses(&earned.body));
         if self.redeem {
             self.redeem(order, &earned.body).await?;
         }
@@ -297,6 +309,14 @@ impl Town {
         let bytes = answer.into_body().collect().await?.to_bytes();
         Ok(Answer { status, replayed, body: serde_json::from_slice(&bytes)? })
     }
+}
+
+fn lapses(earned: &serde_json::Value) -> impl Iterator<Item = Moment> {
+    let postings = earned.pointer("/entry/postings").and_then(|postings| postings.as_array());
+    postings
+        .into_iter()
+        .flatten()
+        .filter_map(|posting| posting.get("expires_at")?.as_str()?.parse().ok())
 }
 
 fn detail(problem: &serde_json::Value) -> String {

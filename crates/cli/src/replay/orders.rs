@@ -1,5 +1,6 @@
 //! Files of orders: CSV with a head, or one JSON object a line.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -19,6 +20,8 @@ pub(crate) struct Order {
     pub(crate) key: String,
     pub(crate) member: MemberId,
     pub(crate) at: Moment,
+    /// It is its member's first of the file, and the member enrols with it.
+    pub(crate) is_first: bool,
     /// The body of `POST /v1/members/{id}/earn`.
     pub(crate) body: serde_json::Value,
 }
@@ -73,6 +76,10 @@ pub(crate) fn read(path: &Path, time_zone: Tz) -> Result<Orders, FileError> {
         _ => return Err(FileError::Kind { path: shown }),
     };
     orders.orders.sort_by_key(|order| order.at);
+    let mut seen = BTreeSet::new();
+    for order in &mut orders.orders {
+        order.is_first = seen.insert(order.member.clone());
+    }
     Ok(orders)
 }
 
@@ -163,7 +170,7 @@ fn order_of(
         "at": at,
         "order": { "total": total, "lines": [{ "sku": sku, "quantity": quantity }] },
     });
-    Ok(Order { line, key: order.to_owned(), member, at, body })
+    Ok(Order { line, key: order.to_owned(), member, at, is_first: false, body })
 }
 
 /// A time with its offset, or a day, which is taken as its noon.
@@ -218,7 +225,14 @@ fn json_order(line: u64, text: &[u8]) -> Result<Order, (String, String)> {
         .map_err(|error| ("`activity`".to_owned(), error.to_string()))?;
     let member = MemberId::parse(&found.member)
         .map_err(|reason| ("`member`".to_owned(), format!("`{}`: {reason}", found.member)))?;
-    Ok(Order { line, key: named.id, member, at: named.at.to_utc(), body: found.activity })
+    Ok(Order {
+        line,
+        key: named.id,
+        member,
+        at: named.at.to_utc(),
+        is_first: false,
+        body: found.activity,
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,98 @@
+use end_to_end::Shop;
+use end_to_end::audit::audit;
+use ledger::MerchantId;
+use rules::Sources;
+use serde_json::json;
+
+const MANIFEST: &str =
+    "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"UTC\"\n[wallets.points]\n[wallets.stamps]";
+
+#[tokio::test]
+async fn a_rule_that_fails_fails_the_activity_and_names_itself() {
+    let check = async |earn: &str, expected: &str| {
+        let shop = Shop::under(&[("merchant.toml", MANIFEST), ("earn.rhai", earn)]).await;
+        shop.enroll("ada").await;
+        let order = json!({ "type": "purchase", "order": { "total": "1" } });
+        let answer = shop.post("/v1/members/ada/earn", Some("k"), &order).await;
+        assert_eq!(answer.problem(), format!("500 rule_failed : {expected}"));
+        let audited = audit(shop.database.store(), "test").await;
+        assert_eq!((audited.members, audited.entries), (1, 0));
+    };
+    check(
+        "earn \"Fine\" on purchase { 5 }\nearn \"Endless\" on purchase { while true { } }",
+        "rule `Endless` failed at earn.rhai:2:41: it does too much: a rule may take 20000 steps, and a loop may have no end",
+    )
+    .await;
+    check(
+        r#"earn "Broken" on purchase { order.total / 0 }"#,
+        "rule `Broken` failed at earn.rhai:1:41: division by zero: 1 / 0",
+    )
+    .await;
+    check(
+        r#"earn "Text" on purchase into stamps { "many" }"#,
+        "rule `Text` failed at earn.rhai:1:1: a rule pays a number of units, not text",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_bundle_with_mistakes_is_not_published_and_the_old_one_stays() {
+    let shop =
+        Shop::under(&[("merchant.toml", MANIFEST), ("earn.rhai", r#"earn "a" on purchase { 5 }"#)])
+            .await;
+    shop.enroll("ada").await;
+    let merchant = MerchantId::parse("test").unwrap();
+    for (files, expected) in [
+        (
+            vec![("merchant.toml", MANIFEST), ("earn.rhai", "earn \"a\" on purchase { 5 ")],
+            "earn.rhai:1:26",
+        ),
+        (vec![("earn.rhai", "earn \"a\" on purchase { 5 }")], "merchant.toml: is missing"),
+        (vec![("merchant.toml", MANIFEST)], "earn.rhai: is missing"),
+        (vec![("merchant.toml", "name = 5"), ("earn.rhai", "")], "merchant.toml:1:8"),
+    ] {
+        let rejected =
+            api::publish(shop.database.store(), &merchant, &Sources::of(files)).await.unwrap_err();
+        assert!(rejected.to_string().contains(expected), "{rejected}");
+        assert_eq!(shop.buys("ada", expected, "1").await.at("/entry/postings/0/change"), 5);
+    }
+}
+
+#[tokio::test]
+async fn an_edit_is_in_force_with_the_next_request_and_past_lots_keep_their_terms() {
+    let shop = Shop::under(&[
+        ("merchant.toml", MANIFEST),
+        ("earn.rhai", r#"earn "Old" on purchase { 5 }"#),
+    ])
+    .await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "1", "1").await;
+    let merchant = MerchantId::parse("test").unwrap();
+    let shorter = MANIFEST.replace("[wallets.points]", "[wallets.points]\nexpires = { days = 1 }");
+    let files =
+        [("merchant.toml", shorter.as_str()), ("earn.rhai", r#"earn "New" on purchase { 7 }"#)];
+    api::publish(shop.database.store(), &merchant, &Sources::of(files)).await.unwrap();
+    let new = shop.buys("ada", "2", "1").await;
+    assert_eq!(new.at("/entry/because/0/rule"), "New");
+    assert_eq!(new.at("/entry/balances/points"), 12);
+    shop.at("2026-05-04T00:00:00Z");
+    assert_eq!(shop.get("/v1/members/ada").await.at("/wallets/points/balance"), 5);
+    assert_eq!(shop.night().await.expired, 1);
+    assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_tier_that_fails_names_itself() {
+    let shop = Shop::under(&[
+        ("merchant.toml", MANIFEST),
+        ("earn.rhai", ""),
+        ("tiers.rhai", r#"tier "Odd" { wallet("points") / 0 > 1 }"#),
+    ])
+    .await;
+    shop.enroll("ada").await;
+    let answer = shop.get("/v1/members/ada").await;
+    assert_eq!(
+        answer.problem(),
+        "500 rule_failed : rule `Odd` failed at tiers.rhai:1:31: division by zero: 0 / 0"
+    );
+}

@@ -1,0 +1,133 @@
+use end_to_end::Shop;
+use end_to_end::audit::audit;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_member_earns_redeems_and_reads_why() {
+    let shop = Shop::open("sunrise-coffee").await;
+    shop.enroll("ada").await;
+
+    // The clock shows a Saturday, 9:30.
+    let order = json!({
+        "type": "purchase",
+        "order": { "total": "31.60", "lines": [
+            { "sku": "espresso", "category": "coffee", "quantity": 10, "price": "2.54" },
+            { "sku": "house", "category": "beans", "quantity": 1, "price": "6.20" },
+        ]},
+    });
+    let earned = shop.post("/v1/members/ada/earn", Some("order-1"), &order).await;
+    insta::assert_json_snapshot!("earned", earned.json());
+    assert_eq!(earned.status, 201);
+
+    let redeemed =
+        shop.post("/v1/members/ada/redeem", Some("r-1"), &json!({ "reward": "free-coffee" })).await;
+    assert_eq!(redeemed.status, 201);
+    insta::assert_json_snapshot!("redeemed", redeemed.json());
+
+    insta::assert_json_snapshot!("member", shop.get("/v1/members/ada").await.json());
+    insta::assert_json_snapshot!("rewards", shop.get("/v1/members/ada/rewards").await.json());
+
+    // The statement tells the newest first, and is what the answers told.
+    let statement = shop.get("/v1/members/ada/entries").await;
+    assert_eq!(statement.at("/entries/0"), redeemed.at("/entry"));
+    assert_eq!(statement.at("/entries/1"), earned.at("/entry"));
+    assert!(statement.at("/entries/2").is_null());
+    assert!(statement.at("/next_cursor").is_null());
+    assert_eq!(audit(shop.database.store(), "sunrise-coffee").await.faults, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_tier_is_reached_and_pays_from_the_next_order() {
+    let shop = Shop::open("sunrise-coffee").await;
+    shop.enroll("ada").await;
+    let bronze = shop.buys("ada", "1", "400.00").await;
+    assert_eq!(bronze.at("/entry/tier"), json!({ "from": null, "to": "Bronze" }));
+    let gold = shop.buys("ada", "2", "1100.00").await;
+    assert_eq!(gold.at("/entry/tier"), json!({ "from": "Bronze", "to": "Gold" }));
+    let rules = |answer: &end_to_end::Answer| -> Vec<String> {
+        let because = answer.at("/entry/because");
+        because.as_array().unwrap().iter().map(|paid| paid["rule"].to_string()).collect()
+    };
+    assert!(!rules(&gold).contains(&"\"Gold members earn double\"".to_owned()));
+    let doubled = shop.buys("ada", "3", "10.00").await;
+    assert!(rules(&doubled).contains(&"\"Gold members earn double\"".to_owned()));
+}
+
+#[tokio::test]
+async fn a_cap_holds_through_its_period_and_opens_with_the_next() {
+    let shop = Shop::open("sunrise-coffee").await;
+    shop.enroll("ada").await;
+    let review = json!({ "type": "review", "fields": { "stars": 5 } });
+    let mut paid = Vec::new();
+    for (key, at) in [
+        ("a", "2026-05-02T07:30:00Z"),
+        ("b", "2026-05-03T20:00:00Z"),
+        // Monday in Berlin, Sunday still in Greenwich.
+        ("c", "2026-05-03T22:30:00Z"),
+    ] {
+        shop.at(at);
+        let answer = shop.post("/v1/members/ada/earn", Some(key), &review).await;
+        let because = answer.at("/entry/because");
+        let because = because.as_array().unwrap();
+        paid.push(because.iter().map(|paid| paid["units"].as_i64().unwrap()).collect::<Vec<_>>());
+    }
+    assert_eq!(paid, [vec![20, 10], vec![], vec![20]]);
+}
+
+#[tokio::test]
+async fn a_dry_run_answers_in_full_and_writes_nothing() {
+    let shop = Shop::open("sunrise-coffee").await;
+    shop.enroll("ada").await;
+    let order = json!({ "type": "purchase", "order": { "total": "12.40" } });
+    let tried = shop.post("/v1/members/ada/earn?dry_run=true", None, &order).await;
+    assert_eq!(tried.status, 200);
+    assert_eq!(tried.at("/dry_run"), true);
+    assert_eq!(tried.at("/entry/balances/points"), 27);
+    assert_eq!(audit(shop.database.store(), "sunrise-coffee").await.entries, 0);
+    let redeem = json!({ "reward": "free-coffee" });
+    let tried = shop.post("/v1/members/ada/redeem?dry_run=true", None, &redeem).await;
+    assert_eq!(
+        tried.problem(),
+        "409 balance_is_insufficient : reward `free-coffee` costs 10 stamps, and 0 can be spent"
+    );
+}
+
+#[tokio::test]
+async fn a_statement_is_read_page_by_page() {
+    let shop = Shop::open("sunrise-coffee").await;
+    shop.enroll("ada").await;
+    for number in 1..=5 {
+        shop.buys("ada", &number.to_string(), "1.00").await;
+    }
+    let mut seen = Vec::new();
+    let mut path = "/v1/members/ada/entries?limit=2".to_owned();
+    loop {
+        let page = shop.get(&path).await;
+        let entries = page.at("/entries");
+        seen.extend(entries.as_array().unwrap().iter().map(|entry| entry["seq"].as_u64().unwrap()));
+        match page.at("/next_cursor").as_str() {
+            Some(cursor) => path = format!("/v1/members/ada/entries?limit=2&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, [5, 4, 3, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_restart_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    let database = local::Database::open(Some(&file), 0).await.unwrap();
+    local::publish_all(database.store(), &end_to_end::rules()).await.unwrap();
+    let shop = Shop::with(database, "sunrise-coffee").await;
+    shop.enroll("ada").await;
+    let first = shop.buys("ada", "1", "50.00").await;
+    drop(shop);
+
+    let database = local::Database::open(Some(&file), 0).await.unwrap();
+    let shop = Shop::with(database, "sunrise-coffee").await;
+    let again = shop.buys("ada", "1", "50.00").await;
+    assert!(again.replayed);
+    assert_eq!(again.text, first.text);
+    assert_eq!(audit(shop.database.store(), "sunrise-coffee").await.entries, 1);
+}

@@ -1,0 +1,177 @@
+//! A shop for tests: the local server over an embedded DynamoDB of its own, with a clock that
+//! stands until it is set, and a till that calls it over HTTP.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so")]
+
+/// What must always hold of a table.
+pub mod audit;
+
+use std::path::{Path, PathBuf};
+
+use api::{Api, Clock, Identity};
+use ledger::{MerchantId, Moment};
+use local::{Database, app};
+use reqwest::{Client, Method, StatusCode};
+use rules::Sources;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+/// The folder of the merchants' rules.
+#[must_use]
+pub fn rules() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules")
+}
+
+/// A time, written as in RFC 3339.
+#[must_use]
+pub fn moment(text: &str) -> Moment {
+    text.parse().unwrap()
+}
+
+/// A shop that is open.
+pub struct Shop {
+    /// Its table.
+    pub database: Database,
+    /// Its state.
+    pub api: Api,
+    /// What its clock shows.
+    pub clock: Clock,
+    /// Whom its till calls as.
+    pub merchant: String,
+    base: String,
+    client: Client,
+}
+
+/// An answer as it came over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its bytes.
+    pub text: String,
+    /// Whether it was marked as given before.
+    pub replayed: bool,
+    /// Its type.
+    pub content_type: String,
+}
+
+impl Answer {
+    /// Its body.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// The value at a pointer of its body.
+    #[must_use]
+    pub fn at(&self, pointer: &str) -> Value {
+        self.json().pointer(pointer).cloned().unwrap_or_default()
+    }
+
+    /// `status code pointer: detail` of a problem.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        assert_eq!(self.content_type, "application/problem+json", "{}", self.text);
+        let text = |pointer| self.at(pointer).as_str().unwrap_or_default().to_owned();
+        format!(
+            "{} {} {}: {}",
+            self.status.as_u16(),
+            text("/code"),
+            text("/pointer"),
+            text("/detail")
+        )
+    }
+}
+
+impl Shop {
+    /// A shop under the rules of that name, on 2 May 2026, a Saturday, at 9:30 in Berlin.
+    pub async fn open(merchant: &str) -> Shop {
+        let shop = Shop::with(Database::open(None, 0).await.unwrap(), merchant).await;
+        local::publish_folder(shop.database.store(), &rules().join(merchant)).await.unwrap();
+        shop
+    }
+
+    /// A shop under rules of its own.
+    pub async fn under(files: &[(&str, &str)]) -> Shop {
+        let shop = Shop::with(Database::open(None, 0).await.unwrap(), "test").await;
+        let merchant = MerchantId::parse("test").unwrap();
+        let sources = Sources::of(files.iter().copied());
+        api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
+        shop
+    }
+
+    /// A shop over a database, whatever is in it.
+    pub async fn with(database: Database, merchant: &str) -> Shop {
+        let clock = Clock::standing(moment("2026-05-02T07:30:00Z"));
+        let api = Api::new(database.store().clone(), clock.clone(), Identity::Development)
+            .with_bundle_age_max(std::time::Duration::ZERO);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let app = app(&api);
+        tokio::spawn(async { axum::serve(listener, app).await });
+        let merchant = merchant.to_owned();
+        Shop { database, api, clock, merchant, base, client: Client::new() }
+    }
+
+    /// Sets the clock.
+    pub fn at(&self, text: &str) {
+        self.clock.set(moment(text));
+    }
+
+    /// Enrols a member.
+    pub async fn enroll(&self, member: &str) {
+        let answer = self.post("/v1/members", None, &serde_json::json!({ "id": member })).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+    }
+
+    /// Tells a purchase, and expects it to be taken.
+    pub async fn buys(&self, member: &str, key: &str, total: &str) -> Answer {
+        let body = serde_json::json!({ "type": "purchase", "order": { "total": total } });
+        let answer = self.post(&format!("/v1/members/{member}/earn"), Some(key), &body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+        answer
+    }
+
+    /// Does the scheduled run.
+    pub async fn night(&self) -> expire::Summary {
+        expire::run(&self.api, &expire::Event::default(), None).await.unwrap()
+    }
+
+    /// Posts JSON.
+    pub async fn post(&self, path: &str, key: Option<&str>, body: &Value) -> Answer {
+        self.send(Method::POST, path, key, body.to_string()).await
+    }
+
+    /// Gets.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None, String::new()).await
+    }
+
+    /// Sends whatever it is told.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.base))
+            .header("authorization", format!("Bearer local:{}", self.merchant))
+            .body(body);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let answer = request.send().await.unwrap();
+        let header = |name: &str| {
+            let value = answer.headers().get(name);
+            value.map_or("", |value| value.to_str().unwrap()).to_owned()
+        };
+        Answer {
+            status: answer.status(),
+            replayed: header("idempotency-replayed") == "true",
+            content_type: header("content-type"),
+            text: answer.text().await.unwrap(),
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! End-to-end tests: the whole API over HTTP, told as stories.
