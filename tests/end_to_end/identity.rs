@@ -6,8 +6,8 @@ use axum::http::Request;
 use end_to_end::{Shop, moment};
 use http_body_util::BodyExt;
 use lambda_http::aws_lambda_events::apigw::{
-    ApiGatewayV2httpRequestContext, ApiGatewayRequestAuthorizer,
-    ApiGatewayRequestAuthorizerJwtDescription,
+    ApiGatewayRequestAuthorizer, ApiGatewayRequestAuthorizerJwtDescription,
+    ApiGatewayV2httpRequestContext,
 };
 use lambda_http::request::RequestContext;
 use reqwest::Method;

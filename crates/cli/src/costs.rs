@@ -59,7 +59,9 @@ pub(crate) async fn run(options: Options) -> Outcome {
         .post("earn, the first: it sets the due date", &path("/earn"), Some("order-0"), &order(0))
         .await?;
     let mut late = order(99);
-    late["at"] = json!(start);
+    if let Some(fields) = late.as_object_mut() {
+        fields.insert("at".to_owned(), json!(start));
+    }
     measured
         .post("earn, told late: it moves the due date", &path("/earn"), Some("late"), &late)
         .await?;

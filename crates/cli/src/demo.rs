@@ -21,7 +21,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options) -> Outcome {
     let started = Instant::now();
     let rules = options.rules.folder()?;
-    let orders = nearest(ORDERS)?;
+    let orders = nearest(ORDERS, Path::is_file)?;
     let file = data(&rules, "demo.db");
     // A demo begins at the beginning.
     remove(&file)?;

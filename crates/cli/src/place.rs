@@ -16,19 +16,25 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// The folder that was named, or the one called `rules` here or in the nearest folder above.
+    /// The folder that was named, or the nearest one called `rules`, here or above, that holds a
+    /// merchant's.
     pub(crate) fn folder(&self) -> Outcome<PathBuf> {
         match &self.folder {
             Some(folder) => Ok(folder.clone()),
-            None => nearest("rules"),
+            None => nearest("rules", holds_a_merchant),
         }
     }
 }
 
-/// A file of the checkout, from wherever in it the command runs.
-pub(crate) fn nearest(path: &str) -> Outcome<PathBuf> {
+fn holds_a_merchant(rules: &Path) -> bool {
+    let folders = local::folders(rules).unwrap_or_default();
+    folders.iter().any(|folder| folder.join("merchant.toml").is_file())
+}
+
+/// A file or folder of the checkout, from wherever in it the command runs.
+pub(crate) fn nearest(path: &str, is_it: impl Fn(&Path) -> bool) -> Outcome<PathBuf> {
     let here = std::env::current_dir()?;
-    here.ancestors().map(|folder| folder.join(path)).find(|path| path.exists()).ok_or_else(|| {
+    here.ancestors().map(|folder| folder.join(path)).find(|path| is_it(path)).ok_or_else(|| {
         format!("there is no `{path}` here or above; run this in the checkout").into()
     })
 }

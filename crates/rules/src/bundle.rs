@@ -142,7 +142,7 @@ impl Bundle {
             if reached || !rule.applies(kind, &mut scope)? {
                 continue;
             }
-            let units = units(rule, kind, rule.value(kind, &mut scope)?)?;
+            let units = units(rule, kind, &rule.value(kind, &mut scope)?)?;
             if units.is_zero() {
                 continue;
             }
@@ -294,7 +294,7 @@ impl Bundle {
 
 /// Whole units from the value of a rule's block: the part of a unit is dropped, and a block without
 /// a value, such as an `if` that did not apply, pays nothing.
-fn units(rule: &Rule, kind: &SheetKind, value: Dynamic) -> Result<Units, RuleFailure> {
+fn units(rule: &Rule, kind: &SheetKind, value: &Dynamic) -> Result<Units, RuleFailure> {
     let units = if value.is_unit() {
         return Ok(Units::ZERO);
     } else if let Ok(number) = value.as_int() {

@@ -27,7 +27,7 @@ impl StoreError {
         StoreError::Refused(error.to_string())
     }
 
-    pub(crate) fn unreadable(pk: &str, reason: impl ToString) -> StoreError {
+    pub(crate) fn unreadable(pk: &str, reason: impl std::fmt::Display) -> StoreError {
         StoreError::Unreadable { pk: pk.to_owned(), reason: reason.to_string() }
     }
 

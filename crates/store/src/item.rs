@@ -36,6 +36,10 @@ pub(crate) struct Held {
     pub(crate) head: Option<String>,
 }
 
+/// Units left, available at, expires at: a bare triple, since a member has dozens.
+#[derive(Serialize, Deserialize)]
+struct StoredLot(i64, Option<i64>, Option<i64>);
+
 #[derive(Serialize, Deserialize)]
 struct StoredMember {
     pk: String,
@@ -51,9 +55,8 @@ struct StoredMember {
     attributes: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     tags: BTreeSet<String>,
-    /// By wallet: units left, available at, expires at.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    wallets: BTreeMap<WalletName, Vec<(i64, Option<i64>, Option<i64>)>>,
+    wallets: BTreeMap<WalletName, Vec<StoredLot>>,
     /// By rule: since, times.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     counters: BTreeMap<String, (i64, u32)>,
@@ -66,7 +69,7 @@ struct StoredMember {
 pub(crate) fn of_member(at: &MemberKey, held: &Held) -> Result<Item, StoreError> {
     let member = &held.member;
     let lot = |lot: &Lot| {
-        (
+        StoredLot(
             lot.units.get(),
             lot.available_at.map(|at| at.timestamp()),
             lot.expires_at.map(|at| at.timestamp()),
@@ -107,14 +110,14 @@ pub(crate) fn to_member(at: &MemberKey, item: Item) -> Result<Held, StoreError> 
     let moment = |seconds: i64| {
         DateTime::from_timestamp(seconds, 0).ok_or_else(|| unreadable("a time is out of range"))
     };
-    let lot = |(units, available_at, expires_at): (i64, Option<i64>, Option<i64>)| {
+    let lot = |StoredLot(units, available_at, expires_at): StoredLot| {
         Ok(Lot {
             units: Units::new(units).map_err(|_| unreadable("a lot is out of range"))?,
             available_at: available_at.map(moment).transpose()?,
             expires_at: expires_at.map(moment).transpose()?,
         })
     };
-    let wallet = |lots: Vec<(i64, Option<i64>, Option<i64>)>| {
+    let wallet = |lots: Vec<StoredLot>| {
         let lots = lots.into_iter().map(lot).collect::<Result<Vec<Lot>, StoreError>>()?;
         Wallet::of(lots).ok_or_else(|| unreadable("a wallet is out of range"))
     };

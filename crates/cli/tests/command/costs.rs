@@ -1,0 +1,39 @@
+use serde_json::Value;
+
+use super::{json, regulars};
+
+/// What each request may cost, in read and write units; and no more.
+const COSTS: [(&str, &str, &str); 14] = [
+    ("enroll", "0", "1"),
+    ("enroll, repeated", "0", "0"),
+    ("earn, the first: it sets the due date", "1", "6"),
+    ("earn, told late: it moves the due date", "1", "7"),
+    ("earn, an order of five lines", "1", "5"),
+    ("earn, repeated", "1", "0"),
+    ("earn, five lines, a year's lots", "1", "5"),
+    ("earn, five lines, repeated after a year", "1", "0"),
+    ("redeem", "1", "5"),
+    ("redeem, repeated", "1", "0"),
+    ("read a member", "1", "0"),
+    ("read its statement, 20 entries", "5", "0"),
+    ("expire one member", "1.5", "7"),
+    ("expire, looking at 63 empty shards", "31.5", "0"),
+];
+
+#[test]
+fn requests_cost_what_the_table_says() {
+    let printed = json(&regulars(["costs", "--json"]).output().unwrap());
+    let number = |value: &Value| value.as_str().unwrap().trim_end_matches(".0").to_owned();
+    let rows: Vec<(String, String, String)> = printed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let request = row["request"].as_str().unwrap().to_owned();
+            (request, number(&row["reads"]), number(&row["writes"]))
+        })
+        .collect();
+    let expected = COSTS
+        .map(|(request, reads, writes)| (request.to_owned(), reads.to_owned(), writes.to_owned()));
+    assert_eq!(rows, expected);
+}

@@ -1,0 +1,61 @@
+use end_to_end::audit::{Audited, audit, dump};
+use local::Database;
+use serde_json::{Value, json};
+
+use super::model::{Expected, Wallet, expected};
+use super::{json as parsed, orders, replay};
+
+/// The whole real history: its totals against the model's, conservation over every member, and a
+/// second run that changes nothing.
+#[tokio::test]
+async fn the_real_history_comes_to_what_the_model_says_and_a_second_run_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("history.db");
+    let first = parsed(&replay(&orders(), &data).output().unwrap());
+
+    let expected = expected(&std::fs::read_to_string(orders()).unwrap());
+    assert_eq!((expected.members, expected.activities), (2357, 6919));
+    assert_eq!(without_seconds(&first), as_json(&expected, 0));
+
+    let database = Database::open(Some(&data), 0).await.unwrap();
+    let Audited { members, entries, faults } = audit(database.store(), "cdnow").await;
+    assert_eq!(faults, [""; 0]);
+    assert_eq!(members, 2357);
+    let before = dump(&database, "cdnow").await;
+    assert_eq!(before.len(), members + entries);
+    drop(database);
+
+    let second = parsed(&replay(&orders(), &data).output().unwrap());
+    assert_eq!(without_seconds(&second), as_json(&expected, 6919));
+    let database = Database::open(Some(&data), 0).await.unwrap();
+    assert!(dump(&database, "cdnow").await == before, "the second run changed something");
+}
+
+fn without_seconds(printed: &Value) -> Value {
+    let mut printed = printed.clone();
+    assert!(printed["seconds"].is_number());
+    printed.as_object_mut().unwrap().remove("seconds");
+    printed
+}
+
+fn as_json(expected: &Expected, duplicates: u64) -> Value {
+    let wallet = |wallet: Wallet| {
+        json!({
+            "earned": wallet.earned,
+            "redeemed": wallet.redeemed,
+            "expired": wallet.expired,
+            "reversed": 0,
+            "adjusted": 0,
+            "balance": wallet.balance,
+            "pending": 0,
+        })
+    };
+    json!({
+        "members": expected.members,
+        "activities": expected.activities,
+        "duplicates": duplicates,
+        "rejected": 0,
+        "wallets": { "points": wallet(expected.points), "status": wallet(expected.status) },
+        "tiers": expected.tiers,
+    })
+}

@@ -1,0 +1,132 @@
+use std::fmt::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use end_to_end::audit::{audit, dump};
+use ledger::{MerchantId, What};
+use local::Database;
+use store::Row;
+
+use super::{first_orders, json, regulars, replay};
+
+const SIGKILL: i32 = 9;
+
+/// Starts a command and kills it after a while; it must not have ended by itself.
+fn kill_after(mut command: Command, while_: Duration) {
+    let mut child = command.spawn().unwrap();
+    std::thread::sleep(while_);
+    child.kill().unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(
+        ended.status.signal(),
+        Some(SIGKILL),
+        "it ended before it was killed: {}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+}
+
+async fn entries(data: &Path, kind: &str) -> usize {
+    let database = Database::open(Some(data), 0).await.unwrap();
+    let mut entries = 0;
+    let merchant = MerchantId::parse("cdnow").unwrap();
+    database
+        .store()
+        .each(&merchant, |row| {
+            if let Row::Record(_, record) = row {
+                entries += usize::from(record.entry.what.kind() == kind);
+            }
+        })
+        .await
+        .unwrap();
+    entries
+}
+
+#[tokio::test]
+async fn a_replay_that_is_killed_and_run_again_ends_as_if_it_had_not_been() {
+    let folder = tempfile::tempdir().unwrap();
+    let orders = first_orders(folder.path(), 1500);
+    let (whole, cut) = (folder.path().join("whole.db"), folder.path().join("cut.db"));
+    let started = Instant::now();
+    let uninterrupted = json(&replay(&orders, &whole).output().unwrap());
+    let took = started.elapsed();
+
+    // Each run finds what the one before left, so it gets further in the same time.
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        kill_after(replay(&orders, &cut), took / 4);
+        let database = Database::open(Some(&cut), 0).await.unwrap();
+        assert_eq!(audit(database.store(), "cdnow").await.faults, [""; 0]);
+        drop(database);
+        seen.push(entries(&cut, "earn").await);
+    }
+    // It really was in the middle.
+    assert!(seen[0] < seen[2] && (1..1500).contains(&seen[2]), "{seen:?}");
+
+    let resumed = json(&replay(&orders, &cut).output().unwrap());
+    assert_eq!(resumed["duplicates"], seen[2]);
+    for figure in ["members", "activities", "rejected", "wallets", "tiers"] {
+        assert_eq!(resumed[figure], uninterrupted[figure], "{figure}");
+    }
+    let whole = dump(&Database::open(Some(&whole), 0).await.unwrap(), "cdnow").await;
+    let cut = dump(&Database::open(Some(&cut), 0).await.unwrap(), "cdnow").await;
+    assert!(whole == cut, "the tables differ");
+}
+
+#[tokio::test]
+async fn an_expiry_run_over_10_000_members_killed_twice_expires_every_lot_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("due.db");
+    let orders = folder.path().join("orders.csv");
+    let mut text = "order,member,at,sku,quantity,total\n".to_owned();
+    for member in 0..10_000 {
+        writeln!(text, "o{member},m{member},1997-03-05,cd,1,10.00").unwrap();
+    }
+    std::fs::write(&orders, text).unwrap();
+    let started = Instant::now();
+    let earned = json(&replay(&orders, &data).output().unwrap());
+    // It writes three times what the expiry run does.
+    let long_enough = started.elapsed() / 12;
+    assert_eq!(earned["wallets"]["points"]["balance"], 200_000);
+
+    let night = || {
+        regulars(["expire", "--data", data.to_str().unwrap(), "--clock", "1998-04-01T08:00:00Z"])
+    };
+    let mut done = vec![0];
+    for _ in 0..2 {
+        kill_after(night(), long_enough);
+        done.push(entries(&data, "expire").await);
+    }
+    assert!(0 < done[1] && done[1] < done[2] && done[2] < 10_000, "{done:?}");
+
+    let last = json(&night().output().unwrap());
+    // Nothing is looked at twice: the index had let go of what was done.
+    assert_eq!(last["expired"], 10_000 - done[2]);
+    assert_eq!(last["due"], last["expired"]);
+    assert_eq!(json(&night().output().unwrap())["due"], 0);
+
+    let database = Database::open(Some(&data), 0).await.unwrap();
+    let audited = audit(database.store(), "cdnow").await;
+    assert_eq!((audited.members, audited.entries), (10_000, 20_000));
+    assert_eq!(audited.faults, [""; 0]);
+    let (mut points, mut status) = (0, 0);
+    let merchant = MerchantId::parse("cdnow").unwrap();
+    database
+        .store()
+        .each(&merchant, |row| {
+            if let Row::Record(_, record) = row
+                && matches!(record.entry.what, What::Expire)
+            {
+                for posting in &record.entry.postings {
+                    match posting.wallet.as_str() {
+                        "points" => points += posting.change,
+                        _ => status += posting.change,
+                    }
+                }
+            }
+        })
+        .await
+        .unwrap();
+    assert_eq!((points, status), (-200_000, -100_000));
+}
