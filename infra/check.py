@@ -49,23 +49,26 @@ ATTRIBUTES = {"pk": "S", "sk": "S", "seq": "N", "due": "S", "due_at": "N"}
 LOCAL_INDEXES = {"by_seq": ([("pk", "HASH"), ("seq", "RANGE")], "ALL")}
 GLOBAL_INDEXES = {"due": ([("due", "HASH"), ("due_at", "RANGE")], "KEYS_ONLY")}
 
-LOAD = {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
-COMMIT = {"dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
-STATEMENT = {"by_seq": {"dynamodb:Query"}}
+# A bundle and a single member are got; a member with its entry is got in one batch. A transaction
+# of puts needs the right to put and no other.
+GET = {"dynamodb:GetItem"}
+LOAD = GET | {"dynamodb:BatchGetItem"}
+PUT = {"dynamodb:PutItem"}
+QUERY = {"dynamodb:Query"}
 
 # For each function: its routes, what it may do to the table, what to each index, and its time
 # limit in seconds.
 FUNCTIONS = {
-    "Enroll": (["POST /v1/members"], LOAD | {"dynamodb:PutItem"}, STATEMENT, 10),
-    "Earn": (["POST /v1/members/{id}/earn"], LOAD | COMMIT, STATEMENT, 10),
-    "Redeem": (["POST /v1/members/{id}/redeem"], LOAD | COMMIT, STATEMENT, 10),
+    "Enroll": (["POST /v1/members"], GET | PUT, {}, 10),
+    "Earn": (["POST /v1/members/{id}/earn"], LOAD | PUT, {}, 10),
+    "Redeem": (["POST /v1/members/{id}/redeem"], LOAD | PUT, {}, 10),
     "Read": (
         ["GET /v1/members/{id}", "GET /v1/members/{id}/entries", "GET /v1/members/{id}/rewards"],
-        LOAD,
-        STATEMENT,
+        GET,
+        {"by_seq": QUERY},
         10,
     ),
-    "Expire": ([], LOAD | COMMIT, {"due": {"dynamodb:Query"}}, 900),
+    "Expire": ([], LOAD | PUT, {"due": QUERY}, 900),
 }
 RUN = "Expire"
 SHARDS = 64
@@ -336,7 +339,7 @@ PLANTED = {
     "a misspelt property of a function": ("      CodeUri:", "      MemroySize: 512\n      CodeUri:", "MemroySize"),
     "a misspelt property of the table": ("      BillingMode:", "      BilingMode:", "how the table is billed"),
     "a misspelt property that nothing here asks for": ("SqsManagedSseEnabled", "SqsManagedSseEnable", "cfn-lint"),
-    "a misspelt action": ("dynamodb:BatchGetItem", "dynamodb:BatchGetItems", "what `Enroll` may do"),
+    "a misspelt action": ("dynamodb:BatchGetItem", "dynamodb:BatchGetItems", "what `Earn` may do"),
     "a parameter that nothing uses": ("Parameters:\n", "Parameters:\n  Unused:\n    Type: String\n", "W2001"),
     "a reference to nothing": ("RetentionInDays: !Ref LogRetentionDays", "RetentionInDays: !Ref LogDays", "LogDays"),
     "a missing local index": ("IndexName: by_seq", "IndexName: by_sequence", "the local indexes"),

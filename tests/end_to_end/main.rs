@@ -11,6 +11,8 @@ mod bad_input;
 mod identity;
 /// One effect per key, whoever asks how often.
 mod once;
+/// The README says what is so.
+mod readme;
 /// Rules that are edited, broken, or never end.
 mod rules_at_work;
 /// A day in a coffee shop.

@@ -11,6 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use data_encoding::BASE64URL_NOPAD;
 use ledger::{MemberId, Moment, Units, WalletName};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use store::MemberKey;
 
@@ -66,6 +67,7 @@ async fn member(
     let member = load(&api, &caller, id).await?;
     let now = api.clock.now();
     let tier = bundle.tier(&member, now).map_err(Refusal::from)?;
+    let decimals = ledger::money::decimals(bundle.programme().currency);
     let view = |(name, policy): (&WalletName, &ledger::WalletPolicy)| {
         let wallet = member.wallet(name.as_str());
         let balance = wallet.spendable(now);
@@ -74,7 +76,7 @@ async fn member(
             spendable: policy.spendable,
             balance,
             pending: wallet.pending(now),
-            worth: worth.map(|worth| worth.normalize().to_string()),
+            worth: worth.map(|worth| at_least(worth, decimals)),
             next_expiry: wallet.next_expiry(now).map(|(at, units)| ExpiryView { at, units }),
         };
         (name.clone(), view)
@@ -88,6 +90,14 @@ async fn member(
         attributes: member.attributes,
         tags: member.tags,
     }))
+}
+
+/// An amount with the decimals of its currency, and more where it has more.
+fn at_least(mut amount: Decimal, decimals: u32) -> String {
+    if amount.scale() < decimals {
+        amount.rescale(decimals);
+    }
+    amount.to_string()
 }
 
 #[derive(Debug, Deserialize)]

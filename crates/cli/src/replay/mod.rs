@@ -16,7 +16,7 @@ use indicatif::ProgressBar;
 use ledger::programme::resolve;
 use ledger::{MerchantId, Moment};
 use local::{Database, app, publish_folder};
-use rules::Bundle;
+use rules::{Bundle, RewardRule};
 use serde_json::json;
 use tower::ServiceExt;
 
@@ -160,7 +160,8 @@ pub(crate) async fn replay(
     let start = orders.first().map_or(Moment::UNIX_EPOCH, |order| order.at);
     let clock = Clock::standing(start);
     let api = Api::new(database.store().clone(), clock.clone(), Identity::Development);
-    let town = Town { app: app(&api), merchant: bundle.programme().merchant.clone(), redeem };
+    let rewards = if redeem { bundle.rewards().to_vec() } else { Vec::new() };
+    let town = Town { app: app(&api), merchant: bundle.programme().merchant.clone(), rewards };
     let bar = progress(
         orders.len(),
         "{prefix:>10} {bar:40.cyan/blue} {human_pos}/{human_len} orders  {per_sec:.0}  {eta} left",
@@ -213,7 +214,8 @@ fn night(day: NaiveDate, time_zone: Tz) -> Outcome<Moment> {
 struct Town {
     app: Router,
     merchant: MerchantId,
-    redeem: bool,
+    /// The rewards that members take, if they take any.
+    rewards: Vec<RewardRule>,
 }
 
 /// What the till reads of an answer.
@@ -267,10 +269,7 @@ impl Town {
         counts.activities += 1;
         counts.duplicates += u64::from(earned.replayed);
         counts.lapses.extend(lapses(&earned.body));
-        if self.redeem {
-            self.redeem(order, &earned.body).await?;
-        }
-        Ok(())
+        self.redeem(order, &earned.body).await
     }
 
     /// Takes the dearest reward within reach, as the answer to the order told it. The answer is the
@@ -278,10 +277,14 @@ impl Town {
     /// between the two goes on as if it had not been.
     async fn redeem(&self, order: &Order, earned: &serde_json::Value) -> Outcome {
         let within_reach = earned.pointer("/within_reach").and_then(|names| names.as_array());
-        // A sheet lists its rewards from the cheapest up.
-        let Some(reward) = within_reach.and_then(|names| names.last()) else { return Ok(()) };
+        let is_within_reach = |reward: &&RewardRule| {
+            within_reach.is_some_and(|names| names.iter().any(|name| *name == reward.name.as_str()))
+        };
+        let dearest = self.rewards.iter().filter(is_within_reach).max_by_key(|reward| reward.costs);
+        let Some(reward) = dearest else { return Ok(()) };
         let path = format!("/v1/members/{}/redeem", order.member);
-        let redeemed = self.post(&path, Some(&order.key), &json!({ "reward": reward })).await?;
+        let redeemed =
+            self.post(&path, Some(&order.key), &json!({ "reward": reward.name })).await?;
         if redeemed.status.is_success() {
             Ok(())
         } else {

@@ -17,6 +17,8 @@ async fn the_real_history_comes_to_what_the_model_says_and_a_second_run_changes_
     assert_eq!((expected.members, expected.activities), (2357, 6919));
     assert_eq!(without_seconds(&first), as_json(&expected, 0));
 
+    the_readme_says(&expected);
+
     let database = Database::open(Some(&data), 0).await.unwrap();
     let Audited { members, entries, faults } = audit(database.store(), "cdnow").await;
     assert_eq!(faults, [""; 0]);
@@ -29,6 +31,30 @@ async fn the_real_history_comes_to_what_the_model_says_and_a_second_run_changes_
     assert_eq!(without_seconds(&second), as_json(&expected, 6919));
     let database = Database::open(Some(&data), 0).await.unwrap();
     assert!(dump(&database, "cdnow").await == before, "the second run changed something");
+}
+
+/// The figures that the README shows of the demo, which lets members redeem as this test does.
+fn the_readme_says(expected: &Expected) {
+    let readme = std::fs::read_to_string(orders().join("../../../README.md")).unwrap();
+    let rows: Vec<String> =
+        readme.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let wallet = |name: &str, wallet: Wallet| {
+        let figures = [wallet.earned, wallet.redeemed, wallet.expired, wallet.balance];
+        format!("│ {name} {}", figures.map(thousands).join(" "))
+    };
+    let tiers = expected
+        .tiers
+        .iter()
+        .map(|(tier, members)| format!("│ {tier} {}", thousands(i64::try_from(*members).unwrap())));
+    let wanted = [wallet("points", expected.points), wallet("status", expected.status)];
+    for row in wanted.into_iter().chain(tiers) {
+        assert!(rows.iter().any(|line| line.starts_with(&row)), "the README lacks `{row}`");
+    }
+}
+
+fn thousands(number: i64) -> String {
+    let rest = format!("{:03}", number % 1000);
+    if number < 1000 { number.to_string() } else { format!("{},{rest}", thousands(number / 1000)) }
 }
 
 fn without_seconds(printed: &Value) -> Value {

@@ -1,0 +1,68 @@
+use std::path::Path;
+
+use ledger::{Activity, Line, Member, MemberId, MerchantId, Order};
+use rules::{Bundle, Sources};
+
+fn readme() -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    std::fs::read_to_string(file).unwrap()
+}
+
+#[test]
+fn the_sheet_on_the_first_screen_is_the_one_in_the_folder_and_pays_what_it_says() {
+    let readme = readme();
+    let folder = end_to_end::rules().join("sunrise-coffee");
+    let sheet = std::fs::read_to_string(folder.join("earn.rhai")).unwrap();
+    assert_eq!(sheet.lines().count(), 10);
+    assert!(readme.contains(&format!("```rust\n{sheet}```\n")), "the sheet differs");
+
+    let merchant = MerchantId::parse("sunrise-coffee").unwrap();
+    let bundle = Bundle::load(&merchant, &Sources::read(&folder).unwrap()).unwrap();
+    let now = end_to_end::moment("2026-05-02T07:30:00Z");
+    let ada = ledger::enroll::Enrolment {
+        id: MemberId::parse("ada").unwrap(),
+        attributes: Default::default(),
+        tags: Default::default(),
+    };
+    let ada = Member { tier: Some("Gold".to_owned()), ..ledger::enroll::decide(ada, now) };
+    let line = |sku: &str, category: &str, quantity| Line {
+        sku: sku.to_owned(),
+        category: Some(category.to_owned()),
+        quantity,
+        price: None,
+    };
+    let purchase = Activity {
+        id: "1".to_owned(),
+        kind: "purchase".to_owned(),
+        at: now,
+        order: Some(Order {
+            total: "12.40".parse().unwrap(),
+            lines: vec![line("espresso", "coffee", 2), line("house", "beans", 1)],
+        }),
+        channel: None,
+        payment: None,
+        fields: Default::default(),
+    };
+    let paid = bundle.earn(&ada, &purchase, now).unwrap();
+    let mut answer = String::new();
+    for paid in paid {
+        let units = format!("+{}", paid.units);
+        answer += &format!("{units:>3} {}  {:<24}  {}\n", paid.wallet, paid.rule, paid.source);
+    }
+    assert!(readme.contains(&format!("```text\n{answer}```\n")), "it answers:\n{answer}");
+}
+
+#[test]
+fn no_path_of_a_request_is_missing() {
+    let readme = readme();
+    for path in [
+        "POST /v1/members`",
+        "POST /v1/members/{id}/earn`",
+        "POST /v1/members/{id}/redeem`",
+        "GET /v1/members/{id}`",
+        "GET /v1/members/{id}/entries`",
+        "GET /v1/members/{id}/rewards`",
+    ] {
+        assert!(readme.contains(path), "{path}");
+    }
+}
