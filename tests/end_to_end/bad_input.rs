@@ -44,6 +44,8 @@ async fn bodies_that_do_not_read() {
         (EARN, key, r#"{"type":"review","fields":{"stars":"five"}}"#, "422 field_is_wrong /fields/stars: `/fields/stars`: the manifest wants a whole number here"),
         (EARN, key, r#"{"type":"review","fields":{"star":5}}"#, "422 field_is_wrong /fields/star: `/fields/star`: a review has no such field; did you mean `stars`?"),
         (REDEEM, key, r#"{"rewrd":"free-coffee"}"#, "422 field_is_wrong /rewrd: `/rewrd`: unknown field `rewrd`, expected `reward` or `order`"),
+        (EARN, key, r#"{"type":"review","fields":{"a/b~c":5}}"#, "422 field_is_wrong /fields/a~1b~0c: `/fields/a~1b~0c`: a review has no such field"),
+        ("/v1/members?dry_run=true", None, r#"{"id":"eve"}"#, "400 query_is_wrong : the query cannot be read: Failed to deserialize query string: dry_run: unknown field `dry_run`, there are no fields"),
         ("/v1/members", None, r#"{"id":5}"#, "422 field_is_wrong /id: `/id`: invalid type: integer `5`, expected a string"),
         ("/v1/members", None, r#"{"name":"x"}"#, "422 field_is_wrong /name: `/name`: unknown field `name`, expected one of `id`, `attributes`, `tags`"),
         ("/v1/members", None, r#"{"id":"a b"}"#, "422 member_id_is_wrong /id: the member's id cannot be used: ` ` is not allowed; letters a-z and A-Z, digits, `-`, `_` and `.` are"),

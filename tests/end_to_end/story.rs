@@ -75,6 +75,60 @@ async fn a_cap_holds_through_its_period_and_opens_with_the_next() {
 }
 
 #[tokio::test]
+async fn telling_late_does_not_open_a_cap() {
+    let manifest = "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"UTC\"\n[wallets.points]\n[activities.review]";
+    let sheet = r#"earn "Review" on review at most 2 per week { 5 }"#;
+    let shop = Shop::under(&[("merchant.toml", manifest), ("earn.rhai", sheet)]).await;
+    shop.at("2026-05-01T00:00:00Z");
+    shop.enroll("ada").await;
+    shop.at("2026-05-13T12:00:00Z");
+    let mut paid = Vec::new();
+    // Two in the first week, one in the second, a third in the first, a second and third in the
+    // second.
+    for day in ["04", "05", "12", "06", "13", "11"] {
+        let review = json!({ "type": "review", "at": format!("2026-05-{day}T10:00:00Z") });
+        let answer = shop.post("/v1/members/ada/earn", Some(day), &review).await;
+        paid.push(answer.at("/entry/because/0/units").as_i64().unwrap_or_default());
+    }
+    assert_eq!(paid, [5, 5, 5, 0, 5, 0]);
+}
+
+#[tokio::test]
+async fn a_reward_that_fails_does_not_stand_in_the_way_of_an_order() {
+    let manifest = "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"UTC\"\n[wallets.points]";
+    let shop = Shop::under(&[
+        ("merchant.toml", manifest),
+        ("earn.rhai", r#"earn "a" on purchase { 50 }"#),
+        (
+            "rewards.rhai",
+            r#"
+            reward "odd" costs 5 when member.attribute("age") / 2 > 9 { product("x") }
+            reward "tenth" costs 5 { discount(order.total / 10) }
+            reward "steep" costs 5 { percent_off(150) }
+            reward "fine" costs 5 { product("y") }
+            "#,
+        ),
+    ])
+    .await;
+    shop.enroll("ada").await;
+    let earned = shop.buys("ada", "1", "10.00").await;
+    assert_eq!(earned.at("/within_reach"), json!(["fine"]));
+    let redeem = async |reward: &str| {
+        let body = json!({ "reward": reward, "order": { "total": "20.00" } });
+        shop.post("/v1/members/ada/redeem", Some(reward), &body).await
+    };
+    assert_eq!(
+        redeem("odd").await.problem(),
+        "500 rule_failed : rule `odd` failed at rewards.rhai:2:63: `/ (text, whole number)` cannot be used here"
+    );
+    assert_eq!(
+        redeem("steep").await.problem(),
+        "500 rule_failed : rule `steep` failed at rewards.rhai:4:13: 150 is no percentage; it is above 0 and at most 100"
+    );
+    assert_eq!(redeem("tenth").await.at("/entry/reward/gives/amount"), "2.00");
+}
+
+#[tokio::test]
 async fn a_dry_run_answers_in_full_and_writes_nothing() {
     let shop = Shop::open("sunrise-coffee").await;
     shop.enroll("ada").await;

@@ -97,6 +97,70 @@ async fn pending_units_wait_for_their_day() {
 }
 
 #[tokio::test]
+async fn lots_whose_day_has_come_become_one() {
+    let shop = Shop::under(&[
+        (
+            "merchant.toml",
+            "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"UTC\"\n[wallets.points]\npending_days = 1",
+        ),
+        ("earn.rhai", r#"earn "a" on purchase { 1 }"#),
+    ])
+    .await;
+    shop.enroll("ada").await;
+    for day in 3..=28 {
+        shop.at(&format!("2026-05-{day:02}T10:00:00Z"));
+        shop.buys("ada", &day.to_string(), "1.00").await;
+    }
+    let at = store::MemberKey {
+        merchant: ledger::MerchantId::parse("test").unwrap(),
+        member: ledger::MemberId::parse("ada").unwrap(),
+    };
+    let member = shop.database.store().member(&at).await.unwrap().unwrap();
+    // What can be spent, and what came today and yesterday.
+    assert!(member.wallet("points").lots().len() <= 3);
+    assert_eq!(member.wallet("points").posted().get(), 26);
+    assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_moment_that_is_due_again_within_the_same_second_is_done_again() {
+    let shop = Shop::open("sunrise-coffee").await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "1", "5.00").await;
+    shop.at("2028-01-01T00:00:00Z");
+    for (number, key) in ["late-1", "late-2"].iter().enumerate() {
+        assert_eq!(shop.night().await.expired, 1, "{number}");
+        let late = json!({ "type": "purchase", "at": "2026-05-02T09:30:00+02:00", "order": { "total": "7.00" } });
+        let told = shop.post("/v1/members/ada/earn", Some(key), &late).await;
+        assert_eq!(told.status, 201);
+    }
+    assert_eq!(shop.night().await.expired, 1);
+    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(audit(shop.database.store(), "sunrise-coffee").await.faults, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_leap_second_names_the_lot_that_it_makes() {
+    let shop = Shop::under(&[
+        (
+            "merchant.toml",
+            "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"UTC\"\n[wallets.points]\nexpires = { days = 1 }",
+        ),
+        ("earn.rhai", r#"earn "a" on purchase { 1 }"#),
+    ])
+    .await;
+    shop.enroll("ada").await;
+    shop.at("2026-05-02T12:10:00Z");
+    let odd =
+        json!({ "type": "purchase", "at": "2026-05-02T12:00:60Z", "order": { "total": "7.00" } });
+    let told = shop.post("/v1/members/ada/earn", Some("k"), &odd).await;
+    assert_eq!(told.at("/entry/postings/0/expires_at"), "2026-05-03T12:00:59Z");
+    shop.at("2026-05-04T00:00:00Z");
+    assert_eq!(shop.night().await.expired, 1);
+    assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_run_for_some_shards_leaves_the_others() {
     let shop = Shop::open("sunrise-coffee").await;
     for number in 0..40 {

@@ -66,15 +66,11 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
         if numbers != (1..=member.version).collect::<Vec<u64>>() {
             fault(format!("version {} and entries {numbers:?}", member.version));
         }
-        // By wallet and the lot's terms.
-        let mut posted: BTreeMap<(String, Option<i64>, Option<i64>), i64> = BTreeMap::new();
+        // By wallet and expiry: lots that can be spent are told apart by nothing else.
+        let mut posted: BTreeMap<(String, Option<i64>), i64> = BTreeMap::new();
         for entry in mine.values() {
             for posting in &entry.postings {
-                let lot = (
-                    posting.wallet.to_string(),
-                    posting.available_at.map(|at| at.timestamp()),
-                    posting.expires_at.map(|at| at.timestamp()),
-                );
+                let lot = (posting.wallet.to_string(), posting.expires_at.map(|at| at.timestamp()));
                 *posted.entry(lot).or_default() += posting.change;
             }
             let moved: i64 = entry.postings.iter().map(|posting| posting.change).sum();
@@ -88,21 +84,17 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
             }
         }
         posted.retain(|_, units| *units != 0);
-        let mut held = BTreeMap::new();
+        let mut held: BTreeMap<(String, Option<i64>), i64> = BTreeMap::new();
         for (name, wallet) in &member.wallets {
             for lot in wallet.lots() {
-                let terms = (
-                    name.to_string(),
-                    lot.available_at.map(|at| at.timestamp()),
-                    lot.expires_at.map(|at| at.timestamp()),
-                );
-                held.insert(terms, lot.units.get());
+                let terms = (name.to_string(), lot.expires_at.map(|at| at.timestamp()));
+                *held.entry(terms).or_default() += lot.units.get();
             }
         }
         if held != posted {
             fault(format!("holds {held:?}, and its entries posted {posted:?}"));
         }
-        let first = held.keys().filter_map(|(_, _, expires_at)| *expires_at).min();
+        let first = held.keys().filter_map(|(_, expires_at)| *expires_at).min();
         let indexed: Vec<i64> =
             due.iter().filter(|(member, _)| member == id).map(|(_, at)| *at).collect();
         if indexed != first.into_iter().collect::<Vec<i64>>() {

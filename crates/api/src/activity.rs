@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::DateTime;
 use ledger::money::parse_amount;
 use ledger::programme::FieldKind;
 use ledger::{Activity, FieldValue, Line, Moment, Order, Programme};
@@ -59,7 +59,8 @@ impl ActivityBody {
     /// # Errors
     /// Something is unknown or out of bounds; the pointer says where.
     pub fn check(self, programme: &Programme, key: &str, now: Moment) -> Result<Activity, Refusal> {
-        let Some(policy) = programme.activities.get(&self.kind) else {
+        let kind = word("/type", self.kind.clone())?;
+        let Some(policy) = programme.activities.get(&kind) else {
             let known = programme.activities.keys().map(String::as_str);
             let hint = did_you_mean(&self.kind, known);
             return Err(Refusal::ActivityIsUnknown { kind: self.kind, hint });
@@ -69,7 +70,7 @@ impl ActivityBody {
         }
         let mut fields = BTreeMap::new();
         for (name, value) in self.fields {
-            let pointer = format!("/fields/{name}");
+            let pointer = format!("/fields/{}", escape(&name));
             let Some(kind) = policy.fields.get(&name) else {
                 let hint = did_you_mean(&name, policy.fields.keys().map(String::as_str));
                 return Err(wrong(&pointer, format!("a {} has no such field{hint}", self.kind)));
@@ -119,6 +120,11 @@ impl OrderBody {
         });
         Ok(Order { total, lines: lines.collect::<Result<_, Refusal>>()? })
     }
+}
+
+/// A name as a part of a JSON pointer (RFC 6901).
+pub(crate) fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn wrong(pointer: &str, reason: String) -> Refusal {
@@ -233,9 +239,12 @@ impl<'de> Deserialize<'de> for At {
                 f.write_str("a time with its offset, such as \"2026-05-02T09:30:00+02:00\"")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<At, E> {
+                // By way of the seconds, since a leap second has none of its own in the ledger.
                 DateTime::parse_from_rfc3339(text)
-                    .map(|at| At(at.with_timezone(&Utc).trunc_subsecs(0)))
-                    .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+                    .ok()
+                    .and_then(|at| DateTime::from_timestamp(at.timestamp(), 0))
+                    .map(At)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_str(Time)

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use store::Fingerprint;
 
+use crate::activity::escape;
 use crate::{Api, Problem, Refusal};
 
 /// The most bytes of a body: an order of 500 lines fits.
@@ -54,7 +55,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .filter_map(|segment| match segment {
             Segment::Seq { index } => Some(format!("/{index}")),
-            Segment::Map { key } => Some(format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Map { key } => Some(format!("/{}", escape(key))),
             Segment::Enum { .. } | Segment::Unknown => None,
         })
         .collect()
@@ -83,6 +84,11 @@ impl FromRequestParts<Api> for InPath {
         }
     }
 }
+
+/// A request that takes nothing after the `?`: what is there is a mistake, and is told.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoQuery {}
 
 /// What follows the `?`.
 #[derive(Debug, Clone)]

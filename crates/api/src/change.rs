@@ -56,16 +56,11 @@ pub async fn change(
     let decide = |member: Option<&Member>| -> Result<(Decision, Answer), Refusal> {
         let member = member.ok_or_else(|| Refusal::MemberIsUnknown(at.member.clone()))?;
         let decision = bundle.settle(member, now, &decide)?;
-        let offers = bundle.offers(&decision.member, now)?;
         let body = AnswerBody {
             member: &at.member,
             dry_run,
             entry: EntryView::of(&decision.entry),
-            within_reach: offers
-                .into_iter()
-                .filter(rules::Offer::within_reach)
-                .map(|offer| offer.name)
-                .collect(),
+            within_reach: within_reach(bundle, &decision.member, now),
         };
         let answer = Answer {
             bundle: bundle.hash().to_string(),
@@ -91,6 +86,19 @@ pub async fn change(
             Ok(respond(status, &done.record.answer, replayed))
         }
     }
+}
+
+/// The rewards that the member can have now. It is told on the way: a reward whose rule fails is the
+/// merchant's to mend, and does not stand in the way of what was asked.
+fn within_reach(bundle: &Bundle, member: &Member, now: Moment) -> Vec<String> {
+    let offer = |reward| match bundle.offer(reward, member, now) {
+        Ok(offer) => offer.within_reach().then_some(offer.name),
+        Err(failure) => {
+            tracing::error!("{failure}");
+            None
+        }
+    };
+    bundle.rewards().iter().filter_map(offer).collect()
 }
 
 fn respond(status: StatusCode, body: &RawValue, replayed: bool) -> Response {

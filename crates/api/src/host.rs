@@ -17,8 +17,8 @@ const TABLE_VARIABLE: &str = "REGULARS_TABLE";
 pub async fn client(config: ConfigLoader) -> Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(2))
-        .operation_timeout(Duration::from_secs(6))
+        .operation_attempt_timeout(Duration::from_millis(1500))
+        .operation_timeout(Duration::from_secs(3))
         .build();
     let config = config
         .timeout_config(timeouts)

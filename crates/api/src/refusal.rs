@@ -215,6 +215,10 @@ impl From<Refusal> for Problem {
             ) => Some("/at".to_owned()),
             _ => None,
         };
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            // The caller can do nothing about it: somebody on this side has to know.
+            tracing::error!(code, "{code}: {refusal}");
+        }
         Problem::new(status, code, refusal.to_string()).at(pointer)
     }
 }

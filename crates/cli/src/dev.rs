@@ -107,7 +107,10 @@ impl Published {
     async fn watch(mut self, store: Store, rules: PathBuf) -> Outcome {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            self.look(&store, &rules).await?;
+            // A folder that is away for a moment, as while branches change, comes back.
+            if let Err(error) = self.look(&store, &rules).await {
+                eprintln!("error: {error}");
+            }
         }
     }
 

@@ -59,7 +59,7 @@ impl Period {
     }
 }
 
-/// How often a rule has paid in the latest period in which it did.
+/// How often a rule has paid in one period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counter {
     /// The first moment of that period.
@@ -68,27 +68,40 @@ pub struct Counter {
     pub times: u32,
 }
 
-/// The count that an activity at `at` falls into. One that is told late, from before the counted
-/// period, counts in that period too: only one is kept, and late telling must not open the cap.
-fn counter(member: &Member, rule: &str, per: Period, at: Moment, time_zone: Tz) -> Counter {
+/// Periods that are remembered of a rule: the present one, and the one before for what is told
+/// late.
+const PERIODS_MAX: usize = 2;
+
+/// The period that an activity at `at` counts in. One from before all that is remembered counts in
+/// the oldest that is: late telling must not open a cap.
+fn period(counters: &[Counter], per: Period, at: Moment, time_zone: Tz) -> Moment {
     let since = per.start(at, time_zone);
-    match member.counters.get(rule) {
-        Some(counter) if counter.since >= since => *counter,
-        _ => Counter { since, times: 0 },
+    match counters.first() {
+        Some(oldest) if counters.len() == PERIODS_MAX => since.max(oldest.since),
+        _ => since,
     }
 }
 
 /// Whether the rule has paid as often as it may.
 #[must_use]
 pub fn is_reached(member: &Member, rule: &str, cap: Cap, at: Moment, time_zone: Tz) -> bool {
-    counter(member, rule, cap.per, at, time_zone).times >= cap.most
+    let counters = member.counters.get(rule).map_or(&[][..], Vec::as_slice);
+    let since = period(counters, cap.per, at, time_zone);
+    counters.iter().any(|counter| counter.since == since && counter.times >= cap.most)
 }
 
 /// Counts one more time.
 pub fn count(member: &mut Member, rule: &str, cap: Cap, at: Moment, time_zone: Tz) {
-    let counter = counter(member, rule, cap.per, at, time_zone);
-    let counted = Counter { times: counter.times.saturating_add(1), ..counter };
-    member.counters.insert(rule.to_owned(), counted);
+    let counters = member.counters.entry(rule.to_owned()).or_default();
+    let since = period(counters, cap.per, at, time_zone);
+    match counters.iter_mut().find(|counter| counter.since == since) {
+        Some(counter) => counter.times = counter.times.saturating_add(1),
+        None => counters.push(Counter { since, times: 1 }),
+    }
+    counters.sort_by_key(|counter| counter.since);
+    if counters.len() > PERIODS_MAX {
+        counters.remove(0);
+    }
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ pub fn decide(
     because: Vec<Paid>,
     now: Moment,
 ) -> Result<Decision, EarnRejection> {
-    let mut member = member.clone();
+    let mut member = member.matured(now);
     let mut postings: Vec<Posting> = Vec::new();
     for paid in &because {
         if let Some(cap) = paid.cap {

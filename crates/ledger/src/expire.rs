@@ -4,7 +4,7 @@ use crate::{Decision, Member, Moment, Posting, What};
 /// nothing to write, and a second run over the same member changes nothing.
 #[must_use]
 pub fn decide(member: &Member, now: Moment) -> Option<Decision> {
-    let mut member = member.clone();
+    let mut member = member.matured(now);
     let mut postings = Vec::new();
     for (name, wallet) in &mut member.wallets {
         let lapsed = wallet.take_lapsed(now);

@@ -20,8 +20,9 @@ pub struct Member {
     pub tier: Option<String>,
     /// Wallets that hold or held something.
     pub wallets: BTreeMap<WalletName, Wallet>,
-    /// How often the rules that may pay only so often have paid, by rule.
-    pub counters: BTreeMap<String, Counter>,
+    /// How often the rules that may pay only so often have paid lately, by rule, the oldest period
+    /// first.
+    pub counters: BTreeMap<String, Vec<Counter>>,
 }
 
 impl Member {
@@ -30,6 +31,14 @@ impl Member {
     pub fn wallet(&self, name: &str) -> &Wallet {
         static EMPTY: std::sync::LazyLock<Wallet> = std::sync::LazyLock::new(Wallet::default);
         self.wallets.get(name).unwrap_or(&EMPTY)
+    }
+
+    /// The same member, to be changed: lots whose day has come are one with the others.
+    #[must_use]
+    pub(crate) fn matured(&self, now: Moment) -> Member {
+        let mut member = self.clone();
+        member.wallets.values_mut().for_each(|wallet| wallet.mature(now));
+        member
     }
 
     /// What can be spent from a wallet now.

@@ -27,7 +27,7 @@ pub fn decide(
     order: Option<Order>,
     now: Moment,
 ) -> Result<Decision, RedeemRejection> {
-    let mut member = member.clone();
+    let mut member = member.matured(now);
     let spendable = member.spendable(reward.wallet.as_str(), now);
     let wallet = member.wallets.entry(reward.wallet.clone()).or_default();
     let Some(taken) = wallet.take(reward.costs, now) else {

@@ -98,6 +98,24 @@ impl Wallet {
         Some(taken)
     }
 
+    /// Makes the lots whose day has come one with those that could be spent all along: what can be
+    /// spent is told apart by its expiry only, so a member's lots stay few.
+    pub fn mature(&mut self, now: Moment) {
+        let lots = std::mem::take(&mut self.lots);
+        for mut lot in lots {
+            lot.available_at = lot.available_at.filter(|available_at| *available_at > now);
+            match self.lots.binary_search_by_key(&lot.turn(), Lot::turn) {
+                Ok(place) => {
+                    if let Some(same) = self.lots.get_mut(place) {
+                        // Below the bound, since the wallet was.
+                        same.units = same.units.checked_add(lot.units).unwrap_or(Units::MAX);
+                    }
+                }
+                Err(place) => self.lots.insert(place, lot),
+            }
+        }
+    }
+
     /// Takes out every lot that has run out.
     pub fn take_lapsed(&mut self, now: Moment) -> Vec<Lot> {
         self.lots.extract_if(.., |lot| lot.has_lapsed(now)).collect()
@@ -223,6 +241,10 @@ mod tests {
             prop_assert_eq!(taken.is_some(), wanted <= spendable);
             let taken: i64 = taken.iter().flatten().map(|lot| lot.units.get()).sum();
             prop_assert_eq!(wallet.posted().get() + taken, total);
+            let (spendable, pending) = (wallet.spendable(now), wallet.pending(now));
+            wallet.mature(now);
+            prop_assert_eq!((wallet.spendable(now), wallet.pending(now)), (spendable, pending));
+            prop_assert!(wallet.lots().windows(2).all(|two| two[0].turn() < two[1].turn()));
             let out: i64 = wallet.take_lapsed(now).iter().map(|lot| lot.units.get()).sum();
             prop_assert_eq!(out, lapsed);
             prop_assert_eq!(wallet.posted().get() + taken + out, total);

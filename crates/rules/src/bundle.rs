@@ -244,13 +244,8 @@ impl Bundle {
                 ),
             ));
         };
-        let amount = match &gives {
-            Gives::Discount { amount } => Some(amount),
-            Gives::PercentOff { percent } => Some(percent),
-            _ => None,
-        };
-        if amount.is_some_and(|amount| *amount <= Decimal::ZERO) {
-            return Err(reward.rule.failure(kind, "a discount is above zero".to_owned()));
+        if let Some(reason) = cannot_be_given(&gives, &self.programme) {
+            return Err(reward.rule.failure(kind, reason));
         }
         Ok(Some(Taken {
             name: reward.name.clone(),
@@ -261,34 +256,52 @@ impl Bundle {
         }))
     }
 
-    /// Every reward as the member finds it now, without an order at hand.
+    /// A reward as the member finds it now, without an order at hand.
     ///
     /// # Errors
-    /// A reward's condition failed.
-    pub fn offers(&self, member: &Member, now: Moment) -> Result<Vec<Offer>, RuleFailure> {
-        let kind = &REWARDS_SHEET;
-        let mut scope = self.facts(member, None, now).scope(kind.facts);
-        let mut offers = Vec::new();
-        for reward in &self.rewards {
-            let eligible = match reward.rule.applies(kind, &mut scope) {
-                Ok(holds) => Some(holds),
-                Err(failure) if failure.needs_order => None,
-                Err(failure) => return Err(failure),
-            };
-            let spendable = member.spendable(reward.wallet.as_str(), now);
-            offers.push(Offer {
-                name: reward.name.clone(),
-                costs: reward.costs,
-                wallet: reward.wallet.clone(),
-                missing: reward.costs.checked_sub(spendable).unwrap_or_default(),
-                eligible,
-            });
-        }
-        Ok(offers)
+    /// The reward's rule failed.
+    pub fn offer(
+        &self,
+        reward: &RewardRule,
+        member: &Member,
+        now: Moment,
+    ) -> Result<Offer, RuleFailure> {
+        let eligible = match self.take(reward, member, None, now) {
+            Ok(taken) => Some(taken.is_some()),
+            Err(failure) if failure.needs_order => None,
+            Err(failure) => return Err(failure),
+        };
+        let spendable = member.spendable(reward.wallet.as_str(), now);
+        Ok(Offer {
+            name: reward.name.clone(),
+            costs: reward.costs,
+            wallet: reward.wallet.clone(),
+            missing: reward.costs.checked_sub(spendable).unwrap_or_default(),
+            eligible,
+        })
     }
 
     fn facts<'a>(&'a self, member: &'a Member, order: Option<&'a Order>, now: Moment) -> Facts<'a> {
         Facts { member, programme: &self.programme, order, activity: None, at: now, now }
+    }
+}
+
+/// Why no till could honour a discount, if none could.
+fn cannot_be_given(gives: &Gives, programme: &Programme) -> Option<String> {
+    let decimals = ledger::money::decimals(programme.currency);
+    match gives {
+        Gives::Discount { amount } if *amount <= Decimal::ZERO => {
+            Some("a discount is above zero".to_owned())
+        }
+        Gives::Discount { amount } if amount.normalize().scale() > decimals => {
+            Some(format!("a discount of {amount} has more than {decimals} decimals"))
+        }
+        Gives::PercentOff { percent }
+            if *percent <= Decimal::ZERO || *percent > Decimal::ONE_HUNDRED =>
+        {
+            Some(format!("{percent} is no percentage; it is above 0 and at most 100"))
+        }
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use ledger::entry::Gives;
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMathPackage,
-    BasicStringPackage, LogicPackage, MoreStringPackage, Package,
+    BasicStringPackage, LogicPackage, Package,
 };
 use rhai::{Dynamic, Engine, INT, OptimizationLevel};
 use rust_decimal::Decimal;
@@ -111,15 +111,28 @@ fn build(statement: &'static Statement) -> Result<Engine, String> {
     LogicPackage::new().register_into_engine(&mut engine);
     BasicMathPackage::new().register_into_engine(&mut engine);
     BasicStringPackage::new().register_into_engine(&mut engine);
-    MoreStringPackage::new().register_into_engine(&mut engine);
     BasicArrayPackage::new().register_into_engine(&mut engine);
     BasicIteratorPackage::new().register_into_engine(&mut engine);
 
+    register_text(&mut engine);
     facts::register(&mut engine);
     register_gifts(&mut engine);
     grammar::register_statement(&mut engine, statement);
     grammar::register_wallet(&mut engine).map_err(|error| error.to_string())?;
     Ok(engine)
+}
+
+/// What can be asked of a text. Rhai's own package has more than a sheet needs, and among it a
+/// `pad` that never ends when it pads with nothing.
+fn register_text(engine: &mut Engine) {
+    let whole = |length: usize| INT::try_from(length).unwrap_or(INT::MAX);
+    engine
+        .register_fn("contains", |text: &str, part: &str| text.contains(part))
+        .register_fn("starts_with", |text: &str, start: &str| text.starts_with(start))
+        .register_fn("ends_with", |text: &str, end: &str| text.ends_with(end))
+        .register_fn("to_upper", |text: &str| text.to_uppercase())
+        .register_fn("to_lower", |text: &str| text.to_lowercase())
+        .register_fn("len", move |text: &str| whole(text.chars().count()));
 }
 
 /// What a reward can give.

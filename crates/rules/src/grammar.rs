@@ -15,7 +15,7 @@ use rhai::{
 };
 
 use crate::facts::{MemberFacts, wallet};
-use crate::mistake::did_you_mean;
+use crate::mistake::{did_you_mean, plain_types};
 
 /// What one input of a parsed statement stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,7 +193,8 @@ pub(crate) fn register_wallet(engine: &mut Engine) -> Result<(), ParseError> {
             };
             let name = context.eval_expression_tree(input)?;
             let name = name.into_immutable_string().map_err(|found| {
-                let message = format!("`wallet` wants a name in double quotes, not {found}");
+                let message =
+                    format!("`wallet` wants a name in double quotes, not {}", plain_types(found));
                 at(Box::new(EvalAltResult::ErrorRuntime(message.into(), Position::NONE)))
             })?;
             let member = context.scope().get_value::<MemberFacts>("member").ok_or_else(|| {

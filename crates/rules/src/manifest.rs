@@ -62,21 +62,30 @@ const fn yes() -> bool {
     true
 }
 
-/// The longest term: a lot that is to stay longer is one that never expires.
-const TERM_MAX: i64 = 1200;
+/// The longest terms: a lot that is to stay longer is one that never expires.
+const DAYS_MAX: u32 = 36_500;
+const MONTHS_MAX: u32 = 1_200;
+const YEARS_MAX: u32 = 100;
 
 impl Expires {
     fn terms(&self) -> Result<Expiry, String> {
-        let whole = |number: i64| {
-            u32::try_from(number).ok().filter(|_| number <= TERM_MAX * 31).ok_or_else(|| {
-                format!("`{number}` is not a term; write a number from 0 up to {TERM_MAX} months")
-            })
+        let whole = |number: i64, least: u32, most: u32| {
+            u32::try_from(number)
+                .ok()
+                .filter(|number| (least..=most).contains(number))
+                .ok_or_else(|| format!("`{number}` is not a number from {least} to {most}"))
         };
         match (self.days, self.months, self.years, self.end_of.as_deref()) {
-            (Some(days), None, None, None) => Ok(Expiry::AfterDays(whole(days)?)),
-            (None, Some(months), None, None) => Ok(Expiry::AfterMonths(whole(months)?)),
-            (None, Some(months), None, Some("month")) => Ok(Expiry::EndOfMonth(whole(months)?)),
-            (None, None, Some(years), Some("year")) => Ok(Expiry::EndOfYear(whole(years)?)),
+            (Some(days), None, None, None) => Ok(Expiry::AfterDays(whole(days, 1, DAYS_MAX)?)),
+            (None, Some(months), None, None) => {
+                Ok(Expiry::AfterMonths(whole(months, 1, MONTHS_MAX)?))
+            }
+            (None, Some(months), None, Some("month")) => {
+                Ok(Expiry::EndOfMonth(whole(months, 0, MONTHS_MAX)?))
+            }
+            (None, None, Some(years), Some("year")) => {
+                Ok(Expiry::EndOfYear(whole(years, 0, YEARS_MAX)?))
+            }
             _ => Err("is one of `{ days = 90 }`, `{ months = 12 }`, \
                       `{ months = 12, end_of = \"month\" }`, `{ years = 1, end_of = \"year\" }`"
                 .to_owned()),
@@ -158,7 +167,7 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
             Some((_, Ok(terms))) => terms,
             Some((span, Err(message))) => {
                 wrong(span, format!("`expires` of `{}`: {message}", name.get_ref()));
-                continue;
+                Expiry::Never
             }
         };
         let pending_days = match &wallet.pending_days {
@@ -170,7 +179,7 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
                         days.span(),
                         format!("`{}` is not a number of days from 0 to 3660", days.get_ref()),
                     );
-                    continue;
+                    0
                 }
             },
         };

@@ -88,11 +88,13 @@ pub(crate) const NO_ORDER: &str = "there is no order to look at";
 impl RuleFailure {
     pub(crate) fn of(file: &str, rule: &str, error: &EvalAltResult) -> RuleFailure {
         let inner = innermost(error);
+        // What fails inside a function of the engine has no place of its own.
+        let position = if inner.position().is_none() { error.position() } else { inner.position() };
         let needs_order =
             matches!(inner, EvalAltResult::ErrorRuntime(text, _) if text.to_string() == NO_ORDER);
         RuleFailure {
             rule: rule.to_owned(),
-            mistake: Mistake::at(file, inner.position(), say_runtime_error(inner)),
+            mistake: Mistake::at(file, position, say_runtime_error(inner)),
             needs_order,
         }
     }
@@ -190,6 +192,12 @@ pub(crate) fn plain_types(text: &str) -> String {
         ("string", "text"),
         ("decimal", "amount"),
         ("i64", "whole number"),
+        ("rules::facts::OrderFacts", "an order"),
+        ("rules::facts::MemberFacts", "a member"),
+        ("rules::facts::ActivityFacts", "an activity"),
+        ("rules::facts::LineFacts", "a line"),
+        ("rules::facts::LocalTime", "a time"),
+        ("ledger::entry::Gives", "a reward"),
         ("bool", "yes or no"),
     ] {
         text = text.replace(engine, word);

@@ -88,6 +88,10 @@ pub(crate) fn read(
     text: &str,
     programme: &Programme,
 ) -> Result<Vec<Rule>, Vec<Mistake>> {
+    if let Some(byte) = open_comment(text) {
+        let message = "this `/*` is never closed: all that follows would be left out".to_owned();
+        return Err(vec![Mistake::at_byte(kind.file, text, byte, message)]);
+    }
     let engine = kind.engine().map_err(|error| vec![Mistake::of_file(kind.file, error)])?;
     let mut scope = Scope::new();
     for fact in kind.facts {
@@ -139,6 +143,40 @@ pub(crate) fn read(
         ));
     }
     if mistakes.is_empty() { Ok(rules) } else { Err(mistakes) }
+}
+
+/// Where a comment begins that does not end. Rhai reads such a text without a word.
+fn open_comment(text: &str) -> Option<usize> {
+    let mut opened: Vec<usize> = Vec::new();
+    let mut chars = text.char_indices().peekable();
+    while let Some((byte, c)) = chars.next() {
+        let next = chars.peek().map(|(_, next)| *next);
+        match (c, next) {
+            ('/', Some('*')) => {
+                chars.next();
+                opened.push(byte);
+            }
+            ('*', Some('/')) if !opened.is_empty() => {
+                chars.next();
+                opened.pop();
+            }
+            _ if !opened.is_empty() => {}
+            ('/', Some('/')) => while chars.next_if(|(_, c)| *c != '\n').is_some() {},
+            ('"' | '\'' | '`', _) => {
+                while let Some((_, inside)) = chars.next() {
+                    match inside {
+                        '\\' => {
+                            chars.next();
+                        }
+                        inside if inside == c => break,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    opened.first().copied()
 }
 
 fn is(custom: &CustomExpr, keyword: &str) -> bool {

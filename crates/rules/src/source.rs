@@ -116,6 +116,14 @@ impl Sources {
         for name in self.0.keys().filter(|name| !FILES.contains(&name.as_str())) {
             mistakes.push(Mistake::of_file(name, "is no file of a bundle".to_owned()));
         }
+        for (name, text) in &self.0 {
+            let odd =
+                |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t') || c == '\u{feff}';
+            if let Some(byte) = text.find(odd) {
+                let message = "there is a character here that cannot be seen".to_owned();
+                mistakes.push(Mistake::at_byte(name, text, byte, message));
+            }
+        }
         for name in [MANIFEST, "earn.rhai"] {
             if !self.0.contains_key(name) {
                 mistakes.push(Mistake::of_file(name, "is missing".to_owned()));

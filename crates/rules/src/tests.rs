@@ -216,6 +216,14 @@ fn a_mistake_in_a_sheet_is_found_when_it_is_read_with_its_place_and_remedy() {
         "earn.rhai:1:24: `earn` stands by itself, not inside a block",
     );
     check(
+        "earn \"a /* b\" on purchase { 1 } // /* no\n/* one /* two */\nearn \"b\" on purchase { 2 }",
+        "earn.rhai:2:1: this `/*` is never closed: all that follows would be left out",
+    );
+    check(
+        "earn \"a\" on purchase { 1 }\n// \u{1}",
+        "earn.rhai:2:4: there is a character here that cannot be seen",
+    );
+    check(
         r#"earn "a" on purchase { eval("1") }"#,
         "earn.rhai:1:24: `eval` cannot be used in a sheet",
     );
@@ -239,6 +247,14 @@ fn a_rule_that_fails_while_it_runs_names_itself_and_its_place() {
     check(
         "fn f() { order.total }\nearn \"Blind\" on purchase { f() }",
         "rule `Blind` failed at earn.rhai:1:10: `order` is not known here; a function sees only what it is given",
+    );
+    check(
+        r#"earn "Pad" on purchase { let s = "x"; s.pad(10, ""); 1 }"#,
+        "rule `Pad` failed at earn.rhai:1:41: `pad (text, whole number, text)` cannot be used here",
+    );
+    check(
+        r#"earn "Range" on purchase { for i in range(0, 100, 0) { } 1 }"#,
+        "rule `Range` failed at earn.rhai:1:37: step value cannot be zero",
     );
     check(
         r#"earn "Minus" on purchase { -5 }"#,
@@ -360,9 +376,9 @@ fn rewards_ask_for_tier_order_and_price() {
     let now = moment("2026-05-02T08:00:00Z");
     let silver = member("Silver", &[("points", 400), ("stamps", 7)]);
     let offers: Vec<_> = bundle
-        .offers(&silver, now)
-        .unwrap()
-        .into_iter()
+        .rewards()
+        .iter()
+        .map(|reward| bundle.offer(reward, &silver, now).unwrap())
         .map(|offer| (offer.name, offer.missing.get(), offer.eligible))
         .collect();
     assert_eq!(

@@ -57,9 +57,9 @@ struct StoredMember {
     tags: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     wallets: BTreeMap<WalletName, Vec<StoredLot>>,
-    /// By rule: since, times.
+    /// By rule and period: since, times.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    counters: BTreeMap<String, (i64, u32)>,
+    counters: BTreeMap<String, Vec<(i64, u32)>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,10 @@ pub(crate) fn of_member(at: &MemberKey, held: &Held) -> Result<Item, StoreError>
         counters: member
             .counters
             .iter()
-            .map(|(rule, counter)| (rule.clone(), (counter.since.timestamp(), counter.times)))
+            .map(|(rule, counters)| {
+                let stored = |counter: &Counter| (counter.since.timestamp(), counter.times);
+                (rule.clone(), counters.iter().map(stored).collect())
+            })
             .collect(),
         due: due_at.map(|_| due_key(at.shard())),
         due_at: due_at.map(|at| at.timestamp()),
@@ -136,7 +139,11 @@ pub(crate) fn to_member(at: &MemberKey, item: Item) -> Result<Held, StoreError> 
         counters: stored
             .counters
             .into_iter()
-            .map(|(rule, (since, times))| Ok((rule, Counter { since: moment(since)?, times })))
+            .map(|(rule, counters)| {
+                let counter = |(since, times)| Ok(Counter { since: moment(since)?, times });
+                let counters = counters.into_iter().map(counter);
+                Ok((rule, counters.collect::<Result<_, StoreError>>()?))
+            })
             .collect::<Result<_, StoreError>>()?,
     };
     Ok(Held { member, enrolment: stored.enrolment, head: stored.head })

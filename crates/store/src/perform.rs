@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -29,6 +29,10 @@ pub struct Answer {
     /// The body.
     pub body: Box<RawValue>,
 }
+
+/// The longest that a request is tried: a function's time is ten seconds, and its client is to hear
+/// from it. One try takes at most what `api::client` allows.
+const TIME_MAX: Duration = Duration::from_secs(5);
 
 /// What has been done.
 #[derive(Debug)]
@@ -91,11 +95,15 @@ impl Store {
         // The first look is a cheap one. It may be a moment behind: then the conditions of the
         // commit fail, and the second look is a strong one.
         let mut consistency = Consistency::Eventual;
+        let stop_at = Instant::now() + TIME_MAX;
         for attempt in 0..ATTEMPTS_MAX {
+            if Instant::now() >= stop_at {
+                break;
+            }
             if attempt > 1 || (attempt == 1 && consistency == Consistency::Eventual) {
                 tokio::time::sleep(wait(attempt)).await;
             }
-            let (held, record) = match self.load(at, &operation.sk, consistency).await {
+            let (held, record) = match self.load(at, operation.sk(), consistency).await {
                 Ok(loaded) => loaded,
                 Err(StoreError::Unavailable(reason)) => {
                     tracing::warn!(%reason, attempt, "a read is tried again");
@@ -104,18 +112,24 @@ impl Store {
                 Err(error) => return Err(error.into()),
             };
             if let Some(record) = record {
-                return if record.fingerprint == operation.fingerprint {
-                    Ok(Performed { record, replayed: true })
-                } else {
-                    Err(Failure::KeyIsReusedWithAnotherBody)
-                };
+                return replay(record, operation);
             }
             match (decide(held.as_ref().map(|held| &held.member)), held) {
                 // No one is refused because of a look that was a moment behind.
                 (Err(_), _) if consistency == Consistency::Eventual => {
                     consistency = Consistency::Strong;
                 }
-                (Err(rejection), _) => return Err(Failure::Rejected(rejection)),
+                (Err(rejection), _) => {
+                    // The two items of a look are not of one moment: a twin of this request may
+                    // have changed the member after its record was looked for. The record decides.
+                    let twin = match operation.sk() {
+                        Some(sk) => self.record(at, sk).await?,
+                        None => None,
+                    };
+                    return twin.map_or(Err(Failure::Rejected(rejection)), |record| {
+                        replay(record, operation)
+                    });
+                }
                 (Ok(_), None) => {
                     return Err(
                         StoreError::unreadable(&at.pk(), "a decision without a member").into()
@@ -131,7 +145,16 @@ impl Store {
                         status: answer.status,
                         answer: answer.body,
                     };
-                    match self.commit(at, &operation.sk, held, decision.member, &record).await? {
+                    match self
+                        .commit(
+                            at,
+                            &operation.sk_at(record.entry.seq),
+                            held,
+                            decision.member,
+                            &record,
+                        )
+                        .await?
+                    {
                         Commit::Done => return Ok(Performed { record, replayed: false }),
                         Commit::LookAgain => {}
                     }
@@ -145,13 +168,13 @@ impl Store {
     async fn load(
         &self,
         at: &MemberKey,
-        entry_sk: &str,
+        entry_sk: Option<&str>,
         consistency: Consistency,
     ) -> Result<(Option<Held>, Option<Record>), StoreError> {
         let pk = at.pk();
+        let keys = [Some(MEMBER_SK), entry_sk].into_iter().flatten().map(|sk| key(&pk, sk));
         let wanted = KeysAndAttributes::builder()
-            .keys(key(&pk, MEMBER_SK))
-            .keys(key(&pk, entry_sk))
+            .set_keys(Some(keys.collect()))
             .consistent_read(consistency == Consistency::Strong)
             .build()
             .map_err(StoreError::request)?;
@@ -172,7 +195,7 @@ impl Store {
         for item in items.unwrap_or_default() {
             if item::is_member(&item) {
                 held = Some(item::to_member(at, item)?);
-            } else if item::text(&item, SK) == entry_sk {
+            } else if entry_sk == Some(item::text(&item, SK)) {
                 record = Some(item::to_record(&item)?);
             }
         }
@@ -247,6 +270,15 @@ fn may_be_looked_at_again<R>(error: &SdkError<TransactWriteItemsError, R>) -> bo
             matches!(code, "ConditionalCheckFailed" | "TransactionConflict")
                 || TRANSIENT.contains(&code)
         })
+}
+
+/// The answer to an operation that had been done before.
+fn replay<R>(record: Record, operation: &Operation) -> Result<Performed, Failure<R>> {
+    if record.fingerprint == operation.fingerprint {
+        Ok(Performed { record, replayed: true })
+    } else {
+        Err(Failure::KeyIsReusedWithAnotherBody)
+    }
 }
 
 /// A random wait, so that those who met do not meet again.

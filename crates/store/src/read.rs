@@ -6,7 +6,7 @@ use crate::item::{self, Held};
 use crate::meter::Kind;
 use crate::record::Record;
 use crate::table::{
-    BY_SEQ, ENTRY_PREFIX, MEMBER_SK, MemberKey, PK, SEQ, SK, Store, key, merchant_prefix,
+    BY_SEQ, ENTRY_PREFIX, Item, MEMBER_SK, MemberKey, PK, SEQ, SK, Store, key, merchant_prefix,
 };
 
 /// A page of a member's entries, the newest first.
@@ -36,19 +36,33 @@ impl Store {
         Ok(self.held(at).await?.map(|held| held.member))
     }
 
+    pub(crate) async fn record(
+        &self,
+        at: &MemberKey,
+        sk: &str,
+    ) -> Result<Option<Record>, StoreError> {
+        let found = self.item(at, sk).await?;
+        found.map(|item| item::to_record(&item)).transpose()
+    }
+
     pub(crate) async fn held(&self, at: &MemberKey) -> Result<Option<Held>, StoreError> {
+        let found = self.item(at, MEMBER_SK).await?;
+        found.map(|item| item::to_member(at, item)).transpose()
+    }
+
+    async fn item(&self, at: &MemberKey, sk: &str) -> Result<Option<Item>, StoreError> {
         let found = self
             .client
             .get_item()
             .table_name(&self.table)
-            .set_key(Some(key(&at.pk(), MEMBER_SK)))
+            .set_key(Some(key(&at.pk(), sk)))
             .consistent_read(true)
             .set_return_consumed_capacity(self.capacity())
             .send()
             .await
             .map_err(StoreError::of)?;
         self.count(Kind::Read, found.consumed_capacity());
-        found.item.map(|item| item::to_member(at, item)).transpose()
+        Ok(found.item)
     }
 
     /// At most `limit` entries of a member with a `seq` below `before`, the newest first.

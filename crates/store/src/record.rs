@@ -31,8 +31,21 @@ impl Fingerprint {
 /// One request that changes a member: which, and asking for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    pub(crate) sk: String,
+    name: Name,
     pub(crate) fingerprint: Fingerprint,
+}
+
+/// How an operation's record is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Name {
+    /// By its key: a repeat finds it.
+    Key(String),
+    /// By the member's version that it makes: nobody asks for it again.
+    Version(&'static str),
+}
+
+fn sk(verb: &str, name: &str) -> String {
+    format!("{ENTRY_PREFIX}{}", digest(&[verb.as_bytes(), name.as_bytes()]))
 }
 
 impl Operation {
@@ -40,8 +53,31 @@ impl Operation {
     /// different members, do not meet.
     #[must_use]
     pub fn new(verb: &str, idempotency_key: &str, fingerprint: Fingerprint) -> Operation {
-        let digest = digest(&[verb.as_bytes(), idempotency_key.as_bytes()]);
-        Operation { sk: format!("{ENTRY_PREFIX}{digest}"), fingerprint }
+        Operation { name: Name::Key(sk(verb, idempotency_key)), fingerprint }
+    }
+
+    /// Work that nobody asked for under a key: the scheduled run's. It writes down what is true of
+    /// the member, so that what keeps it from happening twice is that it is no longer true.
+    #[must_use]
+    pub fn scheduled(verb: &'static str) -> Operation {
+        let fingerprint = Fingerprint::of(&serde_json::Value::Null);
+        Operation { name: Name::Version(verb), fingerprint }
+    }
+
+    /// Where a record of it would lie if it had been done before.
+    pub(crate) fn sk(&self) -> Option<&str> {
+        match &self.name {
+            Name::Key(sk) => Some(sk),
+            Name::Version(_) => None,
+        }
+    }
+
+    /// Where its record goes, as the entry `seq` of the member.
+    pub(crate) fn sk_at(&self, seq: u64) -> String {
+        match &self.name {
+            Name::Key(sk) => sk.clone(),
+            Name::Version(verb) => sk(verb, &format!("version {seq}")),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Api, Body, Caller, Problem, Refusal};
+use api::{Api, Body, Caller, InQuery, NoQuery, Problem, Refusal};
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -51,6 +51,7 @@ struct AnswerBody {
 async fn enroll(
     State(api): State<Api>,
     caller: Caller,
+    _: InQuery<NoQuery>,
     body: Body<EnrolmentBody>,
 ) -> Result<Response, Problem> {
     // A merchant without rules has no programme to join.

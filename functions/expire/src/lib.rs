@@ -13,7 +13,7 @@ use futures::StreamExt;
 use ledger::{Decision, Member, Moment, Posting};
 use rules::RuleFailure;
 use serde::{Deserialize, Serialize};
-use store::{Answer, Due, Failure, Fingerprint, MemberKey, Operation, Page, SHARDS, StoreError};
+use store::{Answer, Due, Failure, MemberKey, Operation, Page, SHARDS, StoreError};
 
 /// Shards that one run works on side by side, and members of a shard.
 const SHARDS_AT_ONCE: usize = 4;
@@ -195,11 +195,7 @@ async fn expire(api: &Api, due: &Due, now: Moment) -> Result<Option<Vec<Posting>
     let say = |problem: Problem| format!("{}: {}", problem.code(), problem.detail());
     let at = &due.member;
     let bundle = api.bundle(&at.merchant).await.map_err(say)?;
-    // What keeps it from happening twice is the condition on the member's version. The key only
-    // names the entry: by what was due, and by the run, since a purchase that is told late can make
-    // the same moment due again.
-    let key = format!("{} {}", due.at.timestamp(), now.timestamp());
-    let operation = Operation::new("expire", &key, Fingerprint::of(&serde_json::Value::Null));
+    let operation = Operation::scheduled("expire");
     let decide = |member: Option<&Member>| -> Result<(Decision, Answer), Refused> {
         let member = member.ok_or(Refused::NothingIsDue)?;
         let decision = bundle.settle(member, now, |seen| {

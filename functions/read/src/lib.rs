@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Api, Caller, EntryView, InPath, InQuery, Problem, Refusal};
+use api::{Api, Caller, EntryView, InPath, InQuery, NoQuery, Problem, Refusal};
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -62,6 +62,7 @@ async fn member(
     State(api): State<Api>,
     caller: Caller,
     InPath(id): InPath,
+    _: InQuery<NoQuery>,
 ) -> Result<Json<MemberView>, Problem> {
     let bundle = api.bundle(&caller.merchant).await?;
     let member = load(&api, &caller, id).await?;
@@ -173,12 +174,14 @@ async fn rewards(
     State(api): State<Api>,
     caller: Caller,
     InPath(id): InPath,
+    _: InQuery<NoQuery>,
 ) -> Result<Json<RewardsView>, Problem> {
     let bundle = api.bundle(&caller.merchant).await?;
     let mut member = load(&api, &caller, id).await?;
     let now = api.clock.now();
     member.tier = bundle.tier(&member, now).map_err(Refusal::from)?;
-    let offers = bundle.offers(&member, now).map_err(Refusal::from)?;
+    let offers = bundle.rewards().iter().map(|reward| bundle.offer(reward, &member, now));
+    let offers: Vec<rules::Offer> = offers.collect::<Result<_, _>>().map_err(Refusal::from)?;
     let view = |offer: rules::Offer| RewardView {
         within_reach: offer.within_reach(),
         name: offer.name,

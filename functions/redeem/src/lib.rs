@@ -9,6 +9,9 @@ use ledger::{Decision, Member, Moment, Order};
 use rules::{Bundle, did_you_mean};
 use serde::Deserialize;
 
+/// The most characters of a reward's name, as in the sheets.
+const REWARD_LENGTH_MAX: usize = 100;
+
 /// The function's routes.
 pub fn router(api: Api) -> Router {
     Router::new().route("/v1/members/{id}/redeem", post(redeem)).with_state(api)
@@ -53,6 +56,10 @@ pub fn decide(
     order: Option<Order>,
     now: Moment,
 ) -> Result<Decision, Refusal> {
+    if reward.chars().count() > REWARD_LENGTH_MAX {
+        let reason = format!("a reward's name has at most {REWARD_LENGTH_MAX} characters");
+        return Err(Refusal::FieldIsWrong { pointer: "/reward".to_owned(), reason });
+    }
     let Some(rule) = bundle.rewards().iter().find(|rule| rule.name == reward) else {
         let hint = did_you_mean(reward, bundle.rewards().iter().map(|rule| rule.name.as_str()));
         return Err(Refusal::RewardIsUnknown { name: reward.to_owned(), hint });

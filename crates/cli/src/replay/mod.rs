@@ -129,6 +129,21 @@ pub(crate) struct History {
     pub(crate) ended: Moment,
 }
 
+/// The merchant's folder, if there is one.
+fn merchant_folder(rules: &Path, merchant: &str) -> Outcome<PathBuf> {
+    let folder = rules.join(merchant);
+    if MerchantId::parse(merchant).is_ok() && folder.is_dir() {
+        return Ok(folder);
+    }
+    let known = local::folders(rules)?;
+    let names: Vec<String> = known
+        .iter()
+        .filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    let hint = rules::did_you_mean(merchant, names.iter().map(String::as_str));
+    Err(format!("there is no merchant `{merchant}` under `{}`{hint}", rules.display()).into())
+}
+
 /// Runs a file of orders through the handlers, with the clock following the data.
 pub(crate) async fn replay(
     database: &Database,
@@ -137,21 +152,10 @@ pub(crate) async fn replay(
     file: &Path,
     redeem: bool,
 ) -> Outcome<History> {
-    let folder = rules.join(merchant);
-    if !folder.is_dir() {
-        let known = local::folders(rules)?;
-        let names: Vec<String> = known
-            .iter()
-            .filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()))
-            .collect();
-        let hint = rules::did_you_mean(merchant, names.iter().map(String::as_str));
-        return Err(
-            format!("there is no merchant `{merchant}` under `{}`{hint}", rules.display()).into()
-        );
-    }
+    let folder = merchant_folder(rules, merchant)?;
     let bundle = publish_folder(database.store(), &folder).await?;
     let time_zone = bundle.programme().time_zone;
-    let Orders { orders, bad } = orders::read(file, time_zone)?;
+    let Orders { orders, bad } = orders::read(file, bundle.programme(), Clock::System.now())?;
     let mut counts = Counts::default();
     for line in bad {
         counts.reject(line.to_string());

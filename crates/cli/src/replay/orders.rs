@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use api::ActivityBody;
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 use ledger::programme::resolve;
-use ledger::{MemberId, Moment};
+use ledger::{MemberId, Moment, Programme};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -61,20 +62,33 @@ pub(crate) enum FileError {
 
 const COLUMNS: [&str; 6] = ["order", "member", "at", "sku", "quantity", "total"];
 
-/// Reads a file and puts its orders in the order of their time; those of one moment stay in the
+/// Reads a file, leaves out what the programme would refuse or what is dated after `now`, and puts
+/// its orders in the order of their time; those of one moment stay in the
 /// order of the file.
-pub(crate) fn read(path: &Path, time_zone: Tz) -> Result<Orders, FileError> {
+pub(crate) fn read(path: &Path, programme: &Programme, now: Moment) -> Result<Orders, FileError> {
+    let time_zone = programme.time_zone;
     let shown = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|error| FileError::Unreadable {
         path: shown.clone(),
         reason: error.to_string(),
     })?;
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let mut orders = match ending {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let mut orders = match ending.as_str() {
         "csv" => read_csv(&bytes, &shown, time_zone)?,
         "jsonl" => read_json_lines(&bytes),
         _ => return Err(FileError::Kind { path: shown }),
     };
+    // The replay's clock follows the orders: one that will be refused must not move it.
+    for order in std::mem::take(&mut orders.orders) {
+        match refusal(&order, programme, now) {
+            None => orders.orders.push(order),
+            Some(reason) => {
+                let column = "activity".to_owned();
+                orders.bad.push(BadLine { line: order.line, column, reason });
+            }
+        }
+    }
+    orders.bad.sort_by_key(|bad| bad.line);
     orders.orders.sort_by_key(|order| order.at);
     let mut seen = BTreeSet::new();
     for order in &mut orders.orders {
@@ -83,65 +97,64 @@ pub(crate) fn read(path: &Path, time_zone: Tz) -> Result<Orders, FileError> {
     Ok(orders)
 }
 
+/// Why the API would refuse the order, if it would.
+fn refusal(order: &Order, programme: &Programme, now: Moment) -> Option<String> {
+    if order.at > now {
+        return Some(format!("it is dated {}, and that is to come", order.at));
+    }
+    let body = serde_json::from_value::<ActivityBody>(order.body.clone());
+    match body.map(|body| body.check(programme, &order.key, now)) {
+        Ok(Ok(_)) => None,
+        Ok(Err(refusal)) => Some(refusal.to_string()),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
 fn read_csv(bytes: &[u8], path: &str, time_zone: Tz) -> Result<Orders, FileError> {
-    let mut orders = Orders::default();
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
-    let heads = reader
-        .byte_headers()
-        .map_err(|error| FileError::Unreadable {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })?
-        .clone();
+    // Line by line, so that a stray quote spoils its own line and no other.
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1u64..);
+    let head = lines.next().and_then(|(head, _)| fields_of(head).ok()).unwrap_or_default();
     let mut places = [0; COLUMNS.len()];
     for (place, column) in places.iter_mut().zip(COLUMNS) {
-        *place = heads
+        *place = head
             .iter()
-            .position(|head| head == column.as_bytes())
+            .position(|found| found == column)
             .ok_or(FileError::Column { path: path.to_owned(), column })?;
     }
-    // The line that a cut-off file ends in has no line end; the reader would not mind.
-    let ends_whole = bytes.last() == Some(&b'\n');
-    let mut record = csv::StringRecord::new();
-    loop {
-        let read = reader.read_record(&mut record);
-        let line = reader.position().line();
-        match read {
-            Ok(false) => break,
-            Ok(true) => {
-                let line = record.position().map_or(line, csv::Position::line);
-                let fields = places.map(|place| record.get(place));
-                let is_last = reader.position().byte() >= bytes.len() as u64;
-                let found = if is_last && !ends_whole {
-                    Err(("end", "the line is cut off: it has no line end".to_owned()))
-                } else if record.len() == heads.len() {
-                    order_of(line, fields, time_zone)
-                } else {
-                    let (found, wanted) = (record.len(), heads.len());
-                    Err(("end", format!("it has {found} columns, and the head has {wanted}")))
-                };
-                match found {
-                    Ok(order) => orders.orders.push(order),
-                    Err((column, reason)) => {
-                        orders.bad.push(BadLine {
-                            line,
-                            column: format!("column `{column}`"),
-                            reason,
-                        });
-                    }
-                }
+    let mut orders = Orders::default();
+    for (text, line) in lines.filter(|(text, _)| !text.trim_ascii().is_empty()) {
+        let found = fields_of(text).and_then(|record| {
+            if !text.ends_with(b"\n") {
+                return Err(("end", "the line is cut off: it has no line end".to_owned()));
             }
-            Err(error) => {
-                let line = error.position().map_or(line, csv::Position::line);
-                let reason = match error.kind() {
-                    csv::ErrorKind::Utf8 { err, .. } => format!("it is no UTF-8 text: {err}"),
-                    _ => error.to_string(),
-                };
-                orders.bad.push(BadLine { line, column: "somewhere".to_owned(), reason });
+            if record.len() != head.len() {
+                let (found, wanted) = (record.len(), head.len());
+                return Err(("end", format!("it has {found} columns, and the head has {wanted}")));
+            }
+            order_of(line, places.map(|place| record.get(place)), time_zone)
+        });
+        match found {
+            Ok(order) => orders.orders.push(order),
+            Err((column, reason)) => {
+                orders.bad.push(BadLine { line, column: format!("column `{column}`"), reason });
             }
         }
     }
     Ok(orders)
+}
+
+fn fields_of(line: &[u8]) -> Result<csv::StringRecord, Wrong> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .buffer_capacity(line.len() + 1)
+        .from_reader(line);
+    let mut record = csv::StringRecord::new();
+    reader.read_record(&mut record).map_err(|error| match error.kind() {
+        csv::ErrorKind::Utf8 { err, .. } => ("start", format!("it is no UTF-8 text: {err}")),
+        _ => ("start", error.to_string()),
+    })?;
+    Ok(record)
 }
 
 type Wrong = (&'static str, String);
@@ -152,9 +165,7 @@ fn order_of(
     time_zone: Tz,
 ) -> Result<Order, Wrong> {
     let [order, member, at, sku, quantity, total] = fields.map(Option::unwrap_or_default);
-    if order.is_empty() {
-        return Err(("order", "it is empty".to_owned()));
-    }
+    key_of(order).map_err(|reason| ("order", reason))?;
     let member =
         MemberId::parse(member).map_err(|reason| ("member", format!("`{member}`: {reason}")))?;
     let at = moment_of(at, time_zone)?;
@@ -171,6 +182,15 @@ fn order_of(
         "order": { "total": total, "lines": [{ "sku": sku, "quantity": quantity }] },
     });
     Ok(Order { line, key: order.to_owned(), member, at, is_first: false, body })
+}
+
+/// Whether an order's number can be the key of its request.
+fn key_of(order: &str) -> Result<(), String> {
+    match order.len() {
+        0 => Err("it is empty".to_owned()),
+        1..=64 if order.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') => Ok(()),
+        _ => Err(format!("`{}` is not 1 to 64 plain characters", order.escape_debug())),
+    }
 }
 
 /// A time with its offset, or a day, which is taken as its noon.
@@ -223,6 +243,7 @@ fn json_order(line: u64, text: &[u8]) -> Result<Order, (String, String)> {
     let found: JsonLine = serde_json::from_slice(text).map_err(say)?;
     let named = Named::deserialize(&found.activity)
         .map_err(|error| ("`activity`".to_owned(), error.to_string()))?;
+    key_of(&named.id).map_err(|reason| ("`activity.id`".to_owned(), reason))?;
     let member = MemberId::parse(&found.member)
         .map_err(|reason| ("`member`".to_owned(), format!("`{}`: {reason}", found.member)))?;
     Ok(Order {

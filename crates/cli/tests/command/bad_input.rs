@@ -50,10 +50,33 @@ fn a_line_that_the_api_refuses_is_told_with_its_number() {
     let output = replay(&file, &folder.path().join("d.db")).output().unwrap();
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        "refused: line 2: `/order/total`: `1.005` has 3 decimals, and USD has 2\n"
+        "refused: line 2, activity: `/order/total`: `1.005` has 3 decimals, and USD has 2\n"
     );
     let printed = json(&output);
     assert_eq!((&printed["activities"], &printed["rejected"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn a_line_that_is_refused_does_not_move_the_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("orders.csv");
+    let text = "order,member,at,sku,quantity,total\r\n\
+                a,1,1997-01-01,cd,2,29.33\r\n\
+                b,2,1997-02-01,\"cd,2,29.33\r\n\
+                c,2,2997-02-01,cd,2,29.33\r\n\
+                d,2,2005-02-01,cd,2,abc\r\n\
+                e,2,1997-02-01,cd,2,29.33\r\n";
+    std::fs::write(&file, text).unwrap();
+    let output = replay(&file, &folder.path().join("d.db")).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "refused: line 3, column `end`: it has 4 columns, and the head has 6\n\
+         refused: line 4, activity: it is dated 2997-02-01 17:00:00 UTC, and that is to come\n\
+         refused: line 5, activity: `/order/total`: `abc` is not an amount; write digits and a point, such as \"12.40\"\n"
+    );
+    let printed = json(&output);
+    assert_eq!(printed["wallets"]["points"]["balance"], 116);
+    assert_eq!(printed["wallets"]["points"]["expired"], 0);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use end_to_end::audit::{Audited, audit, dump};
 use local::Database;
 use serde_json::{Value, json};
@@ -35,7 +37,8 @@ async fn the_real_history_comes_to_what_the_model_says_and_a_second_run_changes_
 
 /// The figures that the README shows of the demo, which lets members redeem as this test does.
 fn the_readme_says(expected: &Expected) {
-    let readme = std::fs::read_to_string(orders().join("../../../README.md")).unwrap();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
     let rows: Vec<String> =
         readme.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let wallet = |name: &str, wallet: Wallet| {
