@@ -1,5 +1,6 @@
 use std::fmt::Write;
 
+use aws_sdk_dynamodb::config::Credentials;
 use end_to_end::{Shop, audit};
 use reqwest::Method;
 
@@ -142,4 +143,25 @@ async fn reads_that_make_no_sense() {
     )
     .await;
     check("/v1/members/ada/entries?limit=lots", "400 query_is_wrong : the query cannot be read: Failed to deserialize query string: limit: invalid digit found in string").await;
+}
+
+#[tokio::test]
+async fn a_table_out_of_reach_is_told_as_busy() {
+    // Nothing listens there.
+    let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .endpoint_url("http://127.0.0.1:1")
+        .region(aws_config::Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"));
+    let store = store::Store::new(api::client(config).await, "regulars");
+    let api = api::Api::new(store, api::Clock::System, api::Identity::Development);
+    let request = axum::http::Request::get("/v1/members/ada")
+        .header("authorization", "Bearer local:sunrise-coffee")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let answer = tower::ServiceExt::oneshot(local::app(&api), request).await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "1");
+    let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["code"], "busy");
 }

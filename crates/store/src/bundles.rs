@@ -5,7 +5,7 @@ use ledger::MerchantId;
 use crate::error::StoreError;
 use crate::item::{BODY, blob, text};
 use crate::meter::Kind;
-use crate::table::{Item, Store, key};
+use crate::table::{Consistency, Item, Store, key};
 
 const ACTIVE_SK: &str = "active";
 const HASH: &str = "hash";
@@ -65,7 +65,7 @@ impl Store {
     /// # Errors
     /// The table could not be reached or refused.
     pub async fn active_bundle(&self, merchant: &MerchantId) -> Result<Option<String>, StoreError> {
-        let active = self.get(&pk(merchant), ACTIVE_SK).await?;
+        let active = self.get(&pk(merchant), ACTIVE_SK, Consistency::Eventual).await?;
         Ok(active.map(|item| text(&item, HASH).to_owned()))
     }
 
@@ -78,23 +78,9 @@ impl Store {
         merchant: &MerchantId,
         hash: &str,
     ) -> Result<Option<StoredBundle>, StoreError> {
-        let revision = self.get(&pk(merchant), &revision_sk(hash)).await?;
+        let revision = self.get(&pk(merchant), &revision_sk(hash), Consistency::Strong).await?;
         Ok(revision.and_then(|item| {
             Some(StoredBundle { hash: hash.to_owned(), body: blob(&item, BODY)?.to_vec() })
         }))
-    }
-
-    async fn get(&self, pk: &str, sk: &str) -> Result<Option<Item>, StoreError> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key(pk, sk)))
-            .set_return_consumed_capacity(self.capacity())
-            .send()
-            .await
-            .map_err(StoreError::of)?;
-        self.count(Kind::Read, found.consumed_capacity());
-        Ok(found.item)
     }
 }

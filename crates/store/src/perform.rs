@@ -10,7 +10,7 @@ use crate::error::{StoreError, TRANSIENT};
 use crate::item::{self, Held};
 use crate::meter::Kind;
 use crate::record::{Operation, Record, record_hash};
-use crate::table::{Item, MEMBER_SK, MemberKey, PK, SK, Store, key};
+use crate::table::{Consistency, Item, MEMBER_SK, MemberKey, PK, SK, Store, key};
 
 /// How often a request is decided anew before it is told to come back. Each time but the last
 /// somebody else's request on the same member has gone through.
@@ -59,13 +59,6 @@ pub enum Failure<R> {
     /// The table refused, or holds what cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Consistency {
-    /// Half the price, and a moment behind at times.
-    Eventual,
-    Strong,
 }
 
 /// How a commit went.

@@ -6,7 +6,8 @@ use crate::item::{self, Held};
 use crate::meter::Kind;
 use crate::record::Record;
 use crate::table::{
-    BY_SEQ, ENTRY_PREFIX, Item, MEMBER_SK, MemberKey, PK, SEQ, SK, Store, key, merchant_prefix,
+    BY_SEQ, Consistency, ENTRY_PREFIX, Item, MEMBER_SK, MemberKey, PK, SEQ, SK, Store, key,
+    merchant_prefix,
 };
 
 /// A page of a member's entries, the newest first.
@@ -51,12 +52,21 @@ impl Store {
     }
 
     async fn item(&self, at: &MemberKey, sk: &str) -> Result<Option<Item>, StoreError> {
+        self.get(&at.pk(), sk, Consistency::Strong).await
+    }
+
+    pub(crate) async fn get(
+        &self,
+        pk: &str,
+        sk: &str,
+        consistency: Consistency,
+    ) -> Result<Option<Item>, StoreError> {
         let found = self
             .client
             .get_item()
             .table_name(&self.table)
-            .set_key(Some(key(&at.pk(), sk)))
-            .consistent_read(true)
+            .set_key(Some(key(pk, sk)))
+            .consistent_read(consistency == Consistency::Strong)
             .set_return_consumed_capacity(self.capacity())
             .send()
             .await

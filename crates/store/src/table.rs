@@ -75,6 +75,14 @@ pub(crate) fn due_key(shard: u8) -> String {
     format!("due#{shard:02}")
 }
 
+/// How a read looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consistency {
+    /// Half the price, and a moment behind at times.
+    Eventual,
+    Strong,
+}
+
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 pub(crate) fn key(pk: &str, sk: &str) -> Item {

@@ -168,7 +168,7 @@ pub(crate) async fn replay(
     let town = Town { app: app(&api), merchant: bundle.programme().merchant.clone(), rewards };
     let bar = progress(
         orders.len(),
-        "{prefix:>10} {bar:40.cyan/blue} {human_pos}/{human_len} orders  {per_sec:.0}  {eta} left",
+        "{prefix:>10} {bar:40.cyan/blue} {human_pos}/{human_len} orders  {eta} left",
     );
 
     let mut day = local_day(start, time_zone);
