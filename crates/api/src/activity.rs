@@ -11,6 +11,7 @@ use serde::de::{self, Deserializer, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
+use crate::body::Object;
 
 /// The most lines of an order.
 const LINES_MAX: usize = 500;
@@ -27,7 +28,7 @@ pub struct ActivityBody {
     kind: String,
     id: Option<String>,
     at: Option<At>,
-    order: Option<OrderBody>,
+    order: Option<Object<OrderBody>>,
     channel: Option<String>,
     payment: Option<String>,
     #[serde(default)]
@@ -40,7 +41,7 @@ pub struct ActivityBody {
 pub struct OrderBody {
     total: Amount,
     #[serde(default)]
-    lines: Vec<LineBody>,
+    lines: Vec<Object<LineBody>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -84,7 +85,7 @@ impl ActivityBody {
             },
             kind: self.kind,
             at: self.at.map_or(now, |at| at.0),
-            order: self.order.map(|order| order.check("/order", programme)).transpose()?,
+            order: self.order.map(|Object(order)| order.check("/order", programme)).transpose()?,
             channel: self.channel.map(|channel| word("/channel", channel)).transpose()?,
             payment: self.payment.map(|payment| word("/payment", payment)).transpose()?,
             fields,
@@ -103,7 +104,7 @@ impl OrderBody {
             return Err(wrong(&format!("{pointer}/lines"), reason));
         }
         let total = self.total.check(&format!("{pointer}/total"), programme)?;
-        let lines = self.lines.into_iter().enumerate().map(|(place, line)| {
+        let lines = self.lines.into_iter().enumerate().map(|(place, Object(line))| {
             let pointer = |field: &str| format!("{pointer}/lines/{place}/{field}");
             Ok(Line {
                 sku: word(&pointer("sku"), line.sku)?,

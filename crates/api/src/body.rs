@@ -1,9 +1,14 @@
+use std::fmt;
+use std::marker::PhantomData;
+
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use ledger::MemberId;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_path_to_error::Segment;
 use store::Fingerprint;
 
@@ -43,11 +48,32 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Refusal> {
     })?;
     // From the bytes and not from the value: the value has forgotten fields that came twice.
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let Object(value) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let pointer = pointer(error.path());
         Refusal::FieldIsWrong { pointer, reason: say(error.inner()) }
     })?;
     Ok(Body { value, fingerprint: Fingerprint::of(&json) })
+}
+
+/// Something that is written as a JSON object. By itself serde takes a list for it too, its fields
+/// in their order: then adding a field would change what a list means.
+#[derive(Debug, Clone)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object<T>, D::Error> {
+        struct OnlyAMap<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyAMap<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(OnlyAMap(PhantomData))
+    }
 }
 
 /// The JSON pointer (RFC 6901) of a place.
@@ -107,8 +133,6 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for InQuery<T> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
     use crate::ActivityBody;
 
@@ -129,7 +153,7 @@ mod tests {
         check("{\"type\":\n\"purchase\",}", "2:12: trailing comma");
         check("", "1:0: EOF while parsing a value");
         check(r#"{"type":"purchase"} x"#, "1:21: trailing characters");
-        check("[]", ": invalid length 0, expected an activity");
+        check("[]", ": invalid type: sequence, expected an object");
         check(
             r#"{"typ":"purchase"}"#,
             "/typ: unknown field `typ`, expected one of `type`, `id`, `at`, `order`, `channel`, `payment`, `fields`",

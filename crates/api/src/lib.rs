@@ -29,7 +29,7 @@ mod state;
 mod view;
 
 pub use activity::{ActivityBody, OrderBody};
-pub use body::{BODY_BYTES_MAX, Body, InPath, InQuery, NoQuery};
+pub use body::{BODY_BYTES_MAX, Body, InPath, InQuery, NoQuery, Object};
 pub use bundles::{PublishError, publish};
 pub use change::{Change, change};
 pub use clock::Clock;

@@ -1,6 +1,6 @@
 //! `POST /v1/members/{id}/redeem`: a member takes a reward.
 
-use api::{Api, Body, Caller, Change, InPath, Mode, OrderBody, Problem, Refusal, change};
+use api::{Api, Body, Caller, Change, InPath, Mode, Object, OrderBody, Problem, Refusal, change};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -23,7 +23,7 @@ pub fn router(api: Api) -> Router {
 struct RedemptionBody {
     reward: String,
     /// The order it is taken with, for rewards that look at it.
-    order: Option<OrderBody>,
+    order: Option<Object<OrderBody>>,
 }
 
 async fn redeem(
@@ -39,7 +39,8 @@ async fn redeem(
     let request = Change { verb: "redeem", caller: &caller, member, mode, fingerprint, now };
     change(&api, &bundle, request, |member| {
         let order = value.order.clone();
-        let order = order.map(|order| order.check("/order", bundle.programme())).transpose()?;
+        let order =
+            order.map(|Object(order)| order.check("/order", bundle.programme())).transpose()?;
         decide(&bundle, member, &value.reward, order, now)
     })
     .await
