@@ -59,14 +59,14 @@ QUERY = {"dynamodb:Query"}
 # For each function: its routes, what it may do to the table, what to each index, and its time
 # limit in seconds.
 FUNCTIONS = {
-    "Enroll": (["POST /v1/members"], GET | PUT, {}, 10),
-    "Earn": (["POST /v1/members/{id}/earn"], LOAD | PUT, {}, 10),
-    "Redeem": (["POST /v1/members/{id}/redeem"], LOAD | PUT, {}, 10),
+    "Enroll": (["POST /v1/members"], GET | PUT, {}, 25),
+    "Earn": (["POST /v1/members/{id}/earn"], LOAD | PUT, {}, 25),
+    "Redeem": (["POST /v1/members/{id}/redeem"], LOAD | PUT, {}, 25),
     "Read": (
         ["GET /v1/members/{id}", "GET /v1/members/{id}/entries", "GET /v1/members/{id}/rewards"],
         GET,
         {"by_seq": QUERY},
-        10,
+        25,
     ),
     "Expire": ([], LOAD | PUT, {"due": QUERY}, 900),
 }

@@ -30,9 +30,10 @@ pub struct Answer {
     pub body: Box<RawValue>,
 }
 
-/// The longest that a request is tried: a function's time is ten seconds, and its client is to hear
-/// from it. One try takes at most what `api::client` allows.
-const TIME_MAX: Duration = Duration::from_secs(5);
+/// The time after which no further try is begun. A try is at most three calls of the table, each of
+/// which `api::client` bounds to three seconds: all of it ends before the function's time does, so
+/// that the client hears `busy` and not a time-out.
+const TIME_MAX: Duration = Duration::from_secs(4);
 
 /// What has been done.
 #[derive(Debug)]
