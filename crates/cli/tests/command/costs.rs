@@ -16,8 +16,8 @@ const COSTS: [(&str, &str, &str); 14] = [
     ("redeem, repeated", "1", "0"),
     ("read a member", "1", "0"),
     ("read its statement, 20 entries", "5", "0"),
-    ("expire one member", "1", "7"),
-    ("expire, looking at 63 empty shards", "31.5", "0"),
+    ("expire, nothing due in 64 shards", "32", "0"),
+    ("expire one member, its shard", "1", "7"),
 ];
 
 #[test]
