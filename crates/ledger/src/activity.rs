@@ -61,6 +61,26 @@ pub struct Line {
         with = "rust_decimal::serde::str_option"
     )]
     pub price: Option<Decimal>,
+    /// The merchant's marks of it: `organic`, `gift`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+impl Line {
+    /// What was paid for it: price times quantity. Nothing where the client tells no price, or on
+    /// overflow.
+    #[must_use]
+    pub fn amount(&self) -> Option<Decimal> {
+        self.price?.checked_mul(Decimal::from(self.quantity))
+    }
+
+    /// Whether the word is its article number, its category or one of its tags.
+    #[must_use]
+    pub fn is(&self, word: &str) -> bool {
+        self.sku == word
+            || self.category.as_deref() == Some(word)
+            || self.tags.iter().any(|tag| tag == word)
+    }
 }
 
 /// The value of a field.
@@ -78,24 +98,32 @@ pub enum FieldValue {
 }
 
 impl Order {
-    /// Pieces bought of an article or of a category, whichever the word names.
+    /// Pieces bought of an article, a category or a tag, whichever the word names.
     #[must_use]
-    pub fn quantity(&self, sku_or_category: &str) -> u64 {
-        self.lines_of(sku_or_category).map(|line| u64::from(line.quantity)).sum()
+    pub fn quantity(&self, word: &str) -> u64 {
+        self.lines_of(word).map(|line| u64::from(line.quantity)).sum()
     }
 
-    /// Money spent on an article or a category, or nothing where a line of it has no price or the
-    /// sum overflows.
+    /// Pieces bought in all.
     #[must_use]
-    pub fn spent(&self, sku_or_category: &str) -> Option<Decimal> {
-        self.lines_of(sku_or_category).try_fold(Decimal::ZERO, |sum, line| {
-            sum.checked_add(line.price?.checked_mul(Decimal::from(line.quantity))?)
-        })
+    pub fn pieces(&self) -> u64 {
+        self.lines.iter().map(|line| u64::from(line.quantity)).sum()
     }
 
-    fn lines_of(&self, sku_or_category: &str) -> impl Iterator<Item = &Line> {
-        self.lines.iter().filter(move |line| {
-            line.sku == sku_or_category || line.category.as_deref() == Some(sku_or_category)
-        })
+    /// Money spent on an article, a category or a tag, or nothing where a line of it has no price or
+    /// the sum overflows.
+    #[must_use]
+    pub fn spent(&self, word: &str) -> Option<Decimal> {
+        self.lines_of(word).try_fold(Decimal::ZERO, |sum, line| sum.checked_add(line.amount()?))
+    }
+
+    /// Whether any line is of an article, a category or a tag.
+    #[must_use]
+    pub fn has(&self, word: &str) -> bool {
+        self.lines_of(word).next().is_some()
+    }
+
+    fn lines_of(&self, word: &str) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(move |line| line.is(word))
     }
 }

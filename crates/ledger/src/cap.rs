@@ -59,7 +59,7 @@ impl Period {
     }
 }
 
-/// How often a rule has paid in one period.
+/// How often a rule has acted in one period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counter {
     /// The first moment of that period.
@@ -82,18 +82,27 @@ fn period(counters: &[Counter], per: Period, at: Moment, time_zone: Tz) -> Momen
     }
 }
 
-/// Whether the rule has paid as often as it may.
-#[must_use]
-pub fn is_reached(member: &Member, rule: &str, cap: Cap, at: Moment, time_zone: Tz) -> bool {
-    let counters = member.counters.get(rule).map_or(&[][..], Vec::as_slice);
-    let since = period(counters, cap.per, at, time_zone);
-    counters.iter().any(|counter| counter.since == since && counter.times >= cap.most)
+/// Room under a cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// The first moment of the period that counts.
+    pub since: Moment,
+    /// How often the rule may still act in it.
+    pub times: u32,
 }
 
-/// Counts one more time.
-pub fn count(member: &mut Member, rule: &str, cap: Cap, at: Moment, time_zone: Tz) {
-    let counters = member.counters.entry(rule.to_owned()).or_default();
+/// How often the rule may still act on what happened at `at`.
+#[must_use]
+pub fn room(member: &Member, rule: &str, cap: Cap, at: Moment, time_zone: Tz) -> Room {
+    let counters = member.counters.get(rule).map_or(&[][..], Vec::as_slice);
     let since = period(counters, cap.per, at, time_zone);
+    let had = counters.iter().find(|counter| counter.since == since);
+    Room { since, times: cap.most.saturating_sub(had.map_or(0, |counter| counter.times)) }
+}
+
+/// Counts once more in the period that began at `since`.
+pub(crate) fn count(member: &mut Member, rule: &str, since: Moment) {
+    let counters = member.counters.entry(rule.to_owned()).or_default();
     match counters.iter_mut().find(|counter| counter.since == since) {
         Some(counter) => counter.times = counter.times.saturating_add(1),
         None => counters.push(Counter { since, times: 1 }),

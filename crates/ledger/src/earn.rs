@@ -1,8 +1,7 @@
 use chrono::TimeDelta;
 
-use crate::{
-    Activity, Decision, Lot, Member, Moment, Paid, Posting, Programme, WalletName, What, cap,
-};
+use crate::decision::{Draft, GiveRejection};
+use crate::{Activity, Decision, Member, Moment, Programme, What};
 
 /// How far a till's clock may run ahead of ours.
 pub const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -26,20 +25,9 @@ pub enum EarnRejection {
         /// When the member joined.
         enrolled_at: Moment,
     },
-    /// A rule paid into a wallet that the manifest does not list.
-    #[error("rule `{rule}` pays into `{wallet}`, which the manifest does not list")]
-    WalletIsUnknown {
-        /// The rule.
-        rule: String,
-        /// The wallet.
-        wallet: WalletName,
-    },
-    /// More than can be counted.
-    #[error("wallet `{wallet}` would hold more than {} units", crate::Units::MAX)]
-    WalletIsFull {
-        /// The wallet.
-        wallet: WalletName,
-    },
+    /// What the rules gave cannot be given.
+    #[error(transparent)]
+    Give(#[from] GiveRejection),
 }
 
 /// Whether the activity may pay at all. Asked before the rules are, so that they only see
@@ -60,8 +48,8 @@ pub fn admit(member: &Member, activity: &Activity, now: Moment) -> Result<(), Ea
     Ok(())
 }
 
-/// Credits what the rules paid for an admitted activity. Lots of the same wallet and terms become
-/// one, so that a member of a calendar programme holds a dozen lots and not hundreds.
+/// Gives what the rules gave for an admitted activity. Units have the terms of the day on which it
+/// happened, however late it is told.
 ///
 /// # Errors
 /// A rule paid what no wallet can take. Nothing has changed then.
@@ -69,37 +57,9 @@ pub fn decide(
     member: &Member,
     programme: &Programme,
     activity: Activity,
-    because: Vec<Paid>,
+    given: Draft,
     now: Moment,
 ) -> Result<Decision, EarnRejection> {
-    let mut member = member.matured(now);
-    let mut postings: Vec<Posting> = Vec::new();
-    for paid in &because {
-        if let Some(cap) = paid.cap {
-            cap::count(&mut member, &paid.rule, cap, activity.at, programme.time_zone);
-        }
-        let Some(policy) = programme.wallets.get(&paid.wallet) else {
-            return Err(EarnRejection::WalletIsUnknown {
-                rule: paid.rule.clone(),
-                wallet: paid.wallet.clone(),
-            });
-        };
-        let lot = Lot {
-            units: paid.units,
-            available_at: (policy.pending_days > 0)
-                .then(|| activity.at + TimeDelta::days(policy.pending_days.into())),
-            expires_at: policy.expires.of(activity.at, programme.time_zone),
-        };
-        let wallet = member.wallets.entry(paid.wallet.clone()).or_default();
-        if wallet.add(lot).is_none() {
-            return Err(EarnRejection::WalletIsFull { wallet: paid.wallet.clone() });
-        }
-        // All that one activity pays into one wallet has the same terms: one posting.
-        match postings.iter_mut().find(|posting| posting.wallet == paid.wallet) {
-            Some(posting) => posting.change += lot.units.get(),
-            None => postings.push(Posting::given(paid.wallet.clone(), lot)),
-        }
-    }
-    postings.retain(|posting| posting.change != 0);
-    Ok(Decision::of(member, now, What::Earn { activity, because }, postings))
+    let at = activity.at;
+    Ok(given.decide(member, programme, What::Earn { activity }, at, now)?)
 }

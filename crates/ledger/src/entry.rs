@@ -1,38 +1,53 @@
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::cap::Cap;
-use crate::{Activity, Lot, Member, Moment, Order, Units, WalletName};
+use crate::task::Progress;
+use crate::tier::{Standing, TierChange};
+use crate::{Activity, Draw, Lot, MemberId, Moment, Order, Pot, Units, WalletName};
 
-/// One immutable ledger line: what was asked, what changed in which lot, and why.
+/// One immutable ledger line: what was asked, why the answer was what it is, and all that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Its place in the member's history, from 1.
     pub seq: u64,
     /// When it was decided.
     pub at: Moment,
-    /// What was asked, and why the answer was what it is.
+    /// What was asked.
     pub what: What,
+    /// What each rule gave, in the order in which they were asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<Reason>,
     /// What changed in which lot.
     pub postings: Vec<Posting>,
+    /// What else changed and is in no reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+    /// What was taken from what all members share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub draws: Vec<Draw>,
+    /// What all members share and had not enough left: who explains the entry has to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dry: Vec<Pot>,
     /// What could be spent right after, by wallet; the count in wallets that only count.
     pub balances: BTreeMap<WalletName, Units>,
-    /// The change of tier that it brought.
+    /// The change of tier since the entry before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<TierChange>,
+    /// How the member stands with its tier, where that has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
 }
 
 /// What an entry stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum What {
-    /// An activity paid.
+    /// The member did something.
     Earn {
-        /// What the member did.
+        /// What.
         activity: Activity,
-        /// Each rule that paid, in the order of the sheet.
-        because: Vec<Paid>,
     },
     /// A reward was taken.
     Redeem {
@@ -42,7 +57,7 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         order: Option<Order>,
     },
-    /// Lots that had run out were written down.
+    /// Lots and grants that had run out were written down, and the tier reviewed.
     Expire,
 }
 
@@ -58,20 +73,70 @@ impl What {
     }
 }
 
-/// What one rule paid.
+/// What one rule gave. A rule that gives several things has a reason for each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paid {
+pub struct Reason {
     /// The rule's title.
     pub rule: String,
     /// Where it stands: `earn.rhai:3`.
     pub source: String,
-    /// Into which wallet.
-    pub wallet: WalletName,
-    /// How much.
-    pub units: Units,
-    /// How often it may pay.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cap: Option<Cap>,
+    /// What it gave.
+    #[serde(flatten)]
+    pub gave: Outcome,
+}
+
+/// What a rule can give.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// Units.
+    Units {
+        /// Into which wallet.
+        wallet: WalletName,
+        /// How many.
+        units: Units,
+    },
+    /// A right.
+    Grant {
+        /// Its name.
+        grant: String,
+        /// Its first moment gone; nothing if it stays.
+        until: Option<Moment>,
+    },
+    /// A right taken back.
+    Revoke {
+        /// Its name.
+        revoke: String,
+    },
+    /// A mark.
+    Tag {
+        /// Its name.
+        tag: String,
+    },
+    /// A mark taken off.
+    Untag {
+        /// Its name.
+        untag: String,
+    },
+    /// A code from a pool.
+    Voucher {
+        /// Which pool.
+        pool: String,
+        /// The code.
+        code: String,
+    },
+    /// The one who brought this member has done a `referral`.
+    Referral {
+        /// Who.
+        referrer: MemberId,
+    },
+    /// Units of a contest's score.
+    Score {
+        /// Which contest.
+        contest: String,
+        /// How many more.
+        score: Units,
+    },
 }
 
 /// A reward as it was taken.
@@ -85,11 +150,12 @@ pub struct Taken {
     pub wallet: WalletName,
     /// How much it cost.
     pub costs: Units,
-    /// What the member gets.
-    pub gives: Gives,
+    /// What the member gets, beside the rights and marks in the entry's reasons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gives: Option<Gives>,
 }
 
-/// What a reward gives.
+/// What a reward or a benefit gives. Amounts are in the programme's currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Gives {
@@ -98,17 +164,17 @@ pub enum Gives {
         /// What, in the merchant's words.
         title: String,
     },
-    /// Money off an order, in the programme's currency.
+    /// Money off an order.
     Discount {
         /// How much.
         #[serde(with = "rust_decimal::serde::str")]
-        amount: rust_decimal::Decimal,
+        amount: Decimal,
     },
     /// A part of an order off.
     PercentOff {
         /// How much of a hundred.
         #[serde(with = "rust_decimal::serde::str")]
-        percent: rust_decimal::Decimal,
+        percent: Decimal,
     },
     /// A place at an event.
     Event {
@@ -117,6 +183,30 @@ pub enum Gives {
     },
     /// The delivery of an order.
     FreeShipping,
+    /// A card with money on it.
+    GiftCard {
+        /// How much.
+        #[serde(with = "rust_decimal::serde::str")]
+        amount: Decimal,
+    },
+    /// Something that is not for everyone: early access, a personal service.
+    Access {
+        /// To what, in the merchant's words.
+        title: String,
+    },
+    /// Money paid out.
+    Payout {
+        /// How much.
+        #[serde(with = "rust_decimal::serde::str")]
+        amount: Decimal,
+    },
+    /// A code from a pool.
+    Voucher {
+        /// Which pool.
+        pool: String,
+        /// The code; empty while nobody has taken it.
+        code: String,
+    },
 }
 
 /// A change in one lot. The lot is named by its terms, since lots of equal terms are one.
@@ -152,43 +242,36 @@ impl Posting {
         // Units are far from the ends of 64 bits, so the sign can always be turned.
         Posting { change: -lot.units.get(), ..Posting::given(wallet, lot) }
     }
-}
 
-/// From which tier to which.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TierChange {
-    /// The tier before; nothing if there was none.
-    pub from: Option<String>,
-    /// The tier after; nothing if none.
-    pub to: Option<String>,
-}
-
-/// What a verb decided: the member as it will be, and the line that says so. Writing both is one
-/// transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    /// The member as it will be, one version on.
-    pub member: Member,
-    /// The line that says so.
-    pub entry: Entry,
-}
-
-impl Decision {
-    /// The decision that leaves `member` as given and writes the postings that led there.
-    pub(crate) fn of(
-        mut member: Member,
-        now: Moment,
-        what: What,
-        postings: Vec<Posting>,
-    ) -> Decision {
-        // A version counts one member's requests; a u64 of them does not run out.
-        member.version = member.version.saturating_add(1);
-        let balances = member
-            .wallets
-            .iter()
-            .map(|(name, wallet)| (name.clone(), wallet.spendable(now)))
-            .collect();
-        let entry = Entry { seq: member.version, at: now, what, postings, balances, tier: None };
-        Decision { member, entry }
+    /// The lot it is about, with the units that it gave or took.
+    #[must_use]
+    pub fn lot(&self) -> Option<Lot> {
+        let units = Units::new(self.change.checked_abs()?).ok()?;
+        Some(Lot { units, available_at: self.available_at, expires_at: self.expires_at })
     }
+}
+
+/// A change that is in no reason, since nothing was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Change {
+    /// A rule that may act only so often has acted once more.
+    Counted {
+        /// Which rule.
+        counted: String,
+        /// In the period that began then.
+        since: Moment,
+    },
+    /// A task is further on.
+    Progressed {
+        /// Which.
+        task: String,
+        /// How far now.
+        progress: Progress,
+    },
+    /// A grant has run out.
+    Lapsed {
+        /// Which.
+        lapsed: String,
+    },
 }

@@ -1,14 +1,33 @@
-use crate::{Decision, Member, Moment, Posting, What};
+use crate::decision::{Draft, GiveRejection};
+use crate::{Change, Decision, Member, Moment, Posting, Programme, What};
 
-/// Writes down the lots that have run out, or answers with nothing where none has: then there is
+/// Writes down the lots and grants that have run out. Whether that is worth an entry is told by
+/// [`Decision::says_something`]: where nothing has run out and the tier is as it was, there is
 /// nothing to write, and a second run over the same member changes nothing.
-#[must_use]
-pub fn decide(member: &Member, now: Moment) -> Option<Decision> {
-    let mut member = member.matured(now);
-    let mut postings = Vec::new();
-    for (name, wallet) in &mut member.wallets {
-        let lapsed = wallet.take_lapsed(now);
-        postings.extend(lapsed.into_iter().map(|lot| Posting::taken(name.clone(), lot)));
+///
+/// # Errors
+/// The member's entries do not add up.
+pub fn decide(
+    member: &Member,
+    programme: &Programme,
+    now: Moment,
+) -> Result<Decision, GiveRejection> {
+    let mut given = Draft::default();
+    for (name, wallet) in member.matured(now).wallets {
+        let lapsed = { wallet }.take_lapsed(now);
+        given.postings.extend(lapsed.into_iter().map(|lot| Posting::taken(name.clone(), lot)));
     }
-    (!postings.is_empty()).then(|| Decision::of(member, now, What::Expire, postings))
+    let lapsed = member.grants.iter().filter(|(_, until)| until.is_some_and(|until| until <= now));
+    given.changes =
+        lapsed.map(|(grant, _)| Change::Lapsed { lapsed: grant.clone() }).collect();
+    given.decide(member, programme, What::Expire, now, now)
+}
+
+impl Decision {
+    /// Whether an entry of the scheduled run says anything.
+    #[must_use]
+    pub fn says_something(&self) -> bool {
+        let entry = &self.entry;
+        !entry.postings.is_empty() || !entry.changes.is_empty() || entry.standing.is_some()
+    }
 }

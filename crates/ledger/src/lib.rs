@@ -1,9 +1,12 @@
 //! The ledger: what a member has, and what one request changes.
 //!
 //! Everything here is a plain value or a function on values. There is no I/O, no clock, no
-//! script engine and no database: the time is an argument, and what the merchant's rules paid is
-//! an argument. Each verb has one `decide`, which answers with a [`Decision`] (the member and the
-//! entry to write) or with a rejection named as a sentence.
+//! script engine and no database: the time is an argument, and what the merchant's rules gave is
+//! an argument. Each verb has one `decide`, which answers with a [`Decision`] (the entry to write,
+//! and the member that it leads to) or with a rejection named as a sentence.
+//!
+//! An entry says everything that it changes: a member is what its entries add up to
+//! ([`Member::apply`]), and there is no other way to change one.
 //!
 //! Read the modules in this order.
 
@@ -11,7 +14,7 @@
 pub mod activity;
 /// How often a rule may pay one member.
 pub mod cap;
-/// One immutable ledger line, and the decision that writes it.
+/// One immutable ledger line.
 pub mod entry;
 /// A member and all it has.
 pub mod member;
@@ -19,28 +22,36 @@ pub mod member;
 pub mod money;
 /// Names of merchants, members and wallets, checked once where they come in.
 pub mod name;
+/// What many members share: a stock, a campaign's budget, a pool of codes.
+pub mod pot;
 /// What a merchant laid down in its manifest: wallets, their terms, activities.
 pub mod programme;
+/// Goals and streaks.
+pub mod task;
+/// Tiers: reached, kept, at risk, lost.
+pub mod tier;
 /// Whole units of a wallet.
 pub mod units;
 /// Lots and wallets.
 pub mod wallet;
 
+/// What a verb decided.
+pub mod decision;
 /// An activity pays.
 pub mod earn;
 /// A person joins.
 pub mod enroll;
-/// Lots that have run out are written down.
+/// Lots and grants that have run out are written down.
 pub mod expire;
 /// A reward is taken.
 pub mod redeem;
-/// The tier follows.
-pub mod tier;
 
 pub use activity::{Activity, FieldValue, Line, Order};
-pub use entry::{Decision, Entry, Paid, Posting, Taken, What};
+pub use decision::Decision;
+pub use entry::{Change, Entry, Gives, Outcome, Posting, Reason, Taken, What};
 pub use member::Member;
 pub use name::{MemberId, MerchantId, WalletName};
+pub use pot::{Draw, Lack, Pot, Supplies};
 pub use programme::{Expiry, Programme, WalletPolicy};
 pub use units::Units;
 pub use wallet::{Lot, Wallet};

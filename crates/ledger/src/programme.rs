@@ -1,13 +1,14 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{
-    DateTime, Datelike, Days, LocalResult, Months, NaiveDate, NaiveDateTime, TimeZone, Utc,
+    DateTime, Datelike, Days, LocalResult, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone,
+    Utc,
 };
 use chrono_tz::Tz;
 use iso_currency::Currency;
 use rust_decimal::Decimal;
 
-use crate::{MerchantId, Moment, WalletName};
+use crate::{MerchantId, Moment, Units, WalletName};
 
 /// A merchant's policy, as its manifest lays it down. The logic is in the scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,81 @@ pub struct Programme {
     pub wallets: BTreeMap<WalletName, WalletPolicy>,
     /// The activities the merchant knows, `purchase` always among them.
     pub activities: BTreeMap<String, ActivityPolicy>,
+    /// What becomes of a member that no longer qualifies for its tier.
+    pub tiers: TierPolicy,
+    /// Days on which the shop is not as on others.
+    pub holidays: Holidays,
+    /// Campaigns by name.
+    pub campaigns: BTreeMap<String, Campaign>,
+    /// Pools of voucher codes.
+    pub pools: BTreeSet<String>,
+}
+
+/// What becomes of a member that no longer qualifies for its tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TierPolicy {
+    /// How far it falls.
+    pub downgrade: Downgrade,
+    /// How many times 24 hours it stays in its tier first.
+    pub grace_days: u32,
+    /// How long a tier stays at least once it is reached.
+    pub keep: Option<Expiry>,
+}
+
+/// How far a member falls that no longer qualifies for its tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Downgrade {
+    /// To the tier that it qualifies for.
+    #[default]
+    Full,
+    /// One tier at a time.
+    OneStep,
+    /// Not at all.
+    Never,
+}
+
+/// Days on which the shop is not as on others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Holidays {
+    /// By month and day, every year.
+    pub every_year: BTreeMap<(u32, u32), String>,
+    /// By date.
+    pub once: BTreeMap<NaiveDate, String>,
+}
+
+impl Holidays {
+    /// What is celebrated on a day.
+    #[must_use]
+    pub fn on(&self, date: NaiveDate) -> Option<&str> {
+        let every_year = || self.every_year.get(&(date.month(), date.day()));
+        self.once.get(&date).or_else(every_year).map(String::as_str)
+    }
+}
+
+/// A campaign: its days, and what it may cost.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Campaign {
+    /// Its days.
+    pub days: DaySpan,
+    /// Units of the main wallet that its rules pay at most, over all members.
+    pub budget: Option<Units>,
+}
+
+/// From one day to another, both included. Open where nothing is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DaySpan {
+    /// The first day.
+    pub from: Option<NaiveDate>,
+    /// The last day.
+    pub until: Option<NaiveDate>,
+}
+
+impl DaySpan {
+    /// Whether a day is among them.
+    #[must_use]
+    pub fn contains(self, date: NaiveDate) -> bool {
+        self.from.is_none_or(|from| from <= date) && self.until.is_none_or(|until| date <= until)
+    }
 }
 
 /// The terms of one wallet.
@@ -40,6 +116,14 @@ pub struct WalletPolicy {
     pub expires: Expiry,
     /// Days between the activity and the moment its units can be spent.
     pub pending_days: u32,
+}
+
+impl WalletPolicy {
+    /// From when what is earned at `at` can be spent; at once if nothing.
+    #[must_use]
+    pub fn available_at(&self, at: Moment) -> Option<Moment> {
+        (self.pending_days > 0).then(|| at + TimeDelta::days(self.pending_days.into()))
+    }
 }
 
 /// The fields of an activity beyond its order, by name.
@@ -115,10 +199,10 @@ pub fn resolve(local: NaiveDateTime, time_zone: Tz) -> Moment {
         }
         LocalResult::None => {
             // No zone skips more than a day; before the gap its offset was the one in force.
-            let before = time_zone.from_utc_datetime(&(local - chrono::TimeDelta::days(1)));
+            let before = time_zone.from_utc_datetime(&(local - TimeDelta::days(1)));
             let offset = chrono::Offset::fix(before.offset());
             DateTime::from_naive_utc_and_offset(
-                local - chrono::TimeDelta::seconds(offset.local_minus_utc().into()),
+                local - TimeDelta::seconds(offset.local_minus_utc().into()),
                 Utc,
             )
         }

@@ -1,4 +1,5 @@
-use crate::{Decision, Member, Moment, Order, Posting, Taken, Units, WalletName, What};
+use crate::decision::{Draft, GiveRejection};
+use crate::{Decision, Member, Moment, Order, Posting, Programme, Taken, Units, WalletName, What};
 
 /// Why a reward is not given. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,21 +16,26 @@ pub enum RedeemRejection {
         /// What can be spent now.
         spendable: Units,
     },
+    /// What the rules gave cannot be given.
+    #[error(transparent)]
+    Give(#[from] GiveRejection),
 }
 
-/// Takes the reward's price from the lots that expire soonest.
+/// Takes the reward's price from the lots that expire soonest, and gives what its rule gave beside
+/// the gift.
 ///
 /// # Errors
 /// The member cannot afford it. Nothing has changed then.
 pub fn decide(
     member: &Member,
+    programme: &Programme,
     reward: Taken,
     order: Option<Order>,
+    mut given: Draft,
     now: Moment,
 ) -> Result<Decision, RedeemRejection> {
-    let mut member = member.matured(now);
     let spendable = member.spendable(reward.wallet.as_str(), now);
-    let wallet = member.wallets.entry(reward.wallet.clone()).or_default();
+    let mut wallet = member.matured(now).wallet(reward.wallet.as_str()).clone();
     let Some(taken) = wallet.take(reward.costs, now) else {
         return Err(RedeemRejection::BalanceIsInsufficient {
             reward: reward.name,
@@ -38,7 +44,7 @@ pub fn decide(
             spendable,
         });
     };
-    let postings =
+    given.postings =
         taken.into_iter().map(|lot| Posting::taken(reward.wallet.clone(), lot)).collect();
-    Ok(Decision::of(member, now, What::Redeem { reward, order }, postings))
+    Ok(given.decide(member, programme, What::Redeem { reward, order }, now, now)?)
 }

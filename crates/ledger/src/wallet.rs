@@ -79,6 +79,18 @@ impl Wallet {
         Some(())
     }
 
+    /// Takes units out of the lot of the same terms. Nothing if there is no such lot, or less in it.
+    #[must_use]
+    pub(crate) fn withdraw(&mut self, debit: Lot) -> Option<()> {
+        let place = self.lots.binary_search_by_key(&debit.turn(), Lot::turn).ok()?;
+        let lot = self.lots.get_mut(place)?;
+        lot.units = lot.units.checked_sub(debit.units)?;
+        if lot.units.is_zero() {
+            self.lots.remove(place);
+        }
+        Some(())
+    }
+
     /// Takes units from what can be spent now, and answers with what came from which lot; or takes
     /// nothing and answers with nothing where they do not suffice.
     #[must_use]

@@ -1,63 +1,35 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ledger::entry::Gives;
-use ledger::{
-    Activity, Decision, Member, MerchantId, Moment, Order, Paid, Programme, Taken, Units,
-    WalletName, cap,
-};
-use rhai::Dynamic;
-use rust_decimal::Decimal;
+use ledger::task::Goal;
+use ledger::tier::{Ladder, Standing};
+use ledger::{Activity, Member, MerchantId, Moment, Order, Pot, Programme, Units};
+use rhai::{Engine, INT, Module};
 
-use crate::engine::{EARN_SHEET, REWARDS_SHEET, SheetKind, TIERS_SHEET};
-use crate::facts::Facts;
+use crate::check;
+use crate::engine::{Optimized, engine};
+use crate::facts::{Background, Facts, Seen};
+use crate::grammar::StatementKind;
 use crate::manifest;
-use crate::mistake::{BundleRejection, RuleFailure, plain_types};
-use crate::sheet::{self, Rule};
+use crate::mistake::{BundleRejection, Mistake, RuleFailure, Severity, plain_types};
+use crate::run::{Run, failure};
+use crate::sheet::{self, Rule, Titles};
 use crate::source::{BundleHash, MANIFEST, Sources};
 
 /// All of one merchant's rules as one immutable revision: read, checked and compiled once.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     hash: BundleHash,
-    programme: Arc<Programme>,
-    earn: Vec<Rule>,
-    tiers: Vec<Rule>,
-    rewards: Vec<RewardRule>,
-}
-
-/// A reward as its statement lays it down.
-#[derive(Debug, Clone)]
-pub struct RewardRule {
-    /// Its name.
-    pub name: String,
-    /// What it costs.
-    pub costs: Units,
-    /// Paid from which wallet.
-    pub wallet: WalletName,
-    rule: Rule,
-}
-
-/// A reward as one member finds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
-    /// Its name.
-    pub name: String,
-    /// What it costs.
-    pub costs: Units,
-    /// Paid from which wallet.
-    pub wallet: WalletName,
-    /// Units that are still missing.
-    pub missing: Units,
-    /// Whether its condition holds; nothing if that depends on the order.
-    pub eligible: Option<bool>,
-}
-
-impl Offer {
-    /// It can be had now, with any order.
-    #[must_use]
-    pub fn within_reach(&self) -> bool {
-        self.eligible == Some(true) && self.missing.is_zero()
-    }
+    background: Arc<Background>,
+    rules: Arc<Vec<Rule>>,
+    /// The places of the rules that an activity asks, by kind and activity.
+    on: Arc<BTreeMap<(u8, String), Vec<usize>>>,
+    functions: Arc<Module>,
+    engine: &'static Engine,
+    warnings: Vec<Mistake>,
+    /// A tier that every member is in, whatever its conditions say: for specs.
+    pinned: Option<String>,
 }
 
 impl Bundle {
@@ -66,33 +38,49 @@ impl Bundle {
     /// # Errors
     /// Every mistake that was found, each with its place.
     pub fn load(merchant: &MerchantId, sources: &Sources) -> Result<Bundle, BundleRejection> {
+        Bundle::compile(merchant, sources, Optimized::No)
+    }
+
+    pub(crate) fn compile(
+        merchant: &MerchantId,
+        sources: &Sources,
+        optimized: Optimized,
+    ) -> Result<Bundle, BundleRejection> {
         let reject = |mistakes| BundleRejection { merchant: merchant.to_string(), mistakes };
         let mistakes = sources.check();
         if !mistakes.is_empty() {
             return Err(reject(mistakes));
         }
-        let text = |file: &str| sources.get(file).unwrap_or_default();
-        let programme = Arc::new(manifest::read(merchant, text(MANIFEST)).map_err(reject)?);
-
-        let mut mistakes = Vec::new();
-        let mut read = |kind: &SheetKind| {
-            sheet::read(kind, text(kind.file), &programme).unwrap_or_else(|found| {
-                mistakes.extend(found);
-                Vec::new()
-            })
-        };
-        let (earn, tiers, rewards) = (read(&EARN_SHEET), read(&TIERS_SHEET), read(&REWARDS_SHEET));
-        if !mistakes.is_empty() {
-            return Err(reject(mistakes));
+        let manifest = sources.get(MANIFEST).unwrap_or_default();
+        let programme = manifest::read(merchant, manifest).map_err(reject)?;
+        let engine = engine(optimized);
+        let (sheets, mut mistakes) = sheet::read(engine, sources.sheets(), &programme);
+        mistakes.extend(check::sheets(&sheets, &Titles::of(&sheets.rules), &programme));
+        let (errors, warnings): (Vec<Mistake>, Vec<Mistake>) =
+            mistakes.into_iter().partition(|mistake| mistake.severity == Severity::Error);
+        if !errors.is_empty() {
+            return Err(reject(errors.into_iter().chain(warnings).collect()));
         }
-        let rewards = rewards
-            .into_iter()
-            .filter_map(|rule| {
-                let (costs, wallet) = rule.costs.clone()?;
-                Some(RewardRule { name: rule.title.clone(), costs, wallet, rule })
-            })
+        let goals: Vec<(String, Goal)> = sheets
+            .rules
+            .iter()
+            .filter_map(|rule| Some((rule.title.clone(), rule.goal?)))
             .collect();
-        Ok(Bundle { hash: sources.hash(), programme, earn, tiers, rewards })
+        let mut on: BTreeMap<(u8, String), Vec<usize>> = BTreeMap::new();
+        for (number, rule) in sheets.rules.iter().enumerate() {
+            let activity = rule.on.clone().unwrap_or_default();
+            on.entry((rule.kind() as u8, activity)).or_default().push(number);
+        }
+        Ok(Bundle {
+            hash: sources.hash(),
+            background: Arc::new(Background { programme, goals }),
+            rules: Arc::new(sheets.rules),
+            on: Arc::new(on),
+            functions: sheets.functions,
+            engine,
+            warnings,
+            pinned: None,
+        })
     }
 
     /// The revision's identity.
@@ -104,81 +92,148 @@ impl Bundle {
     /// The merchant's policy.
     #[must_use]
     pub fn programme(&self) -> &Programme {
-        &self.programme
+        &self.background.programme
     }
 
-    /// What an activity pays: each rule that paid, in the order of the sheet. `member` is the
-    /// member before the activity, and `now` the moment at which it is judged.
-    ///
-    /// # Errors
-    /// A rule failed, and with it the whole activity.
-    pub fn earn(
+    /// What is likely a mistake, and does not stand in the way.
+    #[must_use]
+    pub fn warnings(&self) -> &[Mistake] {
+        &self.warnings
+    }
+
+    /// What all members share, and how much of it there is in all.
+    #[must_use]
+    pub fn pots(&self) -> BTreeMap<Pot, Units> {
+        let stock = self.rules_of(StatementKind::Reward).filter_map(|(_, rule)| {
+            Some((Pot::Stock(rule.title.clone()), rule.stock?))
+        });
+        let budget = self.programme().campaigns.iter().filter_map(|(name, campaign)| {
+            Some((Pot::Budget(name.clone()), campaign.budget?))
+        });
+        stock.chain(budget).collect()
+    }
+
+    /// The tasks with their goals, in the order of the sheets.
+    #[must_use]
+    pub fn tasks(&self) -> &[(String, Goal)] {
+        &self.background.goals
+    }
+
+    /// The names of the tiers, the lowest first.
+    pub fn tiers(&self) -> impl Iterator<Item = &str> {
+        self.rules_of(StatementKind::Tier).map(|(_, rule)| rule.title.as_str())
+    }
+
+    /// The titles of the contests.
+    pub fn contests(&self) -> impl Iterator<Item = &str> {
+        self.rules_of(StatementKind::Contest).map(|(_, rule)| rule.title.as_str())
+    }
+
+    /// The titles of all rules of a kind of statement, such as `earn`, with their places.
+    pub fn titles(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
+        let rules = self.rules.iter();
+        rules.map(|rule| (rule.statement.keyword, rule.title.as_str(), rule.source.as_str()))
+    }
+
+    pub(crate) fn all_rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    /// The same rules for members that are in this tier.
+    pub(crate) fn with_tier(&self, tier: Option<String>) -> Bundle {
+        Bundle { pinned: tier, ..self.clone() }
+    }
+
+    /// Whether each tier's condition holds for a member. One that fails is left out.
+    pub(crate) fn conditions(&self, member: &Arc<Member>, at: Moment) -> Vec<(String, bool)> {
+        let seen = self.see(member, member.tier().map(str::to_owned), at, at);
+        let mut run = self.run(&Bundle::facts_of_order(seen, None, None));
+        let tiers = self.rules_of(StatementKind::Tier);
+        tiers
+            .filter_map(|(_, rule)| {
+                let (holds, _) = run.body(rule).ok()?;
+                Some((rule.title.clone(), holds.as_bool().ok()?))
+            })
+            .collect()
+    }
+
+    pub(crate) fn rules_on(
         &self,
-        member: &Member,
-        activity: &Activity,
-        now: Moment,
-    ) -> Result<Vec<Paid>, RuleFailure> {
-        let kind = &EARN_SHEET;
-        let facts = Facts {
-            member,
-            programme: &self.programme,
-            order: activity.order.as_ref(),
-            activity: Some(activity),
-            at: activity.at,
-            now,
-        };
-        // `points`, the last of the facts, is what the sheet has paid so far.
-        let (fixed, _) = kind.facts.split_at(kind.facts.len().saturating_sub(1));
-        let mut scope = facts.scope(fixed);
-        let depth = scope.len();
-        let mut points = Units::ZERO;
-        let mut paid = Vec::new();
-        for rule in self.earn.iter().filter(|rule| rule.on.as_ref() == Some(&activity.kind)) {
-            scope.rewind(depth);
-            scope.push_constant("points", points.get());
-            let reached = rule.cap.is_some_and(|cap| {
-                cap::is_reached(member, &rule.title, cap, activity.at, self.programme.time_zone)
-            });
-            if reached || !rule.applies(kind, &mut scope)? {
-                continue;
-            }
-            let units = units(rule, kind, &rule.value(kind, &mut scope)?)?;
-            if units.is_zero() {
-                continue;
-            }
-            let wallet = rule.into.clone().unwrap_or_else(|| self.programme.main_wallet.clone());
-            if wallet == self.programme.main_wallet {
-                points = points.checked_add(units).ok_or_else(|| {
-                    rule.failure(kind, format!("the sheet pays more than {} units", Units::MAX))
-                })?;
-            }
-            paid.push(Paid {
-                rule: rule.title.clone(),
-                source: rule.source.clone(),
-                wallet,
-                units,
-                cap: rule.cap,
-            });
-        }
-        Ok(paid)
+        kind: StatementKind,
+        activity: &str,
+    ) -> impl Iterator<Item = (usize, &Rule)> {
+        let places = self.on.get(&(kind as u8, activity.to_owned()));
+        places.into_iter().flatten().filter_map(|place| Some((*place, self.rules.get(*place)?)))
     }
 
-    /// The member's tier: the last of the sheet whose condition holds. Nothing where none does.
-    ///
-    /// # Errors
-    /// A condition failed.
-    pub fn tier(&self, member: &Member, now: Moment) -> Result<Option<String>, RuleFailure> {
-        let kind = &TIERS_SHEET;
-        let mut scope = self.facts(member, None, now).scope(kind.facts);
-        for rule in self.tiers.iter().rev() {
-            let holds = rule.value(kind, &mut scope)?;
+    pub(crate) fn rules_of(&self, kind: StatementKind) -> impl Iterator<Item = (usize, &Rule)> {
+        self.rules.iter().enumerate().filter(move |(_, rule)| rule.kind() == kind)
+    }
+
+    pub(crate) fn rule(&self, number: usize) -> Option<&Rule> {
+        self.rules.get(number)
+    }
+
+    pub(crate) fn run(&self, facts: &Facts) -> Run<'static> {
+        Run::new(self.engine, &self.functions, facts)
+    }
+
+    /// The member as rules see it, in a tier that may not be written down yet.
+    pub(crate) fn see(
+        &self,
+        member: &Arc<Member>,
+        tier: Option<String>,
+        at: Moment,
+        now: Moment,
+    ) -> Arc<Seen> {
+        let (member, background) = (Arc::clone(member), Arc::clone(&self.background));
+        Arc::new(Seen { member, tier, background, at, now })
+    }
+
+    /// What the rules of an activity see.
+    pub(crate) fn facts_of_activity(seen: Arc<Seen>, activity: &Activity) -> Facts {
+        let order = activity.order.clone().map(Arc::new);
+        // Without its order, which is a fact by itself.
+        let activity = Activity { order: None, ..activity.clone() };
+        Facts { seen, order, activity: Some(Arc::new(activity)), units: None }
+    }
+
+    /// What the rules of rewards and benefits see.
+    pub(crate) fn facts_of_order(seen: Arc<Seen>, order: Option<&Order>, units: Option<INT>) -> Facts {
+        Facts { seen, order: order.cloned().map(Arc::new), activity: None, units }
+    }
+
+    /// The merchant's tiers and their policy.
+    #[must_use]
+    pub fn ladder(&self) -> Ladder<'_> {
+        let programme = self.programme();
+        let (policy, time_zone) = (programme.tiers, programme.time_zone);
+        Ladder { tiers: self.tiers().collect(), policy, time_zone }
+    }
+
+    /// The tier that the member qualifies for at a moment, by its number from the lowest: the last
+    /// of the sheet whose condition holds.
+    pub(crate) fn qualified(
+        &self,
+        member: &Arc<Member>,
+        at: Moment,
+    ) -> Result<Option<usize>, RuleFailure> {
+        let tiers: Vec<&Rule> = self.rules_of(StatementKind::Tier).map(|(_, rule)| rule).collect();
+        if tiers.is_empty() {
+            return Ok(None);
+        }
+        let seen = self.see(member, member.tier().map(str::to_owned), at, at);
+        let mut run = self.run(&Bundle::facts_of_order(seen, None, None));
+        for (rank, rule) in tiers.iter().enumerate().rev() {
+            let (holds, _) = run.body(rule)?;
             match holds.as_bool() {
-                Ok(true) => return Ok(Some(rule.title.clone())),
+                Ok(true) => return Ok(Some(rank)),
                 Ok(false) => {}
                 Err(found) => {
-                    return Err(rule.failure(
-                        kind,
-                        format!("a tier's condition is yes or no, not {}", plain_types(found)),
+                    let found = plain_types(found);
+                    return Err(failure(
+                        rule,
+                        format!("a tier's condition is yes or no, not {found}"),
                     ));
                 }
             }
@@ -186,137 +241,56 @@ impl Bundle {
         Ok(None)
     }
 
-    /// Has something decided for a member as it stands now, and lets the tier follow. The rules see
-    /// the tier that holds now, however late anyone has written it down; the entry tells the change
-    /// since the entry before.
+    /// How the member stands with its tier now, whoever has written it down or not.
     ///
     /// # Errors
-    /// `decide` said no, or a tier's condition failed.
-    pub fn settle<R: From<RuleFailure>>(
-        &self,
-        member: &Member,
-        now: Moment,
-        decide: impl FnOnce(&Member) -> Result<Decision, R>,
-    ) -> Result<Decision, R> {
-        let mut seen = member.clone();
-        seen.tier = self.tier(member, now)?;
-        let mut decision = decide(&seen)?;
-        decision.member.tier.clone_from(&member.tier);
-        let tier = self.tier(&decision.member, now)?;
-        Ok(ledger::tier::settle(decision, tier))
-    }
-
-    /// The names of the tiers, the lowest first.
-    pub fn tiers(&self) -> impl Iterator<Item = &str> {
-        self.tiers.iter().map(|rule| rule.title.as_str())
-    }
-
-    /// The rewards, in the order of the sheet.
-    #[must_use]
-    pub fn rewards(&self) -> &[RewardRule] {
-        &self.rewards
-    }
-
-    /// The reward as the member would take it now, or nothing if its condition does not hold.
-    ///
-    /// # Errors
-    /// The reward's rule failed; `needs_order` says if only because no order was given.
-    pub fn take(
-        &self,
-        reward: &RewardRule,
-        member: &Member,
-        order: Option<&Order>,
-        now: Moment,
-    ) -> Result<Option<Taken>, RuleFailure> {
-        let kind = &REWARDS_SHEET;
-        let mut scope = self.facts(member, order, now).scope(kind.facts);
-        if !reward.rule.applies(kind, &mut scope)? {
-            return Ok(None);
+    /// A tier's condition failed.
+    pub fn standing(&self, member: &Arc<Member>, now: Moment) -> Result<Standing, RuleFailure> {
+        if let Some(tier) = &self.pinned {
+            let tier = Some(tier.clone()).filter(|tier| !tier.is_empty());
+            return Ok(Standing { tier, ..Standing::default() });
         }
-        let gives = reward.rule.value(kind, &mut scope)?;
-        let found = gives.type_name();
-        let Some(gives) = gives.try_cast::<Gives>() else {
-            return Err(reward.rule.failure(
-                kind,
-                format!(
-                    "a reward gives `product(..)`, `discount(..)` or the like, not {}",
-                    plain_types(found)
-                ),
-            ));
-        };
-        if let Some(reason) = cannot_be_given(&gives, &self.programme) {
-            return Err(reward.rule.failure(kind, reason));
-        }
-        Ok(Some(Taken {
-            name: reward.name.clone(),
-            source: reward.rule.source.clone(),
-            wallet: reward.wallet.clone(),
-            costs: reward.costs,
-            gives,
-        }))
+        ledger::tier::review(&self.ladder(), member, now, |at| self.qualified(member, at))
     }
 
-    /// A reward as the member finds it now, without an order at hand.
+    /// When the member, should nothing more happen, loses its tier; nothing if never.
     ///
     /// # Errors
-    /// The reward's rule failed.
-    pub fn offer(
+    /// A tier's condition failed.
+    pub fn at_risk(
         &self,
-        reward: &RewardRule,
-        member: &Member,
+        member: &Arc<Member>,
+        standing: &Standing,
         now: Moment,
-    ) -> Result<Offer, RuleFailure> {
-        let eligible = match self.take(reward, member, None, now) {
-            Ok(taken) => Some(taken.is_some()),
-            Err(failure) if failure.needs_order => None,
-            Err(failure) => return Err(failure),
-        };
-        let spendable = member.spendable(reward.wallet.as_str(), now);
-        Ok(Offer {
-            name: reward.name.clone(),
-            costs: reward.costs,
-            wallet: reward.wallet.clone(),
-            missing: reward.costs.checked_sub(spendable).unwrap_or_default(),
-            eligible,
+    ) -> Result<Option<Moment>, RuleFailure> {
+        ledger::tier::at_risk(&self.ladder(), member, standing, now, |at| {
+            self.qualified(member, at)
         })
-    }
-
-    fn facts<'a>(&'a self, member: &'a Member, order: Option<&'a Order>, now: Moment) -> Facts<'a> {
-        Facts { member, programme: &self.programme, order, activity: None, at: now, now }
     }
 }
 
-/// Why no till could honour a discount, if none could.
-fn cannot_be_given(gives: &Gives, programme: &Programme) -> Option<String> {
+/// Why no till could honour a gift, if none could.
+pub(crate) fn cannot_be_given(gives: &Gives, programme: &Programme) -> Option<String> {
+    use rust_decimal::Decimal;
     let decimals = ledger::money::decimals(programme.currency);
     match gives {
-        Gives::Discount { amount } if *amount <= Decimal::ZERO => {
-            Some("a discount is above zero".to_owned())
-        }
-        Gives::Discount { amount } if amount.normalize().scale() > decimals => {
-            Some(format!("a discount of {amount} has more than {decimals} decimals"))
+        Gives::Discount { amount } | Gives::GiftCard { amount } | Gives::Payout { amount } => {
+            if *amount <= Decimal::ZERO {
+                Some(format!("a gift of {amount} is none; it is above zero"))
+            } else if amount.normalize().scale() > decimals {
+                Some(format!("a gift of {amount} has more than {decimals} decimals"))
+            } else {
+                None
+            }
         }
         Gives::PercentOff { percent }
             if *percent <= Decimal::ZERO || *percent > Decimal::ONE_HUNDRED =>
         {
             Some(format!("{percent} is no percentage; it is above 0 and at most 100"))
         }
+        Gives::Voucher { pool, .. } if !programme.pools.contains(pool) => {
+            Some(format!("there is no pool `{pool}` in the manifest; list it as [pools.{pool}]"))
+        }
         _ => None,
     }
-}
-
-/// Whole units from the value of a rule's block: the part of a unit is dropped, and a block without
-/// a value, such as an `if` that did not apply, pays nothing.
-fn units(rule: &Rule, kind: &SheetKind, value: &Dynamic) -> Result<Units, RuleFailure> {
-    let units = if value.is_unit() {
-        return Ok(Units::ZERO);
-    } else if let Ok(number) = value.as_int() {
-        Units::new(number)
-    } else if let Ok(amount) = value.as_decimal() {
-        Units::from_decimal_floor(amount)
-    } else {
-        let found = plain_types(value.type_name());
-        return Err(rule.failure(kind, format!("a rule pays a number of units, not {found}")));
-    };
-    units.map_err(|reason| rule.failure(kind, format!("the rule pays {value}: {reason}")))
 }

@@ -1,21 +1,18 @@
-//! The sandbox: the only place where an engine is built. Each kind of sheet has its own, with its
-//! own statement, so that a statement's keyword is free to be a fact in the other sheets.
+//! The sandbox: the only place where an engine is built. One engine serves all merchants; it has
+//! no state, and what a rule can use is what is registered here and nothing else.
 
 use std::sync::LazyLock;
 
 use ledger::entry::Gives;
-use rhai::packages::{
-    ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMathPackage,
-    BasicStringPackage, LogicPackage, Package,
-};
-use rhai::{Dynamic, Engine, INT, OptimizationLevel};
-use rust_decimal::Decimal;
+use rhai::packages::{ArithmeticPackage, BasicIteratorPackage, LogicPackage, Package};
+use rhai::{Array, Dynamic, Engine, INT, OptimizationLevel};
+use rust_decimal::{Decimal, RoundingStrategy};
 
-use crate::facts;
-use crate::grammar::{self, EARN, REWARD, Statement, TIER};
+use crate::facts::{self, Outcome, fail};
+use crate::{desk, grammar};
 
-/// Steps that one condition or one block may take. A rule takes about ten.
-pub(crate) const OPERATIONS_MAX: u64 = 20_000;
+/// Steps that all rules of one request may take together. A rule takes about ten.
+pub(crate) const OPERATIONS_MAX: u64 = 50_000;
 /// Calls of functions inside functions.
 const CALL_LEVELS_MAX: usize = 8;
 /// Nesting of expressions in a rule, and in a function.
@@ -25,58 +22,43 @@ const FUNCTION_EXPRESSION_DEPTH_MAX: usize = 16;
 const VARIABLES_MAX: usize = 32;
 /// Functions that a sheet may define.
 const FUNCTIONS_MAX: usize = 64;
-/// Bytes of a text.
-const STRING_BYTES_MAX: usize = 4096;
-/// Items of a list: an order has at most 500 lines.
-const ARRAY_ITEMS_MAX: usize = 1000;
-/// Entries of a map.
-const MAP_ENTRIES_MAX: usize = 100;
+/// Bytes of a text. Small, since one step may copy a whole one.
+const STRING_BYTES_MAX: usize = 1024;
+/// Items of a list, for the same reason.
+const ARRAY_ITEMS_MAX: usize = 100;
+/// Entries of a map, if one could be made.
+const MAP_ENTRIES_MAX: usize = 1;
 /// Texts that the engine keeps one copy of.
 const STRINGS_INTERNED_MAX: usize = 256;
 
-/// Words of Rhai that a sheet has no use for.
-const FORBIDDEN: [&str; 5] = ["eval", "print", "debug", "Fn", "exit"];
+/// Words and symbols of Rhai that a sheet has no use for: what acts, what hides mistakes, what makes
+/// code from text, and containers that the limits do not bound.
+const FORBIDDEN: [&str; 24] = [
+    "eval", "print", "debug", "Fn", "call", "curry", "exit", "type_of", "is_def_var", "is_def_fn",
+    "is_shared", "this", "global", "import", "export", "private", "try", "catch", "throw", "do",
+    "loop", "while", "#{", "<<=",
+];
 
-/// A sheet: its file, its statement and what its rules can see.
-pub(crate) struct SheetKind {
-    pub(crate) file: &'static str,
-    pub(crate) statement: &'static Statement,
-    /// The facts in scope. A compiled sheet finds them by place, so the order is part of it.
-    pub(crate) facts: &'static [&'static str],
-    engine: LazyLock<Result<Engine, String>>,
+/// How a sheet is compiled. Rules mean the same either way; a test holds that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Optimized {
+    No,
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the test of determinism compiles so"))]
+    Yes,
 }
 
-/// What activities pay.
-pub(crate) static EARN_SHEET: SheetKind = SheetKind {
-    file: "earn.rhai",
-    statement: &EARN,
-    facts: &["member", "order", "activity", "now", "points"],
-    engine: LazyLock::new(|| build(&EARN)),
-};
-/// Which tier a member is in.
-pub(crate) static TIERS_SHEET: SheetKind = SheetKind {
-    file: "tiers.rhai",
-    statement: &TIER,
-    facts: &["member", "now"],
-    engine: LazyLock::new(|| build(&TIER)),
-};
-/// What units buy.
-pub(crate) static REWARDS_SHEET: SheetKind = SheetKind {
-    file: "rewards.rhai",
-    statement: &REWARD,
-    facts: &["member", "order", "now"],
-    engine: LazyLock::new(|| build(&REWARD)),
-};
-
-impl SheetKind {
-    /// The sheet's engine, built once in a process.
-    pub(crate) fn engine(&self) -> Result<&Engine, String> {
-        self.engine.as_ref().map_err(Clone::clone)
+/// The engine, built once in a process.
+pub(crate) fn engine(optimized: Optimized) -> &'static Engine {
+    static PLAIN: LazyLock<Engine> = LazyLock::new(|| build(OptimizationLevel::None));
+    static SIMPLE: LazyLock<Engine> = LazyLock::new(|| build(OptimizationLevel::Simple));
+    match optimized {
+        Optimized::No => &PLAIN,
+        Optimized::Yes => &SIMPLE,
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place where an engine is built")]
-fn build(statement: &'static Statement) -> Result<Engine, String> {
+fn build(level: OptimizationLevel) -> Engine {
     let mut engine = Engine::new_raw();
 
     // Every limit is set, so that debug and release agree and no default decides.
@@ -101,25 +83,55 @@ fn build(statement: &'static Statement) -> Result<Engine, String> {
         .set_allow_statement_expression(true)
         .set_allow_loop_expressions(false)
         .set_fast_operators(true)
-        // A constant fact must not be folded into the compiled sheet.
-        .set_optimization_level(OptimizationLevel::None);
+        .set_optimization_level(level);
     for word in FORBIDDEN {
         engine.disable_symbol(word);
     }
 
     ArithmeticPackage::new().register_into_engine(&mut engine);
     LogicPackage::new().register_into_engine(&mut engine);
-    BasicMathPackage::new().register_into_engine(&mut engine);
-    BasicStringPackage::new().register_into_engine(&mut engine);
-    BasicArrayPackage::new().register_into_engine(&mut engine);
     BasicIteratorPackage::new().register_into_engine(&mut engine);
 
+    register_numbers(&mut engine);
     register_text(&mut engine);
+    register_lists(&mut engine);
     facts::register(&mut engine);
+    desk::register(&mut engine);
     register_gifts(&mut engine);
-    grammar::register_statement(&mut engine, statement);
-    grammar::register_wallet(&mut engine).map_err(|error| error.to_string())?;
-    Ok(engine)
+    grammar::register(&mut engine);
+    engine
+}
+
+/// What can be done with numbers. A whole number and an amount make an amount.
+fn register_numbers(engine: &mut Engine) {
+    engine
+        .register_fn("min", |a: INT, b: INT| a.min(b))
+        .register_fn("min", |a: Decimal, b: Decimal| a.min(b))
+        .register_fn("min", |a: INT, b: Decimal| Decimal::from(a).min(b))
+        .register_fn("min", |a: Decimal, b: INT| a.min(Decimal::from(b)))
+        .register_fn("max", |a: INT, b: INT| a.max(b))
+        .register_fn("max", |a: Decimal, b: Decimal| a.max(b))
+        .register_fn("max", |a: INT, b: Decimal| Decimal::from(a).max(b))
+        .register_fn("max", |a: Decimal, b: INT| a.max(Decimal::from(b)))
+        .register_fn("abs", |a: Decimal| a.abs())
+        .register_fn("floor", |a: INT| a)
+        .register_fn("floor", |a: Decimal| a.floor())
+        .register_fn("ceiling", |a: INT| a)
+        .register_fn("ceiling", |a: Decimal| a.ceil())
+        .register_fn("round", |a: INT| a)
+        .register_fn("round", |a: Decimal| {
+            a.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero)
+        });
+    let percent = |of: Decimal, part: Decimal| -> Outcome<Decimal> {
+        let hundredths = of.checked_mul(part).and_then(|all| all.checked_div(Decimal::ONE_HUNDRED));
+        hundredths.map_or_else(|| fail("the number is too large".to_owned()), Ok)
+    };
+    engine
+        .register_fn("percent", percent)
+        .register_fn("percent", move |of: INT, part: INT| percent(of.into(), part.into()))
+        .register_fn("percent", move |of: INT, part: Decimal| percent(of.into(), part))
+        .register_fn("percent", move |of: Decimal, part: INT| percent(of, part.into()));
+    desk::register_cents(engine);
 }
 
 /// What can be asked of a text. Rhai's own package has more than a sheet needs, and among it a
@@ -135,19 +147,43 @@ fn register_text(engine: &mut Engine) {
         .register_fn("len", move |text: &str| whole(text.chars().count()));
 }
 
-/// What a reward can give.
-fn register_gifts(engine: &mut Engine) {
-    let discount = |amount: Decimal| Gives::Discount { amount };
-    let percent_off = |percent: Decimal| Gives::PercentOff { percent };
+/// What can be asked of a list. Lists are written down, and not grown.
+fn register_lists(engine: &mut Engine) {
     engine
-        .register_type_with_name::<Gives>("reward")
+        .register_fn("len", |list: &mut Array| INT::try_from(list.len()).unwrap_or(INT::MAX))
+        .register_fn("contains", |list: &mut Array, item: INT| {
+            list.iter().any(|one| one.as_int().is_ok_and(|one| one == item))
+        })
+        .register_fn("contains", |list: &mut Array, item: Decimal| {
+            list.iter().any(|one| one.as_decimal().is_ok_and(|one| one == item))
+        })
+        .register_fn("contains", |list: &mut Array, item: bool| {
+            list.iter().any(|one| one.as_bool().is_ok_and(|one| one == item))
+        })
+        .register_fn("contains", |list: &mut Array, item: &str| {
+            list.iter().any(|one| one.as_immutable_string_ref().is_ok_and(|one| **one == *item))
+        })
+        .register_iterator::<Array>();
+}
+
+/// What a reward or a benefit can give.
+fn register_gifts(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Gives>("gift")
         .register_fn("product", |title: &str| Gives::Product { title: title.to_owned() })
         .register_fn("event", |title: &str| Gives::Event { title: title.to_owned() })
-        .register_fn("free_shipping", || Gives::FreeShipping)
-        .register_fn("discount", discount)
-        .register_fn("discount", move |amount: INT| discount(Decimal::from(amount)))
-        .register_fn("percent_off", percent_off)
-        .register_fn("percent_off", move |percent: INT| percent_off(Decimal::from(percent)));
+        .register_fn("access", |title: &str| Gives::Access { title: title.to_owned() })
+        .register_fn("free_shipping", || Gives::FreeShipping);
+    for (name, gift) in [
+        ("discount", (|amount| Gives::Discount { amount }) as fn(Decimal) -> Gives),
+        ("percent_off", |percent| Gives::PercentOff { percent }),
+        ("gift_card", |amount| Gives::GiftCard { amount }),
+        ("payout", |amount| Gives::Payout { amount }),
+    ] {
+        engine
+            .register_fn(name, gift)
+            .register_fn(name, move |amount: INT| gift(Decimal::from(amount)));
+    }
 }
 
 /// The value of a fact while a sheet is read: only its name counts then.

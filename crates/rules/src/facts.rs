@@ -1,37 +1,58 @@
-//! What a rule can see. Every fact is read-only and typed; [`VOCABULARY`] lists them all, for the
-//! check that finds misspelt ones and for "did you mean".
+//! What a rule can see, as values of the engine. Every fact is read-only; `vocabulary` says what
+//! each word means, and this file what it is.
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, Timelike, Weekday};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use chrono_tz::Tz;
-use ledger::{Activity, FieldValue, Line, Member, Moment, Order, Programme};
-use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, ImmutableString, Position, Scope};
+use ledger::task::Goal;
+use ledger::{
+    Activity, FieldValue, Line, Member, MemberId, MerchantId, Moment, Order, Programme,
+};
+use rhai::{Dynamic, Engine, EvalAltResult, INT, ImmutableString, Position, Scope};
 use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
 
 use crate::mistake::{NO_ORDER, did_you_mean};
+use crate::vocabulary::{FACTS, WEEKDAYS};
 
-type Outcome<T> = Result<T, Box<EvalAltResult>>;
+pub(crate) type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
-/// The facts by name, with what can be asked of each.
-pub(crate) const VOCABULARY: [(&str, &[&str]); 4] = [
-    ("member", &["tier", "days", "has", "attribute"]),
-    ("order", &["total", "lines", "quantity", "spent"]),
-    ("activity", &["id", "type", "channel", "payment"]),
-    ("now", &["hour", "minute", "weekday", "weekend", "day", "month", "year"]),
-];
+/// What is asked of the bundle by facts: its policy, and the goals of its tasks.
+#[derive(Debug)]
+pub(crate) struct Background {
+    pub(crate) programme: Programme,
+    /// Each task's goal by its title.
+    pub(crate) goals: Vec<(String, Goal)>,
+}
 
-/// The member, and the wallets that the programme knows.
+/// A member as rules see it.
 #[derive(Clone)]
-pub(crate) struct MemberFacts(Arc<(Member, Arc<Programme>, Moment)>);
+pub(crate) struct MemberFacts(pub(crate) Arc<Seen>);
+
+/// The member, and when it is looked at.
+pub(crate) struct Seen {
+    pub(crate) member: Arc<Member>,
+    /// The tier that holds, which may not be written down yet.
+    pub(crate) tier: Option<String>,
+    pub(crate) background: Arc<Background>,
+    /// When what is judged happened.
+    pub(crate) at: Moment,
+    /// When it is judged: what can be spent is asked as of this moment.
+    pub(crate) now: Moment,
+}
 
 /// The order, if there is one.
 #[derive(Clone)]
 struct OrderFacts(Option<Arc<Order>>);
 
+/// The lines of an order. They are walked, not copied.
+#[derive(Clone)]
+struct LinesFacts(Arc<Order>);
+
 /// One line of the order.
 #[derive(Clone)]
-struct LineFacts(Arc<Line>);
+struct LineFacts(Arc<Order>, usize);
 
 /// The activity without its order.
 #[derive(Clone)]
@@ -39,55 +60,61 @@ struct ActivityFacts(Arc<Activity>);
 
 /// The time of the activity on the merchant's clock.
 #[derive(Clone)]
-struct LocalTime(DateTime<Tz>);
+struct LocalTime(DateTime<Tz>, Arc<Background>);
 
-/// Fills a scope with the facts of one evaluation.
-pub(crate) struct Facts<'a> {
-    pub(crate) member: &'a Member,
-    pub(crate) programme: &'a Arc<Programme>,
-    pub(crate) order: Option<&'a Order>,
-    pub(crate) activity: Option<&'a Activity>,
-    /// When what is judged happened.
-    pub(crate) at: Moment,
-    /// When it is judged: what can be spent is asked as of this moment.
-    pub(crate) now: Moment,
+/// A span of calendar time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Span {
+    Days(u32),
+    Months(u32),
 }
 
-impl Facts<'_> {
-    /// Puts the named facts into a scope, in the order of the names: a compiled sheet finds them
-    /// by their place.
-    pub(crate) fn scope(&self, names: &[&str]) -> Scope<'static> {
+/// All that the rules of one request see.
+pub(crate) struct Facts {
+    pub(crate) seen: Arc<Seen>,
+    pub(crate) order: Option<Arc<Order>>,
+    pub(crate) activity: Option<Arc<Activity>>,
+    /// Units that the member wants to spend.
+    pub(crate) units: Option<INT>,
+}
+
+impl Facts {
+    /// A scope in which every fact has its place: a compiled sheet finds them by it.
+    pub(crate) fn scope(&self) -> Scope<'static> {
         let mut scope = Scope::new();
-        for name in names {
-            scope.push_constant_dynamic(*name, self.fact(name));
+        for fact in &FACTS {
+            scope.push_constant_dynamic(fact.name, self.fact(fact.name));
         }
         scope
     }
 
     fn fact(&self, name: &str) -> Dynamic {
         match name {
-            "member" => Dynamic::from(MemberFacts(Arc::new((
-                self.member.clone(),
-                Arc::clone(self.programme),
-                self.now,
-            )))),
-            "order" => Dynamic::from(OrderFacts(self.order.cloned().map(Arc::new))),
-            "activity" => self.activity.map_or(Dynamic::UNIT, |activity| {
-                Dynamic::from(ActivityFacts(Arc::new(activity.clone())))
-            }),
-            "now" => Dynamic::from(LocalTime(self.at.with_timezone(&self.programme.time_zone))),
+            "member" => Dynamic::from(MemberFacts(Arc::clone(&self.seen))),
+            "order" => Dynamic::from(OrderFacts(self.order.clone())),
+            "activity" => self
+                .activity
+                .as_ref()
+                .map_or(Dynamic::UNIT, |activity| Dynamic::from(ActivityFacts(Arc::clone(activity)))),
+            "now" => {
+                let zone = self.seen.background.programme.time_zone;
+                let local = self.seen.at.with_timezone(&zone);
+                Dynamic::from(LocalTime(local, Arc::clone(&self.seen.background)))
+            }
+            "points" => Dynamic::from(0 as INT),
+            "units" => self.units.map_or(Dynamic::UNIT, Dynamic::from),
             _ => Dynamic::UNIT,
         }
     }
 }
 
-/// What can be spent from (or is counted in) a wallet of the member in scope.
-pub(crate) fn wallet(member: &MemberFacts, name: &str) -> Outcome<INT> {
-    let (member, programme, now) = &*member.0;
+/// What can be spent from (or is counted in) a wallet of the member.
+pub(crate) fn wallet(seen: &Seen, name: &str) -> Outcome<INT> {
+    let programme = &seen.background.programme;
     if !programme.wallets.contains_key(name) {
         return fail(unknown_wallet(name, programme));
     }
-    Ok(member.spendable(name, *now).get())
+    Ok(seen.member.spendable(name, seen.now).get())
 }
 
 pub(crate) fn unknown_wallet(name: &str, programme: &Programme) -> String {
@@ -95,40 +122,146 @@ pub(crate) fn unknown_wallet(name: &str, programme: &Programme) -> String {
     format!("there is no wallet `{name}` in the manifest{}", did_you_mean(name, known))
 }
 
-fn fail<T>(message: String) -> Outcome<T> {
+pub(crate) fn fail<T>(message: String) -> Outcome<T> {
     Err(Box::new(EvalAltResult::ErrorRuntime(message.into(), Position::NONE)))
 }
 
-fn text(text: Option<&String>) -> ImmutableString {
+fn text(text: Option<&str>) -> ImmutableString {
     text.map_or_else(ImmutableString::new, ImmutableString::from)
+}
+
+fn whole<N: TryInto<INT>>(number: N) -> INT {
+    number.try_into().unwrap_or(INT::MAX)
 }
 
 /// Teaches an engine every fact.
 pub(crate) fn register(engine: &mut Engine) {
+    register_member(engine);
+    register_order(engine);
+    register_activity(engine);
+    register_time(engine);
+    register_span(engine);
+}
+
+fn register_member(engine: &mut Engine) {
     engine
         .register_type_with_name::<MemberFacts>("member")
-        .register_get("tier", |member: &mut MemberFacts| text(member.0.0.tier.as_ref()))
+        .register_get("tier", |member: &mut MemberFacts| text(member.0.tier.as_deref()))
         .register_get("days", |member: &mut MemberFacts| {
-            let (member, _, now) = &*member.0;
-            now.signed_duration_since(member.enrolled_at).num_days()
+            member.0.at.signed_duration_since(member.0.member.enrolled_at).num_days().max(0)
         })
-        .register_fn("has", |member: &mut MemberFacts, tag: &str| member.0.0.tags.contains(tag))
+        .register_get("years", |member: &mut MemberFacts| {
+            full_years(member.0.local_date(member.0.member.enrolled_at), member.0.today())
+        })
+        .register_get("bucket", |member: &mut MemberFacts| {
+            let merchant = &member.0.background.programme.merchant;
+            INT::from(bucket(merchant, &member.0.member.id))
+        })
+        .register_get("purchases", |member: &mut MemberFacts| {
+            INT::from(member.0.member.history.purchases)
+        })
+        .register_get("spend", |member: &mut MemberFacts| member.0.member.history.spend)
+        .register_get("days_since_purchase", |member: &mut MemberFacts| {
+            let member = &*member.0;
+            let since = member.member.history.last_purchase_at;
+            let since = since.unwrap_or(member.member.enrolled_at);
+            member.at.signed_duration_since(since).num_days().max(0)
+        })
+        .register_get("has_birthday", |member: &mut MemberFacts| {
+            member.0.birthday().is_some_and(|birthday| is_its_day(birthday, member.0.today()))
+        })
+        .register_get("birthday_month", |member: &mut MemberFacts| {
+            member.0.birthday().map_or(0, |birthday| INT::from(birthday.month()))
+        })
+        .register_get("age", |member: &mut MemberFacts| {
+            member.0.birthday().map_or(0, |birthday| full_years(birthday, member.0.today()))
+        })
+        .register_get("has_anniversary", |member: &mut MemberFacts| {
+            let joined = member.0.local_date(member.0.member.enrolled_at);
+            let today = member.0.today();
+            today.year() > joined.year() && is_its_day(joined, today)
+        })
+        .register_get("referred", |member: &mut MemberFacts| member.0.member.referred_by.is_some())
+        .register_fn("has", |member: &mut MemberFacts, tag: &str| member.0.member.tags.contains(tag))
         .register_fn("attribute", |member: &mut MemberFacts, name: &str| {
-            text(member.0.0.attributes.get(name))
+            text(member.0.member.attributes.get(name).map(String::as_str))
+        })
+        .register_fn("granted", |member: &mut MemberFacts, grant: &str| {
+            member.0.member.is_granted(grant, member.0.at)
+        })
+        .register_fn("progress", |member: &mut MemberFacts, task: &str| {
+            INT::from(member.0.progress(task))
+        })
+        .register_fn("completed", |member: &mut MemberFacts, task: &str| {
+            member.0.member.tasks.get(task).map_or(0, |progress| INT::from(progress.completed))
+        })
+        .register_fn("score", |member: &mut MemberFacts, contest: &str| {
+            member.0.member.scores.get(contest).map_or(0, |score| score.get())
         });
+}
 
+impl Seen {
+    fn local_date(&self, at: Moment) -> NaiveDate {
+        at.with_timezone(&self.background.programme.time_zone).date_naive()
+    }
+
+    fn today(&self) -> NaiveDate {
+        self.local_date(self.at)
+    }
+
+    fn birthday(&self) -> Option<NaiveDate> {
+        self.member.attributes.get(BIRTHDAY)?.parse().ok()
+    }
+
+    fn progress(&self, task: &str) -> u32 {
+        let goal = self.background.goals.iter().find(|(title, _)| title == task);
+        match (self.member.tasks.get(task), goal) {
+            (Some(progress), Some((_, goal))) => {
+                progress.done(*goal, self.at, self.background.programme.time_zone)
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// A number from 0 to 99 that the member keeps. Each merchant has its own, so that the same people
+/// are not in every trial.
+pub(crate) fn bucket(merchant: &MerchantId, member: &MemberId) -> u8 {
+    let digest = Sha256::digest(format!("{merchant}#{member}"));
+    let number = digest.iter().take(7).fold(0u64, |sum, byte| sum * 256 + u64::from(*byte));
+    u8::try_from(number % 100).unwrap_or_default()
+}
+
+/// The attribute that holds the birthday, as `1990-05-17`.
+pub const BIRTHDAY: &str = "birthday";
+
+fn full_years(from: NaiveDate, today: NaiveDate) -> INT {
+    today.years_since(from).map_or(0, INT::from)
+}
+
+/// Whether a day comes round today; 29 February comes round on the 28th in common years.
+fn is_its_day(day: NaiveDate, today: NaiveDate) -> bool {
+    let this_year = day.with_year(today.year());
+    this_year.or_else(|| NaiveDate::from_ymd_opt(today.year(), 2, 28)) == Some(today)
+}
+
+fn register_order(engine: &mut Engine) {
     engine
         .register_type_with_name::<OrderFacts>("order")
         .register_get("total", |order: &mut OrderFacts| -> Outcome<Decimal> {
             Ok(order.get()?.total)
         })
-        .register_get("lines", |order: &mut OrderFacts| -> Outcome<Array> {
-            let lines = order.get()?.lines.iter();
-            Ok(lines.map(|line| Dynamic::from(LineFacts(Arc::new(line.clone())))).collect())
+        .register_get("pieces", |order: &mut OrderFacts| -> Outcome<INT> {
+            Ok(whole(order.get()?.pieces()))
+        })
+        .register_get("lines", |order: &mut OrderFacts| -> Outcome<LinesFacts> {
+            Ok(LinesFacts(Arc::clone(order.get()?)))
         })
         .register_fn("quantity", |order: &mut OrderFacts, what: &str| -> Outcome<INT> {
-            INT::try_from(order.get()?.quantity(what))
-                .or_else(|_| fail("too many pieces to count".to_owned()))
+            Ok(whole(order.get()?.quantity(what)))
+        })
+        .register_fn("has", |order: &mut OrderFacts, what: &str| -> Outcome<bool> {
+            Ok(order.get()?.has(what))
         })
         .register_fn("spent", |order: &mut OrderFacts, on: &str| -> Outcome<Decimal> {
             order.get()?.spent(on).map_or_else(
@@ -142,24 +275,77 @@ pub(crate) fn register(engine: &mut Engine) {
         });
 
     engine
-        .register_type_with_name::<LineFacts>("line")
-        .register_get("sku", |line: &mut LineFacts| ImmutableString::from(&line.0.sku))
-        .register_get("category", |line: &mut LineFacts| text(line.0.category.as_ref()))
-        .register_get("quantity", |line: &mut LineFacts| INT::from(line.0.quantity))
-        .register_get("price", |line: &mut LineFacts| -> Outcome<Decimal> {
-            line.0
-                .price
-                .map_or_else(|| fail(format!("the line of `{}` has no price", line.0.sku)), Ok)
+        .register_type_with_name::<LinesFacts>("lines")
+        .register_iterator::<LinesFacts>()
+        .register_fn("len", |lines: &mut LinesFacts| whole(lines.0.lines.len()))
+        .register_indexer_get(|lines: &mut LinesFacts, place: INT| -> Outcome<LineFacts> {
+            let place = usize::try_from(place).ok().filter(|place| *place < lines.0.lines.len());
+            let known = lines.0.lines.len();
+            place.map_or_else(
+                || fail(format!("there is no such line; the order has {known}, counted from 0")),
+                |place| Ok(LineFacts(Arc::clone(&lines.0), place)),
+            )
         });
 
+    let price = |line: &mut LineFacts, price: Option<Decimal>| -> Outcome<Decimal> {
+        let sku = line.get().map_or("", |line| line.sku.as_str());
+        price.map_or_else(|| fail(format!("the line of `{sku}` has no price")), Ok)
+    };
+    engine
+        .register_type_with_name::<LineFacts>("line")
+        .register_get("sku", |line: &mut LineFacts| text(line.get().map(|line| line.sku.as_str())))
+        .register_get("category", |line: &mut LineFacts| {
+            text(line.get().and_then(|line| line.category.as_deref()))
+        })
+        .register_get("quantity", |line: &mut LineFacts| {
+            line.get().map_or(0, |line| INT::from(line.quantity))
+        })
+        .register_get("price", move |line: &mut LineFacts| {
+            let of_one = line.get().and_then(|line| line.price);
+            price(line, of_one)
+        })
+        .register_get("amount", move |line: &mut LineFacts| {
+            let of_all = line.get().and_then(Line::amount);
+            price(line, of_all)
+        })
+        .register_fn("tagged", |line: &mut LineFacts, tag: &str| {
+            line.get().is_some_and(|line| line.tags.iter().any(|had| had == tag))
+        });
+}
+
+impl OrderFacts {
+    fn get(&self) -> Outcome<&Arc<Order>> {
+        self.0.as_ref().map_or_else(|| fail(NO_ORDER.to_owned()), Ok)
+    }
+}
+
+impl LineFacts {
+    fn get(&self) -> Option<&Line> {
+        self.0.lines.get(self.1)
+    }
+}
+
+impl IntoIterator for LinesFacts {
+    type Item = LineFacts;
+    type IntoIter = Box<dyn Iterator<Item = LineFacts>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let places = 0..self.0.lines.len();
+        Box::new(places.map(move |place| LineFacts(Arc::clone(&self.0), place)))
+    }
+}
+
+fn register_activity(engine: &mut Engine) {
     engine
         .register_type_with_name::<ActivityFacts>("activity")
-        .register_get("id", |activity: &mut ActivityFacts| ImmutableString::from(&activity.0.id))
-        .register_get("type", |activity: &mut ActivityFacts| {
-            ImmutableString::from(&activity.0.kind)
+        .register_get("id", |activity: &mut ActivityFacts| text(Some(&activity.0.id)))
+        .register_get("type", |activity: &mut ActivityFacts| text(Some(&activity.0.kind)))
+        .register_get("channel", |activity: &mut ActivityFacts| {
+            text(activity.0.channel.as_deref())
         })
-        .register_get("channel", |activity: &mut ActivityFacts| text(activity.0.channel.as_ref()))
-        .register_get("payment", |activity: &mut ActivityFacts| text(activity.0.payment.as_ref()))
+        .register_get("payment", |activity: &mut ActivityFacts| {
+            text(activity.0.payment.as_deref())
+        })
         // What the manifest lists for the activity reads like any other property; a field that
         // this activity came without is `()`.
         .register_indexer_get(|activity: &mut ActivityFacts, field: &str| {
@@ -171,34 +357,59 @@ pub(crate) fn register(engine: &mut Engine) {
                 Some(FieldValue::Flag(flag)) => Dynamic::from(*flag),
             }
         });
+}
 
+fn register_time(engine: &mut Engine) {
     engine
         .register_type_with_name::<LocalTime>("time")
         .register_get("hour", |time: &mut LocalTime| INT::from(time.0.hour()))
         .register_get("minute", |time: &mut LocalTime| INT::from(time.0.minute()))
-        .register_get("weekday", |time: &mut LocalTime| weekday(time.0.weekday()))
+        .register_get("weekday", |time: &mut LocalTime| text(time.weekday()))
         .register_get("weekend", |time: &mut LocalTime| {
-            matches!(time.0.weekday(), Weekday::Sat | Weekday::Sun)
+            time.0.weekday().num_days_from_monday() >= 5
         })
         .register_get("day", |time: &mut LocalTime| INT::from(time.0.day()))
         .register_get("month", |time: &mut LocalTime| INT::from(time.0.month()))
-        .register_get("year", |time: &mut LocalTime| INT::from(time.0.year()));
+        .register_get("year", |time: &mut LocalTime| INT::from(time.0.year()))
+        .register_get("date", |time: &mut LocalTime| time.0.format("%Y-%m-%d").to_string())
+        .register_get("month_day", |time: &mut LocalTime| time.0.format("%m-%d").to_string())
+        .register_get("holiday", |time: &mut LocalTime| time.holiday().is_some())
+        .register_get("holiday_name", |time: &mut LocalTime| text(time.holiday()));
 }
 
-impl OrderFacts {
-    fn get(&self) -> Outcome<&Order> {
-        self.0.as_deref().map_or_else(|| fail(NO_ORDER.to_owned()), Ok)
+impl LocalTime {
+    fn weekday(&self) -> Option<&'static str> {
+        let number = usize::try_from(self.0.weekday().num_days_from_monday()).ok()?;
+        WEEKDAYS.get(number).copied()
+    }
+
+    fn holiday(&self) -> Option<&str> {
+        self.1.programme.holidays.on(self.0.date_naive())
     }
 }
 
-fn weekday(day: Weekday) -> &'static str {
-    match day {
-        Weekday::Mon => "Monday",
-        Weekday::Tue => "Tuesday",
-        Weekday::Wed => "Wednesday",
-        Weekday::Thu => "Thursday",
-        Weekday::Fri => "Friday",
-        Weekday::Sat => "Saturday",
-        Weekday::Sun => "Sunday",
+/// The longest spans: what is to last longer lasts for ever.
+const DAYS_MAX: u32 = 36_500;
+const MONTHS_MAX: u32 = 1_200;
+
+fn register_span(engine: &mut Engine) {
+    engine.register_type_with_name::<Span>("span of time");
+    for (name, days) in [("day", 1), ("days", 1), ("week", 7), ("weeks", 7)] {
+        engine.register_get(name, move |number: &mut INT| {
+            span(*number, days, DAYS_MAX).map(Span::Days)
+        });
     }
+    for (name, months) in [("month", 1), ("months", 1), ("year", 12), ("years", 12)] {
+        engine.register_get(name, move |number: &mut INT| {
+            span(*number, months, MONTHS_MAX).map(Span::Months)
+        });
+    }
+}
+
+fn span(number: INT, times: u32, most: u32) -> Outcome<u32> {
+    let span = u32::try_from(number).ok().and_then(|number| number.checked_mul(times));
+    span.filter(|span| (1..=most).contains(span)).map_or_else(
+        || fail(format!("`{number}` is not a number from 1 to {}", most / times)),
+        Ok,
+    )
 }

@@ -1,21 +1,137 @@
 //! The statements of a sheet: how they are written. Each is a keyword, a title, clauses in any
-//! order, and a block:
-//!
-//! ```text
-//! earn   "title" on ACTIVITY [when CONDITION] [into WALLET] [at most N per PERIOD] { units }
-//! tier   "title" { condition }
-//! reward "name"  costs N [WALLET] [when CONDITION] { what it gives }
-//! ```
+//! order, and a block. [`STATEMENTS`] and [`CLAUSES`] are the whole grammar: the reader follows
+//! them, and the reference is written from them.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
-use rhai::{
-    Dynamic, Engine, EvalAltResult, EvalContext, Expression, ImmutableString, LexError, ParseError,
-    Position,
-};
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, LexError, ParseError, Position, Token};
 
-use crate::facts::{MemberFacts, wallet};
-use crate::mistake::{did_you_mean, plain_types};
+use crate::mistake::did_you_mean;
+use crate::vocabulary::Kind;
+
+/// What a statement lays down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StatementKind {
+    Earn,
+    Task,
+    Contest,
+    Tier,
+    Reward,
+    Benefit,
+}
+
+/// One kind of statement.
+pub(crate) struct Statement {
+    pub(crate) kind: StatementKind,
+    pub(crate) keyword: &'static str,
+    /// Clauses that it needs: of each list one.
+    pub(crate) needs: &'static [&'static [&'static str]],
+    pub(crate) may_have: &'static [&'static str],
+    /// The facts that its rules see.
+    pub(crate) facts: &'static [&'static str],
+    /// The outcomes that its block may have.
+    pub(crate) outcomes: &'static [&'static str],
+    /// What the value of its block is.
+    pub(crate) gives: Kind,
+    pub(crate) says: &'static str,
+    pub(crate) example: &'static str,
+}
+
+/// One clause.
+pub(crate) struct Clause {
+    pub(crate) word: &'static str,
+    pub(crate) form: &'static str,
+    pub(crate) says: &'static str,
+}
+
+const DAYS: [&str; 3] = ["from", "until", "during"];
+
+/// All statements.
+pub(crate) static STATEMENTS: [Statement; 6] = [
+    Statement {
+        kind: StatementKind::Earn,
+        keyword: "earn",
+        needs: &[&["on"]],
+        may_have: &["when", "into", "at", DAYS[0], DAYS[1], DAYS[2]],
+        facts: &["member", "order", "activity", "now", "points"],
+        outcomes: &["award", "grant", "revoke", "tag", "untag", "voucher", "refer"],
+        gives: Kind::Number,
+        says: "What an activity pays. All earn rules of the activity are asked in their order, and each that applies pays.",
+        example: "earn \"Breakfast on weekends\" on purchase when now.weekend && now.hour < 11 { 15 }",
+    },
+    Statement {
+        kind: StatementKind::Task,
+        keyword: "task",
+        needs: &[&["on"], &["goal", "streak"]],
+        may_have: &["when", "counting", "into", "at", DAYS[0], DAYS[1], DAYS[2]],
+        facts: &["member", "order", "activity", "now"],
+        outcomes: &["award", "grant", "revoke", "tag", "untag", "voucher", "refer"],
+        gives: Kind::Number,
+        says: "A goal with progress. Each activity that meets its condition counts; completing it pays, and the next round begins.",
+        example: "task \"Five visits in a week\" on purchase goal 5 within 7 days { award(50); grant(\"Regular\", 30.days) }",
+    },
+    Statement {
+        kind: StatementKind::Contest,
+        keyword: "contest",
+        needs: &[&["on"]],
+        may_have: &["when", "at", DAYS[0], DAYS[1], DAYS[2]],
+        facts: &["member", "order", "activity", "now"],
+        outcomes: &[],
+        gives: Kind::Number,
+        says: "A score that is compared with other members' on a leaderboard. The block says by how much the score grows.",
+        example: "contest \"Most cups in July\" on purchase from 2026-07-01 until 2026-07-31 { order.quantity(\"coffee\") }",
+    },
+    Statement {
+        kind: StatementKind::Tier,
+        keyword: "tier",
+        needs: &[],
+        may_have: &[],
+        facts: &["member", "now"],
+        outcomes: &[],
+        gives: Kind::Flag,
+        says: "A tier, the lowest first. The last one whose condition holds is the member's.",
+        example: "tier \"Silver\" { wallet(\"status\") >= 500 }",
+    },
+    Statement {
+        kind: StatementKind::Reward,
+        keyword: "reward",
+        needs: &[&["costs"]],
+        may_have: &["when", "at", "stock", DAYS[0], DAYS[1], DAYS[2]],
+        facts: &["member", "order", "now", "units"],
+        outcomes: &["grant", "revoke", "tag", "untag", "voucher"],
+        gives: Kind::Gift,
+        says: "What units buy.",
+        example: "reward \"five-off\" costs 400 when order.total >= 20.00 at most 1 per week { discount(5.00) }",
+    },
+    Statement {
+        kind: StatementKind::Benefit,
+        keyword: "benefit",
+        needs: &[],
+        may_have: &["when", DAYS[0], DAYS[1], DAYS[2]],
+        facts: &["member", "order", "now"],
+        outcomes: &[],
+        gives: Kind::Gift,
+        says: "What a member has by standing, and does not pay for.",
+        example: "benefit \"Free delivery\" when member.tier == \"Gold\" { free_shipping() }",
+    },
+];
+
+/// All clauses, in the order in which they are best read.
+pub(crate) static CLAUSES: [Clause; 12] = [
+    Clause { word: "on", form: "on purchase", says: "the activity that it is about; the manifest lists them" },
+    Clause { word: "when", form: "when CONDITION", says: "applies only where the condition holds" },
+    Clause { word: "counting", form: "counting order.quantity(\"coffee\")", says: "how much one activity counts; 1 if not said" },
+    Clause { word: "goal", form: "goal 5 within 7 days", says: "complete when so much has been counted, in all or within so many days" },
+    Clause { word: "streak", form: "streak 3 months", says: "complete after at least one activity in each of so many days, weeks or months in a row" },
+    Clause { word: "costs", form: "costs 100 to 5_000 points", says: "how many units it costs, or from how many to how many the member may choose (`units`), and from which wallet" },
+    Clause { word: "into", form: "into stamps", says: "the wallet that is paid into; the main one if not said" },
+    Clause { word: "at", form: "at most 2 per week", says: "how often for one member: per day, week, month or year, or `at most 1 ever`" },
+    Clause { word: "stock", form: "stock 20", says: "how many there are for all members together" },
+    Clause { word: "from", form: "from 2026-06-01", says: "the first day" },
+    Clause { word: "until", form: "until 2026-08-31", says: "the last day, included" },
+    Clause { word: "during", form: "during summer", says: "a campaign of the manifest, with its days and its budget" },
+];
 
 /// What one input of a parsed statement stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,38 +139,47 @@ pub(crate) enum Role {
     Title,
     On,
     When,
+    Counting,
+    Goal,
+    Within,
+    WithinUnit,
+    Streak,
+    StreakPeriod,
     Into,
     Most,
     Per,
     Costs,
+    CostsMost,
     CostsWallet,
+    Stock,
+    /// Year, month, day.
+    From(usize),
+    Until(usize),
+    During,
     Body,
 }
 
-/// The clauses that a statement can have, each by its first word.
-pub(crate) struct Statement {
-    pub(crate) keyword: &'static str,
-    needs: &'static [&'static str],
-    may_have: &'static [&'static str],
-}
-
-pub(crate) const EARN: Statement =
-    Statement { keyword: "earn", needs: &["on"], may_have: &["when", "into", "at"] };
-pub(crate) const TIER: Statement = Statement { keyword: "tier", needs: &[], may_have: &[] };
-pub(crate) const REWARD: Statement =
-    Statement { keyword: "reward", needs: &["costs"], may_have: &["when"] };
-
 /// How the engine spells the end of a text.
 const END: &str = "{EOF}";
+
+/// A symbol that the clause at hand still wants.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    /// This very word.
+    Word(&'static str),
+    /// An input of the engine's kind.
+    Input(&'static str, Role),
+    /// A name, with or without quotes.
+    Name(Role),
+}
 
 /// How far a statement has been read. It stays with the statement, so that the sheet knows what
 /// each of its inputs stands for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reading {
     pub(crate) roles: Vec<Role>,
-    clauses: Vec<String>,
-    /// Symbols that the clause at hand still wants.
-    wanted: VecDeque<(&'static str, Option<Role>)>,
+    clauses: Vec<&'static str>,
+    wanted: VecDeque<Wanted>,
     done: bool,
 }
 
@@ -68,141 +193,234 @@ impl Reading {
             return Ok(None);
         }
         if self.roles.is_empty() {
-            self.wanted.push_back(("$string$", Some(Role::Title)));
+            self.wanted.push_back(Wanted::Input("$string$", Role::Title));
         } else if self.wanted.is_empty() {
             self.clause(statement, found)?;
         }
-        let Some((symbol, role)) = self.wanted.pop_front() else { return Ok(None) };
+        let Some(wanted) = self.wanted.pop_front() else { return Ok(None) };
+        let (symbol, role) = match wanted {
+            Wanted::Word(word) => (word, None),
+            Wanted::Input(symbol, role) => (symbol, Some(role)),
+            Wanted::Name(role) if found.starts_with('"') => ("$string$", Some(role)),
+            Wanted::Name(role) if is_word(found) && !is_reserved(found) => ("$ident$", Some(role)),
+            Wanted::Name(_) => {
+                let message = if is_word(found) {
+                    format!("`{found}` is a word of the language; as a name it is written \"{found}\"")
+                } else {
+                    format!("a name is missing before {}", say_found(found))
+                };
+                return Err(mistake(found, message));
+            }
+        };
+        if role == Some(Role::Body) {
+            self.done = true;
+        }
         self.roles.extend(role);
         Ok(Some(symbol.into()))
     }
 
-    /// Begins the clause that the next word opens.
+    /// Begins the clause that the next word opens, or goes on with one that may have more.
     fn clause(&mut self, statement: &Statement, found: &str) -> Result<(), ParseError> {
-        let open_cap = self.roles.last() == Some(&Role::Most);
-        let wanted: &[(&str, Option<Role>)] = match found {
+        use Wanted::{Input, Name, Word};
+        let last = self.roles.last().copied();
+        let goes_on: Option<&[Wanted]> = match (last, found) {
             // How often it may pay: `at most 3 per week`, `at most 1 ever`.
-            "per" if open_cap => &[("per", None), ("$ident$", Some(Role::Per))],
-            "ever" if open_cap => &[("$ident$", Some(Role::Per))],
-            _ if open_cap => {
+            (Some(Role::Most), "per") => Some(&[Word("per"), Input("$ident$", Role::Per)]),
+            (Some(Role::Most), "ever") => Some(&[Input("$ident$", Role::Per)]),
+            (Some(Role::Most), _) => {
                 return Err(mistake(
                     found,
-                    format!("`per day`, `per week` or the like is missing before `{found}`"),
+                    format!("`per day`, `per week` or the like is missing before {}", say_found(found)),
                 ));
             }
+            (Some(Role::Goal), "within") => Some(&[Word("within"), Input("$int$", Role::Within)]),
+            // `7 days` and `7.days` are the same.
+            (Some(Role::Within | Role::Streak), ".") => Some(&[Word(".")]),
+            (Some(Role::Within), _) => Some(&[Input("$ident$", Role::WithinUnit)]),
+            (Some(Role::Streak), _) => Some(&[Input("$ident$", Role::StreakPeriod)]),
+            (Some(Role::Costs), "to") => Some(&[Word("to"), Input("$int$", Role::CostsMost)]),
+            (Some(Role::Costs | Role::CostsMost), word)
+                if word.starts_with('"') || (is_word(word) && !self.opens(statement, word)) =>
+            {
+                Some(&[Name(Role::CostsWallet)])
+            }
+            _ => None,
+        };
+        if let Some(wanted) = goes_on {
+            self.wanted.extend(wanted);
+            return Ok(());
+        }
+        let wanted: &[Wanted] = match found {
             "{" => {
-                if let Some(missing) = statement
-                    .needs
-                    .iter()
-                    .find(|clause| !self.clauses.iter().any(|had| had == *clause))
-                {
-                    return Err(mistake(found, format!("`{missing}` is missing before `{{`")));
-                }
-                self.done = true;
-                &[("$block$", Some(Role::Body))]
+                self.check_needs(statement)?;
+                &[Input("$block$", Role::Body)]
             }
-            clause if statement.needs.contains(&clause) || statement.may_have.contains(&clause) => {
-                if self.clauses.iter().any(|had| had == clause) {
-                    return Err(mistake(found, format!("`{clause}` stands here twice")));
+            word => {
+                let Some(clause) = CLAUSES.iter().find(|clause| clause.word == word) else {
+                    return Err(mistake(found, self.expected(statement, word)));
+                };
+                if self.clauses.contains(&clause.word) {
+                    return Err(mistake(found, format!("`{word}` stands here twice")));
                 }
-                self.clauses.push(clause.to_owned());
-                match clause {
-                    "on" => &[("on", None), ("$ident$", Some(Role::On))],
-                    "when" => &[("when", None), ("$expr$", Some(Role::When))],
-                    "into" => &[("into", None), ("$ident$", Some(Role::Into))],
-                    "at" => &[("at", None), ("most", None), ("$int$", Some(Role::Most))],
-                    _ => &[("costs", None), ("$int$", Some(Role::Costs))],
+                if !may_stand(statement, clause.word) {
+                    return Err(mistake(
+                        found,
+                        format!("`{word}` has no meaning in `{}`: {}", statement.keyword, self.expected(statement, word)),
+                    ));
+                }
+                self.clauses.push(clause.word);
+                match clause.word {
+                    "on" => &[Word("on"), Name(Role::On)],
+                    "when" => &[Word("when"), Input("$expr$", Role::When)],
+                    "counting" => &[Word("counting"), Input("$expr$", Role::Counting)],
+                    "goal" => &[Word("goal"), Input("$int$", Role::Goal)],
+                    "streak" => &[Word("streak"), Input("$int$", Role::Streak)],
+                    "into" => &[Word("into"), Name(Role::Into)],
+                    "at" => &[Word("at"), Word("most"), Input("$int$", Role::Most)],
+                    "costs" => &[Word("costs"), Input("$int$", Role::Costs)],
+                    "stock" => &[Word("stock"), Input("$int$", Role::Stock)],
+                    "during" => &[Word("during"), Name(Role::During)],
+                    "from" => &[
+                        Word("from"),
+                        Input("$int$", Role::From(0)),
+                        Word("-"),
+                        Input("$int$", Role::From(1)),
+                        Word("-"),
+                        Input("$int$", Role::From(2)),
+                    ],
+                    _ => &[
+                        Word("until"),
+                        Input("$int$", Role::Until(0)),
+                        Word("-"),
+                        Input("$int$", Role::Until(1)),
+                        Word("-"),
+                        Input("$int$", Role::Until(2)),
+                    ],
                 }
             }
-            // The wallet that pays may follow the number.
-            word if self.roles.last() == Some(&Role::Costs) && is_word(word) => {
-                &[("$ident$", Some(Role::CostsWallet))]
-            }
-            word => return Err(mistake(found, self.expected(statement, word))),
         };
         self.wanted.extend(wanted);
         Ok(())
     }
 
+    /// Whether the word opens a clause of this statement that is not there yet.
+    fn opens(&self, statement: &Statement, word: &str) -> bool {
+        may_stand(statement, word) && !self.clauses.contains(&word)
+    }
+
+    fn check_needs(&self, statement: &Statement) -> Result<(), ParseError> {
+        let had = |clause: &&str| self.clauses.contains(clause);
+        match statement.needs.iter().find(|one_of| !one_of.iter().any(had)) {
+            None => Ok(()),
+            Some(missing) => {
+                let list: Vec<String> = missing.iter().map(|clause| format!("`{clause}`")).collect();
+                Err(mistake("{", format!("{} is missing before `{{`", list.join(" or "))))
+            }
+        }
+    }
+
     fn expected(&self, statement: &Statement, found: &str) -> String {
-        let open: Vec<&str> = statement
-            .needs
-            .iter()
+        // Of two that stand for each other, one is enough.
+        let had = |clause: &&str| self.clauses.contains(clause);
+        let needs = statement.needs.iter().filter(|one_of| !one_of.iter().any(had));
+        let open: Vec<&str> = needs
+            .flat_map(|one_of| one_of.iter())
             .chain(statement.may_have)
             .copied()
-            .filter(|clause| !self.clauses.iter().any(|had| had == clause))
+            .filter(|clause| !had(clause))
             .collect();
-        let list: Vec<String> = open
-            .iter()
-            .map(
-                |clause| {
-                    if *clause == "at" { "`at most`".to_owned() } else { format!("`{clause}`") }
-                },
-            )
-            .chain(["`{`".to_owned()])
-            .collect();
-        let found_text =
-            if found == END { "the end of the sheet".to_owned() } else { format!("`{found}`") };
-        format!("expected {}, found {found_text}{}", list.join(" or "), did_you_mean(found, open))
+        let say = |clause: &&str| {
+            if *clause == "at" { "`at most`".to_owned() } else { format!("`{clause}`") }
+        };
+        let list: Vec<String> = open.iter().map(say).chain(["`{`".to_owned()]).collect();
+        let hint = match found {
+            "-" => "; a name with `-` in it is written in double quotes".to_owned(),
+            "and" => "; write `&&` for it".to_owned(),
+            "or" => "; write `||` for it".to_owned(),
+            "=" => "; equal is written `==`".to_owned(),
+            _ => did_you_mean(found, open),
+        };
+        format!("expected {}, found {}{hint}", list.join(" or "), say_found(found))
     }
 }
 
+fn may_stand(statement: &Statement, clause: &str) -> bool {
+    statement.needs.iter().any(|one_of| one_of.contains(&clause))
+        || statement.may_have.contains(&clause)
+}
+
+fn say_found(found: &str) -> String {
+    if found == END { "the end of the sheet".to_owned() } else { format!("`{found}`") }
+}
+
 fn is_word(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn is_reserved(word: &str) -> bool {
+    is_keyword(word) || Token::lookup_symbol_from_syntax(word).is_some()
+}
+
+fn is_keyword(word: &str) -> bool {
+    STATEMENTS.iter().any(|statement| statement.keyword == word)
 }
 
 fn mistake(found: &str, message: String) -> ParseError {
     LexError::ImproperSymbol(found.to_owned(), message).into_err(Position::NONE)
 }
 
-/// Teaches an engine one kind of statement. The statement is only read: the sheet takes it apart,
-/// and its parts are run one by one.
-pub(crate) fn register_statement(engine: &mut Engine, statement: &'static Statement) {
-    engine.register_custom_syntax_with_state_raw(
-        statement.keyword,
-        move |_, found, state: &mut Dynamic| {
-            if state.is_unit() {
-                *state = Dynamic::from(Reading::default());
-            }
-            match state.write_lock::<Reading>() {
-                Some(mut reading) => reading.next(statement, found),
-                None => Err(mistake(found, "the statement cannot be read".to_owned())),
-            }
-        },
-        false,
-        move |_, _, _| {
-            let message = format!("`{}` stands by itself, not inside a block", statement.keyword);
-            Err(Box::new(EvalAltResult::ErrorRuntime(message.into(), Position::NONE)))
-        },
-    );
+/// The name under which the engine knows a statement's keyword. It is another than the keyword, so
+/// that the keyword is free to be a name after a dot: `member.tier`.
+pub(crate) fn inner_name(keyword: &str) -> String {
+    format!("{keyword}{INNER}")
 }
 
-/// Teaches an engine `wallet("points")`. It is syntax and not a function because a function of the
-/// engine cannot see which member is asked about.
-pub(crate) fn register_wallet(engine: &mut Engine) -> Result<(), ParseError> {
-    engine.register_custom_syntax(
-        ["wallet", "(", "$expr$", ")"],
-        false,
-        |context: &mut EvalContext, inputs: &[Expression]| {
-            let Some(input) = inputs.first() else { return Ok(Dynamic::UNIT) };
-            let position = input.position();
-            let at = |mut error: Box<EvalAltResult>| {
-                error.set_position(position);
-                error
-            };
-            let name = context.eval_expression_tree(input)?;
-            let name = name.into_immutable_string().map_err(|found| {
-                let message =
-                    format!("`wallet` wants a name in double quotes, not {}", plain_types(found));
-                at(Box::new(EvalAltResult::ErrorRuntime(message.into(), Position::NONE)))
-            })?;
-            let member = context.scope().get_value::<MemberFacts>("member").ok_or_else(|| {
-                let message = "there is no member here; ask for the wallet in the rule itself";
-                at(Box::new(EvalAltResult::ErrorRuntime(message.into(), Position::NONE)))
-            })?;
-            wallet(&member, &name).map(Dynamic::from).map_err(at)
-        },
-    )?;
-    Ok(())
+const INNER: &str = "_statement";
+
+thread_local! {
+    /// Whether the token before was a dot.
+    static AFTER_DOT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Said before a text is read: the one before may have ended with a dot.
+pub(crate) fn begin() {
+    AFTER_DOT.set(false);
+}
+
+/// Teaches an engine every statement. A statement is only read: the sheet takes it apart, and its
+/// parts are run one by one.
+pub(crate) fn register(engine: &mut Engine) {
+    for statement in &STATEMENTS {
+        engine.register_custom_syntax_with_state_raw(
+            inner_name(statement.keyword),
+            move |_, found, state: &mut Dynamic| {
+                if state.is_unit() {
+                    *state = Dynamic::from(Reading::default());
+                }
+                match state.write_lock::<Reading>() {
+                    Some(mut reading) => reading.next(statement, found),
+                    None => Err(mistake(found, "the statement cannot be read".to_owned())),
+                }
+            },
+            false,
+            move |_, _, _| {
+                let message = format!("`{}` stands by itself, not inside a block", statement.keyword);
+                Err(Box::new(EvalAltResult::ErrorRuntime(message.into(), Position::NONE)))
+            },
+        );
+    }
+    #[expect(deprecated, reason = "it is not deprecated, but marked as apt to change")]
+    engine.on_parse_token(|token, _, _| {
+        let token = match token {
+            Token::Identifier(word) if !AFTER_DOT.get() && is_keyword(&word) => {
+                Token::Identifier(Box::new(inner_name(&word).into()))
+            }
+            // Whoever writes the inner name does not mean the statement.
+            Token::Custom(word) if word.ends_with(INNER) => Token::Reserved(word),
+            token => token,
+        };
+        AFTER_DOT.set(matches!(token, Token::Period | Token::Elvis));
+        token
+    });
 }

@@ -6,26 +6,64 @@
 //!
 //! This is the only crate that knows Rhai, and `engine` the only module that builds an engine.
 
-/// A merchant's rules, whole and checked, and what they decide.
+/// A merchant's rules, whole and checked.
 mod bundle;
+/// What can be proven wrong with a sheet before it runs.
+mod check;
+/// What of the rules the specs have shown.
+mod coverage;
+/// What a rule does besides giving a value.
+mod desk;
 /// The sandbox: the only place where an engine is built.
 mod engine;
-/// What a rule can see.
+/// What a rule can see, as values of the engine.
 mod facts;
 /// The statements of a sheet: how they are written.
 mod grammar;
+/// What an activity brings.
+mod judge;
 /// `merchant.toml`.
 mod manifest;
 /// What can be wrong with a rule, and where.
 mod mistake;
-/// A sheet as a list of typed rules.
+/// What a member can have.
+mod offer;
+/// Whether a condition can hold at all.
+mod range;
+/// The reference of the language.
+mod reference;
+/// Running rules.
+mod run;
+/// Sheets as a list of typed rules.
 mod sheet;
 /// The files of a bundle and their hash.
 mod source;
+/// Specs: what the merchant expects of its rules.
+mod spec;
+/// What is told from outside: an activity, an order.
+mod told;
+/// Why an activity brought what it brought.
+mod trace;
+/// The verbs: rules and ledger together.
+mod verbs;
+/// Every word that a rule can use.
+mod vocabulary;
+/// Expressions in the words of the sheet.
+mod words;
 
 #[cfg(test)]
 mod tests;
 
-pub use bundle::{Bundle, Offer, RewardRule};
-pub use mistake::{BundleRejection, Mistake, RuleFailure, did_you_mean};
+pub use bundle::Bundle;
+pub use coverage::{Coverage, RuleCoverage};
+pub use facts::BIRTHDAY;
+pub use judge::Verdict;
+pub use mistake::{BundleRejection, Mistake, RuleFailure, Severity, did_you_mean};
+pub use offer::{Benefit, Eligible, Offer};
+pub use reference::reference;
+pub use sheet::Costs;
 pub use source::{BundleHash, Sources};
+pub use spec::{Difference, SpecOutcome, SpecReport, say as say_value};
+pub use told::{ActivityBody, Amount, At, Object, OrderBody, Wrong, WrongReason, escape};
+pub use trace::TraceLine;
+pub use verbs::{FRIEND, REFERRAL, Redemption, Refused};

@@ -1,17 +1,22 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use iso_currency::Currency;
 use ledger::activity::PURCHASE;
-use ledger::programme::{ActivityPolicy, FieldKind};
-use ledger::{Expiry, MerchantId, Programme, WalletName, WalletPolicy};
+use ledger::programme::{
+    ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, TierPolicy,
+};
+use ledger::{Expiry, MerchantId, Programme, Units, WalletName, WalletPolicy};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::mistake::{Mistake, did_you_mean};
 use crate::source::MANIFEST;
+use crate::verbs::{FRIEND, REFERRAL};
+use crate::vocabulary::{Kind, words_of};
 
 /// The wallet meant where none is named, unless the manifest says otherwise.
 const MAIN_WALLET: &str = "points";
@@ -25,8 +30,37 @@ struct Manifest {
     main_wallet: Option<Spanned<String>>,
     wallets: BTreeMap<Spanned<String>, Wallet>,
     #[serde(default)]
-    activities: BTreeMap<String, Activity>,
+    activities: BTreeMap<Spanned<String>, Activity>,
+    #[serde(default)]
+    tiers: Tiers,
+    #[serde(default)]
+    holidays: BTreeMap<Spanned<String>, String>,
+    #[serde(default)]
+    campaigns: BTreeMap<Spanned<String>, CampaignTerms>,
+    #[serde(default)]
+    pools: BTreeMap<String, PoolTerms>,
 }
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, expecting = "the policy of the tiers")]
+struct Tiers {
+    downgrade: Option<Spanned<String>>,
+    grace_days: Option<Spanned<i64>>,
+    keep: Option<Spanned<Expires>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "the settings of a campaign")]
+struct CampaignTerms {
+    from: Option<Spanned<toml::value::Datetime>>,
+    until: Option<Spanned<toml::value::Datetime>>,
+    budget: Option<Spanned<i64>>,
+}
+
+/// A pool of codes. The codes are imported, and not written down where everyone can read them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a pool, which has no settings")]
+struct PoolTerms {}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "the settings of a wallet")]
@@ -55,7 +89,7 @@ struct Expires {
 #[serde(deny_unknown_fields, expecting = "the settings of an activity")]
 struct Activity {
     #[serde(default)]
-    fields: BTreeMap<String, FieldKind>,
+    fields: BTreeMap<Spanned<String>, FieldKind>,
 }
 
 const fn yes() -> bool {
@@ -95,14 +129,8 @@ impl Expires {
 
 /// Reads the manifest into the merchant's policy.
 pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<Mistake>> {
-    let manifest: Manifest = toml::from_str(text).map_err(|error| {
-        let message = error.message().replace('\n', " ");
-        let mistake = match error.span() {
-            Some(span) => Mistake::at_byte(MANIFEST, text, span.start, message),
-            None => Mistake::of_file(MANIFEST, message),
-        };
-        vec![mistake]
-    })?;
+    let manifest: Manifest =
+        toml::from_str(text).map_err(|error| vec![Mistake::of_toml(MANIFEST, text, &error)])?;
 
     let mut mistakes = Vec::new();
     let mut wrong = |span: Range<usize>, message: String| {
@@ -203,12 +231,49 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
         );
     }
 
-    let mut activities: BTreeMap<String, ActivityPolicy> = manifest
-        .activities
-        .into_iter()
-        .map(|(name, activity)| (name, ActivityPolicy { fields: activity.fields }))
-        .collect();
+    let mut activities: BTreeMap<String, ActivityPolicy> = BTreeMap::new();
+    for (name, activity) in manifest.activities {
+        let mut fields = BTreeMap::new();
+        for (field, kind) in activity.fields {
+            if words_of(&Kind::Activity).any(|word| word.name == field.get_ref()) {
+                let message = format!(
+                    "every activity has a `{0}`; a field of that name could not be seen",
+                    field.get_ref()
+                );
+                wrong(field.span(), message);
+            }
+            fields.insert(field.into_inner(), kind);
+        }
+        activities.insert(name.into_inner(), ActivityPolicy { fields });
+    }
     activities.entry(PURCHASE.to_owned()).or_default();
+    if let Some(referral) = activities.get_mut(REFERRAL) {
+        referral.fields.insert(FRIEND.to_owned(), FieldKind::Text);
+    }
+
+    let tiers = tiers(&manifest.tiers, &mut wrong);
+    let mut holidays = Holidays::default();
+    for (day, name) in manifest.holidays {
+        let text = day.get_ref();
+        // A year that has a 29 February, so that it can be a holiday.
+        let every_year = NaiveDate::parse_from_str(&format!("2000-{text}"), "%Y-%m-%d");
+        match (text.parse::<NaiveDate>(), every_year) {
+            (Ok(date), _) => {
+                holidays.once.insert(date, name);
+            }
+            (_, Ok(date)) if text.len() == 5 => {
+                holidays.every_year.insert((date.month(), date.day()), name);
+            }
+            _ => wrong(
+                day.span(),
+                format!("`{text}` is no day; write \"12-25\" for every year, or \"2026-04-06\" for one"),
+            ),
+        }
+    }
+    let mut campaigns = BTreeMap::new();
+    for (name, terms) in manifest.campaigns {
+        campaigns.insert(name.get_ref().clone(), campaign(&name, &terms, &mut wrong));
+    }
 
     match (currency, time_zone, main) {
         (Some(currency), Ok(time_zone), Some(main_wallet)) if mistakes.is_empty() => {
@@ -220,8 +285,83 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
                 main_wallet,
                 wallets,
                 activities,
+                tiers,
+                holidays,
+                campaigns,
+                pools: manifest.pools.into_keys().collect(),
             })
         }
         _ => Err(mistakes),
     }
+}
+
+fn tiers(tiers: &Tiers, wrong: &mut impl FnMut(Range<usize>, String)) -> TierPolicy {
+    const WORDS: [(&str, Downgrade); 3] =
+        [("full", Downgrade::Full), ("one step", Downgrade::OneStep), ("never", Downgrade::Never)];
+    let mut policy = TierPolicy::default();
+    if let Some(word) = &tiers.downgrade {
+        match WORDS.iter().find(|(known, _)| known == word.get_ref()) {
+            Some((_, downgrade)) => policy.downgrade = *downgrade,
+            None => {
+                let hint = did_you_mean(word.get_ref(), WORDS.iter().map(|(word, _)| *word));
+                let list = WORDS.map(|(word, _)| format!("\"{word}\"")).join(", ");
+                wrong(word.span(), format!("`{}` is no way to fall{hint}; there are {list}", word.get_ref()));
+            }
+        }
+    }
+    if let Some(days) = &tiers.grace_days {
+        match u32::try_from(*days.get_ref()).ok().filter(|days| *days <= 3660) {
+            Some(days) => policy.grace_days = days,
+            None => wrong(
+                days.span(),
+                format!("`{}` is not a number of days from 0 to 3660", days.get_ref()),
+            ),
+        }
+    }
+    if let Some(keep) = &tiers.keep {
+        match keep.get_ref().terms() {
+            Ok(terms) => policy.keep = Some(terms),
+            Err(message) => wrong(keep.span(), format!("`keep`: {message}")),
+        }
+    }
+    if let Some(word) = &tiers.downgrade
+        && policy.downgrade == Downgrade::OneStep
+        && policy.grace_days == 0
+        && policy.keep.is_none()
+    {
+        let message = "one step at a time needs `grace_days` or `keep` between the steps: without, a member falls all of them at once";
+        wrong(word.span(), message.to_owned());
+    }
+    policy
+}
+
+fn campaign(
+    name: &Spanned<String>,
+    terms: &CampaignTerms,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> Campaign {
+    let mut day = |day: &Option<Spanned<toml::value::Datetime>>| {
+        let day = day.as_ref()?;
+        let date = day.get_ref().date.filter(|_| day.get_ref().time.is_none()).and_then(|date| {
+            NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into())
+        });
+        if date.is_none() {
+            wrong(day.span(), format!("`{}` is no day; write it as 2026-08-31", day.get_ref()));
+        }
+        date
+    };
+    let days = DaySpan { from: day(&terms.from), until: day(&terms.until) };
+    if let (Some(from), Some(until)) = (days.from, days.until)
+        && until < from
+    {
+        wrong(name.span(), format!("campaign `{}` ends before it begins", name.get_ref()));
+    }
+    let budget = terms.budget.as_ref().and_then(|budget| {
+        let units = Units::new(*budget.get_ref()).ok();
+        if units.is_none() {
+            wrong(budget.span(), format!("`{}` is no number of units", budget.get_ref()));
+        }
+        units
+    });
+    Campaign { days, budget }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
-use crate::facts::VOCABULARY;
+use crate::vocabulary::FACTS;
 
 /// Something wrong in a merchant's file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,15 +13,31 @@ pub struct Mistake {
     pub place: Option<(usize, usize)>,
     /// What is wrong, and what would mend it.
     pub message: String,
+    /// Whether it stands in the way.
+    pub severity: Severity,
+}
+
+/// Whether a mistake stands in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The bundle cannot be used.
+    Error,
+    /// It can be used, and is likely not what was meant.
+    Warning,
 }
 
 impl Mistake {
     pub(crate) fn of_file(file: &str, message: String) -> Mistake {
-        Mistake { file: file.to_owned(), place: None, message }
+        Mistake { file: file.to_owned(), place: None, message, severity: Severity::Error }
     }
 
     pub(crate) fn at(file: &str, position: Position, message: String) -> Mistake {
-        Mistake { file: file.to_owned(), place: place(position), message }
+        let place = place(position);
+        Mistake { file: file.to_owned(), place, message, severity: Severity::Error }
+    }
+
+    pub(crate) fn warning(file: &str, position: Position, message: String) -> Mistake {
+        Mistake { severity: Severity::Warning, ..Mistake::at(file, position, message) }
     }
 
     /// A mistake at a byte of a text.
@@ -29,11 +45,60 @@ impl Mistake {
         let before = text.get(..byte).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-        Mistake { file: file.to_owned(), place: Some((line, column)), message }
+        let place = Some((line, column));
+        Mistake { file: file.to_owned(), place, message, severity: Severity::Error }
     }
 
-    pub(crate) fn of_parse_error(file: &str, error: &ParseError) -> Mistake {
-        Mistake::at(file, error.position(), say_parse_error(error.err_type()))
+    /// A file that is no TOML, or not the TOML that is wanted.
+    pub(crate) fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> Mistake {
+        let message = error.message().replace('\n', " ");
+        match error.span() {
+            Some(span) => Mistake::at_byte(file, text, span.start, message),
+            None => Mistake::of_file(file, message),
+        }
+    }
+
+    pub(crate) fn of_parse_error(file: &str, text: &str, error: &ParseError) -> Mistake {
+        let mistake = Mistake::at(file, error.position(), say_parse_error(error.err_type()));
+        let found = mistake.place.and_then(|place| word_at(text, place));
+        match found {
+            Some(found) if mistake.is_about_the_end() => {
+                Mistake { message: format!("{} before `{found}`", mistake.message), ..mistake }
+            }
+            _ => mistake,
+        }
+    }
+
+    fn is_about_the_end(&self) -> bool {
+        self.message == UNFINISHED
+    }
+}
+
+/// What is said where a statement of a block does not end.
+const UNFINISHED: &str = "`;` or `}` is missing";
+
+/// The word, or the sign, at a place of a text.
+pub(crate) fn word_at(text: &str, (line, column): (usize, usize)) -> Option<String> {
+    let line = text.lines().nth(line.checked_sub(1)?)?;
+    let rest: Vec<char> = line.chars().skip(column.checked_sub(1)?).collect();
+    let first = *rest.first()?;
+    let is_part = |c: &char| c.is_alphanumeric() || *c == '_';
+    Some(if first == '"' {
+        let inside = rest.iter().skip(1).take_while(|c| **c != '"').count();
+        rest.iter().take(inside + 2).collect()
+    } else if is_part(&first) {
+        rest.iter().take_while(|c| is_part(c)).collect()
+    } else {
+        first.to_string()
+    })
+}
+
+impl Mistake {
+    /// How many characters of the line are to blame, for carets under them.
+    #[must_use]
+    pub fn length(&self, text: &str) -> usize {
+        let word = self.place.and_then(|place| word_at(text, place));
+        word.map_or(1, |word| word.chars().count())
     }
 }
 
@@ -56,14 +121,15 @@ impl fmt::Display for Mistake {
 pub struct BundleRejection {
     /// Whose rules they are.
     pub merchant: String,
-    /// What is wrong, at least one.
+    /// What is wrong, at least one error; what is likely wrong beside.
     pub mistakes: Vec<Mistake>,
 }
 
 impl fmt::Display for BundleRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the rules of `{}` cannot be used", self.merchant)?;
-        self.mistakes.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+        let errors = self.mistakes.iter().filter(|mistake| mistake.severity == Severity::Error);
+        { errors }.try_for_each(|mistake| write!(f, "\n  {mistake}"))
     }
 }
 
@@ -115,24 +181,41 @@ fn innermost(error: &EvalAltResult) -> &EvalAltResult {
 /// Rhai's words for what went wrong while reading, put to a person who is no programmer.
 fn say_parse_error(error: &ParseErrorType) -> String {
     match error {
+        ParseErrorType::FnDuplicatedDefinition(name, _) => {
+            format!("there is a function `{name}` already")
+        }
         ParseErrorType::UnexpectedEOF => "the sheet ends in the middle of a statement".to_owned(),
         ParseErrorType::VariableUndefined(name) => format!("`{name}` is not known here"),
+        // Between two statements of a block; most often a `}` or an operator was forgotten.
+        ParseErrorType::MissingToken(token, wanted) if token == ";" && wanted.contains("terminate") => {
+            UNFINISHED.to_owned()
+        }
         ParseErrorType::MissingToken(token, wanted) if wanted.is_empty() => {
             format!("`{token}` is missing")
         }
         ParseErrorType::MissingToken(token, wanted) => format!("`{token}` is missing {wanted}"),
         ParseErrorType::MissingSymbol(message) => say_symbol(message),
-        ParseErrorType::Reserved(name) => format!("`{name}` is a reserved word"),
+        ParseErrorType::Reserved(name) => say_forbidden(name),
         ParseErrorType::ExprTooDeep => "the expression is nested too deep".to_owned(),
         ParseErrorType::BadInput(LexError::ImproperSymbol(word, message))
             if message.starts_with("reserved keyword") =>
         {
-            format!("`{word}` cannot be used in a sheet")
+            say_forbidden(word)
         }
         ParseErrorType::BadInput(LexError::ImproperSymbol(_, message)) if !message.is_empty() => {
             message.clone()
         }
         other => lower_first(&other.to_string()),
+    }
+}
+
+/// A word of the engine that a sheet has no use for.
+fn say_forbidden(word: &str) -> String {
+    match word {
+        "loop" | "while" | "do" => {
+            format!("`{word}` cannot be used in a sheet; `for` walks through lines, a list or a range")
+        }
+        _ => format!("`{word}` cannot be used in a sheet"),
     }
 }
 
@@ -148,7 +231,7 @@ fn say_symbol(message: &str) -> String {
 fn say_runtime_error(error: &EvalAltResult) -> String {
     match error {
         EvalAltResult::ErrorTooManyOperations(_) => format!(
-            "it does too much: a rule may take {} steps, and a loop may have no end",
+            "it does too much: all rules of an activity may take {} steps together, and a loop may have no end",
             crate::engine::OPERATIONS_MAX
         ),
         EvalAltResult::ErrorStackOverflow(_) => "a function calls itself too often".to_owned(),
@@ -156,7 +239,7 @@ fn say_runtime_error(error: &EvalAltResult) -> String {
             format!("it makes a value that is too large: {}", lower_first(what))
         }
         EvalAltResult::ErrorVariableNotFound(name, _)
-            if VOCABULARY.iter().any(|(fact, _)| fact == name) =>
+            if FACTS.iter().any(|fact| fact.name == name) =>
         {
             format!("`{name}` is not known here; a function sees only what it is given")
         }
@@ -171,6 +254,11 @@ fn say_runtime_error(error: &EvalAltResult) -> String {
             format!("{} is needed here, not {}", plain_types(wanted), plain_types(found))
         }
         EvalAltResult::ErrorRuntime(text, _) => text.to_string(),
+        EvalAltResult::ErrorDotExpr(text, _) if text.starts_with("Unknown property '") => {
+            let asked = text.split('\'').nth(1).unwrap_or_default();
+            let of = text.rsplit('\'').nth(1).map(plain_types).unwrap_or_default();
+            format!("`{asked}` cannot be asked of {of}")
+        }
         other => {
             let text = other.to_string();
             let text = text.split(" (line ").next().unwrap_or(&text);
@@ -192,12 +280,15 @@ pub(crate) fn plain_types(text: &str) -> String {
         ("string", "text"),
         ("decimal", "amount"),
         ("i64", "whole number"),
-        ("rules::facts::OrderFacts", "an order"),
-        ("rules::facts::MemberFacts", "a member"),
-        ("rules::facts::ActivityFacts", "an activity"),
-        ("rules::facts::LineFacts", "a line"),
+        ("rules::facts::OrderFacts", "the order"),
+        ("rules::facts::MemberFacts", "the member"),
+        ("rules::facts::ActivityFacts", "the activity"),
+        ("rules::facts::LinesFacts", "the lines of the order"),
+        ("rules::facts::LineFacts", "a line of the order"),
         ("rules::facts::LocalTime", "a time"),
-        ("ledger::entry::Gives", "a reward"),
+        ("rules::facts::Span", "a span of time"),
+        ("ledger::entry::Gives", "a gift"),
+        ("()", "nothing"),
         ("bool", "yes or no"),
     ] {
         text = text.replace(engine, word);
@@ -217,7 +308,10 @@ fn lower_first(text: &str) -> String {
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     known
         .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(word, known), known))
+        // A capital is no other letter.
+        .map(|known| {
+            (strsim::damerau_levenshtein(&word.to_lowercase(), &known.to_lowercase()), known)
+        })
         .min()
         // A third of the letters may be wrong, at least one.
         .filter(|(distance, known)| *distance <= (known.chars().count() / 3).max(1))

@@ -1,148 +1,223 @@
-//! A sheet as a list of typed rules. Its statements are taken apart once, when it is read; a
+//! Sheets as a list of typed rules. Their statements are taken apart once, when they are read; a
 //! condition and a block are then run by themselves, so that the order, the trace and the caps of
 //! the rules are plain code and not something a script could bend.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use ledger::cap::{Cap, Period};
-use ledger::{Programme, Units, WalletName};
-use rhai::{
-    AST, ASTNode, CustomExpr, Dynamic, EvalAltResult, Expr, Module, ParseErrorType, Position,
-    Scope, Stmt,
-};
+use ledger::programme::DaySpan;
+use ledger::task::Goal;
+use ledger::{Pot, Programme, Units, WalletName};
+use rhai::{AST, CustomExpr, Engine, Expr, Module, ParseErrorType, Position, Scope, Stmt};
 
-use crate::engine::{SheetKind, UNREAD};
-use crate::facts::{VOCABULARY, unknown_wallet};
-use crate::grammar::{EARN, REWARD, Reading, Role, TIER};
-use crate::mistake::{Mistake, RuleFailure, did_you_mean, plain_types};
+use crate::engine::UNREAD;
+use crate::facts::unknown_wallet;
+use crate::grammar::{self, Reading, Role, STATEMENTS, Statement, StatementKind, inner_name};
+use crate::mistake::{Mistake, did_you_mean};
+use crate::vocabulary::FACTS;
 
-/// The first words of all statements, to name the sheet's own where another is used.
-const STATEMENTS: [&str; 3] = [EARN.keyword, TIER.keyword, REWARD.keyword];
-/// The most rules of a sheet. What one activity can cost is this times what one rule can.
-const RULES_MAX: usize = 500;
+/// The most rules of a bundle. What one activity can cost is bounded for all of them together.
+const RULES_MAX: usize = 1000;
+/// The most of what is counted in one task, one stock, one cap.
+const COUNT_MAX: u32 = 1_000_000;
+/// The longest window of a goal, in days.
+const WITHIN_DAYS_MAX: u32 = 3660;
 
 /// A statement taken apart, its words checked against the manifest.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
+    pub(crate) statement: &'static StatementRef,
     pub(crate) title: String,
+    pub(crate) file: Arc<str>,
     /// Where it stands: `earn.rhai:3`.
     pub(crate) source: String,
     pub(crate) position: Position,
     pub(crate) on: Option<String>,
     pub(crate) into: Option<WalletName>,
     pub(crate) cap: Option<Cap>,
-    pub(crate) costs: Option<(Units, WalletName)>,
-    when: Option<AST>,
-    body: AST,
+    pub(crate) days: DaySpan,
+    pub(crate) during: Option<String>,
+    pub(crate) goal: Option<Goal>,
+    pub(crate) costs: Option<Costs>,
+    pub(crate) stock: Option<Units>,
+    pub(crate) when: Option<Expr>,
+    pub(crate) counting: Option<Expr>,
+    pub(crate) body: Expr,
+}
+
+/// A statement of the grammar, for rules to point at.
+pub(crate) type StatementRef = Statement;
+
+impl std::fmt::Debug for Statement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.keyword)
+    }
+}
+
+/// What a reward costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Costs {
+    /// At least.
+    pub least: Units,
+    /// At most. The same as at least where the member has no choice.
+    pub most: Units,
+    /// Paid from which wallet.
+    pub wallet: WalletName,
+}
+
+impl Costs {
+    /// Whether the member chooses how much.
+    #[must_use]
+    pub fn is_chosen(&self) -> bool {
+        self.least < self.most
+    }
 }
 
 impl Rule {
-    /// Whether the rule applies. One without a condition does.
-    pub(crate) fn applies(
-        &self,
-        kind: &SheetKind,
-        scope: &mut Scope<'_>,
-    ) -> Result<bool, RuleFailure> {
-        let Some(when) = &self.when else { return Ok(true) };
-        let found = self.run(kind, when, scope)?;
-        found.as_bool().map_err(|found| {
-            self.failure(kind, format!("a condition is yes or no, not {}", plain_types(found)))
-        })
+    pub(crate) fn kind(&self) -> StatementKind {
+        self.statement.kind
     }
 
-    /// The value of its block.
-    pub(crate) fn value(
-        &self,
-        kind: &SheetKind,
-        scope: &mut Scope<'_>,
-    ) -> Result<Dynamic, RuleFailure> {
-        self.run(kind, &self.body, scope)
+    /// Whether it applies on a day of the merchant's calendar.
+    pub(crate) fn is_on(&self, date: NaiveDate, programme: &Programme) -> bool {
+        let campaign = self.during.as_ref().and_then(|name| programme.campaigns.get(name));
+        self.days.contains(date) && campaign.is_none_or(|campaign| campaign.days.contains(date))
     }
 
-    pub(crate) fn failure(&self, kind: &SheetKind, message: String) -> RuleFailure {
-        RuleFailure::at(kind.file, &self.title, self.position, message)
-    }
-
-    fn run(
-        &self,
-        kind: &SheetKind,
-        ast: &AST,
-        scope: &mut Scope<'_>,
-    ) -> Result<Dynamic, RuleFailure> {
-        let engine = kind.engine().map_err(|error| self.failure(kind, error))?;
-        let depth = scope.len();
-        let found = engine.eval_ast_with_scope::<Dynamic>(scope, ast);
-        scope.rewind(depth);
-        found.map_err(|mut error: Box<EvalAltResult>| {
-            if error.position().is_none() {
-                error.set_position(self.position);
-            }
-            RuleFailure::of(kind.file, &self.title, &error)
-        })
+    /// The pot that pays for it, if what it gives is limited over all members.
+    pub(crate) fn budget(&self, programme: &Programme) -> Option<Pot> {
+        let name = self.during.as_ref()?;
+        programme.campaigns.get(name)?.budget.map(|_| Pot::Budget(name.clone()))
     }
 }
 
-/// Reads a sheet.
-pub(crate) fn read(
-    kind: &SheetKind,
-    text: &str,
-    programme: &Programme,
-) -> Result<Vec<Rule>, Vec<Mistake>> {
-    if let Some(byte) = open_comment(text) {
-        let message = "this `/*` is never closed: all that follows would be left out".to_owned();
-        return Err(vec![Mistake::at_byte(kind.file, text, byte, message)]);
-    }
-    let engine = kind.engine().map_err(|error| vec![Mistake::of_file(kind.file, error)])?;
-    let mut scope = Scope::new();
-    for fact in kind.facts {
-        scope.push_constant_dynamic(*fact, UNREAD);
-    }
-    let ast = engine.compile_with_scope(&scope, text).map_err(|error| {
-        let mut mistake = Mistake::of_parse_error(kind.file, &error);
-        if let ParseErrorType::VariableUndefined(name) = error.err_type() {
-            mistake.message += &if STATEMENTS.contains(&name.as_str()) {
-                format!("; the statements of this sheet begin with `{}`", kind.statement.keyword)
-            } else {
-                did_you_mean(name, kind.facts.iter().copied())
-            };
-        }
-        vec![mistake]
-    })?;
+/// All sheets of a bundle.
+#[derive(Debug)]
+pub(crate) struct Sheets {
+    /// The rules, in the order of the files' names and their lines.
+    pub(crate) rules: Vec<Rule>,
+    /// The merchant's own functions.
+    pub(crate) functions: Arc<Module>,
+    /// Each function with its file and its body, for the check.
+    pub(crate) bodies: Vec<Function>,
+}
 
-    let mut mistakes = check_facts(kind, &ast, programme);
+/// A function of the merchant's.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) file: Arc<str>,
+    pub(crate) name: String,
+    pub(crate) parameters: Vec<String>,
+    pub(crate) statements: Vec<Stmt>,
+}
+
+/// Reads all sheets, as far as they can be read; the mistakes come beside.
+pub(crate) fn read<'a>(
+    engine: &Engine,
+    sheets: impl Iterator<Item = (&'a str, &'a str)>,
+    programme: &Programme,
+) -> (Sheets, Vec<Mistake>) {
+    let mut mistakes = Vec::new();
     let mut rules: Vec<Rule> = Vec::new();
-    for statement in ast.statements() {
-        match statement {
-            Stmt::Expr(expression) => match &**expression {
-                Expr::Custom(custom, position) if is(custom, kind.statement.keyword) => {
-                    match rule(kind, custom, *position, ast.shared_lib(), programme) {
-                        Ok(rule) => match rules.iter().find(|earlier| earlier.title == rule.title) {
-                            None => rules.push(rule),
-                            Some(earlier) => mistakes.push(Mistake::at(
-                                kind.file,
-                                rule.position,
-                                format!(
-                                    "`{}` stands already at {}; titles say which rule paid, so each is used once",
-                                    rule.title, earlier.source
-                                ),
-                            )),
-                        },
-                        Err(mistake) => mistakes.push(mistake),
-                    }
-                }
-                other => mistakes.push(stray(kind, other.position())),
-            },
-            Stmt::Noop(_) => {}
-            other => mistakes.push(stray(kind, other.position())),
+    let mut bodies: Vec<Function> = Vec::new();
+    let mut all = AST::empty();
+    for (file, text) in sheets {
+        let file: Arc<str> = file.into();
+        let ast = match compile(engine, &file, text) {
+            Ok(ast) => ast,
+            Err(mistake) => {
+                mistakes.push(mistake);
+                continue;
+            }
+        };
+        for function in functions(&file, &ast) {
+            match bodies.iter().find(|other| {
+                other.name == function.name && other.parameters.len() == function.parameters.len()
+            }) {
+                None => bodies.push(function),
+                Some(other) => mistakes.push(Mistake::of_file(
+                    &file,
+                    format!("function `{}` stands already in {}", function.name, other.file),
+                )),
+            }
         }
+        for statement in ast.statements() {
+            match taken_apart(&file, statement, programme) {
+                None => {}
+                Some(Err(mistake)) => mistakes.push(mistake),
+                Some(Ok(rule)) => match rules.iter().find(|earlier| same_title(earlier, &rule)) {
+                    None => rules.push(rule),
+                    Some(earlier) => mistakes.push(Mistake::at(
+                        &file,
+                        rule.position,
+                        format!(
+                            "`{}` stands already at {}; titles say which rule paid, so each is used once",
+                            rule.title, earlier.source
+                        ),
+                    )),
+                },
+            }
+        }
+        all = all.merge(&ast.clone_functions_only());
     }
     if rules.len() > RULES_MAX {
-        mistakes.push(Mistake::of_file(
-            kind.file,
-            format!("the sheet has {} rules, and {RULES_MAX} are allowed", rules.len()),
-        ));
+        let message = format!("there are {} rules, and {RULES_MAX} are allowed", rules.len());
+        mistakes.push(Mistake::of_file("", message));
     }
-    if mistakes.is_empty() { Ok(rules) } else { Err(mistakes) }
+    (Sheets { rules, functions: Arc::clone(all.shared_lib()), bodies }, mistakes)
+}
+
+/// Tiers are never in a reason, so a tier and a benefit may share a title.
+fn same_title(one: &Rule, other: &Rule) -> bool {
+    let is_tier = |rule: &Rule| rule.kind() == StatementKind::Tier;
+    one.title == other.title && is_tier(one) == is_tier(other)
+}
+
+fn compile(engine: &Engine, file: &str, text: &str) -> Result<AST, Mistake> {
+    if let Some(byte) = open_comment(text) {
+        let message = "this `/*` is never closed: all that follows would be left out".to_owned();
+        return Err(Mistake::at_byte(file, text, byte, message));
+    }
+    let mut scope = Scope::new();
+    for fact in &FACTS {
+        // As a variable: a constant would be folded into the compiled sheet.
+        scope.push_dynamic(fact.name, UNREAD);
+    }
+    grammar::begin();
+    engine.compile_with_scope(&scope, text).map_err(|error| {
+        let mut mistake = Mistake::of_parse_error(file, text, &error);
+        if let ParseErrorType::VariableUndefined(name) = error.err_type() {
+            let statements = STATEMENTS.iter().map(|statement| statement.keyword);
+            let known = FACTS.iter().map(|fact| fact.name).chain(statements);
+            mistake.message += &did_you_mean(name, known);
+        }
+        mistake
+    })
+}
+
+fn functions(file: &Arc<str>, ast: &AST) -> Vec<Function> {
+    let describe = |function: rhai::ScriptFnMetadata<'_>| {
+        let mut only = ast.clone_functions_only();
+        only.retain_functions(|_, _, name, parameters| {
+            name == function.name && parameters == function.params.len()
+        });
+        let mut statements = Vec::new();
+        only.walk(&mut |path| {
+            if let [rhai::ASTNode::Stmt(statement)] = path {
+                statements.push((*statement).clone());
+            }
+            true
+        });
+        Function {
+            file: Arc::clone(file),
+            name: function.name.to_owned(),
+            parameters: function.params.iter().map(|name| (*name).to_owned()).collect(),
+            statements,
+        }
+    };
+    ast.iter_functions().map(describe).collect()
 }
 
 /// Where a comment begins that does not end. Rhai reads such a text without a word.
@@ -179,203 +254,284 @@ fn open_comment(text: &str) -> Option<usize> {
     opened.first().copied()
 }
 
-fn is(custom: &CustomExpr, keyword: &str) -> bool {
-    custom.tokens.first().is_some_and(|first| first == keyword)
+/// The statement that a piece of custom syntax is.
+pub(crate) fn statement_of(custom: &CustomExpr) -> Option<&'static Statement> {
+    let first = custom.tokens.first()?;
+    STATEMENTS.iter().find(|statement| inner_name(statement.keyword) == first.as_str())
 }
 
-fn stray(kind: &SheetKind, position: Position) -> Mistake {
-    let keyword = kind.statement.keyword;
-    Mistake::at(
-        kind.file,
-        position,
-        format!("only `{keyword}` statements and functions stand in this sheet"),
-    )
-}
-
-/// The inputs of a statement by what they stand for.
-fn rule(
-    kind: &SheetKind,
-    custom: &CustomExpr,
-    position: Position,
-    functions: &Arc<Module>,
+/// A statement as a rule; nothing for an empty one.
+fn taken_apart(
+    file: &Arc<str>,
+    statement: &Stmt,
     programme: &Programme,
-) -> Result<Rule, Mistake> {
-    let reading = custom.state.read_lock::<Reading>().ok_or_else(|| {
-        Mistake::at(kind.file, position, "the statement cannot be read".to_owned())
-    })?;
-    let input = |role: Role| {
-        reading
-            .roles
-            .iter()
-            .zip(&custom.inputs)
-            .find(|(had, _)| **had == role)
-            .map(|(_, input)| input)
+) -> Option<Result<Rule, Mistake>> {
+    let stray = |position: Position| {
+        let message = "only statements such as `earn` or `tier`, and functions, stand in a sheet";
+        Some(Err(Mistake::at(file, position, message.to_owned())))
     };
-    let word = |role: Role| input(role).map(|input| (word_of(input), input.position()));
-    let number = |role: Role| {
-        input(role).map(|input| match input {
+    match statement {
+        Stmt::Noop(_) => None,
+        Stmt::Expr(expression) => match &**expression {
+            Expr::Custom(custom, position) => match statement_of(custom) {
+                Some(statement) => {
+                    let parts = Parts { file, programme, statement, custom, position: *position };
+                    Some(parts.rule())
+                }
+                None => stray(*position),
+            },
+            other => stray(other.start_position()),
+        },
+        other => stray(other.position()),
+    }
+}
+
+/// The inputs of a statement, on their way to a rule.
+struct Parts<'a> {
+    file: &'a Arc<str>,
+    programme: &'a Programme,
+    statement: &'static Statement,
+    custom: &'a CustomExpr,
+    position: Position,
+}
+
+impl Parts<'_> {
+    fn rule(&self) -> Result<Rule, Mistake> {
+        let (title, title_position) = self.word(Role::Title).unwrap_or_default();
+        if title.trim().is_empty() || title.chars().count() > 100 {
+            let message = "a title has 1 to 100 characters".to_owned();
+            return Err(self.wrong(title_position, message));
+        }
+        let body = self.input(Role::Body).cloned();
+        let body = body
+            .ok_or_else(|| self.wrong(self.position, "the block in `{ }` is missing".to_owned()))?;
+        let days = DaySpan { from: self.date(Role::From)?, until: self.date(Role::Until)? };
+        if let (Some(from), Some(until)) = (days.from, days.until)
+            && until < from
+        {
+            let message = format!("the last day, {until}, is before the first, {from}");
+            return Err(self.wrong(self.position, message));
+        }
+        Ok(Rule {
+            statement: self.statement,
+            title,
+            file: Arc::clone(self.file),
+            source: format!("{}:{}", self.file, self.position.line().unwrap_or_default()),
+            position: self.position,
+            on: self.activity()?,
+            into: self.word(Role::Into).map(|name| self.wallet(name)).transpose()?,
+            cap: self.cap()?,
+            days,
+            during: self.campaign()?,
+            goal: self.goal()?,
+            costs: self.costs()?,
+            stock: self
+                .number(Role::Stock, "`stock`", 0, COUNT_MAX)?
+                .and_then(|stock| Units::new(stock.into()).ok()),
+            when: self.input(Role::When).cloned(),
+            counting: self.input(Role::Counting).cloned(),
+            body,
+        })
+    }
+
+    fn wrong(&self, position: Position, message: String) -> Mistake {
+        Mistake::at(self.file, position, message)
+    }
+
+    fn input(&self, role: Role) -> Option<&Expr> {
+        let reading = self.custom.state.read_lock::<Reading>()?;
+        let place = reading.roles.iter().position(|had| *had == role)?;
+        self.custom.inputs.get(place)
+    }
+
+    fn word(&self, role: Role) -> Option<(String, Position)> {
+        self.input(role).map(|input| {
+            let word = match input {
+                Expr::Variable(name, ..) => name.1.to_string(),
+                Expr::StringConstant(text, _) => text.to_string(),
+                _ => String::new(),
+            };
+            (word, input.position())
+        })
+    }
+
+    fn whole(&self, role: Role) -> Option<(i64, Position)> {
+        self.input(role).map(|input| match input {
             Expr::IntegerConstant(number, position) => (*number, *position),
             other => (-1, other.position()),
         })
-    };
-    let script =
-        |input: &Expr| AST::new([Stmt::Expr(Box::new(input.clone()))], Arc::clone(functions));
-    let wrong = |position: Position, message: String| Mistake::at(kind.file, position, message);
-
-    let (title, title_position) = word(Role::Title).unwrap_or((String::new(), position));
-    if title.trim().is_empty() || title.chars().count() > 100 {
-        return Err(wrong(title_position, "a title has 1 to 100 characters".to_owned()));
     }
-    let body = input(Role::Body)
-        .map(script)
-        .ok_or_else(|| wrong(position, "the block in `{ }` is missing".to_owned()))?;
 
-    let on = match word(Role::On) {
-        Some((activity, position)) if !programme.activities.contains_key(&activity) => {
-            let known = programme.activities.keys().map(String::as_str);
-            return Err(wrong(
-                position,
-                format!(
-                    "there is no activity `{activity}` in the manifest{}; list it as [activities.{activity}]",
-                    did_you_mean(&activity, known)
-                ),
-            ));
+    fn number(
+        &self,
+        role: Role,
+        what: &str,
+        least: u32,
+        most: u32,
+    ) -> Result<Option<u32>, Mistake> {
+        let Some((number, position)) = self.whole(role) else { return Ok(None) };
+        let found = u32::try_from(number).ok().filter(|number| (least..=most).contains(number));
+        let wrong =
+            || self.wrong(position, format!("{what} wants a number from {least} to {most}"));
+        found.map(Some).ok_or_else(wrong)
+    }
+
+    fn date(&self, part: fn(usize) -> Role) -> Result<Option<NaiveDate>, Mistake> {
+        let (Some((year, position)), Some((month, _)), Some((day, _))) =
+            (self.whole(part(0)), self.whole(part(1)), self.whole(part(2)))
+        else {
+            return Ok(None);
+        };
+        let date = i32::try_from(year).ok().filter(|year| (1970..=9999).contains(year)).and_then(
+            |year| {
+                NaiveDate::from_ymd_opt(year, u32::try_from(month).ok()?, u32::try_from(day).ok()?)
+            },
+        );
+        let wrong = || {
+            let message = format!(
+                "`{year}-{month:02}-{day:02}` is no day of the calendar; write it as 2026-08-31"
+            );
+            self.wrong(position, message)
+        };
+        date.map(Some).ok_or_else(wrong)
+    }
+
+    fn activity(&self) -> Result<Option<String>, Mistake> {
+        let Some((activity, position)) = self.word(Role::On) else { return Ok(None) };
+        if self.programme.activities.contains_key(&activity) {
+            return Ok(Some(activity));
         }
-        on => on.map(|(activity, _)| activity),
-    };
-    let known_wallet = |(name, position): (String, Position)| {
-        let listed =
-            WalletName::parse(&name).ok().filter(|name| programme.wallets.contains_key(name));
-        listed.ok_or_else(|| wrong(position, unknown_wallet(&name, programme)))
-    };
-    let into = word(Role::Into).map(known_wallet).transpose()?;
-    let cap = match (number(Role::Most), word(Role::Per)) {
-        (Some((most, most_position)), Some((per, per_position))) => {
-            let most = u32::try_from(most).ok().filter(|most| (1..=1_000_000).contains(most));
-            let most = most.ok_or_else(|| {
-                wrong(most_position, "`at most` wants a number from 1 to 1000000".to_owned())
-            })?;
-            let words = || Period::ALL.iter().map(|(word, _)| *word);
-            let period = Period::ALL.iter().find(|(word, _)| *word == per).ok_or_else(|| {
-                let list: Vec<&str> = words().collect();
-                wrong(
-                    per_position,
-                    format!(
-                        "`{per}` is no period{}; there are {}",
-                        did_you_mean(&per, words()),
-                        list.join(", ")
-                    ),
-                )
-            })?;
-            Some(Cap { most, per: period.1 })
+        let known = self.programme.activities.keys().map(String::as_str);
+        let message = format!(
+            "there is no activity `{activity}` in the manifest{}; list it as [activities.{activity}]",
+            did_you_mean(&activity, known)
+        );
+        Err(self.wrong(position, message))
+    }
+
+    fn campaign(&self) -> Result<Option<String>, Mistake> {
+        let Some((campaign, position)) = self.word(Role::During) else { return Ok(None) };
+        let Some(found) = self.programme.campaigns.get(&campaign) else {
+            let known = self.programme.campaigns.keys().map(String::as_str);
+            let message = format!(
+                "there is no campaign `{campaign}` in the manifest{}; list it as [campaigns.{campaign}]",
+                did_you_mean(&campaign, known)
+            );
+            return Err(self.wrong(position, message));
+        };
+        let main = &self.programme.main_wallet;
+        if found.budget.is_some()
+            && let Some((wallet, position)) = self.word(Role::Into)
+            && wallet != main.as_str()
+        {
+            let message = format!(
+                "campaign `{campaign}` has a budget of {main}; a rule that pays into another wallet cannot draw on it"
+            );
+            return Err(self.wrong(position, message));
         }
-        _ => None,
-    };
-    let costs = match number(Role::Costs) {
-        None => None,
-        Some((number, number_position)) => {
-            let wallet = match word(Role::CostsWallet) {
-                Some((name, position)) => (known_wallet((name, position))?, position),
-                None => (programme.main_wallet.clone(), number_position),
+        Ok(Some(campaign))
+    }
+
+    fn wallet(&self, (name, position): (String, Position)) -> Result<WalletName, Mistake> {
+        let listed = WalletName::parse(&name).ok();
+        let listed = listed.filter(|name| self.programme.wallets.contains_key(name));
+        listed.ok_or_else(|| self.wrong(position, unknown_wallet(&name, self.programme)))
+    }
+
+    fn cap(&self) -> Result<Option<Cap>, Mistake> {
+        let most = self.number(Role::Most, "`at most`", 1, COUNT_MAX)?;
+        let (Some(most), Some(per)) = (most, self.word(Role::Per)) else { return Ok(None) };
+        Ok(Some(Cap { most, per: self.period(per, &Period::ALL)? }))
+    }
+
+    fn period(
+        &self,
+        (word, position): (String, Position),
+        periods: &[(&str, Period)],
+    ) -> Result<Period, Mistake> {
+        let words: Vec<&str> = periods.iter().map(|(word, _)| *word).collect();
+        let period = periods.iter().find(|(known, _)| *known == word);
+        let wrong = || {
+            let hint = did_you_mean(&word, words.iter().copied());
+            let message = format!("`{word}` is no period{hint}; there are {}", words.join(", "));
+            self.wrong(position, message)
+        };
+        period.map(|(_, period)| *period).ok_or_else(wrong)
+    }
+
+    fn goal(&self) -> Result<Option<Goal>, Mistake> {
+        if let Some(goal) = self.number(Role::Goal, "`goal`", 1, COUNT_MAX)? {
+            let within_days = self.number(Role::Within, "`within`", 1, WITHIN_DAYS_MAX)?;
+            let times = match self.word(Role::WithinUnit) {
+                None => 1,
+                Some((word, position)) => match word.as_str() {
+                    "day" | "days" => 1,
+                    "week" | "weeks" => 7,
+                    _ => {
+                        let message = format!("`{word}` is no unit here; write `within 7 days` or `within 2 weeks`");
+                        return Err(self.wrong(position, message));
+                    }
+                },
             };
-            if programme.wallets.get(&wallet.0).is_some_and(|policy| !policy.spendable) {
-                return Err(wrong(
-                    wallet.1,
-                    format!("wallet `{}` only counts; nothing can be paid from it", wallet.0),
-                ));
-            }
-            let units = Units::new(number).ok().filter(|units| !units.is_zero());
-            let units = units.ok_or_else(|| {
-                wrong(
-                    number_position,
-                    format!("a reward costs at least 1 and at most {}", Units::MAX),
-                )
-            })?;
-            Some((units, wallet.0))
+            let within_days = within_days.map(|days| (days * times).min(WITHIN_DAYS_MAX));
+            return Ok(Some(Goal::Count { goal, within_days }));
         }
-    };
-    Ok(Rule {
-        title,
-        source: format!("{}:{}", kind.file, position.line().unwrap_or_default()),
-        position,
-        on,
-        into,
-        cap,
-        costs,
-        when: input(Role::When).map(script),
-        body,
-    })
-}
+        let streak = self.number(Role::Streak, "`streak`", 1, 1000)?;
+        let (Some(goal), Some(period)) = (streak, self.word(Role::StreakPeriod)) else {
+            return Ok(None);
+        };
+        const PERIODS: [(&str, Period); 3] =
+            [("days", Period::Day), ("weeks", Period::Week), ("months", Period::Month)];
+        let (word, position) = period;
+        let many = if word.ends_with('s') { word } else { format!("{word}s") };
+        Ok(Some(Goal::Streak { goal, period: self.period((many, position), &PERIODS)? }))
+    }
 
-fn word_of(input: &Expr) -> String {
-    match input {
-        Expr::Variable(name, ..) => name.1.to_string(),
-        Expr::StringConstant(text, _) => text.to_string(),
-        _ => String::new(),
+    fn costs(&self) -> Result<Option<Costs>, Mistake> {
+        let Some((least, position)) = self.whole(Role::Costs) else { return Ok(None) };
+        let (wallet, wallet_position) = match self.word(Role::CostsWallet) {
+            Some((name, position)) => (self.wallet((name, position))?, position),
+            None => (self.programme.main_wallet.clone(), position),
+        };
+        let units = |number: i64, position| {
+            let wrong = |_| self.wrong(position, format!("a reward costs from 0 to {}", Units::MAX));
+            Units::new(number).map_err(wrong)
+        };
+        let least = units(least, position)?;
+        let most = match self.whole(Role::CostsMost) {
+            None => least,
+            Some((most, position)) => {
+                let most = units(most, position)?;
+                if least.is_zero() || most <= least {
+                    let message = "`costs .. to ..` wants at least 1 first, and more after `to`";
+                    return Err(self.wrong(position, message.to_owned()));
+                }
+                most
+            }
+        };
+        let policy = self.programme.wallets.get(&wallet);
+        if !most.is_zero() && policy.is_some_and(|policy| !policy.spendable) {
+            let message = format!("wallet `{wallet}` only counts; nothing can be paid from it");
+            return Err(self.wrong(wallet_position, message));
+        }
+        Ok(Some(Costs { least, most, wallet }))
     }
 }
 
-/// Finds facts and wallets that do not exist, in branches that never run too, and statements that
-/// stand inside others.
-fn check_facts(kind: &SheetKind, ast: &AST, programme: &Programme) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
-    let fields: Vec<&str> = programme
-        .activities
-        .values()
-        .flat_map(|activity| activity.fields.keys().map(String::as_str))
-        .collect();
-    ast.walk(&mut |path| {
-        match path.last() {
-            Some(ASTNode::Expr(Expr::Dot(dot, ..))) => {
-                if let (Expr::Variable(fact, ..), Some((asked, position))) =
-                    (&dot.lhs, head(&dot.rhs))
-                    && let Some((fact, known)) =
-                        VOCABULARY.iter().find(|(name, _)| *name == fact.1.as_str())
-                    && !known.contains(&asked)
-                    && !(*fact == "activity" && fields.contains(&asked))
-                {
-                    let known = known
-                        .iter()
-                        .copied()
-                        .chain(fields.iter().copied().filter(|_| *fact == "activity"));
-                    let message =
-                        format!("`{fact}` has no `{asked}`{}", did_you_mean(asked, known));
-                    mistakes.push(Mistake::at(kind.file, position, message));
-                }
-            }
-            Some(ASTNode::Expr(Expr::Custom(custom, position))) => {
-                if is(custom, "wallet")
-                    && let Some(Expr::StringConstant(name, position)) = custom.inputs.first()
-                    && !programme.wallets.contains_key(name.as_str())
-                {
-                    mistakes.push(Mistake::at(
-                        kind.file,
-                        *position,
-                        unknown_wallet(name, programme),
-                    ));
-                }
-                // A statement of the sheet is an expression in a statement: two nodes deep.
-                if is(custom, kind.statement.keyword) && path.len() > 2 {
-                    let message = format!(
-                        "`{}` stands by itself, not inside a block",
-                        kind.statement.keyword
-                    );
-                    mistakes.push(Mistake::at(kind.file, *position, message));
-                }
-            }
-            _ => {}
-        }
-        true
-    });
-    mistakes
-}
+/// What the titles of each kind of statement are, for words that name one.
+#[derive(Debug, Default)]
+pub(crate) struct Titles(BTreeMap<&'static str, Vec<String>>);
 
-/// What is asked of a fact first: the property or method right after the dot.
-fn head(expression: &Expr) -> Option<(&str, Position)> {
-    match expression {
-        Expr::Property(property, position) => Some((property.2.as_str(), *position)),
-        Expr::MethodCall(call, position) => Some((call.name.as_str(), *position)),
-        Expr::Dot(inner, ..) | Expr::Index(inner, ..) => head(&inner.lhs),
-        _ => None,
+impl Titles {
+    pub(crate) fn of(rules: &[Rule]) -> Titles {
+        let mut titles: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+        for rule in rules {
+            titles.entry(rule.statement.keyword).or_default().push(rule.title.clone());
+        }
+        Titles(titles)
+    }
+
+    pub(crate) fn of_kind(&self, keyword: &str) -> &[String] {
+        self.0.get(keyword).map_or(&[], Vec::as_slice)
     }
 }

@@ -6,14 +6,17 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::mistake::{BundleRejection, Mistake, did_you_mean};
+use crate::mistake::{BundleRejection, Mistake};
 
 /// The manifest's file name.
 pub(crate) const MANIFEST: &str = "merchant.toml";
-/// Every file that a bundle can have.
-const FILES: [&str; 4] = [MANIFEST, "earn.rhai", "tiers.rhai", "rewards.rhai"];
+/// How the name of a sheet ends, and that of the specs beside it.
+const SHEET_END: &str = ".rhai";
+const SPEC_END: &str = ".spec.toml";
 /// The most bytes of all files together. A sheet of a thousand rules has a tenth of it.
 const BYTES_MAX: usize = 256 * 1024;
+/// The most files.
+const FILES_MAX: usize = 64;
 
 /// The texts of one bundle by file name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -51,41 +54,43 @@ impl Sources {
         Sources(files.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect())
     }
 
-    /// Reads a merchant's folder: `merchant.toml` and the sheets. Other files, such as a README,
-    /// are no part of a bundle; a sheet under an unknown name is a mistake, since its rules would
-    /// silently not apply.
+    /// Reads a merchant's folder: `merchant.toml`, the sheets and the specs beside them. Other files,
+    /// such as a README, are no part of a bundle.
     ///
     /// # Errors
-    /// The folder or a file cannot be read, or a sheet has a name that no sheet has.
+    /// The folder or a file cannot be read.
     pub fn read(folder: &Path) -> Result<Sources, BundleRejection> {
         let merchant =
             folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let reject =
-            |mistake| BundleRejection { merchant: merchant.clone(), mistakes: vec![mistake] };
-        let unreadable = |error: std::io::Error| {
-            reject(Mistake::of_file("", format!("cannot be read: {error}")))
+        let unreadable = |name: &str, error: std::io::Error| BundleRejection {
+            merchant: merchant.clone(),
+            mistakes: vec![Mistake::of_file(name, format!("cannot be read: {error}"))],
         };
-
         let mut files = BTreeMap::new();
-        for file in std::fs::read_dir(folder).map_err(unreadable)? {
-            let file = file.map_err(unreadable)?;
+        for file in std::fs::read_dir(folder).map_err(|error| unreadable("", error))? {
+            let file = file.map_err(|error| unreadable("", error))?;
             let name = file.file_name().to_string_lossy().into_owned();
-            if FILES.contains(&name.as_str()) {
-                let text = std::fs::read_to_string(file.path()).map_err(|error| {
-                    reject(Mistake::of_file(&name, format!("cannot be read: {error}")))
-                })?;
-                files.insert(name, text);
-            } else if Path::new(&name)
-                .extension()
-                .is_some_and(|end| end.eq_ignore_ascii_case("rhai"))
-            {
-                return Err(reject(Mistake::of_file(
-                    &name,
-                    format!("no sheet has this name{}", did_you_mean(&name, FILES)),
-                )));
+            if belongs(&name) {
+                let text = std::fs::read_to_string(file.path());
+                files.insert(name.clone(), text.map_err(|error| unreadable(&name, error))?);
             }
         }
         Ok(Sources(files))
+    }
+
+    /// The sheets by file name, in the order in which their rules are asked.
+    pub(crate) fn sheets(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.ending(SHEET_END)
+    }
+
+    /// The specs by file name.
+    pub(crate) fn specs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.ending(SPEC_END)
+    }
+
+    fn ending(&self, end: &'static str) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.0.iter().filter(move |(name, _)| name.ends_with(end));
+        files.map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     /// The text of a file.
@@ -113,21 +118,26 @@ impl Sources {
     pub(crate) fn check(&self) -> Vec<Mistake> {
         let bytes: usize = self.0.values().map(String::len).sum();
         let mut mistakes = Vec::new();
-        for name in self.0.keys().filter(|name| !FILES.contains(&name.as_str())) {
+        for name in self.0.keys().filter(|name| !belongs(name)) {
             mistakes.push(Mistake::of_file(name, "is no file of a bundle".to_owned()));
         }
         for (name, text) in &self.0 {
-            let odd =
-                |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t') || c == '\u{feff}';
-            if let Some(byte) = text.find(odd) {
-                let message = "there is a character here that cannot be seen".to_owned();
+            if let Some((byte, c)) = text.char_indices().find(|(_, c)| is_unseen(*c)) {
+                let message = format!("there is a character here that cannot be seen: U+{:04X}", u32::from(c));
                 mistakes.push(Mistake::at_byte(name, text, byte, message));
             }
         }
-        for name in [MANIFEST, "earn.rhai"] {
-            if !self.0.contains_key(name) {
-                mistakes.push(Mistake::of_file(name, "is missing".to_owned()));
+        for (name, text) in self.sheets() {
+            if let Some((byte, message)) = odd_sign(text) {
+                mistakes.push(Mistake::at_byte(name, text, byte, message));
             }
+        }
+        if !self.0.contains_key(MANIFEST) {
+            mistakes.push(Mistake::of_file(MANIFEST, "is missing".to_owned()));
+        }
+        if self.sheets().next().is_none() {
+            let message = "there is no sheet; write one, such as earn.rhai".to_owned();
+            mistakes.push(Mistake::of_file("", message));
         }
         if bytes > BYTES_MAX {
             mistakes.push(Mistake::of_file(
@@ -135,6 +145,61 @@ impl Sources {
                 format!("all files together have {bytes} bytes, and {BYTES_MAX} are allowed"),
             ));
         }
+        if self.0.len() > FILES_MAX {
+            let message = format!("there are {} files, and {FILES_MAX} are allowed", self.0.len());
+            mistakes.push(Mistake::of_file("", message));
+        }
         mistakes
     }
+}
+
+fn belongs(name: &str) -> bool {
+    name == MANIFEST || name.ends_with(SHEET_END) || name.ends_with(SPEC_END)
+}
+
+/// A character that no editor shows, or that turns what stands around it about: a sheet reads as it
+/// runs.
+fn is_unseen(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        || matches!(
+            c,
+            '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        )
+}
+
+/// A sign that a text program puts in place of the one on the keyboard, outside of comments and
+/// texts.
+fn odd_sign(text: &str) -> Option<(usize, String)> {
+    let mut in_text = false;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let mut before = ' ';
+        for (byte, c) in line.char_indices() {
+            let message = match c {
+                '"' if before != '\\' => {
+                    in_text = !in_text;
+                    None
+                }
+                _ if in_text => None,
+                '/' if before == '/' => break,
+                '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => {
+                    Some(format!("`{c}` is a curly quote; titles and texts stand in straight ones: \""))
+                }
+                '\u{a0}' | '\u{202f}' => Some("there is a space here that is none; type it anew".to_owned()),
+                '\u{2013}' | '\u{2014}' | '\u{2212}' => Some(format!("`{c}` is a long dash; minus is `-`")),
+                '\u{2265}' => Some("`\u{2265}` is written `>=`".to_owned()),
+                '\u{2264}' => Some("`\u{2264}` is written `<=`".to_owned()),
+                '\u{d7}' => Some("`\u{d7}` is written `*`".to_owned()),
+                _ => None,
+            };
+            if let Some(message) = message {
+                return Some((start + byte, message));
+            }
+            before = c;
+        }
+        // A text ends with its line.
+        in_text = false;
+        start += line.len();
+    }
+    None
 }

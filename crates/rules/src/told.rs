@@ -1,22 +1,27 @@
+//! What is told from outside: an activity, an order. A client tells it in JSON and a spec in TOML;
+//! the shape is the same, and so is what is wrong with it.
+
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use chrono::DateTime;
-use ledger::money::parse_amount;
+use ledger::money::{AmountRejection, parse_amount};
 use ledger::programme::FieldKind;
 use ledger::{Activity, FieldValue, Line, Moment, Order, Programme};
-use rules::did_you_mean;
+use crate::did_you_mean;
 use rust_decimal::Decimal;
-use serde::de::{self, Deserializer, Unexpected, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 
-use crate::Refusal;
-use crate::body::Object;
 
 /// The most lines of an order.
 const LINES_MAX: usize = 500;
 /// The most characters of an id, an article number, a category, a channel.
 const WORD_LENGTH_MAX: usize = 64;
+/// The most tags of a line.
+const TAGS_MAX: usize = 20;
 /// The most characters of a text field.
 const TEXT_LENGTH_MAX: usize = 200;
 
@@ -51,20 +56,82 @@ struct LineBody {
     category: Option<String>,
     quantity: Quantity,
     price: Option<Amount>,
+    #[serde(default)]
+    tags: Vec<String>,
+}
+
+/// What is wrong with something that was told, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{reason}", place(.pointer))]
+pub struct Wrong {
+    /// Where, as a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// Why.
+    pub reason: WrongReason,
+}
+
+fn place(pointer: &str) -> String {
+    if pointer.is_empty() { String::new() } else { format!("`{pointer}`: ") }
+}
+
+/// Why something that was told is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WrongReason {
+    /// It is unknown or out of bounds.
+    #[error("{0}")]
+    Field(String),
+    /// It is an activity that the manifest does not list.
+    #[error("there is no activity `{kind}`{hint}")]
+    ActivityIsUnknown {
+        /// The activity told.
+        kind: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// It is an amount that makes no sense in the programme's currency.
+    #[error(transparent)]
+    Amount(#[from] AmountRejection),
+}
+
+/// Something that is written as an object or a table. By itself serde takes a list for it too, its
+/// fields in their order: then adding a field would change what a list means.
+#[derive(Debug, Clone)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object<T>, D::Error> {
+        struct OnlyAMap<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyAMap<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(OnlyAMap(PhantomData))
+    }
 }
 
 impl ActivityBody {
+    /// When it happened, if that is told.
+    pub(crate) fn told_at(&self) -> Option<Moment> {
+        self.at.map(|at| at.0)
+    }
+
     /// The activity, checked against the programme. One without an id has the request's key for it;
     /// one without a time happened now.
     ///
     /// # Errors
     /// Something is unknown or out of bounds; the pointer says where.
-    pub fn check(self, programme: &Programme, key: &str, now: Moment) -> Result<Activity, Refusal> {
+    pub fn check(self, programme: &Programme, key: &str, now: Moment) -> Result<Activity, Wrong> {
         let kind = word("/type", self.kind.clone())?;
         let Some(policy) = programme.activities.get(&kind) else {
             let known = programme.activities.keys().map(String::as_str);
             let hint = did_you_mean(&self.kind, known);
-            return Err(Refusal::ActivityIsUnknown { kind: self.kind, hint });
+            let reason = WrongReason::ActivityIsUnknown { kind: self.kind, hint };
+            return Err(Wrong { pointer: "/type".to_owned(), reason });
         };
         if self.kind == ledger::activity::PURCHASE && self.order.is_none() {
             return Err(wrong("/order", "a purchase has an order".to_owned()));
@@ -98,7 +165,7 @@ impl OrderBody {
     ///
     /// # Errors
     /// Something is out of bounds; the pointer says where.
-    pub fn check(self, pointer: &str, programme: &Programme) -> Result<Order, Refusal> {
+    pub fn check(self, pointer: &str, programme: &Programme) -> Result<Order, Wrong> {
         if self.lines.len() > LINES_MAX {
             let reason = format!("it has {} lines, and {LINES_MAX} are allowed", self.lines.len());
             return Err(wrong(&format!("{pointer}/lines"), reason));
@@ -117,22 +184,24 @@ impl OrderBody {
                     .price
                     .map(|price| price.check(&pointer("price"), programme))
                     .transpose()?,
+                tags: tags(&pointer("tags"), line.tags)?,
             })
         });
-        Ok(Order { total, lines: lines.collect::<Result<_, Refusal>>()? })
+        Ok(Order { total, lines: lines.collect::<Result<_, Wrong>>()? })
     }
 }
 
 /// A name as a part of a JSON pointer (RFC 6901).
-pub(crate) fn escape(name: &str) -> String {
+#[must_use]
+pub fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-fn wrong(pointer: &str, reason: String) -> Refusal {
-    Refusal::FieldIsWrong { pointer: pointer.to_owned(), reason }
+fn wrong(pointer: &str, reason: String) -> Wrong {
+    Wrong { pointer: pointer.to_owned(), reason: WrongReason::Field(reason) }
 }
 
-fn word(pointer: &str, word: String) -> Result<String, Refusal> {
+fn word(pointer: &str, word: String) -> Result<String, Wrong> {
     match word.chars().count() {
         0 => Err(wrong(pointer, "it is empty".to_owned())),
         length if length > WORD_LENGTH_MAX => {
@@ -143,12 +212,20 @@ fn word(pointer: &str, word: String) -> Result<String, Refusal> {
     }
 }
 
+fn tags(pointer: &str, tags: Vec<String>) -> Result<Vec<String>, Wrong> {
+    if tags.len() > TAGS_MAX {
+        let reason = format!("there are {} tags, and {TAGS_MAX} are allowed", tags.len());
+        return Err(wrong(pointer, reason));
+    }
+    tags.into_iter().enumerate().map(|(place, tag)| word(&format!("{pointer}/{place}"), tag)).collect()
+}
+
 fn field(
     pointer: &str,
     kind: FieldKind,
     value: &serde_json::Value,
     programme: &Programme,
-) -> Result<FieldValue, Refusal> {
+) -> Result<FieldValue, Wrong> {
     let found = match (kind, value) {
         (FieldKind::Integer, value) => value.as_i64().map(FieldValue::Integer),
         (FieldKind::Flag, value) => value.as_bool().map(FieldValue::Flag),
@@ -175,12 +252,16 @@ fn field(
 
 /// An amount as text: a JSON number would have been through floating point in most clients.
 #[derive(Debug, Clone)]
-struct Amount(String);
+pub struct Amount(pub String);
 
 impl Amount {
-    fn check(&self, pointer: &str, programme: &Programme) -> Result<Decimal, Refusal> {
+    /// The amount at `pointer`, in the programme's currency.
+    ///
+    /// # Errors
+    /// It is none, or has more decimals than the currency.
+    pub fn check(&self, pointer: &str, programme: &Programme) -> Result<Decimal, Wrong> {
         parse_amount(&self.0, programme.currency)
-            .map_err(|reason| Refusal::AmountIsWrong { pointer: pointer.to_owned(), reason })
+            .map_err(|reason| Wrong { pointer: pointer.to_owned(), reason: reason.into() })
     }
 }
 
@@ -220,7 +301,10 @@ impl<'de> Deserialize<'de> for Quantity {
                     .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
             }
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Quantity, E> {
-                Err(E::invalid_value(Unexpected::Signed(number), &self))
+                match u64::try_from(number) {
+                    Ok(number) => self.visit_u64(number),
+                    Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
+                }
             }
         }
         deserializer.deserialize_u64(Whole)
@@ -228,8 +312,8 @@ impl<'de> Deserialize<'de> for Quantity {
 }
 
 /// A time with its offset, kept to the second.
-#[derive(Debug, Clone, Copy, Serialize)]
-struct At(Moment);
+#[derive(Debug, Clone, Copy)]
+pub struct At(pub Moment);
 
 impl<'de> Deserialize<'de> for At {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<At, D::Error> {

@@ -1,0 +1,245 @@
+use chrono::{Days, Months, NaiveDateTime, TimeDelta};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::Moment;
+use crate::cap::Period;
+use crate::programme::resolve;
+
+/// What completes a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// So many in all, or within so many days.
+    Count {
+        /// How many.
+        goal: u32,
+        /// Within so many times 24 hours; however long it takes if nothing.
+        within_days: Option<u32>,
+    },
+    /// At least one in each of so many periods in a row.
+    Streak {
+        /// How many periods.
+        goal: u32,
+        /// Calendar days, weeks or months of the merchant.
+        period: Period,
+    },
+}
+
+impl Goal {
+    /// How much completes it.
+    #[must_use]
+    pub fn target(self) -> u32 {
+        match self {
+            Goal::Count { goal, .. } | Goal::Streak { goal, .. } => goal,
+        }
+    }
+}
+
+/// How far a member is with a task.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// What counts towards the present round, the oldest first: when, and how much. A goal without
+    /// a window has one mark with the sum; a streak one with the start of its last period and its
+    /// length.
+    pub marks: Vec<(Moment, u32)>,
+    /// Rounds completed so far.
+    pub completed: u32,
+}
+
+/// Marks that a window remembers. Older ones beyond it count together with the oldest kept.
+const MARKS_MAX: usize = 100;
+
+impl Progress {
+    /// How much of the present round is done at `now`: what has left the window and a streak that
+    /// is broken count no more, whether or not anything has happened since.
+    #[must_use]
+    pub fn done(&self, goal: Goal, now: Moment, time_zone: Tz) -> u32 {
+        match goal {
+            Goal::Count { within_days, .. } => self
+                .marks
+                .iter()
+                .filter(|(at, _)| within_days.is_none_or(|days| *at > now - window(days)))
+                .fold(0, |sum, (_, count)| sum.saturating_add(*count)),
+            Goal::Streak { period, .. } => self
+                .marks
+                .last()
+                .filter(|(since, _)| {
+                    let this = period.start(now, time_zone);
+                    *since >= this || next(*since, period, time_zone) == this
+                })
+                .map_or(0, |(_, length)| *length),
+        }
+    }
+
+    /// Counts `by` more at `at`, and says how many rounds that completed. What is left over counts
+    /// towards the next round.
+    pub fn advance(&mut self, goal: Goal, by: u32, at: Moment, time_zone: Tz) -> u32 {
+        let rounds = match goal {
+            Goal::Count { goal, within_days } => self.count(goal, within_days, by, at),
+            Goal::Streak { goal, period } => self.keep(goal, period, at, time_zone),
+        };
+        self.completed = self.completed.saturating_add(rounds);
+        rounds
+    }
+
+    fn count(&mut self, goal: u32, within_days: Option<u32>, by: u32, at: Moment) -> u32 {
+        self.marks.push((at, by));
+        self.marks.sort_by_key(|(at, _)| *at);
+        let newest = self.marks.last().map_or(at, |(at, _)| *at);
+        match within_days {
+            Some(days) => self.marks.retain(|(at, _)| *at > newest - window(days)),
+            None => self.merge(newest),
+        }
+        if self.marks.len() > MARKS_MAX {
+            let (_, oldest) = self.marks.remove(0);
+            if let Some((_, count)) = self.marks.first_mut() {
+                *count = count.saturating_add(oldest);
+            }
+        }
+        let sum = self.marks.iter().fold(0u32, |sum, (_, count)| sum.saturating_add(*count));
+        let rounds = sum.checked_div(goal).unwrap_or(0);
+        if rounds > 0 {
+            let left = sum.checked_rem(goal).unwrap_or(0);
+            self.marks = if left == 0 { Vec::new() } else { vec![(newest, left)] };
+        }
+        rounds
+    }
+
+    fn merge(&mut self, newest: Moment) {
+        let sum = self.marks.iter().fold(0u32, |sum, (_, count)| sum.saturating_add(*count));
+        self.marks = vec![(newest, sum)];
+    }
+
+    fn keep(&mut self, goal: u32, period: Period, at: Moment, time_zone: Tz) -> u32 {
+        let since = period.start(at, time_zone);
+        let length = match self.marks.last() {
+            // Once in a period is enough, and what is told late does not lengthen a streak.
+            Some((last, _)) if *last >= since => return 0,
+            Some((last, length)) if next(*last, period, time_zone) == since => {
+                length.saturating_add(1)
+            }
+            _ => 1,
+        };
+        if length >= goal {
+            // The next round begins in the next period: this one has counted.
+            self.marks = vec![(since, 0)];
+            1
+        } else {
+            self.marks = vec![(since, length)];
+            0
+        }
+    }
+}
+
+fn window(days: u32) -> TimeDelta {
+    TimeDelta::days(days.into())
+}
+
+/// The first moment of the period after the one that begins at `since`.
+fn next(since: Moment, period: Period, time_zone: Tz) -> Moment {
+    let local: NaiveDateTime = since.with_timezone(&time_zone).naive_local();
+    // Half a day on: a day that begins late, because clocks go forward at midnight, is still that
+    // day.
+    let date = local.date();
+    let after = match period {
+        Period::Day => date.checked_add_days(Days::new(1)),
+        Period::Week => date.checked_add_days(Days::new(7)),
+        Period::Month => date.checked_add_months(Months::new(1)),
+        Period::Year => date.checked_add_months(Months::new(12)),
+        Period::Ever => None,
+    };
+    after
+        .and_then(|date| date.and_hms_opt(0, 0, 0))
+        .map_or(Moment::MAX_UTC, |local| resolve(local, time_zone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BERLIN: Tz = Tz::Europe__Berlin;
+
+    /// Rounds completed by each activity, `time count`, and what is done right after.
+    fn check(goal: Goal, told: &[(&str, u32)], expected: &[(u32, u32)]) {
+        let mut progress = Progress::default();
+        let found: Vec<(u32, u32)> = told
+            .iter()
+            .map(|(at, by)| {
+                let at = at.parse().unwrap();
+                let rounds = progress.advance(goal, *by, at, BERLIN);
+                (rounds, progress.done(goal, at, BERLIN))
+            })
+            .collect();
+        assert_eq!(found, expected, "{goal:?} {told:?}");
+    }
+
+    #[test]
+    fn a_goal_counts_and_carries_what_is_left_over() {
+        let card = Goal::Count { goal: 10, within_days: None };
+        check(
+            card,
+            &[
+                ("2026-01-01T10:00:00Z", 4),
+                ("2026-03-01T10:00:00Z", 5),
+                ("2026-09-01T10:00:00Z", 3),
+                ("2026-09-02T10:00:00Z", 25),
+            ],
+            &[(0, 4), (0, 9), (1, 2), (2, 7)],
+        );
+        let week = Goal::Count { goal: 3, within_days: Some(7) };
+        check(
+            week,
+            &[
+                ("2026-01-01T10:00:00Z", 1),
+                ("2026-01-05T10:00:00Z", 1),
+                // The first has left the window to the second.
+                ("2026-01-08T10:00:00Z", 1),
+                ("2026-01-09T10:00:00Z", 1),
+            ],
+            &[(0, 1), (0, 2), (0, 2), (1, 0)],
+        );
+    }
+
+    #[test]
+    fn a_streak_breaks_with_the_first_period_left_out() {
+        let months = Goal::Streak { goal: 3, period: Period::Month };
+        check(
+            months,
+            &[
+                ("2026-01-31T10:00:00Z", 1),
+                ("2026-02-01T10:00:00Z", 1),
+                ("2026-02-20T10:00:00Z", 1),
+                ("2026-03-05T10:00:00Z", 1),
+                ("2026-04-05T10:00:00Z", 1),
+                ("2026-06-05T10:00:00Z", 1),
+            ],
+            &[(0, 1), (0, 2), (0, 2), (1, 0), (0, 1), (0, 1)],
+        );
+        // Over the change to summer time.
+        let days = Goal::Streak { goal: 3, period: Period::Day };
+        check(
+            days,
+            &[
+                ("2026-03-28T22:30:00Z", 1),
+                ("2026-03-29T10:00:00Z", 1),
+                ("2026-03-30T21:59:59Z", 1),
+            ],
+            &[(0, 1), (0, 2), (1, 0)],
+        );
+    }
+
+    #[test]
+    fn a_broken_streak_and_an_old_visit_count_no_more_when_looked_at_later() {
+        let at = |text: &str| text.parse::<Moment>().unwrap();
+        let streak = Goal::Streak { goal: 5, period: Period::Day };
+        let mut progress = Progress::default();
+        progress.advance(streak, 1, at("2026-05-01T10:00:00Z"), BERLIN);
+        assert_eq!(progress.done(streak, at("2026-05-02T21:59:59Z"), BERLIN), 1);
+        assert_eq!(progress.done(streak, at("2026-05-02T22:00:00Z"), BERLIN), 0);
+        let week = Goal::Count { goal: 5, within_days: Some(7) };
+        let mut progress = Progress::default();
+        progress.advance(week, 1, at("2026-05-01T10:00:00Z"), BERLIN);
+        assert_eq!(progress.done(week, at("2026-05-08T09:59:59Z"), BERLIN), 1);
+        assert_eq!(progress.done(week, at("2026-05-08T10:00:00Z"), BERLIN), 0);
+    }
+}

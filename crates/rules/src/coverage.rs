@@ -1,0 +1,115 @@
+//! What of the rules the specs have shown: which were never asked, never true, never false.
+
+use ledger::{Decision, Member, Moment};
+
+use crate::bundle::Bundle;
+use crate::grammar::StatementKind;
+use crate::judge::Verdict;
+use crate::trace::TraceLine;
+use crate::verbs::Refused;
+
+/// How often specs have seen each rule apply, and not apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    /// The rules, in the order of the sheets.
+    pub rules: Vec<RuleCoverage>,
+}
+
+/// How often specs have seen one rule apply, and not apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleCoverage {
+    /// Its statement, such as `earn`.
+    pub statement: &'static str,
+    /// Its title.
+    pub rule: String,
+    /// Where it stands.
+    pub source: String,
+    /// Whether it has a condition that can fail.
+    pub has_condition: bool,
+    /// Times it applied.
+    pub applied: u32,
+    /// Times its condition did not hold.
+    pub did_not: u32,
+}
+
+impl RuleCoverage {
+    /// What the specs have not shown of it.
+    #[must_use]
+    pub fn gap(&self) -> Option<&'static str> {
+        match (self.applied, self.did_not) {
+            (0, 0) => Some("never asked"),
+            (0, _) => Some("never true"),
+            (_, 0) if self.has_condition => Some("never false"),
+            _ => None,
+        }
+    }
+}
+
+impl Coverage {
+    pub(crate) fn of(bundle: &Bundle) -> Coverage {
+        let rules = bundle.all_rules().map(|rule| RuleCoverage {
+            statement: rule.statement.keyword,
+            rule: rule.title.clone(),
+            source: rule.source.clone(),
+            has_condition: rule.when.is_some()
+                || (rule.kind() == StatementKind::Tier
+                    && crate::range::constant(&rule.body).is_none()),
+            applied: 0,
+            did_not: 0,
+        });
+        Coverage { rules: rules.collect() }
+    }
+
+    /// Rules of which the specs have not shown all.
+    pub fn gaps(&self) -> impl Iterator<Item = (&RuleCoverage, &'static str)> {
+        self.rules.iter().filter_map(|rule| Some((rule, rule.gap()?)))
+    }
+
+    fn count(&mut self, statement: &str, title: &str, applied: bool) {
+        let mut rules = self.rules.iter_mut();
+        if let Some(rule) = rules.find(|rule| rule.statement == statement && rule.rule == title) {
+            let times = if applied { &mut rule.applied } else { &mut rule.did_not };
+            *times = times.saturating_add(1);
+        }
+    }
+
+    pub(crate) fn trace(&mut self, lines: &[TraceLine]) {
+        for line in lines {
+            match line.verdict {
+                Verdict::Gave | Verdict::GaveNothing | Verdict::Progressed { .. } | Verdict::NothingLeft => {
+                    self.count(line.statement, &line.rule, true);
+                }
+                Verdict::ConditionDoesNotHold => self.count(line.statement, &line.rule, false),
+                Verdict::NotOnItsDays | Verdict::AsOftenAsItMay => {}
+            }
+        }
+    }
+
+    pub(crate) fn reward(&mut self, name: &str, decided: &Result<Decision, Refused>) {
+        match decided {
+            Ok(_) => self.count("reward", name, true),
+            Err(Refused::RewardConditionDoesNotHold(_)) => self.count("reward", name, false),
+            Err(_) => {}
+        }
+    }
+
+    /// Tiers and benefits are asked of every member at every step.
+    pub(crate) fn see(&mut self, bundle: &Bundle, member: &Member, at: Moment) {
+        let member = std::sync::Arc::new(member.clone());
+        for (title, holds) in bundle.conditions(&member, at) {
+            self.count("tier", &title, holds);
+        }
+        let tier = bundle.standing(&member, at).ok().and_then(|standing| standing.tier);
+        if let Ok(benefits) = bundle.benefits(&member, tier.as_deref(), None, at) {
+            let titles: Vec<String> = bundle
+                .titles()
+                .filter(|(statement, ..)| *statement == "benefit")
+                .map(|(_, title, _)| title.to_owned())
+                .collect();
+            for title in titles {
+                let holds = benefits.iter().any(|benefit| benefit.title == title);
+                self.count("benefit", &title, holds);
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Running rules: one run per request, its steps counted over all its rules.
+
+use std::sync::Arc;
+
+use rhai::{
+    Caches, Dynamic, Engine, EvalAltResult, EvalContext, Expr, Expression, GlobalRuntimeState, INT,
+    Module, Scope,
+};
+
+use crate::desk::{self, Act, Desk};
+use crate::facts::Facts;
+use crate::mistake::{RuleFailure, plain_types};
+use crate::sheet::Rule;
+
+/// The rules of one request, being asked one after the other about the same facts.
+pub(crate) struct Run<'a> {
+    engine: &'a Engine,
+    global: GlobalRuntimeState,
+    caches: Caches,
+    scope: Scope<'static>,
+    depth: usize,
+    desk: Desk,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(engine: &'a Engine, functions: &Arc<Module>, facts: &Facts) -> Run<'a> {
+        let desk = Desk::new(Arc::clone(&facts.seen));
+        let mut global = engine.new_global_runtime_state();
+        global.lib.push(Arc::clone(functions));
+        global.tag = desk::tag(&desk);
+        let scope = facts.scope();
+        let depth = scope.len();
+        Run { engine, global, caches: Caches::new(), scope, depth, desk }
+    }
+
+    /// Puts what has been paid so far in scope.
+    pub(crate) fn set_points(&mut self, points: INT) {
+        // It is the last of the facts.
+        self.scope.rewind(self.depth.saturating_sub(1));
+        self.scope.push_constant("points", points);
+    }
+
+    /// Whether the rule's condition holds. One without a condition applies.
+    pub(crate) fn applies(&mut self, rule: &Rule) -> Result<bool, RuleFailure> {
+        let Some(when) = &rule.when else { return Ok(true) };
+        let found = self.value(rule, when)?;
+        found.as_bool().map_err(|found| {
+            failure(rule, format!("a condition is yes or no, not {}", plain_types(found)))
+        })
+    }
+
+    /// The value of a part of the rule.
+    pub(crate) fn value(&mut self, rule: &Rule, part: &Expr) -> Result<Dynamic, RuleFailure> {
+        let mut context =
+            EvalContext::new(self.engine, &mut self.global, &mut self.caches, &mut self.scope, None);
+        let found = context.eval_expression_tree(&Expression::from(part));
+        self.scope.rewind(self.depth);
+        match found {
+            Ok(value) => Ok(value),
+            Err(error) => match *error {
+                EvalAltResult::Return(value, _) => Ok(value),
+                mut error => {
+                    if error.position().is_none() {
+                        error.set_position(rule.position);
+                    }
+                    Err(RuleFailure::of(&rule.file, &rule.title, &error))
+                }
+            },
+        }
+    }
+
+    /// The value of the rule's block, and what it did besides.
+    pub(crate) fn body(&mut self, rule: &Rule) -> Result<(Dynamic, Vec<Act>), RuleFailure> {
+        // What a condition may have laid down is nobody's.
+        self.desk.clear();
+        let value = self.value(rule, &rule.body)?;
+        Ok((value, self.desk.clear()))
+    }
+}
+
+/// A failure of the rule as a whole.
+pub(crate) fn failure(rule: &Rule, message: String) -> RuleFailure {
+    RuleFailure::at(&rule.file, &rule.title, rule.position, message)
+}

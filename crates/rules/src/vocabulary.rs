@@ -1,0 +1,325 @@
+//! Every word that a rule can use, with its type and what it means. One table: the check of a sheet
+//! reads it, "did you mean" reads it, and the reference is written from it. A test asks the engine
+//! for each example, so that a word which stands here exists and has the type it says.
+
+/// What kind of thing a value is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `12`.
+    Whole,
+    /// `12.40`: exact, never a float.
+    Amount,
+    /// A whole number or an amount.
+    Number,
+    /// `"coffee"`, of which only some make sense in some places.
+    Text(Domain),
+    /// `true` or `false`.
+    Flag,
+    /// `["Gold", "Silver"]`.
+    List(Box<Kind>),
+    /// `0..10`.
+    Range,
+    /// The member.
+    Member,
+    /// The order.
+    Order,
+    /// The lines of the order.
+    Lines,
+    /// One of them.
+    Line,
+    /// The activity.
+    Activity,
+    /// The time of the activity.
+    Time,
+    /// `30.days`.
+    Span,
+    /// What a reward or a benefit gives.
+    Gift,
+    /// No value.
+    Nothing,
+    /// What cannot be told when the sheet is read: a function's argument.
+    Any,
+}
+
+/// Which texts make sense in a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Domain {
+    /// All.
+    Free,
+    /// The name of a wallet.
+    Wallet,
+    /// The name of a tier.
+    Tier,
+    /// A day of the week.
+    Weekday,
+    /// A grant that some rule gives.
+    Grant,
+    /// The title of a task.
+    Task,
+    /// The title of a contest.
+    Contest,
+    /// A pool of codes.
+    Pool,
+}
+
+/// The days of the week.
+pub(crate) const WEEKDAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+/// Where a word stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `order.total`.
+    Property,
+    /// `order.quantity("beans")`.
+    Method,
+    /// `min(1, 2)`.
+    Function,
+}
+
+/// A word of the language.
+pub(crate) struct Word {
+    /// What it is asked of; nothing for a function.
+    pub(crate) of: Option<Kind>,
+    pub(crate) form: Form,
+    pub(crate) name: &'static str,
+    /// What it takes in brackets.
+    pub(crate) takes: &'static [Kind],
+    pub(crate) gives: Kind,
+    /// Numbers that it can be, if not all.
+    pub(crate) within: Option<(i64, i64)>,
+    /// What it means.
+    pub(crate) says: &'static str,
+    /// How it is written.
+    pub(crate) example: &'static str,
+}
+
+const TEXT: Kind = Kind::Text(Domain::Free);
+
+const fn property(of: Kind, name: &'static str, gives: Kind, says: &'static str, example: &'static str) -> Word {
+    Word { of: Some(of), form: Form::Property, name, takes: &[], gives, within: None, says, example }
+}
+
+const fn method(
+    of: Kind,
+    name: &'static str,
+    takes: &'static [Kind],
+    gives: Kind,
+    says: &'static str,
+    example: &'static str,
+) -> Word {
+    Word { of: Some(of), form: Form::Method, name, takes, gives, within: None, says, example }
+}
+
+const fn function(
+    name: &'static str,
+    takes: &'static [Kind],
+    gives: Kind,
+    says: &'static str,
+    example: &'static str,
+) -> Word {
+    Word { of: None, form: Form::Function, name, takes, gives, within: None, says, example }
+}
+
+impl Word {
+    const fn within(mut self, least: i64, most: i64) -> Word {
+        self.within = Some((least, most));
+        self
+    }
+}
+
+/// A fact: its name, its kind and what it is.
+pub(crate) struct Fact {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) says: &'static str,
+}
+
+/// The facts, in the order in which they lie in the scope of every rule.
+pub(crate) const FACTS: [Fact; 6] = [
+    Fact { name: "member", kind: Kind::Member, says: "who did it, as they were before" },
+    Fact { name: "order", kind: Kind::Order, says: "what was bought" },
+    Fact { name: "activity", kind: Kind::Activity, says: "what was done" },
+    Fact { name: "now", kind: Kind::Time, says: "when it was done, by the shop's own clock" },
+    Fact { name: "units", kind: Kind::Whole, says: "how many units the member wants to spend on a reward" },
+    Fact {
+        name: "points",
+        kind: Kind::Whole,
+        says: "what the earn rules above have paid into the main wallet for this activity",
+    },
+];
+
+/// All words.
+pub(crate) const WORDS: &[Word] = &[
+    property(Kind::Member, "tier", Kind::Text(Domain::Tier), "the tier; empty if none", "member.tier"),
+    property(Kind::Member, "days", Kind::Whole, "days since joining", "member.days").within(0, i64::MAX),
+    property(Kind::Member, "years", Kind::Whole, "full years since joining", "member.years").within(0, i64::MAX),
+    property(Kind::Member, "bucket", Kind::Whole, "a number from 0 to 99 that never changes, for trials with a part of the members", "member.bucket").within(0, 99),
+    property(Kind::Member, "purchases", Kind::Whole, "purchases before this one", "member.purchases").within(0, i64::MAX),
+    property(Kind::Member, "spend", Kind::Amount, "the sum of all purchases before this one", "member.spend").within(0, i64::MAX),
+    property(Kind::Member, "days_since_purchase", Kind::Whole, "days since the last purchase; since joining if there is none", "member.days_since_purchase").within(0, i64::MAX),
+    property(Kind::Member, "has_birthday", Kind::Flag, "whether today is the birthday, from the attribute `birthday`", "member.has_birthday"),
+    property(Kind::Member, "birthday_month", Kind::Whole, "the month of the birthday, 1 to 12; 0 if it is not known", "member.birthday_month").within(0, 12),
+    property(Kind::Member, "age", Kind::Whole, "the age in years; 0 if the birthday is not known", "member.age").within(0, i64::MAX),
+    property(Kind::Member, "has_anniversary", Kind::Flag, "whether the member joined on this day some years ago", "member.has_anniversary"),
+    property(Kind::Member, "referred", Kind::Flag, "whether another member brought this one", "member.referred"),
+    method(Kind::Member, "has", &[TEXT], Kind::Flag, "whether the member has a tag", "member.has(\"founder\")"),
+    method(Kind::Member, "attribute", &[TEXT], TEXT, "an attribute; empty if the member has none of that name", "member.attribute(\"city\")"),
+    method(Kind::Member, "granted", &[Kind::Text(Domain::Grant)], Kind::Flag, "whether the member has a grant now", "member.granted(\"Club\")"),
+    method(Kind::Member, "progress", &[Kind::Text(Domain::Task)], Kind::Whole, "how far the member is with a task", "member.progress(\"Five visits in a week\")"),
+    method(Kind::Member, "completed", &[Kind::Text(Domain::Task)], Kind::Whole, "how often the member has completed a task", "member.completed(\"Five visits in a week\")"),
+    method(Kind::Member, "score", &[Kind::Text(Domain::Contest)], Kind::Whole, "the member's score in a contest", "member.score(\"Most cups in July\")"),
+
+    property(Kind::Order, "total", Kind::Amount, "what was paid in all", "order.total").within(0, i64::MAX),
+    property(Kind::Order, "pieces", Kind::Whole, "pieces bought in all", "order.pieces").within(0, i64::MAX),
+    property(Kind::Order, "lines", Kind::Lines, "what was bought, line by line", "order.lines"),
+    method(Kind::Order, "quantity", &[TEXT], Kind::Whole, "pieces bought of an article, a category or a tag", "order.quantity(\"coffee\")"),
+    method(Kind::Order, "spent", &[TEXT], Kind::Amount, "money spent on an article, a category or a tag", "order.spent(\"coffee\")"),
+    method(Kind::Order, "has", &[TEXT], Kind::Flag, "whether an article, a category or a tag was bought", "order.has(\"coffee\")"),
+
+    method(Kind::Lines, "len", &[], Kind::Whole, "how many lines there are", "order.lines.len()"),
+
+    property(Kind::Line, "sku", TEXT, "the article number", "line.sku"),
+    property(Kind::Line, "category", TEXT, "the category; empty if none", "line.category"),
+    property(Kind::Line, "quantity", Kind::Whole, "pieces", "line.quantity").within(0, i64::MAX),
+    property(Kind::Line, "price", Kind::Amount, "the price of one", "line.price").within(0, i64::MAX),
+    property(Kind::Line, "amount", Kind::Amount, "the price of all pieces of the line", "line.amount").within(0, i64::MAX),
+    method(Kind::Line, "tagged", &[TEXT], Kind::Flag, "whether the line has a tag", "line.tagged(\"organic\")"),
+
+    property(Kind::Activity, "id", TEXT, "its id, such as the order's number", "activity.id"),
+    property(Kind::Activity, "type", TEXT, "its name", "activity.type"),
+    property(Kind::Activity, "channel", TEXT, "where it was done, such as `web`; empty if not told", "activity.channel"),
+    property(Kind::Activity, "payment", TEXT, "what was paid with, such as `card`; empty if not told", "activity.payment"),
+
+    property(Kind::Time, "hour", Kind::Whole, "the hour, 0 to 23", "now.hour").within(0, 23),
+    property(Kind::Time, "minute", Kind::Whole, "the minute, 0 to 59", "now.minute").within(0, 59),
+    property(Kind::Time, "weekday", Kind::Text(Domain::Weekday), "the day of the week", "now.weekday"),
+    property(Kind::Time, "weekend", Kind::Flag, "whether it is Saturday or Sunday", "now.weekend"),
+    property(Kind::Time, "day", Kind::Whole, "the day of the month", "now.day").within(1, 31),
+    property(Kind::Time, "month", Kind::Whole, "the month, 1 to 12", "now.month").within(1, 12),
+    property(Kind::Time, "year", Kind::Whole, "the year", "now.year"),
+    property(Kind::Time, "date", TEXT, "the date", "now.date"),
+    property(Kind::Time, "month_day", TEXT, "the date without its year", "now.month_day"),
+    property(Kind::Time, "holiday", Kind::Flag, "whether the manifest lists a holiday", "now.holiday"),
+    property(Kind::Time, "holiday_name", TEXT, "the holiday's name; empty if it is none", "now.holiday_name"),
+
+    function("wallet", &[Kind::Text(Domain::Wallet)], Kind::Whole, "what can be spent from a wallet now; the count in one that only counts", "wallet(\"points\")").within(0, i64::MAX),
+
+    function("min", &[Kind::Number, Kind::Number], Kind::Number, "the smaller of two numbers", "min(3, 5)"),
+    function("max", &[Kind::Number, Kind::Number], Kind::Number, "the greater of two numbers", "max(3, 5)"),
+    function("abs", &[Kind::Number], Kind::Number, "the number without its sign", "abs(-3)"),
+    function("floor", &[Kind::Number], Kind::Number, "the next whole number down", "floor(12.40)"),
+    function("ceiling", &[Kind::Number], Kind::Number, "the next whole number up", "ceiling(12.40)"),
+    function("round", &[Kind::Number], Kind::Number, "the nearest whole number; a half goes up", "round(12.50)"),
+    function("percent", &[Kind::Number, Kind::Number], Kind::Amount, "so many hundredths of an amount", "percent(12.40, 10)"),
+    function("cents", &[Kind::Number], Kind::Amount, "an amount in the currency's smallest coins", "cents(12.40)"),
+
+    method(TEXT, "contains", &[TEXT], Kind::Flag, "whether a text has another in it", "\"espresso\".contains(\"press\")"),
+    method(TEXT, "starts_with", &[TEXT], Kind::Flag, "whether a text begins with another", "\"espresso\".starts_with(\"es\")"),
+    method(TEXT, "ends_with", &[TEXT], Kind::Flag, "whether a text ends with another", "\"espresso\".ends_with(\"so\")"),
+    method(TEXT, "to_upper", &[], TEXT, "in capitals", "\"web\".to_upper()"),
+    method(TEXT, "to_lower", &[], TEXT, "in small letters", "\"WEB\".to_lower()"),
+    method(TEXT, "len", &[], Kind::Whole, "how many letters", "\"web\".len()"),
+    // Called by `in`, and as a method.
+    function("len", &[Kind::Any], Kind::Whole, "how many items a list has", "[1, 2].len()"),
+
+    property(Kind::Whole, "day", Kind::Span, "one day", "1.day"),
+    property(Kind::Whole, "days", Kind::Span, "so many days", "30.days"),
+    property(Kind::Whole, "week", Kind::Span, "one week", "1.week"),
+    property(Kind::Whole, "weeks", Kind::Span, "so many weeks", "2.weeks"),
+    property(Kind::Whole, "month", Kind::Span, "one month", "1.month"),
+    property(Kind::Whole, "months", Kind::Span, "so many months", "3.months"),
+    property(Kind::Whole, "year", Kind::Span, "one year", "1.year"),
+    property(Kind::Whole, "years", Kind::Span, "so many years", "2.years"),
+
+    function("award", &[Kind::Number], Kind::Nothing, "units into the rule's wallet", "award(50)"),
+    function("award", &[Kind::Number, Kind::Text(Domain::Wallet)], Kind::Nothing, "units into another wallet", "award(5, \"stamps\")"),
+    function("grant", &[TEXT], Kind::Nothing, "a right that stays: a badge", "grant(\"Founder\")"),
+    function("grant", &[TEXT, Kind::Span], Kind::Nothing, "a right for a time; one that still runs is extended from its end", "grant(\"Club\", 1.year)"),
+    function("revoke", &[Kind::Text(Domain::Grant)], Kind::Nothing, "takes a right back", "revoke(\"Club\")"),
+    function("tag", &[TEXT], Kind::Nothing, "marks the member", "tag(\"vip\")"),
+    function("untag", &[TEXT], Kind::Nothing, "takes a mark off", "untag(\"vip\")"),
+    function("refer", &[], Kind::Nothing, "the one who brought this member has done a `referral`: their rules say what it pays", "refer()"),
+
+    function("product", &[TEXT], Kind::Gift, "a thing", "product(\"Any coffee\")"),
+    function("discount", &[Kind::Number], Kind::Gift, "money off an order", "discount(5.00)"),
+    function("percent_off", &[Kind::Number], Kind::Gift, "a part of an order off", "percent_off(10)"),
+    function("free_shipping", &[], Kind::Gift, "the delivery of an order", "free_shipping()"),
+    function("event", &[TEXT], Kind::Gift, "a place at an event", "event(\"Cupping night\")"),
+    function("gift_card", &[Kind::Number], Kind::Gift, "a card with money on it", "gift_card(25)"),
+    function("access", &[TEXT], Kind::Gift, "something that is not for everyone", "access(\"The sale, a day early\")"),
+    function("payout", &[Kind::Number], Kind::Gift, "money paid out", "payout(5.00)"),
+    function("voucher", &[Kind::Text(Domain::Pool)], Kind::Gift, "a code from a pool of codes", "voucher(\"SPRING\")"),
+];
+
+/// Functions that make an outcome: they stand in `earn` and `task` blocks, some in rewards.
+pub(crate) const OUTCOMES: [&str; 6] = ["award", "grant", "revoke", "tag", "untag", "refer"];
+
+/// The words that can be asked of a kind of thing.
+pub(crate) fn words_of(kind: &Kind) -> impl Iterator<Item = &'static Word> {
+    let kind = match kind {
+        Kind::Text(_) => TEXT,
+        kind => kind.clone(),
+    };
+    WORDS.iter().filter(move |word| word.of.as_ref() == Some(&kind))
+}
+
+/// The functions of a name.
+pub(crate) fn functions(name: &str) -> impl Iterator<Item = &'static Word> {
+    WORDS.iter().filter(move |word| word.form == Form::Function && word.name == name)
+}
+
+impl Kind {
+    /// In words, for a message: `a whole number`.
+    pub(crate) fn say(&self) -> &'static str {
+        match self {
+            Kind::Whole => "a whole number",
+            Kind::Amount => "an amount",
+            Kind::Number => "a number",
+            Kind::Text(_) => "a text",
+            Kind::Flag => "yes or no",
+            Kind::List(_) => "a list",
+            Kind::Range => "a range",
+            Kind::Member => "the member",
+            Kind::Order => "the order",
+            Kind::Lines => "the lines of the order",
+            Kind::Line => "a line of the order",
+            Kind::Activity => "the activity",
+            Kind::Time => "a time",
+            Kind::Span => "a span of time",
+            Kind::Gift => "a gift",
+            Kind::Nothing => "nothing",
+            Kind::Any => "anything",
+        }
+    }
+
+    /// Whether it is, or may turn out to be, a number.
+    pub(crate) fn may_be_number(&self) -> bool {
+        matches!(self, Kind::Whole | Kind::Amount | Kind::Number | Kind::Any)
+    }
+
+    /// Whether a value of this kind can stand where `wanted` is.
+    pub(crate) fn fits(&self, wanted: &Kind) -> bool {
+        match (self, wanted) {
+            (Kind::Any, _) | (_, Kind::Any) | (Kind::Text(_), Kind::Text(_)) => true,
+            (Kind::List(_), Kind::List(_)) => true,
+            (found, Kind::Number) => found.may_be_number(),
+            (Kind::Number, Kind::Whole | Kind::Amount) => true,
+            (found, wanted) => found == wanted,
+        }
+    }
+
+    /// The kind of a value that is one or the other.
+    pub(crate) fn or(self, other: Kind) -> Kind {
+        match (self, other) {
+            (one, other) if one == other => one,
+            // What gives nothing at times is judged by what it gives at others.
+            (Kind::Nothing, kind) | (kind, Kind::Nothing) => kind,
+            (one, other) if one.may_be_number() && other.may_be_number() => {
+                if one == Kind::Any || other == Kind::Any { Kind::Any } else { Kind::Number }
+            }
+            (Kind::Text(_), Kind::Text(_)) => Kind::Text(Domain::Free),
+            _ => Kind::Any,
+        }
+    }
+}
