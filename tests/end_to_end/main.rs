@@ -9,12 +9,16 @@
 mod bad_input;
 /// Who may do what.
 mod identity;
+/// Tasks, grants, benefits, part-payment.
+mod playing;
 /// One effect per key, whoever asks how often.
 mod once;
 /// The README says what is so.
 mod readme;
 /// Rules that are edited, broken, or never end.
 mod rules_at_work;
+/// Stocks, budgets, codes, referrals, leaderboards.
+mod shared;
 /// A day in a coffee shop.
 mod story;
 /// Time decides what can be spent; the scheduled run writes it down.

@@ -152,9 +152,9 @@ async fn no_one_is_refused_because_of_a_look_that_may_be_behind() {
     let mut looks = 0;
     let refused = api
         .store
-        .perform(&at, &operation, |_| {
+        .perform(&at, &operation, |_, _| {
             looks += 1;
-            Err("no")
+            Err(store::Undecided::Rejected("no"))
         })
         .await;
     assert!(matches!(refused, Err(store::Failure::Rejected("no"))));

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use ledger::{Activity, Line, Member, MemberId, MerchantId, Order};
+use ledger::{Activity, Line, MemberId, MerchantId, Order, Outcome, Supplies};
 use rules::{Bundle, Sources};
 
 fn readme() -> String {
@@ -22,14 +22,17 @@ fn the_sheet_on_the_first_screen_is_the_one_in_the_folder_and_pays_what_it_says(
     let ada = ledger::enroll::Enrolment {
         id: MemberId::parse("ada").unwrap(),
         attributes: Default::default(),
-        tags: Default::default(),
+        // Founders are Gold members.
+        tags: ["founder".to_owned()].into(),
+        referred_by: None,
     };
-    let ada = Member { tier: Some("Gold".to_owned()), ..ledger::enroll::decide(ada, now) };
+    let ada = ledger::enroll::decide(ada, now);
     let line = |sku: &str, category: &str, quantity| Line {
         sku: sku.to_owned(),
         category: Some(category.to_owned()),
         quantity,
         price: None,
+        tags: Vec::new(),
     };
     let purchase = Activity {
         id: "1".to_owned(),
@@ -43,11 +46,12 @@ fn the_sheet_on_the_first_screen_is_the_one_in_the_folder_and_pays_what_it_says(
         payment: None,
         fields: Default::default(),
     };
-    let paid = bundle.earn(&ada, &purchase, now).unwrap();
+    let decision = bundle.earn(&ada, purchase, &Supplies::default(), now).unwrap();
     let mut answer = String::new();
-    for paid in paid {
-        let units = format!("+{}", paid.units);
-        answer += &format!("{units:>3} {}  {:<24}  {}\n", paid.wallet, paid.rule, paid.source);
+    for reason in decision.entry.because {
+        let Outcome::Units { wallet, units } = reason.gave else { panic!("{reason:?}") };
+        let units = format!("+{units}");
+        answer += &format!("{units:>3} {wallet}  {:<24}  {}\n", reason.rule, reason.source);
     }
     assert!(readme.contains(&format!("```text\n{answer}```\n")), "it answers:\n{answer}");
 }
@@ -62,6 +66,7 @@ fn no_path_of_a_request_is_missing() {
         "GET /v1/members/{id}`",
         "GET /v1/members/{id}/entries`",
         "GET /v1/members/{id}/rewards`",
+        "GET /v1/contests/{title}`",
     ] {
         assert!(readme.contains(path), "{path}");
     }

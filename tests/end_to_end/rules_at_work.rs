@@ -19,8 +19,8 @@ async fn a_rule_that_fails_fails_the_activity_and_names_itself() {
         assert_eq!((audited.members, audited.entries), (1, 0));
     };
     check(
-        "earn \"Fine\" on purchase { 5 }\nearn \"Endless\" on purchase { while true { } }",
-        "rule `Endless` failed at earn.rhai:2:41: it does too much: a rule may take 20000 steps, and a loop may have no end",
+        "earn \"Fine\" on purchase { 5 }\nearn \"Long\" on purchase { for i in 0..1_000_000 { } }",
+        "rule `Long` failed at earn.rhai:2:49: it does too much: all rules of an activity may take 50000 steps together, and a loop may have no end",
     )
     .await;
     check(
@@ -29,14 +29,20 @@ async fn a_rule_that_fails_fails_the_activity_and_names_itself() {
     )
     .await;
     check(
-        r#"earn "Text" on purchase into stamps { "many" }"#,
-        "rule `Text` failed at earn.rhai:1:1: a rule pays a number of units, not text",
+        "fn many() { \"many\" }\nearn \"Text\" on purchase into stamps { many() }",
+        "rule `Text` failed at earn.rhai:2:1: a rule pays a number of units, not text",
     )
     .await;
 }
 
+const SPEC: &str = r#"[[spec]]
+it = "pays six"
+activity = { type = "purchase", at = "2026-05-02T09:30:00+02:00", order = { total = "1" } }
+pays = { points = 6 }
+"#;
+
 #[tokio::test]
-async fn a_bundle_with_mistakes_is_not_published_and_the_old_one_stays() {
+async fn a_bundle_with_mistakes_or_a_spec_that_fails_is_not_published_and_the_old_one_stays() {
     let shop =
         Shop::under(&[("merchant.toml", MANIFEST), ("earn.rhai", r#"earn "a" on purchase { 5 }"#)])
             .await;
@@ -48,7 +54,15 @@ async fn a_bundle_with_mistakes_is_not_published_and_the_old_one_stays() {
             "earn.rhai:1:26",
         ),
         (vec![("earn.rhai", "earn \"a\" on purchase { 5 }")], "merchant.toml: is missing"),
-        (vec![("merchant.toml", MANIFEST)], "earn.rhai: is missing"),
+        (vec![("merchant.toml", MANIFEST)], "there is no sheet"),
+        (
+            vec![
+                ("merchant.toml", MANIFEST),
+                ("earn.rhai", "earn \"a\" on purchase { 5 }"),
+                ("earn.spec.toml", SPEC),
+            ],
+            "earn.spec.toml:2:1: the spec \"pays six\" fails: pays: expected { points = 6 }, found { points = 5 }",
+        ),
         (vec![("merchant.toml", "name = 5"), ("earn.rhai", "")], "merchant.toml:1:8"),
     ] {
         let rejected =

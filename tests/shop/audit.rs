@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::{Member, MerchantId, Moment, What};
+use ledger::enroll::{self, Enrolment};
+use ledger::{Member, MerchantId, Moment, Outcome, What};
 use local::Database;
 use store::{MemberKey, Page, Row, SHARDS, Store};
 
@@ -18,7 +19,7 @@ pub struct Audited {
 /// Goes through every member of a merchant and adds up its entries again, by code that shares
 /// nothing with the ledger's: the balance of each wallet is the sum of its postings, lot by lot; the
 /// entries are numbered without a gap; an earn's postings are what its rules paid and a redemption's
-/// what its reward costs; the due index holds exactly the members that have a lot that lapses.
+/// what its reward costs; the due index holds exactly the members that have something that lapses.
 ///
 /// # Panics
 /// The table cannot be read.
@@ -43,6 +44,7 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
         .await
         .unwrap();
     audited.members = members.len();
+    let all_entries = entries.clone();
 
     let mut due: BTreeSet<(String, i64)> = BTreeSet::new();
     for shard in 0..SHARDS {
@@ -75,9 +77,9 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
             }
             let moved: i64 = entry.postings.iter().map(|posting| posting.change).sum();
             let due: i64 = match &entry.what {
-                What::Earn { because, .. } => because.iter().map(|paid| paid.units.get()).sum(),
+                What::Earn { .. } => entry.because.iter().map(|reason| paid(&reason.gave)).sum(),
                 What::Redeem { reward, .. } => -reward.costs.get(),
-                What::Expire => moved.min(-1),
+                What::Expire => moved.min(0),
             };
             if moved != due {
                 fault(format!("entry {} moved {moved} and should {due}", entry.seq));
@@ -94,17 +96,59 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
         if held != posted {
             fault(format!("holds {held:?}, and its entries posted {posted:?}"));
         }
-        let first = held.keys().filter_map(|(_, expires_at)| *expires_at).min();
+        let grants = member.grants.values().copied().flatten().map(|until| until.timestamp());
+        let lost_at = member.standing.lost_at.map(|at| at.timestamp());
+        let lots = held.keys().filter_map(|(_, expires_at)| *expires_at);
+        let first = lots.chain(grants).chain(lost_at).min();
         let indexed: Vec<i64> =
             due.iter().filter(|(member, _)| member == id).map(|(_, at)| *at).collect();
         if indexed != first.into_iter().collect::<Vec<i64>>() {
             fault(format!("is due at {first:?} and indexed at {indexed:?}"));
         }
     }
+    for (id, member) in &members {
+        if let Some(fault) = differs_from_its_entries(member, &all_entries, id) {
+            audited.faults.push(format!("{id}: {fault}"));
+        }
+    }
     for id in entries.keys() {
         audited.faults.push(format!("{id} has entries and is no member"));
     }
     audited
+}
+
+fn paid(outcome: &Outcome) -> i64 {
+    match outcome {
+        Outcome::Units { units, .. } => units.get(),
+        _ => 0,
+    }
+}
+
+/// Whether a member is what its entries add up to: all of it, and not only its wallets.
+fn differs_from_its_entries(
+    member: &Member,
+    entries: &BTreeMap<String, BTreeMap<u64, ledger::Entry>>,
+    id: &str,
+) -> Option<String> {
+    let enrolment = Enrolment {
+        id: member.id.clone(),
+        attributes: member.attributes.clone(),
+        tags: BTreeSet::new(),
+        referred_by: member.referred_by.clone(),
+    };
+    let mut folded = enroll::decide(enrolment, member.enrolled_at);
+    for entry in entries.get(id).into_iter().flat_map(BTreeMap::values) {
+        if folded.apply(entry).is_none() {
+            return Some(format!("entry {} cannot be applied", entry.seq));
+        }
+    }
+    // Marks may have been there from the first, and lots ripen by themselves.
+    let mut member = member.clone();
+    folded.tags.clone_from(&member.tags);
+    for one in [&mut folded, &mut member] {
+        one.wallets.retain(|_, wallet| !wallet.lots().is_empty());
+    }
+    (folded != member).then(|| format!("its entries add up to {folded:?}, and it is {member:?}"))
 }
 
 /// Every member with its entries as text, to compare two tables by.

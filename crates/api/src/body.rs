@@ -1,18 +1,13 @@
-use std::fmt;
-use std::marker::PhantomData;
-
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use ledger::MemberId;
-use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use rules::{Object, escape};
+use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use store::Fingerprint;
 
-use crate::activity::escape;
 use crate::{Api, Problem, Refusal};
 
 /// The most bytes of a body: an order of 500 lines fits.
@@ -53,27 +48,6 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Refusal> {
         Refusal::FieldIsWrong { pointer, reason: say(error.inner()) }
     })?;
     Ok(Body { value, fingerprint: Fingerprint::of(&json) })
-}
-
-/// Something that is written as a JSON object. By itself serde takes a list for it too, its fields
-/// in their order: then adding a field would change what a list means.
-#[derive(Debug, Clone)]
-pub struct Object<T>(pub T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object<T>, D::Error> {
-        struct OnlyAMap<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyAMap<T> {
-            type Value = Object<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-        deserializer.deserialize_map(OnlyAMap(PhantomData))
-    }
 }
 
 /// The JSON pointer (RFC 6901) of a place.
@@ -134,7 +108,8 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for InQuery<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ActivityBody;
+    use rules::ActivityBody;
+    use serde::Deserialize;
 
     #[test]
     fn what_is_wrong_is_told_with_its_place() {

@@ -42,17 +42,22 @@ pub(crate) enum NoBundle {
     Broken(String),
 }
 
-/// Checks a merchant's sources, keeps them for ever under their hash, and makes them the rules that
-/// every later request is judged by.
+/// Checks a merchant's sources and holds them to their specs, lays out what all members share, keeps
+/// the sources for ever under their hash, and makes them the rules that every later request is
+/// judged by.
 ///
 /// # Errors
-/// The sources have mistakes, or the table could not be written. Nothing has changed then.
+/// The sources have mistakes, a spec fails, or the table could not be written. The rules in force
+/// are as before then.
 pub async fn publish(
     store: &Store,
     merchant: &MerchantId,
     sources: &Sources,
 ) -> Result<Bundle, PublishError> {
-    let bundle = Bundle::load(merchant, sources)?;
+    let bundle = Bundle::proven(merchant, sources)?;
+    for (pot, units) in bundle.pots() {
+        store.lay_out(merchant, &pot, units).await?;
+    }
     let body = pack(sources).map_err(|error| PublishError::Pack(error.to_string()))?;
     store.publish(merchant, StoredBundle { hash: bundle.hash().to_string(), body }).await?;
     Ok(bundle)

@@ -1,13 +1,13 @@
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use ledger::{Decision, Member, MemberId, Moment};
-use rules::Bundle;
+use ledger::{Decision, Member, MemberId, Moment, Supplies};
+use rules::{Bundle, Offer, TraceLine};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use store::{Answer, Failure, Fingerprint, MemberKey, Operation};
+use store::{Answer, Failure, Fingerprint, MemberKey, Operation, Undecided};
 
-use crate::{Api, Caller, EntryView, Mode, Problem, Refusal};
+use crate::{Api, Caller, EntryView, Mode, Problem, Refusal, TraceView};
 
 /// The header of an answer that had been given before.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -37,10 +37,22 @@ struct AnswerBody<'a> {
     dry_run: bool,
     entry: EntryView<'a>,
     within_reach: Vec<String>,
+    /// Of a dry run: every rule, and what became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<Vec<TraceView>>,
 }
 
-/// Load, decide, commit, answer: the way of every request that changes a member. `decide` sees the
-/// member with the tier that holds now.
+/// What was decided, and why.
+#[derive(Debug)]
+pub struct Decided {
+    /// The decision.
+    pub decision: Decision,
+    /// Every rule that was asked, where someone wants to see it.
+    pub trace: Option<Vec<TraceLine>>,
+}
+
+/// Load, decide, commit, answer: the way of every request that changes a member. `decide` also hears
+/// whether somebody only wants to see.
 ///
 /// # Errors
 /// The request is refused, and nothing has changed.
@@ -48,19 +60,22 @@ pub async fn change(
     api: &Api,
     bundle: &Bundle,
     change: Change<'_>,
-    decide: impl Fn(&Member) -> Result<Decision, Refusal>,
+    decide: impl Fn(&Member, &Supplies, bool) -> Result<Decided, Refusal>,
 ) -> Result<Response, Problem> {
     let Change { verb, caller, member, mode, fingerprint, now } = change;
     let at = MemberKey { merchant: caller.merchant.clone(), member };
     let dry_run = mode == Mode::DryRun;
-    let decide = |member: Option<&Member>| -> Result<(Decision, Answer), Refusal> {
+    let decide = |member: Option<&Member>,
+                  supplies: &Supplies|
+     -> Result<(Decision, Answer), Undecided<Refusal>> {
         let member = member.ok_or_else(|| Refusal::MemberIsUnknown(at.member.clone()))?;
-        let decision = bundle.settle(member, now, &decide)?;
+        let Decided { decision, trace } = decide(member, supplies, dry_run)?;
         let body = AnswerBody {
             member: &at.member,
             dry_run,
             entry: EntryView::of(&decision.entry),
             within_reach: within_reach(bundle, &decision.member, now),
+            trace: trace.map(|lines| lines.iter().map(TraceView::of).collect()),
         };
         let answer = Answer {
             bundle: bundle.hash().to_string(),
@@ -72,8 +87,7 @@ pub async fn change(
     };
     match mode {
         Mode::DryRun => {
-            let member = api.store.member(&at).await?;
-            let (_, answer) = decide(member.as_ref())?;
+            let (_, answer) = api.store.consider(&at, decide).await??;
             Ok(respond(StatusCode::OK, &answer.body, false))
         }
         Mode::Do(key) => {
@@ -91,14 +105,15 @@ pub async fn change(
 /// The rewards that the member can have now. It is told on the way: a reward whose rule fails is the
 /// merchant's to mend, and does not stand in the way of what was asked.
 fn within_reach(bundle: &Bundle, member: &Member, now: Moment) -> Vec<String> {
-    let offer = |reward| match bundle.offer(reward, member, now) {
-        Ok(offer) => offer.within_reach().then_some(offer.name),
+    let offers = bundle.offers(member, member.tier(), now);
+    let within_reach = |offer| match offer {
+        Ok(offer) => Offer::within_reach(&offer).then_some(offer.name),
         Err(failure) => {
             tracing::error!("{failure}");
             None
         }
     };
-    bundle.rewards().iter().filter_map(offer).collect()
+    offers.into_iter().filter_map(within_reach).collect()
 }
 
 fn respond(status: StatusCode, body: &RawValue, replayed: bool) -> Response {

@@ -3,8 +3,6 @@
 //!
 //! Read the modules in this order.
 
-/// An activity as a client writes it.
-mod activity;
 /// JSON bodies and paths, refused with the place of what is wrong.
 mod body;
 /// The active bundle of each merchant, compiled and kept.
@@ -28,10 +26,9 @@ mod state;
 /// Entries as a client reads them.
 mod view;
 
-pub use activity::{ActivityBody, OrderBody};
-pub use body::{BODY_BYTES_MAX, Body, InPath, InQuery, NoQuery, Object};
+pub use body::{BODY_BYTES_MAX, Body, InPath, InQuery, NoQuery};
 pub use bundles::{PublishError, publish};
-pub use change::{Change, change};
+pub use change::{Change, Decided, change};
 pub use clock::Clock;
 pub use host::{client, from_environment, log, serve};
 pub use identity::{Caller, DEVELOPMENT_VARIABLE, Identity, TOKEN_PREFIX};
@@ -39,4 +36,4 @@ pub use key::{IdempotencyKey, Mode};
 pub use problem::Problem;
 pub use refusal::Refusal;
 pub use state::Api;
-pub use view::EntryView;
+pub use view::{EntryView, TraceView};

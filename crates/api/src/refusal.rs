@@ -1,11 +1,12 @@
 use axum::http::StatusCode;
+use ledger::decision::GiveRejection;
 use ledger::earn::EarnRejection;
 use ledger::money::AmountRejection;
 use ledger::name::NameRejection;
 use ledger::redeem::RedeemRejection;
 use ledger::{MemberId, MerchantId};
-use rules::RuleFailure;
-use store::{Failure, StoreError};
+use rules::{Refused, RuleFailure, Wrong, WrongReason};
+use store::{Failure, StoreError, Undecided};
 
 use crate::Problem;
 
@@ -65,14 +66,9 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
-    /// An amount that makes no sense in the programme's currency.
-    #[error("{}{reason}", place(.pointer))]
-    AmountIsWrong {
-        /// Where.
-        pointer: String,
-        /// Why.
-        reason: AmountRejection,
-    },
+    /// Something that was told is wrong.
+    #[error(transparent)]
+    Told(#[from] Wrong),
     /// A path that does not read.
     #[error("the path cannot be read: {0}")]
     PathIsWrong(String),
@@ -96,37 +92,20 @@ pub enum Refusal {
     /// Somebody of that id, enrolled with something else.
     #[error("there is a member `{0}` already, enrolled with other data")]
     MemberIdIsTaken(MemberId),
-    /// An activity that the manifest does not list.
-    #[error("there is no activity `{kind}`{hint}")]
-    ActivityIsUnknown {
-        /// The activity asked for.
-        kind: String,
-        /// What may have been meant.
-        hint: String,
-    },
-    /// A reward that the sheet does not have.
-    #[error("there is no reward `{name}`{hint}")]
-    RewardIsUnknown {
-        /// The reward asked for.
+    /// A member who is said to have brought this one, and is none.
+    #[error("there is no member `{0}` who could have brought this one")]
+    ReferrerIsUnknown(MemberId),
+    /// A contest that no sheet has.
+    #[error("there is no contest `{name}`{hint}")]
+    ContestIsUnknown {
+        /// The contest asked for.
         name: String,
         /// What may have been meant.
         hint: String,
     },
-    /// A reward whose condition does not hold.
-    #[error("reward `{0}` is not for this member now: its condition does not hold")]
-    RewardConditionDoesNotHold(String),
-    /// A reward that looks at the order, taken without one.
-    #[error("reward `{0}` depends on the order; send the `order` it is taken with")]
-    RewardNeedsAnOrder(String),
-    /// The ledger said no.
+    /// The rules or the ledger said no.
     #[error(transparent)]
-    Earn(#[from] EarnRejection),
-    /// The ledger said no.
-    #[error(transparent)]
-    Redeem(#[from] RedeemRejection),
-    /// The merchant's rule failed.
-    #[error(transparent)]
-    RuleFailed(#[from] RuleFailure),
+    Refused(#[from] Refused),
     /// Too many at once on one member, or a table that is out of reach.
     #[error("the request could not be finished in time; send it again with the same key")]
     Busy,
@@ -162,57 +141,27 @@ impl From<Refusal> for Problem {
             R::BodyIsCutOff(_) => (StatusCode::BAD_REQUEST, "body_is_cut_off"),
             R::BodyIsNotJson { .. } => (StatusCode::BAD_REQUEST, "body_is_not_json"),
             R::FieldIsWrong { .. } => (INVALID, "field_is_wrong"),
-            R::AmountIsWrong { reason, .. } => match reason {
-                AmountRejection::AmountIsNotANumber { .. } => (INVALID, "amount_is_not_a_number"),
-                AmountRejection::AmountIsNegative { .. } => (INVALID, "amount_is_negative"),
-                AmountRejection::AmountHasTooManyDecimals { .. } => {
-                    (INVALID, "amount_has_too_many_decimals")
-                }
-                AmountRejection::AmountIsAbsurd { .. } => (INVALID, "amount_is_absurd"),
-            },
+            R::Told(wrong) => (INVALID, code_of(&wrong.reason)),
             R::PathIsWrong(_) => (StatusCode::BAD_REQUEST, "path_is_wrong"),
             R::QueryIsWrong(_) => (StatusCode::BAD_REQUEST, "query_is_wrong"),
             R::CursorIsWrong => (StatusCode::BAD_REQUEST, "cursor_is_wrong"),
             R::MemberIdIsWrong { .. } => (INVALID, "member_id_is_wrong"),
             R::MemberIsUnknown(_) => (StatusCode::NOT_FOUND, "member_is_unknown"),
             R::MemberIdIsTaken(_) => (StatusCode::CONFLICT, "member_id_is_taken"),
-            R::ActivityIsUnknown { .. } => (INVALID, "activity_is_unknown"),
-            R::RewardIsUnknown { .. } => (INVALID, "reward_is_unknown"),
-            R::RewardConditionDoesNotHold(_) => {
-                (StatusCode::CONFLICT, "reward_condition_does_not_hold")
-            }
-            R::RewardNeedsAnOrder(_) => (INVALID, "reward_needs_an_order"),
-            R::Earn(EarnRejection::ActivityIsInTheFuture { .. }) => {
-                (INVALID, "activity_is_in_the_future")
-            }
-            R::Earn(EarnRejection::ActivityIsBeforeEnrolment { .. }) => {
-                (INVALID, "activity_is_before_enrolment")
-            }
-            R::Earn(EarnRejection::WalletIsUnknown { .. }) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "wallet_is_unknown")
-            }
-            R::Earn(EarnRejection::WalletIsFull { .. }) => (StatusCode::CONFLICT, "wallet_is_full"),
-            R::Redeem(RedeemRejection::BalanceIsInsufficient { .. }) => {
-                (StatusCode::CONFLICT, "balance_is_insufficient")
-            }
-            R::RuleFailed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "rule_failed"),
+            R::ReferrerIsUnknown(_) => (INVALID, "referrer_is_unknown"),
+            R::ContestIsUnknown { .. } => (StatusCode::NOT_FOUND, "contest_is_unknown"),
+            R::Refused(refused) => status_of(refused),
             R::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             R::AnswerIsUnwritable(_) => (StatusCode::INTERNAL_SERVER_ERROR, "answer_is_unwritable"),
             R::PathIsUnknown => (StatusCode::NOT_FOUND, "path_is_unknown"),
             R::MethodIsNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_is_not_allowed"),
         };
         let pointer = match &refusal {
-            R::FieldIsWrong { pointer, .. } | R::AmountIsWrong { pointer, .. } => {
-                Some(pointer.clone())
-            }
+            R::FieldIsWrong { pointer, .. } => Some(pointer.clone()),
+            R::Told(wrong) => Some(wrong.pointer.clone()),
             R::MemberIdIsWrong { pointer, .. } => pointer.clone(),
-            R::ActivityIsUnknown { .. } => Some("/type".to_owned()),
-            R::RewardIsUnknown { .. } => Some("/reward".to_owned()),
-            R::RewardNeedsAnOrder(_) => Some("/order".to_owned()),
-            R::Earn(
-                EarnRejection::ActivityIsInTheFuture { .. }
-                | EarnRejection::ActivityIsBeforeEnrolment { .. },
-            ) => Some("/at".to_owned()),
+            R::ReferrerIsUnknown(_) => Some("/referred_by".to_owned()),
+            R::Refused(refused) => pointer_of(refused),
             _ => None,
         };
         if status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -220,6 +169,84 @@ impl From<Refusal> for Problem {
             tracing::error!(code, "{code}: {refusal}");
         }
         Problem::new(status, code, refusal.to_string()).at(pointer)
+    }
+}
+
+fn code_of(reason: &WrongReason) -> &'static str {
+    match reason {
+        WrongReason::Field(_) => "field_is_wrong",
+        WrongReason::ActivityIsUnknown { .. } => "activity_is_unknown",
+        WrongReason::Amount(AmountRejection::AmountIsNotANumber { .. }) => "amount_is_not_a_number",
+        WrongReason::Amount(AmountRejection::AmountIsNegative { .. }) => "amount_is_negative",
+        WrongReason::Amount(AmountRejection::AmountHasTooManyDecimals { .. }) => {
+            "amount_has_too_many_decimals"
+        }
+        WrongReason::Amount(AmountRejection::AmountIsAbsurd { .. }) => "amount_is_absurd",
+    }
+}
+
+fn status_of(refused: &Refused) -> (StatusCode, &'static str) {
+    use Refused as R;
+    const INVALID: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+    const CONFLICT: StatusCode = StatusCode::CONFLICT;
+    const OURS: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+    match refused {
+        R::Earn(EarnRejection::ActivityIsInTheFuture { .. }) => {
+            (INVALID, "activity_is_in_the_future")
+        }
+        R::Earn(EarnRejection::ActivityIsBeforeEnrolment { .. }) => {
+            (INVALID, "activity_is_before_enrolment")
+        }
+        R::Redeem(RedeemRejection::BalanceIsInsufficient { .. }) => {
+            (CONFLICT, "balance_is_insufficient")
+        }
+        R::Earn(EarnRejection::Give(give))
+        | R::Redeem(RedeemRejection::Give(give))
+        | R::Give(give) => match give {
+            GiveRejection::WalletIsUnknown { .. } => (OURS, "wallet_is_unknown"),
+            GiveRejection::WalletIsFull { .. } => (CONFLICT, "wallet_is_full"),
+        },
+        R::RewardIsUnknown { .. } => (INVALID, "reward_is_unknown"),
+        R::RewardIsNotOnItsDays(_) => (CONFLICT, "reward_is_not_on_its_days"),
+        R::RewardNeedsTheOrder(_) => (INVALID, "reward_needs_an_order"),
+        R::UnitsAreMissing { .. } => (INVALID, "units_are_missing"),
+        R::UnitsAreOutOfRange { .. } => (INVALID, "units_are_out_of_range"),
+        R::RewardConditionDoesNotHold(_) => (CONFLICT, "reward_condition_does_not_hold"),
+        R::RewardWasTakenAsOftenAsItMay { .. } => (CONFLICT, "reward_was_taken_as_often_as_it_may"),
+        R::RewardIsSoldOut(_) => (CONFLICT, "reward_is_sold_out"),
+        R::PoolIsEmpty { .. } => (CONFLICT, "pool_is_empty"),
+        R::RuleFailed(_) => (OURS, "rule_failed"),
+        R::Lacks(_) => (OURS, "something_was_not_loaded"),
+    }
+}
+
+fn pointer_of(refused: &Refused) -> Option<String> {
+    let pointer = match refused {
+        Refused::RewardIsUnknown { .. } => "/reward",
+        Refused::RewardNeedsTheOrder(_) => "/order",
+        Refused::UnitsAreMissing { .. } | Refused::UnitsAreOutOfRange { .. } => "/units",
+        Refused::Earn(
+            EarnRejection::ActivityIsInTheFuture { .. }
+            | EarnRejection::ActivityIsBeforeEnrolment { .. },
+        ) => "/at",
+        _ => return None,
+    };
+    Some(pointer.to_owned())
+}
+
+impl From<RuleFailure> for Refusal {
+    fn from(failure: RuleFailure) -> Refusal {
+        Refusal::Refused(Refused::RuleFailed(failure))
+    }
+}
+
+impl From<Refusal> for Undecided<Refusal> {
+    /// What the rules have not been told is looked up; all else is a no.
+    fn from(refusal: Refusal) -> Undecided<Refusal> {
+        match refusal {
+            Refusal::Refused(Refused::Lacks(lack)) => Undecided::Lacks(lack),
+            refusal => Undecided::Rejected(refusal),
+        }
     }
 }
 

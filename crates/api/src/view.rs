@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 
-use ledger::entry::TierChange;
-use ledger::{Entry, Moment, Order, Paid, Posting, Taken, Units, WalletName, What};
+use ledger::tier::TierChange;
+use ledger::{
+    Change, Entry, Gives, Moment, Order, Outcome, Posting, Reason, Taken, Units, WalletName, What,
+};
+use rules::TraceLine;
 use serde::Serialize;
 
 /// An entry as a client reads it: in the answer to the request that made it, and in the statement.
@@ -15,7 +18,11 @@ pub struct EntryView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reward: Option<RewardView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    because: Option<Vec<PaidView<'a>>>,
+    because: Option<&'a [Reason]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tasks: Vec<TaskView<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lapsed: Vec<&'a str>,
     postings: &'a [Posting],
     balances: &'a BTreeMap<WalletName, Units>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,31 +45,64 @@ struct RewardView<'a> {
     source: &'a str,
     wallet: &'a WalletName,
     costs: Units,
-    gives: &'a ledger::entry::Gives,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gives: Option<&'a Gives>,
 }
 
+/// How far a task is after the entry.
 #[derive(Debug, Clone, Serialize)]
-struct PaidView<'a> {
-    rule: &'a str,
-    source: &'a str,
-    wallet: &'a WalletName,
-    units: Units,
+struct TaskView<'a> {
+    task: &'a str,
+    done: u32,
+    completed: u32,
+}
+
+/// One rule of an activity, and what became of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct TraceView {
+    statement: &'static str,
+    rule: String,
+    source: String,
+    verdict: String,
+    /// Each fact that its condition asks for, and its value.
+    saw: BTreeMap<String, String>,
+    gave: Vec<Outcome>,
+    /// What has been paid into the main wallet up to here.
+    points: Units,
+}
+
+impl TraceView {
+    /// The view of a line of a trace.
+    #[must_use]
+    pub fn of(line: &TraceLine) -> TraceView {
+        TraceView {
+            statement: line.statement,
+            rule: line.rule.clone(),
+            source: line.source.clone(),
+            verdict: line.verdict.say(),
+            saw: line.saw.iter().cloned().collect(),
+            gave: line.gave.clone(),
+            points: line.points,
+        }
+    }
 }
 
 impl<'a> EntryView<'a> {
     /// The view of an entry.
     #[must_use]
     pub fn of(entry: &'a Entry) -> EntryView<'a> {
-        let (mut activity, mut because, mut reward) = (None, None, None);
+        let (mut activity, mut reward) = (None, None);
+        // An activity is told what it brought, even if that is nothing.
+        let mut because = (!entry.because.is_empty()).then_some(&*entry.because);
         match &entry.what {
-            What::Earn { activity: done, because: paid } => {
+            What::Earn { activity: done } => {
                 activity = Some(ActivityView {
                     id: &done.id,
                     kind: &done.kind,
                     at: done.at,
                     total: done.order.as_ref().map(|order: &Order| order.total.to_string()),
                 });
-                because = Some(paid.iter().map(PaidView::of).collect());
+                because = Some(&entry.because);
             }
             What::Redeem { reward: taken, .. } => reward = Some(RewardView::of(taken)),
             What::Expire => {}
@@ -74,6 +114,8 @@ impl<'a> EntryView<'a> {
             activity,
             reward,
             because,
+            tasks: entry.changes.iter().filter_map(task).collect(),
+            lapsed: entry.changes.iter().filter_map(lapsed).collect(),
             postings: &entry.postings,
             balances: &entry.balances,
             tier: entry.tier.as_ref(),
@@ -81,9 +123,16 @@ impl<'a> EntryView<'a> {
     }
 }
 
-impl<'a> PaidView<'a> {
-    fn of(paid: &'a Paid) -> PaidView<'a> {
-        PaidView { rule: &paid.rule, source: &paid.source, wallet: &paid.wallet, units: paid.units }
+fn task(change: &Change) -> Option<TaskView<'_>> {
+    let Change::Progressed { task, progress } = change else { return None };
+    let done = progress.marks.iter().fold(0u32, |sum, (_, count)| sum.saturating_add(*count));
+    Some(TaskView { task, done, completed: progress.completed })
+}
+
+fn lapsed(change: &Change) -> Option<&str> {
+    match change {
+        Change::Lapsed { lapsed } => Some(lapsed),
+        _ => None,
     }
 }
 
@@ -94,7 +143,7 @@ impl<'a> RewardView<'a> {
             source: &taken.source,
             wallet: &taken.wallet,
             costs: taken.costs,
-            gives: &taken.gives,
+            gives: taken.gives.as_ref(),
         }
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::{Member, MemberId, Moment, Units, WalletName, What};
@@ -61,19 +62,19 @@ impl Totals {
             })
             .await?;
         for member in members {
-            totals.member(&member, bundle, now)?;
+            totals.member(&Arc::new(member), bundle, now)?;
         }
         Ok(totals)
     }
 
-    fn member(&mut self, member: &Member, bundle: &Bundle, now: Moment) -> Outcome {
+    fn member(&mut self, member: &Arc<Member>, bundle: &Bundle, now: Moment) -> Outcome {
         self.members += 1;
         for (name, wallet) in &member.wallets {
             let total = self.wallets.entry(name.clone()).or_default();
             total.balance += wallet.spendable(now).get();
             total.pending += wallet.pending(now).get();
         }
-        if let Some(tier) = bundle.tier(member, now)? {
+        if let Some(tier) = bundle.standing(member, now)?.tier {
             *self.tiers.entry(tier).or_default() += 1;
         }
         Ok(())
@@ -202,10 +203,10 @@ impl Totals {
 
         if !self.rewards.is_empty() {
             let mut rewards = table(["reward", "#taken", "costs"]);
-            for rule in bundle.rewards() {
-                let taken = self.rewards.get(&rule.name).copied().unwrap_or_default();
-                let costs = format!("{} {}", whole(rule.costs.get()), rule.wallet);
-                rewards.add_row([rule.name.clone(), whole(taken), costs]);
+            for (name, costs) in bundle.rewards() {
+                let taken = self.rewards.get(name).copied().unwrap_or_default();
+                let costs = format!("{} {}", whole(costs.least.get()), costs.wallet);
+                rewards.add_row([name.to_owned(), whole(taken), costs]);
             }
             page += &format!("\n{rewards}\n");
         }
@@ -236,10 +237,9 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
             entry.balances.get(main).map_or_else(|| "0".to_owned(), |units| whole(units.get()));
         let mut rows: Vec<(String, String)> = Vec::new();
         let what = match &entry.what {
-            What::Earn { activity, because } => {
-                rows.extend(because.iter().map(|paid| {
-                    let units = format!("+{} {}", whole(paid.units.get()), paid.wallet);
-                    (format!("{} ({})", paid.rule, paid.source), units)
+            What::Earn { activity } => {
+                rows.extend(entry.because.iter().map(|reason| {
+                    (format!("{} ({})", reason.rule, reason.source), say_outcome(&reason.gave))
                 }));
                 match &activity.order {
                     Some(order) => format!(
@@ -281,4 +281,22 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
         }
     }
     Ok(format!("The story of member {member}, with the rule that paid each line:\n\n{lines}\n"))
+}
+
+/// What a rule gave, on one line.
+pub(crate) fn say_outcome(outcome: &ledger::Outcome) -> String {
+    use ledger::Outcome as O;
+    match outcome {
+        O::Units { wallet, units } => format!("+{} {wallet}", whole(units.get())),
+        O::Grant { grant, until: None } => format!("grants {grant}"),
+        O::Grant { grant, until: Some(until) } => {
+            format!("grants {grant} until {}", until.format("%Y-%m-%d %H:%M:%S UTC"))
+        }
+        O::Revoke { revoke } => format!("takes back {revoke}"),
+        O::Tag { tag } => format!("tags {tag}"),
+        O::Untag { untag } => format!("takes off the tag {untag}"),
+        O::Voucher { pool, code } => format!("gives {code} from {pool}"),
+        O::Referral { referrer } => format!("tells {referrer}"),
+        O::Score { contest, score } => format!("+{} in {contest}", whole(score.get())),
+    }
 }

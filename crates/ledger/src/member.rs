@@ -88,11 +88,11 @@ impl Member {
     }
 
     /// When this member needs the scheduled run: when the first of its lots or grants lapses, or a
-    /// tier that it no longer qualifies for is `lost_at`.
+    /// tier that it no longer qualifies for is lost.
     #[must_use]
-    pub fn due_at(&self, lost_at: Option<Moment>) -> Option<Moment> {
+    pub fn due_at(&self) -> Option<Moment> {
         let lots = self.wallets.values().flat_map(Wallet::lots).filter_map(|lot| lot.expires_at);
-        lots.chain(self.grants.values().copied().flatten()).chain(lost_at).min()
+        lots.chain(self.grants.values().copied().flatten()).chain(self.standing.lost_at).min()
     }
 
     /// Makes of the member before an entry the member after it. There is no other way to change

@@ -52,12 +52,29 @@ pub enum Lack {
     Referrer(MemberId),
 }
 
+/// What is known of a pot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// So many can be taken.
+    pub units: Units,
+    /// Whether that is all there is. A pot lies in parts, and mostly one of them is enough.
+    pub is_all: bool,
+}
+
+impl Left {
+    /// All that is left.
+    #[must_use]
+    pub fn all(units: Units) -> Left {
+        Left { units, is_all: true }
+    }
+}
+
 /// What a decision has been told beyond the member. Most need nothing of it, so it is loaded only
 /// when a decision says that it lacks something.
 #[derive(Debug, Clone, Default)]
 pub struct Supplies {
     /// What is left in pots.
-    pub left: BTreeMap<Pot, Units>,
+    pub left: BTreeMap<Pot, Left>,
     /// Codes that are still in their pools, a few of each; an empty list is an empty pool.
     pub codes: BTreeMap<String, Vec<String>>,
     /// The member who brought this one, if there is one of that name.
@@ -90,10 +107,12 @@ impl<'a> Till<'a> {
         let taken = self.draws.iter().find(|draw| draw.pot == *pot);
         let taken = taken.map_or(Units::ZERO, |draw| draw.units);
         let Some(wanted) = taken.checked_add(units) else { return Ok(false) };
-        let left = self.supplies.left.get(pot);
-        let left =
-            left.ok_or_else(|| Lack::Left { pot: pot.clone(), units: wanted })?;
-        if wanted > *left {
+        let lack = || Lack::Left { pot: pot.clone(), units: wanted };
+        let left = self.supplies.left.get(pot).ok_or_else(lack)?;
+        if wanted > left.units {
+            if !left.is_all {
+                return Err(lack());
+            }
             if !self.dry.contains(pot) {
                 self.dry.push(pot.clone());
             }

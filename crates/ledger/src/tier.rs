@@ -33,6 +33,9 @@ pub struct Standing {
     /// Since when its condition does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Moment>,
+    /// When it is lost, should its condition not hold again before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_at: Option<Moment>,
 }
 
 /// A merchant's tiers, the lowest first, and what becomes of a member that no longer qualifies.
@@ -56,8 +59,7 @@ impl Ladder<'_> {
 
     /// The moment at which a tier that its member no longer qualifies for is lost; nothing if it
     /// still qualifies, or never loses it.
-    #[must_use]
-    pub fn lost_at(&self, standing: &Standing) -> Option<Moment> {
+    fn lost_at(&self, standing: &Standing) -> Option<Moment> {
         if self.policy.downgrade == Downgrade::Never {
             return None;
         }
@@ -96,6 +98,7 @@ impl Ladder<'_> {
                 }
             }
         }
+        standing.lost_at = self.lost_at(standing);
     }
 }
 
@@ -156,7 +159,7 @@ fn walk<E>(
     let mut known = known.into_iter().peekable();
     let mut at = from;
     for _ in 0..STEPS_MAX {
-        let lost_at = ladder.lost_at(standing).filter(|lost_at| *lost_at > at && *lost_at < to);
+        let lost_at = standing.lost_at.filter(|lost_at| *lost_at > at && *lost_at < to);
         let next = match (known.peek().copied(), lost_at) {
             (Some(known), Some(lost_at)) => known.min(lost_at),
             (Some(one), None) | (None, Some(one)) => one,

@@ -14,7 +14,7 @@ use crate::grammar::StatementKind;
 use crate::manifest;
 use crate::mistake::{BundleRejection, Mistake, RuleFailure, Severity, plain_types};
 use crate::run::{Run, failure};
-use crate::sheet::{self, Rule, Titles};
+use crate::sheet::{self, Costs, Rule, Titles};
 use crate::source::{BundleHash, MANIFEST, Sources};
 
 /// All of one merchant's rules as one immutable revision: read, checked and compiled once.
@@ -127,6 +127,12 @@ impl Bundle {
     /// The titles of the contests.
     pub fn contests(&self) -> impl Iterator<Item = &str> {
         self.rules_of(StatementKind::Contest).map(|(_, rule)| rule.title.as_str())
+    }
+
+    /// The rewards with what they cost, in the order of the sheets.
+    pub fn rewards(&self) -> impl Iterator<Item = (&str, &Costs)> {
+        let rewards = self.rules_of(StatementKind::Reward);
+        rewards.filter_map(|(_, rule)| Some((rule.title.as_str(), rule.costs.as_ref()?)))
     }
 
     /// The titles of all rules of a kind of statement, such as `earn`, with their places.

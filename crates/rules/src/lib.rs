@@ -26,6 +26,8 @@ mod judge;
 mod manifest;
 /// What can be wrong with a rule, and where.
 mod mistake;
+/// How far a member is from the next tier.
+mod next_tier;
 /// What a member can have.
 mod offer;
 /// Whether a condition can hold at all.
@@ -59,6 +61,7 @@ pub use coverage::{Coverage, RuleCoverage};
 pub use facts::BIRTHDAY;
 pub use judge::Verdict;
 pub use mistake::{BundleRejection, Mistake, RuleFailure, Severity, did_you_mean};
+pub use next_tier::{Need, NextTier};
 pub use offer::{Benefit, Eligible, Offer};
 pub use reference::reference;
 pub use sheet::Costs;

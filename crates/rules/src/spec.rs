@@ -8,7 +8,7 @@ use ledger::member::History;
 use ledger::task::Progress;
 use ledger::tier::Standing;
 use ledger::{
-    Decision, Lot, Member, MemberId, MerchantId, Moment, Outcome, Pot, Supplies, Units, Wallet,
+    Decision, Left, Lot, Member, MemberId, MerchantId, Moment, Outcome, Pot, Supplies, Units, Wallet,
     WalletName,
 };
 use rust_decimal::Decimal;
@@ -396,7 +396,7 @@ impl Scene<'_> {
         for decision in both.into_iter().flatten() {
             for draw in &decision.entry.draws {
                 if let Some(left) = self.supplies.left.get_mut(&draw.pot) {
-                    *left = left.checked_sub(draw.units).unwrap_or_default();
+                    left.units = left.units.checked_sub(draw.units).unwrap_or_default();
                 }
             }
             for reason in &decision.entry.because {
@@ -502,7 +502,7 @@ impl Scene<'_> {
             for offer in bundle.offers(member, tier.as_deref(), at) {
                 let offer = offer.map_err(|failure| (None, failure.to_string()))?;
                 let left = self.supplies.left.get(&Pot::Stock(offer.name.clone()));
-                let some_left = offer.stock.is_none() || left.is_some_and(|left| !left.is_zero());
+                let some_left = offer.stock.is_none() || left.is_some_and(|left| !left.units.is_zero());
                 if offer.missing.is_zero() && offer.eligible == Eligible::Yes && some_left {
                     found.push(offer.name);
                 }
@@ -676,13 +676,18 @@ fn named(bundle: &Bundle, id: &str, wanted: Option<u8>) -> Result<MemberId, Wron
 /// Codes that a pool has where the spec names none.
 const CODES: usize = 10;
 
+/// Every pot as the rules fill it.
+fn full(bundle: &Bundle) -> BTreeMap<Pot, Left> {
+    bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect()
+}
+
 fn supplies(
     bundle: &Bundle,
     pools: Option<BTreeMap<String, Vec<String>>>,
     stock: Option<BTreeMap<String, i64>>,
     budgets: Option<BTreeMap<String, i64>>,
 ) -> Result<Supplies, Wrong> {
-    let mut supplies = Supplies { left: bundle.pots(), ..Supplies::default() };
+    let mut supplies = Supplies { left: full(bundle), ..Supplies::default() };
     for pool in &bundle.programme().pools {
         let codes = (1..=CODES).map(|number| format!("{pool}-{number}"));
         supplies.codes.insert(pool.clone(), codes.collect());
@@ -696,7 +701,7 @@ fn supplies(
     let budgets = budgets.into_iter().flatten().map(|(name, left)| (Pot::Budget(name), left));
     for (pot, left) in stock.chain(budgets) {
         let left = Units::new(left).map_err(|reason| (None, format!("{pot}: {reason}")))?;
-        if supplies.left.insert(pot.clone(), left).is_none() {
+        if supplies.left.insert(pot.clone(), Left::all(left)).is_none() {
             return Err((None, format!("the rules do not limit {pot}")));
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Decision, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Outcome, Supplies,
+    Activity, Decision, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Outcome, Supplies,
     Units, Wallet, WalletName,
 };
 
@@ -64,7 +64,8 @@ fn member(tier: &str, wallets: &[(&str, i64)]) -> Member {
 
 /// Full pots, pools and nobody who brought anyone.
 fn supplies(bundle: &Bundle) -> Supplies {
-    Supplies { left: bundle.pots(), ..Supplies::default() }
+    let left = bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect();
+    Supplies { left, ..Supplies::default() }
 }
 
 fn earn(bundle: &Bundle, member: &Member, activity: Activity) -> Result<Decision, Refused> {
@@ -200,15 +201,15 @@ fn told(sheets: &[&str]) -> String {
     page
 }
 
-fn snapshot(page: String) {
+fn snapshot(name: &str, page: String) {
     let mut settings = insta::Settings::clone_current();
     settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(page));
+    settings.bind(|| insta::assert_snapshot!(name, page));
 }
 
 #[test]
 fn what_cannot_be_read_is_told_with_its_place_and_remedy() {
-    snapshot(told(&[
+    snapshot("what_cannot_be_read", told(&[
         r#"earn "a" on purchse { 1 }"#,
         r#"earn "a" on purchase into stmps { 1 }"#,
         r#"earn "a" on purchase whn true { 1 }"#,
@@ -253,7 +254,7 @@ fn what_cannot_be_read_is_told_with_its_place_and_remedy() {
 
 #[test]
 fn what_can_be_proven_wrong_is_told_in_branches_that_never_run_too() {
-    snapshot(told(&[
+    snapshot("what_can_be_proven_wrong", told(&[
         r#"earn "a" on purchase { if false { order.totl } else { 1 } }"#,
         r#"earn "a" on purchase { ordr.total }"#,
         r#"earn "a" on purchase when membr.tier == "x" { 1 }"#,
@@ -305,7 +306,7 @@ fn what_can_be_proven_wrong_is_told_in_branches_that_never_run_too() {
 
 #[test]
 fn a_rule_that_fails_while_it_runs_names_itself_and_its_place() {
-    snapshot(told(&[
+    snapshot("a_rule_that_fails_while_it_runs", told(&[
         r#"earn "Long" on purchase { let n = 0; for i in 0..1000000 { n += 1; } n }"#,
         "fn f(n) { f(n) }\nearn \"Deep\" on purchase { f(1) }",
         r#"earn "Range" on purchase { for i in range(0, 100, 0) { } 1 }"#,

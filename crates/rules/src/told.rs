@@ -62,7 +62,7 @@ struct LineBody {
 
 /// What is wrong with something that was told, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{reason}", place(.pointer))]
+#[error("{}{reason}", place(.pointer, .reason))]
 pub struct Wrong {
     /// Where, as a JSON pointer (RFC 6901).
     pub pointer: String,
@@ -70,8 +70,13 @@ pub struct Wrong {
     pub reason: WrongReason,
 }
 
-fn place(pointer: &str) -> String {
-    if pointer.is_empty() { String::new() } else { format!("`{pointer}`: ") }
+fn place(pointer: &str, reason: &WrongReason) -> String {
+    match reason {
+        // It names what it is about.
+        WrongReason::ActivityIsUnknown { .. } => String::new(),
+        _ if pointer.is_empty() => String::new(),
+        _ => format!("`{pointer}`: "),
+    }
 }
 
 /// Why something that was told is wrong.

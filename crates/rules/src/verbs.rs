@@ -394,7 +394,7 @@ fn without(supplies: &Supplies, decision: &Decision) -> Supplies {
     let mut rest = supplies.clone();
     for draw in &decision.entry.draws {
         if let Some(left) = rest.left.get_mut(&draw.pot) {
-            *left = left.checked_sub(draw.units).unwrap_or_default();
+            left.units = left.units.checked_sub(draw.units).unwrap_or_default();
         }
     }
     for reason in &decision.entry.because {

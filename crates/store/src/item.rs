@@ -14,7 +14,10 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use ledger::cap::Counter;
-use ledger::{Lot, Member, Moment, Units, Wallet, WalletName};
+use ledger::member::History;
+use ledger::task::Progress;
+use ledger::tier::Standing;
+use ledger::{Lot, Member, MemberId, Moment, Units, Wallet, WalletName};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
@@ -40,6 +43,18 @@ pub(crate) struct Held {
 #[derive(Serialize, Deserialize)]
 struct StoredLot(i64, Option<i64>, Option<i64>);
 
+/// How far a task is: when and how much, and rounds completed.
+#[derive(Serialize, Deserialize)]
+struct StoredProgress(Vec<(i64, u32)>, u32);
+
+/// How a member stands with its tier: kept until, failing since, lost at.
+#[derive(Serialize, Deserialize, Default, PartialEq)]
+struct StoredStanding(Option<i64>, Option<i64>, Option<i64>);
+
+/// Purchases, the sum of their totals, the last of them.
+#[derive(Serialize, Deserialize)]
+struct StoredHistory(u32, String, Option<i64>);
+
 #[derive(Serialize, Deserialize)]
 struct StoredMember {
     pk: String,
@@ -49,8 +64,24 @@ struct StoredMember {
     enrolment: Fingerprint,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     head: Option<String>,
+    /// When its last entry was decided, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settled_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    referred_by: Option<MemberId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tier: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    standing: Option<StoredStanding>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    history: Option<StoredHistory>,
+    /// By name: until when, and nothing for one that stays.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    grants: BTreeMap<String, Option<i64>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tasks: BTreeMap<String, StoredProgress>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    scores: BTreeMap<String, Units>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     attributes: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -75,6 +106,16 @@ pub(crate) fn of_member(at: &MemberKey, held: &Held) -> Result<Item, StoreError>
             lot.expires_at.map(|at| at.timestamp()),
         )
     };
+    let seconds = |at: &Option<Moment>| at.map(|at| at.timestamp());
+    let progress = |progress: &Progress| {
+        let marks = progress.marks.iter().map(|(at, count)| (at.timestamp(), *count));
+        StoredProgress(marks.collect(), progress.completed)
+    };
+    let Standing { tier, kept_until, failing_since, lost_at } = &member.standing;
+    let standing =
+        StoredStanding(seconds(kept_until), seconds(failing_since), seconds(lost_at));
+    let History { purchases, spend, last_purchase_at } = &member.history;
+    let history = StoredHistory(*purchases, spend.to_string(), seconds(last_purchase_at));
     let due_at = member.due_at();
     let stored = StoredMember {
         pk: at.pk(),
@@ -83,7 +124,15 @@ pub(crate) fn of_member(at: &MemberKey, held: &Held) -> Result<Item, StoreError>
         enrolled_at: member.enrolled_at.timestamp(),
         enrolment: held.enrolment.clone(),
         head: held.head.clone(),
-        tier: member.tier.clone(),
+        settled_at: (member.settled_at != member.enrolled_at)
+            .then(|| member.settled_at.timestamp()),
+        referred_by: member.referred_by.clone(),
+        tier: tier.clone(),
+        standing: Some(standing).filter(|standing| *standing != StoredStanding::default()),
+        history: (member.history != History::default()).then_some(history),
+        grants: member.grants.iter().map(|(name, until)| (name.clone(), seconds(until))).collect(),
+        tasks: member.tasks.iter().map(|(task, at)| (task.clone(), progress(at))).collect(),
+        scores: member.scores.clone(),
         attributes: member.attributes.clone(),
         tags: member.tags.clone(),
         wallets: member
@@ -124,13 +173,49 @@ pub(crate) fn to_member(at: &MemberKey, item: Item) -> Result<Held, StoreError> 
         let lots = lots.into_iter().map(lot).collect::<Result<Vec<Lot>, StoreError>>()?;
         Wallet::of(lots).ok_or_else(|| unreadable("a wallet is out of range"))
     };
+    let maybe = |seconds: Option<i64>| seconds.map(moment).transpose();
+    let progress = |StoredProgress(marks, completed): StoredProgress| {
+        let mark = |(at, count)| Ok((moment(at)?, count));
+        let marks = marks.into_iter().map(mark).collect::<Result<_, StoreError>>()?;
+        Ok::<Progress, StoreError>(Progress { marks, completed })
+    };
+    let StoredStanding(kept_until, failing_since, lost_at) = stored.standing.unwrap_or_default();
+    let standing = Standing {
+        tier: stored.tier,
+        kept_until: maybe(kept_until)?,
+        failing_since: maybe(failing_since)?,
+        lost_at: maybe(lost_at)?,
+    };
+    let history = match stored.history {
+        None => History::default(),
+        Some(StoredHistory(purchases, spend, last)) => History {
+            purchases,
+            spend: spend.parse().map_err(|_| unreadable("its spend is no amount"))?,
+            last_purchase_at: maybe(last)?,
+        },
+    };
+    let enrolled_at = moment(stored.enrolled_at)?;
     let member = Member {
         id: at.member.clone(),
         version: stored.version,
-        enrolled_at: moment(stored.enrolled_at)?,
+        enrolled_at,
+        settled_at: maybe(stored.settled_at)?.unwrap_or(enrolled_at),
         attributes: stored.attributes,
+        referred_by: stored.referred_by,
         tags: stored.tags,
-        tier: stored.tier,
+        standing,
+        history,
+        grants: stored
+            .grants
+            .into_iter()
+            .map(|(name, until)| Ok((name, maybe(until)?)))
+            .collect::<Result<_, StoreError>>()?,
+        tasks: stored
+            .tasks
+            .into_iter()
+            .map(|(task, at)| Ok((task, progress(at)?)))
+            .collect::<Result<_, StoreError>>()?,
+        scores: stored.scores,
         wallets: stored
             .wallets
             .into_iter()

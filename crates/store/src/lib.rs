@@ -7,6 +7,8 @@
 //!
 //! Read the modules in this order.
 
+/// Leaderboards.
+mod board;
 /// Bundles: immutable revisions, and which of them is active.
 mod bundles;
 /// Members that need the scheduled run.
@@ -21,6 +23,8 @@ mod item;
 mod meter;
 /// Load, decide, commit.
 mod perform;
+/// What all members share: stocks, budgets, pools of codes.
+mod pot;
 /// Reads: a member, its statement, everything.
 mod read;
 /// What is remembered of one operation: the entry and the answer given.
@@ -28,12 +32,13 @@ mod record;
 /// Keys, indexes and the table itself.
 mod table;
 
+pub use board::Place;
 pub use bundles::StoredBundle;
 pub use due::{Due, Page};
 pub use enroll::Enrolled;
 pub use error::StoreError;
 pub use meter::{Cost, Meter};
-pub use perform::{Answer, Failure, Performed};
+pub use perform::{Answer, Failure, Performed, Undecided};
 pub use read::{Row, Statement};
 pub use record::{Fingerprint, Operation, Record};
 pub use table::{MemberKey, SHARDS, Store};

@@ -1,14 +1,16 @@
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem};
-use ledger::{Decision, Member};
+use ledger::{Decision, Draw, Entry, Lack, Member, Outcome, Pot, Supplies, Units};
 use serde_json::value::RawValue;
 
 use crate::error::{StoreError, TRANSIENT};
 use crate::item::{self, Held};
 use crate::meter::Kind;
+use crate::pot::Parts;
 use crate::record::{Operation, Record, record_hash};
 use crate::table::{Consistency, Item, MEMBER_SK, MemberKey, PK, SK, Store, key};
 
@@ -62,6 +64,27 @@ pub enum Failure<R> {
     Store(#[from] StoreError),
 }
 
+/// Why there is no decision.
+#[derive(Debug)]
+pub enum Undecided<R> {
+    /// The decision is no.
+    Rejected(R),
+    /// It cannot be made before this is known.
+    Lacks(Lack),
+}
+
+/// What has been looked at for one try.
+#[derive(Default)]
+struct Looked {
+    supplies: Supplies,
+    parts: BTreeMap<Pot, Parts>,
+    /// The member who brought this one, as held.
+    referrer: Option<(MemberKey, Held)>,
+}
+
+/// Things that one decision may lack, one after the other.
+const LACKS_MAX: u32 = 32;
+
 /// How a commit went.
 enum Commit {
     Done,
@@ -84,7 +107,7 @@ impl Store {
         &self,
         at: &MemberKey,
         operation: &Operation,
-        mut decide: impl FnMut(Option<&Member>) -> Result<(Decision, Answer), R>,
+        mut decide: impl FnMut(Option<&Member>, &Supplies) -> Result<(Decision, Answer), Undecided<R>>,
     ) -> Result<Performed, Failure<R>> {
         // The first look is a cheap one. It may be a moment behind: then the conditions of the
         // commit fail, and the second look is a strong one.
@@ -108,7 +131,17 @@ impl Store {
             if let Some(record) = record {
                 return replay(record, operation);
             }
-            match (decide(held.as_ref().map(|held| &held.member)), held) {
+            let mut looked = Looked::default();
+            let member = held.as_ref().map(|held| &held.member);
+            let decided = match self.decide(at, member, &mut looked, &mut decide).await {
+                Ok(decided) => decided,
+                Err(StoreError::Unavailable(reason)) => {
+                    tracing::warn!(%reason, attempt, "a read is tried again");
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            match (decided, held) {
                 // No one is refused because of a look that was a moment behind.
                 (Err(_), _) if consistency == Consistency::Eventual => {
                     consistency = Consistency::Strong;
@@ -131,24 +164,9 @@ impl Store {
                 }
                 (Ok((decision, answer)), Some(held)) => {
                     consistency = Consistency::Strong;
-                    let record = Record {
-                        entry: decision.entry,
-                        bundle: answer.bundle,
-                        fingerprint: operation.fingerprint.clone(),
-                        previous: held.head.clone(),
-                        status: answer.status,
-                        answer: answer.body,
-                    };
-                    match self
-                        .commit(
-                            at,
-                            &operation.sk_at(record.entry.seq),
-                            held,
-                            decision.member,
-                            &record,
-                        )
-                        .await?
-                    {
+                    let (record, commit) =
+                        self.commit(at, operation, held, decision, answer, looked).await?;
+                    match commit {
                         Commit::Done => return Ok(Performed { record, replayed: false }),
                         Commit::LookAgain => {}
                     }
@@ -156,6 +174,19 @@ impl Store {
             }
         }
         Err(Failure::Busy)
+    }
+
+    /// Decides for a member as it is now, and writes nothing.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused.
+    pub async fn consider<T, R>(
+        &self,
+        at: &MemberKey,
+        mut decide: impl FnMut(Option<&Member>, &Supplies) -> Result<T, Undecided<R>>,
+    ) -> Result<Result<T, R>, StoreError> {
+        let member = self.member(at).await?;
+        self.decide(at, member.as_ref(), &mut Looked::default(), &mut decide).await
     }
 
     /// One read: the member, and the operation's record if it was done before.
@@ -196,16 +227,118 @@ impl Store {
         Ok((held, record))
     }
 
+    /// Asks for a decision, and looks up what it lacks until it is made.
+    async fn decide<T, R>(
+        &self,
+        at: &MemberKey,
+        member: Option<&Member>,
+        looked: &mut Looked,
+        decide: &mut impl FnMut(Option<&Member>, &Supplies) -> Result<T, Undecided<R>>,
+    ) -> Result<Result<T, R>, StoreError> {
+        for _ in 0..LACKS_MAX {
+            let lack = match decide(member, &looked.supplies) {
+                Ok(decided) => return Ok(Ok(decided)),
+                Err(Undecided::Rejected(rejection)) => return Ok(Err(rejection)),
+                Err(Undecided::Lacks(lack)) => lack,
+            };
+            match lack {
+                Lack::Left { pot, units } => {
+                    let parts = self.look_into(&at.merchant, &pot, at.part(), units).await?;
+                    looked.supplies.left.insert(pot.clone(), parts.known());
+                    looked.parts.insert(pot, parts);
+                }
+                Lack::Codes(pool) => {
+                    let codes = self.codes(&at.merchant, &pool, at.part()).await?;
+                    looked.supplies.codes.insert(pool, codes);
+                }
+                Lack::Referrer(id) => {
+                    let key = MemberKey { merchant: at.merchant.clone(), member: id.clone() };
+                    let held = self.held(&key).await?;
+                    let member = held.as_ref().map(|held| held.member.clone());
+                    looked.supplies.referrer = Some((id, member));
+                    looked.referrer = held.map(|held| (key, held));
+                }
+            }
+        }
+        Err(StoreError::unreadable(&at.pk(), "a decision that always lacks something"))
+    }
+
+    /// Writes all that was decided in one transaction: the member, its entry, what was taken from
+    /// pots and pools, scores, and the same of the one who brought the member.
     async fn commit(
         &self,
         at: &MemberKey,
-        entry_sk: &str,
+        operation: &Operation,
+        seen: Held,
+        decision: Decision,
+        answer: Answer,
+        looked: Looked,
+    ) -> Result<(Record, Commit), StoreError> {
+        let Looked { parts, referrer: other, .. } = looked;
+        let Decision { member, entry, referrer } = decision;
+        let bundle = answer.bundle.clone();
+        let sk = operation.sk_at(entry.seq);
+        let mut writes = self.shared(at, &entry, &member, &parts)?;
+        let mut draws = entry.draws.clone();
+        if let (Some(decision), Some((key, held))) = (referrer, other) {
+            let Decision { member, entry, .. } = *decision;
+            // A pot that both draw from is drawn from once.
+            writes = self.shared_by_both(at, &mut draws, &entry, writes, &parts)?;
+            writes.extend(self.scores(&key, &entry, &member)?);
+            let answer = Answer { bundle, status: 200, body: RawValue::NULL.to_owned() };
+            let sk = operation.sk_of_referral(at, entry.seq);
+            let (_, own) = self.own(&key, &sk, held, member, entry, answer, operation)?;
+            writes.extend(own);
+        }
+        let (record, own) = self.own(at, &sk, seen, member, entry, answer, operation)?;
+        let written = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(own.into_iter().chain(writes).collect()))
+            .set_return_consumed_capacity(self.capacity())
+            .send()
+            .await;
+        let commit = match written {
+            Ok(written) => {
+                self.count(Kind::Write, written.consumed_capacity());
+                Commit::Done
+            }
+            Err(error) if may_be_looked_at_again(&error) => Commit::LookAgain,
+            Err(error) => match StoreError::of(error) {
+                // Whether it was written is not known; the entry will say.
+                StoreError::Unavailable(reason) => {
+                    tracing::warn!(%reason, member = %at, "a write of {at} is looked at again");
+                    Commit::LookAgain
+                }
+                error => return Err(error),
+            },
+        };
+        Ok((record, commit))
+    }
+
+    /// The writes of a member's own: its item, on condition that it is as seen, and its entry, on
+    /// condition that it is not there.
+    #[expect(clippy::too_many_arguments, reason = "they are all that a record is made of")]
+    fn own(
+        &self,
+        at: &MemberKey,
+        sk: &str,
         seen: Held,
         member: Member,
-        record: &Record,
-    ) -> Result<Commit, StoreError> {
+        entry: Entry,
+        answer: Answer,
+        operation: &Operation,
+    ) -> Result<(Record, [TransactWriteItem; 2]), StoreError> {
         let pk = at.pk();
-        let body = item::body(&pk, record)?;
+        let record = Record {
+            entry,
+            bundle: answer.bundle,
+            fingerprint: operation.fingerprint.clone(),
+            previous: seen.head.clone(),
+            status: answer.status,
+            answer: answer.body,
+        };
+        let body = item::body(&pk, &record)?;
         let version = seen.member.version.to_string();
         let after = Held { member, head: Some(record_hash(&body)), ..seen };
         let put = |item: Item| Put::builder().table_name(&self.table).set_item(Some(item));
@@ -215,39 +348,105 @@ impl Store {
             .expression_attribute_values(":seen", AttributeValue::N(version))
             .build()
             .map_err(StoreError::request)?;
-        let entry = put(item::of_record(&pk, entry_sk, record, body))
+        let entry = put(item::of_record(&pk, sk, &record, body))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PK)
             .build()
             .map_err(StoreError::request)?;
-        let written = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(member).build())
-            .transact_items(TransactWriteItem::builder().put(entry).build())
-            .set_return_consumed_capacity(self.capacity())
-            .send()
-            .await;
-        match written {
-            Ok(written) => {
-                self.count(Kind::Write, written.consumed_capacity());
-                Ok(Commit::Done)
-            }
-            Err(error) if may_be_looked_at_again(&error) => Ok(Commit::LookAgain),
-            Err(error) => match StoreError::of(error) {
-                // Whether it was written is not known; the entry will say.
-                StoreError::Unavailable(reason) => {
-                    tracing::warn!(%reason, member = %at, "a write of {at} is looked at again");
-                    Ok(Commit::LookAgain)
-                }
-                error => Err(error),
-            },
+        let writes = [
+            TransactWriteItem::builder().put(member).build(),
+            TransactWriteItem::builder().put(entry).build(),
+        ];
+        Ok((record, writes))
+    }
+
+    /// The writes to what members share.
+    fn shared(
+        &self,
+        at: &MemberKey,
+        entry: &Entry,
+        member: &Member,
+        parts: &BTreeMap<Pot, Parts>,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let mut writes = self.draws(at, &entry.draws, parts)?;
+        writes.extend(self.handed_out(at, entry)?);
+        writes.extend(self.scores(at, entry, member)?);
+        Ok(writes)
+    }
+
+    fn draws(
+        &self,
+        at: &MemberKey,
+        draws: &[Draw],
+        parts: &BTreeMap<Pot, Parts>,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let mut writes = Vec::new();
+        for draw in draws {
+            let parts = parts.get(&draw.pot).ok_or_else(|| {
+                StoreError::unreadable(&at.pk(), format!("{} was not looked into", draw.pot))
+            })?;
+            writes.extend(self.take(&at.merchant, at.part(), draw, parts)?);
         }
+        Ok(writes)
+    }
+
+    fn handed_out(
+        &self,
+        at: &MemberKey,
+        entry: &Entry,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let mut writes = Vec::new();
+        for reason in &entry.because {
+            if let Outcome::Voucher { pool, code } = &reason.gave {
+                writes.extend(self.hand_out(&at.merchant, pool, code, at.member.as_str())?);
+            }
+        }
+        Ok(writes)
+    }
+
+    fn scores(
+        &self,
+        at: &MemberKey,
+        entry: &Entry,
+        member: &Member,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let mut writes = Vec::new();
+        for reason in &entry.because {
+            if let Outcome::Score { contest, .. } = &reason.gave {
+                let score = member.scores.get(contest).copied().unwrap_or_default();
+                writes.push(self.put_score(at, contest, score)?);
+            }
+        }
+        Ok(writes)
+    }
+
+    /// The writes to what members share where two of them change: an item can be written only once
+    /// in a transaction, so what both draw from one pot is one draw.
+    fn shared_by_both(
+        &self,
+        at: &MemberKey,
+        draws: &mut Vec<Draw>,
+        other: &Entry,
+        writes: Vec<TransactWriteItem>,
+        parts: &BTreeMap<Pot, Parts>,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let is_draw = |write: &TransactWriteItem| write.update().is_some();
+        let mut rest: Vec<TransactWriteItem> =
+            writes.into_iter().filter(|write| !is_draw(write)).collect();
+        for draw in &other.draws {
+            match draws.iter_mut().find(|own| own.pot == draw.pot) {
+                Some(own) => own.units = own.units.checked_add(draw.units).unwrap_or(Units::MAX),
+                None => draws.push(draw.clone()),
+            }
+        }
+        rest.extend(self.draws(at, draws, parts)?);
+        rest.extend(self.handed_out(at, other)?);
+        Ok(rest)
     }
 }
 
 /// Whether a cancelled transaction was cancelled for reasons that a fresh look clears.
-fn may_be_looked_at_again<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
+pub(crate) fn may_be_looked_at_again<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
         error.as_service_error()
     else {

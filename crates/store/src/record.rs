@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::table::ENTRY_PREFIX;
+use crate::table::{ENTRY_PREFIX, MemberKey};
 
 /// 128 bits of SHA-256 as 22 characters: enough that nothing meets by chance.
 fn digest(parts: &[&[u8]]) -> String {
@@ -70,6 +70,11 @@ impl Operation {
             Name::Key(sk) => Some(sk),
             Name::Version(_) => None,
         }
+    }
+
+    /// Where the record of what it means for the member who brought `friend` goes.
+    pub(crate) fn sk_of_referral(&self, friend: &MemberKey, seq: u64) -> String {
+        sk("referral", &format!("{friend} {}", self.sk_at(seq)))
     }
 
     /// Where its record goes, as the entry `seq` of the member.

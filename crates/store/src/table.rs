@@ -21,6 +21,10 @@ pub(crate) const SEQ: &str = "seq";
 pub(crate) const DUE: &str = "due";
 /// When it does, in seconds since 1970.
 pub(crate) const DUE_AT: &str = "due_at";
+/// The part of a contest's leaderboard that a score is in, and the score.
+pub(crate) const BOARD: &str = "board";
+pub(crate) const SCORE: &str = "score";
+pub(crate) const BOARD_INDEX: &str = "board";
 pub(crate) const BY_SEQ: &str = "by_seq";
 pub(crate) const DUE_INDEX: &str = "due";
 /// The sort key of the member itself; entries sort behind it.
@@ -29,6 +33,15 @@ pub(crate) const ENTRY_PREFIX: &str = "e#";
 
 /// Parts of the due index. Workers take parts side by side; a member's part never changes.
 pub const SHARDS: u8 = 64;
+
+/// Parts of each pot, pool and leaderboard, so that no item and no partition is hot.
+pub(crate) const PARTS: u8 = 16;
+
+/// The part out of so many that a name falls into. It never changes.
+pub(crate) fn shard_of(name: &str, parts: u8) -> u8 {
+    let digest = Sha256::digest(name);
+    digest.first().copied().unwrap_or_default() % parts
+}
 
 /// A merchant's member.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,8 +69,12 @@ impl MemberKey {
     /// The part of the due index that the member is in.
     #[must_use]
     pub fn shard(&self) -> u8 {
-        let digest = Sha256::digest(self.pk());
-        digest.first().copied().unwrap_or_default() % SHARDS
+        shard_of(&self.pk(), SHARDS)
+    }
+
+    /// The part of what all members share that this one turns to first.
+    pub(crate) fn part(&self) -> u8 {
+        shard_of(&self.pk(), PARTS)
     }
 }
 
@@ -145,6 +162,13 @@ impl Store {
             .projection(projection(ProjectionType::KeysOnly))
             .build()
             .map_err(StoreError::request)?;
+        let board = GlobalSecondaryIndex::builder()
+            .index_name(BOARD_INDEX)
+            .key_schema(element(BOARD, KeyType::Hash).map_err(StoreError::request)?)
+            .key_schema(element(SCORE, KeyType::Range).map_err(StoreError::request)?)
+            .projection(projection(ProjectionType::KeysOnly))
+            .build()
+            .map_err(StoreError::request)?;
         let mut request = self.client.create_table().table_name(&self.table);
         for (name, kind) in [
             (PK, ScalarAttributeType::S),
@@ -152,6 +176,8 @@ impl Store {
             (SEQ, ScalarAttributeType::N),
             (DUE, ScalarAttributeType::S),
             (DUE_AT, ScalarAttributeType::N),
+            (BOARD, ScalarAttributeType::S),
+            (SCORE, ScalarAttributeType::N),
         ] {
             request =
                 request.attribute_definitions(attribute(name, kind).map_err(StoreError::request)?);
@@ -161,6 +187,7 @@ impl Store {
             .key_schema(element(SK, KeyType::Range).map_err(StoreError::request)?)
             .local_secondary_indexes(by_seq)
             .global_secondary_indexes(due)
+            .global_secondary_indexes(board)
             .billing_mode(BillingMode::PayPerRequest)
             .send()
             .await;

@@ -1,12 +1,11 @@
 //! `POST /v1/members/{id}/earn`: a member did something, and the rules say what it pays.
 
-use api::{ActivityBody, Api, Body, Caller, Change, InPath, Mode, Problem, Refusal, change};
+use api::{Api, Body, Caller, Change, Decided, InPath, Mode, Problem, Refusal, change};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
-use ledger::{Activity, Decision, Member, Moment};
-use rules::Bundle;
+use rules::{ActivityBody, REFERRAL, Wrong, WrongReason};
 
 /// The function's routes.
 pub fn router(api: Api) -> Router {
@@ -28,26 +27,18 @@ async fn earn(
         Mode::DryRun => "dry-run".to_owned(),
     };
     let request = Change { verb: "earn", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member| {
+    change(&api, &bundle, request, |member, supplies, dry_run| {
         // Checked here and not before: a repeat gets its first answer even where the programme has
         // changed since and would refuse it now.
         let activity = value.clone().check(bundle.programme(), &id, now)?;
-        decide(&bundle, member, activity, now)
+        if activity.kind == REFERRAL {
+            let reason = "a referral is told by a rule of the friend's, with `refer()`".to_owned();
+            let reason = WrongReason::Field(reason);
+            return Err(Refusal::Told(Wrong { pointer: "/type".to_owned(), reason }));
+        }
+        let decision = bundle.earn(member, activity.clone(), supplies, now)?;
+        let trace = dry_run.then(|| bundle.trace(member, &activity, supplies, now)).transpose()?;
+        Ok(Decided { decision, trace })
     })
     .await
-}
-
-/// What the activity pays the member: pure, so that a simulation asks the same question.
-///
-/// # Errors
-/// The activity's date makes no sense, or a rule failed.
-pub fn decide(
-    bundle: &Bundle,
-    member: &Member,
-    activity: Activity,
-    now: Moment,
-) -> Result<Decision, Refusal> {
-    ledger::earn::admit(member, &activity, now)?;
-    let because = bundle.earn(member, &activity, now)?;
-    Ok(ledger::earn::decide(member, bundle.programme(), activity, because, now)?)
 }

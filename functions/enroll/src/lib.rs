@@ -11,8 +11,10 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use chrono::NaiveDate;
 use ledger::enroll::{Enrolment, decide};
 use ledger::{Member, MemberId, Moment};
+use rules::BIRTHDAY;
 use serde::{Deserialize, Serialize};
 use store::{Enrolled, MemberKey};
 
@@ -39,6 +41,8 @@ struct EnrolmentBody {
     attributes: BTreeMap<String, String>,
     #[serde(default)]
     tags: BTreeSet<String>,
+    /// The member who brought the person.
+    referred_by: Option<String>,
 }
 
 /// The answer. It says only what never changes, so that it is the same at every repeat.
@@ -57,6 +61,12 @@ async fn enroll(
     // A merchant without rules has no programme to join.
     api.bundle(&caller.merchant).await?;
     let enrolment = check(body.value)?;
+    if let Some(referrer) = &enrolment.referred_by {
+        let at = MemberKey { merchant: caller.merchant.clone(), member: referrer.clone() };
+        if *referrer == enrolment.id || api.store.member(&at).await?.is_none() {
+            return Err(Refusal::ReferrerIsUnknown(at.member).into());
+        }
+    }
     let at = MemberKey { merchant: caller.merchant, member: enrolment.id.clone() };
     let member = decide(enrolment, api.clock.now());
     match api.store.enroll(&at, member, body.fingerprint).await? {
@@ -97,11 +107,20 @@ fn check(body: EnrolmentBody) -> Result<Enrolment, Refusal> {
             return wrong(format!("/attributes/{name}"), reason);
         }
     }
+    if body.attributes.get(BIRTHDAY).is_some_and(|day| day.parse::<NaiveDate>().is_err()) {
+        let reason = "a birthday is a date such as \"1990-05-17\"".to_owned();
+        return wrong(format!("/attributes/{BIRTHDAY}"), reason);
+    }
+    let referred_by = body.referred_by.as_deref().map(MemberId::parse).transpose();
+    let referred_by = referred_by.map_err(|reason| Refusal::MemberIdIsWrong {
+        pointer: Some("/referred_by".to_owned()),
+        reason,
+    })?;
     if body.tags.len() > TAGS_MAX || !body.tags.iter().all(|tag| fits(tag, TAG_LENGTH_MAX)) {
         let reason = format!("at most {TAGS_MAX} tags of 1 to {TAG_LENGTH_MAX} characters");
         return wrong("/tags".to_owned(), reason);
     }
-    Ok(Enrolment { id, attributes: body.attributes, tags: body.tags })
+    Ok(Enrolment { id, attributes: body.attributes, tags: body.tags, referred_by })
 }
 
 fn fits(text: &str, length_max: usize) -> bool {

@@ -1,4 +1,4 @@
-//! The scheduled run: it writes down the lots that have run out.
+//! The scheduled run: it writes down lots and grants that have run out, and tiers that are lost.
 //!
 //! Nothing waits for it. A lapsed lot cannot be spent from the second it lapses; the run makes the
 //! ledger say so. It finds its members in the due index, shard by shard, and the index is its only
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use api::{Api, Problem, Refusal};
 use futures::StreamExt;
-use ledger::{Decision, Member, Moment, Posting};
-use rules::RuleFailure;
+use ledger::{Member, Moment, Posting, Supplies};
+use rules::Refused;
 use serde::{Deserialize, Serialize};
-use store::{Answer, Due, Failure, MemberKey, Operation, Page, SHARDS, StoreError};
+use store::{Answer, Due, Failure, MemberKey, Operation, Page, SHARDS, StoreError, Undecided};
 
 /// Shards that one run works on side by side, and members of a shard.
 const SHARDS_AT_ONCE: usize = 4;
@@ -178,16 +178,10 @@ async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally,
 }
 
 /// Why a member's expiry is not decided.
-enum Refused {
+enum No {
     /// Nothing has run out: it was done already, or spent before it ran out.
     NothingIsDue,
-    Rule(RuleFailure),
-}
-
-impl From<RuleFailure> for Refused {
-    fn from(failure: RuleFailure) -> Refused {
-        Refused::Rule(failure)
-    }
+    Refused(Refused),
 }
 
 /// Writes down what has run out for one member, and says what, or nothing where nothing has.
@@ -196,18 +190,18 @@ async fn expire(api: &Api, due: &Due, now: Moment) -> Result<Option<Vec<Posting>
     let at = &due.member;
     let bundle = api.bundle(&at.merchant).await.map_err(say)?;
     let operation = Operation::scheduled("expire");
-    let decide = |member: Option<&Member>| -> Result<(Decision, Answer), Refused> {
-        let member = member.ok_or(Refused::NothingIsDue)?;
-        let decision = bundle.settle(member, now, |seen| {
-            ledger::expire::decide(seen, now).ok_or(Refused::NothingIsDue)
-        })?;
+    let decide = |member: Option<&Member>, _: &Supplies| {
+        let no = |no: No| Undecided::Rejected(no);
+        let member = member.ok_or(no(No::NothingIsDue))?;
+        let decision = bundle.expire(member, now).map_err(|refused| no(No::Refused(refused)))?;
+        let decision = decision.ok_or(no(No::NothingIsDue))?;
         let body = serde_json::value::RawValue::NULL.to_owned();
         Ok((decision, Answer { bundle: bundle.hash().to_string(), status: 200, body }))
     };
     match api.store.perform(at, &operation, decide).await {
         Ok(done) => Ok(Some(done.record.entry.postings)),
-        Err(Failure::Rejected(Refused::NothingIsDue)) => Ok(None),
-        Err(Failure::Rejected(Refused::Rule(failure))) => Err(failure.to_string()),
+        Err(Failure::Rejected(No::NothingIsDue)) => Ok(None),
+        Err(Failure::Rejected(No::Refused(refused))) => Err(refused.to_string()),
         Err(Failure::KeyIsReusedWithAnotherBody) => {
             Err(say(Refusal::KeyIsReusedWithAnotherBody.into()))
         }

@@ -1,19 +1,23 @@
-//! The reads: a member, its statement, and the rewards it can have.
+//! The reads: a member, its statement, the rewards it can have, and who leads a contest.
 //!
 //! What is read is true now: a lot that has lapsed is not in a balance and a tier that has been
 //! lost is not shown, whether or not the scheduled run has been.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api::{Api, Caller, EntryView, InPath, InQuery, NoQuery, Problem, Refusal};
-use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::routing::get;
 use axum::{Json, Router};
 use data_encoding::BASE64URL_NOPAD;
-use ledger::{MemberId, Moment, Units, WalletName};
+use ledger::task::Goal;
+use ledger::{Gives, MemberId, Moment, Pot, Units, WalletName};
+use rules::{Eligible, Offer, did_you_mean};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use store::MemberKey;
+use store::{MemberKey, Place};
 
 /// Entries on a page, unless the client asks for fewer or more.
 const ENTRIES_DEFAULT: u32 = 20;
@@ -26,6 +30,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/members/{id}", get(member))
         .route("/v1/members/{id}/entries", get(entries))
         .route("/v1/members/{id}/rewards", get(rewards))
+        .route("/v1/contests/{title}", get(contest))
         .with_state(api)
 }
 
@@ -33,12 +38,55 @@ pub fn router(api: Api) -> Router {
 struct MemberView {
     id: MemberId,
     enrolled_at: Moment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    referred_by: Option<MemberId>,
     tier: Option<String>,
+    /// When the tier is lost, should nothing more happen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier_at_risk: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_tier: Option<NextTierView>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     attributes: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     tags: BTreeSet<String>,
     wallets: BTreeMap<WalletName, WalletView>,
+    /// Rights held now, with their end; nothing for those that stay.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    grants: BTreeMap<String, Option<Moment>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tasks: BTreeMap<String, TaskView>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    contests: BTreeMap<String, Units>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    benefits: Vec<BenefitView>,
+}
+
+#[derive(Debug, Serialize)]
+struct NextTierView {
+    tier: String,
+    needs: Vec<NeedView>,
+}
+
+#[derive(Debug, Serialize)]
+struct NeedView {
+    fact: String,
+    have: String,
+    need: String,
+}
+
+#[derive(Debug, Serialize)]
+struct TaskView {
+    done: u32,
+    goal: u32,
+    completed: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct BenefitView {
+    title: String,
+    /// What it gives; nothing if that depends on the order.
+    gives: Option<Gives>,
 }
 
 #[derive(Debug, Serialize)]
@@ -67,7 +115,12 @@ async fn member(
     let bundle = api.bundle(&caller.merchant).await?;
     let member = load(&api, &caller, id).await?;
     let now = api.clock.now();
-    let tier = bundle.tier(&member, now).map_err(Refusal::from)?;
+    let member = Arc::new(member);
+    let standing = bundle.standing(&member, now).map_err(Refusal::from)?;
+    let at_risk = bundle.at_risk(&member, &standing, now).map_err(Refusal::from)?;
+    let tier = standing.tier;
+    let next = bundle.next_tier(&member, tier.as_deref(), now).map_err(Refusal::from)?;
+    let benefits = bundle.benefits(&member, tier.as_deref(), None, now).map_err(Refusal::from)?;
     let decimals = ledger::money::decimals(bundle.programme().currency);
     let view = |(name, policy): (&WalletName, &ledger::WalletPolicy)| {
         let wallet = member.wallet(name.as_str());
@@ -83,13 +136,39 @@ async fn member(
         (name.clone(), view)
     };
     let wallets = bundle.programme().wallets.iter().map(view).collect();
+    let zone = bundle.programme().time_zone;
+    let task = |(title, goal): &(String, Goal)| {
+        let progress = member.tasks.get(title);
+        let done = progress.map_or(0, |progress| progress.done(*goal, now, zone));
+        let completed = progress.map_or(0, |progress| progress.completed);
+        (title.clone(), TaskView { done, goal: goal.target(), completed })
+    };
+    let grants = member.grants.iter().filter(|(grant, _)| member.is_granted(grant, now));
+    let need = |need: rules::Need| NeedView {
+        fact: need.fact,
+        have: need.have.to_string(),
+        need: need.need.to_string(),
+    };
     Ok(Json(MemberView {
         id: member.id.clone(),
         enrolled_at: member.enrolled_at,
+        referred_by: member.referred_by.clone(),
         tier,
+        tier_at_risk: at_risk,
+        next_tier: next.map(|next| NextTierView {
+            tier: next.tier,
+            needs: next.needs.into_iter().map(need).collect(),
+        }),
+        attributes: member.attributes.clone(),
+        tags: member.tags.clone(),
         wallets,
-        attributes: member.attributes,
-        tags: member.tags,
+        grants: grants.map(|(grant, until)| (grant.clone(), *until)).collect(),
+        tasks: bundle.tasks().iter().map(task).collect(),
+        contests: member.scores.clone(),
+        benefits: benefits
+            .into_iter()
+            .map(|benefit| BenefitView { title: benefit.title, gives: benefit.gives })
+            .collect(),
     }))
 }
 
@@ -161,13 +240,22 @@ struct RewardsView {
 struct RewardView {
     name: String,
     costs: Units,
+    /// Where the member chooses: at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    costs_up_to: Option<Units>,
     wallet: WalletName,
     /// It can be had now.
     within_reach: bool,
     /// Units that are still missing.
     missing: Units,
-    /// Whether its condition holds: `yes`, `no`, or `depends_on_order`.
+    /// Whether it is for this member: `yes`, `no`, or `depends_on_order`.
     eligible: &'static str,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<String>,
+    /// Pieces left for all members, where that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<Units>,
 }
 
 async fn rewards(
@@ -177,24 +265,86 @@ async fn rewards(
     _: InQuery<NoQuery>,
 ) -> Result<Json<RewardsView>, Problem> {
     let bundle = api.bundle(&caller.merchant).await?;
-    let mut member = load(&api, &caller, id).await?;
+    let member = Arc::new(load(&api, &caller, id).await?);
     let now = api.clock.now();
-    member.tier = bundle.tier(&member, now).map_err(Refusal::from)?;
-    let offers = bundle.rewards().iter().map(|reward| bundle.offer(reward, &member, now));
-    let offers: Vec<rules::Offer> = offers.collect::<Result<_, _>>().map_err(Refusal::from)?;
-    let view = |offer: rules::Offer| RewardView {
-        within_reach: offer.within_reach(),
-        name: offer.name,
-        costs: offer.costs,
-        wallet: offer.wallet,
-        missing: offer.missing,
-        eligible: match offer.eligible {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => "depends_on_order",
-        },
+    let tier = bundle.standing(&member, now).map_err(Refusal::from)?.tier;
+    let mut rewards = Vec::new();
+    for offer in bundle.offers(&member, tier.as_deref(), now) {
+        let offer = offer.map_err(Refusal::from)?;
+        let pot = offer.stock.map(|_| Pot::Stock(offer.name.clone()));
+        let left = match &pot {
+            Some(pot) => Some(api.store.left(&caller.merchant, pot).await?),
+            None => None,
+        };
+        rewards.push(view(offer, left));
+    }
+    Ok(Json(RewardsView { rewards }))
+}
+
+fn view(offer: Offer, left: Option<Units>) -> RewardView {
+    let is_left = left.is_none_or(|left| !left.is_zero());
+    let (eligible, because) = match &offer.eligible {
+        Eligible::Yes => ("yes", None),
+        Eligible::No(because) => ("no", Some(because.clone())),
+        Eligible::DependsOnOrder => ("depends_on_order", None),
     };
-    Ok(Json(RewardsView { rewards: offers.into_iter().map(view).collect() }))
+    RewardView {
+        within_reach: offer.within_reach() && is_left,
+        costs: offer.costs.least,
+        costs_up_to: offer.costs.is_chosen().then_some(offer.costs.most),
+        wallet: offer.costs.wallet,
+        name: offer.name,
+        missing: offer.missing,
+        eligible,
+        because,
+        left,
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Places {
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct ContestView {
+    contest: String,
+    places: Vec<PlaceView>,
+}
+
+#[derive(Debug, Serialize)]
+struct PlaceView {
+    rank: u32,
+    member: MemberId,
+    score: Units,
+}
+
+/// Places on a leaderboard, unless the client asks for fewer or more.
+const PLACES_DEFAULT: u32 = 10;
+/// The most places.
+const PLACES_MAX: u32 = 100;
+
+async fn contest(
+    State(api): State<Api>,
+    caller: Caller,
+    path: Result<Path<String>, PathRejection>,
+    InQuery(query): InQuery<Places>,
+) -> Result<Json<ContestView>, Problem> {
+    let Path(contest) = path.map_err(|error| Refusal::PathIsWrong(error.body_text()))?;
+    let bundle = api.bundle(&caller.merchant).await?;
+    if !bundle.contests().any(|known| known == contest) {
+        let hint = did_you_mean(&contest, bundle.contests());
+        return Err(Refusal::ContestIsUnknown { name: contest, hint }.into());
+    }
+    let limit = query.limit.unwrap_or(PLACES_DEFAULT);
+    if !(1..=PLACES_MAX).contains(&limit) {
+        let reason = format!("`limit` is a number from 1 to {PLACES_MAX}");
+        return Err(Refusal::QueryIsWrong(reason).into());
+    }
+    let places = api.store.leaderboard(&caller.merchant, &contest, limit).await?;
+    let place = |place: Place| PlaceView { rank: place.rank, member: place.member, score: place.score };
+    Ok(Json(ContestView { contest, places: places.into_iter().map(place).collect() }))
 }
 
 async fn load(api: &Api, caller: &Caller, id: MemberId) -> Result<ledger::Member, Problem> {

@@ -1,12 +1,12 @@
 //! `POST /v1/members/{id}/redeem`: a member takes a reward.
 
-use api::{Api, Body, Caller, Change, InPath, Mode, Object, OrderBody, Problem, Refusal, change};
+use api::{Api, Body, Caller, Change, Decided, InPath, Mode, Problem, Refusal, change};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
-use ledger::{Decision, Member, Moment, Order};
-use rules::{Bundle, did_you_mean};
+use ledger::Units;
+use rules::{Object, OrderBody, Redemption};
 use serde::Deserialize;
 
 /// The most characters of a reward's name, as in the sheets.
@@ -22,6 +22,8 @@ pub fn router(api: Api) -> Router {
 #[serde(deny_unknown_fields, expecting = "a redemption")]
 struct RedemptionBody {
     reward: String,
+    /// How many units, for rewards whose price the member chooses.
+    units: Option<i64>,
     /// The order it is taken with, for rewards that look at it.
     order: Option<Object<OrderBody>>,
 }
@@ -37,41 +39,20 @@ async fn redeem(
     let now = api.clock.now();
     let Body { value, fingerprint } = body;
     let request = Change { verb: "redeem", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member| {
-        let order = value.order.clone();
+    change(&api, &bundle, request, |member, supplies, _| {
+        let RedemptionBody { reward, units, order } = value.clone();
+        let wrong = |pointer: &str, reason| Refusal::FieldIsWrong { pointer: pointer.to_owned(), reason };
+        if reward.chars().count() > REWARD_LENGTH_MAX {
+            let reason = format!("a reward's name has at most {REWARD_LENGTH_MAX} characters");
+            return Err(wrong("/reward", reason));
+        }
+        let units = units.map(Units::new).transpose();
+        let units = units.map_err(|reason| wrong("/units", reason.to_string()))?;
         let order =
             order.map(|Object(order)| order.check("/order", bundle.programme())).transpose()?;
-        decide(&bundle, member, &value.reward, order, now)
+        let redemption = Redemption { reward, units, order };
+        let decision = bundle.redeem(member, redemption, supplies, now)?;
+        Ok(Decided { decision, trace: None })
     })
     .await
-}
-
-/// What taking the reward changes: pure, so that a simulation asks the same question.
-///
-/// # Errors
-/// The reward is unknown, not for this member, or too dear.
-pub fn decide(
-    bundle: &Bundle,
-    member: &Member,
-    reward: &str,
-    order: Option<Order>,
-    now: Moment,
-) -> Result<Decision, Refusal> {
-    if reward.chars().count() > REWARD_LENGTH_MAX {
-        let reason = format!("a reward's name has at most {REWARD_LENGTH_MAX} characters");
-        return Err(Refusal::FieldIsWrong { pointer: "/reward".to_owned(), reason });
-    }
-    let Some(rule) = bundle.rewards().iter().find(|rule| rule.name == reward) else {
-        let hint = did_you_mean(reward, bundle.rewards().iter().map(|rule| rule.name.as_str()));
-        return Err(Refusal::RewardIsUnknown { name: reward.to_owned(), hint });
-    };
-    let taken = match bundle.take(rule, member, order.as_ref(), now) {
-        Ok(taken) => taken,
-        Err(failure) if failure.needs_order => {
-            return Err(Refusal::RewardNeedsAnOrder(reward.to_owned()));
-        }
-        Err(failure) => return Err(failure.into()),
-    };
-    let taken = taken.ok_or_else(|| Refusal::RewardConditionDoesNotHold(reward.to_owned()))?;
-    Ok(ledger::redeem::decide(member, taken, order, now)?)
 }

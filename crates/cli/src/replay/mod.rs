@@ -14,9 +14,9 @@ use futures::StreamExt;
 use http_body_util::BodyExt;
 use indicatif::ProgressBar;
 use ledger::programme::resolve;
-use ledger::{MerchantId, Moment};
+use ledger::{MerchantId, Moment, Units};
 use local::{Database, app, publish_folder};
-use rules::{Bundle, RewardRule};
+use rules::Bundle;
 use serde_json::json;
 use tower::ServiceExt;
 
@@ -164,7 +164,8 @@ pub(crate) async fn replay(
     let start = orders.first().map_or(Moment::UNIX_EPOCH, |order| order.at);
     let clock = Clock::standing(start);
     let api = Api::new(database.store().clone(), clock.clone(), Identity::Development);
-    let rewards = if redeem { bundle.rewards().to_vec() } else { Vec::new() };
+    let rewards = bundle.rewards().filter(|_| redeem);
+    let rewards = rewards.map(|(name, costs)| (name.to_owned(), costs.least)).collect();
     let town = Town { app: app(&api), merchant: bundle.programme().merchant.clone(), rewards };
     let bar = progress(
         orders.len(),
@@ -218,8 +219,8 @@ fn night(day: NaiveDate, time_zone: Tz) -> Outcome<Moment> {
 struct Town {
     app: Router,
     merchant: MerchantId,
-    /// The rewards that members take, if they take any.
-    rewards: Vec<RewardRule>,
+    /// The rewards that members take, if they take any, with their prices.
+    rewards: Vec<(String, Units)>,
 }
 
 /// What the till reads of an answer.
@@ -281,14 +282,14 @@ impl Town {
     /// between the two goes on as if it had not been.
     async fn redeem(&self, order: &Order, earned: &serde_json::Value) -> Outcome {
         let within_reach = earned.pointer("/within_reach").and_then(|names| names.as_array());
-        let is_within_reach = |reward: &&RewardRule| {
-            within_reach.is_some_and(|names| names.iter().any(|name| *name == reward.name.as_str()))
+        let is_within_reach = |(reward, _): &&(String, Units)| {
+            within_reach.is_some_and(|names| names.iter().any(|name| *name == reward.as_str()))
         };
-        let dearest = self.rewards.iter().filter(is_within_reach).max_by_key(|reward| reward.costs);
-        let Some(reward) = dearest else { return Ok(()) };
+        let dearest = self.rewards.iter().filter(is_within_reach).max_by_key(|(_, costs)| costs);
+        let Some((reward, _)) = dearest else { return Ok(()) };
         let path = format!("/v1/members/{}/redeem", order.member);
         let redeemed =
-            self.post(&path, Some(&order.key), &json!({ "reward": reward.name })).await?;
+            self.post(&path, Some(&order.key), &json!({ "reward": reward })).await?;
         if redeemed.status.is_success() {
             Ok(())
         } else {
@@ -318,12 +319,13 @@ impl Town {
     }
 }
 
+/// When something of what an entry gave lapses: its lots, and its grants.
 fn lapses(earned: &serde_json::Value) -> impl Iterator<Item = Moment> {
-    let postings = earned.pointer("/entry/postings").and_then(|postings| postings.as_array());
-    postings
-        .into_iter()
-        .flatten()
-        .filter_map(|posting| posting.get("expires_at")?.as_str()?.parse().ok())
+    let parts = [("/entry/postings", "expires_at"), ("/entry/because", "until")];
+    parts.into_iter().flat_map(|(place, end)| {
+        let list = earned.pointer(place).and_then(|list| list.as_array());
+        list.into_iter().flatten().filter_map(move |part| part.get(end)?.as_str()?.parse().ok())
+    })
 }
 
 fn detail(problem: &serde_json::Value) -> String {

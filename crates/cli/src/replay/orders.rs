@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use api::ActivityBody;
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 use ledger::programme::resolve;
 use ledger::{MemberId, Moment, Programme};
+use rules::ActivityBody;
 use serde::Deserialize;
 use serde_json::json;
 

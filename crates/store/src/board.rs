@@ -1,0 +1,98 @@
+//! Leaderboards. A member's score in a contest is an item of its own, written with the entry that
+//! changed it, in one of the parts of the contest's board.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use ledger::{MemberId, MerchantId, Units};
+
+use crate::error::StoreError;
+use crate::item::text;
+use crate::meter::Kind;
+use crate::table::{BOARD, BOARD_INDEX, Item, MemberKey, PARTS, PK, SCORE, Store, key};
+
+const SCORE_PREFIX: &str = "c#";
+
+fn board_of(merchant: &MerchantId, contest: &str, part: u8) -> String {
+    format!("board#{merchant}#{contest}#{part:02}")
+}
+
+/// A place on a leaderboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// From 1. Members of the same score share it.
+    pub rank: u32,
+    /// Who.
+    pub member: MemberId,
+    /// The score.
+    pub score: Units,
+}
+
+impl Store {
+    /// The write that puts a member's score on the board.
+    pub(crate) fn put_score(
+        &self,
+        at: &MemberKey,
+        contest: &str,
+        score: Units,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let mut item: Item = key(&at.pk(), &format!("{SCORE_PREFIX}{contest}"));
+        let board = board_of(&at.merchant, contest, at.part());
+        item.insert(BOARD.to_owned(), AttributeValue::S(board));
+        item.insert(SCORE.to_owned(), AttributeValue::N(score.get().to_string()));
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = put.build().map_err(StoreError::request)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The first places of a contest: the best of each part of its board, put together.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused.
+    pub async fn leaderboard(
+        &self,
+        merchant: &MerchantId,
+        contest: &str,
+        limit: u32,
+    ) -> Result<Vec<Place>, StoreError> {
+        let mut scores: Vec<(i64, String)> = Vec::new();
+        for part in 0..PARTS {
+            let found = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(BOARD_INDEX)
+                .key_condition_expression("#board = :board")
+                .expression_attribute_names("#board", BOARD)
+                .expression_attribute_values(
+                    ":board",
+                    AttributeValue::S(board_of(merchant, contest, part)),
+                )
+                .scan_index_forward(false)
+                .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+                .set_return_consumed_capacity(self.capacity())
+                .send()
+                .await
+                .map_err(StoreError::of)?;
+            self.count(Kind::Read, found.consumed_capacity());
+            for item in found.items.unwrap_or_default() {
+                let score = item.get(SCORE).and_then(|score| score.as_n().ok()?.parse().ok());
+                scores.push((score.unwrap_or_default(), text(&item, PK).to_owned()));
+            }
+        }
+        // The highest first; those of the same score in the order of their names.
+        scores.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
+        let mut ranks: HashMap<i64, u32> = HashMap::new();
+        let mut places = Vec::new();
+        for (number, (score, pk)) in (1u32..=limit).zip(scores) {
+            let rank = *ranks.entry(score).or_insert(number);
+            let member = MemberKey::of_pk(&pk)
+                .ok_or_else(|| StoreError::unreadable(&pk, "a score names no member"))?
+                .member;
+            let score = Units::new(score)
+                .map_err(|_| StoreError::unreadable(&pk, "a score is out of range"))?;
+            places.push(Place { rank, member, score });
+        }
+        Ok(places)
+    }
+}

@@ -1,0 +1,396 @@
+//! What all of a merchant's members share: stocks, budgets, pools of codes. Each lies in parts, so
+//! that no item is hot; a request takes from the part of its member, and only where that is empty
+//! from the others. What is taken is taken in the request's own transaction, on condition that it
+//! is still there: nothing is sold twice.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
+use ledger::{Draw, Left, MerchantId, Pot, Units};
+
+use crate::error::StoreError;
+use crate::item::text;
+use crate::meter::Kind;
+use crate::table::{Consistency, Item, PARTS, PK, SK, Store, key, shard_of};
+
+const SK_OF_ONE: &str = "@";
+/// Units that the part was given, and those of them that nobody has taken.
+const ALLOTTED: &str = "allotted";
+const LEFT: &str = "left";
+/// Codes that nobody has, and codes that somebody has.
+const FREE_PREFIX: &str = "f#";
+const TAKEN_PREFIX: &str = "t#";
+/// Who has a code.
+const TAKEN_BY: &str = "by";
+/// Codes that one look brings.
+const CODES_AT_ONCE: i32 = 10;
+/// Codes that one transaction brings in: each needs two of its hundred items.
+const CODES_PER_WRITE: usize = 50;
+/// How often a part of a pot is laid out anew before that is given up.
+const ATTEMPTS_MAX: u32 = 16;
+
+fn pot_pk(merchant: &MerchantId, pot: &Pot, part: u8) -> String {
+    match pot {
+        Pot::Stock(reward) => format!("p#{merchant}#stock#{reward}#{part:02}"),
+        Pot::Budget(campaign) => format!("p#{merchant}#budget#{campaign}#{part:02}"),
+    }
+}
+
+fn pool_pk(merchant: &MerchantId, pool: &str, part: u8) -> String {
+    format!("v#{merchant}#{pool}#{part:02}")
+}
+
+/// What is known of a pot: what each part had left when it was looked at.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Parts {
+    left: BTreeMap<u8, i64>,
+}
+
+/// What a part has been given, and has left. A part that was never laid out has nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Part {
+    allotted: i64,
+    left: i64,
+}
+
+fn part_of(item: Option<&Item>) -> Part {
+    let number = |name: &str| {
+        let value = item.and_then(|item| item.get(name)?.as_n().ok()?.parse().ok());
+        value.unwrap_or_default()
+    };
+    Part { allotted: number(ALLOTTED), left: number(LEFT) }
+}
+
+impl Parts {
+    /// What can be taken, as far as it is known.
+    pub(crate) fn known(&self) -> Left {
+        let sum = self.left.values().fold(0i64, |sum, left| sum.saturating_add(*left));
+        let is_all = self.left.len() == usize::from(PARTS);
+        Left { units: Units::new(sum).unwrap_or_default(), is_all }
+    }
+
+    /// From which parts a draw is taken, the member's own first.
+    pub(crate) fn plan(&self, own: u8, units: Units) -> Vec<(u8, i64)> {
+        let own_first = self.left.iter().filter(|(part, _)| **part == own);
+        let others = self.left.iter().filter(|(part, _)| **part != own);
+        let mut missing = units.get();
+        let mut plan = Vec::new();
+        for (part, left) in own_first.chain(others) {
+            let taken = missing.min(*left);
+            if taken > 0 {
+                plan.push((*part, taken));
+                missing -= taken;
+            }
+        }
+        plan
+    }
+}
+
+impl Store {
+    /// Looks whether a pot has so many units: into the member's own part first, and into all where
+    /// that one has not enough.
+    pub(crate) async fn look_into(
+        &self,
+        merchant: &MerchantId,
+        pot: &Pot,
+        own: u8,
+        units: Units,
+    ) -> Result<Parts, StoreError> {
+        let item = self.get(&pot_pk(merchant, pot, own), SK_OF_ONE, Consistency::Eventual).await?;
+        let part = part_of(item.as_ref());
+        if part.left >= units.get() {
+            return Ok(Parts { left: BTreeMap::from([(own, part.left)]) });
+        }
+        // Strongly: nobody is told that nothing is left because of a look that was a moment behind.
+        let parts = self.parts(merchant, pot).await?;
+        Ok(Parts { left: parts.into_iter().map(|(part, is)| (part, is.left)).collect() })
+    }
+
+    async fn parts(
+        &self,
+        merchant: &MerchantId,
+        pot: &Pot,
+    ) -> Result<BTreeMap<u8, Part>, StoreError> {
+        let keys = (0..PARTS).map(|part| key(&pot_pk(merchant, pot, part), SK_OF_ONE));
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(keys.collect()))
+            .consistent_read(true)
+            .build()
+            .map_err(StoreError::request)?;
+        let found = self
+            .client
+            .batch_get_item()
+            .request_items(&self.table, wanted)
+            .set_return_consumed_capacity(self.capacity())
+            .send()
+            .await
+            .map_err(StoreError::of)?;
+        self.count(Kind::Read, found.consumed_capacity());
+        if found.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
+            return Err(StoreError::Unavailable("a part of the read was put off".to_owned()));
+        }
+        let items = found.responses.and_then(|mut tables| tables.remove(&self.table));
+        let items = items.unwrap_or_default();
+        let of = |part: u8| {
+            let pk = pot_pk(merchant, pot, part);
+            part_of(items.iter().find(|item| text(item, PK) == pk))
+        };
+        Ok((0..PARTS).map(|part| (part, of(part))).collect())
+    }
+
+    /// The writes that take a draw, on condition that each part still has what is taken from it.
+    pub(crate) fn take(
+        &self,
+        merchant: &MerchantId,
+        own: u8,
+        draw: &Draw,
+        parts: &Parts,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let update = |(part, units): (u8, i64)| {
+            let update = Update::builder()
+                .table_name(&self.table)
+                .set_key(Some(key(&pot_pk(merchant, &draw.pot, part), SK_OF_ONE)))
+                .update_expression("SET #left = #left - :units")
+                .condition_expression("#left >= :units")
+                .expression_attribute_names("#left", LEFT)
+                .expression_attribute_values(":units", AttributeValue::N(units.to_string()))
+                .build()
+                .map_err(StoreError::request)?;
+            Ok(TransactWriteItem::builder().update(update).build())
+        };
+        parts.plan(own, draw.units).into_iter().map(update).collect()
+    }
+
+    /// Lays out a pot of so many units in all. What has been taken stays taken: a pot that is made
+    /// smaller than that is empty.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused, or the pot did not hold still.
+    pub async fn lay_out(
+        &self,
+        merchant: &MerchantId,
+        pot: &Pot,
+        units: Units,
+    ) -> Result<(), StoreError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let parts = self.parts(merchant, pot).await?;
+            if parts.values().map(|part| part.allotted).sum::<i64>() == units.get() {
+                return Ok(());
+            }
+            let taken: Vec<i64> = parts.values().map(|part| part.allotted - part.left).collect();
+            let allotments = allot(units.get(), &taken);
+            if allotments.iter().eq(parts.values().map(|part| &part.allotted)) {
+                return Ok(());
+            }
+            let mut request = self.client.transact_write_items();
+            for ((number, part), allotted) in parts.iter().zip(allotments) {
+                let left = allotted - (part.allotted - part.left);
+                let mut item = key(&pot_pk(merchant, pot, *number), SK_OF_ONE);
+                item.insert(ALLOTTED.to_owned(), AttributeValue::N(allotted.to_string()));
+                item.insert(LEFT.to_owned(), AttributeValue::N(left.to_string()));
+                let put = Put::builder().table_name(&self.table).set_item(Some(item));
+                let put = if *part == Part::default() {
+                    put.condition_expression("attribute_not_exists(#left) OR #left = :zero")
+                        .expression_attribute_names("#left", LEFT)
+                        .expression_attribute_values(":zero", AttributeValue::N("0".to_owned()))
+                } else {
+                    put.condition_expression("#left = :left AND #allotted = :allotted")
+                        .expression_attribute_names("#left", LEFT)
+                        .expression_attribute_names("#allotted", ALLOTTED)
+                        .expression_attribute_values(":left", AttributeValue::N(part.left.to_string()))
+                        .expression_attribute_values(
+                            ":allotted",
+                            AttributeValue::N(part.allotted.to_string()),
+                        )
+                };
+                let put = put.build().map_err(StoreError::request)?;
+                request = request.transact_items(TransactWriteItem::builder().put(put).build());
+            }
+            let written = request.set_return_consumed_capacity(self.capacity()).send().await;
+            match written {
+                Ok(written) => {
+                    self.count(Kind::Write, written.consumed_capacity());
+                    return Ok(());
+                }
+                // Somebody took from it meanwhile.
+                Err(error) if crate::perform::may_be_looked_at_again(&error) => {}
+                Err(error) => return Err(StoreError::of(error)),
+            }
+        }
+        Err(StoreError::Unavailable(format!("{pot} did not hold still")))
+    }
+
+    /// What is left of a pot.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused.
+    pub async fn left(&self, merchant: &MerchantId, pot: &Pot) -> Result<Units, StoreError> {
+        let parts = self.parts(merchant, pot).await?;
+        let sum = parts.values().map(|part| part.left).sum();
+        Ok(Units::new(sum).unwrap_or_default())
+    }
+
+    /// A few codes of a pool that nobody has, in no particular order, so that two who look at once
+    /// do not take the same. None if the pool is empty.
+    pub(crate) async fn codes(
+        &self,
+        merchant: &MerchantId,
+        pool: &str,
+        own: u8,
+    ) -> Result<Vec<String>, StoreError> {
+        for step in 0..PARTS {
+            let part = (own + step) % PARTS;
+            let found = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("#pk = :pk AND begins_with(#sk, :free)")
+                .expression_attribute_names("#pk", PK)
+                .expression_attribute_names("#sk", SK)
+                .expression_attribute_values(":pk", AttributeValue::S(pool_pk(merchant, pool, part)))
+                .expression_attribute_values(":free", AttributeValue::S(FREE_PREFIX.to_owned()))
+                .consistent_read(true)
+                .limit(CODES_AT_ONCE)
+                .set_return_consumed_capacity(self.capacity())
+                .send()
+                .await
+                .map_err(StoreError::of)?;
+            self.count(Kind::Read, found.consumed_capacity());
+            let items = found.items.unwrap_or_default();
+            let code = |item: &Item| Some(text(item, SK).strip_prefix(FREE_PREFIX)?.to_owned());
+            let mut codes: Vec<String> = items.iter().filter_map(code).collect();
+            if !codes.is_empty() {
+                fastrand::shuffle(&mut codes);
+                return Ok(codes);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The writes that hand out a code, on condition that nobody has it.
+    pub(crate) fn hand_out(
+        &self,
+        merchant: &MerchantId,
+        pool: &str,
+        code: &str,
+        to: &str,
+    ) -> Result<[TransactWriteItem; 2], StoreError> {
+        let pk = pool_pk(merchant, pool, shard_of(code, PARTS));
+        let delete = aws_sdk_dynamodb::types::Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(&pk, &format!("{FREE_PREFIX}{code}"))))
+            .condition_expression("attribute_exists(#pk)")
+            .expression_attribute_names("#pk", PK)
+            .build()
+            .map_err(StoreError::request)?;
+        let mut item = key(&pk, &format!("{TAKEN_PREFIX}{code}"));
+        item.insert(TAKEN_BY.to_owned(), AttributeValue::S(to.to_owned()));
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = put.build().map_err(StoreError::request)?;
+        Ok([
+            TransactWriteItem::builder().delete(delete).build(),
+            TransactWriteItem::builder().put(put).build(),
+        ])
+    }
+
+    /// Brings codes into a pool, and says how many of them are new. A code that is there already,
+    /// or that somebody has, is left as it is: the same file can be brought in again.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused. Some may have been brought in.
+    pub async fn bring_codes(
+        &self,
+        merchant: &MerchantId,
+        pool: &str,
+        codes: &[String],
+    ) -> Result<usize, StoreError> {
+        let mut new = 0;
+        for some in codes.chunks(CODES_PER_WRITE) {
+            let unknown = self.unknown_codes(merchant, pool, some).await?;
+            if unknown.is_empty() {
+                continue;
+            }
+            let mut request = self.client.transact_write_items();
+            for code in &unknown {
+                let pk = pool_pk(merchant, pool, shard_of(code, PARTS));
+                let put = Put::builder()
+                    .table_name(&self.table)
+                    .set_item(Some(key(&pk, &format!("{FREE_PREFIX}{code}"))))
+                    .build()
+                    .map_err(StoreError::request)?;
+                let nobody_has_it = aws_sdk_dynamodb::types::ConditionCheck::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(key(&pk, &format!("{TAKEN_PREFIX}{code}"))))
+                    .condition_expression("attribute_not_exists(#pk)")
+                    .expression_attribute_names("#pk", PK)
+                    .build()
+                    .map_err(StoreError::request)?;
+                request = request
+                    .transact_items(TransactWriteItem::builder().put(put).build())
+                    .transact_items(
+                        TransactWriteItem::builder().condition_check(nobody_has_it).build(),
+                    );
+            }
+            let written = request.set_return_consumed_capacity(self.capacity()).send().await;
+            self.count(Kind::Write, written.map_err(StoreError::of)?.consumed_capacity());
+            new += unknown.len();
+        }
+        Ok(new)
+    }
+
+    /// Those of the codes that are neither in the pool nor handed out.
+    async fn unknown_codes(
+        &self,
+        merchant: &MerchantId,
+        pool: &str,
+        codes: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        let mut unknown = Vec::new();
+        for code in codes {
+            let pk = pool_pk(merchant, pool, shard_of(code, PARTS));
+            let mut known = unknown.contains(code);
+            for prefix in [FREE_PREFIX, TAKEN_PREFIX] {
+                let sk = format!("{prefix}{code}");
+                known = known || self.get(&pk, &sk, Consistency::Strong).await?.is_some();
+            }
+            if !known {
+                unknown.push(code.clone());
+            }
+        }
+        Ok(unknown)
+    }
+}
+
+/// How many units each part gets of so many in all: what has been taken from it, and an even share
+/// of the rest.
+fn allot(units: i64, taken: &[i64]) -> Vec<i64> {
+    let parts = i64::try_from(taken.len()).unwrap_or(1).max(1);
+    let rest = (units - taken.iter().sum::<i64>()).max(0);
+    let (share, over) = (rest / parts, rest % parts);
+    let share = |number: usize| share + i64::from(i64::try_from(number).is_ok_and(|number| number < over));
+    taken.iter().enumerate().map(|(number, taken)| taken + share(number)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pot_is_laid_out_evenly_and_never_below_what_is_taken() {
+        let check = |units: i64, taken: &[i64], expected: &[i64]| {
+            assert_eq!(allot(units, taken), expected, "{units} {taken:?}");
+        };
+        check(10, &[0, 0, 0, 0], &[3, 3, 2, 2]);
+        check(2, &[0, 0, 0, 0], &[1, 1, 0, 0]);
+        check(10, &[5, 0, 1, 0], &[6, 1, 2, 1]);
+        check(3, &[2, 2, 0, 0], &[2, 2, 0, 0]);
+        check(0, &[0, 0], &[0, 0]);
+    }
+
+    #[test]
+    fn a_draw_empties_the_own_part_first() {
+        let parts = Parts { left: BTreeMap::from([(0, 2), (1, 5), (2, 0), (3, 9)]) };
+        assert_eq!(parts.plan(1, Units::new(8).unwrap()), [(1, 5), (0, 2), (3, 1)]);
+        assert_eq!(parts.plan(3, Units::new(8).unwrap()), [(3, 8)]);
+    }
+}
