@@ -27,7 +27,7 @@ pub enum PublishError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Its sources could not be packed.
-    #[error("the sources cannot be packed: {0}")]
+    #[error("its sources cannot be packed or unpacked: {0}")]
     Pack(String),
 }
 
@@ -73,6 +73,22 @@ fn unpack(body: &[u8]) -> std::io::Result<Sources> {
     let mut json = Vec::new();
     DeflateDecoder::new(body).take(SOURCES_BYTES_MAX).read_to_end(&mut json)?;
     Ok(serde_json::from_slice(&json)?)
+}
+
+/// A bundle that was published, whether or not it is still the active one.
+///
+/// # Errors
+/// There is none of that hash, or it cannot be read.
+pub async fn bundle_of(
+    store: &Store,
+    merchant: &MerchantId,
+    hash: &str,
+) -> Result<Bundle, PublishError> {
+    load(store, merchant, hash).await.map_err(|none| match none {
+        NoBundle::Store(error) => PublishError::Store(error),
+        NoBundle::Broken(reason) => PublishError::Pack(reason),
+        NoBundle::Unpublished => PublishError::Pack("there is no such bundle".to_owned()),
+    })
 }
 
 /// Compiled bundles by merchant.

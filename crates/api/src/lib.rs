@@ -27,7 +27,7 @@ mod state;
 mod view;
 
 pub use body::{BODY_BYTES_MAX, Body, InPath, InQuery, NoQuery};
-pub use bundles::{PublishError, publish};
+pub use bundles::{PublishError, bundle_of, publish};
 pub use change::{Change, Decided, change};
 pub use clock::Clock;
 pub use host::{client, from_environment, log, serve};

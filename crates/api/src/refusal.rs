@@ -205,6 +205,7 @@ fn status_of(refused: &Refused) -> (StatusCode, &'static str) {
         | R::Give(give) => match give {
             GiveRejection::WalletIsUnknown { .. } => (OURS, "wallet_is_unknown"),
             GiveRejection::WalletIsFull { .. } => (CONFLICT, "wallet_is_full"),
+            GiveRejection::HoldingsAreTooMany { .. } => (CONFLICT, "holdings_are_too_many"),
         },
         R::RewardIsUnknown { .. } => (INVALID, "reward_is_unknown"),
         R::RewardIsNotOnItsDays(_) => (CONFLICT, "reward_is_not_on_its_days"),

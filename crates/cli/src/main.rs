@@ -1,23 +1,35 @@
 //! The `regulars` command.
 
+/// What can be proven wrong with rules.
+mod check;
 /// What each request costs in capacity units.
 mod costs;
 /// The main job on real orders.
 mod demo;
 /// The whole API on a laptop.
 mod dev;
+/// Why a stored entry is what it is.
+mod explain;
 /// The scheduled run, by hand.
 mod night;
 /// Where the rules and the data are.
 mod place;
 /// Rules into a table in AWS.
 mod publish;
+/// The reference of the rule language.
+mod reference;
 /// Real orders through the very handlers.
 mod replay;
 /// What a merchant's table holds, in numbers and in words.
 mod report;
 /// Tables and numbers for people.
 mod show;
+/// What the rules say of one activity.
+mod simulate;
+/// Rules held to their specs.
+mod specs;
+/// Codes into a pool.
+mod vouchers;
 
 use std::process::ExitCode;
 
@@ -34,6 +46,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Check rules without running them: words, kinds, names, conditions that never hold
+    Check(check::Options),
+    /// Hold rules to their specs
+    Test(specs::Options),
+    /// Ask the rules about one activity, and see what each of them says
+    Simulate(simulate::Options),
+    /// Derive a stored entry again under its own rules, and see why it is what it is
+    Explain(explain::Options),
     /// Serve the whole API over an embedded DynamoDB kept in a file
     Dev(dev::Options),
     /// Replay real orders and show what the programme did
@@ -46,6 +66,10 @@ enum Command {
     Costs(costs::Options),
     /// Check a merchant's rules and make them the active ones of a table in AWS
     Publish(publish::Options),
+    /// Bring voucher codes into a pool
+    Vouchers(vouchers::Options),
+    /// Write the reference of the rule language, rules/LANGUAGE.md
+    Reference(reference::Options),
 }
 
 #[tokio::main]
@@ -56,12 +80,18 @@ async fn main() -> ExitCode {
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match cli.command {
+        Command::Check(options) => check::run(&options),
+        Command::Test(options) => specs::run(&options),
+        Command::Simulate(options) => simulate::run(&options),
+        Command::Explain(options) => explain::run(options).await,
         Command::Dev(options) => dev::run(options).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Replay(options) => replay::run(options).await,
         Command::Expire(options) => night::run(options).await,
         Command::Costs(options) => costs::run(options).await,
         Command::Publish(options) => publish::run(options).await,
+        Command::Vouchers(options) => vouchers::run(options).await,
+        Command::Reference(options) => reference::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

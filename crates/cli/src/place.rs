@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use ledger::MerchantId;
 
 use crate::Outcome;
 
@@ -21,8 +22,13 @@ impl Rules {
     pub(crate) fn folder(&self) -> Outcome<PathBuf> {
         match &self.folder {
             Some(folder) => Ok(folder.clone()),
-            None => nearest("rules", holds_a_merchant),
+            None => Rules::nearest(),
         }
+    }
+
+    /// The nearest folder called `rules`, here or above, that holds a merchant's.
+    pub(crate) fn nearest() -> Outcome<PathBuf> {
+        nearest("rules", holds_a_merchant)
     }
 }
 
@@ -37,6 +43,11 @@ pub(crate) fn nearest(path: &str, is_it: impl Fn(&Path) -> bool) -> Outcome<Path
     here.ancestors().map(|folder| folder.join(path)).find(|path| is_it(path)).ok_or_else(|| {
         format!("there is no `{path}` here or above; run this in the checkout").into()
     })
+}
+
+/// A merchant by name.
+pub(crate) fn merchant_named(name: &str) -> Outcome<MerchantId> {
+    MerchantId::parse(name).map_err(|reason| format!("`{name}` is no merchant's name: {reason}").into())
 }
 
 /// The path as a person in this folder would write it.

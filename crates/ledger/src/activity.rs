@@ -73,14 +73,6 @@ impl Line {
     pub fn amount(&self) -> Option<Decimal> {
         self.price?.checked_mul(Decimal::from(self.quantity))
     }
-
-    /// Whether the word is its article number, its category or one of its tags.
-    #[must_use]
-    pub fn is(&self, word: &str) -> bool {
-        self.sku == word
-            || self.category.as_deref() == Some(word)
-            || self.tags.iter().any(|tag| tag == word)
-    }
 }
 
 /// The value of a field.
@@ -98,32 +90,9 @@ pub enum FieldValue {
 }
 
 impl Order {
-    /// Pieces bought of an article, a category or a tag, whichever the word names.
-    #[must_use]
-    pub fn quantity(&self, word: &str) -> u64 {
-        self.lines_of(word).map(|line| u64::from(line.quantity)).sum()
-    }
-
     /// Pieces bought in all.
     #[must_use]
     pub fn pieces(&self) -> u64 {
         self.lines.iter().map(|line| u64::from(line.quantity)).sum()
-    }
-
-    /// Money spent on an article, a category or a tag, or nothing where a line of it has no price or
-    /// the sum overflows.
-    #[must_use]
-    pub fn spent(&self, word: &str) -> Option<Decimal> {
-        self.lines_of(word).try_fold(Decimal::ZERO, |sum, line| sum.checked_add(line.amount()?))
-    }
-
-    /// Whether any line is of an article, a category or a tag.
-    #[must_use]
-    pub fn has(&self, word: &str) -> bool {
-        self.lines_of(word).next().is_some()
-    }
-
-    fn lines_of(&self, word: &str) -> impl Iterator<Item = &Line> {
-        self.lines.iter().filter(move |line| line.is(word))
     }
 }

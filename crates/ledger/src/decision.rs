@@ -6,6 +6,9 @@ use crate::{
     WalletName, What,
 };
 
+/// The most grants, and the most tags, of one member.
+pub const HOLDINGS_MAX: usize = 100;
+
 /// What a verb decided: the line to write, and the member that it leads to. Writing all of it is
 /// one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,12 @@ pub enum GiveRejection {
         rule: String,
         /// The wallet.
         wallet: WalletName,
+    },
+    /// More than a member can carry: it is loaded and written with every request.
+    #[error("member `{member}` would have more than {HOLDINGS_MAX} grants or tags")]
+    HoldingsAreTooMany {
+        /// Whose.
+        member: MemberId,
     },
     /// More than can be counted.
     #[error("member `{member}` would hold more than {} units in a wallet or a score", crate::Units::MAX)]
@@ -114,6 +123,9 @@ impl Draft {
         after
             .apply(&entry)
             .ok_or_else(|| GiveRejection::WalletIsFull { member: member.id.clone() })?;
+        if after.grants.len() > HOLDINGS_MAX || after.tags.len() > HOLDINGS_MAX {
+            return Err(GiveRejection::HoldingsAreTooMany { member: member.id.clone() });
+        }
         let balance = |(name, wallet): (&WalletName, &crate::Wallet)| (name.clone(), wallet.spendable(now));
         entry.balances = after.wallets.iter().map(balance).collect();
         Ok(Decision { member: after, entry, referrer: None })

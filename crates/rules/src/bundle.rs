@@ -17,6 +17,9 @@ use crate::run::{Run, failure};
 use crate::sheet::{self, Costs, Rule, Titles};
 use crate::source::{BundleHash, MANIFEST, Sources};
 
+/// Mistakes that are told at a time. Whoever has made more does not read them all.
+const MISTAKES_MAX: usize = 100;
+
 /// All of one merchant's rules as one immutable revision: read, checked and compiled once.
 #[derive(Debug, Clone)]
 pub struct Bundle {
@@ -59,13 +62,18 @@ impl Bundle {
         let (errors, warnings): (Vec<Mistake>, Vec<Mistake>) =
             mistakes.into_iter().partition(|mistake| mistake.severity == Severity::Error);
         if !errors.is_empty() {
-            return Err(reject(errors.into_iter().chain(warnings).collect()));
+            let rest = errors.len().saturating_sub(MISTAKES_MAX);
+            let all = errors.into_iter().take(MISTAKES_MAX).chain(warnings.into_iter().take(MISTAKES_MAX));
+            let more = (rest > 0).then(|| Mistake::of_folder(format!("and {rest} mistakes more")));
+            return Err(reject(all.chain(more).collect()));
         }
         let goals: Vec<(String, Goal)> = sheets
             .rules
             .iter()
             .filter_map(|rule| Some((rule.title.clone(), rule.goal?)))
             .collect();
+        let places = goals.iter().enumerate();
+        let places = places.map(|(place, (title, _))| (title.clone(), place)).collect();
         let mut on: BTreeMap<(u8, String), Vec<usize>> = BTreeMap::new();
         for (number, rule) in sheets.rules.iter().enumerate() {
             let activity = rule.on.clone().unwrap_or_default();
@@ -73,7 +81,7 @@ impl Bundle {
         }
         Ok(Bundle {
             hash: sources.hash(),
-            background: Arc::new(Background { programme, goals }),
+            background: Arc::new(Background { programme, goals, places }),
             rules: Arc::new(sheets.rules),
             on: Arc::new(on),
             functions: sheets.functions,

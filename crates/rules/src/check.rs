@@ -19,6 +19,11 @@ use crate::vocabulary::{
     Domain, FACTS, Form, Kind, OUTCOMES, WEEKDAYS, WORDS, Word, functions, words_of,
 };
 
+/// Items of a list that is written out: each look walks through all of them.
+const LIST_ITEMS_MAX: usize = 100;
+/// Cases of a `switch`, for the same reason.
+const CASES_MAX: usize = 100;
+
 /// Finds every mistake that can be proven.
 pub(crate) fn sheets(sheets: &Sheets, titles: &Titles, programme: &Programme) -> Vec<Mistake> {
     let known = Known { sheets, titles, programme, grants: Grants::of(sheets) };
@@ -108,6 +113,8 @@ struct Check<'a> {
     rule: Option<&'a Rule>,
     /// Whether outcomes may be laid down here.
     may_give: bool,
+    /// Whether the next expression may be a list.
+    list_may_stand: bool,
     locals: Vec<(String, Kind)>,
     returns: Vec<Kind>,
     mistakes: Vec<Mistake>,
@@ -120,6 +127,7 @@ impl<'a> Check<'a> {
             file: Arc::clone(file),
             rule,
             may_give: false,
+            list_may_stand: false,
             locals: Vec::new(),
             returns: Vec::new(),
             mistakes: Vec::new(),
@@ -250,6 +258,9 @@ impl<'a> Check<'a> {
                 let (on, cases) = &**switch;
                 self.expression(on);
                 let mut gives: Option<Kind> = None;
+                if cases.expressions.len() > CASES_MAX {
+                    self.wrong(on.start_position(), format!("a `switch` has at most {CASES_MAX} cases"));
+                }
                 for case in &cases.expressions {
                     self.expression(&case.lhs);
                     let found = self.expression(&case.rhs);
@@ -259,7 +270,7 @@ impl<'a> Check<'a> {
             }
             Stmt::For(walk, position) => {
                 let (name, counter, flow) = &**walk;
-                let over = self.expression(&flow.expr);
+                let over = self.list_or(&flow.expr);
                 let item = match over {
                     Kind::Lines => Kind::Line,
                     Kind::List(item) => *item,
@@ -360,8 +371,6 @@ impl<'a> Check<'a> {
             Expr::DynamicConstant(value, _) => {
                 if value.is_decimal() {
                     Kind::Amount
-                } else if value.is_array() {
-                    Kind::List(Box::new(Kind::Any))
                 } else if value.type_name().contains("range") || value.type_name().contains("Range") {
                     Kind::Range
                 } else {
@@ -373,7 +382,14 @@ impl<'a> Check<'a> {
                 Kind::Text(Domain::Free)
             }
             Expr::Unit(_) => Kind::Nothing,
-            Expr::Array(items, _) => {
+            Expr::Array(items, position) => {
+                if !std::mem::take(&mut self.list_may_stand) {
+                    let message = "a list stands only after `in`: `member.tier in [\"Gold\", \"Silver\"]`";
+                    self.wrong(*position, message.to_owned());
+                }
+                if items.len() > LIST_ITEMS_MAX {
+                    self.wrong(*position, format!("a list has at most {LIST_ITEMS_MAX} items"));
+                }
                 let kinds: Vec<Kind> = items.iter().map(|item| self.expression(item)).collect();
                 let item = kinds.into_iter().reduce(Kind::or).unwrap_or(Kind::Any);
                 Kind::List(Box::new(item))
@@ -410,6 +426,14 @@ impl<'a> Check<'a> {
                 Kind::Any
             }
         }
+    }
+
+    /// An expression where a list may stand.
+    fn list_or(&mut self, expression: &Expr) -> Kind {
+        self.list_may_stand = matches!(expression, Expr::Array(..));
+        let kind = self.expression(expression);
+        self.list_may_stand = false;
+        kind
     }
 
     fn variable(&mut self, name: &str, position: Position) -> Kind {
@@ -486,12 +510,11 @@ impl<'a> Check<'a> {
         let found = self.expression(place);
         let item = match of {
             Kind::Lines => Kind::Line,
-            Kind::List(item) => (**item).clone(),
             Kind::Any => Kind::Any,
             other => {
                 self.wrong(
                     place.start_position(),
-                    format!("only lines and lists are asked with `[ ]`, not {}", other.say()),
+                    format!("only the lines of the order are asked with `[ ]`, not {}", other.say()),
                 );
                 return Kind::Any;
             }
@@ -514,12 +537,9 @@ impl<'a> Check<'a> {
         {
             return kind;
         }
-        let lists = WORDS.iter().filter(|_| matches!(of, Kind::List(_))).filter(|word| {
-            word.form == Form::Function && word.name == "len"
-        });
         let number = Kind::Whole;
         let of_numbers = if *of == Kind::Number { &number } else { of };
-        let words: Vec<&'static Word> = words_of(of_numbers).chain(lists).collect();
+        let words: Vec<&'static Word> = words_of(of_numbers).collect();
         let Some(word) = words.iter().copied().find(|word| word.name == name) else {
             let fields = self.fields();
             let known = words.iter().map(|word| word.name);
@@ -536,7 +556,6 @@ impl<'a> Check<'a> {
             (Form::Method, Form::Property) => {
                 self.wrong(position, format!("`{name}` needs brackets: `{}`", word.example));
             }
-            (Form::Function, _) if kinds.is_empty() => {}
             _ => self.arguments(word, given, &kinds, position),
         }
         word.gives.clone()
@@ -554,7 +573,7 @@ impl<'a> Check<'a> {
 
     /// A word asked of what cannot be told: it has to be a word of something.
     fn word_of_anything(&mut self, form: Form, name: &str, position: Position) -> Kind {
-        let mut known = WORDS.iter().filter(|word| word.form == form || name == "len");
+        let mut known = WORDS.iter().filter(|word| word.form == form);
         let fields = self.fields();
         if !known.any(|word| word.name == name) && !fields.iter().any(|field| field == name) {
             let hint = did_you_mean(name, WORDS.iter().map(|word| word.name));
@@ -641,7 +660,15 @@ impl<'a> Check<'a> {
 
     fn call(&mut self, call: &FnCallExpr, position: Position) -> Kind {
         let name = call.name.as_str();
-        let kinds: Vec<Kind> = call.args.iter().map(|given| self.expression(given)).collect();
+        let is_in = name == "contains" && call.args.len() == 2;
+        let kinds: Vec<Kind> = call
+            .args
+            .iter()
+            .enumerate()
+            .map(|(place, given)| {
+                if is_in && place == 0 { self.list_or(given) } else { self.expression(given) }
+            })
+            .collect();
         match (&call.args[..], &kinds[..]) {
             ([list, item], [in_kind, item_kind]) if name == "contains" => {
                 return self.contains((list, in_kind), (item, item_kind));

@@ -1,7 +1,8 @@
 //! What a rule can see, as values of the engine. Every fact is read-only; `vocabulary` says what
 //! each word means, and this file what it is.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use chrono_tz::Tz;
@@ -24,6 +25,8 @@ pub(crate) struct Background {
     pub(crate) programme: Programme,
     /// Each task's goal by its title.
     pub(crate) goals: Vec<(String, Goal)>,
+    /// The place of each task in the list.
+    pub(crate) places: HashMap<String, usize>,
 }
 
 /// A member as rules see it.
@@ -42,9 +45,41 @@ pub(crate) struct Seen {
     pub(crate) now: Moment,
 }
 
-/// The order, if there is one.
+/// The order, if there is one, and what was bought of each article, category and tag once that has
+/// been asked.
 #[derive(Clone)]
-struct OrderFacts(Option<Arc<Order>>);
+struct OrderFacts(Option<(Arc<Order>, Arc<OnceLock<Bought>>)>);
+
+/// What was bought, by article, category and tag.
+type Bought = HashMap<String, Pieces>;
+
+/// What was bought of something.
+#[derive(Clone, Copy)]
+struct Pieces {
+    quantity: u64,
+    /// Nothing where a line of it has no price.
+    spent: Option<Decimal>,
+}
+
+fn bought(order: &Order) -> Bought {
+    let mut bought = Bought::new();
+    for line in &order.lines {
+        let mut words: Vec<&str> = vec![&line.sku];
+        words.extend(line.category.as_deref());
+        words.extend(line.tags.iter().map(String::as_str));
+        words.sort_unstable();
+        words.dedup();
+        for word in words {
+            let none = Pieces { quantity: 0, spent: Some(Decimal::ZERO) };
+            let pieces = bought.entry(word.to_owned()).or_insert(none);
+            pieces.quantity = pieces.quantity.saturating_add(line.quantity.into());
+            pieces.spent = pieces
+                .spent
+                .and_then(|spent| line.amount().and_then(|amount| spent.checked_add(amount)));
+        }
+    }
+    bought
+}
 
 /// The lines of an order. They are walked, not copied.
 #[derive(Clone)]
@@ -91,7 +126,10 @@ impl Facts {
     fn fact(&self, name: &str) -> Dynamic {
         match name {
             "member" => Dynamic::from(MemberFacts(Arc::clone(&self.seen))),
-            "order" => Dynamic::from(OrderFacts(self.order.clone())),
+            "order" => {
+                let order = self.order.clone();
+                Dynamic::from(OrderFacts(order.map(|order| (order, Arc::default()))))
+            }
             "activity" => self
                 .activity
                 .as_ref()
@@ -214,7 +252,8 @@ impl Seen {
     }
 
     fn progress(&self, task: &str) -> u32 {
-        let goal = self.background.goals.iter().find(|(title, _)| title == task);
+        let place = self.background.places.get(task);
+        let goal = place.and_then(|place| self.background.goals.get(*place));
         match (self.member.tasks.get(task), goal) {
             (Some(progress), Some((_, goal))) => {
                 progress.done(*goal, self.at, self.background.programme.time_zone)
@@ -258,13 +297,13 @@ fn register_order(engine: &mut Engine) {
             Ok(LinesFacts(Arc::clone(order.get()?)))
         })
         .register_fn("quantity", |order: &mut OrderFacts, what: &str| -> Outcome<INT> {
-            Ok(whole(order.get()?.quantity(what)))
+            Ok(whole(order.of(what)?.quantity))
         })
         .register_fn("has", |order: &mut OrderFacts, what: &str| -> Outcome<bool> {
-            Ok(order.get()?.has(what))
+            Ok(order.of(what)?.quantity > 0)
         })
         .register_fn("spent", |order: &mut OrderFacts, on: &str| -> Outcome<Decimal> {
-            order.get()?.spent(on).map_or_else(
+            order.of(on)?.spent.map_or_else(
                 || {
                     fail(format!(
                         "what was spent on `{on}` is not known: a line of it has no price"
@@ -315,7 +354,13 @@ fn register_order(engine: &mut Engine) {
 
 impl OrderFacts {
     fn get(&self) -> Outcome<&Arc<Order>> {
-        self.0.as_ref().map_or_else(|| fail(NO_ORDER.to_owned()), Ok)
+        self.0.as_ref().map_or_else(|| fail(NO_ORDER.to_owned()), |(order, _)| Ok(order))
+    }
+
+    fn of(&self, word: &str) -> Outcome<Pieces> {
+        let Some((order, seen)) = &self.0 else { return fail(NO_ORDER.to_owned()) };
+        let none = Pieces { quantity: 0, spent: Some(Decimal::ZERO) };
+        Ok(seen.get_or_init(|| bought(order)).get(word).copied().unwrap_or(none))
     }
 }
 

@@ -21,6 +21,9 @@ use crate::run::{Run, failure};
 use crate::sheet::Rule;
 use crate::verbs::REFERRAL;
 
+/// Codes that one activity may give: each is two writes of the request's transaction.
+const CODES_MAX: usize = 5;
+
 /// Why rules came to no end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -271,6 +274,11 @@ impl<'a> Judge<'a, '_> {
             }
             Act::Voucher(pool) => {
                 check_pool(rule, &pool, self.programme())?;
+                let handed_out = earlier.filter(|one| matches!(one, Outcome::Voucher { .. }));
+                if handed_out.count() >= CODES_MAX {
+                    let message = format!("one activity gives at most {CODES_MAX} codes");
+                    return Err(failure(rule, message).into());
+                }
                 let code = self.judgement.till.code(&pool)?;
                 Ok(code.map_or(Given::NothingLeft, |code| {
                     Given::This(Outcome::Voucher { pool, code })

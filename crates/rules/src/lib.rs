@@ -36,6 +36,8 @@ mod range;
 mod reference;
 /// Running rules.
 mod run;
+/// A sheet as text, before the engine reads it.
+mod scan;
 /// Sheets as a list of typed rules.
 mod sheet;
 /// The files of a bundle and their hash.
@@ -66,7 +68,9 @@ pub use offer::{Benefit, Eligible, Offer};
 pub use reference::reference;
 pub use sheet::Costs;
 pub use source::{BundleHash, Sources};
-pub use spec::{Difference, SpecOutcome, SpecReport, say as say_value};
+pub use spec::{
+    Difference, SpecOutcome, SpecReport, say as say_value, simulated_member, simulated_supplies,
+};
 pub use told::{ActivityBody, Amount, At, Object, OrderBody, Wrong, WrongReason, escape};
 pub use trace::TraceLine;
 pub use verbs::{FRIEND, REFERRAL, Redemption, Refused};

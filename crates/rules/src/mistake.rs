@@ -31,6 +31,12 @@ impl Mistake {
         Mistake { file: file.to_owned(), place: None, message, severity: Severity::Error }
     }
 
+    /// A mistake of the folder as a whole.
+    #[must_use]
+    pub fn of_folder(message: String) -> Mistake {
+        Mistake::of_file("", message)
+    }
+
     pub(crate) fn at(file: &str, position: Position, message: String) -> Mistake {
         let place = place(position);
         Mistake { file: file.to_owned(), place, message, severity: Severity::Error }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::grammar::{CLAUSES, STATEMENTS};
-use crate::vocabulary::{FACTS, Form, Kind, OUTCOMES, WORDS, Word, words_of};
+use crate::vocabulary::{Domain, FACTS, Form, Kind, OUTCOMES, WORDS, Word, words_of};
 
 /// The reference as Markdown.
 #[must_use]
@@ -11,7 +11,7 @@ pub fn reference() -> String {
     let mut page = String::from(
         "# The rule language\n\n\
          Written from the code by `cargo run -- reference`; a test fails when it is stale. \
-         For a first hour with it, read [the guide](guide.md).\n\n\
+         For a first hour with it, read [the guide](GUIDE.md).\n\n\
          A statement is a keyword, a title in double quotes, clauses in any order, and a block in `{ }`. \
          Sheets are read in the order of their file names; any statement may stand in any of them.\n\n",
     );
@@ -62,9 +62,9 @@ fn write_all(page: &mut String) -> std::fmt::Result {
     let is_outcome = |word: &&Word| OUTCOMES.contains(&word.name);
     let is_gift = |word: &&Word| word.gives == Kind::Gift;
     table(page, "Numbers and wallets", functions().filter(|word| {
-        !is_outcome(word) && !is_gift(word) && word.name != "len"
+        !is_outcome(word) && !is_gift(word)
     }))?;
-    table(page, "Texts and lists", words_of(&Kind::Text(crate::vocabulary::Domain::Free)).chain(functions().filter(|word| word.name == "len")))?;
+    table(page, "Texts", words_of(&Kind::Text(Domain::Free)))?;
     table(page, "Spans of time", words_of(&Kind::Whole))?;
     table(page, "Outcomes", functions().filter(is_outcome))?;
     table(page, "Gifts", functions().filter(is_gift))?;

@@ -144,6 +144,9 @@ pub(crate) fn read<'a>(
             }
         }
         for statement in ast.statements() {
+            if rules.len() > RULES_MAX || mistakes.len() > RULES_MAX {
+                break;
+            }
             match taken_apart(&file, statement, programme) {
                 None => {}
                 Some(Err(mistake)) => mistakes.push(mistake),
@@ -163,7 +166,7 @@ pub(crate) fn read<'a>(
         all = all.merge(&ast.clone_functions_only());
     }
     if rules.len() > RULES_MAX {
-        let message = format!("there are {} rules, and {RULES_MAX} are allowed", rules.len());
+        let message = format!("there are more than {RULES_MAX} rules");
         mistakes.push(Mistake::of_file("", message));
     }
     (Sheets { rules, functions: Arc::clone(all.shared_lib()), bodies }, mistakes)
@@ -176,10 +179,6 @@ fn same_title(one: &Rule, other: &Rule) -> bool {
 }
 
 fn compile(engine: &Engine, file: &str, text: &str) -> Result<AST, Mistake> {
-    if let Some(byte) = open_comment(text) {
-        let message = "this `/*` is never closed: all that follows would be left out".to_owned();
-        return Err(Mistake::at_byte(file, text, byte, message));
-    }
     let mut scope = Scope::new();
     for fact in &FACTS {
         // As a variable: a constant would be folded into the compiled sheet.
@@ -218,40 +217,6 @@ fn functions(file: &Arc<str>, ast: &AST) -> Vec<Function> {
         }
     };
     ast.iter_functions().map(describe).collect()
-}
-
-/// Where a comment begins that does not end. Rhai reads such a text without a word.
-fn open_comment(text: &str) -> Option<usize> {
-    let mut opened: Vec<usize> = Vec::new();
-    let mut chars = text.char_indices().peekable();
-    while let Some((byte, c)) = chars.next() {
-        let next = chars.peek().map(|(_, next)| *next);
-        match (c, next) {
-            ('/', Some('*')) => {
-                chars.next();
-                opened.push(byte);
-            }
-            ('*', Some('/')) if !opened.is_empty() => {
-                chars.next();
-                opened.pop();
-            }
-            _ if !opened.is_empty() => {}
-            ('/', Some('/')) => while chars.next_if(|(_, c)| *c != '\n').is_some() {},
-            ('"' | '\'' | '`', _) => {
-                while let Some((_, inside)) = chars.next() {
-                    match inside {
-                        '\\' => {
-                            chars.next();
-                        }
-                        inside if inside == c => break,
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    opened.first().copied()
 }
 
 /// The statement that a piece of custom syntax is.

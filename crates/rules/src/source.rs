@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::mistake::{BundleRejection, Mistake};
+use crate::scan;
 
 /// The manifest's file name.
 pub(crate) const MANIFEST: &str = "merchant.toml";
@@ -122,16 +123,14 @@ impl Sources {
             mistakes.push(Mistake::of_file(name, "is no file of a bundle".to_owned()));
         }
         for (name, text) in &self.0 {
-            if let Some((byte, c)) = text.char_indices().find(|(_, c)| is_unseen(*c)) {
-                let message = format!("there is a character here that cannot be seen: U+{:04X}", u32::from(c));
+            if let Some((byte, c)) = scan::unseen(text) {
+                let number = u32::from(c);
+                let message = format!("there is a character here that cannot be seen: U+{number:04X}");
                 mistakes.push(Mistake::at_byte(name, text, byte, message));
             }
         }
-        for (name, text) in self.sheets() {
-            if let Some((byte, message)) = odd_sign(text) {
-                mistakes.push(Mistake::at_byte(name, text, byte, message));
-            }
-        }
+        let scanned = self.sheets().filter(|(_, text)| scan::unseen(text).is_none());
+        mistakes.extend(scanned.filter_map(|(name, text)| scan::sheet(name, text)));
         if !self.0.contains_key(MANIFEST) {
             mistakes.push(Mistake::of_file(MANIFEST, "is missing".to_owned()));
         }
@@ -155,51 +154,4 @@ impl Sources {
 
 fn belongs(name: &str) -> bool {
     name == MANIFEST || name.ends_with(SHEET_END) || name.ends_with(SPEC_END)
-}
-
-/// A character that no editor shows, or that turns what stands around it about: a sheet reads as it
-/// runs.
-fn is_unseen(c: char) -> bool {
-    (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-        || matches!(
-            c,
-            '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        )
-}
-
-/// A sign that a text program puts in place of the one on the keyboard, outside of comments and
-/// texts.
-fn odd_sign(text: &str) -> Option<(usize, String)> {
-    let mut in_text = false;
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let mut before = ' ';
-        for (byte, c) in line.char_indices() {
-            let message = match c {
-                '"' if before != '\\' => {
-                    in_text = !in_text;
-                    None
-                }
-                _ if in_text => None,
-                '/' if before == '/' => break,
-                '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => {
-                    Some(format!("`{c}` is a curly quote; titles and texts stand in straight ones: \""))
-                }
-                '\u{a0}' | '\u{202f}' => Some("there is a space here that is none; type it anew".to_owned()),
-                '\u{2013}' | '\u{2014}' | '\u{2212}' => Some(format!("`{c}` is a long dash; minus is `-`")),
-                '\u{2265}' => Some("`\u{2265}` is written `>=`".to_owned()),
-                '\u{2264}' => Some("`\u{2264}` is written `<=`".to_owned()),
-                '\u{d7}' => Some("`\u{d7}` is written `*`".to_owned()),
-                _ => None,
-            };
-            if let Some(message) = message {
-                return Some((start + byte, message));
-            }
-            before = c;
-        }
-        // A text ends with its line.
-        in_text = false;
-        start += line.len();
-    }
-    None
 }

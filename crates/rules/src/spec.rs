@@ -664,6 +664,32 @@ fn person(bundle: &Bundle, id: &str, body: MemberBody, begins: Moment) -> Result
     })
 }
 
+/// The member that a text describes as a spec does, and the rules for it: a member whose tier is
+/// given is in that tier.
+///
+/// # Errors
+/// The text cannot be read, or speaks of what there is not.
+pub fn simulated_member(
+    bundle: &Bundle,
+    text: &str,
+    at: Moment,
+) -> Result<(Bundle, Member), String> {
+    let body: MemberBody = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    let bundle = bundle.with_tier(body.tier.clone());
+    let member = person(&bundle, "member", body, at).map_err(|(_, message)| message)?;
+    Ok((bundle, member))
+}
+
+/// What members share, as full as the rules fill it.
+#[must_use]
+pub fn simulated_supplies(bundle: &Bundle) -> Supplies {
+    let codes = |pool: &String| {
+        (pool.clone(), (1..=CODES).map(|number| format!("{pool}-{number}")).collect())
+    };
+    let codes = bundle.programme().pools.iter().map(codes).collect();
+    Supplies { left: full(bundle), codes, ..Supplies::default() }
+}
+
 /// A name for a person, such that it falls into the bucket that the spec wants.
 fn named(bundle: &Bundle, id: &str, wanted: Option<u8>) -> Result<MemberId, Wrong> {
     let merchant = &bundle.programme().merchant;
@@ -687,11 +713,7 @@ fn supplies(
     stock: Option<BTreeMap<String, i64>>,
     budgets: Option<BTreeMap<String, i64>>,
 ) -> Result<Supplies, Wrong> {
-    let mut supplies = Supplies { left: full(bundle), ..Supplies::default() };
-    for pool in &bundle.programme().pools {
-        let codes = (1..=CODES).map(|number| format!("{pool}-{number}"));
-        supplies.codes.insert(pool.clone(), codes.collect());
-    }
+    let mut supplies = simulated_supplies(bundle);
     for (pool, codes) in pools.into_iter().flatten() {
         if supplies.codes.insert(pool.clone(), codes).is_none() {
             return Err((None, format!("there is no pool `{pool}` in the manifest")));

@@ -7,7 +7,9 @@ use ledger::{Activity, Member, Moment, Outcome, Supplies, Units};
 
 use crate::bundle::Bundle;
 use crate::judge::{self, Stop, Verdict};
-use crate::verbs::Refused;
+use crate::run::Run;
+use crate::sheet::Rule;
+use crate::verbs::{Redemption, Refused};
 use crate::words::{facts, say, words};
 
 /// One rule of an activity, and what became of it.
@@ -46,6 +48,36 @@ impl Verdict {
 }
 
 impl Bundle {
+    /// What becomes of the reward that a member wants.
+    ///
+    /// # Errors
+    /// The reward is unknown, or its rule failed.
+    pub fn trace_reward(
+        &self,
+        member: &Member,
+        redemption: &Redemption,
+        now: Moment,
+    ) -> Result<Vec<TraceLine>, Refused> {
+        let rule = self.reward(&redemption.reward)?;
+        let member = Arc::new(member.clone());
+        let tier = self.standing(&member, now)?.tier;
+        let units = redemption.units.or(rule.costs.as_ref().map(|costs| costs.least));
+        let seen = self.see(&member, tier, now, now);
+        let facts = Bundle::facts_of_order(seen, redemption.order.as_ref(), units.map(judge::seen));
+        let mut run = self.run(&facts);
+        let applies = run.applies(rule)?;
+        let verdict = if applies { Verdict::Gave } else { Verdict::ConditionDoesNotHold };
+        Ok(vec![TraceLine {
+            statement: rule.statement.keyword,
+            rule: rule.title.clone(),
+            source: rule.source.clone(),
+            verdict,
+            saw: saw(rule, &mut run),
+            gave: Vec::new(),
+            points: Units::ZERO,
+        }])
+    }
+
     /// What becomes of each rule of an activity.
     ///
     /// # Errors
@@ -67,14 +99,7 @@ impl Bundle {
         for (place, step) in judged.steps.iter().enumerate() {
             let Some(rule) = self.rule(step.rule) else { continue };
             run.set_points(step.points.get());
-            let mut saw = Vec::new();
-            for fact in rule.when.iter().flat_map(facts) {
-                // A fact that fails, such as an order that is not there, was not seen: the condition
-                // did not come to it, or the activity would have failed.
-                if let (Some(words), Ok(value)) = (words(fact), run.value(rule, fact)) {
-                    saw.push((words, say(&value)));
-                }
-            }
+            let saw = saw(rule, &mut run);
             let reasons = judged.because.iter().filter(|reason| reason.source == rule.source);
             let gave: Vec<Outcome> = reasons.map(|reason| reason.gave.clone()).collect();
             let following = judged.steps.get(place + 1).map(|next| next.points);
@@ -90,4 +115,14 @@ impl Bundle {
         }
         Ok(lines)
     }
+}
+
+/// Each fact that a rule's condition asks for, and its value. A fact that fails, such as an order
+/// that is not there, was not seen: the condition did not come to it, or the request would have
+/// failed.
+fn saw(rule: &Rule, run: &mut Run<'_>) -> Vec<(String, String)> {
+    let asked = rule.when.iter().flat_map(facts);
+    asked
+        .filter_map(|fact| Some((words(fact)?, say(&run.value(rule, fact).ok()?))))
+        .collect()
 }

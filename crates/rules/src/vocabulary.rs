@@ -220,8 +220,6 @@ pub(crate) const WORDS: &[Word] = &[
     method(TEXT, "to_upper", &[], TEXT, "in capitals", "\"web\".to_upper()"),
     method(TEXT, "to_lower", &[], TEXT, "in small letters", "\"WEB\".to_lower()"),
     method(TEXT, "len", &[], Kind::Whole, "how many letters", "\"web\".len()"),
-    // Called by `in`, and as a method.
-    function("len", &[Kind::Any], Kind::Whole, "how many items a list has", "[1, 2].len()"),
 
     property(Kind::Whole, "day", Kind::Span, "one day", "1.day"),
     property(Kind::Whole, "days", Kind::Span, "so many days", "30.days"),

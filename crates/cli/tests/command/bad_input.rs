@@ -143,8 +143,7 @@ fn rules_with_mistakes_are_told_with_their_places() {
     assert!(
         says(&arguments).contains("earn.rhai:1:30: `order` has no `totl`; did you mean `total`?")
     );
-    std::fs::write(shop.join("earns.rhai"), "").unwrap();
-    assert!(
-        says(&arguments).contains("earns.rhai: no sheet has this name; did you mean `earn.rhai`?")
-    );
+    std::fs::write(shop.join("earn.rhai"), "earn \"a\" on purchase { 5 }").unwrap();
+    std::fs::write(shop.join("earn.spec.toml"), "[[spec]]\nitt = \"pays five\"").unwrap();
+    assert!(says(&arguments).contains("earn.spec.toml:2:1: unknown field `itt`"));
 }

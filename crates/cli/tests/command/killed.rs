@@ -55,7 +55,7 @@ async fn a_replay_that_is_killed_and_run_again_ends_as_if_it_had_not_been() {
     // Each run finds what the one before left, so it gets further in the same time.
     let mut seen = Vec::new();
     for _ in 0..3 {
-        kill_after(replay(&orders, &cut), took / 4);
+        kill_after(replay(&orders, &cut), took / 6);
         let database = Database::open(Some(&cut), 0).await.unwrap();
         assert_eq!(audit(database.store(), "cdnow").await.faults, [""; 0]);
         drop(database);

@@ -1,0 +1,158 @@
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use clap::{Args, ValueEnum};
+use ledger::MerchantId;
+use rules::{Bundle, BundleRejection, Mistake, Severity, Sources};
+use serde_json::json;
+
+use crate::Outcome;
+use crate::place::{Rules, shown};
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// A merchant's folder, or a folder of such folders [default: the nearest `rules`]
+    folder: Option<PathBuf>,
+    /// How mistakes are told
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: each with its line and carets under it
+    Text,
+    /// For editors: one JSON object
+    Json,
+}
+
+/// Reads and checks rules, without running them.
+pub(crate) fn run(options: &Options) -> Outcome {
+    let folders = folders(options.folder.as_deref())?;
+    let mut found = Vec::new();
+    for folder in &folders {
+        let (sources, read) = read(folder);
+        let mistakes = match read {
+            Ok(bundle) => bundle.warnings().to_vec(),
+            Err(rejection) => rejection.mistakes,
+        };
+        found.extend(mistakes.into_iter().map(|mistake| Found::of(folder, &sources, mistake)));
+    }
+    let errors = found.iter().filter(|found| found.mistake.severity == Severity::Error).count();
+    match options.format {
+        Format::Json => {
+            let mistakes: Vec<_> = found.iter().map(Found::json).collect();
+            println!("{}", serde_json::to_string_pretty(&json!({ "mistakes": mistakes }))?);
+        }
+        Format::Text => {
+            for found in &found {
+                anstream::println!("{}\n", found.drawn());
+            }
+            let plural = |number: usize, one: &str| {
+                format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+            };
+            println!(
+                "{} checked: {}, {}",
+                plural(folders.len(), "programme"),
+                plural(errors, "error"),
+                plural(found.len() - errors, "warning")
+            );
+        }
+    }
+    if errors == 0 { Ok(()) } else { Err("the rules have mistakes".into()) }
+}
+
+/// The merchants' folders that a path names: itself, or those in it.
+pub(crate) fn folders(path: Option<&Path>) -> Outcome<Vec<PathBuf>> {
+    let folder = match path {
+        Some(folder) => folder.to_owned(),
+        None => Rules::nearest()?,
+    };
+    if folder.join("merchant.toml").is_file() {
+        return Ok(vec![folder]);
+    }
+    let folders = local::folders(&folder)?;
+    if folders.is_empty() {
+        return Err(format!("there is no merchant's folder in `{}`", folder.display()).into());
+    }
+    Ok(folders)
+}
+
+/// A folder's sources, and what they come to.
+pub(crate) fn read(folder: &Path) -> (Sources, Result<Bundle, BundleRejection>) {
+    let sources = match Sources::read(folder) {
+        Ok(sources) => sources,
+        Err(rejection) => return (Sources::default(), Err(rejection)),
+    };
+    let bundle = merchant(folder).and_then(|merchant| Bundle::load(&merchant, &sources));
+    (sources, bundle)
+}
+
+/// A folder's name is its merchant's.
+pub(crate) fn merchant(folder: &Path) -> Result<MerchantId, BundleRejection> {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    MerchantId::parse(&name).map_err(|reason| {
+        let message = format!("the folder's name `{name}` cannot name a merchant: {reason}");
+        BundleRejection { merchant: name, mistakes: vec![Mistake::of_folder(message)] }
+    })
+}
+
+/// A mistake with the text that it is in.
+pub(crate) struct Found {
+    path: String,
+    text: String,
+    pub(crate) mistake: Mistake,
+}
+
+impl Found {
+    pub(crate) fn of(folder: &Path, sources: &Sources, mistake: Mistake) -> Found {
+        let text = sources.get(&mistake.file).unwrap_or_default().to_owned();
+        Found { path: shown(&folder.join(&mistake.file)), text, mistake }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let (line, column) = self.mistake.place.unzip();
+        json!({
+            "file": self.path,
+            "line": line,
+            "column": column,
+            "end_column": column.map(|column| column + self.mistake.length(&self.text)),
+            "severity": match self.mistake.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            "message": self.mistake.message,
+        })
+    }
+
+    /// The mistake under its line, with carets.
+    pub(crate) fn drawn(&self) -> String {
+        let level = match self.mistake.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let Some((line, column)) = self.mistake.place else {
+            return format!("{}: {}", self.path.trim_end_matches('/'), self.mistake.message);
+        };
+        let start = byte(&self.text, line, column);
+        let end = byte(&self.text, line, column + self.mistake.length(&self.text)).max(start);
+        // What is wrong stands in the title; the remedy under the carets.
+        let (title, remedy) = match self.mistake.message.split_once("; ") {
+            Some((title, remedy)) => (title, remedy),
+            None => (self.mistake.message.as_str(), ""),
+        };
+        let mark = AnnotationKind::Primary.span(start..end).label(remedy);
+        let snippet = Snippet::source(&self.text).path(&self.path).annotation(mark);
+        Renderer::styled().render(&[level.primary_title(title).element(snippet)])
+    }
+}
+
+/// The byte at a line and column of a text.
+fn byte(text: &str, line: usize, column: usize) -> usize {
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let rest = text.get(before..).unwrap_or_default();
+    let rest = rest.split('\n').next().unwrap_or_default();
+    let within = rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(byte, _)| byte);
+    before + within
+}

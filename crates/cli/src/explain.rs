@@ -1,0 +1,189 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use ledger::enroll::{self, Enrolment};
+use ledger::{Decision, Entry, Left, Member, MemberId, Outcome as Gave, Supplies, Units, What};
+use local::Database;
+use rules::{Bundle, Redemption, TraceLine};
+use store::{MemberKey, Record, Store};
+
+use crate::Outcome;
+use crate::place::{self, Rules};
+use crate::simulate::told;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The merchant
+    #[arg(long)]
+    merchant: String,
+    /// The member
+    #[arg(long)]
+    member: String,
+    /// The entry, by its number in the statement (`seq`)
+    entry: u64,
+    /// The data file [default: the one that `regulars dev` keeps]
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    rules: Rules,
+}
+
+/// Derives a stored entry again, under the rules that it was decided by, and shows why it is what
+/// it is.
+pub(crate) async fn run(options: Options) -> Outcome {
+    let data = match options.data {
+        Some(data) => data,
+        None => place::data(&options.rules.folder()?, "dev.db"),
+    };
+    if !data.is_file() {
+        return Err(format!("there is no data file `{}`", data.display()).into());
+    }
+    let database = Database::open(Some(&data), 0).await?;
+    let merchant = place::merchant_named(&options.merchant)?;
+    let member = MemberId::parse(&options.member)
+        .map_err(|reason| format!("`{}` is no member's id: {reason}", options.member))?;
+    let at = MemberKey { merchant, member };
+    let (before, record) = before(database.store(), &at, options.entry).await?;
+    let bundle = api::bundle_of(database.store(), &at.merchant, &record.bundle).await?;
+    let (lines, again) = again(&bundle, &before, &record.entry)?;
+    println!("Entry {} of {at}, {}, under rules {}:\n", options.entry, record.entry.at, record.bundle);
+    print!("{}", told(&bundle, &lines, &again));
+    let differences = differences(&record.entry, &again.entry);
+    if differences.is_empty() {
+        println!("\nDerived again from the {} entries before it: the same.", before.version);
+        return Ok(());
+    }
+    for difference in differences {
+        println!("\n{difference}");
+    }
+    Err("derived again, the entry differs".into())
+}
+
+/// The member as it was before an entry, from its enrolment and the entries before, and the entry.
+async fn before(store: &Store, at: &MemberKey, seq: u64) -> Outcome<(Member, Record)> {
+    let member = store.member(at).await?.ok_or_else(|| format!("there is no member {at}"))?;
+    let mut records: Vec<Record> = Vec::new();
+    let mut page = None;
+    loop {
+        let statement = store.statement(at, page, 100).await?;
+        records.extend(statement.records);
+        page = statement.before;
+        if page.is_none() {
+            break;
+        }
+    }
+    records.reverse();
+    // Marks change with entries only, and an entry says each change: undone, they are those of the
+    // first day.
+    let mut tags = member.tags.clone();
+    for reason in records.iter().rev().flat_map(|record| record.entry.because.iter().rev()) {
+        match &reason.gave {
+            Gave::Tag { tag } => {
+                tags.remove(tag);
+            }
+            Gave::Untag { untag } => {
+                tags.insert(untag.clone());
+            }
+            _ => {}
+        }
+    }
+    let enrolment = Enrolment {
+        id: member.id.clone(),
+        attributes: member.attributes.clone(),
+        tags,
+        referred_by: member.referred_by.clone(),
+    };
+    let mut before = enroll::decide(enrolment, member.enrolled_at);
+    let last = records.len();
+    for record in records {
+        if record.entry.seq == seq {
+            return Ok((before, record));
+        }
+        let applied = before.apply(&record.entry);
+        applied.ok_or_else(|| format!("entry {} does not follow from those before it", record.entry.seq))?;
+    }
+    Err(format!("member {at} has no entry {seq}; its last is {last}").into())
+}
+
+/// What the rules say today of what was asked then.
+fn again(bundle: &Bundle, before: &Member, entry: &Entry) -> Outcome<(Vec<TraceLine>, Decision)> {
+    let supplies = supplies(before, entry);
+    match &entry.what {
+        What::Earn { activity } => {
+            let lines = bundle.trace(before, activity, &supplies, entry.at)?;
+            Ok((lines, bundle.earn(before, activity.clone(), &supplies, entry.at)?))
+        }
+        What::Redeem { reward, order } => {
+            let units = bundle
+                .rewards()
+                .any(|(name, costs)| name == reward.name && costs.is_chosen())
+                .then_some(reward.costs);
+            let redemption = Redemption { reward: reward.name.clone(), units, order: order.clone() };
+            let lines = bundle.trace_reward(before, &redemption, entry.at)?;
+            Ok((lines, bundle.redeem(before, redemption, &supplies, entry.at)?))
+        }
+        What::Expire => {
+            let nothing = "nothing had run out at that moment";
+            let decision = bundle.expire(before, entry.at)?.ok_or(nothing)?;
+            Ok((Vec::new(), decision))
+        }
+    }
+}
+
+/// What the decision had been told beyond the member, as the entry remembers it.
+fn supplies(before: &Member, entry: &Entry) -> Supplies {
+    let mut supplies = Supplies::default();
+    for draw in &entry.draws {
+        // What was drawn was there; how much more there was does not matter, unless there was not
+        // enough for a later rule.
+        let units = if entry.dry.contains(&draw.pot) { draw.units } else { Units::MAX };
+        supplies.left.insert(draw.pot.clone(), Left::all(units));
+    }
+    for pot in &entry.dry {
+        supplies.left.entry(pot.clone()).or_insert(Left::all(Units::ZERO));
+    }
+    let mut brought = false;
+    for reason in &entry.because {
+        match &reason.gave {
+            Gave::Voucher { pool, code } => {
+                supplies.codes.entry(pool.clone()).or_default().push(code.clone());
+            }
+            Gave::Referral { .. } => brought = true,
+            _ => {}
+        }
+    }
+    if let Some(id) = &before.referred_by {
+        // Only that there is such a member counts for this one's entry.
+        let enrolment = Enrolment {
+            id: id.clone(),
+            attributes: Default::default(),
+            tags: Default::default(),
+            referred_by: None,
+        };
+        let referrer = brought.then(|| enroll::decide(enrolment, before.enrolled_at));
+        supplies.referrer = Some((id.clone(), referrer));
+    }
+    supplies
+}
+
+/// Each part in which two entries differ.
+fn differences(stored: &Entry, again: &Entry) -> Vec<String> {
+    let parts: [(&str, fn(&Entry) -> String); 8] = [
+        ("because", |entry| format!("{:?}", entry.because)),
+        ("postings", |entry| format!("{:?}", entry.postings)),
+        ("changes", |entry| format!("{:?}", entry.changes)),
+        ("draws", |entry| format!("{:?}", entry.draws)),
+        ("balances", |entry| format!("{:?}", entry.balances)),
+        ("tier", |entry| format!("{:?}", entry.tier)),
+        ("standing", |entry| format!("{:?}", entry.standing)),
+        ("what", |entry| format!("{:?}", entry.what)),
+    ];
+    let mut differences = Vec::new();
+    for (name, part) in parts {
+        let (was, is) = (part(stored), part(again));
+        if was != is {
+            differences.push(format!("{name}\n  written: {was}\n  derived: {is}"));
+        }
+    }
+    differences
+}

@@ -1,0 +1,110 @@
+use std::path::PathBuf;
+
+use api::Clock;
+use clap::Args;
+use ledger::Decision;
+use rules::{ActivityBody, Bundle, Object, TraceLine, simulated_member, simulated_supplies};
+use serde_json::json;
+
+use crate::Outcome;
+use crate::check::{Found, read};
+use crate::place::Rules;
+use crate::report::say_outcome;
+use crate::show::{table, whole};
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The merchant whose rules are asked
+    #[arg(long)]
+    merchant: String,
+    /// The activity, as the API takes it
+    #[arg(value_name = "ACTIVITY.json")]
+    activity: PathBuf,
+    /// The member, as a spec describes one: JSON or TOML [default: one who joined a year ago]
+    #[arg(long, value_name = "MEMBER.json")]
+    member: Option<PathBuf>,
+    #[command(flatten)]
+    rules: Rules,
+    /// One JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks the rules about an activity, and shows what each of them says. Nothing is written anywhere.
+pub(crate) fn run(options: &Options) -> Outcome {
+    let folder = options.rules.folder()?.join(&options.merchant);
+    let (sources, bundle) = read(&folder);
+    let bundle = bundle.map_err(|rejection| {
+        for mistake in rejection.mistakes {
+            anstream::eprintln!("{}\n", Found::of(&folder, &sources, mistake).drawn());
+        }
+        "the rules have mistakes"
+    })?;
+    let text = read_file(&options.activity)?;
+    let mut reader = serde_json::Deserializer::from_str(&text);
+    let wrong = |reason: String| format!("{}: {reason}", options.activity.display());
+    let Object(body): Object<ActivityBody> = serde::Deserialize::deserialize(&mut reader)
+        .map_err(|error: serde_json::Error| wrong(error.to_string()))?;
+    let now = Clock::System.now();
+    let activity = body
+        .check(bundle.programme(), "simulated", now)
+        .map_err(|error| wrong(error.to_string()))?;
+    let (bundle, member) = match &options.member {
+        None => simulated_member(&bundle, "", activity.at)?,
+        Some(file) => {
+            let text = read_file(file)?;
+            let text = match serde_json::from_str::<toml::Table>(&text) {
+                Ok(json) => toml::to_string(&json)?,
+                Err(_) => text,
+            };
+            let member = simulated_member(&bundle, &text, activity.at);
+            member.map_err(|error| format!("{}: {error}", file.display()))?
+        }
+    };
+    let supplies = simulated_supplies(&bundle);
+    let now = activity.at;
+    let lines = bundle.trace(&member, &activity, &supplies, now)?;
+    let decision = bundle.earn(&member, activity, &supplies, now)?;
+    if options.json {
+        let lines: Vec<_> = lines.iter().map(api::TraceView::of).collect();
+        let entry = api::EntryView::of(&decision.entry);
+        println!("{}", serde_json::to_string_pretty(&json!({ "trace": lines, "entry": entry }))?);
+    } else {
+        print!("{}", told(&bundle, &lines, &decision));
+    }
+    Ok(())
+}
+
+fn read_file(file: &PathBuf) -> Outcome<String> {
+    std::fs::read_to_string(file)
+        .map_err(|error| format!("{} cannot be read: {error}", file.display()).into())
+}
+
+/// Every rule with what it saw and gave, and what that comes to.
+pub(crate) fn told(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) -> String {
+    let main = &bundle.programme().main_wallet;
+    let sum = format!("#{main} so far");
+    let mut rules = table(["rule", "where", "", "because", "gives", &sum]);
+    for line in lines {
+        let saw: Vec<String> = line.saw.iter().map(|(fact, value)| format!("{fact} is {value}")).collect();
+        let gave: Vec<String> = line.gave.iter().map(say_outcome).collect();
+        rules.add_row([
+            line.rule.clone(),
+            line.source.clone(),
+            line.verdict.say(),
+            saw.join("\n"),
+            gave.join("\n"),
+            whole(line.points.get()),
+        ]);
+    }
+    let mut page = format!("{rules}\n");
+    for posting in &decision.entry.postings {
+        let until = posting.expires_at.map_or_else(String::new, |at| format!(", until {at}"));
+        let from = posting.available_at.map_or_else(String::new, |at| format!(", from {at}"));
+        page += &format!("{:+} {}{from}{until}\n", posting.change, posting.wallet);
+    }
+    if let Some(change) = &decision.entry.tier {
+        page += &format!("tier: {}\n", change.to.as_deref().unwrap_or("none"));
+    }
+    page
+}

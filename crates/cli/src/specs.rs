@@ -1,0 +1,213 @@
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use rules::{Difference, Sources, SpecReport, say_value};
+use serde_json::json;
+use toml_edit::{DocumentMut, Item};
+
+use crate::Outcome;
+use crate::check::{Found, folders, read};
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// A merchant's folder, or a folder of such folders [default: the nearest `rules`]
+    folder: Option<PathBuf>,
+    /// Only specs whose words contain this
+    #[arg(long, value_name = "WORDS")]
+    only: Option<String>,
+    /// Write what was found into the specs that fail; look at the change before you keep it
+    #[arg(long)]
+    update: bool,
+    /// One JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of all folders.
+#[derive(Debug, Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    broken: usize,
+    updated: usize,
+}
+
+/// Holds rules to their specs.
+pub(crate) fn run(options: &Options) -> Outcome {
+    let mut tally = Tally::default();
+    let mut told = Vec::new();
+    for folder in folders(options.folder.as_deref())? {
+        let (sources, bundle) = read(&folder);
+        let report = match bundle {
+            Ok(bundle) => bundle.hold_to(&sources),
+            Err(rejection) => Err(rejection.mistakes),
+        };
+        match report {
+            Ok(report) => {
+                let report = only(report, options.only.as_deref());
+                if options.json {
+                    told.push(json(&folder, &report));
+                } else {
+                    tell(&folder, &report);
+                }
+                tally.passed += report.specs.len() - report.failed().count();
+                tally.failed += report.failed().count();
+                if options.update {
+                    tally.updated += update(&folder, &sources, &report)?;
+                }
+            }
+            Err(mistakes) => {
+                tally.broken += 1;
+                for mistake in mistakes {
+                    anstream::eprintln!("{}\n", Found::of(&folder, &sources, mistake).drawn());
+                }
+            }
+        }
+    }
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&json!({ "programmes": told }))?);
+    } else {
+        let updated =
+            if options.update { format!("; {} written anew", tally.updated) } else { String::new() };
+        println!("\n{} specs hold, {} fail{updated}", tally.passed, tally.failed);
+    }
+    match (tally.failed, tally.broken) {
+        (_, broken) if broken > 0 => Err("some rules or specs cannot be read".into()),
+        (failed, _) if failed > tally.updated => Err("some specs fail".into()),
+        _ => Ok(()),
+    }
+}
+
+fn only(mut report: SpecReport, words: Option<&str>) -> SpecReport {
+    if let Some(words) = words {
+        report.specs.retain(|spec| spec.it.contains(words));
+        report.coverage.rules.clear();
+    }
+    report
+}
+
+/// Red and green where someone looks.
+fn paint(text: &str, colour: u8) -> String {
+    if std::io::stdout().is_terminal() {
+        format!("\u{1b}[{colour}m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+const RED: u8 = 31;
+const GREEN: u8 = 32;
+const YELLOW: u8 = 33;
+
+fn tell(folder: &Path, report: &SpecReport) {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    println!("\n{name}: {} specs", report.specs.len());
+    for spec in &report.specs {
+        let verdict =
+            if spec.differences.is_empty() { paint("ok", GREEN) } else { paint("FAILS", RED) };
+        println!("  {} ... {verdict}", spec.it);
+        for difference in &spec.differences {
+            let step = difference.step.map_or_else(String::new, |step| format!(", step {}", step + 1));
+            println!("      {}:{}{step}: {}", spec.file, spec.line, difference.what);
+            println!("        {}", paint(&format!("- {}", say_value(&difference.expected)), RED));
+            println!("        {}", paint(&format!("+ {}", say_value(&difference.found)), GREEN));
+        }
+    }
+    let gaps: Vec<_> = report.coverage.gaps().collect();
+    let shown = report.coverage.rules.len() - gaps.len();
+    if !report.coverage.rules.is_empty() {
+        println!("  {shown} of {} rules shown both ways", report.coverage.rules.len());
+    }
+    for (rule, gap) in gaps {
+        let line = format!("{} `{}` at {} is {gap}", rule.statement, rule.rule, rule.source);
+        println!("    {}", paint(&line, YELLOW));
+    }
+}
+
+fn json(folder: &Path, report: &SpecReport) -> serde_json::Value {
+    let difference = |difference: &Difference| {
+        json!({
+            "step": difference.step.map(|step| step + 1),
+            "what": difference.what,
+            "expected": say_value(&difference.expected),
+            "found": say_value(&difference.found),
+        })
+    };
+    let specs: Vec<_> = report
+        .specs
+        .iter()
+        .map(|spec| {
+            json!({
+                "file": spec.file,
+                "line": spec.line,
+                "it": spec.it,
+                "holds": spec.differences.is_empty(),
+                "differences": spec.differences.iter().map(difference).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let rules: Vec<_> = report
+        .coverage
+        .rules
+        .iter()
+        .map(|rule| {
+            json!({
+                "statement": rule.statement,
+                "rule": rule.rule,
+                "source": rule.source,
+                "applied": rule.applied,
+                "did_not": rule.did_not,
+                "gap": rule.gap(),
+            })
+        })
+        .collect();
+    json!({ "programme": folder.file_name().map(|name| name.to_string_lossy()), "specs": specs, "rules": rules })
+}
+
+/// Writes what was found in place of what was expected, and leaves all else in the files as it is.
+/// A refusal is not written: whether it should be one is for a person to say.
+fn update(folder: &Path, sources: &Sources, report: &SpecReport) -> Outcome<usize> {
+    let mut files: BTreeMap<&str, DocumentMut> = BTreeMap::new();
+    let mut updated = 0;
+    for spec in report.failed() {
+        if spec.differences.iter().any(|difference| difference.what == "refused") {
+            continue;
+        }
+        if !files.contains_key(spec.file.as_str()) {
+            files.insert(&spec.file, sources.get(&spec.file).unwrap_or_default().parse()?);
+        }
+        let Some(file) = files.get_mut(spec.file.as_str()) else { continue };
+        for difference in &spec.differences {
+            let table = file
+                .get_mut("spec")
+                .and_then(Item::as_array_of_tables_mut)
+                .and_then(|specs| specs.get_mut(spec.number));
+            let table = match difference.step {
+                None => table,
+                Some(step) => table.and_then(|table| {
+                    table.get_mut("step")?.as_array_of_tables_mut()?.get_mut(step)
+                }),
+            };
+            let (outer, inner) = match difference.what.split_once('.') {
+                Some((outer, inner)) => (outer, Some(inner)),
+                None => (difference.what, None),
+            };
+            let item = table.and_then(|table| table.get_mut(outer));
+            let item = match inner {
+                None => item,
+                Some(inner) => item.and_then(|item| item.get_mut(inner)),
+            };
+            if let Some(item) = item {
+                let value: toml_edit::Value = say_value(&difference.found).parse()?;
+                *item = Item::Value(value.decorated(" ", ""));
+            }
+        }
+        updated += 1;
+    }
+    for (name, file) in files {
+        std::fs::write(folder.join(name), file.to_string())?;
+    }
+    Ok(updated)
+}
