@@ -45,27 +45,36 @@ MANAGED_POLICIES = {
 # What the code depends on. Change these lines together with the code that needs the change.
 
 KEYS = [("pk", "HASH"), ("sk", "RANGE")]
-ATTRIBUTES = {"pk": "S", "sk": "S", "seq": "N", "due": "S", "due_at": "N"}
+ATTRIBUTES = {"pk": "S", "sk": "S", "seq": "N", "due": "S", "due_at": "N", "board": "S", "score": "N"}
 LOCAL_INDEXES = {"by_seq": ([("pk", "HASH"), ("seq", "RANGE")], "ALL")}
-GLOBAL_INDEXES = {"due": ([("due", "HASH"), ("due_at", "RANGE")], "KEYS_ONLY")}
+GLOBAL_INDEXES = {
+    "due": ([("due", "HASH"), ("due_at", "RANGE")], "KEYS_ONLY"),
+    "board": ([("board", "HASH"), ("score", "RANGE")], "KEYS_ONLY"),
+}
 
 # A bundle and a single member are got; a member with its entry is got in one batch. A transaction
-# of puts needs the right to put and no other.
+# needs the rights of the writes inside it: a stock is counted down, a code is taken from its pool.
 GET = {"dynamodb:GetItem"}
 LOAD = GET | {"dynamodb:BatchGetItem"}
 PUT = {"dynamodb:PutItem"}
+COMMIT = PUT | {"dynamodb:UpdateItem", "dynamodb:DeleteItem"}
 QUERY = {"dynamodb:Query"}
 
 # For each function: its routes, what it may do to the table, what to each index, and its time
 # limit in seconds.
 FUNCTIONS = {
     "Enroll": (["POST /v1/members"], GET | PUT, {}, 25),
-    "Earn": (["POST /v1/members/{id}/earn"], LOAD | PUT, {}, 25),
-    "Redeem": (["POST /v1/members/{id}/redeem"], LOAD | PUT, {}, 25),
+    "Earn": (["POST /v1/members/{id}/earn"], LOAD | QUERY | COMMIT, {}, 25),
+    "Redeem": (["POST /v1/members/{id}/redeem"], LOAD | QUERY | COMMIT, {}, 25),
     "Read": (
-        ["GET /v1/members/{id}", "GET /v1/members/{id}/entries", "GET /v1/members/{id}/rewards"],
-        GET,
-        {"by_seq": QUERY},
+        [
+            "GET /v1/members/{id}",
+            "GET /v1/members/{id}/entries",
+            "GET /v1/members/{id}/rewards",
+            "GET /v1/contests/{title}",
+        ],
+        LOAD,
+        {"by_seq": QUERY, "board": QUERY},
         25,
     ),
     "Expire": ([], LOAD | PUT, {"due": QUERY}, 900),

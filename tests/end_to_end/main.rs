@@ -9,10 +9,10 @@
 mod bad_input;
 /// Who may do what.
 mod identity;
-/// Tasks, grants, benefits, part-payment.
-mod playing;
 /// One effect per key, whoever asks how often.
 mod once;
+/// Tasks, grants, benefits, part-payment.
+mod playing;
 /// The README says what is so.
 mod readme;
 /// Rules that are edited, broken, or never end.

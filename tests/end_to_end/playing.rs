@@ -26,7 +26,10 @@ async fn a_task_shows_its_progress_completes_grants_and_lapses_by_itself() {
         .collect();
     assert_eq!(of_task.len(), 2, "{gave}");
     let ada = shop.get("/v1/members/ada").await;
-    assert_eq!(ada.at("/tasks/Five visits in a week"), json!({ "done": 0, "goal": 5, "completed": 1 }));
+    assert_eq!(
+        ada.at("/tasks/Five visits in a week"),
+        json!({ "done": 0, "goal": 5, "completed": 1 })
+    );
     assert_eq!(ada.at("/grants/Regular"), "2026-06-07T10:00:00Z");
     // The right is gone with its second, and the run only writes that down.
     shop.at("2026-06-07T09:59:59Z");

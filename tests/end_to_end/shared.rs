@@ -74,7 +74,9 @@ async fn sixty_members_want_a_reward_of_which_there_are_twenty_and_twenty_get_it
 #[tokio::test]
 async fn a_stock_that_is_raised_goes_on_and_one_that_is_lowered_does_not_sell_more() {
     let sheet = |stock: u32| {
-        format!("earn \"a\" on purchase {{ 100 }}\nreward \"r\" costs 1 stock {stock} {{ product(\"p\") }}")
+        format!(
+            "earn \"a\" on purchase {{ 100 }}\nreward \"r\" costs 1 stock {stock} {{ product(\"p\") }}"
+        )
     };
     let shop = shop(&sheet(2)).await;
     shop.enroll("ada").await;
@@ -85,13 +87,15 @@ async fn a_stock_that_is_raised_goes_on_and_one_that_is_lowered_does_not_sell_mo
     let mut take = async || {
         tries += 1;
         let key = tries.to_string();
-        let answer = shop.post("/v1/members/ada/redeem", Some(&key), &json!({ "reward": "r" })).await;
+        let answer =
+            shop.post("/v1/members/ada/redeem", Some(&key), &json!({ "reward": "r" })).await;
         answer.status.as_u16()
     };
     assert_eq!([take().await, take().await, take().await], [201, 201, 409]);
     for (stock, left, expected) in [(3, 1, [201, 409]), (1, 0, [409, 409]), (5, 2, [201, 201])] {
         let sheet = sheet(stock);
-        let sources = rules::Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", sheet.as_str())]);
+        let sources =
+            rules::Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", sheet.as_str())]);
         api::publish(store, &merchant(), &sources).await.unwrap();
         assert_eq!(store.left(&merchant(), &pot).await.unwrap().get(), left, "{stock}");
         assert_eq!([take().await, take().await], expected, "{stock}");
@@ -166,7 +170,10 @@ async fn a_friend_who_buys_pays_both_in_one_transaction_and_once() {
         shop.buys(name, "order", "10.00").await
     };
     let answer = friend("bob").await;
-    assert_eq!(answer.at("/entry/because/1"), json!({ "rule": "Welcome", "source": "earn.rhai:1", "referrer": "ada" }));
+    assert_eq!(
+        answer.at("/entry/because/1"),
+        json!({ "rule": "Welcome", "source": "earn.rhai:1", "referrer": "ada" })
+    );
     // Two friends at the same moment change ada one after the other.
     let _ = tokio::join!(friend("cid"), friend("dan"));
     let ada = shop.get("/v1/members/ada").await;
@@ -194,10 +201,9 @@ async fn a_friend_who_buys_pays_both_in_one_transaction_and_once() {
 
 #[tokio::test]
 async fn a_leaderboard_is_read_from_the_top_and_equals_share_a_place() {
-    let shop = shop(
-        r#"contest "Most cups" on purchase from 2026-05-01 until 2026-05-31 { order.total }"#,
-    )
-    .await;
+    let shop =
+        shop(r#"contest "Most cups" on purchase from 2026-05-01 until 2026-05-31 { order.total }"#)
+            .await;
     for (name, total) in [("ada", "30"), ("bob", "50"), ("cid", "30"), ("dan", "10")] {
         shop.enroll(name).await;
         shop.buys(name, "1", total).await;
@@ -205,7 +211,10 @@ async fn a_leaderboard_is_read_from_the_top_and_equals_share_a_place() {
     shop.buys("dan", "2", "5").await;
     let board = shop.get("/v1/contests/Most%20cups?limit=3").await;
     let place = |rank: u32, member: &str, score: u32| json!({ "rank": rank, "member": member, "score": score });
-    assert_eq!(board.at("/places"), json!([place(1, "bob", 50), place(2, "ada", 30), place(2, "cid", 30)]));
+    assert_eq!(
+        board.at("/places"),
+        json!([place(1, "bob", 50), place(2, "ada", 30), place(2, "cid", 30)])
+    );
     shop.at("2026-06-01T00:00:00Z");
     shop.buys("dan", "3", "100").await;
     let board = shop.get("/v1/contests/Most%20cups").await;

@@ -31,7 +31,7 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
     store
         .each(&merchant, |row| match row {
             Row::Member(member) => {
-                members.insert(member.id.to_string(), member);
+                members.insert(member.id.to_string(), *member);
             }
             Row::Record(at, record) => {
                 audited.entries += 1;

@@ -46,7 +46,10 @@ pub(crate) async fn run(options: Options) -> Outcome {
     let (before, record) = before(database.store(), &at, options.entry).await?;
     let bundle = api::bundle_of(database.store(), &at.merchant, &record.bundle).await?;
     let (lines, again) = again(&bundle, &before, &record.entry)?;
-    println!("Entry {} of {at}, {}, under rules {}:\n", options.entry, record.entry.at, record.bundle);
+    println!(
+        "Entry {} of {at}, {}, under rules {}:\n",
+        options.entry, record.entry.at, record.bundle
+    );
     print!("{}", told(&bundle, &lines, &again));
     let differences = differences(&record.entry, &again.entry);
     if differences.is_empty() {
@@ -100,7 +103,9 @@ async fn before(store: &Store, at: &MemberKey, seq: u64) -> Outcome<(Member, Rec
             return Ok((before, record));
         }
         let applied = before.apply(&record.entry);
-        applied.ok_or_else(|| format!("entry {} does not follow from those before it", record.entry.seq))?;
+        applied.ok_or_else(|| {
+            format!("entry {} does not follow from those before it", record.entry.seq)
+        })?;
     }
     Err(format!("member {at} has no entry {seq}; its last is {last}").into())
 }
@@ -118,7 +123,8 @@ fn again(bundle: &Bundle, before: &Member, entry: &Entry) -> Outcome<(Vec<TraceL
                 .rewards()
                 .any(|(name, costs)| name == reward.name && costs.is_chosen())
                 .then_some(reward.costs);
-            let redemption = Redemption { reward: reward.name.clone(), units, order: order.clone() };
+            let redemption =
+                Redemption { reward: reward.name.clone(), units, order: order.clone() };
             let lines = bundle.trace_reward(before, &redemption, entry.at)?;
             Ok((lines, bundle.redeem(before, redemption, &supplies, entry.at)?))
         }
@@ -168,7 +174,8 @@ fn supplies(before: &Member, entry: &Entry) -> Supplies {
 
 /// Each part in which two entries differ.
 fn differences(stored: &Entry, again: &Entry) -> Vec<String> {
-    let parts: [(&str, fn(&Entry) -> String); 8] = [
+    type Part = fn(&Entry) -> String;
+    let parts: [(&str, Part); 8] = [
         ("because", |entry| format!("{:?}", entry.because)),
         ("postings", |entry| format!("{:?}", entry.postings)),
         ("changes", |entry| format!("{:?}", entry.changes)),

@@ -47,7 +47,8 @@ pub(crate) fn nearest(path: &str, is_it: impl Fn(&Path) -> bool) -> Outcome<Path
 
 /// A merchant by name.
 pub(crate) fn merchant_named(name: &str) -> Outcome<MerchantId> {
-    MerchantId::parse(name).map_err(|reason| format!("`{name}` is no merchant's name: {reason}").into())
+    MerchantId::parse(name)
+        .map_err(|reason| format!("`{name}` is no merchant's name: {reason}").into())
 }
 
 /// The path as a person in this folder would write it.

@@ -57,7 +57,7 @@ impl Totals {
         let mut members = Vec::new();
         store
             .each(&programme.merchant, |row| match row {
-                Row::Member(member) => members.push(member),
+                Row::Member(member) => members.push(*member),
                 Row::Record(at, record) => totals.entry(at, &record.entry),
             })
             .await?;

@@ -86,7 +86,8 @@ pub(crate) fn told(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) ->
     let sum = format!("#{main} so far");
     let mut rules = table(["rule", "where", "", "because", "gives", &sum]);
     for line in lines {
-        let saw: Vec<String> = line.saw.iter().map(|(fact, value)| format!("{fact} is {value}")).collect();
+        let saw: Vec<String> =
+            line.saw.iter().map(|(fact, value)| format!("{fact} is {value}")).collect();
         let gave: Vec<String> = line.gave.iter().map(say_outcome).collect();
         rules.add_row([
             line.rule.clone(),

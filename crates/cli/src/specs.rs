@@ -69,8 +69,11 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if options.json {
         println!("{}", serde_json::to_string_pretty(&json!({ "programmes": told }))?);
     } else {
-        let updated =
-            if options.update { format!("; {} written anew", tally.updated) } else { String::new() };
+        let updated = if options.update {
+            format!("; {} written anew", tally.updated)
+        } else {
+            String::new()
+        };
         println!("\n{} specs hold, {} fail{updated}", tally.passed, tally.failed);
     }
     match (tally.failed, tally.broken) {
@@ -109,7 +112,8 @@ fn tell(folder: &Path, report: &SpecReport) {
             if spec.differences.is_empty() { paint("ok", GREEN) } else { paint("FAILS", RED) };
         println!("  {} ... {verdict}", spec.it);
         for difference in &spec.differences {
-            let step = difference.step.map_or_else(String::new, |step| format!(", step {}", step + 1));
+            let step =
+                difference.step.map_or_else(String::new, |step| format!(", step {}", step + 1));
             println!("      {}:{}{step}: {}", spec.file, spec.line, difference.what);
             println!("        {}", paint(&format!("- {}", say_value(&difference.expected)), RED));
             println!("        {}", paint(&format!("+ {}", say_value(&difference.found)), GREEN));

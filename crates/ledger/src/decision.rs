@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::pot::Till;
 use crate::{
-    Change, Draw, Entry, Lot, Member, MemberId, Moment, Outcome, Pot, Posting, Programme, Reason,
+    Change, Draw, Entry, Lot, Member, MemberId, Moment, Outcome, Posting, Pot, Programme, Reason,
     WalletName, What,
 };
 
@@ -39,7 +39,10 @@ pub enum GiveRejection {
         member: MemberId,
     },
     /// More than can be counted.
-    #[error("member `{member}` would hold more than {} units in a wallet or a score", crate::Units::MAX)]
+    #[error(
+        "member `{member}` would hold more than {} units in a wallet or a score",
+        crate::Units::MAX
+    )]
     WalletIsFull {
         /// Whose.
         member: MemberId,
@@ -97,7 +100,8 @@ impl Draft {
                 let posting = Posting::given(wallet.clone(), lot);
                 // All that one request gives into one wallet has the same terms: one posting.
                 match postings.iter_mut().find(|other| {
-                    other.change > 0 && Posting { change: posting.change, ..(*other).clone() } == posting
+                    other.change > 0
+                        && Posting { change: posting.change, ..(*other).clone() } == posting
                 }) {
                     Some(same) => same.change = same.change.saturating_add(posting.change),
                     None => postings.push(posting),
@@ -126,7 +130,8 @@ impl Draft {
         if after.grants.len() > HOLDINGS_MAX || after.tags.len() > HOLDINGS_MAX {
             return Err(GiveRejection::HoldingsAreTooMany { member: member.id.clone() });
         }
-        let balance = |(name, wallet): (&WalletName, &crate::Wallet)| (name.clone(), wallet.spendable(now));
+        let balance =
+            |(name, wallet): (&WalletName, &crate::Wallet)| (name.clone(), wallet.spendable(now));
         entry.balances = after.wallets.iter().map(balance).collect();
         Ok(Decision { member: after, entry, referrer: None })
     }

@@ -18,8 +18,7 @@ pub fn decide(
         given.postings.extend(lapsed.into_iter().map(|lot| Posting::taken(name.clone(), lot)));
     }
     let lapsed = member.grants.iter().filter(|(_, until)| until.is_some_and(|until| until <= now));
-    given.changes =
-        lapsed.map(|(grant, _)| Change::Lapsed { lapsed: grant.clone() }).collect();
+    given.changes = lapsed.map(|(grant, _)| Change::Lapsed { lapsed: grant.clone() }).collect();
     given.decide(member, programme, What::Expire, now, now)
 }
 

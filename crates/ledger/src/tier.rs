@@ -73,7 +73,8 @@ impl Ladder<'_> {
     /// `qualified`.
     fn step(&self, standing: &mut Standing, qualified: Option<usize>, at: Moment) {
         let enter = |standing: &mut Standing, rank: Option<usize>| {
-            standing.tier = rank.and_then(|rank| self.tiers.get(rank)).map(|name| (*name).to_owned());
+            standing.tier =
+                rank.and_then(|rank| self.tiers.get(rank)).map(|name| (*name).to_owned());
             standing.kept_until = self.policy.keep.and_then(|keep| keep.of(at, self.time_zone));
             standing.failing_since = None;
         };
@@ -182,8 +183,7 @@ fn walk<E>(
 fn moments(member: &Member) -> Vec<Moment> {
     let lots = member.wallets.values().flat_map(Wallet::lots);
     let lots = lots.flat_map(|lot| [lot.available_at, lot.expires_at]).flatten();
-    let mut moments: Vec<Moment> =
-        lots.chain(member.grants.values().copied().flatten()).collect();
+    let mut moments: Vec<Moment> = lots.chain(member.grants.values().copied().flatten()).collect();
     moments.sort_unstable();
     moments.dedup();
     moments

@@ -63,15 +63,15 @@ impl Bundle {
             mistakes.into_iter().partition(|mistake| mistake.severity == Severity::Error);
         if !errors.is_empty() {
             let rest = errors.len().saturating_sub(MISTAKES_MAX);
-            let all = errors.into_iter().take(MISTAKES_MAX).chain(warnings.into_iter().take(MISTAKES_MAX));
+            let all = errors
+                .into_iter()
+                .take(MISTAKES_MAX)
+                .chain(warnings.into_iter().take(MISTAKES_MAX));
             let more = (rest > 0).then(|| Mistake::of_folder(format!("and {rest} mistakes more")));
             return Err(reject(all.chain(more).collect()));
         }
-        let goals: Vec<(String, Goal)> = sheets
-            .rules
-            .iter()
-            .filter_map(|rule| Some((rule.title.clone(), rule.goal?)))
-            .collect();
+        let goals: Vec<(String, Goal)> =
+            sheets.rules.iter().filter_map(|rule| Some((rule.title.clone(), rule.goal?))).collect();
         let places = goals.iter().enumerate();
         let places = places.map(|(place, (title, _))| (title.clone(), place)).collect();
         let mut on: BTreeMap<(u8, String), Vec<usize>> = BTreeMap::new();
@@ -112,12 +112,14 @@ impl Bundle {
     /// What all members share, and how much of it there is in all.
     #[must_use]
     pub fn pots(&self) -> BTreeMap<Pot, Units> {
-        let stock = self.rules_of(StatementKind::Reward).filter_map(|(_, rule)| {
-            Some((Pot::Stock(rule.title.clone()), rule.stock?))
-        });
-        let budget = self.programme().campaigns.iter().filter_map(|(name, campaign)| {
-            Some((Pot::Budget(name.clone()), campaign.budget?))
-        });
+        let stock = self
+            .rules_of(StatementKind::Reward)
+            .filter_map(|(_, rule)| Some((Pot::Stock(rule.title.clone()), rule.stock?)));
+        let budget = self
+            .programme()
+            .campaigns
+            .iter()
+            .filter_map(|(name, campaign)| Some((Pot::Budget(name.clone()), campaign.budget?)));
         stock.chain(budget).collect()
     }
 
@@ -213,7 +215,11 @@ impl Bundle {
     }
 
     /// What the rules of rewards and benefits see.
-    pub(crate) fn facts_of_order(seen: Arc<Seen>, order: Option<&Order>, units: Option<INT>) -> Facts {
+    pub(crate) fn facts_of_order(
+        seen: Arc<Seen>,
+        order: Option<&Order>,
+        units: Option<INT>,
+    ) -> Facts {
         Facts { seen, order: order.cloned().map(Arc::new), activity: None, units }
     }
 

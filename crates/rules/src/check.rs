@@ -44,7 +44,8 @@ pub(crate) fn sheets(sheets: &Sheets, titles: &Titles, programme: &Programme) ->
 
 /// Of tiers, the last whose condition holds counts: those before one that always holds are nobody's.
 fn unreachable_tiers(rules: &[Rule]) -> Vec<Mistake> {
-    let tiers: Vec<&Rule> = rules.iter().filter(|rule| rule.kind() == StatementKind::Tier).collect();
+    let tiers: Vec<&Rule> =
+        rules.iter().filter(|rule| rule.kind() == StatementKind::Tier).collect();
     let always = tiers.iter().rposition(|rule| range::constant(&rule.body) == Some(true));
     let (Some(always), Some(winner)) = (always, always.and_then(|place| tiers.get(place))) else {
         return Vec::new();
@@ -83,7 +84,9 @@ impl Grants {
         let mut grants = Grants { names: BTreeSet::new(), complete: true };
         let mut see = |path: &[ASTNode<'_>]| {
             let call = match path.last() {
-                Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => call,
+                Some(
+                    ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)),
+                ) => call,
                 _ => return true,
             };
             if call.name == "grant" {
@@ -180,7 +183,8 @@ impl<'a> Check<'a> {
     /// Warns where the rule's own days and its campaign's have none in common.
     fn days(&mut self, rule: &Rule) {
         let campaign = rule.during.as_ref();
-        let campaign = campaign.and_then(|name| Some((name, self.known.programme.campaigns.get(name)?)));
+        let campaign =
+            campaign.and_then(|name| Some((name, self.known.programme.campaigns.get(name)?)));
         if let Some((name, campaign)) = campaign {
             let from = rule.days.from.max(campaign.days.from);
             let ends = [rule.days.until, campaign.days.until];
@@ -188,7 +192,12 @@ impl<'a> Check<'a> {
             if let (Some(from), Some(until)) = (from, until)
                 && until < from
             {
-                self.warn(rule.position, format!("this never applies: its days and those of `{name}` have none in common"));
+                self.warn(
+                    rule.position,
+                    format!(
+                        "this never applies: its days and those of `{name}` have none in common"
+                    ),
+                );
             }
         }
     }
@@ -202,7 +211,10 @@ impl<'a> Check<'a> {
                 self.warn(condition.start_position(), format!("this never applies: {why}"));
             }
             range::Holds::Always(why) => {
-                self.warn(condition.start_position(), format!("this condition always holds: {why}"));
+                self.warn(
+                    condition.start_position(),
+                    format!("this condition always holds: {why}"),
+                );
             }
         }
     }
@@ -259,7 +271,10 @@ impl<'a> Check<'a> {
                 self.expression(on);
                 let mut gives: Option<Kind> = None;
                 if cases.expressions.len() > CASES_MAX {
-                    self.wrong(on.start_position(), format!("a `switch` has at most {CASES_MAX} cases"));
+                    self.wrong(
+                        on.start_position(),
+                        format!("a `switch` has at most {CASES_MAX} cases"),
+                    );
                 }
                 for case in &cases.expressions {
                     self.expression(&case.lhs);
@@ -279,7 +294,10 @@ impl<'a> Check<'a> {
                     other => {
                         self.wrong(
                             flow.expr.start_position(),
-                            format!("`for` walks through lines, a list or a range, not {}", other.say()),
+                            format!(
+                                "`for` walks through lines, a list or a range, not {}",
+                                other.say()
+                            ),
                         );
                         Kind::Any
                     }
@@ -337,7 +355,12 @@ impl<'a> Check<'a> {
         if let Some(name) = root
             && !self.locals.iter().any(|(local, _)| local == name)
         {
-            self.wrong(position, format!("`{name}` is a fact and cannot be changed; use `let` for a number of your own"));
+            self.wrong(
+                position,
+                format!(
+                    "`{name}` is a fact and cannot be changed; use `let` for a number of your own"
+                ),
+            );
             return;
         }
         let Expr::Variable(name, ..) = &sides.lhs else {
@@ -371,7 +394,8 @@ impl<'a> Check<'a> {
             Expr::DynamicConstant(value, _) => {
                 if value.is_decimal() {
                     Kind::Amount
-                } else if value.type_name().contains("range") || value.type_name().contains("Range") {
+                } else if value.type_name().contains("range") || value.type_name().contains("Range")
+                {
                     Kind::Range
                 } else {
                     Kind::Any
@@ -384,7 +408,8 @@ impl<'a> Check<'a> {
             Expr::Unit(_) => Kind::Nothing,
             Expr::Array(items, position) => {
                 if !std::mem::take(&mut self.list_may_stand) {
-                    let message = "a list stands only after `in`: `member.tier in [\"Gold\", \"Silver\"]`";
+                    let message =
+                        "a list stands only after `in`: `member.tier in [\"Gold\", \"Silver\"]`";
                     self.wrong(*position, message.to_owned());
                 }
                 if items.len() > LIST_ITEMS_MAX {
@@ -408,7 +433,12 @@ impl<'a> Check<'a> {
             Expr::And(parts, _) | Expr::Or(parts, _) => {
                 for part in parts.iter() {
                     let found = self.expression(part);
-                    self.want(&found, &Kind::Flag, part.start_position(), "each side of `&&` and `||`");
+                    self.want(
+                        &found,
+                        &Kind::Flag,
+                        part.start_position(),
+                        "each side of `&&` and `||`",
+                    );
                 }
                 Kind::Flag
             }
@@ -443,7 +473,10 @@ impl<'a> Check<'a> {
         let Some(fact) = FACTS.iter().find(|fact| fact.name == name) else {
             let locals: Vec<String> = self.locals.iter().map(|(name, _)| name.clone()).collect();
             let known = locals.iter().map(String::as_str).chain(FACTS.iter().map(|fact| fact.name));
-            self.wrong(position, format!("`{name}` is not known here{}", did_you_mean(name, known)));
+            self.wrong(
+                position,
+                format!("`{name}` is not known here{}", did_you_mean(name, known)),
+            );
             return Kind::Any;
         };
         match self.rule {
@@ -514,7 +547,10 @@ impl<'a> Check<'a> {
             other => {
                 self.wrong(
                     place.start_position(),
-                    format!("only the lines of the order are asked with `[ ]`, not {}", other.say()),
+                    format!(
+                        "only the lines of the order are asked with `[ ]`, not {}",
+                        other.say()
+                    ),
                 );
                 return Kind::Any;
             }
@@ -527,12 +563,20 @@ impl<'a> Check<'a> {
     }
 
     /// What a word asked of a kind of thing gives.
-    fn word(&mut self, of: &Kind, form: Form, name: &str, given: &[Expr], position: Position) -> Kind {
+    fn word(
+        &mut self,
+        of: &Kind,
+        form: Form,
+        name: &str,
+        given: &[Expr],
+        position: Position,
+    ) -> Kind {
         let kinds: Vec<Kind> = given.iter().map(|given| self.expression(given)).collect();
         if *of == Kind::Any {
             return self.word_of_anything(form, name, position);
         }
-        if *of == Kind::Activity && form == Form::Property
+        if *of == Kind::Activity
+            && form == Form::Property
             && let Some(kind) = self.field(name, position)
         {
             return kind;
@@ -607,7 +651,10 @@ impl<'a> Check<'a> {
         }
         let owner = activities.iter().find(|(_, policy)| policy.fields.contains_key(name));
         let (owner, _) = owner?;
-        self.wrong(position, format!("`{name}` is a field of `{owner}`, and this rule is on `{on}`"));
+        self.wrong(
+            position,
+            format!("`{name}` is a field of `{owner}`, and this rule is on `{on}`"),
+        );
         Some(Kind::Any)
     }
 
@@ -665,15 +712,19 @@ impl<'a> Check<'a> {
             .args
             .iter()
             .enumerate()
-            .map(|(place, given)| {
-                if is_in && place == 0 { self.list_or(given) } else { self.expression(given) }
-            })
+            .map(
+                |(place, given)| {
+                    if is_in && place == 0 { self.list_or(given) } else { self.expression(given) }
+                },
+            )
             .collect();
         match (&call.args[..], &kinds[..]) {
             ([list, item], [in_kind, item_kind]) if name == "contains" => {
                 return self.contains((list, in_kind), (item, item_kind));
             }
-            ([left, right], [left_kind, right_kind]) if call.is_operator_call() || is_symbol(name) => {
+            ([left, right], [left_kind, right_kind])
+                if call.is_operator_call() || is_symbol(name) =>
+            {
                 if matches!(name, "==" | "!=") {
                     self.compared(left, left_kind, right);
                     self.compared(right, right_kind, left);
@@ -703,7 +754,9 @@ impl<'a> Check<'a> {
             all.iter().find(|word| word.takes.len() == kinds.len()).or_else(|| all.first())
         }) {
             self.arguments(word, &call.args, &kinds, position);
-            if name == "voucher" && self.rule.is_some_and(|rule| rule.statement.gives == Kind::Number) {
+            if name == "voucher"
+                && self.rule.is_some_and(|rule| rule.statement.gives == Kind::Number)
+            {
                 // There the code is an outcome, and no value.
                 return Kind::Nothing;
             }
@@ -750,7 +803,9 @@ impl<'a> Check<'a> {
             Some(rule) if name == "refer" && rule.on.as_deref() == Some(REFERRAL) => {
                 Some("a referral cannot refer once more".to_owned())
             }
-            Some(_) if name == "refer" && !self.known.programme.activities.contains_key(REFERRAL) => {
+            Some(_)
+                if name == "refer" && !self.known.programme.activities.contains_key(REFERRAL) =>
+            {
                 Some("`refer` needs the activity: list it as [activities.referral]".to_owned())
             }
             Some(_) => None,
@@ -761,7 +816,11 @@ impl<'a> Check<'a> {
     }
 
     /// `item in list`.
-    fn contains(&mut self, (list, in_kind): (&Expr, &Kind), (item, item_kind): (&Expr, &Kind)) -> Kind {
+    fn contains(
+        &mut self,
+        (list, in_kind): (&Expr, &Kind),
+        (item, item_kind): (&Expr, &Kind),
+    ) -> Kind {
         match in_kind {
             Kind::List(of) => {
                 if let (Kind::Text(domain), Expr::Array(names, _)) = (item_kind, list) {
@@ -770,13 +829,21 @@ impl<'a> Check<'a> {
                     }
                 }
                 if !(item_kind.fits(of) || of.fits(item_kind)) {
-                    let message = format!("{} is never in a list of what is {}", item_kind.say(), of.say());
+                    let message =
+                        format!("{} is never in a list of what is {}", item_kind.say(), of.say());
                     self.wrong(item.start_position(), message);
                 }
             }
-            Kind::Range => self.want(item_kind, &Kind::Whole, item.start_position(), "`in` a range"),
+            Kind::Range => {
+                self.want(item_kind, &Kind::Whole, item.start_position(), "`in` a range");
+            }
             Kind::Text(_) => {
-                self.want(item_kind, &Kind::Text(Domain::Free), item.start_position(), "`in` a text");
+                self.want(
+                    item_kind,
+                    &Kind::Text(Domain::Free),
+                    item.start_position(),
+                    "`in` a text",
+                );
             }
             Kind::Any => {}
             other => {
@@ -816,7 +883,10 @@ impl<'a> Check<'a> {
             }
             ".." | "..=" => {
                 if !numbers {
-                    self.wrong(position, format!("a range is between two whole numbers, not {}", pair()));
+                    self.wrong(
+                        position,
+                        format!("a range is between two whole numbers, not {}", pair()),
+                    );
                 }
                 Kind::Range
             }
@@ -824,11 +894,15 @@ impl<'a> Check<'a> {
                 Kind::Text(Domain::Free)
             }
             "&" | "|" | "^" | "<<" | ">>" => {
-                self.wrong(position, format!("`{symbol}` has no use here; `and` is written `&&`, `or` is `||`"));
+                self.wrong(
+                    position,
+                    format!("`{symbol}` has no use here; `and` is written `&&`, `or` is `||`"),
+                );
                 Kind::Any
             }
             _ => {
-                if !numbers && !(unknown && may_calculate(left) && may_calculate(right)) {
+                let may = unknown && may_calculate(left) && may_calculate(right);
+                if !(numbers || may) {
                     self.wrong(position, format!("`{symbol}` cannot be done with {}", pair()));
                     return Kind::Any;
                 }

@@ -76,7 +76,10 @@ impl Coverage {
     pub(crate) fn trace(&mut self, lines: &[TraceLine]) {
         for line in lines {
             match line.verdict {
-                Verdict::Gave | Verdict::GaveNothing | Verdict::Progressed { .. } | Verdict::NothingLeft => {
+                Verdict::Gave
+                | Verdict::GaveNothing
+                | Verdict::Progressed { .. }
+                | Verdict::NothingLeft => {
                     self.count(line.statement, &line.rule, true);
                 }
                 Verdict::ConditionDoesNotHold => self.count(line.statement, &line.rule, false),

@@ -61,7 +61,9 @@ impl Desk {
 fn name(name: &str) -> Outcome<String> {
     match name.chars().count() {
         1..=NAME_LENGTH_MAX => Ok(name.to_owned()),
-        length => fail(format!("a name has 1 to {NAME_LENGTH_MAX} characters, and this has {length}")),
+        length => {
+            fail(format!("a name has 1 to {NAME_LENGTH_MAX} characters, and this has {length}"))
+        }
     }
 }
 

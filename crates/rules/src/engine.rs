@@ -34,9 +34,30 @@ const STRINGS_INTERNED_MAX: usize = 256;
 /// Words and symbols of Rhai that a sheet has no use for: what acts, what hides mistakes, what makes
 /// code from text, and containers that the limits do not bound.
 const FORBIDDEN: [&str; 24] = [
-    "eval", "print", "debug", "Fn", "call", "curry", "exit", "type_of", "is_def_var", "is_def_fn",
-    "is_shared", "this", "global", "import", "export", "private", "try", "catch", "throw", "do",
-    "loop", "while", "#{", "<<=",
+    "eval",
+    "print",
+    "debug",
+    "Fn",
+    "call",
+    "curry",
+    "exit",
+    "type_of",
+    "is_def_var",
+    "is_def_fn",
+    "is_shared",
+    "this",
+    "global",
+    "import",
+    "export",
+    "private",
+    "try",
+    "catch",
+    "throw",
+    "do",
+    "loop",
+    "while",
+    "#{",
+    "<<=",
 ];
 
 /// How a sheet is compiled. Rules mean the same either way; a test holds that.

@@ -7,9 +7,7 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use chrono_tz::Tz;
 use ledger::task::Goal;
-use ledger::{
-    Activity, FieldValue, Line, Member, MemberId, MerchantId, Moment, Order, Programme,
-};
+use ledger::{Activity, FieldValue, Line, Member, MemberId, MerchantId, Moment, Order, Programme};
 use rhai::{Dynamic, Engine, EvalAltResult, INT, ImmutableString, Position, Scope};
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
@@ -130,10 +128,9 @@ impl Facts {
                 let order = self.order.clone();
                 Dynamic::from(OrderFacts(order.map(|order| (order, Arc::default()))))
             }
-            "activity" => self
-                .activity
-                .as_ref()
-                .map_or(Dynamic::UNIT, |activity| Dynamic::from(ActivityFacts(Arc::clone(activity)))),
+            "activity" => self.activity.as_ref().map_or(Dynamic::UNIT, |activity| {
+                Dynamic::from(ActivityFacts(Arc::clone(activity)))
+            }),
             "now" => {
                 let zone = self.seen.background.programme.time_zone;
                 let local = self.seen.at.with_timezone(&zone);
@@ -220,7 +217,9 @@ fn register_member(engine: &mut Engine) {
             today.year() > joined.year() && is_its_day(joined, today)
         })
         .register_get("referred", |member: &mut MemberFacts| member.0.member.referred_by.is_some())
-        .register_fn("has", |member: &mut MemberFacts, tag: &str| member.0.member.tags.contains(tag))
+        .register_fn("has", |member: &mut MemberFacts, tag: &str| {
+            member.0.member.tags.contains(tag)
+        })
         .register_fn("attribute", |member: &mut MemberFacts, name: &str| {
             text(member.0.member.attributes.get(name).map(String::as_str))
         })
@@ -385,12 +384,8 @@ fn register_activity(engine: &mut Engine) {
         .register_type_with_name::<ActivityFacts>("activity")
         .register_get("id", |activity: &mut ActivityFacts| text(Some(&activity.0.id)))
         .register_get("type", |activity: &mut ActivityFacts| text(Some(&activity.0.kind)))
-        .register_get("channel", |activity: &mut ActivityFacts| {
-            text(activity.0.channel.as_deref())
-        })
-        .register_get("payment", |activity: &mut ActivityFacts| {
-            text(activity.0.payment.as_deref())
-        })
+        .register_get("channel", |activity: &mut ActivityFacts| text(activity.0.channel.as_deref()))
+        .register_get("payment", |activity: &mut ActivityFacts| text(activity.0.payment.as_deref()))
         // What the manifest lists for the activity reads like any other property; a field that
         // this activity came without is `()`.
         .register_indexer_get(|activity: &mut ActivityFacts, field: &str| {
@@ -453,8 +448,6 @@ fn register_span(engine: &mut Engine) {
 
 fn span(number: INT, times: u32, most: u32) -> Outcome<u32> {
     let span = u32::try_from(number).ok().and_then(|number| number.checked_mul(times));
-    span.filter(|span| (1..=most).contains(span)).map_or_else(
-        || fail(format!("`{number}` is not a number from 1 to {}", most / times)),
-        Ok,
-    )
+    span.filter(|span| (1..=most).contains(span))
+        .map_or_else(|| fail(format!("`{number}` is not a number from 1 to {}", most / times)), Ok)
 }

@@ -5,7 +5,9 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 
-use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, LexError, ParseError, Position, Token};
+use rhai::{
+    Dynamic, Engine, EvalAltResult, ImmutableString, LexError, ParseError, Position, Token,
+};
 
 use crate::mistake::did_you_mean;
 use crate::vocabulary::Kind;
@@ -119,18 +121,50 @@ pub(crate) static STATEMENTS: [Statement; 6] = [
 
 /// All clauses, in the order in which they are best read.
 pub(crate) static CLAUSES: [Clause; 12] = [
-    Clause { word: "on", form: "on purchase", says: "the activity that it is about; the manifest lists them" },
+    Clause {
+        word: "on",
+        form: "on purchase",
+        says: "the activity that it is about; the manifest lists them",
+    },
     Clause { word: "when", form: "when CONDITION", says: "applies only where the condition holds" },
-    Clause { word: "counting", form: "counting order.quantity(\"coffee\")", says: "how much one activity counts; 1 if not said" },
-    Clause { word: "goal", form: "goal 5 within 7 days", says: "complete when so much has been counted, in all or within so many days" },
-    Clause { word: "streak", form: "streak 3 months", says: "complete after at least one activity in each of so many days, weeks or months in a row" },
-    Clause { word: "costs", form: "costs 100 to 5_000 points", says: "how many units it costs, or from how many to how many the member may choose (`units`), and from which wallet" },
-    Clause { word: "into", form: "into stamps", says: "the wallet that is paid into; the main one if not said" },
-    Clause { word: "at", form: "at most 2 per week", says: "how often for one member: per day, week, month or year, or `at most 1 ever`" },
+    Clause {
+        word: "counting",
+        form: "counting order.quantity(\"coffee\")",
+        says: "how much one activity counts; 1 if not said",
+    },
+    Clause {
+        word: "goal",
+        form: "goal 5 within 7 days",
+        says: "complete when so much has been counted, in all or within so many days",
+    },
+    Clause {
+        word: "streak",
+        form: "streak 3 months",
+        says: "complete after at least one activity in each of so many days, weeks or months in a row",
+    },
+    Clause {
+        word: "costs",
+        form: "costs 100 to 5_000 points",
+        says: "how many units it costs, or from how many to how many the member may choose (`units`), and from which wallet",
+    },
+    Clause {
+        word: "into",
+        form: "into stamps",
+        says: "the wallet that is paid into; the main one if not said",
+    },
+    Clause {
+        word: "at",
+        form: "at most 2 per week",
+        says: "how often for one member: per day, week, month or year, or `at most 1 ever`",
+    },
     Clause { word: "stock", form: "stock 20", says: "how many there are for all members together" },
     Clause { word: "from", form: "from 2026-06-01", says: "the first day" },
     Clause { word: "until", form: "until 2026-08-31", says: "the last day, included" },
-    Clause { word: "during", form: "during summer", says: "a campaign of the manifest, with its days and its budget" },
+    Clause {
+        word: "during",
+        form: "during summer",
+        says: "a campaign of the manifest, with its days and its budget",
+    },
 ];
 
 /// What one input of a parsed statement stands for.
@@ -205,7 +239,9 @@ impl Reading {
             Wanted::Name(role) if is_word(found) && !is_reserved(found) => ("$ident$", Some(role)),
             Wanted::Name(_) => {
                 let message = if is_word(found) {
-                    format!("`{found}` is a word of the language; as a name it is written \"{found}\"")
+                    format!(
+                        "`{found}` is a word of the language; as a name it is written \"{found}\""
+                    )
                 } else {
                     format!("a name is missing before {}", say_found(found))
                 };
@@ -230,7 +266,10 @@ impl Reading {
             (Some(Role::Most), _) => {
                 return Err(mistake(
                     found,
-                    format!("`per day`, `per week` or the like is missing before {}", say_found(found)),
+                    format!(
+                        "`per day`, `per week` or the like is missing before {}",
+                        say_found(found)
+                    ),
                 ));
             }
             (Some(Role::Goal), "within") => Some(&[Word("within"), Input("$int$", Role::Within)]),
@@ -265,7 +304,11 @@ impl Reading {
                 if !may_stand(statement, clause.word) {
                     return Err(mistake(
                         found,
-                        format!("`{word}` has no meaning in `{}`: {}", statement.keyword, self.expected(statement, word)),
+                        format!(
+                            "`{word}` has no meaning in `{}`: {}",
+                            statement.keyword,
+                            self.expected(statement, word)
+                        ),
                     ));
                 }
                 self.clauses.push(clause.word);
@@ -313,7 +356,8 @@ impl Reading {
         match statement.needs.iter().find(|one_of| !one_of.iter().any(had)) {
             None => Ok(()),
             Some(missing) => {
-                let list: Vec<String> = missing.iter().map(|clause| format!("`{clause}`")).collect();
+                let list: Vec<String> =
+                    missing.iter().map(|clause| format!("`{clause}`")).collect();
                 Err(mistake("{", format!("{} is missing before `{{`", list.join(" or "))))
             }
         }
@@ -405,7 +449,8 @@ pub(crate) fn register(engine: &mut Engine) {
             },
             false,
             move |_, _, _| {
-                let message = format!("`{}` stands by itself, not inside a block", statement.keyword);
+                let message =
+                    format!("`{}` stands by itself, not inside a block", statement.keyword);
                 Err(Box::new(EvalAltResult::ErrorRuntime(message.into(), Position::NONE)))
             },
         );

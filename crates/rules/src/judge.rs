@@ -239,7 +239,8 @@ impl<'a> Judge<'a, '_> {
             return Ok(Verdict::NothingLeft);
         }
         if rule.kind() == StatementKind::Earn {
-            self.judgement.points = self.judgement.points.checked_add(points).ok_or_else(too_much)?;
+            self.judgement.points =
+                self.judgement.points.checked_add(points).ok_or_else(too_much)?;
         }
         for outcome in given {
             self.because(rule, outcome);
@@ -302,11 +303,18 @@ fn referral(id: &MemberId) -> Outcome {
     Outcome::Referral { referrer: id.clone() }
 }
 
-pub(crate) fn check_pool(rule: &Rule, pool: &str, programme: &Programme) -> Result<(), RuleFailure> {
+pub(crate) fn check_pool(
+    rule: &Rule,
+    pool: &str,
+    programme: &Programme,
+) -> Result<(), RuleFailure> {
     if programme.pools.contains(pool) {
         return Ok(());
     }
-    Err(failure(rule, format!("there is no pool `{pool}` in the manifest; list it as [pools.{pool}]")))
+    Err(failure(
+        rule,
+        format!("there is no pool `{pool}` in the manifest; list it as [pools.{pool}]"),
+    ))
 }
 
 /// Who receives what rules give, and when.
@@ -352,10 +360,9 @@ impl Receiver<'_> {
                 (present != Some(until)).then_some(Outcome::Grant { grant, until })
             }
             Act::Revoke(revoke) => {
-                let had = self.member.grants.contains_key(&revoke)
-                    || { earlier }.any(|outcome| {
-                        matches!(outcome, Outcome::Grant { grant, .. } if *grant == revoke)
-                    });
+                let had = self.member.grants.contains_key(&revoke) || { earlier }.any(
+                    |outcome| matches!(outcome, Outcome::Grant { grant, .. } if *grant == revoke),
+                );
                 had.then_some(Outcome::Revoke { revoke })
             }
             Act::Tag(tag) => (!self.member.tags.contains(&tag)).then_some(Outcome::Tag { tag }),

@@ -56,6 +56,8 @@ mod vocabulary;
 mod words;
 
 #[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod tests;
 
 pub use bundle::Bundle;

@@ -266,7 +266,9 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
             }
             _ => wrong(
                 day.span(),
-                format!("`{text}` is no day; write \"12-25\" for every year, or \"2026-04-06\" for one"),
+                format!(
+                    "`{text}` is no day; write \"12-25\" for every year, or \"2026-04-06\" for one"
+                ),
             ),
         }
     }
@@ -305,7 +307,10 @@ fn tiers(tiers: &Tiers, wrong: &mut impl FnMut(Range<usize>, String)) -> TierPol
             None => {
                 let hint = did_you_mean(word.get_ref(), WORDS.iter().map(|(word, _)| *word));
                 let list = WORDS.map(|(word, _)| format!("\"{word}\"")).join(", ");
-                wrong(word.span(), format!("`{}` is no way to fall{hint}; there are {list}", word.get_ref()));
+                wrong(
+                    word.span(),
+                    format!("`{}` is no way to fall{hint}; there are {list}", word.get_ref()),
+                );
             }
         }
     }

@@ -193,7 +193,9 @@ fn say_parse_error(error: &ParseErrorType) -> String {
         ParseErrorType::UnexpectedEOF => "the sheet ends in the middle of a statement".to_owned(),
         ParseErrorType::VariableUndefined(name) => format!("`{name}` is not known here"),
         // Between two statements of a block; most often a `}` or an operator was forgotten.
-        ParseErrorType::MissingToken(token, wanted) if token == ";" && wanted.contains("terminate") => {
+        ParseErrorType::MissingToken(token, wanted)
+            if token == ";" && wanted.contains("terminate") =>
+        {
             UNFINISHED.to_owned()
         }
         ParseErrorType::MissingToken(token, wanted) if wanted.is_empty() => {
@@ -219,7 +221,9 @@ fn say_parse_error(error: &ParseErrorType) -> String {
 fn say_forbidden(word: &str) -> String {
     match word {
         "loop" | "while" | "do" => {
-            format!("`{word}` cannot be used in a sheet; `for` walks through lines, a list or a range")
+            format!(
+                "`{word}` cannot be used in a sheet; `for` walks through lines, a list or a range"
+            )
         }
         _ => format!("`{word}` cannot be used in a sheet"),
     }

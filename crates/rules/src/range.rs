@@ -64,10 +64,7 @@ impl Bounds {
 }
 
 /// Judges a condition. `word_of` says which word of the language an expression is.
-pub(crate) fn judge(
-    condition: &Expr,
-    word_of: &dyn Fn(&Expr) -> Option<&'static Word>,
-) -> Holds {
+pub(crate) fn judge(condition: &Expr, word_of: &dyn Fn(&Expr) -> Option<&'static Word>) -> Holds {
     match constant(condition) {
         Some(true) => return Holds::Always("it is `true`".to_owned()),
         Some(false) => return Holds::Never("its condition is `false`".to_owned()),
@@ -172,10 +169,9 @@ impl Comparison {
                     return None;
                 }
                 match &known.text {
-                    Some(other) if other != text => Some(format!(
-                        "`{}` is not `{other}` and `{text}` at once",
-                        self.fact
-                    )),
+                    Some(other) if other != text => {
+                        Some(format!("`{}` is not `{other}` and `{text}` at once", self.fact))
+                    }
                     _ => {
                         known.text = Some(text.clone());
                         None

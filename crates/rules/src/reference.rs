@@ -34,12 +34,9 @@ fn write_all(page: &mut String) -> std::fmt::Result {
         let facts: Vec<String> = statement.facts.iter().map(|fact| format!("`{fact}`")).collect();
         let outcomes: Vec<String> =
             statement.outcomes.iter().map(|outcome| format!("`{outcome}`")).collect();
-        for (what, list) in [
-            ("needs", needs),
-            ("may have", may),
-            ("sees", facts),
-            ("may give", outcomes),
-        ] {
+        for (what, list) in
+            [("needs", needs), ("may have", may), ("sees", facts), ("may give", outcomes)]
+        {
             if !list.is_empty() {
                 writeln!(page, "- {what}: {}", list.join(", "))?;
             }
@@ -57,13 +54,19 @@ fn write_all(page: &mut String) -> std::fmt::Result {
     for fact in FACTS.iter().filter(|fact| fact.kind != Kind::Whole) {
         table(page, &format!("`{}`", fact.name), words_of(&fact.kind))?;
     }
-    table(page, "`order.lines`, and each line", words_of(&Kind::Lines).chain(words_of(&Kind::Line)))?;
+    table(
+        page,
+        "`order.lines`, and each line",
+        words_of(&Kind::Lines).chain(words_of(&Kind::Line)),
+    )?;
     let functions = || WORDS.iter().filter(|word| word.form == Form::Function);
     let is_outcome = |word: &&Word| OUTCOMES.contains(&word.name);
     let is_gift = |word: &&Word| word.gives == Kind::Gift;
-    table(page, "Numbers and wallets", functions().filter(|word| {
-        !is_outcome(word) && !is_gift(word)
-    }))?;
+    table(
+        page,
+        "Numbers and wallets",
+        functions().filter(|word| !is_outcome(word) && !is_gift(word)),
+    )?;
     table(page, "Texts", words_of(&Kind::Text(Domain::Free)))?;
     table(page, "Spans of time", words_of(&Kind::Whole))?;
     table(page, "Outcomes", functions().filter(is_outcome))?;

@@ -51,8 +51,13 @@ impl<'a> Run<'a> {
 
     /// The value of a part of the rule.
     pub(crate) fn value(&mut self, rule: &Rule, part: &Expr) -> Result<Dynamic, RuleFailure> {
-        let mut context =
-            EvalContext::new(self.engine, &mut self.global, &mut self.caches, &mut self.scope, None);
+        let mut context = EvalContext::new(
+            self.engine,
+            &mut self.global,
+            &mut self.caches,
+            &mut self.scope,
+            None,
+        );
         let found = context.eval_expression_tree(&Expression::from(part));
         self.scope.rewind(self.depth);
         match found {

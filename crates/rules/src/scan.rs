@@ -107,7 +107,9 @@ impl Scan {
                 return Some(format!("`{c}` is no letter of a name; names have a to z"));
             }
             if self.word.len() > WORD_LENGTH_MAX {
-                return Some(format!("names and numbers have at most {WORD_LENGTH_MAX} characters"));
+                return Some(format!(
+                    "names and numbers have at most {WORD_LENGTH_MAX} characters"
+                ));
             }
             return None;
         }
@@ -164,12 +166,16 @@ fn odd_sign(c: char) -> Option<String> {
         '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => {
             Some(format!("`{c}` is a curly quote; titles and texts stand in straight ones: \""))
         }
-        '\u{a0}' | '\u{202f}' => Some("there is a space here that is none; type it anew".to_owned()),
+        '\u{a0}' | '\u{202f}' => {
+            Some("there is a space here that is none; type it anew".to_owned())
+        }
         '\u{2013}' | '\u{2014}' | '\u{2212}' => Some(format!("`{c}` is a long dash; minus is `-`")),
         '\u{2265}' => Some("`\u{2265}` is written `>=`".to_owned()),
         '\u{2264}' => Some("`\u{2264}` is written `<=`".to_owned()),
         '\u{d7}' => Some("`\u{d7}` is written `*`".to_owned()),
-        c if !c.is_ascii() && !c.is_whitespace() => Some(format!("`{c}` has no meaning in a sheet")),
+        c if !c.is_ascii() && !c.is_whitespace() => {
+            Some(format!("`{c}` has no meaning in a sheet"))
+        }
         _ => None,
     }
 }

@@ -347,11 +347,10 @@ impl Parts<'_> {
         else {
             return Ok(None);
         };
-        let date = i32::try_from(year).ok().filter(|year| (1970..=9999).contains(year)).and_then(
-            |year| {
+        let date =
+            i32::try_from(year).ok().filter(|year| (1970..=9999).contains(year)).and_then(|year| {
                 NaiveDate::from_ymd_opt(year, u32::try_from(month).ok()?, u32::try_from(day).ok()?)
-            },
-        );
+            });
         let wrong = || {
             let message = format!(
                 "`{year}-{month:02}-{day:02}` is no day of the calendar; write it as 2026-08-31"
@@ -433,7 +432,9 @@ impl Parts<'_> {
                     "day" | "days" => 1,
                     "week" | "weeks" => 7,
                     _ => {
-                        let message = format!("`{word}` is no unit here; write `within 7 days` or `within 2 weeks`");
+                        let message = format!(
+                            "`{word}` is no unit here; write `within 7 days` or `within 2 weeks`"
+                        );
                         return Err(self.wrong(position, message));
                     }
                 },
@@ -459,7 +460,8 @@ impl Parts<'_> {
             None => (self.programme.main_wallet.clone(), position),
         };
         let units = |number: i64, position| {
-            let wrong = |_| self.wrong(position, format!("a reward costs from 0 to {}", Units::MAX));
+            let wrong =
+                |_| self.wrong(position, format!("a reward costs from 0 to {}", Units::MAX));
             Units::new(number).map_err(wrong)
         };
         let least = units(least, position)?;

@@ -125,7 +125,8 @@ impl Sources {
         for (name, text) in &self.0 {
             if let Some((byte, c)) = scan::unseen(text) {
                 let number = u32::from(c);
-                let message = format!("there is a character here that cannot be seen: U+{number:04X}");
+                let message =
+                    format!("there is a character here that cannot be seen: U+{number:04X}");
                 mistakes.push(Mistake::at_byte(name, text, byte, message));
             }
         }

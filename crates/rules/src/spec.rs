@@ -8,8 +8,8 @@ use ledger::member::History;
 use ledger::task::Progress;
 use ledger::tier::Standing;
 use ledger::{
-    Decision, Left, Lot, Member, MemberId, MerchantId, Moment, Outcome, Pot, Supplies, Units, Wallet,
-    WalletName,
+    Decision, Left, Lot, Member, MemberId, MerchantId, Moment, Outcome, Pot, Supplies, Units,
+    Wallet, WalletName,
 };
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -198,10 +198,13 @@ impl std::fmt::Display for Difference {
 pub fn say(value: &Value) -> String {
     match value {
         Value::Table(table) => {
-            let bare = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+            let bare =
+                |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
             let key = |key: &str| if bare(key) { key.to_owned() } else { format!("{key:?}") };
-            let fields: Vec<String> =
-                table.iter().map(|(name, value)| format!("{} = {}", key(name), say(value))).collect();
+            let fields: Vec<String> = table
+                .iter()
+                .map(|(name, value)| format!("{} = {}", key(name), say(value)))
+                .collect();
             if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
         }
         other => other.to_string(),
@@ -225,7 +228,10 @@ impl Bundle {
                 let place = Some((spec.line, 1));
                 Mistake {
                     place,
-                    ..Mistake::of_file(&spec.file, format!("the spec \"{}\" fails: {first}", spec.it))
+                    ..Mistake::of_file(
+                        &spec.file,
+                        format!("the spec \"{}\" fails: {first}", spec.it),
+                    )
                 }
             })
             .collect();
@@ -285,7 +291,11 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    fn run(bundle: &Bundle, mut spec: Spec, coverage: &mut Coverage) -> Result<Vec<Difference>, Wrong> {
+    fn run(
+        bundle: &Bundle,
+        mut spec: Spec,
+        coverage: &mut Coverage,
+    ) -> Result<Vec<Difference>, Wrong> {
         let member = spec.member.take().unwrap_or_default();
         let referrer = spec.referrer.take();
         let (pools, stock, budgets) = (spec.pools.take(), spec.stock.take(), spec.budgets.take());
@@ -311,7 +321,8 @@ impl Scene<'_> {
             tier => tier,
         };
         let bundle = bundle.with_tier(pinned);
-        let referrer = referrer.map(|body| person(&bundle, "referrer", body, begins)).transpose()?;
+        let referrer =
+            referrer.map(|body| person(&bundle, "referrer", body, begins)).transpose()?;
         let mut member = person(&bundle, "member", member, begins)?;
         member.referred_by = referrer.as_ref().map(|referrer| referrer.id.clone());
         let supplies = supplies(&bundle, pools, stock, budgets)?;
@@ -333,10 +344,14 @@ impl Scene<'_> {
     fn step(&mut self, number: Option<usize>, step: Step) -> Result<(), Wrong> {
         let at = step.moment(Some(self.at)).unwrap_or(self.at);
         if at < self.at {
-            return Err((None, format!("step {} is before the one above it", number.unwrap_or(0) + 1)));
+            return Err((
+                None,
+                format!("step {} is before the one above it", number.unwrap_or(0) + 1),
+            ));
         }
         self.at = at;
-        let lapsed = self.bundle.expire(&self.member, at).map_err(|refused| (None, refused.to_string()))?;
+        let lapsed =
+            self.bundle.expire(&self.member, at).map_err(|refused| (None, refused.to_string()))?;
         let expired = lapsed.map_or_else(BTreeMap::new, |decision| {
             let taken = units(&decision, |change| change < 0);
             self.member = decision.member;
@@ -368,8 +383,9 @@ impl Scene<'_> {
         if let Some(activity) = &step.activity {
             let byte = Some(activity.span().start);
             let Object(body) = activity.get_ref().clone();
-            let activity =
-                body.check(programme, "spec", self.at).map_err(|wrong| (byte, wrong.to_string()))?;
+            let activity = body
+                .check(programme, "spec", self.at)
+                .map_err(|wrong| (byte, wrong.to_string()))?;
             let now = self.at.max(activity.at);
             let decided = self.bundle.earn(&self.member, activity.clone(), &self.supplies, now);
             if let Ok(lines) = self.bundle.trace(&self.member, &activity, &self.supplies, now) {
@@ -442,7 +458,11 @@ impl Scene<'_> {
         ] {
             if let Some(expected) = expected {
                 check_wallets(&bundle, expected)?;
-                differ(what, table(expected.iter().map(|(name, units)| (name.get_ref(), *units))), table(found.iter().map(|(name, units)| (name, *units))));
+                differ(
+                    what,
+                    table(expected.iter().map(|(name, units)| (name.get_ref(), *units))),
+                    table(found.iter().map(|(name, units)| (name, *units))),
+                );
             }
         }
         if let Some(expected) = step.because {
@@ -460,11 +480,16 @@ impl Scene<'_> {
             check_wallets(&bundle, expected)?;
             let found = expected.keys().map(|name| {
                 let wallet = member.wallet(name.get_ref());
-                let units = if what == "balance" { wallet.spendable(at) } else { wallet.pending(at) };
+                let units =
+                    if what == "balance" { wallet.spendable(at) } else { wallet.pending(at) };
                 (name.get_ref(), units.get())
             });
             let found = table(found);
-            differ(what, table(expected.iter().map(|(name, units)| (name.get_ref(), *units))), found);
+            differ(
+                what,
+                table(expected.iter().map(|(name, units)| (name.get_ref(), *units))),
+                found,
+            );
         }
         let standing = bundle.standing(&std::sync::Arc::new(member.clone()), at);
         let tier = standing.map_err(|failure| (None, failure.to_string()))?.tier;
@@ -481,28 +506,44 @@ impl Scene<'_> {
         if let Some(expected) = step.tasks {
             let mut found = toml::Table::new();
             for title in expected.keys() {
-                let Some((_, goal)) = bundle.tasks().iter().find(|(known, _)| known == title.get_ref()) else {
+                let Some((_, goal)) =
+                    bundle.tasks().iter().find(|(known, _)| known == title.get_ref())
+                else {
                     let titles = bundle.tasks().iter().map(|(title, _)| title.as_str());
                     let hint = did_you_mean(title.get_ref(), titles);
-                    return Err((Some(title.span().start), format!("there is no task `{}`{hint}", title.get_ref())));
+                    return Err((
+                        Some(title.span().start),
+                        format!("there is no task `{}`{hint}", title.get_ref()),
+                    ));
                 };
-                let done = member.tasks.get(title.get_ref()).map_or(0, |progress| progress.done(*goal, at, zone));
-                found.insert(title.get_ref().clone(), format!("{done} of {}", goal.target()).into());
+                let done = member
+                    .tasks
+                    .get(title.get_ref())
+                    .map_or(0, |progress| progress.done(*goal, at, zone));
+                found
+                    .insert(title.get_ref().clone(), format!("{done} of {}", goal.target()).into());
             }
-            let expected = expected.into_iter().map(|(title, text)| (title.into_inner(), text.into()));
+            let expected =
+                expected.into_iter().map(|(title, text)| (title.into_inner(), text.into()));
             differ("tasks", Value::Table(expected.collect()), Value::Table(found));
         }
         if let Some(expected) = step.scores {
             let score = |title: &str| member.scores.get(title).map_or(0, |score| score.get());
-            let found = table(expected.keys().map(|title| (title.get_ref(), score(title.get_ref()))));
-            differ("scores", table(expected.iter().map(|(title, score)| (title.get_ref(), *score))), found);
+            let found =
+                table(expected.keys().map(|title| (title.get_ref(), score(title.get_ref()))));
+            differ(
+                "scores",
+                table(expected.iter().map(|(title, score)| (title.get_ref(), *score))),
+                found,
+            );
         }
         if let Some(expected) = step.rewards {
             let mut found = Vec::new();
             for offer in bundle.offers(member, tier.as_deref(), at) {
                 let offer = offer.map_err(|failure| (None, failure.to_string()))?;
                 let left = self.supplies.left.get(&Pot::Stock(offer.name.clone()));
-                let some_left = offer.stock.is_none() || left.is_some_and(|left| !left.units.is_zero());
+                let some_left =
+                    offer.stock.is_none() || left.is_some_and(|left| !left.units.is_zero());
                 if offer.missing.is_zero() && offer.eligible == Eligible::Yes && some_left {
                     found.push(offer.name);
                 }
@@ -520,16 +561,27 @@ impl Scene<'_> {
             if let Some(expected) = expected.pays {
                 check_wallets(&bundle, &expected)?;
                 let found = sums(decision, true);
-                differ("referrer_gets.pays", table(expected.iter().map(|(name, units)| (name.get_ref(), *units))), table(found.iter().map(|(name, units)| (name, *units))));
+                differ(
+                    "referrer_gets.pays",
+                    table(expected.iter().map(|(name, units)| (name.get_ref(), *units))),
+                    table(found.iter().map(|(name, units)| (name, *units))),
+                );
             }
             if let Some(expected) = expected.because {
                 differ("referrer_gets.because", expected.into(), because(decision).into());
             }
             if let Some(expected) = expected.balance {
                 check_wallets(&bundle, &expected)?;
-                let units = |name: &str| self.referrer.as_ref().map_or(0, |member| member.spendable(name, at).get());
-                let found = table(expected.keys().map(|name| (name.get_ref(), units(name.get_ref()))));
-                differ("referrer_gets.balance", table(expected.iter().map(|(name, units)| (name.get_ref(), *units))), found);
+                let units = |name: &str| {
+                    self.referrer.as_ref().map_or(0, |member| member.spendable(name, at).get())
+                };
+                let found =
+                    table(expected.keys().map(|name| (name.get_ref(), units(name.get_ref()))));
+                differ(
+                    "referrer_gets.balance",
+                    table(expected.iter().map(|(name, units)| (name.get_ref(), *units))),
+                    found,
+                );
             }
         }
         Ok(())
@@ -619,9 +671,11 @@ fn person(bundle: &Bundle, id: &str, body: MemberBody, begins: Moment) -> Result
     check_wallets(bundle, &body.wallets)?;
     let mut wallets = BTreeMap::new();
     for (name, units) in body.wallets {
-        let wrong = |reason: String| (Some(name.span().start), format!("`{}`: {reason}", name.get_ref()));
+        let wrong =
+            |reason: String| (Some(name.span().start), format!("`{}`: {reason}", name.get_ref()));
         let units = Units::new(units).map_err(|reason| wrong(reason.to_string()))?;
-        let wallet = WalletName::parse(name.get_ref()).map_err(|reason| wrong(reason.to_string()))?;
+        let wallet =
+            WalletName::parse(name.get_ref()).map_err(|reason| wrong(reason.to_string()))?;
         let expires = programme.wallets.get(&wallet).map(|policy| policy.expires);
         let expires_at = expires.and_then(|expires| expires.of(begins, programme.time_zone));
         let lot = Lot { units, available_at: None, expires_at };
@@ -630,8 +684,14 @@ fn person(bundle: &Bundle, id: &str, body: MemberBody, begins: Moment) -> Result
     let mut tasks = BTreeMap::new();
     for (title, done) in body.tasks {
         if !bundle.tasks().iter().any(|(known, _)| known == title.get_ref()) {
-            let hint = did_you_mean(title.get_ref(), bundle.tasks().iter().map(|(known, _)| known.as_str()));
-            return Err((Some(title.span().start), format!("there is no task `{}`{hint}", title.get_ref())));
+            let hint = did_you_mean(
+                title.get_ref(),
+                bundle.tasks().iter().map(|(known, _)| known.as_str()),
+            );
+            return Err((
+                Some(title.span().start),
+                format!("there is no task `{}`{hint}", title.get_ref()),
+            ));
         }
         let progress = Progress { marks: vec![(begins, done)], completed: 0 };
         tasks.insert(title.into_inner(), progress);

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Decision, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Outcome, Supplies,
-    Units, Wallet, WalletName,
+    Activity, Decision, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Outcome,
+    Supplies, Units, Wallet, WalletName,
 };
 
 use crate::{Bundle, Eligible, Redemption, Refused, Sources};
@@ -142,14 +142,22 @@ fn every_programme_is_read_and_keeps_its_specs() {
             Ok(report) => {
                 for spec in report.failed() {
                     for difference in &spec.differences {
-                        wrong.push(format!("{name}/{}:{} {}: {difference}", spec.file, spec.line, spec.it));
+                        wrong.push(format!(
+                            "{name}/{}:{} {}: {difference}",
+                            spec.file, spec.line, spec.it
+                        ));
                     }
                 }
                 for (rule, gap) in report.coverage.gaps() {
-                    wrong.push(format!("{name}/{} {} `{}`: {gap}", rule.source, rule.statement, rule.rule));
+                    wrong.push(format!(
+                        "{name}/{} {} `{}`: {gap}",
+                        rule.source, rule.statement, rule.rule
+                    ));
                 }
             }
-            Err(mistakes) => wrong.extend(mistakes.iter().map(|mistake| format!("{name}/{mistake}"))),
+            Err(mistakes) => {
+                wrong.extend(mistakes.iter().map(|mistake| format!("{name}/{mistake}")));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -201,7 +209,7 @@ fn told(sheets: &[&str]) -> String {
     page
 }
 
-fn snapshot(name: &str, page: String) {
+fn snapshot(name: &str, page: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name, page));
@@ -209,126 +217,135 @@ fn snapshot(name: &str, page: String) {
 
 #[test]
 fn what_cannot_be_read_is_told_with_its_place_and_remedy() {
-    snapshot("what_cannot_be_read", told(&[
-        r#"earn "a" on purchse { 1 }"#,
-        r#"earn "a" on purchase into stmps { 1 }"#,
-        r#"earn "a" on purchase whn true { 1 }"#,
-        r#"earn "a" { 1 }"#,
-        r#"earn "a" on purchase"#,
-        "earn on purchase { 1 }",
-        r#"earn "a" on purchase { 1 "#,
-        "earn \"a\" on purchase { 1\nearn \"b\" on purchase { 2 }",
-        r#"earn "a" on purchase at most 1 per fortnight { 1 }"#,
-        r#"earn "a" on purchase at most 1 { 1 }"#,
-        r#"earn "a" on purchase at most 0 per day { 1 }"#,
-        r#"earn "a" on purchase on review { 1 }"#,
-        r#"earn "a" on return { 1 }"#,
-        r#"earn "a" on purchase into store-credit { 1 }"#,
-        r#"earn "a" on purchase from 2026-02-30 { 1 }"#,
-        r#"earn "a" on purchase from 2026-05-02 until 2026-05-01 { 1 }"#,
-        r#"earn "a" on purchase during summmer { 1 }"#,
-        r#"earn "a" on purchase stock 5 { 1 }"#,
-        r#"let x = 5; earn "a" on purchase { 1 }"#,
-        "earn \"a\" on purchase { 1 }\nearn \"a\" on purchase { 2 }",
-        r#"earn "a" on purchase { earn "b" on purchase { 1 } }"#,
-        "earn \"a /* b\" on purchase { 1 } // /* no\n/* one */\nearn \"b\" on purchase { 2 }",
-        "earn \"a\" on purchase { 1 } // one\rearn \"b\" on purchase { 2 }",
-        "earn \"a\" on purchase { `x` }",
-        "earn \"a\" on purchase when member.tier == \"Gold\n { 1 }",
-        "earn \"a\" on purchase when \u{43e}rder.total > 5 { 1 }",
-        "earn \"a\" on purchase { 1 }\n// \u{1}",
-        "earn \"a\" on purchase { 1\u{200b} }",
-        "earn \u{201c}a\u{201d} on purchase { 1 }",
-        "earn \"a\" on purchase when order.total \u{2265} 5 { 1 }",
-        r#"Earn "a" on purchase { 1 }"#,
-        r#"eran "a" on purchase { 1 }"#,
-        r#"earn "a" on purchase { eval("1") }"#,
-        r#"earn "Endless" on purchase { loop { } }"#,
-        r#"earn "a" on purchase { let m = #{ a: 1 }; 1 }"#,
-        r#"task "a" on purchase { 1 }"#,
-        r#"task "a" on purchase goal 5 within 7 fortnights { 1 }"#,
-        r#"task "a" on purchase streak 3 years { 1 }"#,
-        r#"reward "a" costs 100 to 50 { product("p") }"#,
-        r#"reward "a" costs 5 status { product("p") }"#,
-        r#"reward "a" { product("p") }"#,
-        r#"tier "a" when true { true }"#,
-        "fn f(n) { n }\nfn f(m) { m }\nearn \"a\" on purchase { 1 }",
-    ]));
+    snapshot(
+        "what_cannot_be_read",
+        &told(&[
+            r#"earn "a" on purchse { 1 }"#,
+            r#"earn "a" on purchase into stmps { 1 }"#,
+            r#"earn "a" on purchase whn true { 1 }"#,
+            r#"earn "a" { 1 }"#,
+            r#"earn "a" on purchase"#,
+            "earn on purchase { 1 }",
+            r#"earn "a" on purchase { 1 "#,
+            "earn \"a\" on purchase { 1\nearn \"b\" on purchase { 2 }",
+            r#"earn "a" on purchase at most 1 per fortnight { 1 }"#,
+            r#"earn "a" on purchase at most 1 { 1 }"#,
+            r#"earn "a" on purchase at most 0 per day { 1 }"#,
+            r#"earn "a" on purchase on review { 1 }"#,
+            r#"earn "a" on return { 1 }"#,
+            r#"earn "a" on purchase into store-credit { 1 }"#,
+            r#"earn "a" on purchase from 2026-02-30 { 1 }"#,
+            r#"earn "a" on purchase from 2026-05-02 until 2026-05-01 { 1 }"#,
+            r#"earn "a" on purchase during summmer { 1 }"#,
+            r#"earn "a" on purchase stock 5 { 1 }"#,
+            r#"let x = 5; earn "a" on purchase { 1 }"#,
+            "earn \"a\" on purchase { 1 }\nearn \"a\" on purchase { 2 }",
+            r#"earn "a" on purchase { earn "b" on purchase { 1 } }"#,
+            "earn \"a /* b\" on purchase { 1 } // /* no\n/* one */\nearn \"b\" on purchase { 2 }",
+            "earn \"a\" on purchase { 1 } // one\rearn \"b\" on purchase { 2 }",
+            "earn \"a\" on purchase { `x` }",
+            "earn \"a\" on purchase when member.tier == \"Gold\n { 1 }",
+            "earn \"a\" on purchase when \u{43e}rder.total > 5 { 1 }",
+            "earn \"a\" on purchase { 1 }\n// \u{1}",
+            "earn \"a\" on purchase { 1\u{200b} }",
+            "earn \u{201c}a\u{201d} on purchase { 1 }",
+            "earn \"a\" on purchase when order.total \u{2265} 5 { 1 }",
+            r#"Earn "a" on purchase { 1 }"#,
+            r#"eran "a" on purchase { 1 }"#,
+            r#"earn "a" on purchase { eval("1") }"#,
+            r#"earn "Endless" on purchase { loop { } }"#,
+            r#"earn "a" on purchase { let m = #{ a: 1 }; 1 }"#,
+            r#"task "a" on purchase { 1 }"#,
+            r#"task "a" on purchase goal 5 within 7 fortnights { 1 }"#,
+            r#"task "a" on purchase streak 3 years { 1 }"#,
+            r#"reward "a" costs 100 to 50 { product("p") }"#,
+            r#"reward "a" costs 5 status { product("p") }"#,
+            r#"reward "a" { product("p") }"#,
+            r#"tier "a" when true { true }"#,
+            "fn f(n) { n }\nfn f(m) { m }\nearn \"a\" on purchase { 1 }",
+        ]),
+    );
 }
 
 #[test]
 fn what_can_be_proven_wrong_is_told_in_branches_that_never_run_too() {
-    snapshot("what_can_be_proven_wrong", told(&[
-        r#"earn "a" on purchase { if false { order.totl } else { 1 } }"#,
-        r#"earn "a" on purchase { ordr.total }"#,
-        r#"earn "a" on purchase when membr.tier == "x" { 1 }"#,
-        r#"earn "a" on purchase when wallet("pionts") > 1 { 1 }"#,
-        r#"earn "a" on purchase { rnd(5) }"#,
-        r#"earn "a" on purchase { min(5) }"#,
-        r#"earn "a" on purchase { order.quantity }"#,
-        r#"earn "a" on purchase { order.total("x") }"#,
-        r#"earn "a" on purchase { order.lines[0].pric }"#,
-        r#"earn "a" on purchase { let n = 0; for line in order.lines { n += line.quantty; } n }"#,
-        r#"earn "a" on purchase { points = 5; 1 }"#,
-        r#"earn "a" on purchase { let points = 5; points }"#,
-        r#"earn "a" on purchase when order.total > "5" { 1 }"#,
-        r#"earn "a" on purchase when order.total == "5" { 1 }"#,
-        r#"earn "a" on purchase when 5 { 1 }"#,
-        r#"earn "a" on purchase when order.total { 1 }"#,
-        r#"earn "a" on purchase when member.has("x") and now.weekend { 1 }"#,
-        r#"earn "a" on purchase when now.weekday == "Saterday" { 1 }"#,
-        r#"earn "a" on purchase when now.weekday in ["Saturday", "Sonday"] { 1 }"#,
-        "tier \"Gold\" { true }\nearn \"a\" on purchase when member.tier == \"Gould\" { 1 }",
-        r#"earn "a" on purchase when member.granted("Clubb") { grant("Club", 1.year); }"#,
-        r#"earn "a" on purchase when member.progress("Visits") > 1 { 1 }"#,
-        r#"earn "a" on purchase { let tiers = ["a"]; 1 }"#,
-        r#"earn "a" on purchase when [1, 2] == [1, 2] { 1 }"#,
-        r#"earn "a" on purchase { let f = min; 1 }"#,
-        r#"earn "a" on purchase { activity.stars }"#,
-        r#"earn "a" on review { activity.strs }"#,
-        r#"earn "a" on purchase { "5" }"#,
-        r#"earn "a" on purchase { product("x") }"#,
-        r#"earn "a" on purchase { order.total * "x" }"#,
-        r#"earn "a" on purchase { voucher("SPRING"); 1 }"#,
-        r#"earn "a" on purchase { refer(); 1 }"#,
-        r#"earn "a" on purchase when award(5) { 1 }"#,
-        r#"earn "a" on purchase { units }"#,
-        "fn f() { order.total }\nearn \"a\" on purchase { f() }",
-        "fn f() { award(5) }\nearn \"a\" on purchase { f(); }",
-        "fn f(n) { n }\nearn \"a\" on purchase { f() }",
-        r#"tier "a" { 5 }"#,
-        r#"tier "a" { order.total > 5 }"#,
-        r#"reward "a" costs 5 { 5 }"#,
-        r#"reward "a" costs 5 { award(5); product("p") }"#,
-        r#"benefit "a" { grant("x"); product("p") }"#,
-        r#"contest "a" on purchase { "x" }"#,
-        r#"earn "a" on purchase when now.hour >= 24 { 1 }"#,
-        r#"earn "a" on purchase when now.hour < 9 && now.hour > 17 { 1 }"#,
-        r#"earn "a" on purchase when member.bucket < 100 { 1 }"#,
-        r#"earn "a" on purchase when member.tier == "" && member.tier == "x" { 1 }"#,
-        r#"earn "a" on purchase when false { 1 }"#,
-        "tier \"a\" { wallet(\"status\") > 5 }\ntier \"b\" { true }",
-    ]));
+    snapshot(
+        "what_can_be_proven_wrong",
+        &told(&[
+            r#"earn "a" on purchase { if false { order.totl } else { 1 } }"#,
+            r#"earn "a" on purchase { ordr.total }"#,
+            r#"earn "a" on purchase when membr.tier == "x" { 1 }"#,
+            r#"earn "a" on purchase when wallet("pionts") > 1 { 1 }"#,
+            r#"earn "a" on purchase { rnd(5) }"#,
+            r#"earn "a" on purchase { min(5) }"#,
+            r#"earn "a" on purchase { order.quantity }"#,
+            r#"earn "a" on purchase { order.total("x") }"#,
+            r#"earn "a" on purchase { order.lines[0].pric }"#,
+            r#"earn "a" on purchase { let n = 0; for line in order.lines { n += line.quantty; } n }"#,
+            r#"earn "a" on purchase { points = 5; 1 }"#,
+            r#"earn "a" on purchase { let points = 5; points }"#,
+            r#"earn "a" on purchase when order.total > "5" { 1 }"#,
+            r#"earn "a" on purchase when order.total == "5" { 1 }"#,
+            r#"earn "a" on purchase when 5 { 1 }"#,
+            r#"earn "a" on purchase when order.total { 1 }"#,
+            r#"earn "a" on purchase when member.has("x") and now.weekend { 1 }"#,
+            r#"earn "a" on purchase when now.weekday == "Saterday" { 1 }"#,
+            r#"earn "a" on purchase when now.weekday in ["Saturday", "Sonday"] { 1 }"#,
+            "tier \"Gold\" { true }\nearn \"a\" on purchase when member.tier == \"Gould\" { 1 }",
+            r#"earn "a" on purchase when member.granted("Clubb") { grant("Club", 1.year); }"#,
+            r#"earn "a" on purchase when member.progress("Visits") > 1 { 1 }"#,
+            r#"earn "a" on purchase { let tiers = ["a"]; 1 }"#,
+            r#"earn "a" on purchase when [1, 2] == [1, 2] { 1 }"#,
+            r#"earn "a" on purchase { let f = min; 1 }"#,
+            r#"earn "a" on purchase { activity.stars }"#,
+            r#"earn "a" on review { activity.strs }"#,
+            r#"earn "a" on purchase { "5" }"#,
+            r#"earn "a" on purchase { product("x") }"#,
+            r#"earn "a" on purchase { order.total * "x" }"#,
+            r#"earn "a" on purchase { voucher("SPRING"); 1 }"#,
+            r#"earn "a" on purchase { refer(); 1 }"#,
+            r#"earn "a" on purchase when award(5) { 1 }"#,
+            r#"earn "a" on purchase { units }"#,
+            "fn f() { order.total }\nearn \"a\" on purchase { f() }",
+            "fn f() { award(5) }\nearn \"a\" on purchase { f(); }",
+            "fn f(n) { n }\nearn \"a\" on purchase { f() }",
+            r#"tier "a" { 5 }"#,
+            r#"tier "a" { order.total > 5 }"#,
+            r#"reward "a" costs 5 { 5 }"#,
+            r#"reward "a" costs 5 { award(5); product("p") }"#,
+            r#"benefit "a" { grant("x"); product("p") }"#,
+            r#"contest "a" on purchase { "x" }"#,
+            r#"earn "a" on purchase when now.hour >= 24 { 1 }"#,
+            r#"earn "a" on purchase when now.hour < 9 && now.hour > 17 { 1 }"#,
+            r#"earn "a" on purchase when member.bucket < 100 { 1 }"#,
+            r#"earn "a" on purchase when member.tier == "" && member.tier == "x" { 1 }"#,
+            r#"earn "a" on purchase when false { 1 }"#,
+            "tier \"a\" { wallet(\"status\") > 5 }\ntier \"b\" { true }",
+        ]),
+    );
 }
 
 #[test]
 fn a_rule_that_fails_while_it_runs_names_itself_and_its_place() {
-    snapshot("a_rule_that_fails_while_it_runs", told(&[
-        r#"earn "Long" on purchase { let n = 0; for i in 0..1000000 { n += 1; } n }"#,
-        "fn f(n) { f(n) }\nearn \"Deep\" on purchase { f(1) }",
-        r#"earn "Range" on purchase { for i in range(0, 100, 0) { } 1 }"#,
-        r#"earn "Minus" on purchase { -5 }"#,
-        r#"earn "Zero" on purchase { 1 / 0 }"#,
-        r#"earn "Big" on purchase { 9_000_000_000_000_000_000 + 9_000_000_000_000_000_000 }"#,
-        r#"earn "Huge" on purchase { 1_000_000_000_000_001 }"#,
-        "fn f(n) { n + true }\nearn \"Mix\" on purchase { f(1) }",
-        "fn f(n) { n.lines }\nearn \"Kind\" on purchase { f(1) }",
-        "fn f(n) { n }\nearn \"Maybe\" on purchase when f(5) { 1 }",
-        "fn f(n) { n }\nearn \"Text\" on purchase { f(\"5\") }",
-        r#"earn "Line" on purchase { order.lines[7].quantity }"#,
-        r#"earn "Span" on purchase { grant("x", 0.days); }"#,
-        r#"earn "Text" on purchase { let s = "ab"; for i in 0..20 { s += s; } 1 }"#,
-    ]));
+    snapshot(
+        "a_rule_that_fails_while_it_runs",
+        &told(&[
+            r#"earn "Long" on purchase { let n = 0; for i in 0..1000000 { n += 1; } n }"#,
+            "fn f(n) { f(n) }\nearn \"Deep\" on purchase { f(1) }",
+            r#"earn "Range" on purchase { for i in range(0, 100, 0) { } 1 }"#,
+            r#"earn "Minus" on purchase { -5 }"#,
+            r#"earn "Zero" on purchase { 1 / 0 }"#,
+            r#"earn "Big" on purchase { 9_000_000_000_000_000_000 + 9_000_000_000_000_000_000 }"#,
+            r#"earn "Huge" on purchase { 1_000_000_000_000_001 }"#,
+            "fn f(n) { n + true }\nearn \"Mix\" on purchase { f(1) }",
+            "fn f(n) { n.lines }\nearn \"Kind\" on purchase { f(1) }",
+            "fn f(n) { n }\nearn \"Maybe\" on purchase when f(5) { 1 }",
+            "fn f(n) { n }\nearn \"Text\" on purchase { f(\"5\") }",
+            r#"earn "Line" on purchase { order.lines[7].quantity }"#,
+            r#"earn "Span" on purchase { grant("x", 0.days); }"#,
+            r#"earn "Text" on purchase { let s = "ab"; for i in 0..20 { s += s; } 1 }"#,
+        ]),
+    );
 }
 
 #[test]

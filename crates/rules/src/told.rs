@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::did_you_mean;
 use chrono::DateTime;
 use ledger::money::{AmountRejection, parse_amount};
 use ledger::programme::FieldKind;
 use ledger::{Activity, FieldValue, Line, Moment, Order, Programme};
-use crate::did_you_mean;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
-
 
 /// The most lines of an order.
 const LINES_MAX: usize = 500;
@@ -222,7 +221,10 @@ fn tags(pointer: &str, tags: Vec<String>) -> Result<Vec<String>, Wrong> {
         let reason = format!("there are {} tags, and {TAGS_MAX} are allowed", tags.len());
         return Err(wrong(pointer, reason));
     }
-    tags.into_iter().enumerate().map(|(place, tag)| word(&format!("{pointer}/{place}"), tag)).collect()
+    tags.into_iter()
+        .enumerate()
+        .map(|(place, tag)| word(&format!("{pointer}/{place}"), tag))
+        .collect()
 }
 
 fn field(

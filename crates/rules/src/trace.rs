@@ -122,7 +122,5 @@ impl Bundle {
 /// failed.
 fn saw(rule: &Rule, run: &mut Run<'_>) -> Vec<(String, String)> {
     let asked = rule.when.iter().flat_map(facts);
-    asked
-        .filter_map(|fact| Some((words(fact)?, say(&run.value(rule, fact).ok()?))))
-        .collect()
+    asked.filter_map(|fact| Some((words(fact)?, say(&run.value(rule, fact).ok()?)))).collect()
 }

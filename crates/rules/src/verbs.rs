@@ -300,7 +300,10 @@ impl Bundle {
         Ok((Taken { name: name(), source, wallet, costs: price, gives }, draft))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "it is the inner half of `take`, split for its length")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "it is the inner half of `take`, split for its length"
+    )]
     fn receive(
         &self,
         rule: &Rule,
@@ -333,7 +336,8 @@ impl Bundle {
                     who.receives(rule, act, into, earlier)?
                 }
             };
-            let reason = |gave| Reason { rule: rule.title.clone(), source: rule.source.clone(), gave };
+            let reason =
+                |gave| Reason { rule: rule.title.clone(), source: rule.source.clone(), gave };
             draft.because.extend(outcome.map(reason));
         }
         Ok(())
@@ -366,7 +370,10 @@ pub(crate) fn gift(
     let found = value.type_name();
     let Some(gives) = value.try_cast::<Gives>() else {
         let found = plain_types(found);
-        let message = format!("a {} gives `product(..)`, `discount(..)` or the like, not {found}", rule.statement.keyword);
+        let message = format!(
+            "a {} gives `product(..)`, `discount(..)` or the like, not {found}",
+            rule.statement.keyword
+        );
         return Err(failure(rule, message));
     };
     match cannot_be_given(&gives, programme) {

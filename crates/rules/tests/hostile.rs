@@ -6,7 +6,6 @@
 //! count, and is held in release builds: `cargo test --release -p rules --test hostile`.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stdout,
     reason = "a test that cannot go on should say so"
 )]
@@ -82,7 +81,8 @@ fn member() -> Member {
         referred_by: Some(MemberId::parse("trudy").unwrap()),
     };
     let mut member = enroll::decide(enrolment, "2025-01-01T00:00:00Z".parse().unwrap());
-    let lot = |units| Lot { units: Units::new(units).unwrap(), available_at: None, expires_at: None };
+    let lot =
+        |units| Lot { units: Units::new(units).unwrap(), available_at: None, expires_at: None };
     for (wallet, units) in [("points", 10_000), ("stamps", 20), ("status", 500)] {
         let name = WalletName::parse(wallet).unwrap();
         member.wallets.insert(name, Wallet::of([lot(units)]).unwrap());
@@ -103,7 +103,10 @@ fn purchase() -> Activity {
         id: "1".to_owned(),
         kind: "purchase".to_owned(),
         at: moment(),
-        order: Some(Order { total: "14985.00".parse().unwrap(), lines: (0..500).map(line).collect() }),
+        order: Some(Order {
+            total: "14985.00".parse().unwrap(),
+            lines: (0..500).map(line).collect(),
+        }),
         channel: Some("web".to_owned()),
         payment: Some("card".to_owned()),
         fields: [].into(),
@@ -132,14 +135,14 @@ fn play(name: &str, sheet: &str) -> Vec<Cost> {
     let referrer = Some((friend.clone(), Some(Member { id: friend, ..member.clone() })));
     let supplies = Supplies { left, codes, referrer };
     let activity = purchase();
-    let (earned, mut cost) = measure(name, "paid", || {
-        bundle.earn(&member, activity.clone(), &supplies, now)
-    });
+    let (earned, mut cost) =
+        measure(name, "paid", || bundle.earn(&member, activity.clone(), &supplies, now));
     if earned.is_err() {
         cost.outcome = "failed";
     }
     costs.push(cost);
-    let (_, cost) = measure(name, "traced", || bundle.trace(&member, &activity, &supplies, now).is_ok());
+    let (_, cost) =
+        measure(name, "traced", || bundle.trace(&member, &activity, &supplies, now).is_ok());
     costs.push(cost);
     let (_, cost) = measure(name, "offered", || {
         (bundle.offers(&member, None, now).len(), bundle.benefits(&member, None, None, now).is_ok())
@@ -177,7 +180,13 @@ fn large() -> Vec<(String, String)> {
         repeated("additions", &format!("{block} 1\n"), "+ 1\n", 8_000, "}"),
         repeated("additions", &format!("{block} 1\n"), "+ 1\n", 20, "}"),
         repeated("and", "earn \"a\" on purchase when true\n", "&& true\n", 8_000, "{ 1 }"),
-        repeated("else-if", &format!("{block} if false {{ 1 }}\n"), "else if false { 1 }\n", 5_000, "}"),
+        repeated(
+            "else-if",
+            &format!("{block} if false {{ 1 }}\n"),
+            "else if false { 1 }\n",
+            5_000,
+            "}",
+        ),
         repeated("properties", &format!("{block} member\n"), ".days\n", 5_000, "}"),
         repeated("methods", &format!("{block} \"a\"\n"), ".to_upper()\n", 5_000, "; 1 }"),
         repeated("comments", "", "// nothing\n", 9_000, &format!("{block} 1 }}")),
@@ -194,7 +203,9 @@ fn large() -> Vec<(String, String)> {
         numbered("rules", 900, &|n| format!("earn \"r{n}\" on purchase {{ 1 }}")),
         numbered("rules", 4_000, &|n| format!("earn \"r{n}\" on purchase {{ 1 }}")),
         numbered("rules-that-loop", 900, &|n| {
-            format!("earn \"r{n}\" on purchase {{ let s = 0; for l in order.lines {{ s += l.quantity; }} s }}")
+            format!(
+                "earn \"r{n}\" on purchase {{ let s = 0; for l in order.lines {{ s += l.quantity; }} s }}"
+            )
         }),
         numbered("tiers-that-loop", 200, &|n| {
             format!("tier \"t{n}\" {{ let s = 0; for i in 0..1000 {{ s += i; }} s < 0 }}")
@@ -212,7 +223,9 @@ fn large() -> Vec<(String, String)> {
         numbered("contests", 900, &|n| format!("contest \"c{n}\" on purchase {{ 1 }}")),
         numbered("grants", 900, &|n| format!("earn \"g{n}\" on purchase {{ grant(\"g{n}\"); }}")),
         numbered("tags", 900, &|n| format!("earn \"g{n}\" on purchase {{ tag(\"g{n}\"); }}")),
-        numbered("codes", 900, &|n| format!("earn \"v{n}\" on purchase {{ voucher(\"SPRING\"); }}")),
+        numbered("codes", 900, &|n| {
+            format!("earn \"v{n}\" on purchase {{ voucher(\"SPRING\"); }}")
+        }),
         numbered("functions", 900, &|n| format!("fn f{n}(a) {{ a + {n} }}")),
         numbered("variables", 5_000, &|n| format!("let v{n} = {n};")),
         numbered("parameters", 1, &|_| {
@@ -221,7 +234,10 @@ fn large() -> Vec<(String, String)> {
         }),
         numbered("cases", 1, &|_| {
             let cases: Vec<String> = (0..5_000).map(|n| format!("{n}..{} => 1", n + 1)).collect();
-            format!("earn \"a\" on purchase {{ switch order.pieces {{\n{}\n}} }}", cases.join(",\n"))
+            format!(
+                "earn \"a\" on purchase {{ switch order.pieces {{\n{}\n}} }}",
+                cases.join(",\n")
+            )
         }),
     ]
 }
@@ -266,7 +282,9 @@ fn no_sheet_takes_more_than_its_time_and_memory() {
     println!("the slowest: {slowest:?}\nthe largest: {largest:?}");
     let told: Vec<String> = wrong
         .iter()
-        .map(|cost| format!("{} {}: {:?}, {} bytes", cost.name, cost.outcome, cost.time, cost.memory))
+        .map(|cost| {
+            format!("{} {}: {:?}, {} bytes", cost.name, cost.outcome, cost.time, cost.memory)
+        })
         .collect();
     assert!(told.is_empty(), "{}", told.join("\n"));
 }

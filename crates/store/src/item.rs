@@ -112,8 +112,7 @@ pub(crate) fn of_member(at: &MemberKey, held: &Held) -> Result<Item, StoreError>
         StoredProgress(marks.collect(), progress.completed)
     };
     let Standing { tier, kept_until, failing_since, lost_at } = &member.standing;
-    let standing =
-        StoredStanding(seconds(kept_until), seconds(failing_since), seconds(lost_at));
+    let standing = StoredStanding(seconds(kept_until), seconds(failing_since), seconds(lost_at));
     let History { purchases, spend, last_purchase_at } = &member.history;
     let history = StoredHistory(*purchases, spend.to_string(), seconds(last_purchase_at));
     let due_at = member.due_at();

@@ -197,7 +197,10 @@ impl Store {
                     put.condition_expression("#left = :left AND #allotted = :allotted")
                         .expression_attribute_names("#left", LEFT)
                         .expression_attribute_names("#allotted", ALLOTTED)
-                        .expression_attribute_values(":left", AttributeValue::N(part.left.to_string()))
+                        .expression_attribute_values(
+                            ":left",
+                            AttributeValue::N(part.left.to_string()),
+                        )
                         .expression_attribute_values(
                             ":allotted",
                             AttributeValue::N(part.allotted.to_string()),
@@ -247,7 +250,10 @@ impl Store {
                 .key_condition_expression("#pk = :pk AND begins_with(#sk, :free)")
                 .expression_attribute_names("#pk", PK)
                 .expression_attribute_names("#sk", SK)
-                .expression_attribute_values(":pk", AttributeValue::S(pool_pk(merchant, pool, part)))
+                .expression_attribute_values(
+                    ":pk",
+                    AttributeValue::S(pool_pk(merchant, pool, part)),
+                )
                 .expression_attribute_values(":free", AttributeValue::S(FREE_PREFIX.to_owned()))
                 .consistent_read(true)
                 .limit(CODES_AT_ONCE)
@@ -367,7 +373,8 @@ fn allot(units: i64, taken: &[i64]) -> Vec<i64> {
     let parts = i64::try_from(taken.len()).unwrap_or(1).max(1);
     let rest = (units - taken.iter().sum::<i64>()).max(0);
     let (share, over) = (rest / parts, rest % parts);
-    let share = |number: usize| share + i64::from(i64::try_from(number).is_ok_and(|number| number < over));
+    let share =
+        |number: usize| share + i64::from(i64::try_from(number).is_ok_and(|number| number < over));
     taken.iter().enumerate().map(|(number, taken)| taken + share(number)).collect()
 }
 

@@ -23,7 +23,7 @@ pub struct Statement {
 #[derive(Debug)]
 pub enum Row {
     /// A member.
-    Member(Member),
+    Member(Box<Member>),
     /// One of a member's entries.
     Record(MemberKey, Box<Record>),
 }
@@ -151,7 +151,7 @@ impl Store {
                 let at = MemberKey::of_pk(pk)
                     .ok_or_else(|| StoreError::unreadable(pk, "its key names no member"))?;
                 if item::is_member(&item) {
-                    see(Row::Member(item::to_member(&at, item)?.member));
+                    see(Row::Member(Box::new(item::to_member(&at, item)?.member)));
                 } else if item::text(&item, SK).starts_with(ENTRY_PREFIX) {
                     see(Row::Record(at, Box::new(item::to_record(&item)?)));
                 }

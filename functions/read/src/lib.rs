@@ -343,7 +343,8 @@ async fn contest(
         return Err(Refusal::QueryIsWrong(reason).into());
     }
     let places = api.store.leaderboard(&caller.merchant, &contest, limit).await?;
-    let place = |place: Place| PlaceView { rank: place.rank, member: place.member, score: place.score };
+    let place =
+        |place: Place| PlaceView { rank: place.rank, member: place.member, score: place.score };
     Ok(Json(ContestView { contest, places: places.into_iter().map(place).collect() }))
 }
 

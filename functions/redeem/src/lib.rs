@@ -41,7 +41,8 @@ async fn redeem(
     let request = Change { verb: "redeem", caller: &caller, member, mode, fingerprint, now };
     change(&api, &bundle, request, |member, supplies, _| {
         let RedemptionBody { reward, units, order } = value.clone();
-        let wrong = |pointer: &str, reason| Refusal::FieldIsWrong { pointer: pointer.to_owned(), reason };
+        let wrong =
+            |pointer: &str, reason| Refusal::FieldIsWrong { pointer: pointer.to_owned(), reason };
         if reward.chars().count() > REWARD_LENGTH_MAX {
             let reason = format!("a reward's name has at most {REWARD_LENGTH_MAX} characters");
             return Err(wrong("/reward", reason));

@@ -288,8 +288,7 @@ impl Town {
         let dearest = self.rewards.iter().filter(is_within_reach).max_by_key(|(_, costs)| costs);
         let Some((reward, _)) = dearest else { return Ok(()) };
         let path = format!("/v1/members/{}/redeem", order.member);
-        let redeemed =
-            self.post(&path, Some(&order.key), &json!({ "reward": reward })).await?;
+        let redeemed = self.post(&path, Some(&order.key), &json!({ "reward": reward })).await?;
         if redeemed.status.is_success() {
             Ok(())
         } else {

@@ -1,0 +1,26 @@
+//! What a line of an order costs: Regulars over orders of five lines and of the most that it takes.
+
+use criterion::{BatchSize, BenchmarkId};
+use std::hint::black_box;
+
+use peers::case::Case;
+use peers::ours::{self, Ours};
+use peers::results::{LINE_COUNTS, LINES, criterion};
+
+fn main() {
+    let mut criterion = criterion();
+    let engine = Ours::new();
+    let mut group = criterion.benchmark_group(LINES);
+    for count in LINE_COUNTS {
+        let asked = ours::asked(&Case::with_lines(count));
+        group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
+            bencher.iter_batched(
+                || asked.activity(),
+                |activity| drop(black_box(engine.decide(&asked, activity))),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+    criterion.final_summary();
+}

@@ -1,0 +1,70 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use criterion::Criterion;
+use serde_json::Value;
+
+/// Set to anything but `0`, it makes a run of a minute or two, whose figures are rough.
+pub const QUICK: &str = "REGULARS_BENCH_QUICK";
+
+/// All engines over one order.
+pub const SHEET: &str = "sheet";
+/// Regulars over orders of so many lines.
+pub const LINES: &str = "lines";
+/// What Regulars does with a whole bundle.
+pub const BUNDLE: &str = "bundle";
+
+/// The lines of the orders in [`LINES`].
+pub const LINE_COUNTS: [usize; 3] = [5, 50, 500];
+
+/// Whether figures may be rough.
+#[must_use]
+pub fn quick() -> bool {
+    std::env::var_os(QUICK).is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+/// Criterion, told how long to measure and to leave its results where [`nanoseconds`] looks.
+#[must_use]
+pub fn criterion() -> Criterion {
+    let criterion = Criterion::default().output_directory(&target().join("criterion"));
+    let criterion = if quick() {
+        criterion
+            .sample_size(10)
+            .warm_up_time(Duration::from_millis(300))
+            .measurement_time(Duration::from_millis(700))
+    } else {
+        criterion
+    };
+    criterion.configure_from_args()
+}
+
+/// The median time of one evaluation, if Criterion has measured it.
+#[must_use]
+pub fn nanoseconds(group: &str, name: &str) -> Option<f64> {
+    let file = target().join("criterion").join(group).join(name).join("new/estimates.json");
+    let estimates: Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
+    estimates.pointer("/median/point_estimate")?.as_f64()
+}
+
+/// The instructions of one evaluation, if Callgrind has counted them.
+#[must_use]
+pub fn instructions(group: &str, name: &str) -> Option<u64> {
+    let package = target().join("gungraun").join(env!("CARGO_PKG_NAME"));
+    let folder = package.join("instructions").join(group).join(name);
+    let profile = std::fs::read_to_string(profile(&folder)?).ok()?;
+    let summary = profile.lines().find_map(|line| line.strip_prefix("summary:"))?;
+    summary.split_whitespace().next()?.parse().ok()
+}
+
+fn profile(folder: &Path) -> Option<PathBuf> {
+    let files = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|file| file.path());
+    let mut profiles =
+        files.filter(|file| file.extension().is_some_and(|extension| extension == "out"));
+    profiles.next()
+}
+
+/// Cargo's target folder: the benches are in `release/deps` of it.
+fn target() -> PathBuf {
+    let program = std::env::current_exe().expect("a program knows where it is");
+    program.ancestors().nth(3).expect("Cargo puts programs three folders deep").to_owned()
+}

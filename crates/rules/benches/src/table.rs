@@ -1,0 +1,210 @@
+use std::io::IsTerminal;
+
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
+
+use crate::results::{BUNDLE, LINE_COUNTS, LINES, SHEET, instructions, nanoseconds, quick};
+
+/// How much more a line may cost in a long order than in a short one, and its time still be called
+/// linear in them. What is left between 1 and this is for caches, and for the noise of a short run.
+const LINEAR: f64 = 1.25;
+/// The time in which ten sheets of ten rules are to be compiled.
+const COMPILED_IN: f64 = 2_000_000.0;
+/// What stands where nothing was measured.
+const UNKNOWN: &str = "-";
+
+/// An engine as the benches name it, and the most that Regulars is to take of its time.
+struct Peer {
+    title: &'static str,
+    measured: &'static str,
+    counted: &'static str,
+    target: Option<f64>,
+}
+
+const OURS: &str = "regulars";
+const OURS_COUNTED: &str = "regulars_pays.of";
+
+const PEERS: [Peer; 5] = [
+    Peer {
+        title: "zen-engine",
+        measured: "zen-engine",
+        counted: "zen_engine_pays.of",
+        target: Some(0.6),
+    },
+    Peer {
+        title: "json-rules-engine",
+        measured: "json-rules-engine",
+        counted: "",
+        target: Some(0.2),
+    },
+    Peer { title: "cel", measured: "cel", counted: "cel_pays.of", target: Some(2.0) },
+    Peer {
+        title: "Rhai without our sandbox",
+        measured: "rhai",
+        counted: "rhai_pays.of",
+        target: Some(1.5),
+    },
+    Peer {
+        title: "the rules by hand in Rust",
+        measured: "by-hand",
+        counted: "by_hand_pays.of",
+        target: None,
+    },
+];
+
+/// Prints all that was measured, against the targets.
+pub fn print() {
+    if quick() {
+        println!("\nA quick run: the figures are rough.");
+    }
+    println!("\nTen rules over an order of five lines\n{}", peers());
+    println!("\nRegulars over longer orders\n{}", lines());
+    println!("\nA bundle of ten sheets of ten rules\n{}", bundle());
+}
+
+fn peers() -> Table {
+    let heads = ["", "#time", "#instructions", "#Regulars takes", "target", "", "#of instructions"];
+    let mut table = table(heads);
+    let ours = nanoseconds(SHEET, OURS);
+    let ours_counted = instructions(SHEET, OURS_COUNTED);
+    table.add_row([
+        "Regulars".to_owned(),
+        ours.map_or_else(unknown, time),
+        ours_counted.map_or_else(unknown, whole),
+    ]);
+    for peer in &PEERS {
+        let theirs = nanoseconds(SHEET, peer.measured);
+        let counted = instructions(SHEET, peer.counted).filter(|_| !peer.counted.is_empty());
+        let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
+        let by_count = ours_counted.zip(counted).map(|(ours, theirs)| ours as f64 / theirs as f64);
+        table.add_row([
+            peer.title.to_owned(),
+            theirs.map_or_else(unknown, time),
+            counted.map_or_else(unknown, whole),
+            ratio.map_or_else(unknown, times),
+            peer.target.map_or_else(String::new, |most| format!("at most {most}")),
+            peer.target.map_or_else(String::new, |most| verdict(ratio, most)),
+            by_count.map_or_else(unknown, times),
+        ]);
+    }
+    table
+}
+
+fn lines() -> Table {
+    let heads = ["", "#time", "#instructions", "#time of a further line", "target", ""];
+    let mut table = table(heads);
+    let measured = LINE_COUNTS.map(|count| nanoseconds(LINES, &count.to_string()));
+    let further = |from: usize, to: usize| {
+        let more = (LINE_COUNTS[to] - LINE_COUNTS[from]) as f64;
+        measured[from].zip(measured[to]).map(|(few, many)| (many - few) / more)
+    };
+    let further = [None, further(0, 1), further(1, 2)];
+    let growth = further[1].zip(further[2]).map(|(first, then)| then / first);
+    for (place, count) in LINE_COUNTS.into_iter().enumerate() {
+        let last = place + 1 == LINE_COUNTS.len();
+        let counted = instructions(LINES, &format!("order_pays.of_{count}"));
+        table.add_row([
+            format!("{count} lines"),
+            measured[place].map_or_else(unknown, time),
+            counted.map_or_else(unknown, whole),
+            if place == 0 { String::new() } else { further[place].map_or_else(unknown, time) },
+            if last { format!("linear: at most {LINEAR} of that above") } else { String::new() },
+            if last { verdict(growth, LINEAR) } else { String::new() },
+        ]);
+    }
+    table
+}
+
+fn bundle() -> Table {
+    let mut table = table(["", "#time", "#instructions", "target", ""]);
+    let compiled = nanoseconds(BUNDLE, "compile");
+    table.add_row([
+        "read, checked and compiled".to_owned(),
+        compiled.map_or_else(unknown, time),
+        instructions(BUNDLE, "ten_sheets.of").map_or_else(unknown, whole),
+        format!("at most {}", time(COMPILED_IN)),
+        verdict(compiled, COMPILED_IN),
+    ]);
+    table.add_row([
+        "found again, compiled".to_owned(),
+        nanoseconds(BUNDLE, "look-up").map_or_else(unknown, time),
+        instructions(BUNDLE, "kept_bundle.of").map_or_else(unknown, whole),
+    ]);
+    table
+}
+
+fn verdict(measured: Option<f64>, most: f64) -> String {
+    match measured {
+        None => "not measured".to_owned(),
+        Some(measured) if measured <= most => "met".to_owned(),
+        Some(_) => "missed".to_owned(),
+    }
+}
+
+/// A table as the command prints them; the columns of numbers are those whose head begins with `#`.
+fn table<const N: usize>(heads: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    if !std::io::stdout().is_terminal() {
+        table.force_no_tty();
+    }
+    table.set_header(
+        heads.map(|head| Cell::new(head.trim_start_matches('#')).add_attribute(Attribute::Bold)),
+    );
+    for (place, head) in heads.into_iter().enumerate() {
+        if let Some(column) = table.column_mut(place)
+            && head.starts_with('#')
+        {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn unknown() -> String {
+    UNKNOWN.to_owned()
+}
+
+fn times(ratio: f64) -> String {
+    format!("{ratio:.2}")
+}
+
+fn time(nanoseconds: f64) -> String {
+    let (number, unit) = match nanoseconds {
+        few if few < 1_000.0 => (few, "ns"),
+        some if some < 1_000_000.0 => (some / 1_000.0, "µs"),
+        many => (many / 1_000_000.0, "ms"),
+    };
+    let decimals = if number < 10.0 { 2 } else { 1 };
+    format!("{number:.decimals$} {unit}")
+}
+
+fn whole(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).expect("digits are text"))
+        .collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_easily() {
+        assert_eq!([whole(7), whole(999), whole(1_234_567)], ["7", "999", "1,234,567"]);
+        assert_eq!(time(7.256), "7.26 ns");
+        assert_eq!(time(14_298.4), "14.3 µs");
+        assert_eq!(time(COMPILED_IN), "2.00 ms");
+    }
+
+    #[test]
+    fn a_target_is_met_missed_or_open() {
+        let verdicts = [Some(0.6), Some(0.61), None].map(|measured| verdict(measured, 0.6));
+        assert_eq!(verdicts, ["met", "missed", "not measured"]);
+    }
+}

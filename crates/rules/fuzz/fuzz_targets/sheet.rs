@@ -1,0 +1,72 @@
+//! Any text as a sheet: it is read or refused, and what is read pays or fails, without a panic, and
+//! the same twice.
+#![no_main]
+
+use ledger::enroll::{self, Enrolment};
+use ledger::{Activity, Left, Line, Member, MemberId, MerchantId, Order, Supplies};
+use libfuzzer_sys::fuzz_target;
+use rules::{Bundle, Sources};
+
+const MANIFEST: &str = r#"
+name = "Fuzzed"
+currency = "EUR"
+time_zone = "Europe/Berlin"
+[wallets.points]
+[wallets.stamps]
+[wallets.status]
+spendable = false
+[activities.review]
+fields = { stars = "integer" }
+[activities.referral]
+[campaigns.summer]
+budget = 1_000
+[pools.SPRING]
+"#;
+
+fn member() -> Member {
+    let enrolment = Enrolment {
+        id: MemberId::parse("ada").expect("a name"),
+        attributes: [("city".to_owned(), "Oslo".to_owned())].into(),
+        tags: ["regular".to_owned()].into(),
+        referred_by: None,
+    };
+    enroll::decide(enrolment, "2025-01-01T00:00:00Z".parse().expect("a time"))
+}
+
+fn purchase() -> Activity {
+    let line = |sku: &str, category: &str| Line {
+        sku: sku.to_owned(),
+        category: Some(category.to_owned()),
+        quantity: 2,
+        price: "3.10".parse().ok(),
+        tags: vec!["organic".to_owned()],
+    };
+    Activity {
+        id: "1".to_owned(),
+        kind: "purchase".to_owned(),
+        at: "2026-05-02T07:30:00Z".parse().expect("a time"),
+        order: Some(Order {
+            total: "12.40".parse().expect("an amount"),
+            lines: vec![line("espresso", "coffee"), line("house", "beans")],
+        }),
+        channel: None,
+        payment: Some("card".to_owned()),
+        fields: [].into(),
+    }
+}
+
+fuzz_target!(|sheet: &str| {
+    let merchant = MerchantId::parse("fuzzed").expect("a name");
+    let sources = Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", sheet)]);
+    let Ok(bundle) = Bundle::load(&merchant, &sources) else { return };
+    let (member, activity) = (member(), purchase());
+    let left = bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect();
+    let codes = [("SPRING".to_owned(), vec!["A".to_owned(), "B".to_owned()])].into();
+    let supplies = Supplies { left, codes, referrer: None };
+    let earn = || bundle.earn(&member, activity.clone(), &supplies, activity.at);
+    assert_eq!(earn(), earn());
+    let _ = bundle.trace(&member, &activity, &supplies, activity.at);
+    let _ = bundle.offers(&member, None, activity.at);
+    let _ = bundle.benefits(&member, None, activity.order.as_ref(), activity.at);
+    let _ = bundle.next_tier(&member, None, activity.at);
+});
