@@ -32,10 +32,14 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let mut found = Vec::new();
     for folder in &folders {
         let (sources, read) = read(folder);
-        let mistakes = match read {
-            Ok(bundle) => bundle.warnings().to_vec(),
+        let mut mistakes = match read {
+            Ok(bundle) => {
+                let specs = bundle.hold_to(&sources).err().unwrap_or_default();
+                bundle.warnings().iter().cloned().chain(specs).collect()
+            }
             Err(rejection) => rejection.mistakes,
         };
+        mistakes.extend(unread(folder));
         found.extend(mistakes.into_iter().map(|mistake| Found::of(folder, &sources, mistake)));
     }
     let errors = found.iter().filter(|found| found.mistake.severity == Severity::Error).count();
@@ -60,6 +64,25 @@ pub(crate) fn run(options: &Options) -> Outcome {
         }
     }
     if errors == 0 { Ok(()) } else { Err("the rules have mistakes".into()) }
+}
+
+/// Files whose names are nearly those of sheets and specs: nobody reads them, and nobody would notice.
+fn unread(folder: &Path) -> Vec<Mistake> {
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = names.map(|file| file.file_name().to_string_lossy().into_owned());
+    let mut unread: Vec<String> = names
+        .filter(|name| {
+            let lower = name.to_lowercase();
+            let is_near = [".rhai", ".txt", ".toml", ".tml"].iter().any(|end| lower.ends_with(end));
+            is_near && !Sources::reads(name)
+        })
+        .collect();
+    unread.sort();
+    let warn = |name: String| {
+        let message = "this file is not read; sheets end in `.rhai`, specs in `.spec.toml`, and the manifest is `merchant.toml`";
+        Mistake::of_name(&name, message.to_owned())
+    };
+    unread.into_iter().map(warn).collect()
 }
 
 /// The merchants' folders that a path names: itself, or those in it.

@@ -66,6 +66,11 @@ pub(crate) fn run(options: &Options) -> Outcome {
             }
         }
     }
+    if let Some(words) = &options.only
+        && tally.passed + tally.failed + tally.broken == 0
+    {
+        return Err(format!("no spec's words contain `{words}`").into());
+    }
     if options.json {
         println!("{}", serde_json::to_string_pretty(&json!({ "programmes": told }))?);
     } else {
@@ -105,7 +110,8 @@ const GREEN: u8 = 32;
 const YELLOW: u8 = 33;
 
 fn tell(folder: &Path, report: &SpecReport) {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = whole.file_name().unwrap_or_default().to_string_lossy();
     println!("\n{name}: {} specs", report.specs.len());
     for spec in &report.specs {
         let verdict =

@@ -9,11 +9,11 @@ use rhai::{Engine, INT, Module};
 
 use crate::check;
 use crate::engine::{Optimized, engine};
-use crate::facts::{Background, Facts, Seen};
+use crate::facts::{Background, Facts, OrderRef, Seen};
 use crate::grammar::StatementKind;
 use crate::manifest;
 use crate::mistake::{BundleRejection, Mistake, RuleFailure, Severity, plain_types};
-use crate::run::{Run, failure};
+use crate::run::{Found, Run, failure};
 use crate::sheet::{self, Costs, Rule, Titles};
 use crate::source::{BundleHash, MANIFEST, Sources};
 
@@ -29,6 +29,7 @@ pub struct Bundle {
     /// The places of the rules that an activity asks, by kind and activity.
     on: Arc<BTreeMap<(u8, String), Vec<usize>>>,
     functions: Arc<Module>,
+    found: Arc<Found>,
     engine: &'static Engine,
     warnings: Vec<Mistake>,
     /// A tier that every member is in, whatever its conditions say: for specs.
@@ -58,7 +59,8 @@ impl Bundle {
         let programme = manifest::read(merchant, manifest).map_err(reject)?;
         let engine = engine(optimized);
         let (sheets, mut mistakes) = sheet::read(engine, sources.sheets(), &programme);
-        mistakes.extend(check::sheets(&sheets, &Titles::of(&sheets.rules), &programme));
+        let all_read = mistakes.is_empty();
+        mistakes.extend(check::sheets(&sheets, &Titles::of(&sheets.rules), &programme, all_read));
         let (errors, warnings): (Vec<Mistake>, Vec<Mistake>) =
             mistakes.into_iter().partition(|mistake| mistake.severity == Severity::Error);
         if !errors.is_empty() {
@@ -85,6 +87,7 @@ impl Bundle {
             rules: Arc::new(sheets.rules),
             on: Arc::new(on),
             functions: sheets.functions,
+            found: Arc::default(),
             engine,
             warnings,
             pinned: None,
@@ -190,8 +193,8 @@ impl Bundle {
         self.rules.get(number)
     }
 
-    pub(crate) fn run(&self, facts: &Facts) -> Run<'static> {
-        Run::new(self.engine, &self.functions, facts)
+    pub(crate) fn run(&self, facts: &Facts) -> Run<'_> {
+        Run::new(self.engine, &self.functions, facts, &self.found)
     }
 
     /// The member as rules see it, in a tier that may not be written down yet.
@@ -207,11 +210,9 @@ impl Bundle {
     }
 
     /// What the rules of an activity see.
-    pub(crate) fn facts_of_activity(seen: Arc<Seen>, activity: &Activity) -> Facts {
-        let order = activity.order.clone().map(Arc::new);
-        // Without its order, which is a fact by itself.
-        let activity = Activity { order: None, ..activity.clone() };
-        Facts { seen, order, activity: Some(Arc::new(activity)), units: None }
+    pub(crate) fn facts_of_activity(seen: Arc<Seen>, activity: &Arc<Activity>) -> Facts {
+        let order = activity.order.as_ref().map(|_| OrderRef::Of(Arc::clone(activity)));
+        Facts { seen, order, activity: Some(Arc::clone(activity)), units: None }
     }
 
     /// What the rules of rewards and benefits see.
@@ -220,7 +221,8 @@ impl Bundle {
         order: Option<&Order>,
         units: Option<INT>,
     ) -> Facts {
-        Facts { seen, order: order.cloned().map(Arc::new), activity: None, units }
+        let order = order.map(|order| OrderRef::Alone(Arc::new(order.clone())));
+        Facts { seen, order, activity: None, units }
     }
 
     /// The merchant's tiers and their policy.

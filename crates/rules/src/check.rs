@@ -25,8 +25,14 @@ const LIST_ITEMS_MAX: usize = 100;
 const CASES_MAX: usize = 100;
 
 /// Finds every mistake that can be proven.
-pub(crate) fn sheets(sheets: &Sheets, titles: &Titles, programme: &Programme) -> Vec<Mistake> {
-    let known = Known { sheets, titles, programme, grants: Grants::of(sheets) };
+pub(crate) fn sheets(
+    sheets: &Sheets,
+    titles: &Titles,
+    programme: &Programme,
+    all_read: bool,
+) -> Vec<Mistake> {
+    let grants = Grants::of(sheets);
+    let known = Known { sheets, titles, programme, grants, all_read };
     let mut mistakes = Vec::new();
     for rule in &sheets.rules {
         let mut check = Check::new(&known, &rule.file, Some(rule));
@@ -70,6 +76,8 @@ struct Known<'a> {
     titles: &'a Titles,
     programme: &'a Programme,
     grants: Grants,
+    /// Whether every sheet could be read. If not, a name that is not there may be in the others.
+    all_read: bool,
 }
 
 /// The grants that rules give.
@@ -679,6 +687,9 @@ impl<'a> Check<'a> {
         let titles = |keyword| known.titles.of_kind(keyword).iter().map(String::as_str).collect();
         let (what, names): (&str, Vec<&str>) = match domain {
             Domain::Free => return,
+            Domain::Tier | Domain::Task | Domain::Contest | Domain::Grant if !known.all_read => {
+                return;
+            }
             Domain::Wallet => {
                 if !known.programme.wallets.contains_key(text) {
                     self.wrong(*position, unknown_wallet(text, known.programme));
@@ -770,6 +781,9 @@ impl<'a> Check<'a> {
     }
 
     fn unknown_function(&mut self, name: &str, kinds: &[Kind], position: Position) {
+        if !self.known.all_read {
+            return;
+        }
         let own = &self.known.sheets.bodies;
         if let Some(own) = own.iter().find(|own| own.name == name) {
             let list = own.parameters.join(", ");

@@ -2,6 +2,7 @@
 //! each word means, and this file what it is.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
@@ -46,10 +47,34 @@ pub(crate) struct Seen {
 /// The order, if there is one, and what was bought of each article, category and tag once that has
 /// been asked.
 #[derive(Clone)]
-struct OrderFacts(Option<(Arc<Order>, Arc<OnceLock<Bought>>)>);
+struct OrderFacts(Option<(OrderRef, Arc<OnceLock<Bought>>)>);
 
-/// What was bought, by article, category and tag.
-type Bought = HashMap<String, Pieces>;
+/// An order, in its activity or by itself. It is looked at where it lies.
+#[derive(Clone)]
+pub(crate) enum OrderRef {
+    Of(Arc<Activity>),
+    Alone(Arc<Order>),
+}
+
+impl OrderRef {
+    fn get(&self) -> Option<&Order> {
+        match self {
+            OrderRef::Of(activity) => activity.order.as_ref(),
+            OrderRef::Alone(order) => Some(order),
+        }
+    }
+
+    fn lines(&self) -> &[Line] {
+        self.get().map_or(&[], |order| &order.lines)
+    }
+}
+
+/// The lines of a long order by what they are of: the hash of each article, category and tag with
+/// its line, sorted. A rule may ask thousands of times, and each look is a short one.
+type Bought = Vec<(u64, usize)>;
+
+/// Orders of so few lines are walked through at each look.
+const LINES_WALKED: usize = 32;
 
 /// What was bought of something.
 #[derive(Clone, Copy)]
@@ -59,33 +84,37 @@ struct Pieces {
     spent: Option<Decimal>,
 }
 
-fn bought(order: &Order) -> Bought {
+fn hash(word: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    word.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn bought(lines: &[Line]) -> Bought {
     let mut bought = Bought::new();
-    for line in &order.lines {
-        let mut words: Vec<&str> = vec![&line.sku];
-        words.extend(line.category.as_deref());
-        words.extend(line.tags.iter().map(String::as_str));
-        words.sort_unstable();
-        words.dedup();
-        for word in words {
-            let none = Pieces { quantity: 0, spent: Some(Decimal::ZERO) };
-            let pieces = bought.entry(word.to_owned()).or_insert(none);
-            pieces.quantity = pieces.quantity.saturating_add(line.quantity.into());
-            pieces.spent = pieces
-                .spent
-                .and_then(|spent| line.amount().and_then(|amount| spent.checked_add(amount)));
-        }
+    for (place, line) in lines.iter().enumerate() {
+        let words = [Some(&line.sku), line.category.as_ref()].into_iter().flatten();
+        bought.extend(words.chain(&line.tags).map(|word| (hash(word), place)));
     }
+    bought.sort_unstable();
+    bought.dedup();
     bought
+}
+
+/// Whether the word is the line's article number, its category or one of its tags.
+fn is(line: &Line, word: &str) -> bool {
+    line.sku == word
+        || line.category.as_deref() == Some(word)
+        || line.tags.iter().any(|tag| tag == word)
 }
 
 /// The lines of an order. They are walked, not copied.
 #[derive(Clone)]
-struct LinesFacts(Arc<Order>);
+struct LinesFacts(OrderRef);
 
 /// One line of the order.
 #[derive(Clone)]
-struct LineFacts(Arc<Order>, usize);
+struct LineFacts(OrderRef, usize);
 
 /// The activity without its order.
 #[derive(Clone)]
@@ -105,7 +134,7 @@ pub(crate) enum Span {
 /// All that the rules of one request see.
 pub(crate) struct Facts {
     pub(crate) seen: Arc<Seen>,
-    pub(crate) order: Option<Arc<Order>>,
+    pub(crate) order: Option<OrderRef>,
     pub(crate) activity: Option<Arc<Activity>>,
     /// Units that the member wants to spend.
     pub(crate) units: Option<INT>,
@@ -293,7 +322,9 @@ fn register_order(engine: &mut Engine) {
             Ok(whole(order.get()?.pieces()))
         })
         .register_get("lines", |order: &mut OrderFacts| -> Outcome<LinesFacts> {
-            Ok(LinesFacts(Arc::clone(order.get()?)))
+            order.get()?;
+            let order = order.0.as_ref().map(|(order, _)| LinesFacts(order.clone()));
+            order.map_or_else(|| fail(NO_ORDER.to_owned()), Ok)
         })
         .register_fn("quantity", |order: &mut OrderFacts, what: &str| -> Outcome<INT> {
             Ok(whole(order.of(what)?.quantity))
@@ -315,13 +346,13 @@ fn register_order(engine: &mut Engine) {
     engine
         .register_type_with_name::<LinesFacts>("lines")
         .register_iterator::<LinesFacts>()
-        .register_fn("len", |lines: &mut LinesFacts| whole(lines.0.lines.len()))
+        .register_fn("len", |lines: &mut LinesFacts| whole(lines.0.lines().len()))
         .register_indexer_get(|lines: &mut LinesFacts, place: INT| -> Outcome<LineFacts> {
-            let place = usize::try_from(place).ok().filter(|place| *place < lines.0.lines.len());
-            let known = lines.0.lines.len();
+            let place = usize::try_from(place).ok().filter(|place| *place < lines.0.lines().len());
+            let known = lines.0.lines().len();
             place.map_or_else(
                 || fail(format!("there is no such line; the order has {known}, counted from 0")),
-                |place| Ok(LineFacts(Arc::clone(&lines.0), place)),
+                |place| Ok(LineFacts(lines.0.clone(), place)),
             )
         });
 
@@ -352,20 +383,38 @@ fn register_order(engine: &mut Engine) {
 }
 
 impl OrderFacts {
-    fn get(&self) -> Outcome<&Arc<Order>> {
-        self.0.as_ref().map_or_else(|| fail(NO_ORDER.to_owned()), |(order, _)| Ok(order))
+    fn get(&self) -> Outcome<&Order> {
+        let order = self.0.as_ref().and_then(|(order, _)| order.get());
+        order.map_or_else(|| fail(NO_ORDER.to_owned()), Ok)
     }
 
     fn of(&self, word: &str) -> Outcome<Pieces> {
-        let Some((order, seen)) = &self.0 else { return fail(NO_ORDER.to_owned()) };
-        let none = Pieces { quantity: 0, spent: Some(Decimal::ZERO) };
-        Ok(seen.get_or_init(|| bought(order)).get(word).copied().unwrap_or(none))
+        let lines = &self.get()?.lines;
+        let mut pieces = Pieces { quantity: 0, spent: Some(Decimal::ZERO) };
+        let mut add = |line: &Line| {
+            if is(line, word) {
+                pieces.quantity = pieces.quantity.saturating_add(line.quantity.into());
+                let sum = |spent: Decimal| spent.checked_add(line.amount()?);
+                pieces.spent = pieces.spent.and_then(sum);
+            }
+        };
+        match &self.0 {
+            Some((_, seen)) if lines.len() > LINES_WALKED => {
+                let seen = seen.get_or_init(|| bought(lines));
+                let hash = hash(word);
+                let first = seen.partition_point(|(other, _)| *other < hash);
+                let found = seen.iter().skip(first).take_while(|(other, _)| *other == hash);
+                found.filter_map(|(_, place)| lines.get(*place)).for_each(&mut add);
+            }
+            _ => lines.iter().for_each(&mut add),
+        }
+        Ok(pieces)
     }
 }
 
 impl LineFacts {
     fn get(&self) -> Option<&Line> {
-        self.0.lines.get(self.1)
+        self.0.lines().get(self.1)
     }
 }
 
@@ -374,8 +423,8 @@ impl IntoIterator for LinesFacts {
     type IntoIter = Box<dyn Iterator<Item = LineFacts>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        let places = 0..self.0.lines.len();
-        Box::new(places.map(move |place| LineFacts(Arc::clone(&self.0), place)))
+        let places = 0..self.0.lines().len();
+        Box::new(places.map(move |place| LineFacts(self.0.clone(), place)))
     }
 }
 

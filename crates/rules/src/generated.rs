@@ -118,11 +118,7 @@ fn number(seeded: &mut Seeded, depth: u32) -> Number {
         13 => Number::Smaller(boxed(seeded), boxed(seeded)),
         14 => Number::Greater(boxed(seeded), boxed(seeded)),
         15 => Number::Percent(boxed(seeded), i64::try_from(seeded.below(120)).unwrap()),
-        16 => Number::Either(
-            Box::new(condition(seeded, depth - 1)),
-            boxed(seeded),
-            boxed(seeded),
-        ),
+        16 => Number::Either(Box::new(condition(seeded, depth - 1)), boxed(seeded), boxed(seeded)),
         _ => Number::Switch(seeded.one_of(&WEEKDAYS), boxed(seeded), boxed(seeded)),
     }
 }
@@ -390,7 +386,11 @@ impl World {
 }
 
 /// What a bundle pays, as text.
-fn pays(bundle: &Bundle, member: &Member, activity: &Activity) -> Result<Vec<(usize, i64)>, String> {
+fn pays(
+    bundle: &Bundle,
+    member: &Member,
+    activity: &Activity,
+) -> Result<Vec<(usize, i64)>, String> {
     let decision = bundle.earn(member, activity.clone(), &Supplies::default(), activity.at);
     let decision = decision.map_err(|refused| refused.to_string())?;
     let paid = decision.entry.because.iter().map(|reason| match &reason.gave {
@@ -460,5 +460,8 @@ fn the_same_facts_pay_the_same_everywhere_and_what_a_plain_model_says() {
     let there = child.wait_with_output().unwrap();
     let there = String::from_utf8_lossy(&there.stdout).into_owned();
     assert!(there.contains(&format!("digest {here}")), "{here}\n{there}");
-    println!("{} pairs, each the same in two processes, twice, optimised and by the model", sheets * FACTS);
+    println!(
+        "{} pairs, each the same in two processes, twice, optimised and by the model",
+        sheets * FACTS
+    );
 }

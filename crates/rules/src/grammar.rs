@@ -276,6 +276,10 @@ impl Reading {
             // `7 days` and `7.days` are the same.
             (Some(Role::Within | Role::Streak), ".") => Some(&[Word(".")]),
             (Some(Role::Within), _) => Some(&[Input("$ident$", Role::WithinUnit)]),
+            (Some(Role::Streak), word) if !is_word(word) || self.opens(statement, word) => {
+                let message = "`days`, `weeks` or `months` is missing: `streak 3 months`";
+                return Err(mistake(found, message.to_owned()));
+            }
             (Some(Role::Streak), _) => Some(&[Input("$ident$", Role::StreakPeriod)]),
             (Some(Role::Costs), "to") => Some(&[Word("to"), Input("$int$", Role::CostsMost)]),
             (Some(Role::Costs | Role::CostsMost), word)
@@ -382,6 +386,17 @@ impl Reading {
             "and" => "; write `&&` for it".to_owned(),
             "or" => "; write `||` for it".to_owned(),
             "=" => "; equal is written `==`".to_owned(),
+            "=>" => "; at least is written `>=`".to_owned(),
+            "=<" => "; at most is written `<=`".to_owned(),
+            "if" => "; write `when` for it".to_owned(),
+            "," => "; an amount is written with a point: `20.00`, a thousand as `1_000`".to_owned(),
+            "max" | "maximum" | "limit" => "; write `at most 1 per week`".to_owned(),
+            "in" => "; write `within 7 days`".to_owned(),
+            "%" => "; 10 % of an amount is `percent(order.total, 10)`".to_owned(),
+            "(" => "; a block stands in `{ }`".to_owned(),
+            number if number.starts_with(|c: char| c.is_ascii_digit()) => {
+                "; a block stands in `{ }`".to_owned()
+            }
             _ => did_you_mean(found, open),
         };
         format!("expected {}, found {}{hint}", list.join(" or "), say_found(found))

@@ -1,5 +1,7 @@
 //! What an activity brings: every rule of it asked in turn, and what became of each.
 
+use std::sync::Arc;
+
 use chrono::{Days, Months, NaiveDateTime};
 use ledger::cap::{self, Room};
 use ledger::entry::Gives;
@@ -19,7 +21,7 @@ use crate::grammar::StatementKind;
 use crate::mistake::{RuleFailure, plain_types};
 use crate::run::{Run, failure};
 use crate::sheet::Rule;
-use crate::verbs::REFERRAL;
+use crate::verbs::{REFERRAL, Refused};
 
 /// Codes that one activity may give: each is two writes of the request's transaction.
 const CODES_MAX: usize = 5;
@@ -90,6 +92,36 @@ pub(crate) struct Judgement<'a> {
     pub(crate) points: Units,
     /// The member who brought this one, if a rule said so.
     pub(crate) referrer: Option<&'a Member>,
+}
+
+/// What the rules of an activity say, before the ledger makes anything of it.
+#[derive(Debug)]
+pub struct Said {
+    /// What each rule gives, in the order in which they were asked.
+    pub because: Vec<Reason>,
+    /// Every rule that was asked, by its place in the bundle, and what became of it.
+    pub verdicts: Vec<(usize, Verdict)>,
+}
+
+impl Bundle {
+    /// Asks the rules of an activity about a member in its tier as it is written down. Nothing is
+    /// decided: [`Bundle::earn`] does that.
+    ///
+    /// # Errors
+    /// A rule failed, or something has to be loaded first.
+    pub fn ask(
+        &self,
+        member: &Arc<Member>,
+        activity: &Arc<Activity>,
+        supplies: &Supplies,
+        now: Moment,
+    ) -> Result<Said, Refused> {
+        let seen = self.see(member, member.tier().map(str::to_owned), activity.at, now);
+        let mut run = self.run(&Bundle::facts_of_activity(seen, activity));
+        let judged = self::activity(self, member, activity, supplies, &mut run)?;
+        let verdicts = judged.steps.iter().map(|step| (step.rule, step.verdict)).collect();
+        Ok(Said { because: judged.because, verdicts })
+    }
 }
 
 /// A judgement in the making.

@@ -37,6 +37,12 @@ impl Mistake {
         Mistake::of_file("", message)
     }
 
+    /// Something odd about a file as a whole.
+    #[must_use]
+    pub fn of_name(file: &str, message: String) -> Mistake {
+        Mistake { severity: Severity::Warning, ..Mistake::of_file(file, message) }
+    }
+
     pub(crate) fn at(file: &str, position: Position, message: String) -> Mistake {
         let place = place(position);
         Mistake { file: file.to_owned(), place, message, severity: Severity::Error }
@@ -69,7 +75,15 @@ impl Mistake {
         let found = mistake.place.and_then(|place| word_at(text, place));
         match found {
             Some(found) if mistake.is_about_the_end() => {
-                Mistake { message: format!("{} before `{found}`", mistake.message), ..mistake }
+                let remedy = match found.as_str() {
+                    "," => "; an amount is written with a point: `20.00`, a thousand as `1_000`",
+                    "and" => "; write `&&` for it",
+                    "or" => "; write `||` for it",
+                    "x" => "; times is written `*`",
+                    _ => "",
+                };
+                let message = format!("{} before `{found}`{remedy}", mistake.message);
+                Mistake { message, ..mistake }
             }
             _ => mistake,
         }
@@ -231,8 +245,10 @@ fn say_forbidden(word: &str) -> String {
 
 fn say_symbol(message: &str) -> String {
     match message {
+        "Expecting an integer number" => {
+            "a whole number is missing; dates are written 2026-08-31".to_owned()
+        }
         "Expecting a string" => "a title in double quotes is missing".to_owned(),
-        "Expecting an integer number" => "a whole number is missing".to_owned(),
         other => lower_first(other),
     }
 }

@@ -1,6 +1,6 @@
 //! Running rules: one run per request, its steps counted over all its rules.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{
     Caches, Dynamic, Engine, EvalAltResult, EvalContext, Expr, Expression, GlobalRuntimeState, INT,
@@ -20,17 +20,42 @@ pub(crate) struct Run<'a> {
     scope: Scope<'static>,
     depth: usize,
     desk: Desk,
+    found: &'a Found,
 }
 
+/// Functions that earlier runs of the same bundle have looked up, for the next to begin with.
+#[derive(Debug, Default)]
+pub(crate) struct Found(Mutex<Vec<Caches>>);
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        let caches = std::mem::replace(&mut self.caches, Caches::new());
+        let mut found = self.found.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.len() < FOUND_MAX {
+            found.push(caches);
+        }
+    }
+}
+
+/// Runs of one bundle that go on side by side on one machine.
+const FOUND_MAX: usize = 8;
+
 impl<'a> Run<'a> {
-    pub(crate) fn new(engine: &'a Engine, functions: &Arc<Module>, facts: &Facts) -> Run<'a> {
+    pub(crate) fn new(
+        engine: &'a Engine,
+        functions: &Arc<Module>,
+        facts: &Facts,
+        found: &'a Found,
+    ) -> Run<'a> {
         let desk = Desk::new(Arc::clone(&facts.seen));
         let mut global = engine.new_global_runtime_state();
         global.lib.push(Arc::clone(functions));
         global.tag = desk::tag(&desk);
         let scope = facts.scope();
         let depth = scope.len();
-        Run { engine, global, caches: Caches::new(), scope, depth, desk }
+        let caches = found.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let caches = caches.unwrap_or_else(Caches::new);
+        Run { engine, global, caches, scope, depth, desk, found }
     }
 
     /// Puts what has been paid so far in scope.

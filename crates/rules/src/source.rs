@@ -73,10 +73,19 @@ impl Sources {
             let name = file.file_name().to_string_lossy().into_owned();
             if belongs(&name) {
                 let text = std::fs::read_to_string(file.path());
-                files.insert(name.clone(), text.map_err(|error| unreadable(&name, error))?);
+                let text = text.map_err(|error| unreadable(&name, error))?;
+                // Some editors mark the start of a file with a sign that means nothing.
+                let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned);
+                files.insert(name, text);
             }
         }
         Ok(Sources(files))
+    }
+
+    /// Whether a file of this name is part of a bundle.
+    #[must_use]
+    pub fn reads(name: &str) -> bool {
+        belongs(name)
     }
 
     /// The sheets by file name, in the order in which their rules are asked.

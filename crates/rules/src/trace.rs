@@ -92,7 +92,7 @@ impl Bundle {
         let member = Arc::new(member.clone());
         let standing = self.standing(&member, now)?;
         let seen = self.see(&member, standing.tier, activity.at, now);
-        let mut run = self.run(&Bundle::facts_of_activity(seen, activity));
+        let mut run = self.run(&Bundle::facts_of_activity(seen, &Arc::new(activity.clone())));
         let judged = judge::activity(self, &member, activity, supplies, &mut run)
             .map_err(|stop: Stop| Refused::from(stop))?;
         let mut lines = Vec::new();

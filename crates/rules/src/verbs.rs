@@ -147,11 +147,14 @@ impl Bundle {
         let member = Arc::new(member.clone());
         let standing = self.standing(&member, now)?;
         let seen = self.see(&member, standing.tier, activity.at, now);
-        let facts = Bundle::facts_of_activity(seen, &activity);
-        let mut run = self.run(&facts);
+        let activity = Arc::new(activity);
+        let mut run = self.run(&Bundle::facts_of_activity(seen, &activity));
         let judged = judge::activity(self, &member, &activity, supplies, &mut run)?;
         let referral = judged.referrer.map(|referrer| (referrer, referral(&member, &activity)));
         let draft = Draft::of(judged.because, judged.changes, judged.till);
+        // The facts let go of it, and the entry takes it.
+        drop(run);
+        let activity = Arc::unwrap_or_clone(activity);
         let decision = ledger::earn::decide(&member, self.programme(), activity, draft, now)?;
         let mut decision = self.settled(&member, decision, now)?;
         if let Some((referrer, referral)) = referral

@@ -15,6 +15,8 @@ mod history;
 mod killed;
 /// The model: the programme of `rules/cdnow` in plain Rust, sharing nothing with the engine.
 mod model;
+/// The tools for merchants.
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -24,7 +24,9 @@ fn measure(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group(SHEET);
 
     let (engine, asked) = (Ours::new(), ours::asked(&case));
-    group.bench_function("regulars", |bencher| {
+    group.bench_function("regulars", |bencher| bencher.iter(|| engine.say(&asked)));
+    // All that is decided of an activity: what the functions do between loading and writing.
+    group.bench_function("whole decision", |bencher| {
         bencher.iter_batched(
             || asked.activity(),
             |activity| drop(black_box(engine.decide(&asked, activity))),

@@ -10,7 +10,6 @@
 use std::hint::black_box;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use ledger::Activity;
 use peers::case::Case;
 use peers::cel_programs::Cel;
 use peers::ours::{self, Asked, Cache, Ours, TenSheets};
@@ -42,12 +41,11 @@ fn hand_kept() -> Kept<()> {
     kept((), |(), case| by_hand::pay(case))
 }
 
-fn ours_kept(lines: usize) -> (&'static Ours, &'static Asked, Activity) {
+fn ours_kept(lines: usize) -> (&'static Ours, &'static Asked) {
     let (engine, case) = (Ours::new(), Case::with_lines(lines));
     assert_eq!(engine.pay(&case), by_hand::pay(&case), "the engine pays something else");
     let asked = ours::asked(&case);
-    let activity = asked.activity();
-    (Box::leak(Box::new(engine)), Box::leak(Box::new(asked)), activity)
+    (Box::leak(Box::new(engine)), Box::leak(Box::new(asked)))
 }
 
 fn sheets_kept() -> &'static TenSheets {
@@ -64,8 +62,8 @@ fn cache_kept() -> &'static Cache {
 
 #[library_benchmark]
 #[bench::of(setup = ours_kept, args = (5))]
-fn regulars_pays((engine, asked, activity): (&'static Ours, &'static Asked, Activity)) {
-    drop(black_box(engine.decide(black_box(asked), activity)));
+fn regulars_pays((engine, asked): (&'static Ours, &'static Asked)) {
+    drop(black_box(engine.say(black_box(asked))));
 }
 
 #[library_benchmark]
@@ -101,8 +99,8 @@ library_benchmark_group!(
 #[bench::of_5(setup = ours_kept, args = (5))]
 #[bench::of_50(setup = ours_kept, args = (50))]
 #[bench::of_500(setup = ours_kept, args = (500))]
-fn order_pays((engine, asked, activity): (&'static Ours, &'static Asked, Activity)) {
-    drop(black_box(engine.decide(black_box(asked), activity)));
+fn order_pays((engine, asked): (&'static Ours, &'static Asked)) {
+    drop(black_box(engine.say(black_box(asked))));
 }
 
 library_benchmark_group!(name = lines, benchmarks = [order_pays]);

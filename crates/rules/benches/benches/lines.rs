@@ -1,6 +1,6 @@
 //! What a line of an order costs: Regulars over orders of five lines and of the most that it takes.
 
-use criterion::{BatchSize, BenchmarkId};
+use criterion::BenchmarkId;
 use std::hint::black_box;
 
 use peers::case::Case;
@@ -14,11 +14,7 @@ fn main() {
     for count in LINE_COUNTS {
         let asked = ours::asked(&Case::with_lines(count));
         group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
-            bencher.iter_batched(
-                || asked.activity(),
-                |activity| drop(black_box(engine.decide(&asked, activity))),
-                BatchSize::SmallInput,
-            );
+            bencher.iter(|| black_box(engine.say(&asked)));
         });
     }
     group.finish();

@@ -10,7 +10,7 @@ use ledger::{
     Activity, Decision, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Outcome, Supplies,
     Units, Wallet, WalletName, activity,
 };
-use rules::{Bundle, Sources};
+use rules::{Bundle, Said, Sources};
 
 use crate::case::Case;
 use crate::{Paid, RULES};
@@ -28,11 +28,11 @@ const SHEETS: usize = 10;
 const AGE_MAX: Duration = Duration::from_secs(5);
 
 /// Regulars as its functions use it: the sandbox with every limit, typed facts, and a trace of
-/// which rule paid what.
+/// which rule was asked, whether it applied and what it paid.
 ///
-/// [`Bundle::earn`] is all that there is to call, and it does more than the others are asked for: it
-/// also reviews the tier, and makes of what the rules paid the lots, the member as it will be, and
-/// the entry. All of that is measured.
+/// What is measured is what the others are asked for: the rules. That [`Bundle::earn`] also reviews
+/// the tier, and makes of what the rules paid the lots, the member as it will be and the entry, is
+/// measured beside it, as `whole decision`.
 pub struct Ours {
     bundle: Bundle,
 }
@@ -40,8 +40,8 @@ pub struct Ours {
 /// What the functions have at hand when they ask the rules: the ledger's values. Making its facts
 /// from them is the bundle's own work, and measured.
 pub struct Asked {
-    member: Member,
-    activity: Activity,
+    member: Arc<Member>,
+    activity: Arc<Activity>,
     supplies: Supplies,
     now: Moment,
 }
@@ -54,7 +54,14 @@ impl Ours {
         Ours { bundle: load(&sources) }
     }
 
-    /// What is measured: each rule that pays, with its place in the sheet, and what that changes.
+    /// What is measured: each rule that is asked, what became of it, and what it pays.
+    #[must_use]
+    pub fn say(&self, asked: &Asked) -> Said {
+        let Asked { member, activity, supplies, now } = asked;
+        self.bundle.ask(member, activity, supplies, *now).expect("the sheet runs")
+    }
+
+    /// What is measured beside it: all that is decided of an activity.
     #[must_use]
     pub fn decide(&self, asked: &Asked, activity: Activity) -> Decision {
         let Asked { member, supplies, now, .. } = asked;
@@ -65,9 +72,9 @@ impl Ours {
     #[must_use]
     pub fn pay(&self, case: &Case) -> Paid {
         let asked = asked(case);
-        let decision = self.decide(&asked, asked.activity());
+        let said = self.say(&asked);
         RULES.map(|rule| {
-            let reasons = decision.entry.because.iter().filter(|reason| reason.rule == rule);
+            let reasons = said.because.iter().filter(|reason| reason.rule == rule);
             let units = reasons.map(|reason| match &reason.gave {
                 Outcome::Units { units, .. } => units.get(),
                 other => panic!("a rule of the sheet pays units, not {other:?}"),
@@ -88,7 +95,7 @@ impl Asked {
     /// Not measured.
     #[must_use]
     pub fn activity(&self) -> Activity {
-        self.activity.clone()
+        Activity::clone(&self.activity)
     }
 }
 
@@ -96,7 +103,7 @@ impl Asked {
 #[must_use]
 pub fn asked(case: &Case) -> Asked {
     let supplies = Supplies::default();
-    Asked { member: member(case), activity: purchase(case), supplies, now: case.at }
+    Asked { member: Arc::new(member(case)), activity: Arc::new(purchase(case)), supplies, now: case.at }
 }
 
 /// The sources of a bundle of ten sheets of ten rules each.

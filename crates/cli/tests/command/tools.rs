@@ -1,0 +1,157 @@
+//! The tools for merchants: check, test, simulate, explain.
+
+use std::path::Path;
+use std::process::Output;
+
+use end_to_end::rules;
+
+use super::regulars;
+
+const MANIFEST: &str =
+    "name = \"Corner shop\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n[wallets.points]\n";
+
+fn shop(folder: &Path, files: &[(&str, &str)]) -> String {
+    let shop = folder.join("corner-shop");
+    std::fs::create_dir_all(&shop).unwrap();
+    for (name, text) in files {
+        std::fs::write(shop.join(name), text).unwrap();
+    }
+    shop.to_str().unwrap().to_owned()
+}
+
+fn run(arguments: &[&str]) -> Output {
+    regulars(arguments.iter().copied()).output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn check_draws_each_mistake_under_its_line_and_tells_editors_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let sheet =
+        "earn \"a\" on purchase { order.totl }\nearn \"b\" on purchase when now.hour >= 24 { 1 }\n";
+    let shop =
+        shop(folder.path(), &[("merchant.toml", MANIFEST), ("earn.rhai", sheet), ("earn.txt", "")]);
+    let checked = run(&["check", &shop]);
+    assert!(!checked.status.success());
+    let told = out(&checked).replace(&shop, "corner-shop");
+    assert_eq!(
+        told,
+        "error: `order` has no `totl`\n \
+--> corner-shop/earn.rhai:1:30\n  \
+  |\n1 | earn \"a\" on purchase { order.totl }\n  |                              ^^^^ did you mean `total`?\n\n\
+warning: this never applies: `now.hour` is from 0 to 23\n \
+--> corner-shop/earn.rhai:2:36\n  \
+  |\n2 | earn \"b\" on purchase when now.hour >= 24 { 1 }\n  |                                    ^\n\n\
+corner-shop/earn.txt: this file is not read; sheets end in `.rhai`, specs in `.spec.toml`, and the manifest is `merchant.toml`\n\n\
+1 programme checked: 1 error, 2 warnings\n"
+    );
+    let json = run(&["check", "--format", "json", &shop]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["mistakes"][0]["line"], 1);
+    assert_eq!(json["mistakes"][0]["column"], 30);
+    assert_eq!(json["mistakes"][0]["end_column"], 34);
+    assert_eq!(json["mistakes"][1]["severity"], "warning");
+    let all = rules();
+    assert!(run(&["check", all.to_str().unwrap()]).status.success());
+}
+
+#[test]
+fn test_shows_what_differs_and_update_writes_it_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = "# What we promise.\n[[spec]]\nit = \"pays five\"\nactivity = { type = \"purchase\", at = \"2026-05-02T09:30:00+02:00\", order = { total = \"1\" } }\npays = { points = 4 } # or so\n";
+    let shop = shop(
+        folder.path(),
+        &[
+            ("merchant.toml", MANIFEST),
+            (
+                "earn.rhai",
+                "earn \"Five\" on purchase { 5 }\nearn \"Rich\" on purchase when order.total > 100 { 1 }",
+            ),
+            ("earn.spec.toml", spec),
+        ],
+    );
+    let failed = run(&["test", &shop]);
+    assert!(!failed.status.success());
+    assert_eq!(
+        out(&failed),
+        "\ncorner-shop: 1 specs\n  pays five ... FAILS\n      earn.spec.toml:3: pays\n        - { points = 4 }\n        + { points = 5 }\n  1 of 2 rules shown both ways\n    earn `Rich` at earn.rhai:2 is never true\n\n0 specs hold, 1 fail\n"
+    );
+    assert!(run(&["test", "--update", &shop]).status.success());
+    let updated = std::fs::read_to_string(Path::new(&shop).join("earn.spec.toml")).unwrap();
+    assert_eq!(updated, spec.replace("{ points = 4 } # or so", "{ points = 5 }"));
+    assert!(run(&["test", &shop]).status.success());
+    let unread = std::fs::write(Path::new(&shop).join("earn.spec.toml"), "[[spec]]\nit = 5\n");
+    unread.unwrap();
+    let broken = run(&["test", &shop]);
+    assert!(String::from_utf8_lossy(&broken.stderr).contains("expected a string"));
+}
+
+#[test]
+fn simulate_shows_every_rule_and_explain_derives_an_entry_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (activity, member) = (folder.path().join("a.json"), folder.path().join("m.json"));
+    let order = r#"{ "type": "purchase", "at": "2026-05-02T09:30:00+02:00", "order": { "total": "12.40" } }"#;
+    std::fs::write(&activity, order).unwrap();
+    std::fs::write(&member, r#"{ "tier": "Gold" }"#).unwrap();
+    let all = rules();
+    let (all, activity) = (all.to_str().unwrap(), activity.to_str().unwrap());
+    let simulated = run(&[
+        "simulate",
+        "--merchant",
+        "sunrise-coffee",
+        activity,
+        "--rules",
+        all,
+        "--member",
+        member.to_str().unwrap(),
+        "--json",
+    ]);
+    let json: serde_json::Value = serde_json::from_slice(&simulated.stdout).unwrap();
+    assert_eq!(json["trace"][1]["verdict"], "applies");
+    assert_eq!(json["trace"][1]["saw"]["member.tier"], "\"Gold\"");
+    assert_eq!(json["entry"]["balances"]["points"], 39);
+
+    let orders = folder.path().join("orders.jsonl");
+    let line = |day: u32| {
+        format!(
+            r#"{{"member": "ada", "activity": {{"type": "purchase", "id": "{day}", "at": "2026-05-{day:02}T08:00:00Z", "order": {{"total": "40.00"}}}}}}"#
+        )
+    };
+    let lines: Vec<String> = (4..10).map(line).collect();
+    std::fs::write(&orders, lines.join("\n")).unwrap();
+    let data = folder.path().join("d.db");
+    let (orders, data) = (orders.to_str().unwrap(), data.to_str().unwrap());
+    let replayed = run(&[
+        "replay",
+        "--merchant",
+        "sunrise-coffee",
+        orders,
+        "--rules",
+        all,
+        "--data",
+        data,
+        "--redeem-when-possible",
+    ]);
+    assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
+    for entry in ["1", "5", "6"] {
+        let explained = run(&[
+            "explain",
+            "--merchant",
+            "sunrise-coffee",
+            "--member",
+            "ada",
+            entry,
+            "--data",
+            data,
+        ]);
+        let told = out(&explained);
+        assert!(explained.status.success(), "{told}{}", String::from_utf8_lossy(&explained.stderr));
+        assert!(told.contains("entries before it: the same."), "{told}");
+    }
+    let none =
+        run(&["explain", "--merchant", "sunrise-coffee", "--member", "ada", "99", "--data", data]);
+    assert!(String::from_utf8_lossy(&none.stderr).contains("has no entry 99; its last is"));
+}
