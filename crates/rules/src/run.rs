@@ -54,7 +54,7 @@ impl<'a> Run<'a> {
         let scope = facts.scope();
         let depth = scope.len();
         let caches = found.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let caches = caches.unwrap_or_else(Caches::new);
+        let caches = caches.unwrap_or_default();
         Run { engine, global, caches, scope, depth, desk, found }
     }
 

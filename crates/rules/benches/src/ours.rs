@@ -103,7 +103,12 @@ impl Asked {
 #[must_use]
 pub fn asked(case: &Case) -> Asked {
     let supplies = Supplies::default();
-    Asked { member: Arc::new(member(case)), activity: Arc::new(purchase(case)), supplies, now: case.at }
+    Asked {
+        member: Arc::new(member(case)),
+        activity: Arc::new(purchase(case)),
+        supplies,
+        now: case.at,
+    }
 }
 
 /// The sources of a bundle of ten sheets of ten rules each.
