@@ -91,7 +91,11 @@ pub(crate) fn folders(path: Option<&Path>) -> Outcome<Vec<PathBuf>> {
         Some(folder) => folder.to_owned(),
         None => Rules::nearest()?,
     };
-    if folder.join("merchant.toml").is_file() {
+    if folder.is_file() {
+        return Err(format!("`{}` is a file; name its folder", folder.display()).into());
+    }
+    let holds_sheets = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    if { holds_sheets }.any(|file| Sources::reads(&file.file_name().to_string_lossy())) {
         return Ok(vec![folder]);
     }
     let folders = local::folders(&folder)?;

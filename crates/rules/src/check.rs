@@ -16,7 +16,7 @@ use crate::range;
 use crate::sheet::{Function, Rule, Sheets, Titles, statement_of};
 use crate::verbs::REFERRAL;
 use crate::vocabulary::{
-    Domain, FACTS, Form, Kind, OUTCOMES, WEEKDAYS, WORDS, Word, functions, words_of,
+    Domain, FACTS, Form, Kind, OUTCOMES, WEEKDAYS, WORDS, Word, functions, meant, words_of,
 };
 
 /// Items of a list that is written out: each look walks through all of them.
@@ -124,6 +124,8 @@ struct Check<'a> {
     rule: Option<&'a Rule>,
     /// Whether outcomes may be laid down here.
     may_give: bool,
+    /// Whether anything is given.
+    gave: bool,
     /// Whether the next expression may be a list.
     list_may_stand: bool,
     locals: Vec<(String, Kind)>,
@@ -138,6 +140,7 @@ impl<'a> Check<'a> {
             file: Arc::clone(file),
             rule,
             may_give: false,
+            gave: false,
             list_may_stand: false,
             locals: Vec::new(),
             returns: Vec::new(),
@@ -184,6 +187,22 @@ impl<'a> Check<'a> {
             && range::constant(condition).is_none()
         {
             self.reachable(condition);
+        }
+        if gives == Kind::Nothing && !self.gave && rule.kind() != StatementKind::Tier {
+            self.warn(rule.body.position(), "this block gives nothing".to_owned());
+        }
+        if rule.statement.gives == Kind::Number
+            && range::only_expression(&rule.body)
+                .and_then(range::number)
+                .is_some_and(|number| number < rust_decimal::Decimal::ZERO)
+        {
+            self.wrong(
+                rule.body.position(),
+                "a rule pays nothing or more, and this is below zero".to_owned(),
+            );
+        }
+        if rule.stock.is_some_and(ledger::Units::is_zero) {
+            self.warn(rule.position, "there is nothing of this: `stock 0`".to_owned());
         }
         self.days(rule);
     }
@@ -480,11 +499,8 @@ impl<'a> Check<'a> {
         }
         let Some(fact) = FACTS.iter().find(|fact| fact.name == name) else {
             let locals: Vec<String> = self.locals.iter().map(|(name, _)| name.clone()).collect();
-            let known = locals.iter().map(String::as_str).chain(FACTS.iter().map(|fact| fact.name));
-            self.wrong(
-                position,
-                format!("`{name}` is not known here{}", did_you_mean(name, known)),
-            );
+            let hint = meant(name, self.known.programme, locals.iter().map(String::as_str));
+            self.wrong(position, format!("`{name}` is not known here{hint}"));
             return Kind::Any;
         };
         match self.rule {
@@ -736,6 +752,15 @@ impl<'a> Check<'a> {
             ([left, right], [left_kind, right_kind])
                 if call.is_operator_call() || is_symbol(name) =>
             {
+                for (side, other) in [(left_kind, right), (right_kind, left)] {
+                    if *side == Kind::Whole
+                        && range::number(other).is_some_and(|number| number.scale() == 3)
+                    {
+                        let message =
+                            "this is compared with whole numbers; a thousand is written `1_000`";
+                        self.warn(other.start_position(), message.to_owned());
+                    }
+                }
                 if matches!(name, "==" | "!=") {
                     self.compared(left, left_kind, right);
                     self.compared(right, right_kind, left);
@@ -754,6 +779,7 @@ impl<'a> Check<'a> {
             return Kind::Any;
         }
         if OUTCOMES.contains(&name) || name == "voucher" {
+            self.gave = true;
             self.may_be_given(name, position);
         }
         let all: Vec<&'static Word> = functions(name).collect();

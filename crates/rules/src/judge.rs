@@ -224,6 +224,13 @@ impl<'a> Judge<'a, '_> {
         for _ in 0..rounds.min(room.map_or(rounds, |room| room.times)) {
             verdict = self.act(rule)?;
             self.count(rule, room, verdict);
+            if verdict == Verdict::NothingLeft {
+                // The member has done it, and there is nothing to give: it stays as far as it was,
+                // and completes with the next activity that finds something.
+                let is_this = |change: &Change| matches!(change, Change::Progressed { task, .. } if *task == rule.title);
+                self.judgement.changes.retain(|change| !is_this(change));
+                break;
+            }
         }
         Ok(verdict)
     }

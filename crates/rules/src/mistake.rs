@@ -63,7 +63,19 @@ impl Mistake {
 
     /// A file that is no TOML, or not the TOML that is wanted.
     pub(crate) fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> Mistake {
-        let message = error.message().replace('\n', " ");
+        let mut message = error.message().replace('\n', " ");
+        if message.contains("floating point") && message.contains("expected a string") {
+            message += "; write it in quotes";
+        }
+        for (found, plain) in [
+            ("expected i64", "expected a whole number without quotes"),
+            ("expected u32", "expected a whole number without quotes"),
+            ("expected a sequence", "expected a list, such as [\"a\", \"b\"]"),
+            ("expected a map", "expected a table, such as { points = 5 }"),
+            ("duplicate key", "this stands here twice (specs begin with `[[spec]]`)"),
+        ] {
+            message = message.replace(found, plain);
+        }
         match error.span() {
             Some(span) => Mistake::at_byte(file, text, span.start, message),
             None => Mistake::of_file(file, message),
@@ -85,7 +97,18 @@ impl Mistake {
                 let message = format!("{} before `{found}`{remedy}", mistake.message);
                 Mistake { message, ..mistake }
             }
-            _ => mistake,
+            _ => {
+                let remedy = match before(text, mistake.place).as_str() {
+                    "%" => "; 10 % of an amount is `percent(order.total, 10)`",
+                    "from" | "until" if mistake.message == NO_NUMBER => {
+                        "; a day is written such as 2026-08-31"
+                    }
+                    "most" if mistake.message == NO_NUMBER => "; write `at most 1 per week`",
+                    "costs" if mistake.message == NO_NUMBER => "; write `costs 400 points`",
+                    _ => "",
+                };
+                Mistake { message: format!("{}{remedy}", mistake.message), ..mistake }
+            }
         }
     }
 
@@ -93,6 +116,21 @@ impl Mistake {
         self.message == UNFINISHED
     }
 }
+
+/// The last word, or sign, before a place.
+fn before(text: &str, place: Option<(usize, usize)>) -> String {
+    let before = place.and_then(|(line, column)| {
+        let line = text.lines().nth(line.checked_sub(1)?)?;
+        Some(line.chars().take(column.checked_sub(1)?).collect::<String>())
+    });
+    let before = before.unwrap_or_default();
+    let before = before.trim_end();
+    let word = before.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    if word.is_empty() { before.chars().last().into_iter().collect() } else { word.to_owned() }
+}
+
+/// What is said where a clause wants a number.
+const NO_NUMBER: &str = "a whole number is missing";
 
 /// What is said where a statement of a block does not end.
 const UNFINISHED: &str = "`;` or `}` is missing";
@@ -212,6 +250,12 @@ fn say_parse_error(error: &ParseErrorType) -> String {
         {
             UNFINISHED.to_owned()
         }
+        ParseErrorType::MissingToken(token, _) if token == "-" => {
+            "a day is written such as 2026-08-31".to_owned()
+        }
+        ParseErrorType::MissingToken(token, wanted) if wanted.contains("_statement") => {
+            format!("`{token}` is missing")
+        }
         ParseErrorType::MissingToken(token, wanted) if wanted.is_empty() => {
             format!("`{token}` is missing")
         }
@@ -245,9 +289,7 @@ fn say_forbidden(word: &str) -> String {
 
 fn say_symbol(message: &str) -> String {
     match message {
-        "Expecting an integer number" => {
-            "a whole number is missing; dates are written 2026-08-31".to_owned()
-        }
+        "Expecting an integer number" => NO_NUMBER.to_owned(),
         "Expecting a string" => "a title in double quotes is missing".to_owned(),
         other => lower_first(other),
     }

@@ -236,6 +236,19 @@ fn raise(bound: &mut Option<Decimal>, to: Decimal) {
     *bound = Some(bound.map_or(to, |bound| bound.max(to)));
 }
 
+/// A number that is written out.
+pub(crate) fn number(expression: &Expr) -> Option<Decimal> {
+    match value(expression) {
+        Some(Value::Number(number)) => Some(number),
+        _ => match expression {
+            Expr::FnCall(call, _) if call.name == "-" && call.args.len() == 1 => {
+                call.args.first().and_then(number).map(|number| -number)
+            }
+            _ => None,
+        },
+    }
+}
+
 fn value(expression: &Expr) -> Option<Value> {
     match expression {
         Expr::IntegerConstant(number, _) => Some(Value::Number(Decimal::from(*number))),

@@ -52,10 +52,13 @@ pub(crate) fn sheet(file: &str, text: &str) -> Option<Mistake> {
                     scan.place = Place::Code;
                     None
                 }
-                '\n' => Some("a text ends on the line on which it begins".to_owned()),
+                '\n' => return at(scan.opened, "this text has no closing `\"`".to_owned()),
                 _ => None,
             },
-            Place::Code => scan.code(c, next),
+            Place::Code => {
+                scan.opened = byte;
+                scan.code(c, next)
+            }
         };
         let message = match (c, next) {
             ('\r', next) if next != Some('\n') => {
@@ -92,6 +95,8 @@ enum Place {
 #[derive(Default)]
 struct Scan {
     place: Place,
+    /// Where the text at hand begins.
+    opened: usize,
     word: String,
     depth: usize,
     variables: usize,

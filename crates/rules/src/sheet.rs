@@ -16,7 +16,7 @@ use crate::engine::UNREAD;
 use crate::facts::unknown_wallet;
 use crate::grammar::{self, Reading, Role, STATEMENTS, Statement, StatementKind, inner_name};
 use crate::mistake::{Mistake, did_you_mean};
-use crate::vocabulary::FACTS;
+use crate::vocabulary::{FACTS, meant};
 
 /// The most rules of a bundle. What one activity can cost is bounded for all of them together.
 const RULES_MAX: usize = 1000;
@@ -125,7 +125,7 @@ pub(crate) fn read<'a>(
     let mut all = AST::empty();
     for (file, text) in sheets {
         let file: Arc<str> = file.into();
-        let ast = match compile(engine, &file, text) {
+        let ast = match compile(engine, &file, text, programme) {
             Ok(ast) => ast,
             Err(mistake) => {
                 mistakes.push(mistake);
@@ -178,7 +178,7 @@ fn same_title(one: &Rule, other: &Rule) -> bool {
     one.title == other.title && is_tier(one) == is_tier(other)
 }
 
-fn compile(engine: &Engine, file: &str, text: &str) -> Result<AST, Mistake> {
+fn compile(engine: &Engine, file: &str, text: &str, programme: &Programme) -> Result<AST, Mistake> {
     let mut scope = Scope::new();
     for fact in &FACTS {
         // As a variable: a constant would be folded into the compiled sheet.
@@ -189,8 +189,10 @@ fn compile(engine: &Engine, file: &str, text: &str) -> Result<AST, Mistake> {
         let mut mistake = Mistake::of_parse_error(file, text, &error);
         if let ParseErrorType::VariableUndefined(name) = error.err_type() {
             let statements = STATEMENTS.iter().map(|statement| statement.keyword);
-            let known = FACTS.iter().map(|fact| fact.name).chain(statements);
-            mistake.message += &did_you_mean(name, known);
+            mistake.message += &match did_you_mean(name, statements) {
+                hint if hint.is_empty() => meant(name, programme, std::iter::empty()),
+                hint => hint,
+            };
         }
         mistake
     })
@@ -353,7 +355,7 @@ impl Parts<'_> {
             });
         let wrong = || {
             let message = format!(
-                "`{year}-{month:02}-{day:02}` is no day of the calendar; write it as 2026-08-31"
+                "`{year}-{month:02}-{day:02}` is no day of the calendar; a day is written such as 2026-08-31"
             );
             self.wrong(position, message)
         };

@@ -371,7 +371,7 @@ pub(crate) fn gift(
         return Ok(None);
     }
     let found = value.type_name();
-    let Some(gives) = value.try_cast::<Gives>() else {
+    let Some(mut gives) = value.try_cast::<Gives>() else {
         let found = plain_types(found);
         let message = format!(
             "a {} gives `product(..)`, `discount(..)` or the like, not {found}",
@@ -379,6 +379,15 @@ pub(crate) fn gift(
         );
         return Err(failure(rule, message));
     };
+    if let Gives::Discount { amount } | Gives::GiftCard { amount } | Gives::Payout { amount } =
+        &mut gives
+    {
+        // Money has the decimals of its currency: five euros are 5.00.
+        let decimals = ledger::money::decimals(programme.currency);
+        if amount.scale() < decimals {
+            amount.rescale(decimals);
+        }
+    }
     match cannot_be_given(&gives, programme) {
         Some(reason) => Err(failure(rule, reason)),
         None => Ok(Some(gives)),

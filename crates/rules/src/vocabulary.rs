@@ -2,6 +2,10 @@
 //! reads it, "did you mean" reads it, and the reference is written from it. A test asks the engine
 //! for each example, so that a word which stands here exists and has the type it says.
 
+use ledger::Programme;
+
+use crate::mistake::did_you_mean;
+
 /// What kind of thing a value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -544,6 +548,38 @@ pub(crate) const WORDS: &[Word] = &[
 
 /// Functions that make an outcome: they stand in `earn` and `task` blocks, some in rewards.
 pub(crate) const OUTCOMES: [&str; 6] = ["award", "grant", "revoke", "tag", "untag", "refer"];
+
+/// What may have been meant by a name that is none.
+pub(crate) fn meant<'a>(
+    name: &str,
+    programme: &Programme,
+    locals: impl Iterator<Item = &'a str>,
+) -> String {
+    let remedy = match name {
+        "not" => "write `!` for it",
+        "and" => "write `&&` for it",
+        "or" => "write `||` for it",
+        "elseif" | "elsif" | "elif" => "write `else if` for it",
+        "percent" | "of" => "10 % of an amount is `percent(order.total, 10)`",
+        _ => "",
+    };
+    if !remedy.is_empty() {
+        return format!("; {remedy}");
+    }
+    if let Some(function) = functions(name).next() {
+        return format!("; it is written `{}`", function.example);
+    }
+    if programme.wallets.contains_key(name) {
+        return format!("; a wallet is asked as `wallet(\"{name}\")`");
+    }
+    let of_facts = [Kind::Order, Kind::Member, Kind::Activity, Kind::Time];
+    let mut words = of_facts.iter().flat_map(words_of);
+    if let Some(word) = words.find(|word| word.name == name) {
+        return format!("; did you mean `{}`?", word.example);
+    }
+    let hint = did_you_mean(name, locals.chain(FACTS.iter().map(|fact| fact.name)));
+    if hint.is_empty() { format!("; a text stands in double quotes: \"{name}\"") } else { hint }
+}
 
 /// The words that can be asked of a kind of thing.
 pub(crate) fn words_of(kind: &Kind) -> impl Iterator<Item = &'static Word> {

@@ -155,3 +155,53 @@ fn simulate_shows_every_rule_and_explain_derives_an_entry_again() {
         run(&["explain", "--merchant", "sunrise-coffee", "--member", "ada", "99", "--data", data]);
     assert!(String::from_utf8_lossy(&none.stderr).contains("has no entry 99; its last is"));
 }
+
+/// The pieces of a page between ``` of a kind.
+fn pieces(page: &str, kind: &str) -> Vec<String> {
+    let begins = format!("```{kind}\n");
+    let rest = page.split(&begins).skip(1);
+    rest.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn the_guide_and_the_readme_show_what_the_tools_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = folder.path().join("rules/my-shop");
+    copy(&rules().join("sunrise-coffee"), &shop);
+    let here = |arguments: &[&str]| {
+        regulars(arguments.iter().copied()).current_dir(folder.path()).output().unwrap()
+    };
+    let guide = std::fs::read_to_string(rules().join("GUIDE.md")).unwrap();
+
+    // Its first rule is the shop's, and its mistake is told as it shows.
+    let sheet = std::fs::read_to_string(shop.join("earn.rhai")).unwrap();
+    let snippets = pieces(&guide, "rust");
+    assert!(sheet.contains(&snippets[0]));
+    std::fs::write(shop.join("earn.rhai"), sheet.replace("now.hour <", "now.hours <")).unwrap();
+    assert!(out(&here(&["check", "rules/my-shop"])).starts_with(&pieces(&guide, "text")[0]));
+
+    // Its own rules are right, and keep its spec.
+    std::fs::write(shop.join("earn.rhai"), sheet + snippets[1].as_str()).unwrap();
+    let rest = snippets[2].replace("wallet(\"status\") >= 300", "wallet(\"status\") < 0");
+    std::fs::write(shop.join("more.rhai"), rest).unwrap();
+    std::fs::write(shop.join("more.spec.toml"), &pieces(&guide, "toml")[0]).unwrap();
+    let checked = here(&["check", "rules/my-shop"]);
+    assert!(checked.status.success(), "{}", out(&checked));
+    let held = here(&["test", "rules/my-shop", "--only", "rainy Monday"]);
+    assert!(out(&held).ends_with("1 specs hold, 0 fail\n"), "{}", out(&held));
+
+    let readme = std::fs::read_to_string(rules().join("../README.md")).unwrap();
+    copy(&rules().join("sunrise-coffee"), &shop);
+    std::fs::remove_file(shop.join("more.rhai")).unwrap();
+    std::fs::write(shop.join("more.spec.toml"), &pieces(&readme, "toml")[0]).unwrap();
+    let held = here(&["test", "rules/my-shop"]);
+    assert!(out(&held).ends_with(" specs hold, 0 fail\n"), "{}", out(&held));
+}
