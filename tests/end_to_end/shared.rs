@@ -225,3 +225,60 @@ async fn a_leaderboard_is_read_from_the_top_and_equals_share_a_place() {
     );
     no_faults(&shop).await;
 }
+
+#[tokio::test]
+async fn what_members_share_costs_what_the_architecture_says() {
+    let mut shop = shop(
+        r#"earn "a" on purchase { 100 }
+        earn "Summer" on purchase during summer when activity.channel == "budget" { 1 }
+        earn "Welcome" on purchase when activity.channel == "friend" { refer(); }
+        earn "Friend" on referral { 1 }
+        contest "Cups" on purchase when activity.channel == "contest" { 1 }
+        reward "plain" costs 1 { product("p") }
+        reward "stock" costs 1 stock 100 { product("p") }
+        reward "code" costs 1 { voucher("SPRING") }"#,
+    )
+    .await;
+    let codes: Vec<String> = (0..100).map(|number| format!("CODE-{number}")).collect();
+    shop.database.store().bring_codes(&merchant(), "SPRING", &codes).await.unwrap();
+    shop.enroll("bob").await;
+    let ada = json!({ "id": "ada", "referred_by": "bob" });
+    assert_eq!(shop.post("/v1/members", None, &ada).await.status, 201);
+    // Both have their lots, so that nobody's due date moves.
+    shop.buys("ada", "first", "1").await;
+    shop.buys("bob", "first", "1").await;
+    let (store, meter) = shop.database.store().metered();
+    shop.through(store).await;
+    let mut costs = Vec::new();
+    for channel in ["shop", "budget", "contest", "friend"] {
+        let body = json!({ "type": "purchase", "channel": channel, "order": { "total": "1" } });
+        // Once to have the rules at hand.
+        for time in ["one", "two"] {
+            let _ = meter.take();
+            let key = format!("{channel}-{time}");
+            let answer = shop.post("/v1/members/ada/earn", Some(&key), &body).await;
+            assert_eq!(answer.status, 201, "{}", answer.text);
+        }
+        let cost = meter.take();
+        costs.push(format!("{channel} {} {}", cost.reads, cost.writes));
+    }
+    for reward in ["plain", "stock", "code"] {
+        let _ = meter.take();
+        let body = json!({ "reward": reward });
+        let answer = shop.post("/v1/members/ada/redeem", Some(reward), &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        let cost = meter.take();
+        costs.push(format!("{reward} {} {}", cost.reads, cost.writes));
+    }
+    // Reads and writes; an ordinary earn and redeem are the first of each kind.
+    let expected = [
+        "shop 1 5",
+        "budget 1.5 7",
+        "contest 1 9",
+        "friend 2 10",
+        "plain 1 5",
+        "stock 1.5 7",
+        "code 2 9",
+    ];
+    assert_eq!(costs, expected);
+}

@@ -104,7 +104,7 @@ async fn a_reward_that_fails_does_not_stand_in_the_way_of_an_order() {
             r#"fn halved(n) { n / 2 }
             reward "odd" costs 5 when halved(member.attribute("age")) > 9 { product("x") }
             reward "tenth" costs 5 { discount(order.total / 10) }
-            reward "steep" costs 5 { percent_off(150) }
+            reward "steep" costs 5 { percent_off(halved(300)) }
             reward "fine" costs 5 { product("y") }
             "#,
         ),

@@ -13,6 +13,7 @@ use local::{Database, app};
 use reqwest::{Client, Method, StatusCode};
 use rules::Sources;
 use serde_json::Value;
+use store::Store;
 use tokio::net::TcpListener;
 
 /// The folder of the merchants' rules.
@@ -82,6 +83,15 @@ impl Answer {
     }
 }
 
+/// Serves the API, and says where.
+async fn serve(api: &Api) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let app = app(api);
+    tokio::spawn(async { axum::serve(listener, app).await });
+    base
+}
+
 impl Shop {
     /// A shop under the rules of that name, on 2 May 2026, a Saturday, at 9:30 in Berlin.
     pub async fn open(merchant: &str) -> Shop {
@@ -104,12 +114,16 @@ impl Shop {
         let clock = Clock::standing(moment("2026-05-02T07:30:00Z"));
         let api = Api::new(database.store().clone(), clock.clone(), Identity::Development)
             .with_bundle_age_max(std::time::Duration::ZERO);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let app = app(&api);
-        tokio::spawn(async { axum::serve(listener, app).await });
+        let base = serve(&api).await;
         let merchant = merchant.to_owned();
         Shop { database, api, clock, merchant, base, client: Client::new() }
+    }
+
+    /// The same shop, from now on served through another store of its table, such as one that
+    /// counts.
+    pub async fn through(&mut self, store: Store) {
+        self.api = Api::new(store, self.clock.clone(), Identity::Development);
+        self.base = serve(&self.api).await;
     }
 
     /// Sets the clock.

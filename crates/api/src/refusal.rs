@@ -214,6 +214,7 @@ fn status_of(refused: &Refused) -> (StatusCode, &'static str) {
         R::UnitsAreOutOfRange { .. } => (INVALID, "units_are_out_of_range"),
         R::RewardConditionDoesNotHold(_) => (CONFLICT, "reward_condition_does_not_hold"),
         R::RewardWasTakenAsOftenAsItMay { .. } => (CONFLICT, "reward_was_taken_as_often_as_it_may"),
+        R::RewardGivesNothing(_) => (CONFLICT, "reward_gives_nothing"),
         R::RewardIsSoldOut(_) => (CONFLICT, "reward_is_sold_out"),
         R::PoolIsEmpty { .. } => (CONFLICT, "pool_is_empty"),
         R::RuleFailed(_) => (OURS, "rule_failed"),

@@ -74,6 +74,8 @@ impl Bundle {
         }
         let goals: Vec<(String, Goal)> =
             sheets.rules.iter().filter_map(|rule| Some((rule.title.clone(), rule.goal?))).collect();
+        let files = sheets.bodies.iter();
+        let files = files.map(|own| (own.name.clone(), Arc::clone(&own.file))).collect();
         let places = goals.iter().enumerate();
         let places = places.map(|(place, (title, _))| (title.clone(), place)).collect();
         let mut on: BTreeMap<(u8, String), Vec<usize>> = BTreeMap::new();
@@ -87,7 +89,7 @@ impl Bundle {
             rules: Arc::new(sheets.rules),
             on: Arc::new(on),
             functions: sheets.functions,
-            found: Arc::default(),
+            found: Arc::new(Found::of(files)),
             engine,
             warnings,
             pinned: None,

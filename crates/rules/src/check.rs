@@ -48,26 +48,32 @@ pub(crate) fn sheets(
     mistakes
 }
 
-/// Of tiers, the last whose condition holds counts: those before one that always holds are nobody's.
+/// Of tiers, the last whose condition holds counts: one is nobody's if a later one holds whenever it
+/// does, always or at a lower number.
 fn unreachable_tiers(rules: &[Rule]) -> Vec<Mistake> {
     let tiers: Vec<&Rule> =
         rules.iter().filter(|rule| rule.kind() == StatementKind::Tier).collect();
-    let always = tiers.iter().rposition(|rule| range::constant(&rule.body) == Some(true));
-    let (Some(always), Some(winner)) = (always, always.and_then(|place| tiers.get(place))) else {
-        return Vec::new();
+    let covers = |later: &Rule, tier: &Rule| {
+        let (later, tier) = (range::threshold(&later.body), range::threshold(&tier.body));
+        later.zip(tier).is_some_and(|(later, tier)| later.0 == tier.0 && later.1 <= tier.1)
     };
-    let lost = tiers.iter().take(always);
-    lost.map(|rule| {
-        Mistake::warning(
-            &rule.file,
-            rule.position,
-            format!(
-                "nobody is ever in tier `{}`: `{}` at {} always holds, and the last tier that holds counts",
-                rule.title, winner.title, winner.source
-            ),
-        )
-    })
-    .collect()
+    let mut mistakes = Vec::new();
+    for (place, tier) in tiers.iter().enumerate() {
+        let mut later = tiers.iter().skip(place + 1);
+        let winner =
+            later.find(|later| range::constant(&later.body) == Some(true) || covers(later, tier));
+        if let Some(winner) = winner {
+            mistakes.push(Mistake::warning(
+                &tier.file,
+                tier.position,
+                format!(
+                    "nobody is ever in tier `{}`: whoever could be is in `{}` at {}, and the last tier that holds counts; write the lowest first",
+                    tier.title, winner.title, winner.source
+                ),
+            ));
+        }
+    }
+    mistakes
 }
 
 /// What the check knows of the bundle as a whole.
@@ -237,6 +243,9 @@ impl<'a> Check<'a> {
             range::Holds::Never(why) => {
                 self.warn(condition.start_position(), format!("this never applies: {why}"));
             }
+            // A lowest tier is meant to hold always.
+            range::Holds::Always(_)
+                if self.rule.is_some_and(|rule| rule.kind() == StatementKind::Tier) => {}
             range::Holds::Always(why) => {
                 self.warn(
                     condition.start_position(),
@@ -266,6 +275,13 @@ impl<'a> Check<'a> {
     }
 
     fn function(&mut self, function: &Function) {
+        if let Some(word) = functions(&function.name).next() {
+            let message = format!(
+                "`{}` is a word of the language: `{}`; take another name for your function",
+                word.name, word.example
+            );
+            self.mistakes.push(Mistake::of_file(&self.file, message));
+        }
         self.locals.extend(function.parameters.iter().map(|name| (name.clone(), Kind::Any)));
         let statements = &function.statements;
         self.statements(statements);
@@ -274,11 +290,31 @@ impl<'a> Check<'a> {
     fn statements<'s>(&mut self, statements: impl IntoIterator<Item = &'s Stmt>) -> Kind {
         let depth = self.locals.len();
         let mut last = Kind::Nothing;
+        let mut before: Option<&Stmt> = None;
         for statement in statements {
+            if let Some(before) = before {
+                self.lost(before, &last);
+            }
             last = self.statement(statement);
+            before = Some(statement);
         }
         self.locals.truncate(depth);
         last
+    }
+
+    /// Tells of a value that nobody gets: a block gives its last one only.
+    fn lost(&mut self, statement: &Stmt, kind: &Kind) {
+        let is_value = matches!(
+            statement,
+            Stmt::Expr(_) | Stmt::FnCall(..) | Stmt::If(..) | Stmt::Switch(..) | Stmt::Block(_)
+        );
+        if is_value && !matches!(kind, Kind::Nothing | Kind::Any) {
+            let message = format!(
+                "{} is lost here: a block gives its last value only; add it up with `let sum = 0;` and `sum += ..;`, or write a rule for each",
+                kind.say()
+            );
+            self.wrong(statement.position(), message);
+        }
     }
 
     fn statement(&mut self, statement: &Stmt) -> Kind {
@@ -290,13 +326,22 @@ impl<'a> Check<'a> {
                 let found = self.expression(&flow.expr);
                 self.want(&found, &Kind::Flag, flow.expr.start_position(), "a condition");
                 let then = self.statements(flow.body.iter());
+                if then == Kind::Flag && flow.branch.is_empty() {
+                    let message = "this is neither yes nor no where the `if` does not hold; write `else { false }`";
+                    self.wrong(statement.position(), message.to_owned());
+                }
                 let otherwise = self.statements(flow.branch.iter());
                 then.or(otherwise)
             }
             Stmt::Switch(switch, _) => {
                 let (on, cases) = &**switch;
-                self.expression(on);
+                let kind = self.expression(on);
                 let mut gives: Option<Kind> = None;
+                if matches!(kind, Kind::Amount | Kind::Number) {
+                    let message =
+                        "`switch` looks for texts and whole numbers; compare an amount with `if`";
+                    self.wrong(on.start_position(), message.to_owned());
+                }
                 if cases.expressions.len() > CASES_MAX {
                     self.wrong(
                         on.start_position(),
@@ -334,7 +379,10 @@ impl<'a> Check<'a> {
                 if let Some(counter) = counter {
                     self.local(&counter.name, Kind::Whole, *position);
                 }
-                self.statements(flow.body.iter());
+                let last = self.statements(flow.body.iter());
+                if let Some(statement) = flow.body.iter().last() {
+                    self.lost(statement, &last);
+                }
                 self.locals.truncate(depth);
                 Kind::Nothing
             }
@@ -781,7 +829,9 @@ impl<'a> Check<'a> {
         if OUTCOMES.contains(&name) || name == "voucher" {
             self.gave = true;
             self.may_be_given(name, position);
+            self.budgeted(call);
         }
+        self.gift(call);
         let all: Vec<&'static Word> = functions(name).collect();
         let fits = |word: &&&Word| {
             word.takes.len() == kinds.len()
@@ -855,6 +905,41 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// A campaign's budget counts units of the main wallet, and no others can be drawn from it.
+    fn budgeted(&mut self, call: &FnCallExpr) {
+        let programme = self.known.programme;
+        let has_budget = self.rule.and_then(|rule| rule.budget(programme)).is_some();
+        if let (true, "award", Some(Expr::StringConstant(wallet, position))) =
+            (has_budget, call.name.as_str(), call.args.get(1))
+            && wallet.as_str() != programme.main_wallet.as_str()
+        {
+            let main = &programme.main_wallet;
+            let message =
+                format!("the campaign has a budget of {main}; other units cannot be drawn from it");
+            self.wrong(*position, message);
+        }
+    }
+
+    /// A gift or an award that cannot be, as far as it is written out.
+    fn gift(&mut self, call: &FnCallExpr) {
+        use rust_decimal::Decimal;
+        let Some(number) = call.args.first().and_then(range::number) else { return };
+        let position = call.args.first().map_or(Position::NONE, Expr::start_position);
+        match call.name.as_str() {
+            "award" if number < Decimal::ZERO => {
+                self.wrong(position, "units are given, and this is below zero".to_owned());
+            }
+            "discount" | "gift_card" | "payout" if number <= Decimal::ZERO => {
+                self.wrong(position, format!("a gift of {number} is none; it is above zero"));
+            }
+            "percent_off" if number <= Decimal::ZERO || number > Decimal::ONE_HUNDRED => {
+                let message = format!("{number} is no percentage; it is above 0 and at most 100");
+                self.wrong(position, message);
+            }
+            _ => {}
+        }
+    }
+
     /// `item in list`.
     fn contains(
         &mut self,
@@ -868,7 +953,8 @@ impl<'a> Check<'a> {
                         self.name(*domain, name);
                     }
                 }
-                if !(item_kind.fits(of) || of.fits(item_kind)) {
+                let numbers = item_kind.may_be_number() && of.may_be_number();
+                if !(numbers || item_kind.fits(of) || of.fits(item_kind)) {
                     let message =
                         format!("{} is never in a list of what is {}", item_kind.say(), of.say());
                     self.wrong(item.start_position(), message);

@@ -103,15 +103,11 @@ impl Coverage {
             self.count("tier", &title, holds);
         }
         let tier = bundle.standing(&member, at).ok().and_then(|standing| standing.tier);
-        if let Ok(benefits) = bundle.benefits(&member, tier.as_deref(), None, at) {
-            let titles: Vec<String> = bundle
-                .titles()
-                .filter(|(statement, ..)| *statement == "benefit")
-                .map(|(_, title, _)| title.to_owned())
-                .collect();
-            for title in titles {
-                let holds = benefits.iter().any(|benefit| benefit.title == title);
-                self.count("benefit", &title, holds);
+        let benefits = bundle.benefits(&member, tier.as_deref(), None, at);
+        for (statement, title, _) in bundle.titles() {
+            if statement == "benefit" {
+                let holds = benefits.iter().flatten().any(|benefit| benefit.title == title);
+                self.count("benefit", title, holds);
             }
         }
     }

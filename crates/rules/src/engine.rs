@@ -172,12 +172,8 @@ fn register_text(engine: &mut Engine) {
 /// kept or grown.
 fn register_lists(engine: &mut Engine) {
     engine
-        .register_fn("contains", |list: &mut Array, item: INT| {
-            list.iter().any(|one| one.as_int().is_ok_and(|one| one == item))
-        })
-        .register_fn("contains", |list: &mut Array, item: Decimal| {
-            list.iter().any(|one| one.as_decimal().is_ok_and(|one| one == item))
-        })
+        .register_fn("contains", |list: &mut Array, item: INT| among(list, item.into()))
+        .register_fn("contains", |list: &mut Array, item: Decimal| among(list, item))
         .register_fn("contains", |list: &mut Array, item: bool| {
             list.iter().any(|one| one.as_bool().is_ok_and(|one| one == item))
         })
@@ -185,6 +181,12 @@ fn register_lists(engine: &mut Engine) {
             list.iter().any(|one| one.as_immutable_string_ref().is_ok_and(|one| **one == *item))
         })
         .register_iterator::<Array>();
+}
+
+/// Whether a number is in a list: 5 and 5.00 are the same.
+fn among(list: &Array, item: Decimal) -> bool {
+    let number = |one: &Dynamic| one.as_decimal().or_else(|_| one.as_int().map(Decimal::from));
+    list.iter().any(|one| number(one).is_ok_and(|one| one == item))
 }
 
 /// What a reward or a benefit can give.

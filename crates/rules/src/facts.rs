@@ -303,13 +303,19 @@ pub(crate) fn bucket(merchant: &MerchantId, member: &MemberId) -> u8 {
 pub const BIRTHDAY: &str = "birthday";
 
 fn full_years(from: NaiveDate, today: NaiveDate) -> INT {
-    today.years_since(from).map_or(0, INT::from)
+    let not_yet = this_year(from, today).is_some_and(|day| today < day);
+    (INT::from(today.year()) - INT::from(from.year()) - INT::from(not_yet)).max(0)
 }
 
-/// Whether a day comes round today; 29 February comes round on the 28th in common years.
+/// When a day comes round this year; 29 February comes round on the 28th in common years.
+fn this_year(day: NaiveDate, today: NaiveDate) -> Option<NaiveDate> {
+    let same = day.with_year(today.year());
+    same.or_else(|| NaiveDate::from_ymd_opt(today.year(), 2, 28))
+}
+
+/// Whether a day comes round today.
 fn is_its_day(day: NaiveDate, today: NaiveDate) -> bool {
-    let this_year = day.with_year(today.year());
-    this_year.or_else(|| NaiveDate::from_ymd_opt(today.year(), 2, 28)) == Some(today)
+    this_year(day, today) == Some(today)
 }
 
 fn register_order(engine: &mut Engine) {

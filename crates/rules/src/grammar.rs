@@ -409,6 +409,7 @@ fn may_stand(statement: &Statement, clause: &str) -> bool {
 }
 
 fn say_found(found: &str) -> String {
+    let found = found.strip_suffix(INNER).unwrap_or(found);
     if found == END { "the end of the sheet".to_owned() } else { format!("`{found}`") }
 }
 
@@ -477,7 +478,10 @@ pub(crate) fn register(engine: &mut Engine) {
                 Token::Identifier(Box::new(inner_name(&word).into()))
             }
             // Whoever writes the inner name does not mean the statement.
-            Token::Custom(word) if word.ends_with(INNER) => Token::Reserved(word),
+            Token::Identifier(word) | Token::Custom(word) if word.ends_with(INNER) => {
+                let message = format!("`{word}` is not known here");
+                Token::LexError(Box::new(LexError::ImproperSymbol(word.to_string(), message)))
+            }
             token => token,
         };
         AFTER_DOT.set(matches!(token, Token::Period | Token::Elvis));

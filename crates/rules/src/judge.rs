@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use chrono::{Days, Months, NaiveDateTime};
+use chrono::{Datelike, Days, Months, NaiveDateTime};
 use ledger::cap::{self, Room};
 use ledger::entry::Gives;
 use ledger::pot::Till;
 use ledger::programme::resolve;
+use ledger::task::{Goal, Progress};
 use ledger::{
     Activity, Change, Lack, Member, MemberId, Moment, Outcome, Programme, Reason, Supplies, Units,
     WalletName,
@@ -25,6 +26,9 @@ use crate::verbs::{REFERRAL, Refused};
 
 /// Codes that one activity may give: each is two writes of the request's transaction.
 const CODES_MAX: usize = 5;
+
+/// Rounds of a task that one activity may complete.
+const ROUNDS_MAX: u32 = 100;
 
 /// Why rules came to no end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,18 +225,46 @@ impl<'a> Judge<'a, '_> {
             self.judgement.changes.push(changed);
         }
         let mut verdict = Verdict::Progressed { done, goal: goal.target() };
-        for _ in 0..rounds.min(room.map_or(rounds, |room| room.times)) {
-            verdict = self.act(rule)?;
-            self.count(rule, room, verdict);
-            if verdict == Verdict::NothingLeft {
-                // The member has done it, and there is nothing to give: it stays as far as it was,
-                // and completes with the next activity that finds something.
-                let is_this = |change: &Change| matches!(change, Change::Progressed { task, .. } if *task == rule.title);
-                self.judgement.changes.retain(|change| !is_this(change));
+        if rounds > ROUNDS_MAX {
+            let message = format!(
+                "one activity completes it {rounds} times, and {ROUNDS_MAX} are allowed; let the goal be larger, or write an `earn`"
+            );
+            return Err(failure(rule, message).into());
+        }
+        for round in 0..rounds.min(room.map_or(rounds, |room| room.times)) {
+            let given = self.act(rule)?;
+            self.count(rule, room, given);
+            if given == Verdict::NothingLeft {
+                // The member has done it, and there is nothing to give: what is not paid stays
+                // done, and is paid with the next activity that finds something.
+                self.put_back(rule, goal, rounds - round, &before);
+                if round == 0 {
+                    verdict = given;
+                }
                 break;
             }
+            verdict = given;
         }
         Ok(verdict)
+    }
+
+    /// Takes back that rounds of a task were completed.
+    fn put_back(&mut self, rule: &Rule, goal: Goal, unpaid: u32, before: &Progress) {
+        let changes = self.judgement.changes.iter_mut();
+        for change in changes {
+            let Change::Progressed { task, progress } = change else { continue };
+            if *task != rule.title {
+                continue;
+            }
+            match goal {
+                Goal::Count { goal, .. } => {
+                    progress.completed = progress.completed.saturating_sub(unpaid);
+                    progress.marks.push((self.at, goal.saturating_mul(unpaid)));
+                    progress.marks.sort_by_key(|(at, _)| *at);
+                }
+                Goal::Streak { .. } => progress.clone_from(before),
+            }
+        }
     }
 
     fn contest(&mut self, rule: &'a Rule, room: Option<Room>) -> Result<Verdict, Stop> {
@@ -288,6 +320,17 @@ impl<'a> Judge<'a, '_> {
     }
 
     fn because(&mut self, rule: &Rule, gave: Outcome) {
+        // What a task pays for several rounds is one reason.
+        if let (Some(last), Outcome::Units { wallet, units }) =
+            (self.judgement.because.last_mut(), &gave)
+            && last.rule == rule.title
+            && let Outcome::Units { wallet: same, units: sum } = &mut last.gave
+            && same == wallet
+            && let Some(more) = sum.checked_add(*units)
+        {
+            *sum = more;
+            return;
+        }
         let reason = Reason { rule: rule.title.clone(), source: rule.source.clone(), gave };
         self.judgement.because.push(reason);
     }
@@ -404,12 +447,26 @@ impl Receiver<'_> {
                 );
                 had.then_some(Outcome::Revoke { revoke })
             }
-            Act::Tag(tag) => (!self.member.tags.contains(&tag)).then_some(Outcome::Tag { tag }),
+            Act::Tag(tag) => (!self.is_tagged(&tag, earlier)).then_some(Outcome::Tag { tag }),
             Act::Untag(untag) => {
-                self.member.tags.contains(&untag).then_some(Outcome::Untag { untag })
+                self.is_tagged(&untag, earlier).then_some(Outcome::Untag { untag })
             }
             Act::Voucher(_) | Act::Refer => None,
         })
+    }
+
+    /// Whether the member has a tag, after what the same request has given already.
+    fn is_tagged<'o>(
+        &self,
+        name: &str,
+        earlier: impl DoubleEndedIterator<Item = &'o Outcome>,
+    ) -> bool {
+        let last = earlier.rev().find_map(|outcome| match outcome {
+            Outcome::Tag { tag } if tag == name => Some(true),
+            Outcome::Untag { untag } if untag == name => Some(false),
+            _ => None,
+        });
+        last.unwrap_or_else(|| self.member.tags.contains(name))
     }
 
     /// The end of a grant that is given for a span: from now, or from the end of the same grant
@@ -427,6 +484,7 @@ impl Receiver<'_> {
             Span::Months(months) => local.checked_add_months(Months::new(months)),
         };
         // A date beyond what a calendar holds never comes.
+        let end = end.filter(|end| end.year() <= 9999);
         end.map(|end| resolve(end, self.programme.time_zone))
     }
 }
@@ -448,8 +506,10 @@ fn units(rule: &Rule, value: &Dynamic) -> Result<Units, RuleFailure> {
 }
 
 fn paid(rule: &Rule, units: Decimal) -> Result<Units, RuleFailure> {
-    Units::from_decimal_floor(units)
-        .map_err(|reason| failure(rule, format!("the rule pays {units}: {reason}")))
+    Units::from_decimal_floor(units).map_err(|reason| {
+        let remedy = if units < Decimal::ZERO { "; write `max(0, ..)` around it" } else { "" };
+        failure(rule, format!("the rule pays {units}: {reason}{remedy}"))
+    })
 }
 
 /// A number that a rule can see.

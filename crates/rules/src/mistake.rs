@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
@@ -210,8 +211,16 @@ pub struct RuleFailure {
 pub(crate) const NO_ORDER: &str = "there is no order to look at";
 
 impl RuleFailure {
-    pub(crate) fn of(file: &str, rule: &str, error: &EvalAltResult) -> RuleFailure {
+    pub(crate) fn of(
+        file: &str,
+        rule: &str,
+        error: &EvalAltResult,
+        file_of: impl Fn(&str) -> Option<Arc<str>>,
+    ) -> RuleFailure {
         let inner = innermost(error);
+        // What fails inside a function of the merchant's is told where the function stands.
+        let file = innermost_function(error).and_then(file_of).unwrap_or_else(|| file.into());
+        let file = &*file;
         // What fails inside a function of the engine has no place of its own.
         let position = if inner.position().is_none() { error.position() } else { inner.position() };
         let needs_order =
@@ -226,6 +235,16 @@ impl RuleFailure {
     pub(crate) fn at(file: &str, rule: &str, position: Position, message: String) -> RuleFailure {
         let mistake = Mistake::at(file, position, message);
         RuleFailure { rule: rule.to_owned(), mistake, needs_order: false }
+    }
+}
+
+/// The function in which something failed.
+fn innermost_function(error: &EvalAltResult) -> Option<&str> {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(name, _, inner, _) => {
+            innermost_function(inner).or(Some(name))
+        }
+        _ => None,
     }
 }
 

@@ -91,17 +91,15 @@ impl Bundle {
     }
 
     /// The benefits that the member has now, in the order of the sheets. Those that depend on the
-    /// order are among them where none is given, without a gift.
-    ///
-    /// # Errors
-    /// A benefit's rule failed.
+    /// order are among them where none is given, without a gift. A benefit whose rule fails has its
+    /// failure in its place.
     pub fn benefits(
         &self,
         member: &Member,
         tier: Option<&str>,
         order: Option<&Order>,
         now: Moment,
-    ) -> Result<Vec<Benefit>, RuleFailure> {
+    ) -> Vec<Result<Benefit, RuleFailure>> {
         let programme = self.programme();
         let today = now.with_timezone(&programme.time_zone).date_naive();
         let seen = self.see(&Arc::new(member.clone()), tier.map(str::to_owned), now, now);
@@ -113,22 +111,19 @@ impl Bundle {
             }
             let gives = match run.applies(rule) {
                 Ok(false) => continue,
-                Ok(true) => run.body(rule),
+                Ok(true) => run.body(rule).and_then(|(value, _)| gift(rule, value, programme)),
                 Err(failure) => Err(failure),
             };
             let title = rule.title.clone();
             match gives {
-                Ok((value, _)) => {
-                    if let Some(gives) = gift(rule, value, programme)? {
-                        benefits.push(Benefit { title, gives: Some(gives) });
-                    }
-                }
+                Ok(None) => {}
+                Ok(gives) => benefits.push(Ok(Benefit { title, gives })),
                 Err(failure) if failure.needs_order => {
-                    benefits.push(Benefit { title, gives: None });
+                    benefits.push(Ok(Benefit { title, gives: None }));
                 }
-                Err(failure) => return Err(failure),
+                Err(failure) => benefits.push(Err(failure)),
             }
         }
-        Ok(benefits)
+        benefits
     }
 }

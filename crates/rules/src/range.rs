@@ -184,11 +184,12 @@ impl Comparison {
                     most: self.within.map(|(_, most)| Decimal::from(most)),
                     ..Bounds::default()
                 };
-                let one = if self.whole { Decimal::ONE } else { Decimal::ZERO };
                 for bounds in [known, &mut { own }] {
                     match self.symbol {
-                        "<" if self.whole => lower(&mut bounds.most, *number - one),
-                        ">" if self.whole => raise(&mut bounds.least, *number + one),
+                        "<" if self.whole => lower(&mut bounds.most, number.ceil() - Decimal::ONE),
+                        ">" if self.whole => {
+                            raise(&mut bounds.least, number.floor() + Decimal::ONE);
+                        }
                         "<" => lower(&mut bounds.below, *number),
                         ">" => raise(&mut bounds.above, *number),
                         "<=" => lower(&mut bounds.most, *number),
@@ -234,6 +235,15 @@ fn lower(bound: &mut Option<Decimal>, to: Decimal) {
 
 fn raise(bound: &mut Option<Decimal>, to: Decimal) {
     *bound = Some(bound.map_or(to, |bound| bound.max(to)));
+}
+
+/// The fact and the number of a block that is only `FACT >= NUMBER`.
+pub(crate) fn threshold(block: &Expr) -> Option<(String, Decimal)> {
+    let comparison = Comparison::of(only_expression(block)?, &|_| None)?;
+    match (comparison.symbol, comparison.with) {
+        (">=" | ">", Value::Number(number)) => Some((comparison.fact, number)),
+        _ => None,
+    }
 }
 
 /// A number that is written out.

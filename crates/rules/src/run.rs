@@ -1,5 +1,6 @@
 //! Running rules: one run per request, its steps counted over all its rules.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{
@@ -25,12 +26,22 @@ pub(crate) struct Run<'a> {
 
 /// Functions that earlier runs of the same bundle have looked up, for the next to begin with.
 #[derive(Debug, Default)]
-pub(crate) struct Found(Mutex<Vec<Caches>>);
+pub(crate) struct Found {
+    caches: Mutex<Vec<Caches>>,
+    /// The file in which each function of the merchant's stands.
+    files: BTreeMap<String, Arc<str>>,
+}
+
+impl Found {
+    pub(crate) fn of(files: BTreeMap<String, Arc<str>>) -> Found {
+        Found { caches: Mutex::default(), files }
+    }
+}
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
         let caches = std::mem::replace(&mut self.caches, Caches::new());
-        let mut found = self.found.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = self.found.caches.lock().unwrap_or_else(PoisonError::into_inner);
         if found.len() < FOUND_MAX {
             found.push(caches);
         }
@@ -53,7 +64,7 @@ impl<'a> Run<'a> {
         global.tag = desk::tag(&desk);
         let scope = facts.scope();
         let depth = scope.len();
-        let caches = found.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let caches = found.caches.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let caches = caches.unwrap_or_default();
         Run { engine, global, caches, scope, depth, desk, found }
     }
@@ -93,7 +104,8 @@ impl<'a> Run<'a> {
                     if error.position().is_none() {
                         error.set_position(rule.position);
                     }
-                    Err(RuleFailure::of(&rule.file, &rule.title, &error))
+                    let file_of = |name: &str| self.found.files.get(name).cloned();
+                    Err(RuleFailure::of(&rule.file, &rule.title, &error, file_of))
                 }
             },
         }

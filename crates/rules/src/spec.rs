@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use ledger::member::History;
-use ledger::task::Progress;
+use ledger::task::{Goal, Progress};
 use ledger::tier::Standing;
 use ledger::{
     Decision, Left, Lot, Member, MemberId, MerchantId, Moment, Outcome, Pot, Supplies, Units,
@@ -551,7 +551,8 @@ impl Scene<'_> {
             differ("rewards", texts(expected), texts(found));
         }
         if let Some(expected) = step.benefits {
-            let found = bundle.benefits(member, tier.as_deref(), None, at);
+            let found = bundle.benefits(member, tier.as_deref(), None, at).into_iter();
+            let found: Result<Vec<_>, _> = found.collect();
             let found = found.map_err(|failure| (None, failure.to_string()))?;
             let found = found.into_iter().filter(|benefit| benefit.gives.is_some());
             differ("benefits", texts(expected), texts(found.map(|benefit| benefit.title)));
@@ -667,7 +668,7 @@ fn check_wallets(bundle: &Bundle, sums: &Sums) -> Result<(), Wrong> {
 fn person(bundle: &Bundle, id: &str, body: MemberBody, begins: Moment) -> Result<Member, Wrong> {
     let programme = bundle.programme();
     let id = named(bundle, id, body.bucket)?;
-    let enrolled_at = body.enrolled.map_or(begins - TimeDelta::days(365), |at| at.0);
+    let enrolled_at = body.enrolled.map_or(begins - TimeDelta::days(400), |at| at.0);
     check_wallets(bundle, &body.wallets)?;
     let mut wallets = BTreeMap::new();
     for (name, units) in body.wallets {
@@ -693,7 +694,16 @@ fn person(bundle: &Bundle, id: &str, body: MemberBody, begins: Moment) -> Result
                 format!("there is no task `{}`{hint}", title.get_ref()),
             ));
         }
-        let progress = Progress { marks: vec![(begins, done)], completed: 0 };
+        let goal = bundle.tasks().iter().find(|(known, _)| known == title.get_ref());
+        // A streak was kept up to the period before the spec begins, and goes on with this one.
+        let at = match goal {
+            Some((_, Goal::Streak { period, .. })) => {
+                let this = period.start(begins, programme.time_zone);
+                period.start(this - TimeDelta::seconds(1), programme.time_zone)
+            }
+            _ => begins,
+        };
+        let progress = Progress { marks: vec![(at, done)], completed: 0 };
         tasks.insert(title.into_inner(), progress);
     }
     let spend = body.spend.map(|spend| spend.check("/member/spend", programme)).transpose();

@@ -261,6 +261,8 @@ fn what_cannot_be_read_is_told_with_its_place_and_remedy() {
             "earn \"a\" on purchase when order.total \u{2265} 5 { 1 }",
             r#"Earn "a" on purchase { 1 }"#,
             r#"eran "a" on purchase { 1 }"#,
+            r#"earn_statement "a" on purchase { 1 }"#,
+            "earn \"a\" on purchase\nearn \"b\" on purchase { 1 }",
             r#"earn "a" on purchase { eval("1") }"#,
             r#"earn "Endless" on purchase { loop { } }"#,
             r#"earn "a" on purchase { let m = #{ a: 1 }; 1 }"#,
@@ -290,6 +292,15 @@ fn what_can_be_proven_wrong_is_told_in_branches_that_never_run_too() {
             r#"earn "a" on purchase { total }"#,
             r#"earn "a" on purchase when not now.weekend { 1 }"#,
             r#"earn "a" on purchase { -15 }"#,
+            r#"reward "a" costs 5 { percent_off(150) }"#,
+            r#"earn "a" on purchase { if order.total >= 50 { 10 } if order.pieces >= 5 { 5 } }"#,
+            r#"earn "a" on purchase { for line in order.lines { line.quantity } }"#,
+            r#"earn "a" on purchase { award(-5); }"#,
+            r#"tier "a" { if now.weekend { true } }"#,
+            "tier \"Gold\" { wallet(\"status\") >= 1500 }\ntier \"Silver\" { wallet(\"status\") >= 500 }",
+            r#"earn "a" on purchase { switch order.total { 5 => 1, _ => 2 } }"#,
+            r#"earn "a" on purchase when now.hour > 22.5 && now.hour < 23.5 { 1 }"#,
+            "fn award(n) { n }\nearn \"a\" on purchase { 1 }",
             r#"earn "a" on purchase { }"#,
             r#"earn "a" on purchase when wallet("status") >= 1.500 { 1 }"#,
             r#"earn "a" on purchase { rnd(5) }"#,
@@ -358,6 +369,13 @@ fn a_rule_that_fails_while_it_runs_names_itself_and_its_place() {
             "fn f(n) { n }\nearn \"Maybe\" on purchase when f(5) { 1 }",
             "fn f(n) { n }\nearn \"Text\" on purchase { f(\"5\") }",
             r#"earn "Line" on purchase { order.lines[7].quantity }"#,
+            r#"task "Rounds" on purchase counting order.total * 10 goal 1 { 1 }"#,
+            r#"task "Rounds" on purchase counting order.total goal 5 { 1 }"#,
+            r#"earn "For ever" on purchase { grant("x", 100.years); grant("x", 100.years); }"#,
+            r#"earn "On and off" on purchase { tag("x"); untag("x"); }"#,
+            r#"earn "Off and on" on purchase { untag("regular"); tag("regular"); }"#,
+            r#"earn "In" on purchase when order.lines[0].price * 2 in [6.2, 7] && 1.00 in [1] { 1 }"#,
+            "earn \"a\" on purchase { 5 } earn \"b\" on purchase { 6 }",
             r#"earn "Span" on purchase { grant("x", 0.days); }"#,
             r#"earn "Text" on purchase { let s = "ab"; for i in 0..20 { s += s; } 1 }"#,
         ]),
@@ -474,6 +492,27 @@ fn rewards_ask_for_tier_order_and_price() {
     );
 }
 
+#[test]
+fn a_task_whose_codes_run_out_stays_done_until_there_are_more() {
+    let manifest = format!("{MANIFEST}[pools.SPRING]\n");
+    let sheet = "task \"t\" on purchase counting 2 goal 1 { voucher(\"SPRING\"); }";
+    let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", sheet)]).unwrap();
+    let mut ada = member("", &[]);
+    let mut buy = |codes: &[&str]| {
+        let mut supplies = supplies(&bundle);
+        let codes = codes.iter().map(|code| (*code).to_owned()).collect();
+        supplies.codes.insert("SPRING".to_owned(), codes);
+        let now = moment("2026-05-02T08:00:00Z");
+        let decision = bundle.earn(&ada, purchase(), &supplies, now).unwrap();
+        ada = decision.member;
+        (decision.entry.because.len(), ada.tasks["t"].completed)
+    };
+    // Two rounds are done each time. One code, none, and then enough for all five that wait.
+    assert_eq!(buy(&["A"]), (1, 1));
+    assert_eq!(buy(&[]), (0, 1));
+    assert_eq!(buy(&["B", "C", "D", "E", "F"]), (5, 6));
+}
+
 /// A rule in which every word can be asked: its example stands in for the block.
 const ASKED: &str = "task \"Five visits in a week\" on review goal 5 { grant(\"Club\"); grant(\"Regular\"); }\n\
     contest \"Most cups in July\" on review { 1 }\ntier \"Gold\" { true }\n";
@@ -498,7 +537,9 @@ fn every_word_of_the_reference_can_be_asked_and_is_what_the_reference_says() {
         let sheet = if is_gift {
             format!("{ASKED}reward \"r\" costs 1 {{ {example} }}")
         } else if example.starts_with("line.") {
-            format!("{ASKED}earn \"a\" on purchase {{ for line in order.lines {{ {block}; }} 1 }}")
+            format!(
+                "{ASKED}earn \"a\" on purchase {{ for line in order.lines {{ let it = {block}; }} 1 }}"
+            )
         } else {
             format!("{ASKED}earn \"a\" on purchase {{ {block} }}")
         };

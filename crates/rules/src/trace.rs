@@ -100,7 +100,7 @@ impl Bundle {
             let Some(rule) = self.rule(step.rule) else { continue };
             run.set_points(step.points.get());
             let saw = saw(rule, &mut run);
-            let reasons = judged.because.iter().filter(|reason| reason.source == rule.source);
+            let reasons = judged.because.iter().filter(|reason| reason.rule == rule.title);
             let gave: Vec<Outcome> = reasons.map(|reason| reason.gave.clone()).collect();
             let following = judged.steps.get(place + 1).map(|next| next.points);
             lines.push(TraceLine {

@@ -78,6 +78,9 @@ pub enum Refused {
     /// A reward whose condition does not hold.
     #[error("reward `{0}` is not for this member now: its condition does not hold")]
     RewardConditionDoesNotHold(String),
+    /// A reward that has nothing to give this member now: a right that it has already.
+    #[error("reward `{0}` has nothing to give this member now")]
+    RewardGivesNothing(String),
     /// A reward that this member has had as often as it may.
     #[error("reward `{reward}` can be had at most {most} times per period, and has been")]
     RewardWasTakenAsOftenAsItMay {
@@ -297,7 +300,7 @@ impl Bundle {
         let mut gives = gift(rule, value, programme)?;
         self.receive(rule, acts, member, till, &mut gives, &mut draft, now)?;
         if gives.is_none() && draft.because.is_empty() {
-            return Err(failure(rule, "the reward gives nothing".to_owned()).into());
+            return Err(Refused::RewardGivesNothing(name()));
         }
         let (source, wallet) = (rule.source.clone(), costs.wallet.clone());
         Ok((Taken { name: name(), source, wallet, costs: price, gives }, draft))
@@ -322,7 +325,13 @@ impl Bundle {
             let outcome = match act {
                 Act::Voucher(pool) => {
                     check_pool(rule, &pool, self.programme())?;
-                    let Some(till) = till.as_deref_mut() else { continue };
+                    let Some(till) = till.as_deref_mut() else {
+                        // It is only asked whether it could be had.
+                        let gave = Outcome::Voucher { pool, code: String::new() };
+                        let (rule, source) = (rule.title.clone(), rule.source.clone());
+                        draft.because.push(Reason { rule, source, gave });
+                        continue;
+                    };
                     let Some(code) = till.code(&pool)? else {
                         return Err(Refused::PoolIsEmpty { reward: rule.title.clone(), pool });
                     };
@@ -382,8 +391,10 @@ pub(crate) fn gift(
     if let Gives::Discount { amount } | Gives::GiftCard { amount } | Gives::Payout { amount } =
         &mut gives
     {
-        // Money has the decimals of its currency: five euros are 5.00.
+        // Money has the decimals of its currency: five euros are 5.00, and what is less than the
+        // smallest coin is dropped.
         let decimals = ledger::money::decimals(programme.currency);
+        *amount = amount.trunc_with_scale(decimals);
         if amount.scale() < decimals {
             amount.rescale(decimals);
         }

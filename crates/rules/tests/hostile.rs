@@ -145,7 +145,7 @@ fn play(name: &str, sheet: &str) -> Vec<Cost> {
         measure(name, "traced", || bundle.trace(&member, &activity, &supplies, now).is_ok());
     costs.push(cost);
     let (_, cost) = measure(name, "offered", || {
-        (bundle.offers(&member, None, now).len(), bundle.benefits(&member, None, None, now).is_ok())
+        (bundle.offers(&member, None, now).len(), bundle.benefits(&member, None, None, now).len())
     });
     costs.push(cost);
     let names: Vec<String> = bundle.rewards().map(|(name, _)| name.to_owned()).take(20).collect();

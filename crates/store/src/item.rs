@@ -236,6 +236,10 @@ pub(crate) fn to_member(at: &MemberKey, item: Item) -> Result<Held, StoreError> 
 /// A record's body: what its hash is taken over.
 pub(crate) fn body(pk: &str, record: &Record) -> Result<Vec<u8>, StoreError> {
     let json = serde_json::to_vec(record).map_err(|error| StoreError::unreadable(pk, error))?;
+    if json.len() as u64 >= BODY_BYTES_MAX {
+        // What could not be read again is not written.
+        return Err(StoreError::Refused(format!("an entry of {} bytes is too large", json.len())));
+    }
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&json).map_err(|error| StoreError::unreadable(pk, error))?;
     encoder.finish().map_err(|error| StoreError::unreadable(pk, error))

@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use data_encoding::BASE64URL_NOPAD;
 use ledger::task::Goal;
 use ledger::{Gives, MemberId, Moment, Pot, Units, WalletName};
-use rules::{Eligible, Offer, did_you_mean};
+use rules::{Eligible, Offer, RuleFailure, did_you_mean};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use store::{MemberKey, Place};
@@ -120,7 +120,7 @@ async fn member(
     let at_risk = bundle.at_risk(&member, &standing, now).map_err(Refusal::from)?;
     let tier = standing.tier;
     let next = bundle.next_tier(&member, tier.as_deref(), now).map_err(Refusal::from)?;
-    let benefits = bundle.benefits(&member, tier.as_deref(), None, now).map_err(Refusal::from)?;
+    let benefits = bundle.benefits(&member, tier.as_deref(), None, now);
     let decimals = ledger::money::decimals(bundle.programme().currency);
     let view = |(name, policy): (&WalletName, &ledger::WalletPolicy)| {
         let wallet = member.wallet(name.as_str());
@@ -167,9 +167,16 @@ async fn member(
         contests: member.scores.clone(),
         benefits: benefits
             .into_iter()
+            .filter_map(that_works)
             .map(|benefit| BenefitView { title: benefit.title, gives: benefit.gives })
             .collect(),
     }))
+}
+
+/// What works. A rule that fails is the merchant's to mend, and does not stand in the way of the
+/// others.
+fn that_works<T>(found: Result<T, RuleFailure>) -> Option<T> {
+    found.inspect_err(|failure| tracing::error!("{failure}")).ok()
 }
 
 /// An amount with the decimals of its currency, and more where it has more.
@@ -269,8 +276,7 @@ async fn rewards(
     let now = api.clock.now();
     let tier = bundle.standing(&member, now).map_err(Refusal::from)?.tier;
     let mut rewards = Vec::new();
-    for offer in bundle.offers(&member, tier.as_deref(), now) {
-        let offer = offer.map_err(Refusal::from)?;
+    for offer in bundle.offers(&member, tier.as_deref(), now).into_iter().filter_map(that_works) {
         let pot = offer.stock.map(|_| Pot::Stock(offer.name.clone()));
         let left = match &pot {
             Some(pot) => Some(api.store.left(&caller.merchant, pot).await?),
