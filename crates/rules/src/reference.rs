@@ -17,8 +17,95 @@ pub fn reference() -> String {
     );
     // Writing to a text cannot fail.
     let _ = write_all(&mut page);
-    page
+    page + FILES
 }
+
+/// The files beside the sheets. A test reads what stands here.
+const FILES: &str = r#"
+## merchant.toml
+
+```toml
+name = "Sunrise Coffee"
+currency = "EUR"                  # its ISO code
+time_zone = "Europe/Berlin"       # days, months and years begin there
+main_wallet = "points"            # the wallet meant where none is named; "points" if not said
+
+[wallets.points]
+worth = "0.01"                    # what one is worth, for what you owe
+expires = { months = 12, end_of = "month" }  # or { days = 90 }, { months = 12 }, { years = 1, end_of = "year" }
+pending_days = 14                 # from when it can be spent; at once if not said
+
+[wallets.status]
+spendable = false                 # only counted
+
+[activities.review]               # `purchase` is always there
+fields = { stars = "integer" }    # integer, amount, text or flag
+
+[tiers]
+downgrade = "one step"            # how a member falls: "full" if not said, "one step", "never"
+grace_days = 30                   # how long a tier stays after its condition stopped holding
+keep = { years = 1, end_of = "year" }  # how long it stays at least, from reaching it
+
+[holidays]
+"12-25" = "Christmas Day"         # every year
+"2026-04-06" = "Easter Monday"
+
+[campaigns.summer]                # rules are `during summer`
+from = 2026-06-01
+until = 2026-08-31
+budget = 100_000                  # units of the main wallet, over all members
+
+[pools.SPRING]                    # codes are brought in with `regulars vouchers`
+```
+
+## Specs
+
+A file `earn.spec.toml` beside `earn.rhai`. A spec says who the member is, what happens, and what is expected. With steps, several things happen one after the other, and time passes between them.
+
+```toml
+[[spec]]
+it = "pays for a visit, and lets the points lapse after a year"
+member = { tags = ["vip"], wallets = { points = 20 }, purchases = 3, spend = "120.00" }
+
+[[spec.step]]
+at = "2026-05-04T10:00:00+02:00"
+activity = { type = "purchase", order = { total = "12.40" } }
+balance = { points = 32 }
+
+[[spec.step]]
+at = "2027-06-01T00:00:00+02:00"
+expires = { points = 32 }
+```
+
+| of the member | |
+|---|---|
+| `tier` | keeps this tier throughout; leave it out to let the tier follow |
+| `enrolled`, `birthday` under `attributes`, `tags`, `bucket` | who it is |
+| `wallets` | what it has, as if earned when the spec begins |
+| `purchases`, `spend`, `last_purchase` | what it has bought |
+| `grants = { Club = "2026-12-31T00:00:00+01:00", Badge = true }` | rights, with their end or for good |
+| `tasks`, `scores` | how far it is |
+
+Beside `member`: `referrer` (who brought it, described the same way), `pools`, `stock` and `budgets` (what is left of them).
+
+| what happens | |
+|---|---|
+| `at` | when; alone, only time passes |
+| `activity` | as the API takes it |
+| `redeem = { reward = "five-off", units = 500, order = { total = "25.00" } }` | a reward is taken |
+
+| what is expected | |
+|---|---|
+| `pays`, `costs`, `expires` | units by wallet, all of them |
+| `because` | the titles of the rules that gave something, in their order |
+| `gives` | the gift: `{ kind = "discount", amount = "5.00" }` |
+| `refused` | a part of the reason |
+| `balance`, `pending` | of the wallets that are named |
+| `tier`, `grants`, `tags`, `rewards`, `benefits` | what the member then has, all of it |
+| `tasks = { "Five visits in a week" = "3 of 5" }`, `scores` | of those that are named |
+| `vouchers` | the codes given |
+| `referrer_gets = { pays, because, balance }` | the same of the one who brought the member |
+"#;
 
 fn write_all(page: &mut String) -> std::fmt::Result {
     writeln!(page, "## Statements")?;

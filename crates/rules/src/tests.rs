@@ -560,6 +560,23 @@ fn every_word_of_the_reference_can_be_asked_and_is_what_the_reference_says() {
 }
 
 #[test]
+fn the_manifest_and_the_spec_of_the_reference_are_right() {
+    let page = crate::reference();
+    let mut pieces = page.split("```toml\n").skip(1);
+    let mut piece = || pieces.next().unwrap().split("```").next().unwrap().to_owned();
+    let (manifest, spec) = (piece(), piece());
+    // Its wallet waits; the spec's does not.
+    let manifest = manifest.replace("pending_days = 14", "pending_days = 0");
+    let merchant = MerchantId::parse("test").unwrap();
+    let sources = Sources::of([
+        ("merchant.toml", manifest.as_str()),
+        ("earn.rhai", "earn \"a\" on purchase { order.total }"),
+        ("earn.spec.toml", &spec),
+    ]);
+    Bundle::proven(&merchant, &sources).unwrap();
+}
+
+#[test]
 fn the_reference_is_not_stale() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules/LANGUAGE.md");
     let written = std::fs::read_to_string(file).unwrap_or_default();

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use ledger::{Decision, Draw, Entry, Lack, Member, Outcome, Pot, Supplies, Units};
 use serde_json::value::RawValue;
 
@@ -198,26 +198,8 @@ impl Store {
     ) -> Result<(Option<Held>, Option<Record>), StoreError> {
         let pk = at.pk();
         let keys = [Some(MEMBER_SK), entry_sk].into_iter().flatten().map(|sk| key(&pk, sk));
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(keys.collect()))
-            .consistent_read(consistency == Consistency::Strong)
-            .build()
-            .map_err(StoreError::request)?;
-        let found = self
-            .client
-            .batch_get_item()
-            .request_items(&self.table, wanted)
-            .set_return_consumed_capacity(self.capacity())
-            .send()
-            .await
-            .map_err(StoreError::of)?;
-        self.count(Kind::Read, found.consumed_capacity());
-        if found.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
-            return Err(StoreError::Unavailable("a part of the read was put off".to_owned()));
-        }
-        let items = found.responses.and_then(|mut tables| tables.remove(&self.table));
         let (mut held, mut record) = (None, None);
-        for item in items.unwrap_or_default() {
+        for item in self.batch(keys, consistency).await? {
             if item::is_member(&item) {
                 held = Some(item::to_member(at, item)?);
             } else if entry_sk == Some(item::text(&item, SK)) {

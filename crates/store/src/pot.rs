@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use ledger::{Draw, Left, MerchantId, Pot, Units};
 
 use crate::error::StoreError;
@@ -112,25 +112,7 @@ impl Store {
         pot: &Pot,
     ) -> Result<BTreeMap<u8, Part>, StoreError> {
         let keys = (0..PARTS).map(|part| key(&pot_pk(merchant, pot, part), SK_OF_ONE));
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(keys.collect()))
-            .consistent_read(true)
-            .build()
-            .map_err(StoreError::request)?;
-        let found = self
-            .client
-            .batch_get_item()
-            .request_items(&self.table, wanted)
-            .set_return_consumed_capacity(self.capacity())
-            .send()
-            .await
-            .map_err(StoreError::of)?;
-        self.count(Kind::Read, found.consumed_capacity());
-        if found.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
-            return Err(StoreError::Unavailable("a part of the read was put off".to_owned()));
-        }
-        let items = found.responses.and_then(|mut tables| tables.remove(&self.table));
-        let items = items.unwrap_or_default();
+        let items = self.batch(keys, Consistency::Strong).await?;
         let of = |part: u8| {
             let pk = pot_pk(merchant, pot, part);
             part_of(items.iter().find(|item| text(item, PK) == pk))

@@ -1,4 +1,4 @@
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use ledger::{Member, MerchantId};
 
 use crate::error::StoreError;
@@ -73,6 +73,33 @@ impl Store {
             .map_err(StoreError::of)?;
         self.count(Kind::Read, found.consumed_capacity());
         Ok(found.item)
+    }
+
+    /// Several items in one request, in no particular order; those that are not there are left out.
+    pub(crate) async fn batch(
+        &self,
+        keys: impl Iterator<Item = Item>,
+        consistency: Consistency,
+    ) -> Result<Vec<Item>, StoreError> {
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(keys.collect()))
+            .consistent_read(consistency == Consistency::Strong)
+            .build()
+            .map_err(StoreError::request)?;
+        let found = self
+            .client
+            .batch_get_item()
+            .request_items(&self.table, wanted)
+            .set_return_consumed_capacity(self.capacity())
+            .send()
+            .await
+            .map_err(StoreError::of)?;
+        self.count(Kind::Read, found.consumed_capacity());
+        if found.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
+            return Err(StoreError::Unavailable("a part of the read was put off".to_owned()));
+        }
+        let items = found.responses.and_then(|mut tables| tables.remove(&self.table));
+        Ok(items.unwrap_or_default())
     }
 
     /// At most `limit` entries of a member with a `seq` below `before`, the newest first.
