@@ -47,7 +47,12 @@ pub struct Ladder<'a> {
     pub policy: TierPolicy,
     /// The merchant's time zone.
     pub time_zone: Tz,
+    /// Whether a condition asks for days that pass: since joining, since the last purchase.
+    pub daily: bool,
 }
+
+/// The most days that one walk looks at, back or ahead.
+const DAYS_MAX: i64 = 800;
 
 /// Steps that one walk takes at most. A member has dozens of moments, not thousands.
 const STEPS_MAX: usize = 2000;
@@ -156,6 +161,11 @@ fn walk<E>(
     mut stop: impl FnMut(&Standing, Moment) -> bool,
 ) -> Result<(), E> {
     let mut known = moments(member);
+    if ladder.daily {
+        known.extend(days(member, from, to));
+        known.sort_unstable();
+        known.dedup();
+    }
     known.retain(|at| *at > from && *at < to);
     let mut known = known.into_iter().peekable();
     let mut at = from;
@@ -187,6 +197,22 @@ fn moments(member: &Member) -> Vec<Moment> {
     moments.sort_unstable();
     moments.dedup();
     moments
+}
+
+/// The moments at which one more day has passed since the member joined, and since it last bought.
+fn days(member: &Member, from: Moment, to: Moment) -> Vec<Moment> {
+    let since = [Some(member.enrolled_at), member.history.last_purchase_at];
+    // Back from the end where that is known, since the latest days count; ahead where it is not.
+    let last = to.min(from.checked_add_signed(TimeDelta::days(DAYS_MAX)).unwrap_or(to));
+    let first = if to == Moment::MAX_UTC { from } else { from.max(to - TimeDelta::days(DAYS_MAX)) };
+    let mut days = Vec::new();
+    for base in since.into_iter().flatten() {
+        let passed = first.signed_duration_since(base).num_days().max(0);
+        let end = if to == Moment::MAX_UTC { last } else { to };
+        let steps = (1..=DAYS_MAX).map(|step| base + TimeDelta::days(passed + step));
+        days.extend(steps.take_while(|at| *at < end));
+    }
+    days
 }
 
 /// Puts the standing that the rules find for the member as decided, and says so in the entry where

@@ -5,7 +5,7 @@ use ledger::entry::Gives;
 use ledger::task::Goal;
 use ledger::tier::{Ladder, Standing};
 use ledger::{Activity, Member, MerchantId, Moment, Order, Pot, Programme, Units};
-use rhai::{Engine, INT, Module};
+use rhai::{ASTNode, Engine, Expr, INT, Module};
 
 use crate::check;
 use crate::engine::{Optimized, engine};
@@ -32,6 +32,8 @@ pub struct Bundle {
     found: Arc<Found>,
     engine: &'static Engine,
     warnings: Vec<Mistake>,
+    /// Whether a tier asks for days that pass.
+    daily: bool,
     /// A tier that every member is in, whatever its conditions say: for specs.
     pinned: Option<String>,
 }
@@ -74,6 +76,8 @@ impl Bundle {
         }
         let goals: Vec<(String, Goal)> =
             sheets.rules.iter().filter_map(|rule| Some((rule.title.clone(), rule.goal?))).collect();
+        let mut tiers = sheets.rules.iter().filter(|rule| rule.kind() == StatementKind::Tier);
+        let daily = tiers.any(|rule| asks_for_days(&rule.body));
         let files = sheets.bodies.iter();
         let files = files.map(|own| (own.name.clone(), Arc::clone(&own.file))).collect();
         let places = goals.iter().enumerate();
@@ -92,6 +96,7 @@ impl Bundle {
             found: Arc::new(Found::of(files)),
             engine,
             warnings,
+            daily,
             pinned: None,
         })
     }
@@ -232,7 +237,7 @@ impl Bundle {
     pub fn ladder(&self) -> Ladder<'_> {
         let programme = self.programme();
         let (policy, time_zone) = (programme.tiers, programme.time_zone);
-        Ladder { tiers: self.tiers().collect(), policy, time_zone }
+        Ladder { tiers: self.tiers().collect(), policy, time_zone, daily: self.daily }
     }
 
     /// The tier that the member qualifies for at a moment, by its number from the lowest: the last
@@ -291,6 +296,19 @@ impl Bundle {
             self.qualified(member, at)
         })
     }
+}
+
+/// Whether a condition asks for something that changes with the days.
+fn asks_for_days(condition: &Expr) -> bool {
+    const WORDS: [&str; 4] = ["days", "years", "days_since_purchase", "age"];
+    let mut asks = false;
+    condition.walk(&mut Vec::new(), &mut |path: &[ASTNode<'_>]| {
+        if let Some(ASTNode::Expr(Expr::Property(property, _))) = path.last() {
+            asks = asks || WORDS.contains(&property.2.as_str());
+        }
+        true
+    });
+    asks
 }
 
 /// Why no till could honour a gift, if none could.

@@ -89,7 +89,7 @@ pub(crate) static STATEMENTS: [Statement; 6] = [
         keyword: "tier",
         needs: &[],
         may_have: &[],
-        facts: &["member", "now"],
+        facts: &["member"],
         outcomes: &[],
         gives: Kind::Flag,
         says: "A tier, the lowest first. The last one whose condition holds is the member's.",

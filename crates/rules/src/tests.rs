@@ -493,6 +493,37 @@ fn rewards_ask_for_tier_order_and_price() {
 }
 
 #[test]
+fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
+    let manifest = format!("{MANIFEST}[tiers]\ngrace_days = 30\n");
+    let sheet = "tier \"Base\" { true }\ntier \"Active\" { member.days_since_purchase < 90 }";
+    let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", sheet)]).unwrap();
+    let mut ada = member("", &[]);
+    ada.standing.tier = None;
+    let at = |text: &str| moment(&format!("{text}T10:00:00Z"));
+    let bought = bundle.earn(
+        &ada,
+        Activity { at: at("2026-01-01"), ..purchase() },
+        &supplies(&bundle),
+        at("2026-01-01"),
+    );
+    let ada = bought.unwrap().member;
+    assert_eq!(ada.tier(), Some("Active"));
+    let tier = |member: &Member, text: &str| {
+        bundle.standing(&std::sync::Arc::new(member.clone()), at(text)).unwrap().tier.unwrap()
+    };
+    // 90 days end on 1 April, and the grace on 1 May.
+    let looked_at = bundle.expire(&ada, at("2026-04-02")).unwrap().unwrap().member;
+    for member in [&ada, &looked_at] {
+        assert_eq!(tier(member, "2026-04-30"), "Active");
+        assert_eq!(tier(member, "2026-05-01"), "Base");
+        assert_eq!(tier(member, "2026-08-01"), "Base");
+    }
+    let standing = bundle.standing(&std::sync::Arc::new(ada.clone()), at("2026-01-02")).unwrap();
+    let at_risk = bundle.at_risk(&std::sync::Arc::new(ada), &standing, at("2026-01-02"));
+    assert_eq!(at_risk.unwrap(), Some(at("2026-05-01")));
+}
+
+#[test]
 fn a_task_whose_codes_run_out_stays_done_until_there_are_more() {
     let manifest = format!("{MANIFEST}[pools.SPRING]\n");
     let sheet = "task \"t\" on purchase counting 2 goal 1 { voucher(\"SPRING\"); }";
