@@ -697,6 +697,10 @@ impl<'a> Check<'a> {
         let mut known = WORDS.iter().filter(|word| word.form == form);
         let fields = self.fields();
         if !known.any(|word| word.name == name) && !fields.iter().any(|field| field == name) {
+            if let Some(word) = WORDS.iter().find(|word| word.name == name) {
+                self.wrong(position, format!("`{name}` is written as `{}`", word.example));
+                return Kind::Any;
+            }
             let hint = did_you_mean(name, WORDS.iter().map(|word| word.name));
             self.wrong(position, format!("nothing has a `{name}`{hint}"));
         }

@@ -422,7 +422,7 @@ fn is_reserved(word: &str) -> bool {
     is_keyword(word) || Token::lookup_symbol_from_syntax(word).is_some()
 }
 
-fn is_keyword(word: &str) -> bool {
+pub(crate) fn is_keyword(word: &str) -> bool {
     STATEMENTS.iter().any(|statement| statement.keyword == word)
 }
 
@@ -438,14 +438,22 @@ pub(crate) fn inner_name(keyword: &str) -> String {
 
 const INNER: &str = "_statement";
 
-thread_local! {
+/// Where the reader of a sheet is.
+#[derive(Clone, Copy, Default)]
+struct Here {
     /// Whether the token before was a dot.
-    static AFTER_DOT: Cell<bool> = const { Cell::new(false) };
+    after_dot: bool,
+    /// How many brackets are open. Statements stand where none is.
+    depth: usize,
 }
 
-/// Said before a text is read: the one before may have ended with a dot.
+thread_local! {
+    static HERE: Cell<Here> = const { Cell::new(Here { after_dot: false, depth: 0 }) };
+}
+
+/// Said before a text is read: the one before may have ended anywhere.
 pub(crate) fn begin() {
-    AFTER_DOT.set(false);
+    HERE.set(Here::default());
 }
 
 /// Teaches an engine every statement. A statement is only read: the sheet takes it apart, and its
@@ -473,8 +481,9 @@ pub(crate) fn register(engine: &mut Engine) {
     }
     #[expect(deprecated, reason = "it is not deprecated, but marked as apt to change")]
     engine.on_parse_token(|token, _, _| {
+        let here = HERE.get();
         let token = match token {
-            Token::Identifier(word) if !AFTER_DOT.get() && is_keyword(&word) => {
+            Token::Identifier(word) if here.depth == 0 && !here.after_dot && is_keyword(&word) => {
                 Token::Identifier(Box::new(inner_name(&word).into()))
             }
             // Whoever writes the inner name does not mean the statement.
@@ -484,7 +493,14 @@ pub(crate) fn register(engine: &mut Engine) {
             }
             token => token,
         };
-        AFTER_DOT.set(matches!(token, Token::Period | Token::Elvis));
+        let depth = match token {
+            Token::LeftBrace | Token::LeftParen | Token::LeftBracket => here.depth + 1,
+            Token::RightBrace | Token::RightParen | Token::RightBracket => {
+                here.depth.saturating_sub(1)
+            }
+            _ => here.depth,
+        };
+        HERE.set(Here { after_dot: matches!(token, Token::Period | Token::Elvis), depth });
         token
     });
 }

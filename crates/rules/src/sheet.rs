@@ -14,7 +14,9 @@ use rhai::{AST, CustomExpr, Engine, Expr, Module, ParseErrorType, Position, Scop
 
 use crate::engine::UNREAD;
 use crate::facts::unknown_wallet;
-use crate::grammar::{self, Reading, Role, STATEMENTS, Statement, StatementKind, inner_name};
+use crate::grammar::{
+    self, Reading, Role, STATEMENTS, Statement, StatementKind, inner_name, is_keyword,
+};
 use crate::mistake::{Mistake, did_you_mean};
 use crate::vocabulary::{FACTS, meant};
 
@@ -187,7 +189,11 @@ fn compile(engine: &Engine, file: &str, text: &str, programme: &Programme) -> Re
     grammar::begin();
     engine.compile_with_scope(&scope, text).map_err(|error| {
         let mut mistake = Mistake::of_parse_error(file, text, &error);
-        if let ParseErrorType::VariableUndefined(name) = error.err_type() {
+        if let ParseErrorType::VariableUndefined(name) = error.err_type()
+            && is_keyword(name)
+        {
+            mistake.message = format!("`{name}` stands by itself, not inside a block");
+        } else if let ParseErrorType::VariableUndefined(name) = error.err_type() {
             let statements = STATEMENTS.iter().map(|statement| statement.keyword);
             mistake.message += &match did_you_mean(name, statements) {
                 hint if hint.is_empty() => meant(name, programme, std::iter::empty()),

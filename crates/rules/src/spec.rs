@@ -257,7 +257,7 @@ impl Bundle {
                 let span = spec.it.span();
                 let it = spec.it.get_ref().clone();
                 let place = Mistake::at_byte(file, text, span.start, String::new()).place;
-                match Scene::run(self, spec, &mut report.coverage) {
+                match Scene::run(self, text, spec, &mut report.coverage) {
                     Ok(differences) => report.specs.push(SpecOutcome {
                         file: file.to_owned(),
                         line: place.map_or(1, |(line, _)| line),
@@ -281,6 +281,8 @@ type Wrong = (Option<usize>, String);
 
 /// A spec being played.
 struct Scene<'a> {
+    /// The file it stands in.
+    text: &'a str,
     bundle: Bundle,
     coverage: &'a mut Coverage,
     member: Member,
@@ -293,6 +295,7 @@ struct Scene<'a> {
 impl Scene<'_> {
     fn run(
         bundle: &Bundle,
+        text: &str,
         mut spec: Spec,
         coverage: &mut Coverage,
     ) -> Result<Vec<Difference>, Wrong> {
@@ -327,6 +330,7 @@ impl Scene<'_> {
         member.referred_by = referrer.as_ref().map(|referrer| referrer.id.clone());
         let supplies = supplies(&bundle, pools, stock, budgets)?;
         let mut scene = Scene {
+            text,
             bundle,
             coverage,
             member,
@@ -383,9 +387,8 @@ impl Scene<'_> {
         if let Some(activity) = &step.activity {
             let byte = Some(activity.span().start);
             let Object(body) = activity.get_ref().clone();
-            let activity = body
-                .check(programme, "spec", self.at)
-                .map_err(|wrong| (byte, wrong.to_string()))?;
+            let activity = body.check(programme, "spec", self.at);
+            let activity = activity.map_err(|wrong| self.at_value(byte, &wrong))?;
             let now = self.at.max(activity.at);
             let decided = self.bundle.earn(&self.member, activity.clone(), &self.supplies, now);
             if let Ok(lines) = self.bundle.trace(&self.member, &activity, &self.supplies, now) {
@@ -397,13 +400,25 @@ impl Scene<'_> {
         let byte = Some(redeem.span().start);
         let Object(RedeemBody { reward, units, order }) = redeem.get_ref().clone();
         let order = order.map(|Object(order)| order.check("/order", programme)).transpose();
-        let order = order.map_err(|wrong| (byte, wrong.to_string()))?;
+        let order = order.map_err(|wrong| self.at_value(byte, &wrong))?;
         let units = units.map(Units::new).transpose();
         let units = units.map_err(|reason| (byte, format!("`units`: {reason}")))?;
         let redemption = Redemption { reward: reward.clone(), units, order };
         let decided = self.bundle.redeem(&self.member, redemption, &self.supplies, self.at);
         self.coverage.reward(&reward, &decided);
         Ok(Some(decided))
+    }
+
+    /// What is wrong with something that was told, at the value itself: what its pointer names, found
+    /// name by name in the text.
+    fn at_value(&self, from: Option<usize>, wrong: &crate::told::Wrong) -> Wrong {
+        let mut byte = from;
+        for name in wrong.pointer.split('/').filter(|name| name.parse::<usize>().is_err()) {
+            let rest = byte.and_then(|byte| self.text.get(byte..));
+            let found = rest.and_then(|rest| rest.find(name)).filter(|_| !name.is_empty());
+            byte = byte.zip(found).map(|(byte, found)| byte + found).or(byte);
+        }
+        (byte, wrong.to_string())
     }
 
     /// Takes from the supplies what a decision took.

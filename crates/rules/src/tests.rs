@@ -243,6 +243,7 @@ fn what_cannot_be_read_is_told_with_its_place_and_remedy() {
             r#"let x = 5; earn "a" on purchase { 1 }"#,
             "earn \"a\" on purchase { 1 }\nearn \"a\" on purchase { 2 }",
             r#"earn "a" on purchase { earn "b" on purchase { 1 } }"#,
+            r#"earn "a" on purchase { let tier = member.tier; if tier == "" { 1 } else { 2 } }"#,
             "earn \"a /* b\" on purchase { 1 } // /* no\n/* one */\nearn \"b\" on purchase { 2 }",
             "earn \"a\" on purchase { 1 } // one\rearn \"b\" on purchase { 2 }",
             "earn \"a\" on purchase { `x` }",
@@ -336,6 +337,7 @@ fn what_can_be_proven_wrong_is_told_in_branches_that_never_run_too() {
             "fn f() { order.total }\nearn \"a\" on purchase { f() }",
             "fn f() { award(5) }\nearn \"a\" on purchase { f(); }",
             "fn f(n) { n }\nearn \"a\" on purchase { f() }",
+            "fn f(order) { order.total(\"x\") }\nearn \"a\" on purchase { f(order) }",
             r#"tier "a" { 5 }"#,
             r#"tier "a" { order.total > 5 }"#,
             r#"reward "a" costs 5 { 5 }"#,
@@ -588,6 +590,43 @@ fn every_word_of_the_reference_can_be_asked_and_is_what_the_reference_says() {
         };
         assert!(done.is_ok(), "{example}: {done:?}");
     }
+}
+
+#[test]
+fn a_mistake_in_a_spec_is_told_at_its_value() {
+    let check = |spec: &str, expected: &str| {
+        let files = [
+            ("merchant.toml", MANIFEST),
+            ("earn.rhai", r#"earn "a" on purchase { 1 }"#),
+            ("earn.spec.toml", spec),
+        ];
+        let sources = Sources::of(files);
+        let bundle = Bundle::load(&MerchantId::parse("test").unwrap(), &sources).unwrap();
+        let mistakes = bundle.hold_to(&sources).err().unwrap_or_default();
+        let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        assert_eq!(told, [expected], "{spec}");
+    };
+    let order = |total: &str| {
+        format!(
+            "[[spec]]\nit = \"x\"\nactivity = {{ type = \"purchase\", at = \"2026-05-02T09:30:00+02:00\", order = {{ total = \"{total}\" }} }}\n"
+        )
+    };
+    check(
+        &order("12,40"),
+        "earn.spec.toml:3:77: `/order/total`: `12,40` is not an amount; write digits and a point, such as \"12.40\"",
+    );
+    check(
+        &(order("1") + "pays = { pionts = 1 }"),
+        "earn.spec.toml:4:10: there is no wallet `pionts` in the manifest; did you mean `points`?",
+    );
+    check(
+        &(order("1") + "because = \"a\""),
+        "earn.spec.toml:4:11: invalid type: string \"a\", expected a list, such as [\"a\", \"b\"]",
+    );
+    check(
+        "[[spec]]\nit = \"x\"\npays = { points = 1 }",
+        "earn.spec.toml:2:6: it says no time: write `at`",
+    );
 }
 
 #[test]
