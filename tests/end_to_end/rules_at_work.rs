@@ -24,7 +24,7 @@ async fn a_rule_that_fails_fails_the_activity_and_names_itself() {
     )
     .await;
     check(
-        r#"earn "Broken" on purchase { order.total / 0 }"#,
+        r#"earn "Broken" on purchase { order.total / order.pieces }"#,
         "rule `Broken` failed at earn.rhai:1:41: division by zero: 1 / 0",
     )
     .await;
@@ -100,7 +100,7 @@ async fn a_tier_that_fails_names_itself() {
     let shop = Shop::under(&[
         ("merchant.toml", MANIFEST),
         ("earn.rhai", ""),
-        ("tiers.rhai", r#"tier "Odd" { wallet("points") / 0 > 1 }"#),
+        ("tiers.rhai", r#"tier "Odd" { wallet("points") / wallet("points") > 1 }"#),
     ])
     .await;
     shop.enroll("ada").await;

@@ -1,0 +1,188 @@
+//! Blocks: what stands in `{ }`, statement by statement.
+
+use rhai::{BinaryExpr, Expr, OpAssignment, Position, Stmt};
+
+use super::{CASES_MAX, Check};
+use crate::vocabulary::{FACTS, Kind};
+
+impl Check<'_> {
+    pub(super) fn statements<'s>(
+        &mut self,
+        statements: impl IntoIterator<Item = &'s Stmt>,
+    ) -> Kind {
+        let depth = self.locals.len();
+        let mut last = Kind::Nothing;
+        let mut before: Option<&Stmt> = None;
+        for statement in statements {
+            if let Some(before) = before {
+                self.lost(before, &last);
+            }
+            last = self.statement(statement);
+            before = Some(statement);
+        }
+        self.locals.truncate(depth);
+        last
+    }
+
+    /// Tells of a value that nobody gets: a block gives its last one only.
+    pub(super) fn lost(&mut self, statement: &Stmt, kind: &Kind) {
+        let is_value = matches!(
+            statement,
+            Stmt::Expr(_) | Stmt::FnCall(..) | Stmt::If(..) | Stmt::Switch(..) | Stmt::Block(_)
+        );
+        if is_value && !matches!(kind, Kind::Nothing | Kind::Any) {
+            let message = format!(
+                "{} is lost here: a block gives its last value only; add it up with `let sum = 0;` and `sum += ..;`, or write a rule for each",
+                kind.say()
+            );
+            self.wrong(statement.position(), message);
+        }
+    }
+
+    pub(super) fn statement(&mut self, statement: &Stmt) -> Kind {
+        match statement {
+            Stmt::Expr(expression) => self.expression(expression),
+            Stmt::FnCall(call, position) => self.call(call, *position),
+            Stmt::Block(block) => self.statements(block.iter()),
+            Stmt::If(flow, _) => {
+                let found = self.expression(&flow.expr);
+                self.want(&found, &Kind::Flag, flow.expr.start_position(), "a condition");
+                let then = self.statements(flow.body.iter());
+                if then == Kind::Flag && flow.branch.is_empty() {
+                    let message = "this is neither yes nor no where the `if` does not hold; write `else { false }`";
+                    self.wrong(statement.position(), message.to_owned());
+                }
+                let otherwise = self.statements(flow.branch.iter());
+                then.or(otherwise)
+            }
+            Stmt::Switch(switch, _) => {
+                let (on, cases) = &**switch;
+                let kind = self.expression(on);
+                let mut gives: Option<Kind> = None;
+                if matches!(kind, Kind::Amount | Kind::Number) {
+                    let message =
+                        "`switch` looks for texts and whole numbers; compare an amount with `if`";
+                    self.wrong(on.start_position(), message.to_owned());
+                }
+                if cases.expressions.len() > CASES_MAX {
+                    self.wrong(
+                        on.start_position(),
+                        format!("a `switch` has at most {CASES_MAX} cases"),
+                    );
+                }
+                for case in &cases.expressions {
+                    self.expression(&case.lhs);
+                    let found = self.expression(&case.rhs);
+                    gives = Some(gives.map_or(found.clone(), |gives| gives.or(found)));
+                }
+                gives.unwrap_or(Kind::Nothing)
+            }
+            Stmt::For(walk, position) => {
+                let (name, counter, flow) = &**walk;
+                let over = self.list_or(&flow.expr);
+                let item = match over {
+                    Kind::Lines => Kind::Line,
+                    Kind::List(item) => *item,
+                    Kind::Range => Kind::Whole,
+                    Kind::Any => Kind::Any,
+                    other => {
+                        self.wrong(
+                            flow.expr.start_position(),
+                            format!(
+                                "`for` walks through lines, a list or a range, not {}",
+                                other.say()
+                            ),
+                        );
+                        Kind::Any
+                    }
+                };
+                let depth = self.locals.len();
+                self.local(&name.name, item, *position);
+                if let Some(counter) = counter {
+                    self.local(&counter.name, Kind::Whole, *position);
+                }
+                let last = self.statements(flow.body.iter());
+                if let Some(statement) = flow.body.iter().last() {
+                    self.lost(statement, &last);
+                }
+                self.locals.truncate(depth);
+                Kind::Nothing
+            }
+            Stmt::Var(variable, _, position) => {
+                let (name, value, _) = &**variable;
+                let kind = self.expression(value);
+                self.local(&name.name, kind, *position);
+                Kind::Nothing
+            }
+            Stmt::Assignment(assignment) => {
+                self.assignment(&assignment.0, &assignment.1);
+                Kind::Nothing
+            }
+            Stmt::Return(value, ..) => {
+                let kind = value.as_ref().map_or(Kind::Nothing, |value| self.expression(value));
+                self.returns.push(kind);
+                // Nothing comes after it.
+                Kind::Nothing
+            }
+            Stmt::BreakLoop(value, ..) => {
+                if let Some(value) = value {
+                    self.expression(value);
+                }
+                Kind::Nothing
+            }
+            Stmt::Noop(_) => Kind::Nothing,
+            other => {
+                self.wrong(other.position(), "this cannot be used in a sheet".to_owned());
+                Kind::Any
+            }
+        }
+    }
+
+    pub(super) fn local(&mut self, name: &str, kind: Kind, position: Position) {
+        if FACTS.iter().any(|fact| fact.name == name) {
+            self.wrong(position, format!("`{name}` is a fact; take another name for your own"));
+        }
+        self.locals.push((name.to_owned(), kind));
+    }
+
+    pub(super) fn assignment(&mut self, operation: &OpAssignment, sides: &BinaryExpr) {
+        let value = self.expression(&sides.rhs);
+        let position = sides.lhs.start_position();
+        let root = root(&sides.lhs);
+        if let Some(name) = root
+            && !self.locals.iter().any(|(local, _)| local == name)
+        {
+            self.wrong(
+                position,
+                format!(
+                    "`{name}` is a fact and cannot be changed; use `let` for a number of your own"
+                ),
+            );
+            return;
+        }
+        let Expr::Variable(name, ..) = &sides.lhs else {
+            self.expression(&sides.lhs);
+            return;
+        };
+        let before = self.locals.iter().rev().find(|(local, _)| *local == name.1.as_str());
+        let before = before.map_or(Kind::Any, |(_, kind)| kind.clone());
+        let after = match operation.get_op_assignment_info() {
+            Some((.., symbol)) => self.operator(symbol, &before, &value, operation.position()),
+            None => value,
+        };
+        if let Some((_, kind)) =
+            self.locals.iter_mut().rev().find(|(local, _)| *local == name.1.as_str())
+        {
+            *kind = before.or(after);
+        }
+    }
+}
+
+/// The variable that something is a part of.
+fn root(expression: &Expr) -> Option<&str> {
+    match expression {
+        Expr::Variable(name, ..) => Some(name.1.as_str()),
+        Expr::Dot(inner, ..) | Expr::Index(inner, ..) => root(&inner.lhs),
+        _ => None,
+    }
+}

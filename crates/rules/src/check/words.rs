@@ -1,0 +1,259 @@
+//! Words and names: whether they exist, and may stand where they do.
+
+use ledger::programme::FieldKind;
+use rhai::{Expr, FnCallExpr, Position};
+
+use super::Check;
+use crate::facts::unknown_wallet;
+use crate::grammar::StatementKind;
+use crate::mistake::did_you_mean;
+use crate::range;
+use crate::verbs::REFERRAL;
+use crate::vocabulary::{Domain, Form, Kind, WEEKDAYS, WORDS, Word, words_of};
+
+impl Check<'_> {
+    /// What a word asked of a kind of thing gives.
+    pub(super) fn word(
+        &mut self,
+        of: &Kind,
+        form: Form,
+        name: &str,
+        given: &[Expr],
+        position: Position,
+    ) -> Kind {
+        let kinds: Vec<Kind> = given.iter().map(|given| self.expression(given)).collect();
+        if *of == Kind::Any {
+            return self.word_of_anything(form, name, position);
+        }
+        if *of == Kind::Activity
+            && form == Form::Property
+            && let Some(kind) = self.field(name, position)
+        {
+            return kind;
+        }
+        let number = Kind::Whole;
+        let of_numbers = if *of == Kind::Number { &number } else { of };
+        let words: Vec<&'static Word> = words_of(of_numbers).collect();
+        let Some(word) = words.iter().copied().find(|word| word.name == name) else {
+            let fields = self.fields();
+            let known = words.iter().map(|word| word.name);
+            let fields = fields.iter().map(String::as_str).filter(|_| *of == Kind::Activity);
+            let hint = did_you_mean(name, known.chain(fields));
+            let what = self.say_of(of);
+            self.wrong(position, format!("{what} has no `{name}`{hint}"));
+            return Kind::Any;
+        };
+        let comes_and_goes = ["has_birthday", "has_anniversary", "birthday_month"].contains(&name);
+        if comes_and_goes && self.rule.is_some_and(|rule| rule.kind() == StatementKind::Tier) {
+            let message = "a tier is not for a day; write a `benefit` or an `earn` for it";
+            self.wrong(position, message.to_owned());
+        }
+        match (word.form, form) {
+            (Form::Property, Form::Method) => {
+                self.wrong(position, format!("`{name}` is written without brackets"));
+            }
+            (Form::Method, Form::Property) => {
+                self.wrong(position, format!("`{name}` needs brackets: `{}`", word.example));
+            }
+            _ => self.arguments(word, given, &kinds, position),
+        }
+        word.gives.clone()
+    }
+
+    pub(super) fn say_of(&self, of: &Kind) -> String {
+        match of {
+            Kind::Member => "`member`".to_owned(),
+            Kind::Order => "`order`".to_owned(),
+            Kind::Activity => "`activity`".to_owned(),
+            Kind::Time => "`now`".to_owned(),
+            other => other.say().to_owned(),
+        }
+    }
+
+    /// A word asked of what cannot be told: it has to be a word of something.
+    pub(super) fn word_of_anything(&mut self, form: Form, name: &str, position: Position) -> Kind {
+        let mut known = WORDS.iter().filter(|word| word.form == form);
+        let fields = self.fields();
+        if !known.any(|word| word.name == name) && !fields.iter().any(|field| field == name) {
+            if let Some(word) = WORDS.iter().find(|word| word.name == name) {
+                self.wrong(position, format!("`{name}` is written as `{}`", word.example));
+                return Kind::Any;
+            }
+            let hint = did_you_mean(name, WORDS.iter().map(|word| word.name));
+            self.wrong(position, format!("nothing has a `{name}`{hint}"));
+        }
+        Kind::Any
+    }
+
+    /// The names of the fields that the rule's activity has; of all activities in a function.
+    pub(super) fn fields(&self) -> Vec<String> {
+        let on = self.rule.map(|rule| rule.on.as_deref());
+        let activities = self.known.programme.activities.iter();
+        activities
+            .filter(|(name, _)| on.is_none_or(|on| on == Some(name.as_str())))
+            .flat_map(|(_, policy)| policy.fields.keys().cloned())
+            .collect()
+    }
+
+    /// The kind of a field of the rule's activity, if it is one that some activity has.
+    pub(super) fn field(&mut self, name: &str, position: Position) -> Option<Kind> {
+        let on = self.rule?.on.as_deref()?;
+        let activities = &self.known.programme.activities;
+        let kind = activities.get(on).and_then(|policy| policy.fields.get(name));
+        if let Some(kind) = kind {
+            return Some(match kind {
+                FieldKind::Integer => Kind::Whole,
+                FieldKind::Amount => Kind::Amount,
+                FieldKind::Text => Kind::Text(Domain::Free),
+                FieldKind::Flag => Kind::Flag,
+            });
+        }
+        let owner = activities.iter().find(|(_, policy)| policy.fields.contains_key(name));
+        let (owner, _) = owner?;
+        self.wrong(
+            position,
+            format!("`{name}` is a field of `{owner}`, and this rule is on `{on}`"),
+        );
+        Some(Kind::Any)
+    }
+
+    pub(super) fn arguments(
+        &mut self,
+        word: &Word,
+        given: &[Expr],
+        kinds: &[Kind],
+        position: Position,
+    ) {
+        if given.len() != word.takes.len() {
+            self.wrong(position, format!("`{}` is written as `{}`", word.name, word.example));
+            return;
+        }
+        for ((argument, found), wanted) in given.iter().zip(kinds).zip(word.takes) {
+            self.want(found, wanted, argument.start_position(), &format!("`{}` here", word.name));
+            if let Kind::Text(domain) = wanted {
+                self.name(*domain, argument);
+            }
+        }
+    }
+
+    /// Checks a text that is written out against the names that make sense.
+    pub(super) fn name(&mut self, domain: Domain, expression: &Expr) {
+        let Expr::StringConstant(text, position) = expression else { return };
+        let text = text.as_str();
+        let known = self.known;
+        let titles = |keyword| known.titles.of_kind(keyword).iter().map(String::as_str).collect();
+        let (what, names): (&str, Vec<&str>) = match domain {
+            Domain::Free => return,
+            Domain::Tier | Domain::Task | Domain::Contest | Domain::Grant if !known.all_read => {
+                return;
+            }
+            Domain::Wallet => {
+                if !known.programme.wallets.contains_key(text) {
+                    self.wrong(*position, unknown_wallet(text, known.programme));
+                }
+                return;
+            }
+            Domain::Tier => ("tier", titles("tier")),
+            Domain::Task => ("task", titles("task")),
+            Domain::Contest => ("contest", titles("contest")),
+            Domain::Weekday => ("day of the week", WEEKDAYS.to_vec()),
+            Domain::Grant if !known.grants.complete => return,
+            Domain::Grant => ("grant", known.grants.names.iter().map(String::as_str).collect()),
+            Domain::Pool => ("pool", known.programme.pools.iter().map(String::as_str).collect()),
+        };
+        if names.contains(&text) || (text.is_empty() && domain == Domain::Tier) {
+            return;
+        }
+        let hint = did_you_mean(text, names.iter().copied());
+        let message = match domain {
+            Domain::Grant => format!("no rule gives a grant `{text}`{hint}"),
+            Domain::Pool => format!("there is no pool `{text}` in the manifest{hint}"),
+            _ => format!("there is no {what} `{text}`{hint}"),
+        };
+        self.wrong(*position, message);
+    }
+
+    pub(super) fn unknown_function(&mut self, name: &str, kinds: &[Kind], position: Position) {
+        if !self.known.all_read {
+            return;
+        }
+        let own = &self.known.sheets.bodies;
+        if let Some(own) = own.iter().find(|own| own.name == name) {
+            let list = own.parameters.join(", ");
+            self.wrong(position, format!("`{name}` is written as `{name}({list})`"));
+            return;
+        }
+        // Some word of what is in the brackets, written the other way round?
+        if let Some(first) = kinds.first()
+            && let Some(word) = words_of(first).find(|word| word.name == name)
+        {
+            self.wrong(position, format!("`{name}` is written as `{}`", word.example));
+            return;
+        }
+        let own: Vec<String> = own.iter().map(|own| own.name.clone()).collect();
+        let known = WORDS.iter().filter(|word| word.form == Form::Function).map(|word| word.name);
+        let hint = did_you_mean(name, known.chain(own.iter().map(String::as_str)));
+        self.wrong(position, format!("there is no function `{name}`{hint}"));
+    }
+
+    pub(super) fn may_be_given(&mut self, name: &str, position: Position) {
+        let message = match self.rule {
+            None => Some(format!(
+                "`{name}` stands in the rule itself and not in a function, so that the sheet shows what each rule gives"
+            )),
+            Some(_) if !self.may_give => {
+                Some(format!("`{name}` stands in the block, not in a condition"))
+            }
+            Some(rule) if !rule.statement.outcomes.contains(&name) => {
+                Some(format!("`{name}` cannot be given by `{}`", rule.statement.keyword))
+            }
+            Some(rule) if name == "refer" && rule.on.as_deref() == Some(REFERRAL) => {
+                Some("a referral cannot refer once more".to_owned())
+            }
+            Some(_)
+                if name == "refer" && !self.known.programme.activities.contains_key(REFERRAL) =>
+            {
+                Some("`refer` needs the activity: list it as [activities.referral]".to_owned())
+            }
+            Some(_) => None,
+        };
+        if let Some(message) = message {
+            self.wrong(position, message);
+        }
+    }
+
+    /// A campaign's budget counts units of the main wallet, and no others can be drawn from it.
+    pub(super) fn budgeted(&mut self, call: &FnCallExpr) {
+        let programme = self.known.programme;
+        let has_budget = self.rule.and_then(|rule| rule.budget(programme)).is_some();
+        if let (true, "award", Some(Expr::StringConstant(wallet, position))) =
+            (has_budget, call.name.as_str(), call.args.get(1))
+            && wallet.as_str() != programme.main_wallet.as_str()
+        {
+            let main = &programme.main_wallet;
+            let message =
+                format!("the campaign has a budget of {main}; other units cannot be drawn from it");
+            self.wrong(*position, message);
+        }
+    }
+
+    /// A gift or an award that cannot be, as far as it is written out.
+    pub(super) fn gift(&mut self, call: &FnCallExpr) {
+        use rust_decimal::Decimal;
+        let Some(number) = call.args.first().and_then(range::number) else { return };
+        let position = call.args.first().map_or(Position::NONE, Expr::start_position);
+        match call.name.as_str() {
+            "award" if number < Decimal::ZERO => {
+                self.wrong(position, "units are given, and this is below zero".to_owned());
+            }
+            "discount" | "gift_card" | "payout" if number <= Decimal::ZERO => {
+                self.wrong(position, format!("a gift of {number} is none; it is above zero"));
+            }
+            "percent_off" if number <= Decimal::ZERO || number > Decimal::ONE_HUNDRED => {
+                let message = format!("{number} is no percentage; it is above 0 and at most 100");
+                self.wrong(position, message);
+            }
+            _ => {}
+        }
+    }
+}
