@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ledger::entry::Gives;
 use ledger::task::Goal;
 use ledger::tier::{Ladder, Standing};
-use ledger::{Activity, Member, MerchantId, Moment, Order, Pot, Programme, Units};
+use ledger::{Activity, Member, MemberId, MerchantId, Moment, Order, Pot, Programme, Units};
 use rhai::{ASTNode, Engine, Expr, INT, Module};
 
 use crate::check;
@@ -34,8 +34,8 @@ pub struct Bundle {
     warnings: Vec<Mistake>,
     /// Whether a tier asks for days that pass.
     daily: bool,
-    /// A tier that every member is in, whatever its conditions say: for specs.
-    pinned: Option<String>,
+    /// Members that are in a tier whatever its conditions say: for specs.
+    pinned: Vec<(MemberId, String)>,
 }
 
 impl Bundle {
@@ -97,7 +97,7 @@ impl Bundle {
             engine,
             warnings,
             daily,
-            pinned: None,
+            pinned: Vec::new(),
         })
     }
 
@@ -165,9 +165,11 @@ impl Bundle {
         self.rules.iter()
     }
 
-    /// The same rules for members that are in this tier.
-    pub(crate) fn with_tier(&self, tier: Option<String>) -> Bundle {
-        Bundle { pinned: tier, ..self.clone() }
+    /// The same rules, with a member in a tier whatever its conditions say.
+    pub(crate) fn with_tier(&self, member: &MemberId, tier: Option<String>) -> Bundle {
+        let pinned = tier.map(|tier| (member.clone(), tier));
+        let pinned = self.pinned.iter().cloned().chain(pinned).collect();
+        Bundle { pinned, ..self.clone() }
     }
 
     /// Whether each tier's condition holds for a member. One that fails is left out.
@@ -275,7 +277,7 @@ impl Bundle {
     /// # Errors
     /// A tier's condition failed.
     pub fn standing(&self, member: &Arc<Member>, now: Moment) -> Result<Standing, RuleFailure> {
-        if let Some(tier) = &self.pinned {
+        if let Some((_, tier)) = self.pinned.iter().find(|(id, _)| *id == member.id) {
             let tier = Some(tier.clone()).filter(|tier| !tier.is_empty());
             return Ok(Standing { tier, ..Standing::default() });
         }

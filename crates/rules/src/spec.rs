@@ -41,7 +41,7 @@ macro_rules! step {
             activity: Option<Spanned<Object<ActivityBody>>>,
             redeem: Option<Spanned<Object<RedeemBody>>>,
             pays: Option<Sums>,
-            because: Option<Vec<String>>,
+            because: Option<Vec<Spanned<String>>>,
             expires: Option<Sums>,
             costs: Option<Sums>,
             gives: Option<Value>,
@@ -307,8 +307,10 @@ impl Scene<'_> {
         let steps = match steps {
             None => vec![spec.into_step()],
             Some(steps) => {
-                if spec.at.is_some() || spec.activity.is_some() || spec.redeem.is_some() {
-                    let message = "a spec with steps has what happens in the steps";
+                let outside = spec.into_step();
+                if outside.at.is_some() || outside.happens() || outside.expects() {
+                    let message =
+                        "a spec with steps says in them what happens and what is expected";
                     return Err((None, message.to_owned()));
                 }
                 steps.into_iter().map(Step::into_step).collect()
@@ -316,17 +318,20 @@ impl Scene<'_> {
         };
         let begins = steps.first().and_then(|step| step.moment(None));
         let begins = begins.ok_or_else(|| (None, "it says no time: write `at`".to_owned()))?;
-        let pinned = match member.tier.clone() {
-            Some(tier) if !tier.is_empty() && !bundle.tiers().any(|known| known == tier) => {
-                let hint = did_you_mean(&tier, bundle.tiers());
+        let tiers = [&member].into_iter().chain(&referrer).filter_map(|body| body.tier.as_ref());
+        for tier in tiers.filter(|tier| !tier.is_empty()) {
+            if !bundle.tiers().any(|known| known == tier) {
+                let hint = did_you_mean(tier, bundle.tiers());
                 return Err((None, format!("there is no tier `{tier}`{hint}")));
             }
-            tier => tier,
-        };
-        let bundle = bundle.with_tier(pinned);
-        let referrer =
-            referrer.map(|body| person(&bundle, "referrer", body, begins)).transpose()?;
-        let mut member = person(&bundle, "member", member, begins)?;
+        }
+        let tiers = (member.tier.clone(), referrer.as_ref().and_then(|body| body.tier.clone()));
+        let referrer = referrer.map(|body| person(bundle, "referrer", body, begins)).transpose()?;
+        let mut member = person(bundle, "member", member, begins)?;
+        let mut bundle = bundle.with_tier(&member.id, tiers.0);
+        if let Some(referrer) = &referrer {
+            bundle = bundle.with_tier(&referrer.id, tiers.1);
+        }
         member.referred_by = referrer.as_ref().map(|referrer| referrer.id.clone());
         let supplies = supplies(&bundle, pools, stock, budgets)?;
         let mut scene = Scene {
@@ -339,7 +344,14 @@ impl Scene<'_> {
             at: begins,
             differences: Vec::new(),
         };
+        if !steps.iter().any(Step::expects) {
+            return Err((None, "it expects nothing, so it always holds".to_owned()));
+        }
         for (number, step) in steps.into_iter().enumerate() {
+            if step.activity.is_some() && step.redeem.is_some() {
+                let message = "a step has an `activity` or a `redeem`, and not both";
+                return Err((None, message.to_owned()));
+            }
             scene.step(of_steps.then_some(number), step)?;
         }
         Ok(scene.differences)
@@ -481,7 +493,7 @@ impl Scene<'_> {
             }
         }
         if let Some(expected) = step.because {
-            differ("because", expected.into(), because(decision).into());
+            differ("because", titles(&bundle, expected)?, because(decision).into());
         }
         if let Some(expected) = step.gives {
             differ("gives", expected, gives(decision));
@@ -604,6 +616,20 @@ impl Scene<'_> {
     }
 }
 
+/// Titles of rules, each of which there is.
+fn titles(bundle: &Bundle, titles: Vec<Spanned<String>>) -> Result<Value, Wrong> {
+    let known = || bundle.titles().map(|(_, title, _)| title);
+    let unknown = titles.iter().find(|title| !known().any(|known| known == title.get_ref()));
+    if let Some(title) = unknown {
+        let hint = did_you_mean(title.get_ref(), known());
+        return Err((
+            Some(title.span().start),
+            format!("there is no rule `{}`{hint}", title.get_ref()),
+        ));
+    }
+    Ok(titles.into_iter().map(Spanned::into_inner).collect::<Vec<String>>().into())
+}
+
 /// What a step brought.
 struct Found {
     decision: Option<Decision>,
@@ -612,6 +638,25 @@ struct Found {
 }
 
 impl Step {
+    fn happens(&self) -> bool {
+        self.activity.is_some() || self.redeem.is_some()
+    }
+
+    fn expects(&self) -> bool {
+        let units = [&self.pays, &self.expires, &self.costs, &self.balance, &self.pending];
+        let sets = [&self.grants, &self.tags, &self.rewards, &self.benefits];
+        units.iter().any(|sums| sums.is_some())
+            || sets.iter().any(|texts| texts.is_some())
+            || self.because.is_some()
+            || self.gives.is_some()
+            || self.refused.is_some()
+            || self.tier.is_some()
+            || self.tasks.is_some()
+            || self.scores.is_some()
+            || self.vouchers.is_some()
+            || self.referrer_gets.is_some()
+    }
+
     /// When it happens: its own time, its activity's, or the time of the step before.
     fn moment(&self, before: Option<Moment>) -> Option<Moment> {
         let of_activity = || self.activity.as_ref()?.get_ref().0.told_at();
@@ -760,9 +805,14 @@ pub fn simulated_member(
     at: Moment,
 ) -> Result<(Bundle, Member), String> {
     let body: MemberBody = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-    let bundle = bundle.with_tier(body.tier.clone());
-    let member = person(&bundle, "member", body, at).map_err(|(_, message)| message)?;
-    Ok((bundle, member))
+    if let Some(tier) = body.tier.as_ref().filter(|tier| !tier.is_empty())
+        && !bundle.tiers().any(|known| known == tier)
+    {
+        return Err(format!("there is no tier `{tier}`{}", did_you_mean(tier, bundle.tiers())));
+    }
+    let tier = body.tier.clone();
+    let member = person(bundle, "member", body, at).map_err(|(_, message)| message)?;
+    Ok((bundle.with_tier(&member.id, tier), member))
 }
 
 /// What members share, as full as the rules fill it.

@@ -614,7 +614,7 @@ fn a_mistake_in_a_spec_is_told_at_its_value() {
         )
     };
     check(
-        &order("12,40"),
+        &(order("12,40") + "pays = {}"),
         "earn.spec.toml:3:77: `/order/total`: `12,40` is not an amount; write digits and a point, such as \"12.40\"",
     );
     check(
