@@ -12,7 +12,6 @@ use ledger::{
     Wallet, WalletName,
 };
 use rust_decimal::Decimal;
-use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use crate::bundle::Bundle;
@@ -21,124 +20,12 @@ use crate::facts::bucket;
 use crate::mistake::{BundleRejection, Mistake, did_you_mean};
 use crate::offer::Eligible;
 use crate::source::Sources;
-use crate::told::{ActivityBody, Amount, At, Object, OrderBody};
+use crate::spec::written::{File, MemberBody, RedeemBody, Spec, Step, Sums, Until};
+use crate::told::Object;
 use crate::verbs::{Redemption, Refused};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "specs, each under `[[spec]]`")]
-struct File {
-    #[serde(default)]
-    spec: Vec<Spec>,
-}
-
-/// The fields of a step, which a spec of one step has itself.
-macro_rules! step {
-    ($(#[$attribute:meta])* $name:ident { $($own:ident: $kind:ty,)* }) => {
-        $(#[$attribute])*
-        struct $name {
-            $($own: $kind,)*
-            at: Option<At>,
-            activity: Option<Spanned<Object<ActivityBody>>>,
-            redeem: Option<Spanned<Object<RedeemBody>>>,
-            pays: Option<Sums>,
-            because: Option<Vec<Spanned<String>>>,
-            expires: Option<Sums>,
-            costs: Option<Sums>,
-            gives: Option<Value>,
-            refused: Option<String>,
-            balance: Option<Sums>,
-            pending: Option<Sums>,
-            tier: Option<String>,
-            grants: Option<BTreeSet<String>>,
-            tags: Option<BTreeSet<String>>,
-            tasks: Option<BTreeMap<Spanned<String>, String>>,
-            scores: Option<BTreeMap<Spanned<String>, i64>>,
-            rewards: Option<BTreeSet<String>>,
-            benefits: Option<BTreeSet<String>>,
-            vouchers: Option<Vec<String>>,
-            referrer_gets: Option<ReferrerGets>,
-        }
-
-        impl $name {
-            fn into_step(self) -> Step {
-                let Self {
-                    at, activity, redeem, pays, because, expires, costs, gives, refused, balance,
-                    pending, tier, grants, tags, tasks, scores, rewards, benefits, vouchers,
-                    referrer_gets, ..
-                } = self;
-                Step {
-                    at, activity, redeem, pays, because, expires, costs, gives, refused, balance,
-                    pending, tier, grants, tags, tasks, scores, rewards, benefits, vouchers,
-                    referrer_gets,
-                }
-            }
-        }
-    };
-}
-
-/// Units by wallet.
-type Sums = BTreeMap<Spanned<String>, i64>;
-
-step! {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields, expecting = "a spec")]
-    Spec {
-        it: Spanned<String>,
-        member: Option<MemberBody>,
-        referrer: Option<MemberBody>,
-        pools: Option<BTreeMap<String, Vec<String>>>,
-        stock: Option<BTreeMap<String, i64>>,
-        budgets: Option<BTreeMap<String, i64>>,
-        step: Option<Vec<Step>>,
-    }
-}
-
-step! {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields, expecting = "a step of a spec")]
-    Step {}
-}
-
-#[derive(Deserialize, Clone)]
-#[serde(deny_unknown_fields, expecting = "a reward that is taken")]
-struct RedeemBody {
-    reward: String,
-    units: Option<i64>,
-    order: Option<Object<OrderBody>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "what the one who brought the member gets")]
-struct ReferrerGets {
-    pays: Option<Sums>,
-    because: Option<Vec<String>>,
-    balance: Option<Sums>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a member")]
-struct MemberBody {
-    tier: Option<String>,
-    bucket: Option<u8>,
-    tags: BTreeSet<String>,
-    attributes: BTreeMap<String, String>,
-    enrolled: Option<At>,
-    wallets: Sums,
-    purchases: u32,
-    spend: Option<Amount>,
-    last_purchase: Option<At>,
-    grants: BTreeMap<String, Until>,
-    tasks: BTreeMap<Spanned<String>, u32>,
-    scores: BTreeMap<String, i64>,
-}
-
-/// The end of a grant: a time, or `true` for one that stays.
-#[derive(Deserialize, Clone, Copy)]
-#[serde(untagged, expecting = "a time in quotes, or true for a grant that stays")]
-enum Until {
-    Stays(bool),
-    At(At),
-}
+/// Specs as they are written.
+mod written;
 
 /// What became of one spec.
 #[derive(Debug, Clone, PartialEq)]
@@ -635,33 +522,6 @@ struct Found {
     decision: Option<Decision>,
     refused: Option<Refused>,
     expired: BTreeMap<String, i64>,
-}
-
-impl Step {
-    fn happens(&self) -> bool {
-        self.activity.is_some() || self.redeem.is_some()
-    }
-
-    fn expects(&self) -> bool {
-        let units = [&self.pays, &self.expires, &self.costs, &self.balance, &self.pending];
-        let sets = [&self.grants, &self.tags, &self.rewards, &self.benefits];
-        units.iter().any(|sums| sums.is_some())
-            || sets.iter().any(|texts| texts.is_some())
-            || self.because.is_some()
-            || self.gives.is_some()
-            || self.refused.is_some()
-            || self.tier.is_some()
-            || self.tasks.is_some()
-            || self.scores.is_some()
-            || self.vouchers.is_some()
-            || self.referrer_gets.is_some()
-    }
-
-    /// When it happens: its own time, its activity's, or the time of the step before.
-    fn moment(&self, before: Option<Moment>) -> Option<Moment> {
-        let of_activity = || self.activity.as_ref()?.get_ref().0.told_at();
-        self.at.map(|at| at.0).or_else(of_activity).or(before)
-    }
 }
 
 /// Units by wallet that an entry gives, or takes.
