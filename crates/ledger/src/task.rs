@@ -138,8 +138,7 @@ fn window(days: u32) -> TimeDelta {
 /// The first moment of the period after the one that begins at `since`.
 fn next(since: Moment, period: Period, time_zone: Tz) -> Moment {
     let local: NaiveDateTime = since.with_timezone(&time_zone).naive_local();
-    // Half a day on: a day that begins late, because clocks go forward at midnight, is still that
-    // day.
+    // By its date: a day that begins late, because clocks go forward at midnight, is still that day.
     let date = local.date();
     let after = match period {
         Period::Day => date.checked_add_days(Days::new(1)),

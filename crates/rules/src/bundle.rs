@@ -26,8 +26,8 @@ pub struct Bundle {
     hash: BundleHash,
     background: Arc<Background>,
     rules: Arc<Vec<Rule>>,
-    /// The places of the rules that an activity asks, by kind and activity.
-    on: Arc<BTreeMap<(u8, String), Vec<usize>>>,
+    /// The places of the rules that an activity asks, in the order in which it does.
+    on: Arc<BTreeMap<String, Vec<usize>>>,
     functions: Arc<Module>,
     found: Arc<Found>,
     engine: &'static Engine,
@@ -82,10 +82,13 @@ impl Bundle {
         let files = files.map(|own| (own.name.clone(), Arc::clone(&own.file))).collect();
         let places = goals.iter().enumerate();
         let places = places.map(|(place, (title, _))| (title.clone(), place)).collect();
-        let mut on: BTreeMap<(u8, String), Vec<usize>> = BTreeMap::new();
-        for (number, rule) in sheets.rules.iter().enumerate() {
-            let activity = rule.on.clone().unwrap_or_default();
-            on.entry((rule.kind() as u8, activity)).or_default().push(number);
+        let mut on: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for kind in [StatementKind::Earn, StatementKind::Task, StatementKind::Contest] {
+            for (number, rule) in sheets.rules.iter().enumerate() {
+                if let Some(activity) = rule.on.as_ref().filter(|_| rule.kind() == kind) {
+                    on.entry(activity.clone()).or_default().push(number);
+                }
+            }
         }
         Ok(Bundle {
             hash: sources.hash(),
@@ -185,12 +188,9 @@ impl Bundle {
             .collect()
     }
 
-    pub(crate) fn rules_on(
-        &self,
-        kind: StatementKind,
-        activity: &str,
-    ) -> impl Iterator<Item = (usize, &Rule)> {
-        let places = self.on.get(&(kind as u8, activity.to_owned()));
+    /// The rules that an activity asks: what it pays, how far tasks are, how scores grow.
+    pub(crate) fn rules_on(&self, activity: &str) -> impl Iterator<Item = (usize, &Rule)> {
+        let places = self.on.get(activity);
         places.into_iter().flatten().filter_map(|place| Some((*place, self.rules.get(*place)?)))
     }
 
@@ -314,26 +314,18 @@ fn asks_for_days(condition: &Expr) -> bool {
 }
 
 /// Why no till could honour a gift, if none could.
-pub(crate) fn cannot_be_given(gives: &Gives, programme: &Programme) -> Option<String> {
+pub(crate) fn cannot_be_given(gives: &Gives) -> Option<String> {
     use rust_decimal::Decimal;
-    let decimals = ledger::money::decimals(programme.currency);
     match gives {
-        Gives::Discount { amount } | Gives::GiftCard { amount } | Gives::Payout { amount } => {
-            if *amount <= Decimal::ZERO {
-                Some(format!("a gift of {amount} is none; it is above zero"))
-            } else if amount.normalize().scale() > decimals {
-                Some(format!("a gift of {amount} has more than {decimals} decimals"))
-            } else {
-                None
-            }
+        Gives::Discount { amount } | Gives::GiftCard { amount } | Gives::Payout { amount }
+            if *amount <= Decimal::ZERO =>
+        {
+            Some(format!("a gift of {amount} is none; it is above zero"))
         }
         Gives::PercentOff { percent }
             if *percent <= Decimal::ZERO || *percent > Decimal::ONE_HUNDRED =>
         {
             Some(format!("{percent} is no percentage; it is above 0 and at most 100"))
-        }
-        Gives::Voucher { pool, .. } if !programme.pools.contains(pool) => {
-            Some(format!("there is no pool `{pool}` in the manifest; list it as [pools.{pool}]"))
         }
         _ => None,
     }

@@ -94,8 +94,17 @@ pub(crate) struct Judgement<'a> {
     pub(crate) steps: Vec<Step>,
     /// What earn rules have paid into the main wallet.
     pub(crate) points: Units,
-    /// The member who brought this one, if a rule said so.
-    pub(crate) referrer: Option<&'a Member>,
+    /// The member who brought this one, if a rule asked for it. Only a reason says whether it gave
+    /// the referral, too.
+    referrer: Option<&'a Member>,
+}
+
+impl<'a> Judgement<'a> {
+    /// The member who brought this one, if a rule gave the referral.
+    pub(crate) fn referred(&self) -> Option<&'a Member> {
+        let is_referral = |reason: &Reason| matches!(reason.gave, Outcome::Referral { .. });
+        self.referrer.filter(|_| self.because.iter().any(is_referral))
+    }
 }
 
 /// What the rules of an activity say, before the ledger makes anything of it.
@@ -155,13 +164,11 @@ pub(crate) fn activity<'a>(
     };
     let at = activity.at;
     let mut judge = Judge { bundle, member, at, run, judgement };
-    for kind in [StatementKind::Earn, StatementKind::Task, StatementKind::Contest] {
-        for (number, rule) in bundle.rules_on(kind, &activity.kind) {
-            let points = judge.judgement.points;
-            judge.run.set_points(points.get());
-            let verdict = judge.rule(rule)?;
-            judge.judgement.steps.push(Step { rule: number, verdict, points });
-        }
+    for (number, rule) in bundle.rules_on(&activity.kind) {
+        let points = judge.judgement.points;
+        judge.run.set_points(points.get());
+        let verdict = judge.rule(rule)?;
+        judge.judgement.steps.push(Step { rule: number, verdict, points });
     }
     Ok(judge.judgement)
 }
@@ -225,12 +232,18 @@ impl<'a> Judge<'a, '_> {
             self.judgement.changes.push(changed);
         }
         let mut verdict = Verdict::Progressed { done, goal: goal.target() };
-        if rounds > ROUNDS_MAX {
+        let own = by.checked_div(goal.target()).unwrap_or(0);
+        if own > ROUNDS_MAX {
             let message = format!(
-                "one activity completes it {rounds} times, and {ROUNDS_MAX} are allowed; let the goal be larger, or write an `earn`"
+                "one activity completes it {own} times, and {ROUNDS_MAX} are allowed; let the goal be larger, or write an `earn`"
             );
             return Err(failure(rule, message).into());
         }
+        if rounds > ROUNDS_MAX {
+            // Rounds have waited for something to give; more than these wait for the next time.
+            self.put_back(rule, goal, rounds - ROUNDS_MAX, &before);
+        }
+        let rounds = rounds.min(ROUNDS_MAX);
         for round in 0..rounds.min(room.map_or(rounds, |room| room.times)) {
             let given = self.act(rule)?;
             self.count(rule, room, given);

@@ -528,6 +528,28 @@ fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
 }
 
 #[test]
+fn a_referral_that_the_budget_does_not_afford_pays_nobody() {
+    let manifest = format!("{MANIFEST}[activities.referral]\n[campaigns.summer]\nbudget = 100\n");
+    let sheet = "earn \"Friend\" on purchase during summer { refer(); 60 }\n\
+        earn \"Brought\" on referral { 5 }";
+    let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", sheet)]).unwrap();
+    let bob = Member { id: MemberId::parse("bob").unwrap(), ..member("", &[]) };
+    let ada = Member { referred_by: Some(bob.id.clone()), ..member("", &[]) };
+    let buy = |left: i64| {
+        let pot = ledger::Pot::Budget("summer".to_owned());
+        let left = [(pot, Left::all(Units::new(left).unwrap()))].into();
+        let referrer = Some((bob.id.clone(), Some(bob.clone())));
+        let supplies = Supplies { left, referrer, ..Supplies::default() };
+        let now = moment("2026-05-02T08:00:00Z");
+        let decision = bundle.earn(&ada, purchase(), &supplies, now).unwrap();
+        let brought = decision.referrer.as_ref().map(|brought| lines(brought));
+        (decision.entry.because.len(), brought)
+    };
+    assert_eq!(buy(60), (2, Some(vec!["Brought@earn.rhai:2 points 5".to_owned()])));
+    assert_eq!(buy(59), (0, None));
+}
+
+#[test]
 fn a_task_whose_codes_run_out_stays_done_until_there_are_more() {
     let manifest = format!("{MANIFEST}[pools.SPRING]\n");
     let sheet = "task \"t\" on purchase counting 2 goal 1 { voucher(\"SPRING\"); }";

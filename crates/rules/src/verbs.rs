@@ -153,7 +153,7 @@ impl Bundle {
         let activity = Arc::new(activity);
         let mut run = self.run(&Bundle::facts_of_activity(seen, &activity));
         let judged = judge::activity(self, &member, &activity, supplies, &mut run)?;
-        let referral = judged.referrer.map(|referrer| (referrer, referral(&member, &activity)));
+        let referral = judged.referred().map(|referrer| (referrer, referral(&member, &activity)));
         let draft = Draft::of(judged.because, judged.changes, judged.till);
         // The facts let go of it, and the entry takes it.
         drop(run);
@@ -399,7 +399,7 @@ pub(crate) fn gift(
             amount.rescale(decimals);
         }
     }
-    match cannot_be_given(&gives, programme) {
+    match cannot_be_given(&gives) {
         Some(reason) => Err(failure(rule, reason)),
         None => Ok(Some(gives)),
     }

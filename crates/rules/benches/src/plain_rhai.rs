@@ -18,7 +18,7 @@ pub struct PlainRhai {
 impl PlainRhai {
     /// Compiles the script.
     #[must_use]
-    #[allow(clippy::disallowed_methods, reason = "this engine is the one without our sandbox")]
+    #[expect(clippy::disallowed_methods, reason = "this engine is the one without our sandbox")]
     pub fn new() -> PlainRhai {
         let mut engine = Engine::new();
         engine
