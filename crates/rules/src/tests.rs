@@ -528,6 +528,26 @@ fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
 }
 
 #[test]
+fn a_tier_of_a_wallet_is_lost_when_its_lots_lapse_whoever_looks_when() {
+    let manifest = MANIFEST
+        .replace("spendable = false", "spendable = false\nexpires = { days = 10 }")
+        + "[tiers]\ngrace_days = 30\n";
+    let sheet = "earn \"a\" on purchase into status { 500 }\n\
+        tier \"Base\" { true }\ntier \"Active\" { wallet(\"status\") >= 500 }";
+    let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", sheet)]).unwrap();
+    let mut ada = member("", &[]);
+    ada.standing.tier = None;
+    let ada = earn(&bundle, &ada, purchase()).unwrap().member;
+    let tier = |text: &str| {
+        let at = moment(&format!("{text}T07:30:00Z"));
+        bundle.standing(&std::sync::Arc::new(ada.clone()), at).unwrap().tier.unwrap()
+    };
+    // Its lot lapses on 12 May, and the grace ends on 11 June; nobody has looked in between.
+    assert_eq!(tier("2026-06-10"), "Active");
+    assert_eq!(tier("2026-06-11"), "Base");
+}
+
+#[test]
 fn a_referral_that_the_budget_does_not_afford_pays_nobody() {
     let manifest = format!("{MANIFEST}[activities.referral]\n[campaigns.summer]\nbudget = 100\n");
     let sheet = "earn \"Friend\" on purchase during summer { refer(); 60 }\n\

@@ -31,23 +31,7 @@ const STACK: usize = 2 * 1024 * 1024;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-const MANIFEST: &str = r#"
-name = "Hostile"
-currency = "EUR"
-time_zone = "Europe/Berlin"
-[wallets.points]
-[wallets.stamps]
-[wallets.status]
-spendable = false
-[activities.review]
-fields = { stars = "integer" }
-[activities.referral]
-[campaigns.summer]
-from = 2026-01-01
-until = 2026-12-31
-budget = 1_000_000
-[pools.SPRING]
-"#;
+const MANIFEST: &str = include_str!("hostile.toml");
 
 /// What a sheet cost, and what became of it.
 #[derive(Debug)]

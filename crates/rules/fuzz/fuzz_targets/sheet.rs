@@ -7,21 +7,7 @@ use ledger::{Activity, Left, Line, Member, MemberId, MerchantId, Order, Supplies
 use libfuzzer_sys::fuzz_target;
 use rules::{Bundle, Sources};
 
-const MANIFEST: &str = r#"
-name = "Fuzzed"
-currency = "EUR"
-time_zone = "Europe/Berlin"
-[wallets.points]
-[wallets.stamps]
-[wallets.status]
-spendable = false
-[activities.review]
-fields = { stars = "integer" }
-[activities.referral]
-[campaigns.summer]
-budget = 1_000
-[pools.SPRING]
-"#;
+const MANIFEST: &str = include_str!("../../tests/hostile.toml");
 
 fn member() -> Member {
     let enrolment = Enrolment {
@@ -56,7 +42,7 @@ fn purchase() -> Activity {
 }
 
 fuzz_target!(|sheet: &str| {
-    let merchant = MerchantId::parse("fuzzed").expect("a name");
+    let merchant = MerchantId::parse("hostile").expect("a name");
     let sources = Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", sheet)]);
     let Ok(bundle) = Bundle::load(&merchant, &sources) else { return };
     let (member, activity) = (member(), purchase());
