@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use ledger::{Decision, Draw, Entry, Lack, Member, Outcome, Pot, Supplies, Units};
+use ledger::{Decision, Draw, Entry, Lack, Member, Outcome, Pot, Supplies};
 use serde_json::value::RawValue;
 
 use crate::error::{StoreError, TRANSIENT};
@@ -32,9 +32,10 @@ pub struct Answer {
     pub body: Box<RawValue>,
 }
 
-/// The time after which no further try is begun. A try is at most three calls of the table, each of
-/// which `api::client` bounds to three seconds: all of it ends before the function's time does, so
-/// that the client hears `busy` and not a time-out.
+/// The time after which no further try is begun, and nothing further is looked at for a decision.
+/// What is under way then is a look of at most two calls of the table and the commit, and each call
+/// is bounded to three seconds by the client's configuration: all of it ends before the function's
+/// time does, so that the client hears `busy` and not a time-out.
 const TIME_MAX: Duration = Duration::from_secs(4);
 
 /// What has been done.
@@ -133,7 +134,7 @@ impl Store {
             }
             let mut looked = Looked::default();
             let member = held.as_ref().map(|held| &held.member);
-            let decided = match self.decide(at, member, &mut looked, &mut decide).await {
+            let decided = match self.decide(at, member, &mut looked, stop_at, &mut decide).await {
                 Ok(decided) => decided,
                 Err(StoreError::Unavailable(reason)) => {
                     tracing::warn!(%reason, attempt, "a read is tried again");
@@ -185,8 +186,9 @@ impl Store {
         at: &MemberKey,
         mut decide: impl FnMut(Option<&Member>, &Supplies) -> Result<T, Undecided<R>>,
     ) -> Result<Result<T, R>, StoreError> {
+        let stop_at = Instant::now() + TIME_MAX;
         let member = self.member(at).await?;
-        self.decide(at, member.as_ref(), &mut Looked::default(), &mut decide).await
+        self.decide(at, member.as_ref(), &mut Looked::default(), stop_at, &mut decide).await
     }
 
     /// One read: the member, and the operation's record if it was done before.
@@ -215,6 +217,7 @@ impl Store {
         at: &MemberKey,
         member: Option<&Member>,
         looked: &mut Looked,
+        stop_at: Instant,
         decide: &mut impl FnMut(Option<&Member>, &Supplies) -> Result<T, Undecided<R>>,
     ) -> Result<Result<T, R>, StoreError> {
         for _ in 0..LACKS_MAX {
@@ -223,6 +226,9 @@ impl Store {
                 Err(Undecided::Rejected(rejection)) => return Ok(Err(rejection)),
                 Err(Undecided::Lacks(lack)) => lack,
             };
+            if Instant::now() >= stop_at {
+                return Err(StoreError::Unavailable("looking things up took too long".to_owned()));
+            }
             match lack {
                 Lack::Left { pot, units } => {
                     let parts = self.look_into(&at.merchant, &pot, at.part(), units).await?;
@@ -260,18 +266,18 @@ impl Store {
         let Decision { member, entry, referrer } = decision;
         let bundle = answer.bundle.clone();
         let sk = operation.sk_at(entry.seq);
-        let mut writes = self.shared(at, &entry, &member, &parts)?;
+        let mut writes = self.given(at, &entry, &member)?;
         let mut draws = entry.draws.clone();
         if let (Some(decision), Some((key, held))) = (referrer, other) {
             let Decision { member, entry, .. } = *decision;
-            // A pot that both draw from is drawn from once.
-            writes = self.shared_by_both(at, &mut draws, &entry, writes, &parts)?;
-            writes.extend(self.scores(&key, &entry, &member)?);
+            writes.extend(self.given(&key, &entry, &member)?);
+            draw_together(&mut draws, &entry.draws)?;
             let answer = Answer { bundle, status: 200, body: RawValue::NULL.to_owned() };
             let sk = operation.sk_of_referral(at, entry.seq);
             let (_, own) = self.own(&key, &sk, held, member, entry, answer, operation)?;
             writes.extend(own);
         }
+        writes.extend(self.draws(at, &draws, &parts)?);
         let (record, own) = self.own(at, &sk, seen, member, entry, answer, operation)?;
         let written = self
             .client
@@ -342,20 +348,7 @@ impl Store {
         Ok((record, writes))
     }
 
-    /// The writes to what members share.
-    fn shared(
-        &self,
-        at: &MemberKey,
-        entry: &Entry,
-        member: &Member,
-        parts: &BTreeMap<Pot, Parts>,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let mut writes = self.draws(at, &entry.draws, parts)?;
-        writes.extend(self.handed_out(at, entry)?);
-        writes.extend(self.scores(at, entry, member)?);
-        Ok(writes)
-    }
-
+    /// The writes that take what an entry drew from pots, from the parts that were looked into.
     fn draws(
         &self,
         at: &MemberKey,
@@ -372,21 +365,8 @@ impl Store {
         Ok(writes)
     }
 
-    fn handed_out(
-        &self,
-        at: &MemberKey,
-        entry: &Entry,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let mut writes = Vec::new();
-        for reason in &entry.because {
-            if let Outcome::Voucher { pool, code } = &reason.gave {
-                writes.extend(self.hand_out(&at.merchant, pool, code, at.member.as_str())?);
-            }
-        }
-        Ok(writes)
-    }
-
-    fn scores(
+    /// The writes to what members share that are one member's alone: its codes, and its scores.
+    fn given(
         &self,
         at: &MemberKey,
         entry: &Entry,
@@ -394,37 +374,40 @@ impl Store {
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let mut writes = Vec::new();
         for reason in &entry.because {
-            if let Outcome::Score { contest, .. } = &reason.gave {
-                let score = member.scores.get(contest).copied().unwrap_or_default();
-                writes.push(self.put_score(at, contest, score)?);
+            match &reason.gave {
+                Outcome::Voucher { pool, code } => {
+                    writes.extend(self.hand_out(&at.merchant, pool, code, at.member.as_str())?);
+                }
+                Outcome::Score { contest, .. } => {
+                    let score = member.scores.get(contest).copied().unwrap_or_default();
+                    writes.push(self.put_score(at, contest, score)?);
+                }
+                Outcome::Units { .. }
+                | Outcome::Grant { .. }
+                | Outcome::Revoke { .. }
+                | Outcome::Tag { .. }
+                | Outcome::Untag { .. }
+                | Outcome::Referral { .. } => {}
             }
         }
         Ok(writes)
     }
+}
 
-    /// The writes to what members share where two of them change: an item can be written only once
-    /// in a transaction, so what both draw from one pot is one draw.
-    fn shared_by_both(
-        &self,
-        at: &MemberKey,
-        draws: &mut Vec<Draw>,
-        other: &Entry,
-        writes: Vec<TransactWriteItem>,
-        parts: &BTreeMap<Pot, Parts>,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let is_draw = |write: &TransactWriteItem| write.update().is_some();
-        let mut rest: Vec<TransactWriteItem> =
-            writes.into_iter().filter(|write| !is_draw(write)).collect();
-        for draw in &other.draws {
-            match draws.iter_mut().find(|own| own.pot == draw.pot) {
-                Some(own) => own.units = own.units.checked_add(draw.units).unwrap_or(Units::MAX),
-                None => draws.push(draw.clone()),
+/// Adds the draws of another member. An item can be written only once in a transaction, so what
+/// two members draw from one pot is one draw.
+fn draw_together(draws: &mut Vec<Draw>, others: &[Draw]) -> Result<(), StoreError> {
+    for draw in others {
+        match draws.iter_mut().find(|own| own.pot == draw.pot) {
+            Some(own) => {
+                own.units = own.units.checked_add(draw.units).ok_or_else(|| {
+                    StoreError::unreadable(&draw.pot.to_string(), "more is drawn than a pot holds")
+                })?;
             }
+            None => draws.push(draw.clone()),
         }
-        rest.extend(self.draws(at, draws, parts)?);
-        rest.extend(self.handed_out(at, other)?);
-        Ok(rest)
     }
+    Ok(())
 }
 
 /// Whether a cancelled transaction was cancelled for reasons that a fresh look clears.
