@@ -26,6 +26,8 @@ pub enum UnitsRejection {
 impl Units {
     /// None.
     pub const ZERO: Units = Units(0);
+    /// One: a piece of a stock.
+    pub const ONE: Units = Units(1);
     /// The most that one wallet holds or one request moves: 10^15, far above any programme and
     /// far below where a 64-bit sum would overflow.
     pub const MAX: Units = Units(1_000_000_000_000_000);

@@ -154,8 +154,13 @@ impl Bundle {
 
     /// The rewards with what they cost, in the order of the sheets.
     pub fn rewards(&self) -> impl Iterator<Item = (&str, &Costs)> {
+        self.priced().map(|(rule, costs)| (rule.title.as_str(), costs))
+    }
+
+    /// The rules of the rewards with what they cost, in the order of the sheets.
+    pub(crate) fn priced(&self) -> impl Iterator<Item = (&Rule, &Costs)> {
         let rewards = self.rules_of(StatementKind::Reward);
-        rewards.filter_map(|(_, rule)| Some((rule.title.as_str(), rule.costs.as_ref()?)))
+        rewards.filter_map(|(_, rule)| Some((rule, rule.costs.as_ref()?)))
     }
 
     /// The titles of all rules of a kind of statement, such as `earn`, with their places.

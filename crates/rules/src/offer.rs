@@ -8,7 +8,7 @@ use ledger::{Member, Moment, Order, Units, WalletName};
 use crate::bundle::Bundle;
 use crate::grammar::StatementKind;
 use crate::mistake::RuleFailure;
-use crate::sheet::Costs;
+use crate::sheet::{Costs, Rule};
 use crate::verbs::{Refused, Wish, gift};
 
 /// A reward as one member finds it.
@@ -71,23 +71,22 @@ impl Bundle {
         now: Moment,
     ) -> Vec<Result<Offer, RuleFailure>> {
         let member = Arc::new(member.clone());
-        let offer = |rule: &crate::sheet::Rule| {
-            let costs = rule.costs.clone()?;
+        let offer = |(rule, costs): (&Rule, &Costs)| {
             let units = costs.is_chosen().then_some(costs.least);
-            let wish = Wish { rule, order: None, units };
+            let wish = Wish { rule, costs, order: None, units };
             let tier = tier.map(str::to_owned);
             let eligible = match self.take(&member, tier, &wish, None, now) {
                 Ok(_) => Eligible::Yes,
                 Err(Refused::RewardNeedsTheOrder(_)) => Eligible::DependsOnOrder,
-                Err(Refused::RuleFailed(failure)) => return Some(Err(failure)),
+                Err(Refused::RuleFailed(failure)) => return Err(failure),
                 Err(refused) => Eligible::No(refused.to_string()),
             };
             let spendable = member.spendable(costs.wallet.as_str(), now);
             let missing = costs.least.checked_sub(spendable).unwrap_or_default();
             let (name, stock) = (rule.title.clone(), rule.stock);
-            Some(Ok(Offer { name, costs, missing, eligible, stock }))
+            Ok(Offer { name, costs: costs.clone(), missing, eligible, stock })
         };
-        self.rules_of(StatementKind::Reward).filter_map(|(_, rule)| offer(rule)).collect()
+        self.priced().map(offer).collect()
     }
 
     /// The benefits that the member has now, in the order of the sheets. Those that depend on the

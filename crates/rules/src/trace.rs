@@ -58,12 +58,13 @@ impl Bundle {
         redemption: &Redemption,
         now: Moment,
     ) -> Result<Vec<TraceLine>, Refused> {
-        let rule = self.reward(&redemption.reward)?;
+        let (rule, costs) = self.reward(&redemption.reward)?;
         let member = Arc::new(member.clone());
         let tier = self.standing(&member, now)?.tier;
-        let units = redemption.units.or(rule.costs.as_ref().map(|costs| costs.least));
+        let units = redemption.units.unwrap_or(costs.least);
         let seen = self.see(&member, tier, now, now);
-        let facts = Bundle::facts_of_order(seen, redemption.order.as_ref(), units.map(judge::seen));
+        let facts =
+            Bundle::facts_of_order(seen, redemption.order.as_ref(), Some(judge::seen(units)));
         let mut run = self.run(&facts);
         let applies = run.applies(rule)?;
         let verdict = if applies { Verdict::Gave } else { Verdict::ConditionDoesNotHold };

@@ -16,11 +16,10 @@ use ledger::{
 
 use crate::bundle::{Bundle, cannot_be_given};
 use crate::desk::Act;
-use crate::grammar::StatementKind;
 use crate::judge::{self, Receiver, Stop, check_pool};
 use crate::mistake::{RuleFailure, did_you_mean, plain_types};
 use crate::run::failure;
-use crate::sheet::Rule;
+use crate::sheet::{Costs, Rule};
 
 /// The activity that a rule's `refer()` is for the member who brought the other.
 pub const REFERRAL: &str = "referral";
@@ -153,6 +152,7 @@ impl Bundle {
         let activity = Arc::new(activity);
         let mut run = self.run(&Bundle::facts_of_activity(seen, &activity));
         let judged = judge::activity(self, &member, &activity, supplies, &mut run)?;
+        // That the programme has the activity is checked where a rule says `refer()`.
         let referral = judged.referred().map(|referrer| (referrer, referral(&member, &activity)));
         let draft = Draft::of(judged.because, judged.changes, judged.till);
         // The facts let go of it, and the entry takes it.
@@ -160,9 +160,7 @@ impl Bundle {
         let activity = Arc::unwrap_or_clone(activity);
         let decision = ledger::earn::decide(&member, self.programme(), activity, draft, now)?;
         let mut decision = self.settled(&member, decision, now)?;
-        if let Some((referrer, referral)) = referral
-            && self.programme().activities.contains_key(REFERRAL)
-        {
+        if let Some((referrer, referral)) = referral {
             // What the two draw from a pot, they draw together.
             let rest = without(supplies, &decision);
             // The referrer may have joined in the very second of the purchase it is told of.
@@ -186,11 +184,11 @@ impl Bundle {
         now: Moment,
     ) -> Result<Decision, Refused> {
         let Redemption { reward: name, units, order } = redemption;
-        let rule = self.reward(&name)?;
+        let (rule, costs) = self.reward(&name)?;
         let member = Arc::new(member.clone());
         let standing = self.standing(&member, now)?;
         let mut till = Till::new(supplies);
-        let wish = Wish { rule, order: order.as_ref(), units };
+        let wish = Wish { rule, costs, order: order.as_ref(), units };
         let (taken, draft) = self.take(&member, standing.tier, &wish, Some(&mut till), now)?;
         let spendable = member.spendable(taken.wallet.as_str(), now);
         if spendable < taken.costs {
@@ -203,7 +201,7 @@ impl Bundle {
             }
             .into());
         }
-        if rule.stock.is_some() && !till.draw(&Pot::Stock(name.clone()), ONE)? {
+        if rule.stock.is_some() && !till.draw(&Pot::Stock(name.clone()), Units::ONE)? {
             return Err(Refused::RewardIsSoldOut(name));
         }
         let draft = Draft { draws: till.draws, dry: till.dry, ..draft };
@@ -238,10 +236,9 @@ impl Bundle {
         Ok(settle(decision, &before.standing, standing))
     }
 
-    pub(crate) fn reward(&self, name: &str) -> Result<&Rule, Refused> {
-        let mut rewards = self.rules_of(StatementKind::Reward).map(|(_, rule)| rule);
-        rewards.find(|rule| rule.title == name).ok_or_else(|| {
-            let rewards = self.rules_of(StatementKind::Reward).map(|(_, rule)| rule.title.as_str());
+    pub(crate) fn reward(&self, name: &str) -> Result<(&Rule, &Costs), Refused> {
+        self.priced().find(|(rule, _)| rule.title == name).ok_or_else(|| {
+            let rewards = self.rewards().map(|(title, _)| title);
             Refused::RewardIsUnknown { name: name.to_owned(), hint: did_you_mean(name, rewards) }
         })
     }
@@ -256,10 +253,9 @@ impl Bundle {
         till: Option<&mut Till<'_>>,
         now: Moment,
     ) -> Result<(Taken, Draft), Refused> {
-        let Wish { rule, order, units } = *wish;
+        let Wish { rule, costs, order, units } = *wish;
         let programme = self.programme();
         let name = || rule.title.clone();
-        let Some(costs) = &rule.costs else { return Err(Refused::RewardIsSoldOut(name())) };
         if !rule.is_on(now.with_timezone(&programme.time_zone).date_naive(), programme) {
             return Err(Refused::RewardIsNotOnItsDays(name()));
         }
@@ -360,15 +356,10 @@ impl Bundle {
 #[derive(Clone, Copy)]
 pub(crate) struct Wish<'a> {
     pub(crate) rule: &'a Rule,
+    pub(crate) costs: &'a Costs,
     pub(crate) order: Option<&'a Order>,
     pub(crate) units: Option<Units>,
 }
-
-/// One piece of a stock.
-pub(crate) const ONE: Units = match Units::new(1) {
-    Ok(one) => one,
-    Err(_) => Units::ZERO,
-};
 
 /// The gift that a block gives, if it gives one.
 pub(crate) fn gift(
