@@ -190,29 +190,14 @@ fn update(folder: &Path, sources: &Sources, report: &SpecReport) -> Outcome<usiz
         }
         let Some(file) = files.get_mut(spec.file.as_str()) else { continue };
         for difference in &spec.differences {
-            let table = file
-                .get_mut("spec")
-                .and_then(Item::as_array_of_tables_mut)
-                .and_then(|specs| specs.get_mut(spec.number));
-            let table = match difference.step {
-                None => table,
-                Some(step) => table.and_then(|table| {
-                    table.get_mut("step")?.as_array_of_tables_mut()?.get_mut(step)
-                }),
-            };
-            let (outer, inner) = match difference.what.split_once('.') {
-                Some((outer, inner)) => (outer, Some(inner)),
-                None => (difference.what, None),
-            };
-            let item = table.and_then(|table| table.get_mut(outer));
-            let item = match inner {
-                None => item,
-                Some(inner) => item.and_then(|item| item.get_mut(inner)),
-            };
-            if let Some(item) = item {
-                let value: toml_edit::Value = say_value(&difference.found).parse()?;
-                *item = Item::Value(value.decorated(" ", ""));
-            }
+            let expected = expectation(file.as_item_mut(), spec.number, difference);
+            let expected = expected.and_then(Item::as_value_mut).ok_or_else(|| {
+                format!("{}:{}: `{}` cannot be found", spec.file, spec.line, difference.what)
+            })?;
+            let mut found: toml_edit::Value = say_value(&difference.found).parse()?;
+            // What stands around it stays: the space before, a remark after.
+            found.decor_mut().clone_from(expected.decor());
+            *expected = found;
         }
         updated += 1;
     }
@@ -220,4 +205,19 @@ fn update(folder: &Path, sources: &Sources, report: &SpecReport) -> Outcome<usiz
         std::fs::write(folder.join(name), file.to_string())?;
     }
     Ok(updated)
+}
+
+/// Where a spec says what it expects: a file lists specs, and a spec its steps, under headings or in
+/// brackets.
+fn expectation<'f>(
+    file: &'f mut Item,
+    spec: usize,
+    difference: &Difference,
+) -> Option<&'f mut Item> {
+    let spec = file.get_mut("spec")?.get_mut(spec)?;
+    let step = match difference.step {
+        None => spec,
+        Some(step) => spec.get_mut("step")?.get_mut(step)?,
+    };
+    difference.what.split('.').try_fold(step, |item, name| item.get_mut(name))
 }

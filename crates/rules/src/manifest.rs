@@ -224,8 +224,8 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
         wrong(
             span,
             format!(
-                "there is no wallet `{main_wallet}`{}; rules without `into` pay into it, so list it \
-                 under [wallets.{main_wallet}] or name another in `main_wallet`",
+                "there is no wallet `{main_wallet}`, and rules without `into` pay into it: list it \
+                 under [wallets.{main_wallet}], or name another in `main_wallet`{}",
                 did_you_mean(main_wallet, wallets.keys().map(WalletName::as_str))
             ),
         );

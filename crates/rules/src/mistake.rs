@@ -64,19 +64,7 @@ impl Mistake {
 
     /// A file that is no TOML, or not the TOML that is wanted.
     pub(crate) fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> Mistake {
-        let mut message = error.message().replace('\n', " ");
-        if message.contains("floating point") && message.contains("expected a string") {
-            message += "; write it in quotes";
-        }
-        for (found, plain) in [
-            ("expected i64", "expected a whole number without quotes"),
-            ("expected u32", "expected a whole number without quotes"),
-            ("expected a sequence", "expected a list, such as [\"a\", \"b\"]"),
-            ("expected a map", "expected a table, such as { points = 5 }"),
-            ("duplicate key", "this stands here twice (specs begin with `[[spec]]`)"),
-        ] {
-            message = message.replace(found, plain);
-        }
+        let message = say_toml(error);
         match error.span() {
             Some(span) => Mistake::at_byte(file, text, span.start, message),
             None => Mistake::of_file(file, message),
@@ -291,6 +279,68 @@ fn say_parse_error(error: &ParseErrorType) -> String {
             message.clone()
         }
         other => lower_first(&other.to_string()),
+    }
+}
+
+/// What a manifest says at its top, and TOML takes for a part of the table above it if it stands
+/// further down.
+const TOP_OF_MANIFEST: [&str; 4] = ["name", "currency", "time_zone", "main_wallet"];
+
+/// The reader's words for TOML that is not what is wanted, put to a person who is no programmer.
+pub(crate) fn say_toml(error: &toml::de::Error) -> String {
+    let message = error.message().replace('\n', " ");
+    if let Some(name) = message.strip_prefix("missing field ") {
+        return format!("{name} is missing");
+    }
+    let (problem, wanted) = message.split_once(", expected ").unwrap_or((&message, ""));
+    if let Some(found) = problem.strip_prefix("invalid type: ") {
+        return format!("{} is needed here, not {}", say_wanted(wanted), say_found(found));
+    }
+    let unknown = ["unknown field ", "unknown variant "];
+    if let Some(name) = unknown.iter().find_map(|unknown| problem.strip_prefix(unknown)) {
+        let name = name.split('`').nth(1).unwrap_or(name);
+        let known: Vec<&str> = wanted.split('`').skip(1).step_by(2).collect();
+        let hint = match did_you_mean(name, known.iter().copied()) {
+            _ if TOP_OF_MANIFEST.contains(&name) => {
+                "; write it above the first line in square brackets".to_owned()
+            }
+            hint if hint.is_empty() && !known.is_empty() => {
+                format!("; there is `{}`", known.join("`, `"))
+            }
+            hint => hint,
+        };
+        return format!("there is no `{name}` here{hint}");
+    }
+    if problem == "duplicate key" {
+        return "this stands here twice (specs begin with `[[spec]]`)".to_owned();
+    }
+    message
+}
+
+fn say_wanted(wanted: &str) -> &str {
+    match wanted {
+        "i64" | "u32" | "u8" => "a whole number without quotes",
+        "a string" | "a Decimal type representing a fixed-point number" => "a text in quotes",
+        "a sequence" => "a list, such as [\"a\", \"b\"],",
+        "a map" => "a table, such as { points = 5 },",
+        "a boolean" => "true or false, without quotes,",
+        other => other,
+    }
+}
+
+fn say_found(found: &str) -> String {
+    let kinds = [
+        ("string ", "the text "),
+        ("floating point ", "the number "),
+        ("integer ", "the number "),
+        ("boolean ", ""),
+    ];
+    let kind = kinds.iter().find_map(|(kind, word)| Some((word, found.strip_prefix(kind)?)));
+    match (found, kind) {
+        ("map", _) => "a table".to_owned(),
+        ("sequence", _) => "a list".to_owned(),
+        (_, Some((word, value))) => format!("{word}{value}"),
+        _ => found.to_owned(),
     }
 }
 

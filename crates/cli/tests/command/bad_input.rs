@@ -145,5 +145,7 @@ fn rules_with_mistakes_are_told_with_their_places() {
     );
     std::fs::write(shop.join("earn.rhai"), "earn \"a\" on purchase { 5 }").unwrap();
     std::fs::write(shop.join("earn.spec.toml"), "[[spec]]\nitt = \"pays five\"").unwrap();
-    assert!(says(&arguments).contains("earn.spec.toml:2:1: unknown field `itt`"));
+    assert!(
+        says(&arguments).contains("earn.spec.toml:2:1: there is no `itt` here; did you mean `it`?")
+    );
 }

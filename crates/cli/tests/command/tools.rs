@@ -81,12 +81,22 @@ fn test_shows_what_differs_and_update_writes_it_down() {
     );
     assert!(run(&["test", "--update", &shop]).status.success());
     let updated = std::fs::read_to_string(Path::new(&shop).join("earn.spec.toml")).unwrap();
-    assert_eq!(updated, spec.replace("{ points = 4 } # or so", "{ points = 5 }"));
+    assert_eq!(updated, spec.replace("4", "5"));
+    assert!(run(&["test", &shop]).status.success());
+    // In brackets, and in steps, too.
+    let spec = "spec = [\n  { it = \"x\", step = [\n    { at = \"2026-05-02T09:30:00+02:00\", balance = { points = 1 } }, # too many\n  ] },\n]\n";
+    std::fs::write(Path::new(&shop).join("earn.spec.toml"), spec).unwrap();
+    assert!(run(&["test", "--update", &shop]).status.success());
+    let updated = std::fs::read_to_string(Path::new(&shop).join("earn.spec.toml")).unwrap();
+    assert_eq!(updated, spec.replace("points = 1", "points = 0"));
     assert!(run(&["test", &shop]).status.success());
     let unread = std::fs::write(Path::new(&shop).join("earn.spec.toml"), "[[spec]]\nit = 5\n");
     unread.unwrap();
     let broken = run(&["test", &shop]);
-    assert!(String::from_utf8_lossy(&broken.stderr).contains("expected a string"));
+    assert!(
+        String::from_utf8_lossy(&broken.stderr)
+            .contains("a text in quotes is needed here, not the number `5`")
+    );
 }
 
 #[test]

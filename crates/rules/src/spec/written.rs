@@ -28,17 +28,17 @@ macro_rules! step {
             pub(super) because: Option<Vec<Spanned<String>>>,
             pub(super) expires: Option<Sums>,
             pub(super) costs: Option<Sums>,
-            pub(super) gives: Option<Value>,
+            pub(super) gives: Option<Spanned<Value>>,
             pub(super) refused: Option<String>,
             pub(super) balance: Option<Sums>,
             pub(super) pending: Option<Sums>,
-            pub(super) tier: Option<String>,
+            pub(super) tier: Option<Spanned<String>>,
             pub(super) grants: Option<BTreeSet<String>>,
             pub(super) tags: Option<BTreeSet<String>>,
             pub(super) tasks: Option<BTreeMap<Spanned<String>, String>>,
             pub(super) scores: Option<BTreeMap<Spanned<String>, i64>>,
-            pub(super) rewards: Option<BTreeSet<String>>,
-            pub(super) benefits: Option<BTreeSet<String>>,
+            pub(super) rewards: Option<BTreeSet<Spanned<String>>>,
+            pub(super) benefits: Option<BTreeSet<Spanned<String>>>,
             pub(super) vouchers: Option<Vec<String>>,
             pub(super) referrer_gets: Option<ReferrerGets>,
         }
@@ -60,7 +60,7 @@ macro_rules! step {
     };
 }
 
-/// Units by wallet.
+/// Units by the name of what they are in.
 pub(super) type Sums = BTreeMap<Spanned<String>, i64>;
 
 step! {
@@ -70,9 +70,9 @@ step! {
         it: Spanned<String>,
         member: Option<MemberBody>,
         referrer: Option<MemberBody>,
-        pools: Option<BTreeMap<String, Vec<String>>>,
-        stock: Option<BTreeMap<String, i64>>,
-        budgets: Option<BTreeMap<String, i64>>,
+        pools: Option<BTreeMap<Spanned<String>, Vec<String>>>,
+        stock: Option<Sums>,
+        budgets: Option<Sums>,
         step: Option<Vec<Step>>,
     }
 }
@@ -86,7 +86,7 @@ step! {
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields, expecting = "a reward that is taken")]
 pub(super) struct RedeemBody {
-    pub(super) reward: String,
+    pub(super) reward: Spanned<String>,
     pub(super) units: Option<i64>,
     pub(super) order: Option<Object<OrderBody>>,
 }
@@ -95,14 +95,14 @@ pub(super) struct RedeemBody {
 #[serde(deny_unknown_fields, expecting = "what the one who brought the member gets")]
 pub(super) struct ReferrerGets {
     pub(super) pays: Option<Sums>,
-    pub(super) because: Option<Vec<String>>,
+    pub(super) because: Option<Vec<Spanned<String>>>,
     pub(super) balance: Option<Sums>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a member")]
 pub(super) struct MemberBody {
-    pub(super) tier: Option<String>,
+    pub(super) tier: Option<Spanned<String>>,
     pub(super) bucket: Option<u8>,
     pub(super) tags: BTreeSet<String>,
     pub(super) attributes: BTreeMap<String, String>,
@@ -113,7 +113,7 @@ pub(super) struct MemberBody {
     pub(super) last_purchase: Option<At>,
     pub(super) grants: BTreeMap<String, Until>,
     pub(super) tasks: BTreeMap<Spanned<String>, u32>,
-    pub(super) scores: BTreeMap<String, i64>,
+    pub(super) scores: Sums,
 }
 
 /// The end of a grant: a time, or `true` for one that stays.
@@ -131,9 +131,11 @@ impl Step {
 
     pub(super) fn expects(&self) -> bool {
         let units = [&self.pays, &self.expires, &self.costs, &self.balance, &self.pending];
-        let sets = [&self.grants, &self.tags, &self.rewards, &self.benefits];
+        let sets = [&self.grants, &self.tags];
+        let named = [&self.rewards, &self.benefits];
         units.iter().any(|sums| sums.is_some())
             || sets.iter().any(|texts| texts.is_some())
+            || named.iter().any(|names| names.is_some())
             || self.because.is_some()
             || self.gives.is_some()
             || self.refused.is_some()

@@ -1,0 +1,196 @@
+//! A spec as it is played, step by step: what happens is decided by the same functions that decide
+//! it for a client.
+
+use std::collections::BTreeMap;
+
+use ledger::{Decision, Member, Moment, Outcome, Supplies, Units};
+
+use super::expectations::{Found, Left, differences, taken};
+use super::setup::{person, supplies};
+use super::written::{RedeemBody, Spec, Step};
+use super::{Difference, Wrong, known};
+use crate::bundle::Bundle;
+use crate::coverage::Coverage;
+use crate::told::Object;
+use crate::verbs::{Redemption, Refused};
+
+/// A spec being played.
+pub(super) struct Scene<'a> {
+    /// The file it stands in.
+    text: &'a str,
+    bundle: Bundle,
+    coverage: &'a mut Coverage,
+    member: Member,
+    referrer: Option<Member>,
+    supplies: Supplies,
+    at: Moment,
+    differences: Vec<Difference>,
+}
+
+impl Scene<'_> {
+    /// Plays a spec to its end.
+    ///
+    /// # Errors
+    /// It speaks of what there is not, or says two things at once.
+    pub(super) fn run(
+        bundle: &Bundle,
+        text: &str,
+        mut spec: Spec,
+        coverage: &mut Coverage,
+    ) -> Result<Vec<Difference>, Wrong> {
+        let member = spec.member.take().unwrap_or_default();
+        let referrer = spec.referrer.take();
+        let (pools, stock, budgets) = (spec.pools.take(), spec.stock.take(), spec.budgets.take());
+        let steps = spec.step.take();
+        let of_steps = steps.is_some();
+        let steps = match steps {
+            None => vec![spec.into_step()],
+            Some(steps) => {
+                let outside = spec.into_step();
+                if outside.at.is_some() || outside.happens() || outside.expects() {
+                    let message =
+                        "a spec with steps says in them what happens and what is expected";
+                    return Err((None, message.to_owned()));
+                }
+                steps.into_iter().map(Step::into_step).collect()
+            }
+        };
+        let begins = steps.first().and_then(|step| step.moment(None));
+        let begins = begins.ok_or_else(|| (None, "it says no time: write `at`".to_owned()))?;
+        let (bundle, mut member) = person(bundle, "member", member, begins)?;
+        let referrer =
+            referrer.map(|body| person(&bundle, "referrer", body, begins)).transpose()?;
+        let (bundle, referrer) = match referrer {
+            None => (bundle, None),
+            Some((bundle, referrer)) => (bundle, Some(referrer)),
+        };
+        member.referred_by = referrer.as_ref().map(|referrer| referrer.id.clone());
+        let supplies = supplies(&bundle, pools, stock.as_ref(), budgets.as_ref())?;
+        let mut scene = Scene {
+            text,
+            bundle,
+            coverage,
+            member,
+            referrer,
+            supplies,
+            at: begins,
+            differences: Vec::new(),
+        };
+        if !steps.iter().any(Step::expects) {
+            return Err((None, "it expects nothing, so it always holds".to_owned()));
+        }
+        for (number, step) in steps.into_iter().enumerate() {
+            if step.activity.is_some() && step.redeem.is_some() {
+                let message = "a step has an `activity` or a `redeem`, and not both";
+                return Err((None, message.to_owned()));
+            }
+            scene.step(of_steps.then_some(number), step)?;
+        }
+        Ok(scene.differences)
+    }
+
+    fn step(&mut self, number: Option<usize>, step: Step) -> Result<(), Wrong> {
+        let at = step.moment(Some(self.at)).unwrap_or(self.at);
+        if at < self.at {
+            return Err((
+                None,
+                format!("step {} is before the one above it", number.unwrap_or(0) + 1),
+            ));
+        }
+        self.at = at;
+        let lapsed =
+            self.bundle.expire(&self.member, at).map_err(|refused| (None, refused.to_string()))?;
+        let expired = lapsed.map_or_else(BTreeMap::new, |decision| {
+            let expired = taken(Some(&decision));
+            self.member = decision.member;
+            expired
+        });
+        let (decision, refused) = match self.decide(&step)? {
+            None => (None, None),
+            Some(Ok(decision)) => (Some(decision), None),
+            Some(Err(refused)) => (None, Some(refused)),
+        };
+        self.coverage.see(&self.bundle, &self.member, at);
+        if let Some(decision) = &decision {
+            self.member.clone_from(&decision.member);
+            if let Some(referrer) = &decision.referrer {
+                self.referrer = Some(referrer.member.clone());
+            }
+            self.draw(decision);
+        }
+        self.coverage.see(&self.bundle, &self.member, at);
+        let found = Found { decision, refused, expired };
+        let left = Left {
+            bundle: &self.bundle,
+            member: &self.member,
+            referrer: self.referrer.as_ref(),
+            supplies: &self.supplies,
+            at,
+        };
+        self.differences.extend(differences(number, step, &found, &left)?);
+        Ok(())
+    }
+
+    /// What the step does; nothing where only time passes.
+    fn decide(&mut self, step: &Step) -> Result<Option<Result<Decision, Refused>>, Wrong> {
+        self.supplies.referrer =
+            self.referrer.as_ref().map(|referrer| (referrer.id.clone(), Some(referrer.clone())));
+        let programme = self.bundle.programme();
+        if let Some(activity) = &step.activity {
+            let byte = Some(activity.span().start);
+            let Object(body) = activity.get_ref().clone();
+            let activity = body.check(programme, "spec", self.at);
+            let activity = activity.map_err(|wrong| self.at_value(byte, &wrong))?;
+            let now = self.at.max(activity.at);
+            let decided = self.bundle.earn(&self.member, activity.clone(), &self.supplies, now);
+            if let Ok(lines) = self.bundle.trace(&self.member, &activity, &self.supplies, now) {
+                self.coverage.trace(&lines);
+            }
+            return Ok(Some(decided));
+        }
+        let Some(redeem) = &step.redeem else { return Ok(None) };
+        let byte = Some(redeem.span().start);
+        let Object(RedeemBody { reward, units, order }) = redeem.get_ref().clone();
+        known("reward", &reward, self.bundle.rewards().map(|(name, _)| name))?;
+        let reward = reward.into_inner();
+        let order = order.map(|Object(order)| order.check("/order", programme)).transpose();
+        let order = order.map_err(|wrong| self.at_value(byte, &wrong))?;
+        let units = units.map(Units::new).transpose();
+        let units = units.map_err(|reason| (byte, format!("`units`: {reason}")))?;
+        let redemption = Redemption { reward: reward.clone(), units, order };
+        let decided = self.bundle.redeem(&self.member, redemption, &self.supplies, self.at);
+        self.coverage.reward(&reward, &decided);
+        Ok(Some(decided))
+    }
+
+    /// What is wrong with something that was told, at the value itself: what its pointer names, found
+    /// name by name in the text.
+    fn at_value(&self, from: Option<usize>, wrong: &crate::told::Wrong) -> Wrong {
+        let mut byte = from;
+        for name in wrong.pointer.split('/').filter(|name| name.parse::<usize>().is_err()) {
+            let rest = byte.and_then(|byte| self.text.get(byte..));
+            let found = rest.and_then(|rest| rest.find(name)).filter(|_| !name.is_empty());
+            byte = byte.zip(found).map(|(byte, found)| byte + found).or(byte);
+        }
+        (byte, wrong.to_string())
+    }
+
+    /// Takes from the supplies what a decision took.
+    fn draw(&mut self, decision: &Decision) {
+        let both = [Some(decision), decision.referrer.as_deref()];
+        for decision in both.into_iter().flatten() {
+            for draw in &decision.entry.draws {
+                if let Some(left) = self.supplies.left.get_mut(&draw.pot) {
+                    left.units = left.units.checked_sub(draw.units).unwrap_or_default();
+                }
+            }
+            for reason in &decision.entry.because {
+                if let Outcome::Voucher { pool, code } = &reason.gave
+                    && let Some(codes) = self.supplies.codes.get_mut(pool)
+                {
+                    codes.retain(|other| other != code);
+                }
+            }
+        }
+    }
+}
