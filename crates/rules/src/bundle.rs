@@ -62,7 +62,8 @@ impl Bundle {
         let engine = engine(optimized);
         let (sheets, mut mistakes) = sheet::read(engine, sources.sheets(), &programme);
         let all_read = mistakes.is_empty();
-        mistakes.extend(check::sheets(&sheets, &Titles::of(&sheets.rules), &programme, all_read));
+        let titles = Titles::of(&sheets.rules);
+        mistakes.extend(check::sheets(sources, &sheets, &titles, &programme, all_read));
         let (errors, warnings): (Vec<Mistake>, Vec<Mistake>) =
             mistakes.into_iter().partition(|mistake| mistake.severity == Severity::Error);
         if !errors.is_empty() {

@@ -12,6 +12,7 @@ use crate::grammar::StatementKind;
 use crate::mistake::Mistake;
 use crate::range;
 use crate::sheet::{Function, Rule, Sheets, Titles};
+use crate::source::Sources;
 use crate::vocabulary::{FACTS, Kind, Word, functions, words_of};
 
 /// Blocks.
@@ -28,13 +29,14 @@ const CASES_MAX: usize = 100;
 
 /// Finds every mistake that can be proven.
 pub(crate) fn sheets(
+    sources: &Sources,
     sheets: &Sheets,
     titles: &Titles,
     programme: &Programme,
     all_read: bool,
 ) -> Vec<Mistake> {
     let grants = Grants::of(sheets);
-    let known = Known { sheets, titles, programme, grants, all_read };
+    let known = Known { sources, sheets, titles, programme, grants, all_read };
     let mut mistakes = Vec::new();
     for rule in &sheets.rules {
         let mut check = Check::new(&known, &rule.file, Some(rule));
@@ -80,6 +82,7 @@ fn unreachable_tiers(rules: &[Rule]) -> Vec<Mistake> {
 
 /// What the check knows of the bundle as a whole.
 struct Known<'a> {
+    sources: &'a Sources,
     sheets: &'a Sheets,
     titles: &'a Titles,
     programme: &'a Programme,
@@ -212,7 +215,24 @@ impl<'a> Check<'a> {
         if rule.stock.is_some_and(ledger::Units::is_zero) {
             self.warn(rule.position, "there is nothing of this: `stock 0`".to_owned());
         }
+        self.below_zero(rule);
         self.days(rule);
+    }
+
+    /// Warns of a payment that is a fact less a number, where nothing says that the fact is above.
+    fn below_zero(&mut self, rule: &Rule) {
+        let only =
+            range::only_expression(&rule.body).filter(|_| rule.statement.gives == Kind::Number);
+        let Some((fact, less)) = only.and_then(range::less) else { return };
+        let is_asked = rule.when.as_ref().is_some_and(|when| range::asks(when, &fact));
+        if !is_asked {
+            self.warn(
+                rule.body.position(),
+                format!(
+                    "this is below zero where `{fact}` is below {less}, and then all the rules fail; write `max({fact} - {less}, 0)`, or ask `when {fact} >= {less}`"
+                ),
+            );
+        }
     }
 
     /// Warns where the rule's own days and its campaign's have none in common.

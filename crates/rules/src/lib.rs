@@ -30,6 +30,8 @@ mod mistake;
 mod next_tier;
 /// What a member can have.
 mod offer;
+/// A sheet's text in pieces.
+mod pieces;
 /// Whether a condition can hold at all.
 mod range;
 /// The reference of the language.

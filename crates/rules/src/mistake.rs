@@ -3,6 +3,8 @@ use std::sync::Arc;
 
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
+use crate::grammar::is_keyword;
+use crate::pieces::{byte_of, still_open};
 use crate::vocabulary::FACTS;
 
 /// Something wrong in a merchant's file, and where.
@@ -74,7 +76,17 @@ impl Mistake {
     pub(crate) fn of_parse_error(file: &str, text: &str, error: &ParseError) -> Mistake {
         let mistake = Mistake::at(file, error.position(), say_parse_error(error.err_type()));
         let found = mistake.place.and_then(|place| word_at(text, place));
+        if mistake.is_about_the_end()
+            && found.as_deref().is_none_or(|found| is_keyword(found))
+            && let Some(open) = still_open(text, mistake.byte(text))
+        {
+            let message = "`}` is missing: this block does not end".to_owned();
+            return Mistake::at_byte(file, text, open, message);
+        }
         match found {
+            Some(found) if found == "else" && mistake.is_about_the_end() => {
+                Mistake { message: "`}` is missing before `else`".to_owned(), ..mistake }
+            }
             Some(found) if mistake.is_about_the_end() => {
                 let remedy = match found.as_str() {
                     "," => "; an amount is written with a point: `20.00`, a thousand as `1_000`",
@@ -94,6 +106,9 @@ impl Mistake {
                     }
                     "most" if mistake.message == NO_NUMBER => "; write `at most 1 per week`",
                     "costs" if mistake.message == NO_NUMBER => "; write `costs 400 points`",
+                    "(" | "," if found.as_deref() == Some("|") => {
+                        "; walk through lines with `for line in order.lines { .. }`"
+                    }
                     _ => "",
                 };
                 Mistake { message: format!("{}{remedy}", mistake.message), ..mistake }
@@ -102,7 +117,12 @@ impl Mistake {
     }
 
     fn is_about_the_end(&self) -> bool {
-        self.message == UNFINISHED
+        self.message == UNFINISHED || self.message == SHEET_ENDS
+    }
+
+    /// Its byte in the text; the end where it has no place.
+    fn byte(&self, text: &str) -> usize {
+        self.place.and_then(|place| byte_of(text, place)).unwrap_or(text.len())
     }
 }
 
@@ -120,6 +140,9 @@ fn before(text: &str, place: Option<(usize, usize)>) -> String {
 
 /// What is said where a clause wants a number.
 const NO_NUMBER: &str = "a whole number is missing";
+
+/// What is said where a sheet does not end.
+const SHEET_ENDS: &str = "the sheet ends in the middle of a statement";
 
 /// What is said where a statement of a block does not end.
 const UNFINISHED: &str = "`;` or `}` is missing";
@@ -149,7 +172,7 @@ impl Mistake {
     }
 }
 
-fn place(position: Position) -> Option<(usize, usize)> {
+pub(crate) fn place(position: Position) -> Option<(usize, usize)> {
     Some((position.line()?, position.position().unwrap_or(1)))
 }
 
@@ -249,7 +272,7 @@ fn say_parse_error(error: &ParseErrorType) -> String {
         ParseErrorType::FnDuplicatedDefinition(name, _) => {
             format!("there is a function `{name}` already")
         }
-        ParseErrorType::UnexpectedEOF => "the sheet ends in the middle of a statement".to_owned(),
+        ParseErrorType::UnexpectedEOF => SHEET_ENDS.to_owned(),
         ParseErrorType::VariableUndefined(name) => format!("`{name}` is not known here"),
         // Between two statements of a block; most often a `}` or an operator was forgotten.
         ParseErrorType::MissingToken(token, wanted)

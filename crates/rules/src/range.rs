@@ -246,6 +246,25 @@ pub(crate) fn threshold(block: &Expr) -> Option<(String, Decimal)> {
     }
 }
 
+/// The fact and the number of `FACT - NUMBER`.
+pub(crate) fn less(expression: &Expr) -> Option<(String, Decimal)> {
+    match expression {
+        Expr::FnCall(call, _) if call.name == "-" => match &call.args[..] {
+            [fact @ Expr::Dot(..), less] => words(fact).zip(number(less)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether a condition, or a part of it, compares a fact with a number.
+pub(crate) fn asks(condition: &Expr, fact: &str) -> bool {
+    match condition {
+        Expr::And(parts, _) => parts.iter().any(|part| asks(part, fact)),
+        part => Comparison::of(part, &|_| None).is_some_and(|comparison| comparison.fact == fact),
+    }
+}
+
 /// A number that is written out.
 pub(crate) fn number(expression: &Expr) -> Option<Decimal> {
     match value(expression) {

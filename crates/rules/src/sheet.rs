@@ -193,7 +193,9 @@ fn compile(engine: &Engine, file: &str, text: &str, programme: &Programme) -> Re
             && is_keyword(name)
         {
             mistake.message = format!("`{name}` stands by itself, not inside a block");
-        } else if let ParseErrorType::VariableUndefined(name) = error.err_type() {
+        } else if let ParseErrorType::VariableUndefined(name) = error.err_type()
+            && !mistake.message.contains(';')
+        {
             let statements = STATEMENTS.iter().map(|statement| statement.keyword);
             mistake.message += &match did_you_mean(name, statements) {
                 hint if hint.is_empty() => meant(name, programme, std::iter::empty()),

@@ -3,6 +3,8 @@
 use rhai::{BinaryExpr, Expr, OpAssignment, Position, Stmt};
 
 use super::{CASES_MAX, Check};
+use crate::mistake::{Mistake, place};
+use crate::pieces::{self, byte_of};
 use crate::vocabulary::{FACTS, Kind};
 
 impl Check<'_> {
@@ -70,6 +72,7 @@ impl Check<'_> {
                         format!("a `switch` has at most {CASES_MAX} cases"),
                     );
                 }
+                self.cases(&kind, on.start_position());
                 for case in &cases.expressions {
                     self.expression(&case.lhs);
                     let found = self.expression(&case.rhs);
@@ -110,7 +113,7 @@ impl Check<'_> {
             }
             Stmt::Var(variable, _, position) => {
                 let (name, value, _) = &**variable;
-                let kind = self.expression(value);
+                let kind = self.value(value);
                 self.local(&name.name, kind, *position);
                 Kind::Nothing
             }
@@ -138,6 +141,29 @@ impl Check<'_> {
         }
     }
 
+    /// Each text that a `switch` looks for has to be one that there can be.
+    fn cases(&mut self, kind: &Kind, on: Position) {
+        let Kind::Text(domain) = kind else { return };
+        let known = self.known;
+        let text = known.sources.get(&self.file).unwrap_or_default();
+        let Some(from) = place(on).and_then(|place| byte_of(text, place)) else { return };
+        for (byte, case) in pieces::cases(text, from) {
+            if let Some(message) = self.unknown_name(*domain, case) {
+                self.mistakes.push(Mistake::at_byte(&self.file, text, byte, message));
+            }
+        }
+    }
+
+    /// An expression whose value something is made of: it has one always.
+    pub(super) fn value(&mut self, expression: &Expr) -> Kind {
+        let kind = self.expression(expression);
+        if kind != Kind::Nothing && is_partial(expression) {
+            let message = "there is a value here only sometimes; end the `if` with `else { 0 }`, and a `switch` with `_ => 0`";
+            self.wrong(expression.start_position(), message.to_owned());
+        }
+        kind
+    }
+
     pub(super) fn local(&mut self, name: &str, kind: Kind, position: Position) {
         if FACTS.iter().any(|fact| fact.name == name) {
             self.wrong(position, format!("`{name}` is a fact; take another name for your own"));
@@ -146,7 +172,7 @@ impl Check<'_> {
     }
 
     pub(super) fn assignment(&mut self, operation: &OpAssignment, sides: &BinaryExpr) {
-        let value = self.expression(&sides.rhs);
+        let value = self.value(&sides.rhs);
         let position = sides.lhs.start_position();
         let root = root(&sides.lhs);
         if let Some(name) = root
@@ -175,6 +201,32 @@ impl Check<'_> {
         {
             *kind = before.or(after);
         }
+    }
+}
+
+/// Whether a block may come to its end without a value: an `if` without an `else`, a `switch` that
+/// does not look for all.
+fn is_partial(expression: &Expr) -> bool {
+    match expression {
+        Expr::Stmt(block) => block.iter().last().is_some_and(ends_without),
+        _ => false,
+    }
+}
+
+fn ends_without(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::Expr(expression) => is_partial(expression),
+        Stmt::Block(block) => block.iter().last().is_some_and(ends_without),
+        Stmt::If(flow, _) => {
+            flow.branch.is_empty()
+                || flow.body.iter().last().is_some_and(ends_without)
+                || flow.branch.iter().last().is_some_and(ends_without)
+        }
+        Stmt::Switch(switch, _) => {
+            let cases = &switch.1;
+            cases.def_case.is_none() || cases.expressions.iter().any(|case| is_partial(&case.rhs))
+        }
+        _ => false,
     }
 }
 

@@ -193,7 +193,7 @@ impl Check<'_> {
             .enumerate()
             .map(
                 |(place, given)| {
-                    if is_in && place == 0 { self.list_or(given) } else { self.expression(given) }
+                    if is_in && place == 0 { self.list_or(given) } else { self.value(given) }
                 },
             )
             .collect();

@@ -21,7 +21,7 @@ impl Check<'_> {
         given: &[Expr],
         position: Position,
     ) -> Kind {
-        let kinds: Vec<Kind> = given.iter().map(|given| self.expression(given)).collect();
+        let kinds: Vec<Kind> = given.iter().map(|given| self.value(given)).collect();
         if *of == Kind::Any {
             return self.word_of_anything(form, name, position);
         }
@@ -139,38 +139,41 @@ impl Check<'_> {
     /// Checks a text that is written out against the names that make sense.
     pub(super) fn name(&mut self, domain: Domain, expression: &Expr) {
         let Expr::StringConstant(text, position) = expression else { return };
-        let text = text.as_str();
+        if let Some(message) = self.unknown_name(domain, text) {
+            self.wrong(*position, message);
+        }
+    }
+
+    /// What is wrong with a name where only some make sense.
+    pub(super) fn unknown_name(&self, domain: Domain, text: &str) -> Option<String> {
         let known = self.known;
         let titles = |keyword| known.titles.of_kind(keyword).iter().map(String::as_str).collect();
         let (what, names): (&str, Vec<&str>) = match domain {
-            Domain::Free => return,
+            Domain::Free => return None,
             Domain::Tier | Domain::Task | Domain::Contest | Domain::Grant if !known.all_read => {
-                return;
+                return None;
             }
             Domain::Wallet => {
-                if !known.programme.wallets.contains_key(text) {
-                    self.wrong(*position, unknown_wallet(text, known.programme));
-                }
-                return;
+                let is_known = known.programme.wallets.contains_key(text);
+                return (!is_known).then(|| unknown_wallet(text, known.programme));
             }
             Domain::Tier => ("tier", titles("tier")),
             Domain::Task => ("task", titles("task")),
             Domain::Contest => ("contest", titles("contest")),
             Domain::Weekday => ("day of the week", WEEKDAYS.to_vec()),
-            Domain::Grant if !known.grants.complete => return,
+            Domain::Grant if !known.grants.complete => return None,
             Domain::Grant => ("grant", known.grants.names.iter().map(String::as_str).collect()),
             Domain::Pool => ("pool", known.programme.pools.iter().map(String::as_str).collect()),
         };
         if names.contains(&text) || (text.is_empty() && domain == Domain::Tier) {
-            return;
+            return None;
         }
         let hint = did_you_mean(text, names.iter().copied());
-        let message = match domain {
+        Some(match domain {
             Domain::Grant => format!("no rule gives a grant `{text}`{hint}"),
             Domain::Pool => format!("there is no pool `{text}` in the manifest{hint}"),
             _ => format!("there is no {what} `{text}`{hint}"),
-        };
-        self.wrong(*position, message);
+        })
     }
 
     pub(super) fn unknown_function(&mut self, name: &str, kinds: &[Kind], position: Position) {

@@ -37,6 +37,9 @@ fn what_cannot_be_read_is_told_with_its_place_and_remedy() {
             "earn on purchase { 1 }",
             r#"earn "a" on purchase { 1 "#,
             "earn \"a\" on purchase { 1\nearn \"b\" on purchase { 2 }",
+            "earn \"a\" on purchase {\n  if now.hour < 9 { // {\n    1\n\nearn \"b\" on purchase { 2 }",
+            "earn \"a\" on purchase {\n  if now.hour < 9 {\n    1\n  else { 2 }\n}",
+            "earn \"a\" on purchase { order.lines.filter(|line| line.quantity > 1).len() }",
             r#"earn "a" on purchase at most 1 per fortnight { 1 }"#,
             r#"earn "a" on purchase at most 1 { 1 }"#,
             r#"earn "a" on purchase at most 0 per day { 1 }"#,
@@ -91,6 +94,11 @@ fn what_can_be_proven_wrong_is_told_in_branches_that_never_run_too() {
     snapshot(
         "what_can_be_proven_wrong",
         &told(&[
+            "earn \"a\" on purchase { let x = if order.total > 5 { 5 }; x + 1 }",
+            "earn \"a\" on purchase { 1 + switch order.lines[0].sku { \"a\" => 1, \"b\" => 2 } }",
+            "tier \"Gold\" { true }\nearn \"a\" on purchase { switch member.tier { \"Gold\" => 1, \"Gould\" | \"Silver\" => 2, _ => 0 } }",
+            "earn \"a\" on purchase { order.total - 50 }",
+            "earn \"a\" on purchase when order.total > 50 { order.total - 50 }",
             r#"earn "a" on purchase { if false { order.totl } else { 1 } }"#,
             r#"earn "a" on purchase { ordr.total }"#,
             r#"earn "a" on purchase when membr.tier == "x" { 1 }"#,

@@ -1,0 +1,134 @@
+//! A sheet's text in pieces, for what the engine's tree has lost: where a bracket opened that never
+//! closes, and which texts a `switch` looks for.
+
+/// A piece of a sheet, and what comes before it is none: spaces and comments are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece<'t> {
+    /// A name, a keyword, a number.
+    Word(&'t str),
+    /// What stands between two quotes, as it is written.
+    Text(&'t str),
+    /// Any other sign.
+    Sign(char),
+}
+
+/// The pieces of a text, each with the byte it begins at.
+fn pieces(text: &str) -> impl Iterator<Item = (usize, Piece<'_>)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = text.get(at..)?;
+            let first = rest.chars().next()?;
+            let begins = at;
+            if rest.starts_with("//") {
+                at += rest.find('\n').unwrap_or(rest.len());
+            } else if first == '"' {
+                let length = text_length(rest.get(1..)?);
+                at += length + 2;
+                return Some((begins, Piece::Text(rest.get(1..=length)?)));
+            } else if is_part(first) {
+                let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+                at += length;
+                return Some((begins, Piece::Word(rest.get(..length)?)));
+            } else {
+                at += first.len_utf8();
+                if !first.is_whitespace() {
+                    return Some((begins, Piece::Sign(first)));
+                }
+            }
+        }
+    })
+}
+
+fn is_part(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// The bytes up to the quote that ends a text.
+fn text_length(rest: &str) -> usize {
+    let mut escaped = false;
+    let end = rest.find(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    });
+    end.unwrap_or(rest.len())
+}
+
+/// The byte of a line and a column, both from 1.
+pub(crate) fn byte_of(text: &str, (line, column): (usize, usize)) -> Option<usize> {
+    let before: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let line = text.get(before..)?;
+    let within = line.char_indices().nth(column.checked_sub(1)?).map_or(line.len(), |(at, _)| at);
+    Some(before + within)
+}
+
+/// Where the last `{` before a byte stands that is still open there.
+pub(crate) fn still_open(text: &str, before: usize) -> Option<usize> {
+    let mut open = Vec::new();
+    for (at, piece) in pieces(text).take_while(|(at, _)| *at < before) {
+        match piece {
+            Piece::Sign('{') => open.push(at),
+            Piece::Sign('}') => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    open.pop()
+}
+
+/// The texts that a `switch` looks for, each with its byte. `from` is where it says what it looks at.
+pub(crate) fn cases(text: &str, from: usize) -> Vec<(usize, &str)> {
+    let mut cases = Vec::new();
+    let mut depth = 0_usize;
+    // Between a `,` or `{` and the `=>`, and before any `if`, stands what is looked for.
+    let mut is_case = true;
+    let mut before = None;
+    for (at, piece) in pieces(text).skip_while(|(at, _)| *at < from) {
+        match piece {
+            Piece::Sign('{' | '(' | '[') => depth += 1,
+            Piece::Sign('}' | ')' | ']') => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 && piece == Piece::Sign('}') {
+                    break;
+                }
+                // A block needs no comma after it.
+                is_case |= depth == 1 && piece == Piece::Sign('}');
+            }
+            Piece::Sign(',') if depth == 1 => is_case = true,
+            Piece::Sign('>') if depth == 1 && before == Some(Piece::Sign('=')) => is_case = false,
+            Piece::Word("if") if depth == 1 => is_case = false,
+            Piece::Text(case) if depth == 1 && is_case => cases.push((at, case)),
+            _ => {}
+        }
+        before = Some(piece);
+    }
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_block_is_found_past_comments_and_texts() {
+        let text = "earn \"a {\" on purchase { // {\n  if x { 1 }\n\nearn \"b\" on purchase { 2 }";
+        assert_eq!(still_open(text, text.rfind("earn").unwrap()), text.find("{ //"));
+        assert_eq!(still_open("{ }", 3), None);
+    }
+
+    #[test]
+    fn a_switch_looks_for_its_texts_and_for_no_others() {
+        let text = "switch member.tier { \"Gold\" | \"Top\" => f(\"x\", \"y\"), \"Low\" if a == \"b\" => { \"c\" } \"Last\" => 1, _ => \"d\" } \"e\"";
+        let found: Vec<&str> = cases(text, 7).into_iter().map(|(_, case)| case).collect();
+        assert_eq!(found, ["Gold", "Top", "Low", "Last"]);
+    }
+
+    #[test]
+    fn a_place_is_a_byte() {
+        assert_eq!(byte_of("é\nab", (2, 2)), Some(4));
+        assert_eq!(byte_of("é\nab", (1, 2)), Some(2));
+        assert_eq!(byte_of("é", (3, 1)), Some(2));
+    }
+}
