@@ -51,7 +51,7 @@ async fn a_bundle_with_mistakes_or_a_spec_that_fails_is_not_published_and_the_ol
     for (files, expected) in [
         (
             vec![("merchant.toml", MANIFEST), ("earn.rhai", "earn \"a\" on purchase { 5 ")],
-            "earn.rhai:1:26",
+            "earn.rhai:1:22",
         ),
         (vec![("earn.rhai", "earn \"a\" on purchase { 5 }")], "merchant.toml: is missing"),
         (vec![("merchant.toml", MANIFEST)], "there is no sheet"),

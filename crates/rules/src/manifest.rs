@@ -15,6 +15,7 @@ use toml::Spanned;
 
 use crate::mistake::{Mistake, did_you_mean};
 use crate::source::MANIFEST;
+use crate::told::{Object, WORD_LENGTH_MAX};
 use crate::verbs::{FRIEND, REFERRAL};
 use crate::vocabulary::{Kind, words_of};
 
@@ -24,21 +25,20 @@ const MAIN_WALLET: &str = "points";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "the manifest's settings")]
 struct Manifest {
-    name: String,
+    name: Spanned<String>,
     currency: Spanned<String>,
     time_zone: Spanned<String>,
     main_wallet: Option<Spanned<String>>,
-    wallets: BTreeMap<Spanned<String>, Wallet>,
+    wallets: BTreeMap<Spanned<String>, Object<Wallet>>,
     #[serde(default)]
-    activities: BTreeMap<Spanned<String>, Activity>,
-    #[serde(default)]
-    tiers: Tiers,
+    activities: BTreeMap<Spanned<String>, Object<Activity>>,
+    tiers: Option<Object<Tiers>>,
     #[serde(default)]
     holidays: BTreeMap<Spanned<String>, String>,
     #[serde(default)]
-    campaigns: BTreeMap<Spanned<String>, CampaignTerms>,
+    campaigns: BTreeMap<Spanned<String>, Object<CampaignTerms>>,
     #[serde(default)]
-    pools: BTreeMap<String, PoolTerms>,
+    pools: BTreeMap<String, Object<PoolTerms>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -46,7 +46,7 @@ struct Manifest {
 struct Tiers {
     downgrade: Option<Spanned<String>>,
     grace_days: Option<Spanned<i64>>,
-    keep: Option<Spanned<Expires>>,
+    keep: Option<Spanned<Object<Expires>>>,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +68,7 @@ struct Wallet {
     #[serde(default = "yes")]
     spendable: bool,
     worth: Option<Spanned<String>>,
-    expires: Option<Spanned<Expires>>,
+    expires: Option<Spanned<Object<Expires>>>,
     #[serde(default)]
     pending_days: Option<Spanned<i64>>,
 }
@@ -76,7 +76,7 @@ struct Wallet {
 #[derive(Deserialize)]
 #[serde(
     deny_unknown_fields,
-    expecting = "when units expire, such as `{ months = 12, end_of = \"month\" }`"
+    expecting = "when units expire, such as `{ months = 12, end_of = \"month\" }`,"
 )]
 struct Expires {
     days: Option<i64>,
@@ -147,6 +147,9 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
             ),
         );
     }
+    if manifest.name.get_ref().trim().is_empty() {
+        wrong(manifest.name.span(), "the programme has no name; customers see it".to_owned());
+    }
     let time_zone = manifest.time_zone.get_ref().parse::<Tz>();
     if time_zone.is_err() {
         let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
@@ -160,63 +163,7 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
         );
     }
 
-    let mut wallets = BTreeMap::new();
-    for (name, wallet) in &manifest.wallets {
-        let parsed = match WalletName::parse(name.get_ref()) {
-            Ok(parsed) => parsed,
-            Err(reason) => {
-                wrong(
-                    name.span(),
-                    format!("`{}` is no name for a wallet: {reason}", name.get_ref()),
-                );
-                continue;
-            }
-        };
-        let worth = wallet.worth.as_ref().and_then(|worth| {
-            let amount = Decimal::from_str_exact(worth.get_ref()).ok();
-            let amount = amount.filter(|amount| !amount.is_sign_negative());
-            if amount.is_none() {
-                wrong(
-                    worth.span(),
-                    format!(
-                        "`{}` is not what a unit is worth; write an amount such as \"0.01\"",
-                        worth.get_ref()
-                    ),
-                );
-            }
-            amount
-        });
-        let expires = match wallet
-            .expires
-            .as_ref()
-            .map(|expires| (expires.span(), expires.get_ref().terms()))
-        {
-            None => Expiry::Never,
-            Some((_, Ok(terms))) => terms,
-            Some((span, Err(message))) => {
-                wrong(span, format!("`expires` of `{}`: {message}", name.get_ref()));
-                Expiry::Never
-            }
-        };
-        let pending_days = match &wallet.pending_days {
-            None => 0,
-            Some(days) => match u32::try_from(*days.get_ref()).ok().filter(|days| *days <= 3660) {
-                Some(days) => days,
-                None => {
-                    wrong(
-                        days.span(),
-                        format!("`{}` is not a number of days from 0 to 3660", days.get_ref()),
-                    );
-                    0
-                }
-            },
-        };
-        wallets.insert(
-            parsed,
-            WalletPolicy { spendable: wallet.spendable, worth, expires, pending_days },
-        );
-    }
-
+    let wallets = wallets(&manifest.wallets, &mut wrong);
     let main_wallet = manifest.main_wallet.as_ref().map_or(MAIN_WALLET, |name| name.get_ref());
     let main = WalletName::parse(main_wallet).ok().filter(|name| wallets.contains_key(name));
     if main.is_none() {
@@ -231,14 +178,109 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
         );
     }
 
+    let activities = activities(manifest.activities, &mut wrong);
+    let tiers = manifest.tiers.map(|Object(terms)| tiers(&terms, &mut wrong)).unwrap_or_default();
+    let holidays = holidays(manifest.holidays, &mut wrong);
+    let mut campaigns = BTreeMap::new();
+    for (name, Object(terms)) in manifest.campaigns {
+        campaigns.insert(name.get_ref().clone(), campaign(&name, &terms, &mut wrong));
+    }
+
+    match (currency, time_zone, main) {
+        (Some(currency), Ok(time_zone), Some(main_wallet)) if mistakes.is_empty() => {
+            Ok(Programme {
+                merchant: merchant.clone(),
+                name: manifest.name.into_inner(),
+                currency,
+                time_zone,
+                main_wallet,
+                wallets,
+                activities,
+                tiers,
+                holidays,
+                campaigns,
+                pools: manifest.pools.into_keys().collect(),
+            })
+        }
+        _ => Err(mistakes),
+    }
+}
+
+fn wallets(
+    told: &BTreeMap<Spanned<String>, Object<Wallet>>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> BTreeMap<WalletName, WalletPolicy> {
+    let mut wallets = BTreeMap::new();
+    for (name, Object(wallet)) in told {
+        let parsed = match WalletName::parse(name.get_ref()) {
+            Ok(parsed) => parsed,
+            Err(reason) => {
+                let message = format!("`{}` is no name for a wallet: {reason}", name.get_ref());
+                wrong(name.span(), message);
+                continue;
+            }
+        };
+        let worth = wallet.worth.as_ref().and_then(|worth| {
+            let amount = Decimal::from_str_exact(worth.get_ref()).ok();
+            let amount = amount.filter(|amount| !amount.is_sign_negative());
+            if amount.is_none() {
+                let message = format!(
+                    "`{}` is not what a unit is worth; write an amount such as \"0.01\"",
+                    worth.get_ref()
+                );
+                wrong(worth.span(), message);
+            }
+            amount
+        });
+        let mut expires = Expiry::Never;
+        if let Some(told) = &wallet.expires {
+            match told.get_ref().0.terms() {
+                Ok(terms) => expires = terms,
+                Err(message) => {
+                    wrong(told.span(), format!("`expires` of `{}`: {message}", name.get_ref()));
+                }
+            }
+        }
+        let pending_days = days(wallet.pending_days.as_ref(), wrong);
+        let policy = WalletPolicy { spendable: wallet.spendable, worth, expires, pending_days };
+        wallets.insert(parsed, policy);
+    }
+    wallets
+}
+
+/// A number of days, none where nothing is said.
+fn days(told: Option<&Spanned<i64>>, wrong: &mut impl FnMut(Range<usize>, String)) -> u32 {
+    let Some(told) = told else { return 0 };
+    let days = u32::try_from(*told.get_ref()).ok().filter(|days| *days <= 3660);
+    if days.is_none() {
+        let message = format!("`{}` is not a number of days from 0 to 3660", told.get_ref());
+        wrong(told.span(), message);
+    }
+    days.unwrap_or_default()
+}
+
+fn activities(
+    told: BTreeMap<Spanned<String>, Object<Activity>>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> BTreeMap<String, ActivityPolicy> {
     let mut activities: BTreeMap<String, ActivityPolicy> = BTreeMap::new();
-    for (name, activity) in manifest.activities {
+    for (name, Object(activity)) in told {
+        if !(1..=WORD_LENGTH_MAX).contains(&name.get_ref().chars().count()) {
+            let message = format!("the name of an activity has 1 to {WORD_LENGTH_MAX} characters");
+            wrong(name.span(), message);
+        }
         let mut fields = BTreeMap::new();
         for (field, kind) in activity.fields {
-            if words_of(&Kind::Activity).any(|word| word.name == field.get_ref()) {
+            let text = field.get_ref();
+            if words_of(&Kind::Activity).any(|word| word.name == text) {
                 let message = format!(
-                    "every activity has a `{0}`; a field of that name could not be seen",
-                    field.get_ref()
+                    "every activity has a `{text}`; a field of that name could not be seen"
+                );
+                wrong(field.span(), message);
+            }
+            if !is_name(text) {
+                let message = format!(
+                    "rules cannot ask for `{text}`; a field's name has a to z, digits and `_`"
                 );
                 wrong(field.span(), message);
             }
@@ -250,10 +292,22 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
     if let Some(referral) = activities.get_mut(REFERRAL) {
         referral.fields.insert(FRIEND.to_owned(), FieldKind::Text);
     }
+    activities
+}
 
-    let tiers = tiers(&manifest.tiers, &mut wrong);
+/// Whether a rule can write it after a point, as in `activity.stars`.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && text.len() <= WORD_LENGTH_MAX
+}
+
+fn holidays(
+    told: BTreeMap<Spanned<String>, String>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> Holidays {
     let mut holidays = Holidays::default();
-    for (day, name) in manifest.holidays {
+    for (day, name) in told {
         let text = day.get_ref();
         // A year that has a 29 February, so that it can be a holiday.
         let every_year = NaiveDate::parse_from_str(&format!("2000-{text}"), "%Y-%m-%d");
@@ -272,29 +326,7 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
             ),
         }
     }
-    let mut campaigns = BTreeMap::new();
-    for (name, terms) in manifest.campaigns {
-        campaigns.insert(name.get_ref().clone(), campaign(&name, &terms, &mut wrong));
-    }
-
-    match (currency, time_zone, main) {
-        (Some(currency), Ok(time_zone), Some(main_wallet)) if mistakes.is_empty() => {
-            Ok(Programme {
-                merchant: merchant.clone(),
-                name: manifest.name,
-                currency,
-                time_zone,
-                main_wallet,
-                wallets,
-                activities,
-                tiers,
-                holidays,
-                campaigns,
-                pools: manifest.pools.into_keys().collect(),
-            })
-        }
-        _ => Err(mistakes),
-    }
+    holidays
 }
 
 fn tiers(tiers: &Tiers, wrong: &mut impl FnMut(Range<usize>, String)) -> TierPolicy {
@@ -305,26 +337,17 @@ fn tiers(tiers: &Tiers, wrong: &mut impl FnMut(Range<usize>, String)) -> TierPol
         match WORDS.iter().find(|(known, _)| known == word.get_ref()) {
             Some((_, downgrade)) => policy.downgrade = *downgrade,
             None => {
-                let hint = did_you_mean(word.get_ref(), WORDS.iter().map(|(word, _)| *word));
                 let list = WORDS.map(|(word, _)| format!("\"{word}\"")).join(", ");
                 wrong(
                     word.span(),
-                    format!("`{}` is no way to fall{hint}; there are {list}", word.get_ref()),
+                    format!("`{}` is no way to fall; there are {list}", word.get_ref()),
                 );
             }
         }
     }
-    if let Some(days) = &tiers.grace_days {
-        match u32::try_from(*days.get_ref()).ok().filter(|days| *days <= 3660) {
-            Some(days) => policy.grace_days = days,
-            None => wrong(
-                days.span(),
-                format!("`{}` is not a number of days from 0 to 3660", days.get_ref()),
-            ),
-        }
-    }
+    policy.grace_days = days(tiers.grace_days.as_ref(), wrong);
     if let Some(keep) = &tiers.keep {
-        match keep.get_ref().terms() {
+        match keep.get_ref().0.terms() {
             Ok(terms) => policy.keep = Some(terms),
             Err(message) => wrong(keep.span(), format!("`keep`: {message}")),
         }

@@ -5,6 +5,7 @@ use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
 use crate::grammar::is_keyword;
 use crate::pieces::{byte_of, still_open};
+use crate::source::SPEC_END;
 use crate::vocabulary::FACTS;
 
 /// Something wrong in a merchant's file, and where.
@@ -66,7 +67,11 @@ impl Mistake {
 
     /// A file that is no TOML, or not the TOML that is wanted.
     pub(crate) fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> Mistake {
-        let message = say_toml(error);
+        let mut message = say_toml(error);
+        if message == TWICE && file.ends_with(SPEC_END) {
+            message +=
+                "; each spec begins with `[[spec]]`, and each of its steps with `[[spec.step]]`";
+        }
         match error.span() {
             Some(span) => Mistake::at_byte(file, text, span.start, message),
             None => Mistake::of_file(file, message),
@@ -77,7 +82,7 @@ impl Mistake {
         let mistake = Mistake::at(file, error.position(), say_parse_error(error.err_type()));
         let found = mistake.place.and_then(|place| word_at(text, place));
         if mistake.is_about_the_end()
-            && found.as_deref().is_none_or(|found| is_keyword(found))
+            && found.as_deref().is_none_or(is_keyword)
             && let Some(open) = still_open(text, mistake.byte(text))
         {
             let message = "`}` is missing: this block does not end".to_owned();
@@ -309,6 +314,9 @@ fn say_parse_error(error: &ParseErrorType) -> String {
 /// further down.
 const TOP_OF_MANIFEST: [&str; 4] = ["name", "currency", "time_zone", "main_wallet"];
 
+/// What is said of a key that a table has already.
+const TWICE: &str = "this stands here twice";
+
 /// The reader's words for TOML that is not what is wanted, put to a person who is no programmer.
 pub(crate) fn say_toml(error: &toml::de::Error) -> String {
     let message = error.message().replace('\n', " ");
@@ -335,7 +343,10 @@ pub(crate) fn say_toml(error: &toml::de::Error) -> String {
         return format!("there is no `{name}` here{hint}");
     }
     if problem == "duplicate key" {
-        return "this stands here twice (specs begin with `[[spec]]`)".to_owned();
+        return TWICE.to_owned();
+    }
+    if problem.starts_with("string values must be quoted") {
+        return "a text stands in double quotes".to_owned();
     }
     message
 }
@@ -345,7 +356,8 @@ fn say_wanted(wanted: &str) -> &str {
         "i64" | "u32" | "u8" => "a whole number without quotes",
         "a string" | "a Decimal type representing a fixed-point number" => "a text in quotes",
         "a sequence" => "a list, such as [\"a\", \"b\"],",
-        "a map" => "a table, such as { points = 5 },",
+        "a map" | "an object" => "a table, such as `{ points = 5 }`,",
+        "a TOML datetime" => "a day without quotes, such as 2026-08-31,",
         "a boolean" => "true or false, without quotes,",
         other => other,
     }

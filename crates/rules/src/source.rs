@@ -13,7 +13,7 @@ use crate::scan;
 pub(crate) const MANIFEST: &str = "merchant.toml";
 /// How the name of a sheet ends, and that of the specs beside it.
 const SHEET_END: &str = ".rhai";
-const SPEC_END: &str = ".spec.toml";
+pub(crate) const SPEC_END: &str = ".spec.toml";
 /// The most bytes of all files together. A sheet of a thousand rules has a tenth of it.
 const BYTES_MAX: usize = 256 * 1024;
 /// The most files.

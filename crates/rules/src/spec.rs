@@ -12,6 +12,7 @@ use crate::mistake::{BundleRejection, Mistake, did_you_mean};
 use crate::source::Sources;
 use crate::spec::scene::Scene;
 use crate::spec::written::File;
+use crate::told::Object;
 
 pub use setup::{simulated_member, simulated_supplies};
 
@@ -137,7 +138,7 @@ impl Bundle {
                     continue;
                 }
             };
-            for (number, spec) in read.spec.into_iter().enumerate() {
+            for (number, Object(spec)) in read.spec.into_iter().enumerate() {
                 let span = spec.it.span();
                 let it = spec.it.get_ref().clone();
                 let place = Mistake::at_byte(file, text, span.start, String::new()).place;

@@ -13,12 +13,12 @@ use ledger::{Activity, FieldValue, Line, Moment, Order, Programme};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
+use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Unexpected, Visitor};
 
 /// The most lines of an order.
 const LINES_MAX: usize = 500;
 /// The most characters of an id, an article number, a category, a channel.
-const WORD_LENGTH_MAX: usize = 64;
+pub(crate) const WORD_LENGTH_MAX: usize = 64;
 /// The most tags of a line.
 const TAGS_MAX: usize = 20;
 /// The most characters of a text field.
@@ -112,6 +112,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+            // What is meant to stand here, the thing itself says best.
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Object<T>, E> {
+                T::deserialize(text.into_deserializer()).map(Object)
             }
         }
         deserializer.deserialize_map(OnlyAMap(PhantomData))

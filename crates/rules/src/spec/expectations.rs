@@ -16,6 +16,7 @@ use crate::bundle::Bundle;
 use crate::grammar::StatementKind;
 use crate::mistake::say_toml;
 use crate::offer::Eligible;
+use crate::told::Object;
 use crate::verbs::Refused;
 
 /// What a step brought.
@@ -94,7 +95,7 @@ pub(super) fn differences(
     if let Some(expected) = step.benefits {
         comparison.benefits(expected, left, tier.as_deref())?;
     }
-    if let Some(expected) = step.referrer_gets {
+    if let Some(Object(expected)) = step.referrer_gets {
         let decision = decision.and_then(|decision| decision.referrer.as_deref());
         comparison.referrer(expected, decision, left)?;
     }

@@ -38,8 +38,8 @@ impl Scene<'_> {
         mut spec: Spec,
         coverage: &mut Coverage,
     ) -> Result<Vec<Difference>, Wrong> {
-        let member = spec.member.take().unwrap_or_default();
-        let referrer = spec.referrer.take();
+        let member = spec.member.take().map(|Object(member)| member).unwrap_or_default();
+        let referrer = spec.referrer.take().map(|Object(referrer)| referrer);
         let (pools, stock, budgets) = (spec.pools.take(), spec.stock.take(), spec.budgets.take());
         let steps = spec.step.take();
         let of_steps = steps.is_some();
@@ -52,7 +52,7 @@ impl Scene<'_> {
                         "a spec with steps says in them what happens and what is expected";
                     return Err((None, message.to_owned()));
                 }
-                steps.into_iter().map(Step::into_step).collect()
+                steps.into_iter().map(|Object(step)| step.into_step()).collect()
             }
         };
         let begins = steps.first().and_then(|step| step.moment(None));

@@ -12,7 +12,7 @@ use crate::told::{ActivityBody, Amount, At, Object, OrderBody};
 #[serde(deny_unknown_fields, expecting = "specs, each under `[[spec]]`")]
 pub(super) struct File {
     #[serde(default)]
-    pub(super) spec: Vec<Spec>,
+    pub(super) spec: Vec<Object<Spec>>,
 }
 
 /// The fields of a step, which a spec of one step has itself.
@@ -40,7 +40,7 @@ macro_rules! step {
             pub(super) rewards: Option<BTreeSet<Spanned<String>>>,
             pub(super) benefits: Option<BTreeSet<Spanned<String>>>,
             pub(super) vouchers: Option<Vec<String>>,
-            pub(super) referrer_gets: Option<ReferrerGets>,
+            pub(super) referrer_gets: Option<Object<ReferrerGets>>,
         }
 
         impl $name {
@@ -68,12 +68,12 @@ step! {
     #[serde(deny_unknown_fields, expecting = "a spec")]
     Spec {
         it: Spanned<String>,
-        member: Option<MemberBody>,
-        referrer: Option<MemberBody>,
+        member: Option<Object<MemberBody>>,
+        referrer: Option<Object<MemberBody>>,
         pools: Option<BTreeMap<Spanned<String>, Vec<String>>>,
         stock: Option<Sums>,
         budgets: Option<Sums>,
-        step: Option<Vec<Step>>,
+        step: Option<Vec<Object<Step>>>,
     }
 }
 

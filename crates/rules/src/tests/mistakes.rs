@@ -220,6 +220,32 @@ fn a_manifest_says_what_is_wrong_and_where() {
         "merchant.toml:4:13: `Europe/Berlim` is not a time zone; did you mean `Europe/Berlin`?",
     );
     check(
+        "[activities.review]",
+        "[pools]\nSPRING = []\n[activities.review]",
+        "merchant.toml:10:10: a table, such as `{ points = 5 }`, is needed here, not a list",
+    );
+    check(
+        "{ stars =",
+        "{ \"my stars\" =",
+        "merchant.toml:10:12: rules cannot ask for `my stars`; a field's name has a to z, digits and `_`",
+    );
+    check(
+        "[activities.review]",
+        "[activities.\"\"]",
+        "merchant.toml:9:13: the name of an activity has 1 to 64 characters",
+    );
+    check("\"Test\"", "\" \"", "merchant.toml:2:8: the programme has no name; customers see it");
+    check(
+        "[activities.review]",
+        "[activities.review]\ncurrency = \"EUR\"",
+        "merchant.toml:10:1: there is no `currency` here; write it above the first line in square brackets",
+    );
+    check(
+        "spendable = false",
+        "expires = \"12 months\"",
+        "merchant.toml:8:11: when units expire, such as `{ months = 12, end_of = \"month\" }`, is needed here, not the text \"12 months\"",
+    );
+    check(
         "[wallets.points]",
         "[wallets.pionts]",
         "merchant.toml:1:1: there is no wallet `points`, and rules without `into` pay into it: list it under [wallets.points], or name another in `main_wallet`; did you mean `pionts`?",
@@ -244,11 +270,7 @@ fn a_manifest_says_what_is_wrong_and_where() {
         "worth = \"cheap\"",
         "merchant.toml:8:9: `cheap` is not what a unit is worth; write an amount such as \"0.01\"",
     );
-    check(
-        "name = \"Test\"",
-        "name = ",
-        "merchant.toml:2:8: string values must be quoted, expected literal string",
-    );
+    check("name = \"Test\"", "name = ", "merchant.toml:2:8: a text stands in double quotes");
 }
 
 #[test]
