@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Member, MemberId, Units};
+use crate::{Decision, Member, MemberId, Outcome, Units};
 
 /// Something of which there is only so much for all members together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,6 +52,16 @@ pub enum Lack {
     Referrer(MemberId),
 }
 
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lack::Left { pot, units } => write!(f, "whether {pot} has {units} left"),
+            Lack::Codes(pool) => write!(f, "which codes of `{pool}` are left"),
+            Lack::Referrer(member) => write!(f, "the member `{member}`, who brought this one"),
+        }
+    }
+}
+
 /// What is known of a pot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
@@ -79,6 +89,28 @@ pub struct Supplies {
     pub codes: BTreeMap<String, Vec<String>>,
     /// The member who brought this one, if there is one of that name.
     pub referrer: Option<(MemberId, Option<Member>)>,
+}
+
+impl Supplies {
+    /// What is left when a decision about one member has taken what it took; another's part in it
+    /// is not looked at.
+    #[must_use]
+    pub fn without(&self, decision: &Decision) -> Supplies {
+        let mut rest = self.clone();
+        for draw in &decision.entry.draws {
+            if let Some(left) = rest.left.get_mut(&draw.pot) {
+                left.units = left.units.checked_sub(draw.units).unwrap_or_default();
+            }
+        }
+        for reason in &decision.entry.because {
+            if let Outcome::Voucher { pool, code } = &reason.gave
+                && let Some(codes) = rest.codes.get_mut(pool)
+            {
+                codes.retain(|other| other != code);
+            }
+        }
+        rest
+    }
 }
 
 /// The supplies of one decision, and what it has taken from them so far.

@@ -9,11 +9,12 @@ use ledger::Programme;
 use rhai::{ASTNode, Expr, Position, Stmt};
 
 use crate::grammar::StatementKind;
+use crate::kind::Kind;
 use crate::mistake::Mistake;
 use crate::range;
 use crate::sheet::{Function, Rule, Sheets, Titles};
 use crate::source::Sources;
-use crate::vocabulary::{FACTS, Kind, Word, functions, words_of};
+use crate::vocabulary::{FACTS, Word, functions, words_of};
 
 /// Blocks.
 mod blocks;

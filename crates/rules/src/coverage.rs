@@ -5,8 +5,8 @@ use ledger::{Decision, Member, Moment};
 use crate::bundle::Bundle;
 use crate::grammar::StatementKind;
 use crate::judge::Verdict;
+use crate::refused::Refused;
 use crate::trace::TraceLine;
-use crate::verbs::Refused;
 
 /// How often specs have seen each rule apply, and not apply.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use rhai::{
     Dynamic, Engine, EvalAltResult, ImmutableString, LexError, ParseError, Position, Token,
 };
 
+use crate::kind::Kind;
 use crate::mistake::did_you_mean;
-use crate::vocabulary::Kind;
 
 /// What a statement lays down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,9 +20,10 @@ use crate::desk::Act;
 use crate::facts::Span;
 use crate::grammar::StatementKind;
 use crate::mistake::{RuleFailure, plain_types};
+use crate::refused::Refused;
 use crate::run::{Run, failure};
 use crate::sheet::Rule;
-use crate::verbs::{REFERRAL, Refused};
+use crate::verbs::REFERRAL;
 
 /// Codes that one activity may give: each is two writes of the request's transaction.
 const CODES_MAX: usize = 5;

@@ -22,6 +22,8 @@ mod facts;
 mod grammar;
 /// What an activity brings.
 mod judge;
+/// What kind of thing a value is.
+mod kind;
 /// `merchant.toml`.
 mod manifest;
 /// What can be wrong with a rule, and where.
@@ -36,6 +38,8 @@ mod pieces;
 mod range;
 /// The reference of the language.
 mod reference;
+/// Why a request is not decided.
+mod refused;
 /// Running rules.
 mod run;
 /// A sheet as text, before the engine reads it.
@@ -46,6 +50,8 @@ mod sheet;
 mod source;
 /// Specs: what the merchant expects of its rules.
 mod spec;
+/// A reward as one member takes it.
+mod taking;
 /// What is told from outside: an activity, an order.
 mod told;
 /// Why an activity brought what it brought.
@@ -70,6 +76,7 @@ pub use mistake::{BundleRejection, Mistake, RuleFailure, Severity, did_you_mean}
 pub use next_tier::{Need, NextTier};
 pub use offer::{Benefit, Eligible, Offer};
 pub use reference::reference;
+pub use refused::Refused;
 pub use sheet::Costs;
 pub use source::{BundleHash, Sources};
 pub use spec::{
@@ -77,4 +84,4 @@ pub use spec::{
 };
 pub use told::{ActivityBody, Amount, At, Object, OrderBody, Wrong, WrongReason, escape};
 pub use trace::TraceLine;
-pub use verbs::{FRIEND, REFERRAL, Redemption, Refused};
+pub use verbs::{FRIEND, REFERRAL, Redemption};

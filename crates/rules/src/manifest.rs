@@ -13,11 +13,12 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::kind::Kind;
 use crate::mistake::{Mistake, did_you_mean};
 use crate::source::MANIFEST;
 use crate::told::{Object, WORD_LENGTH_MAX};
 use crate::verbs::{FRIEND, REFERRAL};
-use crate::vocabulary::{Kind, words_of};
+use crate::vocabulary::words_of;
 
 /// The wallet meant where none is named, unless the manifest says otherwise.
 const MAIN_WALLET: &str = "points";

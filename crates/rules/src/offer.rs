@@ -8,8 +8,9 @@ use ledger::{Member, Moment, Order, Units, WalletName};
 use crate::bundle::Bundle;
 use crate::grammar::StatementKind;
 use crate::mistake::RuleFailure;
+use crate::refused::Refused;
 use crate::sheet::{Costs, Rule};
-use crate::verbs::{Refused, Wish, gift};
+use crate::taking::{Wish, gift};
 
 /// A reward as one member finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]

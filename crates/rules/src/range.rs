@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use rhai::{Expr, Stmt};
 use rust_decimal::Decimal;
 
-use crate::vocabulary::{Kind, Word};
+use crate::kind::Kind;
+use crate::vocabulary::Word;
 use crate::words::words;
 
 /// Whether a condition holds.

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::grammar::{CLAUSES, STATEMENTS};
-use crate::vocabulary::{Domain, FACTS, Form, Kind, OUTCOMES, WORDS, Word, words_of};
+use crate::kind::{Domain, Kind};
+use crate::vocabulary::{FACTS, Form, OUTCOMES, WORDS, Word, words_of};
 
 /// The reference as Markdown.
 #[must_use]

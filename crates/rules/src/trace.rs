@@ -7,9 +7,10 @@ use ledger::{Activity, Member, Moment, Outcome, Supplies, Units};
 
 use crate::bundle::Bundle;
 use crate::judge::{self, Stop, Verdict};
+use crate::refused::Refused;
 use crate::run::Run;
 use crate::sheet::Rule;
-use crate::verbs::{Redemption, Refused};
+use crate::verbs::Redemption;
 use crate::words::{facts, say, words};
 
 /// One rule of an activity, and what became of it.

@@ -5,8 +5,8 @@ use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 
 use crate::results::{BUNDLE, LINE_COUNTS, LINES, SHEET, instructions, nanoseconds, quick};
 
-/// How much more a line may cost in a long order than in a short one, and its time still be called
-/// linear in them. What is left between 1 and this is for caches, and for the noise of a short run.
+/// How much more a line may cost in a long order than in a short one, and the cost still be called
+/// linear in them: by its instructions, or by its time where they were not counted.
 const LINEAR: f64 = 1.25;
 /// The time in which ten sheets of ten rules are to be compiled.
 const COMPILED_IN: f64 = 2_000_000.0;
@@ -91,28 +91,49 @@ fn peers() -> Table {
 }
 
 fn lines() -> Table {
-    let heads = ["", "#time", "#instructions", "#time of a further line", "target", ""];
+    let heads = [
+        "",
+        "#time",
+        "#instructions",
+        "#time of a further line",
+        "#its instructions",
+        "target",
+        "",
+    ];
     let mut table = table(heads);
     let measured = LINE_COUNTS.map(|count| nanoseconds(LINES, &count.to_string()));
-    let further = |from: usize, to: usize| {
-        let more = (LINE_COUNTS[to] - LINE_COUNTS[from]) as f64;
-        measured[from].zip(measured[to]).map(|(few, many)| (many - few) / more)
-    };
-    let further = [None, further(0, 1), further(1, 2)];
-    let growth = further[1].zip(further[2]).map(|(first, then)| then / first);
+    let counts = LINE_COUNTS.map(|count| instructions(LINES, &format!("order_pays.of_{count}")));
+    let counted = counts.map(|count| count.map(|count| count as f64));
+    // Instructions are exact; a time also says how warm the caches were.
+    let growth = growth(counted).or_else(|| growth(measured));
     for (place, count) in LINE_COUNTS.into_iter().enumerate() {
         let last = place + 1 == LINE_COUNTS.len();
-        let counted = instructions(LINES, &format!("order_pays.of_{count}"));
+        let further = |costs, say: fn(f64) -> String| match place.checked_sub(1) {
+            None => String::new(),
+            Some(before) => further_line(costs, before, place).map_or_else(unknown, say),
+        };
         table.add_row([
             format!("{count} lines"),
             measured[place].map_or_else(unknown, time),
-            counted.map_or_else(unknown, whole),
-            if place == 0 { String::new() } else { further[place].map_or_else(unknown, time) },
+            counts[place].map_or_else(unknown, whole),
+            further(measured, time),
+            further(counted, |cost| whole(cost.round() as u64)),
             if last { format!("linear: at most {LINEAR} of that above") } else { String::new() },
             if last { verdict(growth, LINEAR) } else { String::new() },
         ]);
     }
     table
+}
+
+/// What each line costs that an order has beyond the shorter one.
+fn further_line(costs: [Option<f64>; 3], from: usize, to: usize) -> Option<f64> {
+    let more = (LINE_COUNTS[to] - LINE_COUNTS[from]) as f64;
+    costs[from].zip(costs[to]).map(|(few, many)| (many - few) / more)
+}
+
+/// What a further line costs in a long order, for each unit that it costs in a short one.
+fn growth(costs: [Option<f64>; 3]) -> Option<f64> {
+    further_line(costs, 0, 1).zip(further_line(costs, 1, 2)).map(|(first, then)| then / first)
 }
 
 fn bundle() -> Table {

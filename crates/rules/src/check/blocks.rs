@@ -3,9 +3,10 @@
 use rhai::{BinaryExpr, Expr, OpAssignment, Position, Stmt};
 
 use super::{CASES_MAX, Check};
+use crate::kind::Kind;
 use crate::mistake::{Mistake, place};
 use crate::pieces::{self, byte_of};
-use crate::vocabulary::{FACTS, Kind};
+use crate::vocabulary::FACTS;
 
 impl Check<'_> {
     pub(super) fn statements<'s>(

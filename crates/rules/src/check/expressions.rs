@@ -3,9 +3,10 @@
 use rhai::{ASTFlags, Expr, FnCallExpr, Position};
 
 use super::{Check, LIST_ITEMS_MAX};
+use crate::kind::{Domain, Kind};
 use crate::range;
 use crate::sheet::{Costs, statement_of};
-use crate::vocabulary::{Domain, FACTS, Form, Kind, OUTCOMES, Word, functions, meant};
+use crate::vocabulary::{FACTS, Form, OUTCOMES, Word, functions, meant};
 
 impl Check<'_> {
     pub(super) fn expression(&mut self, expression: &Expr) -> Kind {

@@ -6,10 +6,11 @@ use rhai::{Expr, FnCallExpr, Position};
 use super::Check;
 use crate::facts::unknown_wallet;
 use crate::grammar::StatementKind;
+use crate::kind::{Domain, Kind};
 use crate::mistake::did_you_mean;
 use crate::range;
 use crate::verbs::REFERRAL;
-use crate::vocabulary::{Domain, Form, Kind, WEEKDAYS, WORDS, Word, words_of};
+use crate::vocabulary::{Form, WEEKDAYS, WORDS, Word, words_of};
 
 impl Check<'_> {
     /// What a word asked of a kind of thing gives.

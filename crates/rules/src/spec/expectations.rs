@@ -16,8 +16,8 @@ use crate::bundle::Bundle;
 use crate::grammar::StatementKind;
 use crate::mistake::say_toml;
 use crate::offer::Eligible;
+use crate::refused::Refused;
 use crate::told::Object;
-use crate::verbs::Refused;
 
 /// What a step brought.
 pub(super) struct Found {

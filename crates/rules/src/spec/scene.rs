@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Decision, Member, Moment, Outcome, Supplies, Units};
+use ledger::{Decision, Member, Moment, Supplies, Units};
 
 use super::expectations::{Found, Left, differences, taken};
 use super::setup::{person, supplies};
@@ -11,8 +11,9 @@ use super::written::{RedeemBody, Spec, Step};
 use super::{Difference, Wrong, known};
 use crate::bundle::Bundle;
 use crate::coverage::Coverage;
+use crate::refused::Refused;
 use crate::told::Object;
-use crate::verbs::{Redemption, Refused};
+use crate::verbs::Redemption;
 
 /// A spec being played.
 pub(super) struct Scene<'a> {
@@ -113,10 +114,11 @@ impl Scene<'_> {
         self.coverage.see(&self.bundle, &self.member, at);
         if let Some(decision) = &decision {
             self.member.clone_from(&decision.member);
+            self.supplies = self.supplies.without(decision);
             if let Some(referrer) = &decision.referrer {
+                self.supplies = self.supplies.without(referrer);
                 self.referrer = Some(referrer.member.clone());
             }
-            self.draw(decision);
         }
         self.coverage.see(&self.bundle, &self.member, at);
         let found = Found { decision, refused, expired };
@@ -173,24 +175,5 @@ impl Scene<'_> {
             byte = byte.zip(found).map(|(byte, found)| byte + found).or(byte);
         }
         (byte, wrong.to_string())
-    }
-
-    /// Takes from the supplies what a decision took.
-    fn draw(&mut self, decision: &Decision) {
-        let both = [Some(decision), decision.referrer.as_deref()];
-        for decision in both.into_iter().flatten() {
-            for draw in &decision.entry.draws {
-                if let Some(left) = self.supplies.left.get_mut(&draw.pot) {
-                    left.units = left.units.checked_sub(draw.units).unwrap_or_default();
-                }
-            }
-            for reason in &decision.entry.because {
-                if let Outcome::Voucher { pool, code } = &reason.gave
-                    && let Some(codes) = self.supplies.codes.get_mut(pool)
-                {
-                    codes.retain(|other| other != code);
-                }
-            }
-        }
     }
 }

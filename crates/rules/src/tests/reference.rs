@@ -8,7 +8,8 @@ const ASKED: &str = "task \"Five visits in a week\" on review goal 5 { grant(\"C
 
 #[test]
 fn every_word_of_the_reference_can_be_asked_and_is_what_the_reference_says() {
-    use crate::vocabulary::{Kind, WORDS};
+    use crate::kind::Kind;
+    use crate::vocabulary::WORDS;
     let manifest = format!("{MANIFEST}[activities.referral]\n[pools.SPRING]\n");
     for word in WORDS {
         // What is no number is turned into one, by what only its kind can do.

@@ -1,0 +1,105 @@
+//! Why a request is not decided, in words for the one who can mend it.
+
+use ledger::decision::GiveRejection;
+use ledger::earn::EarnRejection;
+use ledger::redeem::RedeemRejection;
+use ledger::{Lack, Units};
+
+use crate::judge::Stop;
+use crate::mistake::RuleFailure;
+
+/// Why a request is not decided. Nothing has changed then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The ledger said no.
+    #[error(transparent)]
+    Earn(#[from] EarnRejection),
+    /// The ledger said no.
+    #[error(transparent)]
+    Redeem(#[from] RedeemRejection),
+    /// The ledger said no.
+    #[error(transparent)]
+    Give(#[from] GiveRejection),
+    /// A reward that no sheet has.
+    #[error("there is no reward `{name}`{hint}")]
+    RewardIsUnknown {
+        /// The reward asked for.
+        name: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// A reward that cannot be had today.
+    #[error("reward `{0}` cannot be had today")]
+    RewardIsNotOnItsDays(String),
+    /// A reward that looks at the order, taken without one.
+    #[error("reward `{0}` needs the order it is taken with: send `order`")]
+    RewardNeedsTheOrder(String),
+    /// A reward whose price the member chooses, taken without a number of units.
+    #[error("reward `{reward}` needs to know how much: send `units`, from {least} to {most}")]
+    UnitsAreMissing {
+        /// The reward.
+        reward: String,
+        /// At least.
+        least: Units,
+        /// At most.
+        most: Units,
+    },
+    /// A number of units that the reward does not take.
+    #[error("reward `{reward}` takes from {least} to {most} units, not {units}")]
+    UnitsAreOutOfRange {
+        /// The reward.
+        reward: String,
+        /// What was sent.
+        units: Units,
+        /// At least.
+        least: Units,
+        /// At most.
+        most: Units,
+    },
+    /// A reward whose condition does not hold.
+    #[error("reward `{0}` is not for this member now: its condition does not hold")]
+    RewardConditionDoesNotHold(String),
+    /// A reward that has nothing to give this member now: a right that it has already.
+    #[error("reward `{0}` has nothing to give this member now")]
+    RewardGivesNothing(String),
+    /// A reward that this member has had as often as it may.
+    #[error("reward `{reward}` can be had at most {most} times per period, and has been")]
+    RewardWasTakenAsOftenAsItMay {
+        /// The reward.
+        reward: String,
+        /// Times per period.
+        most: u32,
+    },
+    /// A reward of which nothing is left.
+    #[error("nothing of reward `{0}` is left")]
+    RewardIsSoldOut(String),
+    /// A reward that is a code of which none is left.
+    #[error("reward `{reward}` is a code from `{pool}`, and none is left there")]
+    PoolIsEmpty {
+        /// The reward.
+        reward: String,
+        /// The pool.
+        pool: String,
+    },
+    /// The merchant's rule failed.
+    #[error(transparent)]
+    RuleFailed(#[from] RuleFailure),
+    /// What has to be known beyond the member has not been loaded.
+    #[error("this has to be known first: {0}")]
+    Lacks(Lack),
+}
+
+impl From<Stop> for Refused {
+    fn from(stop: Stop) -> Refused {
+        match stop {
+            Stop::Failed(failure) => Refused::RuleFailed(failure),
+            Stop::Lacks(lack) => Refused::Lacks(lack),
+        }
+    }
+}
+
+impl From<Lack> for Refused {
+    fn from(lack: Lack) -> Refused {
+        Refused::Lacks(lack)
+    }
+}
