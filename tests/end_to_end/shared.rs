@@ -160,9 +160,11 @@ async fn a_code_is_handed_out_once_and_an_empty_pool_says_so() {
 async fn a_friend_who_buys_pays_both_in_one_transaction_and_once() {
     let shop = shop(
         r#"earn "Welcome" on purchase when member.referred && member.purchases == 0 { refer(); 200 }
-        earn "Brought a friend" on referral at most 2 per month { 500 }"#,
+        earn "Brought a friend" on referral at most 2 per month { voucher("SPRING"); 500 }"#,
     )
     .await;
+    let codes = ["A", "B", "C"].map(str::to_owned);
+    shop.database.store().bring_codes(&merchant(), "SPRING", &codes).await.unwrap();
     shop.enroll("ada").await;
     let friend = async |name: &str| {
         let body = json!({ "id": name, "referred_by": "ada" });

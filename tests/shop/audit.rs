@@ -19,7 +19,8 @@ pub struct Audited {
 /// Goes through every member of a merchant and adds up its entries again, by code that shares
 /// nothing with the ledger's: the balance of each wallet is the sum of its postings, lot by lot; the
 /// entries are numbered without a gap; an earn's postings are what its rules paid and a redemption's
-/// what its reward costs; the due index holds exactly the members that have something that lapses.
+/// what its reward costs; the due index holds exactly the members that have something that lapses;
+/// a code that an entry hands out is that member's and nobody else's.
 ///
 /// # Panics
 /// The table cannot be read.
@@ -111,6 +112,7 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
             audited.faults.push(format!("{id}: {fault}"));
         }
     }
+    audited.faults.extend(codes_of_others(store, &merchant, &all_entries).await);
     for id in entries.keys() {
         audited.faults.push(format!("{id} has entries and is no member"));
     }
@@ -149,6 +151,26 @@ fn differs_from_its_entries(
         one.wallets.retain(|_, wallet| !wallet.lots().is_empty());
     }
     (folded != member).then(|| format!("its entries add up to {folded:?}, and it is {member:?}"))
+}
+
+/// Codes that an entry hands out and the pool does not say its member has, or that two entries do.
+async fn codes_of_others(
+    store: &Store,
+    merchant: &MerchantId,
+    entries: &BTreeMap<String, BTreeMap<u64, ledger::Entry>>,
+) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (id, mine) in entries {
+        for reason in mine.values().flat_map(|entry| &entry.because) {
+            let Outcome::Voucher { pool, code } = &reason.gave else { continue };
+            let has = store.who_has(merchant, pool, code).await.unwrap();
+            if has.as_ref().map(|has| has.as_str()) != Some(id) || !seen.insert((pool, code)) {
+                faults.push(format!("{id} was given `{code}`, and {has:?} has it"));
+            }
+        }
+    }
+    faults
 }
 
 /// Every member with its entries as text, to compare two tables by.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
-use ledger::{Draw, Left, MerchantId, Pot, Units};
+use ledger::{Draw, Left, MemberId, MerchantId, Pot, Units};
 
 use crate::error::StoreError;
 use crate::item::text;
@@ -279,6 +279,22 @@ impl Store {
             TransactWriteItem::builder().delete(delete).build(),
             TransactWriteItem::builder().put(put).build(),
         ])
+    }
+
+    /// The member to whom a code was handed out.
+    ///
+    /// # Errors
+    /// The table could not be reached, or holds what is no member's name.
+    pub async fn who_has(
+        &self,
+        merchant: &MerchantId,
+        pool: &str,
+        code: &str,
+    ) -> Result<Option<MemberId>, StoreError> {
+        let pk = pool_pk(merchant, pool, shard_of(code, PARTS));
+        let taken = self.get(&pk, &format!("{TAKEN_PREFIX}{code}"), Consistency::Strong).await?;
+        let member = taken.map(|item| MemberId::parse(text(&item, TAKEN_BY)));
+        member.transpose().map_err(|reason| StoreError::unreadable(&pk, reason))
     }
 
     /// Brings codes into a pool, and says how many of them are new. A code that is there already,
