@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ledger::Programme;
+use ledger::{Programme, Units};
 use rhai::{ASTNode, Expr, Position, Stmt};
+use rust_decimal::Decimal;
 
 use crate::grammar::StatementKind;
 use crate::kind::Kind;
@@ -203,17 +204,17 @@ impl<'a> Check<'a> {
         if gives == Kind::Nothing && !self.gave && rule.kind() != StatementKind::Tier {
             self.warn(rule.body.position(), "this block gives nothing".to_owned());
         }
-        if rule.statement.gives == Kind::Number
-            && range::only_expression(&rule.body)
-                .and_then(range::number)
-                .is_some_and(|number| number < rust_decimal::Decimal::ZERO)
-        {
-            self.wrong(
-                rule.body.position(),
-                "a rule pays nothing or more, and this is below zero".to_owned(),
-            );
+        let pays = range::only_expression(&rule.body).and_then(range::number);
+        if let Some(pays) = pays.filter(|_| rule.statement.gives == Kind::Number) {
+            if pays < Decimal::ZERO {
+                let message = "a rule pays nothing or more, and this is below zero";
+                self.wrong(rule.body.position(), message.to_owned());
+            } else if pays > Decimal::from(Units::MAX.get()) {
+                let message = format!("a rule pays at most {} at once", Units::MAX);
+                self.wrong(rule.body.position(), message);
+            }
         }
-        if rule.stock.is_some_and(ledger::Units::is_zero) {
+        if rule.stock.is_some_and(Units::is_zero) {
             self.warn(rule.position, "there is nothing of this: `stock 0`".to_owned());
         }
         self.below_zero(rule);

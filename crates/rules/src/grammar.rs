@@ -383,6 +383,14 @@ impl Reading {
         let list: Vec<String> = open.iter().map(say).chain(["`{`".to_owned()]).collect();
         let hint = match found {
             "-" => "; a name with `-` in it is written in double quotes".to_owned(),
+            "and" if self.clauses.last() == Some(&"into") => {
+                "; a rule pays into one wallet, so write one for each".to_owned()
+            }
+            "is" | "equals" => "; equal is written `==`".to_owned(),
+            "between" => "; write `now.hour >= 5 && now.hour < 9`".to_owned(),
+            END if self.clauses.last() == Some(&"when") => {
+                "; after `when` stands a condition, and then the block".to_owned()
+            }
             "and" => "; write `&&` for it".to_owned(),
             "or" => "; write `||` for it".to_owned(),
             "=" => "; equal is written `==`".to_owned(),

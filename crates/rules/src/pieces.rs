@@ -78,9 +78,21 @@ pub(crate) fn still_open(text: &str, before: usize) -> Option<usize> {
     open.pop()
 }
 
-/// The texts that a `switch` looks for, each with its byte. `from` is where it says what it looks at.
-pub(crate) fn cases(text: &str, from: usize) -> Vec<(usize, &str)> {
-    let mut cases = Vec::new();
+/// A text that a `switch` looks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Case<'t> {
+    /// The byte of its first quote.
+    pub(crate) at: usize,
+    pub(crate) text: &'t str,
+    /// Whether an `if` follows.
+    pub(crate) has_condition: bool,
+}
+
+/// The texts that a `switch` looks for. `from` is where it says what it looks at.
+pub(crate) fn cases(text: &str, from: usize) -> Vec<Case<'_>> {
+    let mut cases: Vec<Case<'_>> = Vec::new();
+    // Those before the last `=>`.
+    let mut done = 0;
     let mut depth = 0_usize;
     // Between a `,` or `{` and the `=>`, and before any `if`, stands what is looked for.
     let mut is_case = true;
@@ -97,9 +109,17 @@ pub(crate) fn cases(text: &str, from: usize) -> Vec<(usize, &str)> {
                 is_case |= depth == 1 && piece == Piece::Sign('}');
             }
             Piece::Sign(',') if depth == 1 => is_case = true,
-            Piece::Sign('>') if depth == 1 && before == Some(Piece::Sign('=')) => is_case = false,
-            Piece::Word("if") if depth == 1 => is_case = false,
-            Piece::Text(case) if depth == 1 && is_case => cases.push((at, case)),
+            Piece::Sign('>') if depth == 1 && before == Some(Piece::Sign('=')) => {
+                is_case = false;
+                done = cases.len();
+            }
+            Piece::Word("if") if depth == 1 && is_case => {
+                is_case = false;
+                cases.iter_mut().skip(done).for_each(|case| case.has_condition = true);
+            }
+            Piece::Text(text) if depth == 1 && is_case => {
+                cases.push(Case { at, text, has_condition: false });
+            }
             _ => {}
         }
         before = Some(piece);
@@ -121,8 +141,9 @@ mod tests {
     #[test]
     fn a_switch_looks_for_its_texts_and_for_no_others() {
         let text = "switch member.tier { \"Gold\" | \"Top\" => f(\"x\", \"y\"), \"Low\" if a == \"b\" => { \"c\" } \"Last\" => 1, _ => \"d\" } \"e\"";
-        let found: Vec<&str> = cases(text, 7).into_iter().map(|(_, case)| case).collect();
-        assert_eq!(found, ["Gold", "Top", "Low", "Last"]);
+        let found: Vec<(&str, bool)> =
+            cases(text, 7).iter().map(|case| (case.text, case.has_condition)).collect();
+        assert_eq!(found, [("Gold", false), ("Top", false), ("Low", true), ("Last", false)]);
     }
 
     #[test]

@@ -501,6 +501,7 @@ pub(crate) fn meant<'a>(
         "and" => "write `&&` for it",
         "or" => "write `||` for it",
         "elseif" | "elsif" | "elif" => "write `else if` for it",
+        "give" | "pay" | "pays" | "add" => "a block ends with what it pays: `{ 5 }`",
         "percent" | "of" => "10 % of an amount is `percent(order.total, 10)`",
         _ => "",
     };

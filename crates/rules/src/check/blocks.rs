@@ -1,9 +1,11 @@
 //! Blocks: what stands in `{ }`, statement by statement.
 
+use std::collections::BTreeSet;
+
 use rhai::{BinaryExpr, Expr, OpAssignment, Position, Stmt};
 
 use super::{CASES_MAX, Check};
-use crate::kind::Kind;
+use crate::kind::{Domain, Kind};
 use crate::mistake::{Mistake, place};
 use crate::pieces::{self, byte_of};
 use crate::vocabulary::FACTS;
@@ -142,15 +144,24 @@ impl Check<'_> {
         }
     }
 
-    /// Each text that a `switch` looks for has to be one that there can be.
+    /// Each text that a `switch` looks for has to be one that there can be, and is looked for once.
     fn cases(&mut self, kind: &Kind, on: Position) {
-        let Kind::Text(domain) = kind else { return };
+        let domain = if let Kind::Text(domain) = kind { *domain } else { Domain::Free };
         let known = self.known;
         let text = known.sources.get(&self.file).unwrap_or_default();
         let Some(from) = place(on).and_then(|place| byte_of(text, place)) else { return };
-        for (byte, case) in pieces::cases(text, from) {
-            if let Some(message) = self.unknown_name(*domain, case) {
-                self.mistakes.push(Mistake::at_byte(&self.file, text, byte, message));
+        let mut always: BTreeSet<&str> = BTreeSet::new();
+        for case in pieces::cases(text, from) {
+            let message = if always.contains(case.text) {
+                Some(format!("`{}` is looked for above, so this is never done", case.text))
+            } else {
+                self.unknown_name(domain, case.text)
+            };
+            if let Some(message) = message {
+                self.mistakes.push(Mistake::at_byte(&self.file, text, case.at, message));
+            }
+            if !case.has_condition {
+                always.insert(case.text);
             }
         }
     }

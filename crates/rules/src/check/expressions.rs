@@ -351,7 +351,10 @@ impl Check<'_> {
                 Kind::Flag
             }
             "<" | "<=" | ">" | ">=" => {
-                if !(numbers || texts || unknown) {
+                if *left == Kind::Flag {
+                    let message = "one thing is compared with one other; join two comparisons: `5 < order.total && order.total < 10`";
+                    self.wrong(position, message.to_owned());
+                } else if !(numbers || texts || unknown) {
                     self.wrong(position, format!("{} cannot be compared", pair()));
                 }
                 Kind::Flag

@@ -39,7 +39,12 @@ impl Check<'_> {
             let fields = self.fields();
             let known = words.iter().map(|word| word.name);
             let fields = fields.iter().map(String::as_str).filter(|_| *of == Kind::Activity);
-            let hint = did_you_mean(name, known.chain(fields));
+            let mut hint = did_you_mean(name, known.chain(fields));
+            if let Some(word) = WORDS.iter().find(|word| word.name == name && word.of.is_some())
+                && hint.is_empty()
+            {
+                hint = format!("; it is asked as `{}`", word.example);
+            }
             let what = self.say_of(of);
             self.wrong(position, format!("{what} has no `{name}`{hint}"));
             return Kind::Any;

@@ -1,0 +1,142 @@
+//! A rule that failed while it ran: the engine's words for it, put to a person who is no programmer.
+
+use std::sync::Arc;
+
+use rhai::{EvalAltResult, Position};
+
+use super::{Mistake, lower_first};
+use crate::vocabulary::FACTS;
+
+/// A rule that failed while it ran. The whole activity fails with it: a rule is never skipped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("rule `{rule}` failed at {mistake}")]
+pub struct RuleFailure {
+    /// The rule's title.
+    pub rule: String,
+    /// Where and why.
+    pub mistake: Mistake,
+    /// It asked for the order, and there is none. Not the merchant's fault where the client may
+    /// send one.
+    pub needs_order: bool,
+}
+
+/// The runtime error's text by which a rule says that it needs an order.
+pub(crate) const NO_ORDER: &str = "there is no order to look at";
+
+impl RuleFailure {
+    pub(crate) fn of(
+        file: &str,
+        rule: &str,
+        error: &EvalAltResult,
+        file_of: impl Fn(&str) -> Option<Arc<str>>,
+    ) -> RuleFailure {
+        let inner = innermost(error);
+        // What fails inside a function of the merchant's is told where the function stands.
+        let file = innermost_function(error).and_then(file_of).unwrap_or_else(|| file.into());
+        let file = &*file;
+        // What fails inside a function of the engine has no place of its own.
+        let position = if inner.position().is_none() { error.position() } else { inner.position() };
+        let needs_order =
+            matches!(inner, EvalAltResult::ErrorRuntime(text, _) if text.to_string() == NO_ORDER);
+        RuleFailure {
+            rule: rule.to_owned(),
+            mistake: Mistake::at(file, position, say_runtime_error(inner)),
+            needs_order,
+        }
+    }
+
+    pub(crate) fn at(file: &str, rule: &str, position: Position, message: String) -> RuleFailure {
+        let mistake = Mistake::at(file, position, message);
+        RuleFailure { rule: rule.to_owned(), mistake, needs_order: false }
+    }
+}
+
+/// The function in which something failed.
+fn innermost_function(error: &EvalAltResult) -> Option<&str> {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(name, _, inner, _) => {
+            innermost_function(inner).or(Some(name))
+        }
+        _ => None,
+    }
+}
+
+fn innermost(error: &EvalAltResult) -> &EvalAltResult {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => innermost(inner),
+        error => error,
+    }
+}
+
+/// Rhai's words for what went wrong while running, put to a person who is no programmer.
+fn say_runtime_error(error: &EvalAltResult) -> String {
+    match error {
+        EvalAltResult::ErrorTooManyOperations(_) => format!(
+            "it does too much: all rules of an activity may take {} steps together, and a loop may have no end",
+            crate::engine::OPERATIONS_MAX
+        ),
+        EvalAltResult::ErrorStackOverflow(_) => "a function calls itself too often".to_owned(),
+        EvalAltResult::ErrorDataTooLarge(what, _) => {
+            format!("it makes a value that is too large: {}", lower_first(what))
+        }
+        EvalAltResult::ErrorVariableNotFound(name, _)
+            if FACTS.iter().any(|fact| fact.name == name) =>
+        {
+            format!("`{name}` is not known here; a function sees only what it is given")
+        }
+        EvalAltResult::ErrorVariableNotFound(name, _)
+        | EvalAltResult::ErrorPropertyNotFound(name, _) => format!("`{name}` is not known here"),
+        EvalAltResult::ErrorFunctionNotFound(call, _) => {
+            format!("`{}` cannot be used here", plain_types(call))
+        }
+        EvalAltResult::ErrorFor(_) => "`for` walks through lines, a list or a range".to_owned(),
+        EvalAltResult::ErrorArrayBounds(..) | EvalAltResult::ErrorIndexNotFound(..) => {
+            "there are not so many".to_owned()
+        }
+        EvalAltResult::ErrorArithmetic(message, _) => lower_first(message),
+        EvalAltResult::ErrorMismatchDataType(wanted, found, _)
+        | EvalAltResult::ErrorMismatchOutputType(wanted, found, _) => {
+            format!("{} is needed here, not {}", plain_types(wanted), plain_types(found))
+        }
+        EvalAltResult::ErrorRuntime(text, _) => text.to_string(),
+        EvalAltResult::ErrorDotExpr(text, _) if text.starts_with("Unknown property '") => {
+            let asked = text.split('\'').nth(1).unwrap_or_default();
+            let of = text.rsplit('\'').nth(1).map(plain_types).unwrap_or_default();
+            format!("`{asked}` cannot be asked of {of}")
+        }
+        other => {
+            let text = other.to_string();
+            let text = text.split(" (line ").next().unwrap_or(&text);
+            plain_types(&lower_first(text))
+        }
+    }
+}
+
+/// The engine's names of types, in words.
+pub(crate) fn plain_types(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (engine, word) in [
+        ("rust_decimal::decimal::Decimal", "amount"),
+        ("rust_decimal::Decimal", "amount"),
+        ("&str | ImmutableString | String", "text"),
+        ("ImmutableString", "text"),
+        ("alloc::string::String", "text"),
+        ("&str", "text"),
+        ("string", "text"),
+        ("decimal", "amount"),
+        ("i64", "whole number"),
+        ("rules::facts::OrderFacts", "the order"),
+        ("rules::facts::MemberFacts", "the member"),
+        ("rules::facts::ActivityFacts", "the activity"),
+        ("rules::facts::LinesFacts", "the lines of the order"),
+        ("rules::facts::LineFacts", "a line of the order"),
+        ("rules::facts::LocalTime", "a time"),
+        ("rules::facts::Span", "a span of time"),
+        ("ledger::entry::Gives", "a gift"),
+        ("()", "nothing"),
+        ("bool", "yes or no"),
+    ] {
+        text = text.replace(engine, word);
+    }
+    text
+}

@@ -1,0 +1,89 @@
+//! A manifest or a spec that cannot be read: the words of the TOML reader, put to a person who is no
+//! programmer.
+
+use super::{Mistake, did_you_mean};
+use crate::source::SPEC_END;
+
+impl Mistake {
+    /// A file that is no TOML, or not the TOML that is wanted.
+    pub(crate) fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> Mistake {
+        let mut message = say_toml(error);
+        if message == TWICE && file.ends_with(SPEC_END) {
+            message +=
+                "; each spec begins with `[[spec]]`, and each of its steps with `[[spec.step]]`";
+        }
+        match error.span() {
+            Some(span) => Mistake::at_byte(file, text, span.start, message),
+            None => Mistake::of_file(file, message),
+        }
+    }
+}
+
+/// What a manifest says at its top, and TOML takes for a part of the table above it if it stands
+/// further down.
+const TOP_OF_MANIFEST: [&str; 4] = ["name", "currency", "time_zone", "main_wallet"];
+
+/// What is said of a key that a table has already.
+const TWICE: &str = "this stands here twice";
+
+/// The reader's words for TOML that is not what is wanted, put to a person who is no programmer.
+pub(crate) fn say_toml(error: &toml::de::Error) -> String {
+    let message = error.message().replace('\n', " ");
+    if let Some(name) = message.strip_prefix("missing field ") {
+        return format!("{name} is missing");
+    }
+    let (problem, wanted) = message.split_once(", expected ").unwrap_or((&message, ""));
+    if let Some(found) = problem.strip_prefix("invalid type: ") {
+        return format!("{} is needed here, not {}", say_wanted(wanted), say_found(found));
+    }
+    let unknown = ["unknown field ", "unknown variant "];
+    if let Some(name) = unknown.iter().find_map(|unknown| problem.strip_prefix(unknown)) {
+        let name = name.split('`').nth(1).unwrap_or(name);
+        let known: Vec<&str> = wanted.split('`').skip(1).step_by(2).collect();
+        let hint = match did_you_mean(name, known.iter().copied()) {
+            _ if TOP_OF_MANIFEST.contains(&name) => {
+                "; write it above the first line in square brackets".to_owned()
+            }
+            hint if hint.is_empty() && !known.is_empty() => {
+                format!("; there is `{}`", known.join("`, `"))
+            }
+            hint => hint,
+        };
+        return format!("there is no `{name}` here{hint}");
+    }
+    if problem == "duplicate key" {
+        return TWICE.to_owned();
+    }
+    if problem.starts_with("string values must be quoted") {
+        return "a text stands in double quotes".to_owned();
+    }
+    message
+}
+
+fn say_wanted(wanted: &str) -> &str {
+    match wanted {
+        "i64" | "u32" | "u8" => "a whole number without quotes",
+        "a string" | "a Decimal type representing a fixed-point number" => "a text in quotes",
+        "a sequence" => "a list, such as [\"a\", \"b\"],",
+        "a map" | "an object" => "a table, such as `{ points = 5 }`,",
+        "a TOML datetime" => "a day without quotes, such as 2026-08-31,",
+        "a boolean" => "true or false, without quotes,",
+        other => other,
+    }
+}
+
+fn say_found(found: &str) -> String {
+    let kinds = [
+        ("string ", "the text "),
+        ("floating point ", "the number "),
+        ("integer ", "the number "),
+        ("boolean ", ""),
+    ];
+    let kind = kinds.iter().find_map(|(kind, word)| Some((word, found.strip_prefix(kind)?)));
+    match (found, kind) {
+        ("map", _) => "a table".to_owned(),
+        ("sequence", _) => "a list".to_owned(),
+        (_, Some((word, value))) => format!("{word}{value}"),
+        _ => found.to_owned(),
+    }
+}
