@@ -20,7 +20,7 @@ async fn a_rule_that_fails_fails_the_activity_and_names_itself() {
     };
     check(
         "earn \"Fine\" on purchase { 5 }\nearn \"Long\" on purchase { for i in 0..1_000_000 { } }",
-        "rule `Long` failed at earn.rhai:2:49: it does too much: all rules of an activity may take 25000 steps together, and a loop may have no end",
+        "rule `Long` failed at earn.rhai:2:49: it does too much: together with what is asked beside it, it may take 25000 steps; a loop may have no end",
     )
     .await;
     check(

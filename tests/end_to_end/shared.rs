@@ -202,6 +202,44 @@ async fn a_friend_who_buys_pays_both_in_one_transaction_and_once() {
 }
 
 #[tokio::test]
+async fn a_friend_and_the_referrer_draw_from_the_same_budget_and_the_same_pool() {
+    // A part of the budget holds 62 or 63 units: enough for either of the two, and not for both.
+    let shop = shop(
+        r#"earn "Friend" on purchase during summer { refer(); voucher("SPRING"); 50 }
+        earn "Brought" on referral during summer { voucher("SPRING"); 50 }"#,
+    )
+    .await;
+    let codes = ["A", "B"].map(str::to_owned);
+    let store = shop.database.store();
+    store.bring_codes(&merchant(), "SPRING", &codes).await.unwrap();
+    shop.enroll("ada").await;
+    let body = json!({ "id": "bob", "referred_by": "ada" });
+    assert_eq!(shop.post("/v1/members", None, &body).await.status, 201);
+    assert_eq!(shop.buys("bob", "order", "10.00").await.status, 201);
+    assert_eq!(shop.get("/v1/members/bob").await.at("/wallets/points/balance"), 50);
+    assert_eq!(shop.get("/v1/members/ada").await.at("/wallets/points/balance"), 50);
+    let pot = Pot::Budget("summer".to_owned());
+    assert_eq!(store.left(&merchant(), &pot).await.unwrap().get(), 900);
+    no_faults(&shop).await;
+}
+
+#[tokio::test]
+async fn all_codes_of_a_pool_are_found_wherever_they_lie() {
+    let five = "voucher(\"SPRING\"); ".repeat(5);
+    let shop = shop(&format!("earn \"Five\" on purchase {{ {five} }}")).await;
+    let codes: Vec<String> = (0..12).map(|number| format!("CODE-{number}")).collect();
+    shop.database.store().bring_codes(&merchant(), "SPRING", &codes).await.unwrap();
+    shop.enroll("ada").await;
+    let mut given = Vec::new();
+    for order in ["one", "two", "three"] {
+        let bought = shop.buys("ada", order, "10.00").await;
+        given.push(bought.at("/entry/because").as_array().map_or(0, Vec::len));
+    }
+    assert_eq!(given, [5, 5, 0]);
+    no_faults(&shop).await;
+}
+
+#[tokio::test]
 async fn a_leaderboard_is_read_from_the_top_and_equals_share_a_place() {
     let shop =
         shop(r#"contest "Most cups" on purchase from 2026-05-01 until 2026-05-31 { order.total }"#)

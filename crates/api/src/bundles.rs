@@ -48,7 +48,8 @@ pub(crate) enum NoBundle {
 ///
 /// # Errors
 /// The sources have mistakes, a spec fails, or the table could not be written. The rules in force
-/// are as before then.
+/// are as before then; of stocks and budgets some may have their new size already, and the same
+/// sources can be published again.
 pub async fn publish(
     store: &Store,
     merchant: &MerchantId,

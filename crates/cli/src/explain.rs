@@ -2,7 +2,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ledger::enroll::{self, Enrolment};
-use ledger::{Decision, Entry, Left, Member, MemberId, Outcome as Gave, Supplies, Units, What};
+use ledger::{
+    Codes, Decision, Entry, Left, Member, MemberId, Outcome as Gave, Supplies, Units, What,
+};
 use local::Database;
 use rules::{Bundle, Redemption, TraceLine};
 use store::{MemberKey, Record, Store};
@@ -112,11 +114,13 @@ async fn before(store: &Store, at: &MemberKey, seq: u64) -> Outcome<(Member, Rec
 
 /// What the rules say today of what was asked then.
 fn again(bundle: &Bundle, before: &Member, entry: &Entry) -> Outcome<(Vec<TraceLine>, Decision)> {
-    let supplies = supplies(before, entry);
+    let supplies = supplies(bundle, before, entry);
     match &entry.what {
         What::Earn { activity } => {
             let lines = bundle.trace(before, activity, &supplies, entry.at)?;
-            Ok((lines, bundle.earn(before, activity.clone(), &supplies, entry.at)?))
+            // What it brought the one who brought the member is that one's entry.
+            let (decision, _) = bundle.earn_alone(before, activity.clone(), &supplies, entry.at)?;
+            Ok((lines, decision))
         }
         What::Redeem { reward, order } => {
             let units = bundle
@@ -137,8 +141,11 @@ fn again(bundle: &Bundle, before: &Member, entry: &Entry) -> Outcome<(Vec<TraceL
 }
 
 /// What the decision had been told beyond the member, as the entry remembers it.
-fn supplies(before: &Member, entry: &Entry) -> Supplies {
-    let mut supplies = Supplies::default();
+fn supplies(bundle: &Bundle, before: &Member, entry: &Entry) -> Supplies {
+    // A pool that was asked and gave no code was empty.
+    let empty = |pool: &String| (pool.clone(), Codes::all(Vec::new()));
+    let codes = bundle.programme().pools.iter().map(empty).collect();
+    let mut supplies = Supplies { codes, ..Supplies::default() };
     for draw in &entry.draws {
         // What was drawn was there; how much more there was does not matter, unless there was not
         // enough for a later rule.
@@ -152,7 +159,7 @@ fn supplies(before: &Member, entry: &Entry) -> Supplies {
     for reason in &entry.because {
         match &reason.gave {
             Gave::Voucher { pool, code } => {
-                supplies.codes.entry(pool.clone()).or_default().push(code.clone());
+                supplies.codes.entry(pool.clone()).or_default().codes.push(code.clone());
             }
             Gave::Referral { .. } => brought = true,
             _ => {}

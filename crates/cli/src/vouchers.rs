@@ -50,15 +50,18 @@ pub(crate) async fn run(options: Options) -> Outcome {
             codes.push(code.to_owned());
         }
     }
-    let store = match (&options.table, &options.data) {
+    let new = match (&options.table, &options.data) {
         (Some(table), _) => {
             let client = api::client(aws_config::defaults(BehaviorVersion::latest())).await;
-            Store::new(client, table)
+            Store::new(client, table).bring_codes(&merchant, &options.pool, &codes).await?
         }
-        (None, Some(data)) => Database::open(Some(data), 0).await?.store().clone(),
+        (None, Some(data)) => {
+            // It serves the file for as long as it is there.
+            let database = Database::open(Some(data), 0).await?;
+            database.store().bring_codes(&merchant, &options.pool, &codes).await?
+        }
         (None, None) => return Err("say `--data FILE` or `--table NAME`".into()),
     };
-    let new = store.bring_codes(&merchant, &options.pool, &codes).await?;
     println!("{new} codes are new in {}; {} were there", options.pool, codes.len() - new);
     Ok(())
 }

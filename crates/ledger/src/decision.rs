@@ -68,7 +68,7 @@ impl Draft {
     /// A draft of what rules gave, with what was drawn on the way.
     #[must_use]
     pub fn of(because: Vec<Reason>, changes: Vec<Change>, till: Till<'_>) -> Draft {
-        Draft { because, changes, postings: Vec::new(), draws: till.draws, dry: till.dry }
+        Draft { because, changes, postings: Vec::new(), draws: till.draws(), dry: till.dry }
     }
 
     /// The decision that these changes make of a member.

@@ -51,7 +51,7 @@ pub use decision::Decision;
 pub use entry::{Change, Entry, Gives, Outcome, Posting, Reason, Taken, What};
 pub use member::Member;
 pub use name::{MemberId, MerchantId, WalletName};
-pub use pot::{Draw, Lack, Left, Pot, Supplies};
+pub use pot::{Codes, Draw, Lack, Left, Pot, Supplies};
 pub use programme::{Expiry, Programme, WalletPolicy};
 pub use units::Units;
 pub use wallet::{Lot, Wallet};

@@ -46,8 +46,13 @@ pub enum Lack {
         /// How many are wanted.
         units: Units,
     },
-    /// Codes that are still in this pool of codes.
-    Codes(String),
+    /// So many codes that are still in a pool of codes.
+    Codes {
+        /// Which pool.
+        pool: String,
+        /// How many are wanted.
+        codes: usize,
+    },
     /// The member who brought this one.
     Referrer(MemberId),
 }
@@ -56,7 +61,7 @@ impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Lack::Left { pot, units } => write!(f, "whether {pot} has {units} left"),
-            Lack::Codes(pool) => write!(f, "which codes of `{pool}` are left"),
+            Lack::Codes { pool, .. } => write!(f, "which codes of `{pool}` are left"),
             Lack::Referrer(member) => write!(f, "the member `{member}`, who brought this one"),
         }
     }
@@ -79,37 +84,89 @@ impl Left {
     }
 }
 
+/// What is known of a pool of codes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Codes {
+    /// Codes that nobody has.
+    pub codes: Vec<String>,
+    /// Whether those are all there are.
+    pub is_all: bool,
+}
+
+impl Codes {
+    /// All that are left.
+    #[must_use]
+    pub fn all(codes: Vec<String>) -> Codes {
+        Codes { codes, is_all: true }
+    }
+}
+
 /// What a decision has been told beyond the member. Most need nothing of it, so it is loaded only
 /// when a decision says that it lacks something.
 #[derive(Debug, Clone, Default)]
 pub struct Supplies {
     /// What is left in pots.
     pub left: BTreeMap<Pot, Left>,
-    /// Codes that are still in their pools, a few of each; an empty list is an empty pool.
-    pub codes: BTreeMap<String, Vec<String>>,
+    /// What is left in pools of codes.
+    pub codes: BTreeMap<String, Codes>,
     /// The member who brought this one, if there is one of that name.
     pub referrer: Option<(MemberId, Option<Member>)>,
+    /// What another decision of the same request takes of it.
+    pub taken: Takings,
+}
+
+/// What decisions take of supplies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Takings {
+    units: BTreeMap<Pot, Units>,
+    /// How many codes of each pool, in the order in which they were told.
+    codes: BTreeMap<String, usize>,
+}
+
+impl Takings {
+    /// What one decision takes; another member's part in it is not looked at.
+    #[must_use]
+    pub fn of(decision: &Decision) -> Takings {
+        let mut taken = Takings::default();
+        for draw in &decision.entry.draws {
+            taken.units.insert(draw.pot.clone(), draw.units);
+        }
+        for reason in &decision.entry.because {
+            if let Outcome::Voucher { pool, .. } = &reason.gave {
+                *taken.codes.entry(pool.clone()).or_default() += 1;
+            }
+        }
+        taken
+    }
+
+    fn units(&self, pot: &Pot) -> Units {
+        self.units.get(pot).copied().unwrap_or_default()
+    }
+
+    fn codes(&self, pool: &str) -> usize {
+        self.codes.get(pool).copied().unwrap_or_default()
+    }
 }
 
 impl Supplies {
-    /// What is left when a decision about one member has taken what it took; another's part in it
-    /// is not looked at.
+    /// The supplies of a decision that is made together with another one: what they take, they take
+    /// from the same.
     #[must_use]
-    pub fn without(&self, decision: &Decision) -> Supplies {
-        let mut rest = self.clone();
-        for draw in &decision.entry.draws {
-            if let Some(left) = rest.left.get_mut(&draw.pot) {
-                left.units = left.units.checked_sub(draw.units).unwrap_or_default();
-            }
+    pub fn beside(&self, other: &Decision) -> Supplies {
+        Supplies { taken: Takings::of(other), ..self.clone() }
+    }
+
+    /// What is left when a decision has taken what it takes.
+    #[must_use]
+    pub fn after(mut self, decision: &Decision) -> Supplies {
+        let taken = Takings::of(decision);
+        for (pot, left) in &mut self.left {
+            left.units = left.units.checked_sub(taken.units(pot)).unwrap_or_default();
         }
-        for reason in &decision.entry.because {
-            if let Outcome::Voucher { pool, code } = &reason.gave
-                && let Some(codes) = rest.codes.get_mut(pool)
-            {
-                codes.retain(|other| other != code);
-            }
+        for (pool, left) in &mut self.codes {
+            left.codes.drain(..taken.codes(pool).min(left.codes.len()));
         }
-        rest
+        self
     }
 }
 
@@ -117,18 +174,34 @@ impl Supplies {
 #[derive(Debug)]
 pub struct Till<'a> {
     supplies: &'a Supplies,
-    /// What has been taken.
-    pub draws: Vec<Draw>,
+    taken: Takings,
     /// What had not enough left.
     pub dry: Vec<Pot>,
-    codes_taken: BTreeMap<String, usize>,
 }
 
 impl<'a> Till<'a> {
     /// A till with nothing taken yet.
     #[must_use]
     pub fn new(supplies: &'a Supplies) -> Till<'a> {
-        Till { supplies, draws: Vec::new(), dry: Vec::new(), codes_taken: BTreeMap::new() }
+        Till { supplies, taken: Takings::default(), dry: Vec::new() }
+    }
+
+    /// What has been taken so far, to come back to.
+    #[must_use]
+    pub fn taken(&self) -> Takings {
+        self.taken.clone()
+    }
+
+    /// Puts back what was taken since.
+    pub fn put_back(&mut self, before: Takings) {
+        self.taken = before;
+    }
+
+    /// What has been drawn from pots.
+    #[must_use]
+    pub fn draws(&self) -> Vec<Draw> {
+        let draw = |(pot, units): (&Pot, &Units)| Draw { pot: pot.clone(), units: *units };
+        self.taken.units.iter().map(draw).collect()
     }
 
     /// Takes units from a pot, all or none: whether there were enough.
@@ -136,12 +209,12 @@ impl<'a> Till<'a> {
     /// # Errors
     /// What is left in the pot has not been told.
     pub fn draw(&mut self, pot: &Pot, units: Units) -> Result<bool, Lack> {
-        let taken = self.draws.iter().find(|draw| draw.pot == *pot);
-        let taken = taken.map_or(Units::ZERO, |draw| draw.units);
-        let Some(wanted) = taken.checked_add(units) else { return Ok(false) };
-        let lack = || Lack::Left { pot: pot.clone(), units: wanted };
+        let own = self.taken.units(pot).checked_add(units);
+        let all = own.and_then(|own| own.checked_add(self.supplies.taken.units(pot)));
+        let (Some(own), Some(all)) = (own, all) else { return Ok(false) };
+        let lack = || Lack::Left { pot: pot.clone(), units: all };
         let left = self.supplies.left.get(pot).ok_or_else(lack)?;
-        if wanted > left.units {
+        if all > left.units {
             if !left.is_all {
                 return Err(lack());
             }
@@ -150,9 +223,8 @@ impl<'a> Till<'a> {
             }
             return Ok(false);
         }
-        match self.draws.iter_mut().find(|draw| draw.pot == *pot) {
-            Some(draw) => draw.units = wanted,
-            None => self.draws.push(Draw { pot: pot.clone(), units: wanted }),
+        if !own.is_zero() {
+            self.taken.units.insert(pot.clone(), own);
         }
         Ok(true)
     }
@@ -162,12 +234,17 @@ impl<'a> Till<'a> {
     /// # Errors
     /// What is in the pool has not been told.
     pub fn code(&mut self, pool: &str) -> Result<Option<String>, Lack> {
-        let codes = self.supplies.codes.get(pool);
-        let codes = codes.ok_or_else(|| Lack::Codes(pool.to_owned()))?;
-        let taken = self.codes_taken.entry(pool.to_owned()).or_default();
-        let code = codes.get(*taken).cloned();
-        *taken += usize::from(code.is_some());
-        Ok(code)
+        let own = self.taken.codes(pool);
+        let place = self.supplies.taken.codes(pool) + own;
+        let told = self.supplies.codes.get(pool);
+        match told.and_then(|told| told.codes.get(place)) {
+            Some(code) => {
+                self.taken.codes.insert(pool.to_owned(), own + 1);
+                Ok(Some(code.clone()))
+            }
+            None if told.is_some_and(|told| told.is_all) => Ok(None),
+            None => Err(Lack::Codes { pool: pool.to_owned(), codes: place + 1 }),
+        }
     }
 
     /// The member who brought this one; nothing if there is no longer one of that name.

@@ -44,6 +44,14 @@ pub struct Progress {
     pub marks: Vec<(Moment, u32)>,
     /// Rounds completed so far.
     pub completed: u32,
+    /// Those of them that are not paid yet, because there was nothing left to give.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub owed: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_zero(owed: &u32) -> bool {
+    *owed == 0
 }
 
 /// Marks that a window remembers. Older ones beyond it count together with the oldest kept.
@@ -51,10 +59,12 @@ const MARKS_MAX: usize = 100;
 
 impl Progress {
     /// How much of the present round is done at `now`: what has left the window and a streak that
-    /// is broken count no more, whether or not anything has happened since.
+    /// is broken count no more, whether or not anything has happened since. A round that is owed is
+    /// done, and the next one is not looked at before it is paid.
     #[must_use]
     pub fn done(&self, goal: Goal, now: Moment, time_zone: Tz) -> u32 {
         match goal {
+            goal if self.owed > 0 => goal.target(),
             Goal::Count { within_days, .. } => self
                 .marks
                 .iter()

@@ -5,10 +5,11 @@ use ledger::entry::Gives;
 use ledger::task::Goal;
 use ledger::tier::{Ladder, Standing};
 use ledger::{Activity, Member, MemberId, MerchantId, Moment, Order, Pot, Programme, Units};
-use rhai::{ASTNode, Engine, Expr, INT, Module};
+use rhai::{Engine, INT, Module};
 
+use crate::asked::asked;
 use crate::check;
-use crate::engine::{Optimized, engine};
+use crate::engine::{OPERATIONS_MAX, Optimized, engine};
 use crate::facts::{Background, Facts, OrderRef, Seen};
 use crate::grammar::StatementKind;
 use crate::manifest;
@@ -78,7 +79,10 @@ impl Bundle {
         let goals: Vec<(String, Goal)> =
             sheets.rules.iter().filter_map(|rule| Some((rule.title.clone(), rule.goal?))).collect();
         let mut tiers = sheets.rules.iter().filter(|rule| rule.kind() == StatementKind::Tier);
-        let daily = tiers.any(|rule| asks_for_days(&rule.body));
+        let daily = tiers.any(|rule| {
+            let asked = asked(&rule.body, &sheets.bodies);
+            DAILY.iter().any(|word| asked.contains(*word))
+        });
         let files = sheets.bodies.iter();
         let files = files.map(|own| (own.name.clone(), Arc::clone(&own.file))).collect();
         let places = goals.iter().enumerate();
@@ -209,7 +213,12 @@ impl Bundle {
     }
 
     pub(crate) fn run(&self, facts: &Facts) -> Run<'_> {
-        Run::new(self.engine, &self.functions, facts, &self.found)
+        self.run_within(OPERATIONS_MAX, facts)
+    }
+
+    /// A run of at most so many steps.
+    pub(crate) fn run_within(&self, steps: u64, facts: &Facts) -> Run<'_> {
+        Run::new(self.engine, &self.functions, facts, &self.found, steps)
     }
 
     /// The member as rules see it, in a tier that may not be written down yet.
@@ -260,7 +269,7 @@ impl Bundle {
             return Ok(None);
         }
         let seen = self.see(member, member.tier().map(str::to_owned), at, at);
-        let mut run = self.run(&Bundle::facts_of_order(seen, None, None));
+        let mut run = self.run_within(TIER_STEPS_MAX, &Bundle::facts_of_order(seen, None, None));
         for (rank, rule) in tiers.iter().enumerate().rev() {
             let (holds, _) = run.body(rule)?;
             match holds.as_bool() {
@@ -306,18 +315,12 @@ impl Bundle {
     }
 }
 
-/// Whether a condition asks for something that changes with the days.
-fn asks_for_days(condition: &Expr) -> bool {
-    const WORDS: [&str; 4] = ["days", "years", "days_since_purchase", "age"];
-    let mut asks = false;
-    condition.walk(&mut Vec::new(), &mut |path: &[ASTNode<'_>]| {
-        if let Some(ASTNode::Expr(Expr::Property(property, _))) = path.last() {
-            asks = asks || WORDS.contains(&property.2.as_str());
-        }
-        true
-    });
-    asks
-}
+/// Facts that change with the days: a tier that asks for them is looked at day by day.
+const DAILY: [&str; 4] = ["days", "years", "days_since_purchase", "age"];
+/// Steps that all tiers of a member may take at one moment, of many that are looked at.
+const TIER_STEPS_MAX: u64 = 500;
+/// Steps that a reward may take, of many that are looked at.
+pub(crate) const REWARD_STEPS_MAX: u64 = 500;
 
 /// Why no till could honour a gift, if none could.
 pub(crate) fn cannot_be_given(gives: &Gives) -> Option<String> {

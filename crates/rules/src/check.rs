@@ -9,6 +9,7 @@ use ledger::{Programme, Units};
 use rhai::{ASTNode, Expr, Position, Stmt};
 use rust_decimal::Decimal;
 
+use crate::asked::asked;
 use crate::grammar::StatementKind;
 use crate::kind::Kind;
 use crate::mistake::Mistake;
@@ -21,6 +22,8 @@ use crate::vocabulary::{FACTS, Word, functions, words_of};
 mod blocks;
 /// Expressions.
 mod expressions;
+/// What one activity sets in motion together.
+mod together;
 /// Words and names.
 mod words;
 
@@ -51,7 +54,29 @@ pub(crate) fn sheets(
         mistakes.extend(check.mistakes);
     }
     mistakes.extend(unreachable_tiers(&sheets.rules));
+    mistakes.extend(fleeting_tiers(sheets));
+    mistakes.extend(together::too_much(sheets, programme));
     mistakes
+}
+
+/// Facts that hold for a day, a month, or as long as a window is open: a tier that asked for them
+/// would come and go without anything having happened.
+const FLEETING: [&str; 4] = ["has_birthday", "has_anniversary", "birthday_month", "progress"];
+
+/// Tiers that ask for what comes and goes, by themselves or in a function.
+fn fleeting_tiers(sheets: &Sheets) -> Vec<Mistake> {
+    let tiers = sheets.rules.iter().filter(|rule| rule.kind() == StatementKind::Tier);
+    let mistake = |tier: &Rule| {
+        let asked = asked(&tier.body, &sheets.bodies);
+        let word = FLEETING.into_iter().find(|word| asked.contains(*word))?;
+        let remedy = match word {
+            "progress" => "let the task `grant(..)`, and ask `member.granted(..)`",
+            _ => "write a `benefit` or an `earn` for it",
+        };
+        let message = format!("a tier cannot ask for `{word}`, which comes and goes; {remedy}");
+        Some(Mistake::at(&tier.file, tier.body.position(), message))
+    };
+    tiers.filter_map(mistake).collect()
 }
 
 /// Of tiers, the last whose condition holds counts: one is nobody's if a later one holds whenever it

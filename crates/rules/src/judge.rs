@@ -7,7 +7,6 @@ use ledger::cap::{self, Room};
 use ledger::entry::Gives;
 use ledger::pot::Till;
 use ledger::programme::resolve;
-use ledger::task::{Goal, Progress};
 use ledger::{
     Activity, Change, Lack, Member, MemberId, Moment, Outcome, Programme, Reason, Supplies, Units,
     WalletName,
@@ -224,15 +223,8 @@ impl<'a> Judge<'a, '_> {
             return Ok(Verdict::GaveNothing);
         }
         let zone = self.programme().time_zone;
-        let mut progress = self.member.tasks.get(&rule.title).cloned().unwrap_or_default();
-        let before = progress.clone();
-        let rounds = progress.advance(goal, by, self.at, zone);
-        let done = progress.done(goal, self.at, zone);
-        if progress != before {
-            let changed = Change::Progressed { task: rule.title.clone(), progress };
-            self.judgement.changes.push(changed);
-        }
-        let mut verdict = Verdict::Progressed { done, goal: goal.target() };
+        let before = self.member.tasks.get(&rule.title);
+        let mut progress = before.cloned().unwrap_or_default();
         let own = by.checked_div(goal.target()).unwrap_or(0);
         if own > ROUNDS_MAX {
             let message = format!(
@@ -240,45 +232,28 @@ impl<'a> Judge<'a, '_> {
             );
             return Err(failure(rule, message).into());
         }
-        if rounds > ROUNDS_MAX {
-            // Rounds have waited for something to give; more than these wait for the next time.
-            self.put_back(rule, goal, rounds - ROUNDS_MAX, &before);
-        }
-        let rounds = rounds.min(ROUNDS_MAX);
-        for round in 0..rounds.min(room.map_or(rounds, |room| room.times)) {
-            let given = self.act(rule)?;
-            self.count(rule, room, given);
-            if given == Verdict::NothingLeft {
-                // The member has done it, and there is nothing to give: what is not paid stays
-                // done, and is paid with the next activity that finds something.
-                self.put_back(rule, goal, rounds - round, &before);
-                if round == 0 {
-                    verdict = given;
-                }
+        let rounds = progress.advance(goal, by, self.at, zone);
+        // What was done before and found nothing to give is paid now, if there is something.
+        let due = progress.owed.saturating_add(rounds);
+        let due = due.min(room.map_or(due, |room| room.times));
+        let (mut paid, mut gave) = (0, None);
+        while paid < due.min(ROUNDS_MAX) {
+            let verdict = self.act(rule)?;
+            self.count(rule, room, verdict);
+            if verdict == Verdict::NothingLeft {
+                gave = gave.or(Some(verdict));
                 break;
             }
-            verdict = given;
+            gave = Some(verdict);
+            paid += 1;
         }
-        Ok(verdict)
-    }
-
-    /// Takes back that rounds of a task were completed.
-    fn put_back(&mut self, rule: &Rule, goal: Goal, unpaid: u32, before: &Progress) {
-        let changes = self.judgement.changes.iter_mut();
-        for change in changes {
-            let Change::Progressed { task, progress } = change else { continue };
-            if *task != rule.title {
-                continue;
-            }
-            match goal {
-                Goal::Count { goal, .. } => {
-                    progress.completed = progress.completed.saturating_sub(unpaid);
-                    progress.marks.push((self.at, goal.saturating_mul(unpaid)));
-                    progress.marks.sort_by_key(|(at, _)| *at);
-                }
-                Goal::Streak { .. } => progress.clone_from(before),
-            }
+        progress.owed = due - paid;
+        let done = progress.done(goal, self.at, zone);
+        if before != Some(&progress) {
+            let changed = Change::Progressed { task: rule.title.clone(), progress };
+            self.judgement.changes.push(changed);
         }
+        Ok(gave.unwrap_or(Verdict::Progressed { done, goal: goal.target() }))
     }
 
     fn contest(&mut self, rule: &'a Rule, room: Option<Room>) -> Result<Verdict, Stop> {
@@ -295,6 +270,7 @@ impl<'a> Judge<'a, '_> {
     /// Runs the rule's block and gives what it says, all or nothing.
     fn act(&mut self, rule: &'a Rule) -> Result<Verdict, Stop> {
         let (value, acts) = self.run.body(rule)?;
+        let taken = self.judgement.till.taken();
         let into = rule.into.as_ref().unwrap_or(&self.programme().main_wallet);
         let mut given = Vec::new();
         let paid = units(rule, &value)?;
@@ -305,7 +281,10 @@ impl<'a> Judge<'a, '_> {
             match self.outcome(rule, act, into, &given)? {
                 Given::This(outcome) => given.push(outcome),
                 Given::Nothing => {}
-                Given::NothingLeft => return Ok(Verdict::NothingLeft),
+                Given::NothingLeft => {
+                    self.judgement.till.put_back(taken);
+                    return Ok(Verdict::NothingLeft);
+                }
             }
         }
         if given.is_empty() {
@@ -318,10 +297,19 @@ impl<'a> Judge<'a, '_> {
         });
         let too_much = || failure(rule, format!("the sheet pays more than {} units", Units::MAX));
         let points = points.ok_or_else(too_much)?;
-        if let Some(budget) = rule.budget(self.programme())
-            && !self.judgement.till.draw(&budget, points)?
-        {
-            return Ok(Verdict::NothingLeft);
+        if let Some(budget) = rule.budget(self.programme()) {
+            let of_others =
+                |given: &Outcome| matches!(given, Outcome::Units { wallet, .. } if wallet != main);
+            if given.iter().any(of_others) {
+                let message = format!(
+                    "its campaign has a budget of {main}; other units cannot be drawn from it"
+                );
+                return Err(failure(rule, message).into());
+            }
+            if !self.judgement.till.draw(&budget, points)? {
+                self.judgement.till.put_back(taken);
+                return Ok(Verdict::NothingLeft);
+            }
         }
         if rule.kind() == StatementKind::Earn {
             self.judgement.points =
@@ -371,8 +359,16 @@ impl<'a> Judge<'a, '_> {
             }
             Act::Voucher(pool) => {
                 check_pool(rule, &pool, self.programme())?;
-                let handed_out = earlier.filter(|one| matches!(one, Outcome::Voucher { .. }));
-                if handed_out.count() >= CODES_MAX {
+                let is_code = |one: &&Outcome| matches!(one, Outcome::Voucher { .. });
+                let too_many = earlier.filter(is_code).count() >= CODES_MAX;
+                if too_many
+                    && rule.kind() == StatementKind::Task
+                    && !given.iter().any(|one| is_code(&one))
+                {
+                    // The round waits for the next activity.
+                    return Ok(Given::NothingLeft);
+                }
+                if too_many {
                     let message = format!("one activity gives at most {CODES_MAX} codes");
                     return Err(failure(rule, message).into());
                 }
@@ -506,8 +502,10 @@ impl Receiver<'_> {
 /// Whole units from the value of a rule's block: the part of a unit is dropped, and a block without
 /// a value, such as an `if` that did not apply, pays nothing.
 fn units(rule: &Rule, value: &Dynamic) -> Result<Units, RuleFailure> {
-    if value.is_unit() || value.is::<Gives>() {
-        // A gift can only be a voucher here, which is among the outcomes.
+    // A code is among the outcomes, and no number.
+    let is_code =
+        || value.read_lock::<Gives>().is_some_and(|gives| matches!(*gives, Gives::Voucher { .. }));
+    if value.is_unit() || is_code() {
         Ok(Units::ZERO)
     } else if let Ok(number) = value.as_int() {
         paid(rule, Decimal::from(number))

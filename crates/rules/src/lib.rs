@@ -6,6 +6,8 @@
 //!
 //! This is the only crate that knows Rhai, and `engine` the only module that builds an engine.
 
+/// The words that a block asks.
+mod asked;
 /// A merchant's rules, whole and checked.
 mod bundle;
 /// What can be proven wrong with a sheet before it runs.

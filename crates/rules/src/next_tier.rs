@@ -9,7 +9,6 @@ use rust_decimal::Decimal;
 
 use crate::bundle::Bundle;
 use crate::grammar::StatementKind;
-use crate::mistake::RuleFailure;
 use crate::range::only_expression;
 use crate::run::Run;
 use crate::sheet::Rule;
@@ -37,51 +36,38 @@ pub struct Need {
 
 impl Bundle {
     /// The tier above the one that the member is in; nothing if it is in the highest.
-    ///
-    /// # Errors
-    /// A tier's condition failed.
-    pub fn next_tier(
-        &self,
-        member: &Member,
-        tier: Option<&str>,
-        now: Moment,
-    ) -> Result<Option<NextTier>, RuleFailure> {
+    #[must_use]
+    pub fn next_tier(&self, member: &Member, tier: Option<&str>, now: Moment) -> Option<NextTier> {
         let present = self.tiers().position(|name| Some(name) == tier);
         let above = present.map_or(0, |present| present + 1);
-        let Some((_, rule)) = self.rules_of(StatementKind::Tier).nth(above) else {
-            return Ok(None);
-        };
+        let (_, rule) = self.rules_of(StatementKind::Tier).nth(above)?;
         let seen = self.see(&Arc::new(member.clone()), tier.map(str::to_owned), now, now);
         let mut run = self.run(&Bundle::facts_of_order(seen, None, None));
         let mut needs = Vec::new();
         if let Some(condition) = only_expression(&rule.body) {
-            collect(&mut run, rule, condition, &mut needs)?;
+            collect(&mut run, rule, condition, &mut needs);
         }
-        Ok(Some(NextTier { tier: rule.title.clone(), needs }))
+        Some(NextTier { tier: rule.title.clone(), needs })
     }
 }
 
-fn collect(
-    run: &mut Run<'_>,
-    rule: &Rule,
-    condition: &Expr,
-    needs: &mut Vec<Need>,
-) -> Result<(), RuleFailure> {
+/// The comparisons of a condition, with what the member has of each.
+fn collect(run: &mut Run<'_>, rule: &Rule, condition: &Expr, needs: &mut Vec<Need>) {
     match condition {
         Expr::And(parts, _) | Expr::Or(parts, _) => {
-            parts.iter().try_for_each(|part| collect(run, rule, part, needs))
+            parts.iter().for_each(|part| collect(run, rule, part, needs));
         }
         Expr::FnCall(call, _) if call.name == ">=" || call.name == ">" => {
-            let [fact, number] = &call.args[..] else { return Ok(()) };
-            let (Some(words), Some(need)) = (words(fact), number_of(number)) else { return Ok(()) };
-            let value = run.value(rule, fact)?;
+            let [fact, number] = &call.args[..] else { return };
+            let (Some(words), Some(need)) = (words(fact), number_of(number)) else { return };
+            // Of several parts one may guard another: what cannot be told of this member is no need.
+            let Ok(value) = run.value(rule, fact) else { return };
             let have = value.as_decimal().or_else(|_| value.as_int().map(Decimal::from));
             if let Ok(have) = have {
                 needs.push(Need { fact: words, have, need });
             }
-            Ok(())
         }
-        _ => Ok(()),
+        _ => {}
     }
 }
 

@@ -9,6 +9,7 @@ use rhai::{
 };
 
 use crate::desk::{self, Act, Desk};
+use crate::engine::OPERATIONS_MAX;
 use crate::facts::Facts;
 use crate::mistake::{RuleFailure, plain_types};
 use crate::sheet::Rule;
@@ -22,6 +23,8 @@ pub(crate) struct Run<'a> {
     depth: usize,
     desk: Desk,
     found: &'a Found,
+    /// Steps that all its rules may take together.
+    steps: u64,
 }
 
 /// Functions that earlier runs of the same bundle have looked up, for the next to begin with.
@@ -57,16 +60,20 @@ impl<'a> Run<'a> {
         functions: &Arc<Module>,
         facts: &Facts,
         found: &'a Found,
+        steps: u64,
     ) -> Run<'a> {
         let desk = Desk::new(Arc::clone(&facts.seen));
         let mut global = engine.new_global_runtime_state();
         global.lib.push(Arc::clone(functions));
         global.tag = desk::tag(&desk);
+        // The engine counts up to its own limit, so a smaller one begins later.
+        let begins = OPERATIONS_MAX.saturating_sub(steps);
+        global.num_operations = begins;
         let scope = facts.scope();
         let depth = scope.len();
         let caches = found.caches.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let caches = caches.unwrap_or_default();
-        Run { engine, global, caches, scope, depth, desk, found }
+        Run { engine, global, caches, scope, depth, desk, found, steps }
     }
 
     /// Puts what has been paid so far in scope.
@@ -105,7 +112,7 @@ impl<'a> Run<'a> {
                         error.set_position(rule.position);
                     }
                     let file_of = |name: &str| self.found.files.get(name).cloned();
-                    Err(RuleFailure::of(&rule.file, &rule.title, &error, file_of))
+                    Err(RuleFailure::of(rule, &error, self.steps, file_of))
                 }
             },
         }

@@ -7,7 +7,7 @@ use ledger::entry::Gives;
 use ledger::pot::Till;
 use ledger::{Change, Member, Moment, Order, Outcome, Reason, Taken, Units, cap};
 
-use crate::bundle::{Bundle, cannot_be_given};
+use crate::bundle::{Bundle, REWARD_STEPS_MAX, cannot_be_given};
 use crate::desk::Act;
 use crate::judge::{self, Receiver, check_pool};
 use crate::mistake::{RuleFailure, did_you_mean, plain_types};
@@ -60,7 +60,8 @@ impl Bundle {
             }
         };
         let seen = self.see(member, tier, now, now);
-        let mut run = self.run(&Bundle::facts_of_order(seen, order, Some(judge::seen(price))));
+        let facts = Bundle::facts_of_order(seen, order, Some(judge::seen(price)));
+        let mut run = self.run_within(REWARD_STEPS_MAX, &facts);
         let needs_order = |failure: RuleFailure| {
             if failure.needs_order {
                 Refused::RewardNeedsTheOrder(name())

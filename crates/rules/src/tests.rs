@@ -5,8 +5,8 @@ use std::path::Path;
 
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Decision, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Outcome,
-    Supplies, Units, Wallet, WalletName,
+    Activity, Codes, Decision, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order,
+    Outcome, Supplies, Units, Wallet, WalletName,
 };
 
 use crate::{Bundle, Eligible, Redemption, Refused, Sources};

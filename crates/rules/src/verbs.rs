@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ledger::decision::Draft;
 use ledger::pot::Till;
 use ledger::redeem::RedeemRejection;
-use ledger::tier::settle;
+use ledger::tier::{Standing, settle};
 use ledger::{Activity, Decision, FieldValue, Member, Moment, Order, Pot, Supplies, Units};
 
 use crate::bundle::Bundle;
@@ -43,30 +43,47 @@ impl Bundle {
         supplies: &Supplies,
         now: Moment,
     ) -> Result<Decision, Refused> {
+        let (mut decision, referred) = self.earn_alone(member, activity, supplies, now)?;
+        if let Some((referrer, referral)) = referred {
+            // The referrer may have joined in the very second of the purchase it is told of.
+            let at = referral.at.max(referrer.enrolled_at);
+            let referral = Activity { at, ..referral };
+            // What the two draw from a pot, they draw together. The referrer was brought by someone
+            // too, and that one has no part in it: a rule on `referral` refers nobody.
+            let beside = supplies.beside(&decision);
+            let (referrers, _) = self.earn_alone(&referrer, referral, &beside, now)?;
+            decision.referrer = Some(Box::new(referrers));
+        }
+        Ok(decision)
+    }
+
+    /// What an activity brings the member alone, and what it is for the one who brought the member.
+    ///
+    /// # Errors
+    /// The activity's date makes no sense, a rule failed, or something has to be loaded first.
+    pub fn earn_alone(
+        &self,
+        member: &Member,
+        activity: Activity,
+        supplies: &Supplies,
+        now: Moment,
+    ) -> Result<(Decision, Option<(Member, Activity)>), Refused> {
         ledger::earn::admit(member, &activity, now)?;
         let member = Arc::new(member.clone());
         let standing = self.standing(&member, now)?;
-        let seen = self.see(&member, standing.tier, activity.at, now);
+        let seen = self.see(&member, standing.tier.clone(), activity.at, now);
         let activity = Arc::new(activity);
         let mut run = self.run(&Bundle::facts_of_activity(seen, &activity));
         let judged = judge::activity(self, &member, &activity, supplies, &mut run)?;
         // That the programme has the activity is checked where a rule says `refer()`.
-        let referral = judged.referred().map(|referrer| (referrer, referral(&member, &activity)));
+        let referred = judged.referred();
+        let referred = referred.map(|referrer| (referrer.clone(), referral(&member, &activity)));
         let draft = Draft::of(judged.because, judged.changes, judged.till);
         // The facts let go of it, and the entry takes it.
         drop(run);
         let activity = Arc::unwrap_or_clone(activity);
         let decision = ledger::earn::decide(&member, self.programme(), activity, draft, now)?;
-        let mut decision = self.settled(&member, decision, now)?;
-        if let Some((referrer, referral)) = referral {
-            // What the two draw from a pot, they draw together.
-            let rest = supplies.without(&decision);
-            // The referrer may have joined in the very second of the purchase it is told of.
-            let at = referral.at.max(referrer.enrolled_at);
-            let referral = Activity { at, ..referral };
-            decision.referrer = Some(Box::new(self.earn(referrer, referral, &rest, now)?));
-        }
-        Ok(decision)
+        Ok((self.settled(standing, decision, &member.standing, now)?, referred))
     }
 
     /// What taking a reward changes.
@@ -87,7 +104,8 @@ impl Bundle {
         let standing = self.standing(&member, now)?;
         let mut till = Till::new(supplies);
         let wish = Wish { rule, costs, order: order.as_ref(), units };
-        let (taken, draft) = self.take(&member, standing.tier, &wish, Some(&mut till), now)?;
+        let (taken, draft) =
+            self.take(&member, standing.tier.clone(), &wish, Some(&mut till), now)?;
         let spendable = member.spendable(taken.wallet.as_str(), now);
         if spendable < taken.costs {
             // Before the stock is asked: whoever cannot pay is told that.
@@ -102,9 +120,9 @@ impl Bundle {
         if rule.stock.is_some() && !till.draw(&Pot::Stock(name.clone()), Units::ONE)? {
             return Err(Refused::RewardIsSoldOut(name));
         }
-        let draft = Draft { draws: till.draws, dry: till.dry, ..draft };
+        let draft = Draft { draws: till.draws(), dry: till.dry, ..draft };
         let decision = ledger::redeem::decide(&member, self.programme(), taken, order, draft, now)?;
-        Ok(self.settled(&member, decision, now)?)
+        Ok(self.settled(standing, decision, &member.standing, now)?)
     }
 
     /// What has run out by now; nothing where there is nothing to write down.
@@ -114,7 +132,8 @@ impl Bundle {
     pub fn expire(&self, member: &Member, now: Moment) -> Result<Option<Decision>, Refused> {
         let member = Arc::new(member.clone());
         let decision = ledger::expire::decide(&member, self.programme(), now)?;
-        let decision = self.settled(&member, decision, now)?;
+        let standing = self.standing(&member, now)?;
+        let decision = self.settled(standing, decision, &member.standing, now)?;
         Ok(decision.says_something().then_some(decision))
     }
 
@@ -122,16 +141,17 @@ impl Bundle {
     /// however late anyone writes it down; the entry tells the change since the entry before.
     fn settled(
         &self,
-        before: &Arc<Member>,
+        standing: Standing,
         decision: Decision,
+        before: &Standing,
         now: Moment,
     ) -> Result<Decision, RuleFailure> {
         // As it stood the moment before, which is how it stands unless what was decided changes it.
         let mut after = decision.member.clone();
-        after.standing = self.standing(before, now)?;
+        after.standing = standing;
         let after = Arc::new(after);
         let standing = self.standing(&after, now)?;
-        Ok(settle(decision, &before.standing, standing))
+        Ok(settle(decision, before, standing))
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use cpu_time::ThreadTime;
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Supplies, Units,
+    Activity, Codes, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Supplies, Units,
     Wallet, WalletName,
 };
 use peak_alloc::PeakAlloc;
@@ -114,10 +114,11 @@ fn play(name: &str, sheet: &str) -> Vec<Cost> {
     let mut costs = vec![cost];
     let (member, now) = (member(), moment());
     let left = bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect();
-    let codes = [("SPRING".to_owned(), (0..10).map(|number| number.to_string()).collect())].into();
+    let codes = Codes::all((0..10).map(|number| number.to_string()).collect());
+    let codes = [("SPRING".to_owned(), codes)].into();
     let friend = MemberId::parse("trudy").unwrap();
     let referrer = Some((friend.clone(), Some(Member { id: friend, ..member.clone() })));
-    let supplies = Supplies { left, codes, referrer };
+    let supplies = Supplies { left, codes, referrer, ..Supplies::default() };
     let activity = purchase();
     let (earned, mut cost) =
         measure(name, "paid", || bundle.earn(&member, activity.clone(), &supplies, now));

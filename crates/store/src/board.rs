@@ -76,8 +76,11 @@ impl Store {
                 .map_err(StoreError::of)?;
             self.count(Kind::Read, found.consumed_capacity());
             for item in found.items.unwrap_or_default() {
+                let pk = text(&item, PK);
                 let score = item.get(SCORE).and_then(|score| score.as_n().ok()?.parse().ok());
-                scores.push((score.unwrap_or_default(), text(&item, PK).to_owned()));
+                let score =
+                    score.ok_or_else(|| StoreError::unreadable(pk, "a score is no number"))?;
+                scores.push((score, pk.to_owned()));
             }
         }
         // The highest first; those of the same score in the order of their names.

@@ -43,9 +43,9 @@ pub(crate) struct Held {
 #[derive(Serialize, Deserialize)]
 struct StoredLot(i64, Option<i64>, Option<i64>);
 
-/// How far a task is: when and how much, and rounds completed.
+/// How far a task is: when and how much, rounds completed, rounds owed.
 #[derive(Serialize, Deserialize)]
-struct StoredProgress(Vec<(i64, u32)>, u32);
+struct StoredProgress(Vec<(i64, u32)>, u32, u32);
 
 /// How a member stands with its tier: kept until, failing since, lost at.
 #[derive(Serialize, Deserialize, Default, PartialEq)]
@@ -109,7 +109,7 @@ pub(crate) fn of_member(at: &MemberKey, held: &Held) -> Result<Item, StoreError>
     let seconds = |at: &Option<Moment>| at.map(|at| at.timestamp());
     let progress = |progress: &Progress| {
         let marks = progress.marks.iter().map(|(at, count)| (at.timestamp(), *count));
-        StoredProgress(marks.collect(), progress.completed)
+        StoredProgress(marks.collect(), progress.completed, progress.owed)
     };
     let Standing { tier, kept_until, failing_since, lost_at } = &member.standing;
     let standing = StoredStanding(seconds(kept_until), seconds(failing_since), seconds(lost_at));
@@ -173,10 +173,10 @@ pub(crate) fn to_member(at: &MemberKey, item: Item) -> Result<Held, StoreError> 
         Wallet::of(lots).ok_or_else(|| unreadable("a wallet is out of range"))
     };
     let maybe = |seconds: Option<i64>| seconds.map(moment).transpose();
-    let progress = |StoredProgress(marks, completed): StoredProgress| {
+    let progress = |StoredProgress(marks, completed, owed): StoredProgress| {
         let mark = |(at, count)| Ok((moment(at)?, count));
         let marks = marks.into_iter().map(mark).collect::<Result<_, StoreError>>()?;
-        Ok::<Progress, StoreError>(Progress { marks, completed })
+        Ok::<Progress, StoreError>(Progress { marks, completed, owed })
     };
     let StoredStanding(kept_until, failing_since, lost_at) = stored.standing.unwrap_or_default();
     let standing = Standing {

@@ -235,8 +235,8 @@ impl Store {
                     looked.supplies.left.insert(pot.clone(), parts.known());
                     looked.parts.insert(pot, parts);
                 }
-                Lack::Codes(pool) => {
-                    let codes = self.codes(&at.merchant, &pool, at.part()).await?;
+                Lack::Codes { pool, codes } => {
+                    let codes = self.codes(&at.merchant, &pool, at.part(), codes).await?;
                     looked.supplies.codes.insert(pool, codes);
                 }
                 Lack::Referrer(id) => {

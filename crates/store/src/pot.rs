@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
-use ledger::{Draw, Left, MemberId, MerchantId, Pot, Units};
+use ledger::{Codes, Draw, Left, MemberId, MerchantId, Pot, Units};
 
 use crate::error::StoreError;
 use crate::item::text;
@@ -23,7 +23,7 @@ const TAKEN_PREFIX: &str = "t#";
 /// Who has a code.
 const TAKEN_BY: &str = "by";
 /// Codes that one look brings.
-const CODES_AT_ONCE: i32 = 10;
+const CODES_AT_ONCE: usize = 10;
 /// Codes that one transaction brings in: each needs two of its hundred items.
 const CODES_PER_WRITE: usize = 50;
 /// How often a part of a pot is laid out anew before that is given up.
@@ -53,12 +53,14 @@ struct Part {
     left: i64,
 }
 
-fn part_of(item: Option<&Item>) -> Part {
+fn part_of(item: Option<&Item>) -> Result<Part, StoreError> {
+    let Some(item) = item else { return Ok(Part::default()) };
     let number = |name: &str| {
-        let value = item.and_then(|item| item.get(name)?.as_n().ok()?.parse().ok());
-        value.unwrap_or_default()
+        let number = item.get(name).and_then(|value| value.as_n().ok()?.parse().ok());
+        number
+            .ok_or_else(|| StoreError::unreadable(text(item, PK), format!("`{name}` is no number")))
     };
-    Part { allotted: number(ALLOTTED), left: number(LEFT) }
+    Ok(Part { allotted: number(ALLOTTED)?, left: number(LEFT)? })
 }
 
 impl Parts {
@@ -97,7 +99,7 @@ impl Store {
         units: Units,
     ) -> Result<Parts, StoreError> {
         let item = self.get(&pot_pk(merchant, pot, own), SK_OF_ONE, Consistency::Eventual).await?;
-        let part = part_of(item.as_ref());
+        let part = part_of(item.as_ref())?;
         if part.left >= units.get() {
             return Ok(Parts { left: BTreeMap::from([(own, part.left)]) });
         }
@@ -115,9 +117,9 @@ impl Store {
         let items = self.batch(keys, Consistency::Strong).await?;
         let of = |part: u8| {
             let pk = pot_pk(merchant, pot, part);
-            part_of(items.iter().find(|item| text(item, PK) == pk))
+            Ok((part, part_of(items.iter().find(|item| text(item, PK) == pk))?))
         };
-        Ok((0..PARTS).map(|part| (part, of(part))).collect())
+        (0..PARTS).map(of).collect()
     }
 
     /// The writes that take a draw, on condition that each part still has what is taken from it.
@@ -140,7 +142,12 @@ impl Store {
                 .map_err(StoreError::request)?;
             Ok(TransactWriteItem::builder().update(update).build())
         };
-        parts.plan(own, draw.units).into_iter().map(update).collect()
+        let plan = parts.plan(own, draw.units);
+        if plan.iter().map(|(_, units)| units).sum::<i64>() != draw.units.get() {
+            let reason = format!("{} units are drawn from what has fewer", draw.units);
+            return Err(StoreError::unreadable(&pot_pk(merchant, &draw.pot, own), reason));
+        }
+        plan.into_iter().map(update).collect()
     }
 
     /// Lays out a pot of so many units in all. What has been taken stays taken: a pot that is made
@@ -172,9 +179,12 @@ impl Store {
                 item.insert(LEFT.to_owned(), AttributeValue::N(left.to_string()));
                 let put = Put::builder().table_name(&self.table).set_item(Some(item));
                 let put = if *part == Part::default() {
-                    put.condition_expression("attribute_not_exists(#left) OR #left = :zero")
-                        .expression_attribute_names("#left", LEFT)
-                        .expression_attribute_values(":zero", AttributeValue::N("0".to_owned()))
+                    put.condition_expression(
+                        "attribute_not_exists(#left) OR (#left = :zero AND #allotted = :zero)",
+                    )
+                    .expression_attribute_names("#left", LEFT)
+                    .expression_attribute_names("#allotted", ALLOTTED)
+                    .expression_attribute_values(":zero", AttributeValue::N("0".to_owned()))
                 } else {
                     put.condition_expression("#left = :left AND #allotted = :allotted")
                         .expression_attribute_names("#left", LEFT)
@@ -215,44 +225,56 @@ impl Store {
         Ok(Units::new(sum).unwrap_or_default())
     }
 
-    /// A few codes of a pool that nobody has, in no particular order, so that two who look at once
-    /// do not take the same. None if the pool is empty.
+    /// At least so many codes of a pool that nobody has, or all there are, in no particular order,
+    /// so that two who look at once do not take the same.
     pub(crate) async fn codes(
         &self,
         merchant: &MerchantId,
         pool: &str,
         own: u8,
-    ) -> Result<Vec<String>, StoreError> {
+        wanted: usize,
+    ) -> Result<Codes, StoreError> {
+        let most = wanted.max(CODES_AT_ONCE);
+        let mut codes = Vec::new();
         for step in 0..PARTS {
-            let part = (own + step) % PARTS;
-            let found = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("#pk = :pk AND begins_with(#sk, :free)")
-                .expression_attribute_names("#pk", PK)
-                .expression_attribute_names("#sk", SK)
-                .expression_attribute_values(
-                    ":pk",
-                    AttributeValue::S(pool_pk(merchant, pool, part)),
-                )
-                .expression_attribute_values(":free", AttributeValue::S(FREE_PREFIX.to_owned()))
-                .consistent_read(true)
-                .limit(CODES_AT_ONCE)
-                .set_return_consumed_capacity(self.capacity())
-                .send()
-                .await
-                .map_err(StoreError::of)?;
-            self.count(Kind::Read, found.consumed_capacity());
-            let items = found.items.unwrap_or_default();
-            let code = |item: &Item| Some(text(item, SK).strip_prefix(FREE_PREFIX)?.to_owned());
-            let mut codes: Vec<String> = items.iter().filter_map(code).collect();
-            if !codes.is_empty() {
-                fastrand::shuffle(&mut codes);
-                return Ok(codes);
+            let mut found = self.codes_of(merchant, pool, (own + step) % PARTS, most).await?;
+            fastrand::shuffle(&mut found);
+            codes.append(&mut found);
+            if codes.len() >= wanted {
+                return Ok(Codes { codes, is_all: false });
             }
         }
-        Ok(Vec::new())
+        // No part has more than was asked for, or there would be enough.
+        Ok(Codes::all(codes))
+    }
+
+    /// Codes that lie in one part of a pool, at most so many.
+    async fn codes_of(
+        &self,
+        merchant: &MerchantId,
+        pool: &str,
+        part: u8,
+        most: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let found = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#pk = :pk AND begins_with(#sk, :free)")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":pk", AttributeValue::S(pool_pk(merchant, pool, part)))
+            .expression_attribute_values(":free", AttributeValue::S(FREE_PREFIX.to_owned()))
+            .consistent_read(true)
+            .limit(i32::try_from(most).unwrap_or(i32::MAX))
+            .set_return_consumed_capacity(self.capacity())
+            .send()
+            .await
+            .map_err(StoreError::of)?;
+        self.count(Kind::Read, found.consumed_capacity());
+        let items = found.items.unwrap_or_default();
+        let code = |item: &Item| Some(text(item, SK).strip_prefix(FREE_PREFIX)?.to_owned());
+        Ok(items.iter().filter_map(code).collect())
     }
 
     /// The writes that hand out a code, on condition that nobody has it.

@@ -119,7 +119,7 @@ async fn member(
     let standing = bundle.standing(&member, now).map_err(Refusal::from)?;
     let at_risk = bundle.at_risk(&member, &standing, now).map_err(Refusal::from)?;
     let tier = standing.tier;
-    let next = bundle.next_tier(&member, tier.as_deref(), now).map_err(Refusal::from)?;
+    let next = bundle.next_tier(&member, tier.as_deref(), now);
     let benefits = bundle.benefits(&member, tier.as_deref(), None, now);
     let decimals = ledger::money::decimals(bundle.programme().currency);
     let view = |(name, policy): (&WalletName, &ledger::WalletPolicy)| {

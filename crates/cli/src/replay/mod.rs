@@ -14,9 +14,9 @@ use futures::StreamExt;
 use http_body_util::BodyExt;
 use indicatif::ProgressBar;
 use ledger::programme::resolve;
-use ledger::{MerchantId, Moment, Units};
+use ledger::{MerchantId, Moment};
 use local::{Database, app, publish_folder};
-use rules::Bundle;
+use rules::{Bundle, Costs};
 use serde_json::json;
 use tower::ServiceExt;
 
@@ -165,7 +165,7 @@ pub(crate) async fn replay(
     let clock = Clock::standing(start);
     let api = Api::new(database.store().clone(), clock.clone(), Identity::Development);
     let rewards = bundle.rewards().filter(|_| redeem);
-    let rewards = rewards.map(|(name, costs)| (name.to_owned(), costs.least)).collect();
+    let rewards = rewards.map(|(name, costs)| (name.to_owned(), costs.clone())).collect();
     let town = Town { app: app(&api), merchant: bundle.programme().merchant.clone(), rewards };
     let bar = progress(
         orders.len(),
@@ -220,7 +220,7 @@ struct Town {
     app: Router,
     merchant: MerchantId,
     /// The rewards that members take, if they take any, with their prices.
-    rewards: Vec<(String, Units)>,
+    rewards: Vec<(String, Costs)>,
 }
 
 /// What the till reads of an answer.
@@ -282,14 +282,21 @@ impl Town {
     /// between the two goes on as if it had not been.
     async fn redeem(&self, order: &Order, earned: &serde_json::Value) -> Outcome {
         let within_reach = earned.pointer("/within_reach").and_then(|names| names.as_array());
-        let is_within_reach = |(reward, _): &&(String, Units)| {
+        let is_within_reach = |(reward, _): &&(String, Costs)| {
             within_reach.is_some_and(|names| names.iter().any(|name| *name == reward.as_str()))
         };
-        let dearest = self.rewards.iter().filter(is_within_reach).max_by_key(|(_, costs)| costs);
-        let Some((reward, _)) = dearest else { return Ok(()) };
+        let dearest =
+            self.rewards.iter().filter(is_within_reach).max_by_key(|(_, costs)| costs.least);
+        let Some((reward, costs)) = dearest else { return Ok(()) };
         let path = format!("/v1/members/{}/redeem", order.member);
-        let redeemed = self.post(&path, Some(&order.key), &json!({ "reward": reward })).await?;
-        if redeemed.status.is_success() {
+        let wish = if costs.is_chosen() {
+            json!({ "reward": reward, "units": costs.least })
+        } else {
+            json!({ "reward": reward })
+        };
+        let redeemed = self.post(&path, Some(&order.key), &wish).await?;
+        // That somebody else was faster is no fault of the history's.
+        if redeemed.status.is_success() || redeemed.status == StatusCode::CONFLICT {
             Ok(())
         } else {
             Err(format!("line {}: {}", order.line, detail(&redeemed.body)).into())

@@ -215,3 +215,16 @@ fn the_guide_and_the_readme_show_what_the_tools_say() {
     let held = here(&["test", "rules/my-shop"]);
     assert!(out(&held).ends_with(" specs hold, 0 fail\n"), "{}", out(&held));
 }
+
+#[test]
+fn codes_are_brought_in_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("d.db"), folder.path().join("codes.txt"));
+    std::fs::write(&file, "A-1\nA-2\n\nA-3\n").unwrap();
+    let bring = || {
+        let (data, file) = (data.to_str().unwrap(), file.to_str().unwrap());
+        run(&["vouchers", "--merchant", "test", "--pool", "SPRING", file, "--data", data])
+    };
+    assert_eq!(out(&bring()), "3 codes are new in SPRING; 0 were there\n");
+    assert_eq!(out(&bring()), "0 codes are new in SPRING; 3 were there\n");
+}

@@ -3,7 +3,7 @@
 #![no_main]
 
 use ledger::enroll::{self, Enrolment};
-use ledger::{Activity, Left, Line, Member, MemberId, MerchantId, Order, Supplies};
+use ledger::{Activity, Codes, Left, Line, Member, MemberId, MerchantId, Order, Supplies};
 use libfuzzer_sys::fuzz_target;
 use rules::{Bundle, Sources};
 
@@ -47,8 +47,9 @@ fuzz_target!(|sheet: &str| {
     let Ok(bundle) = Bundle::load(&merchant, &sources) else { return };
     let (member, activity) = (member(), purchase());
     let left = bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect();
-    let codes = [("SPRING".to_owned(), vec!["A".to_owned(), "B".to_owned()])].into();
-    let supplies = Supplies { left, codes, referrer: None };
+    let codes = Codes::all(vec!["A".to_owned(), "B".to_owned()]);
+    let codes = [("SPRING".to_owned(), codes)].into();
+    let supplies = Supplies { left, codes, ..Supplies::default() };
     let earn = || bundle.earn(&member, activity.clone(), &supplies, activity.at);
     assert_eq!(earn(), earn());
     let _ = bundle.trace(&member, &activity, &supplies, activity.at);

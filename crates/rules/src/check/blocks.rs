@@ -36,10 +36,12 @@ impl Check<'_> {
             Stmt::Expr(_) | Stmt::FnCall(..) | Stmt::If(..) | Stmt::Switch(..) | Stmt::Block(_)
         );
         if is_value && !matches!(kind, Kind::Nothing | Kind::Any) {
-            let message = format!(
-                "{} is lost here: a block gives its last value only; add it up with `let sum = 0;` and `sum += ..;`, or write a rule for each",
-                kind.say()
-            );
+            let remedy = match kind {
+                Kind::Gift => "write a reward for each",
+                _ => "add it up with `let sum = 0;` and `sum += ..;`, or write a rule for each",
+            };
+            let message =
+                format!("{} is lost here: a block gives its last value only; {remedy}", kind.say());
             self.wrong(statement.position(), message);
         }
     }

@@ -5,7 +5,6 @@ use rhai::{Expr, FnCallExpr, Position};
 
 use super::Check;
 use crate::facts::unknown_wallet;
-use crate::grammar::StatementKind;
 use crate::kind::{Domain, Kind};
 use crate::mistake::did_you_mean;
 use crate::range;
@@ -49,11 +48,6 @@ impl Check<'_> {
             self.wrong(position, format!("{what} has no `{name}`{hint}"));
             return Kind::Any;
         };
-        let comes_and_goes = ["has_birthday", "has_anniversary", "birthday_month"].contains(&name);
-        if comes_and_goes && self.rule.is_some_and(|rule| rule.kind() == StatementKind::Tier) {
-            let message = "a tier is not for a day; write a `benefit` or an `earn` for it";
-            self.wrong(position, message.to_owned());
-        }
         match (word.form, form) {
             (Form::Property, Form::Method) => {
                 self.wrong(position, format!("`{name}` is written without brackets"));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rhai::{EvalAltResult, Position};
 
 use super::{Mistake, lower_first};
+use crate::sheet::Rule;
 use crate::vocabulary::FACTS;
 
 /// A rule that failed while it ran. The whole activity fails with it: a rule is never skipped.
@@ -25,22 +26,22 @@ pub(crate) const NO_ORDER: &str = "there is no order to look at";
 
 impl RuleFailure {
     pub(crate) fn of(
-        file: &str,
-        rule: &str,
+        rule: &Rule,
         error: &EvalAltResult,
+        steps: u64,
         file_of: impl Fn(&str) -> Option<Arc<str>>,
     ) -> RuleFailure {
         let inner = innermost(error);
         // What fails inside a function of the merchant's is told where the function stands.
-        let file = innermost_function(error).and_then(file_of).unwrap_or_else(|| file.into());
-        let file = &*file;
+        let file = innermost_function(error).and_then(file_of);
+        let file = file.as_deref().unwrap_or(&rule.file);
         // What fails inside a function of the engine has no place of its own.
         let position = if inner.position().is_none() { error.position() } else { inner.position() };
         let needs_order =
             matches!(inner, EvalAltResult::ErrorRuntime(text, _) if text.to_string() == NO_ORDER);
         RuleFailure {
-            rule: rule.to_owned(),
-            mistake: Mistake::at(file, position, say_runtime_error(inner)),
+            rule: rule.title.clone(),
+            mistake: Mistake::at(file, position, say_runtime_error(inner, steps)),
             needs_order,
         }
     }
@@ -69,11 +70,10 @@ fn innermost(error: &EvalAltResult) -> &EvalAltResult {
 }
 
 /// Rhai's words for what went wrong while running, put to a person who is no programmer.
-fn say_runtime_error(error: &EvalAltResult) -> String {
+fn say_runtime_error(error: &EvalAltResult, steps: u64) -> String {
     match error {
         EvalAltResult::ErrorTooManyOperations(_) => format!(
-            "it does too much: all rules of an activity may take {} steps together, and a loop may have no end",
-            crate::engine::OPERATIONS_MAX
+            "it does too much: together with what is asked beside it, it may take {steps} steps; a loop may have no end"
         ),
         EvalAltResult::ErrorStackOverflow(_) => "a function calls itself too often".to_owned(),
         EvalAltResult::ErrorDataTooLarge(what, _) => {

@@ -15,7 +15,6 @@ use super::{Difference, Wrong, known};
 use crate::bundle::Bundle;
 use crate::grammar::StatementKind;
 use crate::mistake::say_toml;
-use crate::offer::Eligible;
 use crate::refused::Refused;
 use crate::told::Object;
 
@@ -242,7 +241,7 @@ impl Comparison<'_> {
             let stock = left.supplies.left.get(&Pot::Stock(offer.name.clone()));
             let some_left =
                 offer.stock.is_none() || stock.is_some_and(|stock| !stock.units.is_zero());
-            if offer.missing.is_zero() && offer.eligible == Eligible::Yes && some_left {
+            if offer.within_reach() && some_left {
                 found.push(offer.name);
             }
         }

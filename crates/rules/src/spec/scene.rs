@@ -114,9 +114,9 @@ impl Scene<'_> {
         self.coverage.see(&self.bundle, &self.member, at);
         if let Some(decision) = &decision {
             self.member.clone_from(&decision.member);
-            self.supplies = self.supplies.without(decision);
+            self.supplies = std::mem::take(&mut self.supplies).after(decision);
             if let Some(referrer) = &decision.referrer {
-                self.supplies = self.supplies.without(referrer);
+                self.supplies = std::mem::take(&mut self.supplies).after(referrer);
                 self.referrer = Some(referrer.member.clone());
             }
         }

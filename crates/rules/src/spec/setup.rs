@@ -6,7 +6,9 @@ use chrono::TimeDelta;
 use ledger::member::History;
 use ledger::task::{Goal, Progress};
 use ledger::tier::Standing;
-use ledger::{Left, Lot, Member, MemberId, Moment, Pot, Supplies, Units, Wallet, WalletName};
+use ledger::{
+    Codes, Left, Lot, Member, MemberId, Moment, Pot, Supplies, Units, Wallet, WalletName,
+};
 use rust_decimal::Decimal;
 use toml::Spanned;
 
@@ -102,7 +104,7 @@ fn begun(goal: Goal, done: u32, begins: Moment, bundle: &Bundle) -> Progress {
         }
         _ => begins,
     };
-    Progress { marks: vec![(at, done)], completed: 0 }
+    Progress { marks: vec![(at, done)], ..Progress::default() }
 }
 
 /// Refuses a wallet that the manifest does not list.
@@ -148,7 +150,7 @@ pub(super) fn supplies(
     let mut supplies = simulated_supplies(bundle);
     for (pool, codes) in pools.into_iter().flatten() {
         known("pool", &pool, bundle.programme().pools.iter().map(String::as_str))?;
-        supplies.codes.insert(pool.into_inner(), codes);
+        supplies.codes.insert(pool.into_inner(), Codes::all(codes));
     }
     let stock =
         stock.into_iter().flatten().map(|left| (left, Pot::Stock(left.0.get_ref().clone())));
@@ -167,7 +169,8 @@ pub(super) fn supplies(
 #[must_use]
 pub fn simulated_supplies(bundle: &Bundle) -> Supplies {
     let codes = |pool: &String| {
-        (pool.clone(), (1..=CODES).map(|number| format!("{pool}-{number}")).collect())
+        let codes = (1..=CODES).map(|number| format!("{pool}-{number}")).collect();
+        (pool.clone(), Codes::all(codes))
     };
     let codes = bundle.programme().pools.iter().map(codes).collect();
     let left = bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect();

@@ -140,23 +140,147 @@ fn a_referral_that_the_budget_does_not_afford_pays_nobody() {
     assert_eq!(buy(59), (0, None));
 }
 
+/// A bundle of one sheet with the pools `P` and `Q`, referrals and a campaign `summer` with a budget.
+fn with_all(sheet: &str) -> Result<Bundle, String> {
+    let shared = "[activities.referral]\n[pools.P]\n[pools.Q]\n[campaigns.summer]\nbudget = 100\n";
+    let manifest = format!("{MANIFEST}{shared}");
+    load(&[("merchant.toml", &manifest), ("earn.rhai", sheet)])
+}
+
+fn codes(all: &[(&str, &[&str])]) -> BTreeMap<String, Codes> {
+    let owned = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect();
+    all.iter().map(|(pool, all)| ((*pool).to_owned(), Codes::all(owned(all)))).collect()
+}
+
+#[test]
+fn a_friend_and_the_referrer_ask_for_as_much_as_they_take_together() {
+    let sheet = "earn \"Friend\" on purchase during summer { refer(); voucher(\"P\"); 6 }\n\
+        earn \"Brought\" on referral during summer { voucher(\"P\"); 6 }";
+    let bundle = with_all(sheet).unwrap();
+    let bob = Member { id: MemberId::parse("bob").unwrap(), ..member("", &[]) };
+    let ada = Member { referred_by: Some(bob.id.clone()), ..member("", &[]) };
+    let buy = |left: Left, codes: Codes| {
+        let pot = ledger::Pot::Budget("summer".to_owned());
+        let supplies = Supplies {
+            left: [(pot, left)].into(),
+            codes: [("P".to_owned(), codes)].into(),
+            referrer: Some((bob.id.clone(), Some(bob.clone()))),
+            ..Supplies::default()
+        };
+        bundle.earn(&ada, purchase(), &supplies, moment("2026-05-02T08:00:00Z"))
+    };
+    let units = |units| Units::new(units).unwrap();
+    let both = Codes::all(vec!["A".to_owned(), "B".to_owned()]);
+    let some = Left { units: units(10), is_all: false };
+    let pot = ledger::Pot::Budget("summer".to_owned());
+    let lack = ledger::Lack::Left { pot, units: units(12) };
+    assert_eq!(buy(some, both.clone()), Err(Refused::Lacks(lack)));
+    let one = Codes { codes: vec!["A".to_owned()], is_all: false };
+    let lack = ledger::Lack::Codes { pool: "P".to_owned(), codes: 2 };
+    assert_eq!(buy(Left::all(units(12)), one), Err(Refused::Lacks(lack)));
+    let decision = buy(Left::all(units(12)), both).unwrap();
+    let brought = decision.referrer.unwrap();
+    assert_eq!(brought.entry.draws, decision.entry.draws);
+    assert_eq!(
+        lines(&brought),
+        [
+            "Brought@earn.rhai:2 points 6",
+            "Brought@earn.rhai:2 Voucher { pool: \"P\", code: \"B\" }"
+        ]
+    );
+}
+
+#[test]
+fn what_a_rule_took_that_gives_nothing_is_there_for_the_next() {
+    let sheet = "earn \"Both\" on purchase { voucher(\"P\"); voucher(\"Q\"); }\n\
+        earn \"Dear\" on purchase during summer { voucher(\"P\"); 101 }\n\
+        earn \"One\" on purchase { voucher(\"P\"); }";
+    let bundle = with_all(sheet).unwrap();
+    let supplies = Supplies { codes: codes(&[("P", &["A"]), ("Q", &[])]), ..supplies(&bundle) };
+    let decision =
+        bundle.earn(&member("", &[]), purchase(), &supplies, moment("2026-05-02T08:00:00Z"));
+    assert_eq!(lines(&decision.unwrap()), ["One@earn.rhai:3 Voucher { pool: \"P\", code: \"A\" }"]);
+}
+
+#[test]
+fn a_budget_is_drawn_by_units_of_its_own_wallet_only() {
+    let sheet = "earn \"S\" on purchase during summer { let w = \"stamps\"; award(50, w); }";
+    let bundle = with_all(sheet).unwrap();
+    let refused = earn(&bundle, &member("", &[]), purchase()).unwrap_err();
+    assert!(refused.to_string().contains("budget of points"), "{refused}");
+}
+
+#[test]
+fn a_gift_in_an_earn_fails_by_way_of_a_function_too() {
+    let bundle = bundle("fn g() { product(\"Mug\") }\nearn \"a\" on purchase { g() }").unwrap();
+    let refused = earn(&bundle, &member("", &[]), purchase()).unwrap_err();
+    assert!(refused.to_string().contains("pays a number of units, not a gift"), "{refused}");
+}
+
+#[test]
+fn a_streak_whose_codes_had_run_out_is_paid_when_there_are_some() {
+    let bundle = with_all("task \"t\" on purchase streak 2 months { voucher(\"P\"); }").unwrap();
+    let mut ada = member("", &[]);
+    let mut buy = |at: &str, all: &[&str]| {
+        let supplies = Supplies { codes: codes(&[("P", all)]), ..supplies(&bundle) };
+        let at = moment(at);
+        let decision = bundle.earn(&ada, Activity { at, ..purchase() }, &supplies, at).unwrap();
+        ada = decision.member;
+        (decision.entry.because.len(), ada.tasks["t"].completed, ada.tasks["t"].owed)
+    };
+    assert_eq!(buy("2026-05-02T08:00:00Z", &[]), (0, 0, 0));
+    assert_eq!(buy("2026-06-02T08:00:00Z", &[]), (0, 1, 1));
+    // A month is left out, which breaks the streak and not what is owed.
+    assert_eq!(buy("2026-08-02T08:00:00Z", &["A"]), (1, 1, 0));
+    assert_eq!(buy("2026-09-02T08:00:00Z", &["B"]), (1, 2, 0));
+}
+
+#[test]
+fn a_tier_is_looked_at_day_by_day_through_a_function_too() {
+    let manifest = MANIFEST.to_owned() + "[tiers]\ngrace_days = 30\n";
+    let sheet = "fn active(m) { m.days_since_purchase <= 90 }\ntier \"Active\" { active(member) }\n\
+        earn \"a\" on purchase { 1 }";
+    let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", sheet)]).unwrap();
+    let buys = moment("2026-01-02T08:00:00Z");
+    let bought = bundle.earn(
+        &member("", &[]),
+        Activity { at: buys, ..purchase() },
+        &supplies(&bundle),
+        buys,
+    );
+    let ada = std::sync::Arc::new(bought.unwrap().member);
+    let tier = |at: &str| bundle.standing(&ada, moment(at)).unwrap().tier;
+    assert_eq!(tier("2026-05-03T07:59:59Z").as_deref(), Some("Active"));
+    assert_eq!(tier("2026-05-03T08:00:00Z"), None);
+}
+
+#[test]
+fn a_part_of_a_condition_that_guards_another_is_not_asked_alone() {
+    let sheet = "fn average(m) { m.spend / m.purchases }\n\
+        tier \"Gold\" { member.purchases > 0 && average(member) >= 20.00 }\n\
+        earn \"a\" on purchase { 1 }";
+    let next =
+        bundle(sheet).unwrap().next_tier(&member("", &[]), None, moment("2026-05-02T08:00:00Z"));
+    let needs: Vec<String> = next.unwrap().needs.into_iter().map(|need| need.fact).collect();
+    assert_eq!(needs, ["member.purchases"]);
+}
+
 #[test]
 fn a_task_whose_codes_run_out_stays_done_until_there_are_more() {
-    let manifest = format!("{MANIFEST}[pools.SPRING]\n");
-    let sheet = "task \"t\" on purchase counting 2 goal 1 { voucher(\"SPRING\"); }";
-    let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", sheet)]).unwrap();
+    let bundle = with_all("task \"t\" on purchase counting 2 goal 1 { voucher(\"P\"); }").unwrap();
     let mut ada = member("", &[]);
-    let mut buy = |codes: &[&str]| {
-        let mut supplies = supplies(&bundle);
-        let codes = codes.iter().map(|code| (*code).to_owned()).collect();
-        supplies.codes.insert("SPRING".to_owned(), codes);
+    let mut buy = |all: &[&str]| {
+        let supplies = Supplies { codes: codes(&[("P", all)]), ..supplies(&bundle) };
         let now = moment("2026-05-02T08:00:00Z");
         let decision = bundle.earn(&ada, purchase(), &supplies, now).unwrap();
         ada = decision.member;
-        (decision.entry.because.len(), ada.tasks["t"].completed)
+        (decision.entry.because.len(), ada.tasks["t"].completed, ada.tasks["t"].owed)
     };
-    // Two rounds are done each time. One code, none, and then enough for all five that wait.
-    assert_eq!(buy(&["A"]), (1, 1));
-    assert_eq!(buy(&[]), (0, 1));
-    assert_eq!(buy(&["B", "C", "D", "E", "F"]), (5, 6));
+    // Two rounds are done each time. One code, none, and then enough for more than one activity
+    // may hand out.
+    assert_eq!(buy(&["A"]), (1, 2, 1));
+    assert_eq!(buy(&[]), (0, 4, 3));
+    assert_eq!(buy(&[]), (0, 6, 5));
+    assert_eq!(buy(&["B", "C", "D", "E", "F", "G", "H", "I"]), (5, 8, 2));
+    assert_eq!(buy(&["G", "H", "I", "J"]), (4, 10, 0));
 }

@@ -112,6 +112,8 @@ fn what_can_be_proven_wrong_is_told_in_branches_that_never_run_too() {
     snapshot(
         "what_can_be_proven_wrong",
         &told(&[
+            "fn p(m) { m.has_birthday }\ntier \"B\" { p(member) }",
+            "task \"t\" on review goal 3 { 1 }\ntier \"B\" { member.progress(\"t\") >= 2 }",
             r#"earn "a" on purchase { switch order.lines[0].sku { "a" => 1, "a" => 2, _ => 3 } }"#,
             r#"earn "a" on purchase { 99999999999999999999 }"#,
             r#"earn "a" on purchase when 5 < order.total < 10 { 5 }"#,
@@ -399,4 +401,39 @@ fn a_mistake_in_a_spec_is_told_at_its_value() {
         "[[spec]]\nit = \"x\"\npays = { points = 1 }",
         "earn.spec.toml:2:6: it says no time: write `at`",
     );
+}
+
+#[test]
+fn what_one_activity_sets_in_motion_together_is_bounded() {
+    let load = |campaigns: &[&str], sheet: &str| {
+        let campaigns: String = campaigns
+            .iter()
+            .enumerate()
+            .map(|(number, days)| format!("[campaigns.c{number}]\nbudget = 9\n{days}\n"))
+            .collect();
+        let pools: String = (0..9).map(|number| format!("[pools.p{number}]\n")).collect();
+        let manifest = format!("{MANIFEST}{campaigns}{pools}");
+        load(&[("merchant.toml", &manifest), ("earn.rhai", sheet)])
+    };
+    let rules = |count: usize, rule: fn(usize) -> String| (0..count).map(rule).collect::<String>();
+    let earn = |number| format!("earn \"e{number}\" on purchase during c{number} {{ 1 }}\n");
+    let contest = |number| format!("contest \"k{number}\" on purchase {{ 1 }}\n");
+    let voucher = |number| {
+        format!(
+            "earn \"v{number}\" on purchase when order.total > {number} {{ voucher(\"p{number}\"); }}\n"
+        )
+    };
+    assert!(load(&[""; 4], &rules(4, earn)).is_ok());
+    let told = load(&[""; 5], &rules(5, earn)).unwrap_err();
+    assert!(told.contains("earn.rhai:5:1: at most 4 campaigns with a budget"), "{told}");
+    // One after the other there may be as many as there are days.
+    let days = ["from = 2026-01-01\nuntil = 2026-01-31"; 4];
+    let later = ["from = 2026-02-01"; 4];
+    assert!(load(&[days, later].concat(), &rules(8, earn)).is_ok());
+    assert!(load(&[], &rules(10, contest)).is_ok());
+    let told = load(&[], &rules(11, contest)).unwrap_err();
+    assert!(told.contains("earn.rhai:11:1: at most 10 contests"), "{told}");
+    assert!(load(&[], &rules(8, voucher)).is_ok());
+    let told = load(&[], &rules(9, voucher)).unwrap_err();
+    assert!(told.contains("earn.rhai:9:54: at most 8 pools"), "{told}");
 }

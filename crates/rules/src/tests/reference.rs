@@ -36,7 +36,7 @@ fn every_word_of_the_reference_can_be_asked_and_is_what_the_reference_says() {
         let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", &sheet)]);
         let bundle = bundle.unwrap_or_else(|rejection| panic!("{example}: {rejection}"));
         let mut supplies = supplies(&bundle);
-        supplies.codes.insert("SPRING".to_owned(), vec!["A".to_owned()]);
+        supplies.codes.insert("SPRING".to_owned(), Codes::all(vec!["A".to_owned()]));
         let member = member("Gold", &[("points", 10)]);
         let now = moment("2026-05-02T08:00:00Z");
         let done = if is_gift {
