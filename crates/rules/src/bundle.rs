@@ -318,7 +318,7 @@ impl Bundle {
 /// Facts that change with the days: a tier that asks for them is looked at day by day.
 const DAILY: [&str; 4] = ["days", "years", "days_since_purchase", "age"];
 /// Steps that all tiers of a member may take at one moment, of many that are looked at.
-const TIER_STEPS_MAX: u64 = 500;
+const TIER_STEPS_MAX: u64 = 200;
 /// Steps that a reward may take, of many that are looked at.
 pub(crate) const REWARD_STEPS_MAX: u64 = 500;
 

@@ -32,6 +32,9 @@ const LIST_ITEMS_MAX: usize = 100;
 /// Cases of a `switch`, for the same reason.
 const CASES_MAX: usize = 100;
 
+/// Tiers, since all of them are asked at each of the moments that have passed.
+const TIERS_MAX: usize = 25;
+
 /// Finds every mistake that can be proven.
 pub(crate) fn sheets(
     sources: &Sources,
@@ -89,6 +92,10 @@ fn unreachable_tiers(rules: &[Rule]) -> Vec<Mistake> {
         later.zip(tier).is_some_and(|(later, tier)| later.0 == tier.0 && later.1 <= tier.1)
     };
     let mut mistakes = Vec::new();
+    if let Some(beyond) = tiers.get(TIERS_MAX) {
+        let message = format!("there are more than {TIERS_MAX} tiers");
+        mistakes.push(Mistake::at(&beyond.file, beyond.position, message));
+    }
     for (place, tier) in tiers.iter().enumerate() {
         let mut later = tiers.iter().skip(place + 1);
         let winner =

@@ -15,6 +15,8 @@ const VARIABLES_MAX: usize = 200;
 const PARAMETERS_MAX: usize = 8;
 /// The most characters of a name or a number.
 const WORD_LENGTH_MAX: usize = 64;
+/// Rules and functions of a sheet, which are counted before they are read.
+const BLOCKS_MAX: usize = 1_000;
 /// Open brackets inside each other.
 const DEPTH_MAX: usize = 64;
 
@@ -99,6 +101,8 @@ struct Scan {
     opened: usize,
     word: String,
     depth: usize,
+    /// Blocks that are in no other: rules and functions.
+    blocks: usize,
     variables: usize,
     /// Commas since the head of a function began; nothing outside of one.
     parameters: Option<usize>,
@@ -141,6 +145,12 @@ impl Scan {
             ('#', _) => return Some("`#` has no meaning in a sheet".to_owned()),
             ('{', _) => {
                 self.parameters = None;
+                self.blocks += usize::from(self.depth == 0);
+                if self.blocks > BLOCKS_MAX {
+                    return Some(format!(
+                        "the sheet has more than {BLOCKS_MAX} rules and functions"
+                    ));
+                }
                 return self.open();
             }
             ('(' | '[', _) => return self.open(),

@@ -64,7 +64,9 @@ fn member() -> Member {
         tags: ["regular".to_owned()].into(),
         referred_by: Some(MemberId::parse("trudy").unwrap()),
     };
-    let mut member = enroll::decide(enrolment, "2025-01-01T00:00:00Z".parse().unwrap());
+    // Nobody has looked at it for years: a tier that asks for days has as many to look at.
+    let mut member = enroll::decide(enrolment, "2020-01-01T00:00:00Z".parse().unwrap());
+    member.history.last_purchase_at = Some("2020-03-01T13:00:00Z".parse().unwrap());
     let lot =
         |units| Lot { units: Units::new(units).unwrap(), available_at: None, expires_at: None };
     for (wallet, units) in [("points", 10_000), ("stamps", 20), ("status", 500)] {
@@ -194,6 +196,27 @@ fn large() -> Vec<(String, String)> {
         }),
         numbered("tiers-that-loop", 200, &|n| {
             format!("tier \"t{n}\" {{ let s = 0; for i in 0..1000 {{ s += i; }} s < 0 }}")
+        }),
+        numbered("daily-tiers-that-loop", 10, &|n| {
+            format!("tier \"t{n}\" {{ for i in 0..8 {{}} member.days < {n} }}")
+        }),
+        numbered("a-daily-tier-that-loops", 1, &|n| {
+            format!(
+                "tier \"t{n}\" {{ let s = \"\"; for i in 0..45 {{ s += \"0123456789\"; }} member.days < 0 }}"
+            )
+        }),
+        numbered("a-daily-tier-that-divides", 1, &|n| {
+            format!(
+                "tier \"t{n}\" {{ let s = 0.0; for i in 0..28 {{ s = percent(1.0000000000000001 / 3.7, 7.1); }} member.days < s }}"
+            )
+        }),
+        numbered("a-daily-tier-that-loops-for-long", 1, &|n| {
+            format!("tier \"t{n}\" {{ for i in 0..10_000 {{}} member.days < 0 }}")
+        }),
+        numbered("many-rewards-that-loop", 1_000, &|n| {
+            format!(
+                "reward \"r{n}\" costs 1 {{ let s = \"\"; for i in 0..90 {{ s += \"0123456789\"; }} product(\"p\") }}"
+            )
         }),
         numbered("rewards-that-loop", 200, &|n| {
             format!("reward \"r{n}\" costs 1 {{ for i in 0..1000 {{ }} product(\"p\") }}")
