@@ -70,6 +70,11 @@ pub struct Holidays {
 }
 
 impl Holidays {
+    /// The names of all of them.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.every_year.values().chain(self.once.values()).map(String::as_str)
+    }
+
     /// What is celebrated on a day.
     #[must_use]
     pub fn on(&self, date: NaiveDate) -> Option<&str> {

@@ -224,7 +224,10 @@ impl<'a> Check<'a> {
             StatementKind::Earn | StatementKind::Task => "a rule's block",
         };
         let may_be_nothing = !matches!(rule.kind(), StatementKind::Tier);
-        if !(may_be_nothing && gives == Kind::Nothing) {
+        if gives == Kind::Gift && rule.statement.gives == Kind::Number {
+            let message = "units are paid here, and a gift is given by a `reward`; pay stamps, and let the reward cost them";
+            self.wrong(rule.body.position(), message.to_owned());
+        } else if !(may_be_nothing && gives == Kind::Nothing) {
             self.want(&gives, &rule.statement.gives, rule.body.position(), what);
         }
         if rule.kind() == StatementKind::Tier
@@ -238,6 +241,10 @@ impl<'a> Check<'a> {
         }
         let pays = range::only_expression(&rule.body).and_then(range::number);
         if let Some(pays) = pays.filter(|_| rule.statement.gives == Kind::Number) {
+            if pays.scale() == 3 {
+                let message = "a thousand is written `1_000`; the point is for a part of one";
+                self.warn(rule.body.position(), message.to_owned());
+            }
             if pays < Decimal::ZERO {
                 let message = "a rule pays nothing or more, and this is below zero";
                 self.wrong(rule.body.position(), message.to_owned());
@@ -257,15 +264,21 @@ impl<'a> Check<'a> {
     fn below_zero(&mut self, rule: &Rule) {
         let only =
             range::only_expression(&rule.body).filter(|_| rule.statement.gives == Kind::Number);
-        let Some((fact, less)) = only.and_then(range::less) else { return };
+        let Some(range::Difference { fact, number, fact_first }) = only.and_then(range::difference)
+        else {
+            return;
+        };
         let is_asked = rule.when.as_ref().is_some_and(|when| range::asks(when, &fact));
         if !is_asked {
-            self.warn(
-                rule.body.position(),
-                format!(
-                    "this is below zero where `{fact}` is below {less}, and then all the rules fail; write `max({fact} - {less}, 0)`, or ask `when {fact} >= {less}`"
-                ),
+            let (whole, below, enough) = if fact_first {
+                (format!("{fact} - {number}"), "below", ">=")
+            } else {
+                (format!("{number} - {fact}"), "above", "<=")
+            };
+            let message = format!(
+                "this is below zero where `{fact}` is {below} {number}, and then all the rules fail; write `max({whole}, 0)`, or ask `when {fact} {enough} {number}`"
             );
+            self.warn(rule.body.position(), message);
         }
     }
 

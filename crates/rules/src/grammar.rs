@@ -267,7 +267,7 @@ impl Reading {
                 return Err(mistake(
                     found,
                     format!(
-                        "`per day`, `per week` or the like is missing before {}",
+                        "`per day`, `per week` or the like is missing before {}; `at most` counts times and not units",
                         say_found(found)
                     ),
                 ));
@@ -304,6 +304,21 @@ impl Reading {
                 };
                 if self.clauses.contains(&clause.word) {
                     return Err(mistake(found, format!("`{word}` stands here twice")));
+                }
+                let rivals = [
+                    ("goal", "streak"),
+                    ("streak", "goal"),
+                    ("counting", "streak"),
+                    ("streak", "counting"),
+                ];
+                if let Some((_, rival)) = rivals
+                    .iter()
+                    .find(|(word, rival)| *word == clause.word && self.clauses.contains(rival))
+                {
+                    let message = format!(
+                        "`{word}` and `{rival}` do not go together: a streak is so many periods in a row, and a goal is a number"
+                    );
+                    return Err(mistake(found, message));
                 }
                 if !may_stand(statement, clause.word) {
                     return Err(mistake(
@@ -393,10 +408,13 @@ impl Reading {
             }
             "and" => "; write `&&` for it".to_owned(),
             "or" => "; write `||` for it".to_owned(),
-            "=" => "; equal is written `==`".to_owned(),
+            "=" => "; equal is written `==`, at most `<=`".to_owned(),
             "=>" => "; at least is written `>=`".to_owned(),
             "=<" => "; at most is written `<=`".to_owned(),
             "if" => "; write `when` for it".to_owned(),
+            "," if matches!(self.clauses.last(), Some(&("on" | "into"))) => {
+                "; one stands here, so write a rule for each".to_owned()
+            }
             "," => "; an amount is written with a point: `20.00`, a thousand as `1_000`".to_owned(),
             "max" | "maximum" | "limit" => "; write `at most 1 per week`".to_owned(),
             "in" => "; write `within 7 days`".to_owned(),
@@ -428,6 +446,11 @@ fn is_word(text: &str) -> bool {
 
 fn is_reserved(word: &str) -> bool {
     is_keyword(word) || Token::lookup_symbol_from_syntax(word).is_some()
+}
+
+/// Whether a word begins a clause.
+pub(crate) fn is_clause(word: &str) -> bool {
+    CLAUSES.iter().any(|clause| clause.word == word)
 }
 
 pub(crate) fn is_keyword(word: &str) -> bool {

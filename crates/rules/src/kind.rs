@@ -58,6 +58,12 @@ pub(crate) enum Domain {
     Contest,
     /// A pool of codes.
     Pool,
+    /// A date, such as `2026-12-24`.
+    Date,
+    /// A date of any year, such as `12-24`.
+    MonthDay,
+    /// The name of a holiday.
+    Holiday,
 }
 
 impl Kind {

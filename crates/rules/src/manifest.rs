@@ -153,13 +153,12 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
     }
     let time_zone = manifest.time_zone.get_ref().parse::<Tz>();
     if time_zone.is_err() {
-        let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
         wrong(
             manifest.time_zone.span(),
             format!(
                 "`{}` is not a time zone{}",
                 manifest.time_zone.get_ref(),
-                did_you_mean(manifest.time_zone.get_ref(), known)
+                zone_like(manifest.time_zone.get_ref())
             ),
         );
     }
@@ -207,6 +206,16 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
     }
 }
 
+/// The time zone that was meant: of that city, or of a similar name.
+fn zone_like(told: &str) -> String {
+    let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+    let city = format!("/{}", told.to_lowercase().replace(' ', "_"));
+    match names().find(|name| name.to_lowercase().ends_with(&city)) {
+        Some(name) => format!("; did you mean `{name}`?"),
+        None => did_you_mean(told, names()),
+    }
+}
+
 fn wallets(
     told: &BTreeMap<Spanned<String>, Object<Wallet>>,
     wrong: &mut impl FnMut(Range<usize>, String),
@@ -243,6 +252,15 @@ fn wallets(
             }
         }
         let pending_days = days(wallet.pending_days.as_ref(), wrong);
+        if let (Expiry::AfterDays(expires), Some(told)) = (expires, &wallet.pending_days)
+            && expires <= pending_days
+        {
+            let message = format!(
+                "units of `{}` can be spent after {pending_days} days and are gone after {expires}: never",
+                name.get_ref()
+            );
+            wrong(told.span(), message);
+        }
         let policy = WalletPolicy { spendable: wallet.spendable, worth, expires, pending_days };
         wallets.insert(parsed, policy);
     }
@@ -389,6 +407,12 @@ fn campaign(
         let units = Units::new(*budget.get_ref()).ok();
         if units.is_none() {
             wrong(budget.span(), format!("`{}` is no number of units", budget.get_ref()));
+        }
+        if units.is_some_and(Units::is_zero) {
+            wrong(
+                budget.span(),
+                "a budget of 0 pays nobody; leave it out for one without end".to_owned(),
+            );
         }
         units
     });

@@ -148,11 +148,15 @@ fn lower_first(text: &str) -> String {
 /// `; did you mean ...?` where one of the known words is near, or nothing.
 #[must_use]
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let lower = word.to_lowercase();
     known
         .into_iter()
-        // A capital is no other letter.
+        // A capital is no other letter, and a word that was cut short is near.
         .map(|known| {
-            (strsim::damerau_levenshtein(&word.to_lowercase(), &known.to_lowercase()), known)
+            let known_lower = known.to_lowercase();
+            let is_cut = lower.len() >= 3 && known_lower.starts_with(&lower);
+            let distance = strsim::damerau_levenshtein(&lower, &known_lower);
+            (if is_cut { distance.min(1) } else { distance }, known)
         })
         .min()
         // A third of the letters may be wrong, at least one.

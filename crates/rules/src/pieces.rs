@@ -78,6 +78,19 @@ pub(crate) fn still_open(text: &str, before: usize) -> Option<usize> {
     open.pop()
 }
 
+/// The names that a sheet gives with `let`.
+pub(crate) fn variables(text: &str) -> impl Iterator<Item = &str> {
+    let mut before = None;
+    pieces(text).filter_map(move |(_, piece)| {
+        let name = match (before, piece) {
+            (Some(Piece::Word("let")), Piece::Word(name)) => Some(name),
+            _ => None,
+        };
+        before = Some(piece);
+        name
+    })
+}
+
 /// A text that a `switch` looks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Case<'t> {

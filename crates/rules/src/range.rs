@@ -247,13 +247,28 @@ pub(crate) fn threshold(block: &Expr) -> Option<(String, Decimal)> {
     }
 }
 
-/// The fact and the number of `FACT - NUMBER`.
-pub(crate) fn less(expression: &Expr) -> Option<(String, Decimal)> {
-    match expression {
-        Expr::FnCall(call, _) if call.name == "-" => match &call.args[..] {
-            [fact @ Expr::Dot(..), less] => words(fact).zip(number(less)),
-            _ => None,
-        },
+/// A fact less a number, or a number less a fact.
+pub(crate) struct Difference {
+    pub(crate) fact: String,
+    pub(crate) number: Decimal,
+    pub(crate) fact_first: bool,
+}
+
+/// The difference that an expression is, if it is one of a fact and a number.
+pub(crate) fn difference(expression: &Expr) -> Option<Difference> {
+    let Expr::FnCall(call, _) = expression else { return None };
+    let [left, right] = &call.args[..] else { return None };
+    if call.name != "-" {
+        return None;
+    }
+    let fact = |side: &Expr| match side {
+        Expr::Dot(..) => words(side),
+        Expr::Variable(name, ..) if name.1 == "points" => Some(name.1.to_string()),
+        _ => None,
+    };
+    match (fact(left), number(right), number(left), fact(right)) {
+        (Some(fact), Some(number), ..) => Some(Difference { fact, number, fact_first: true }),
+        (.., Some(number), Some(fact)) => Some(Difference { fact, number, fact_first: false }),
         _ => None,
     }
 }

@@ -142,7 +142,9 @@ impl Scan {
             ('`' | '\'', _) => {
                 return Some("texts stand in double quotes".to_owned());
             }
-            ('#', _) => return Some("`#` has no meaning in a sheet".to_owned()),
+            ('#', _) => {
+                return Some("`#` has no meaning in a sheet; a remark begins with `//`".to_owned());
+            }
             ('{', _) => {
                 self.parameters = None;
                 self.blocks += usize::from(self.depth == 0);

@@ -18,6 +18,7 @@ use crate::grammar::{
     self, Reading, Role, STATEMENTS, Statement, StatementKind, inner_name, is_keyword,
 };
 use crate::mistake::{Mistake, did_you_mean};
+use crate::pieces::variables;
 use crate::vocabulary::{FACTS, meant};
 
 /// The most rules of a bundle. What one activity can cost is bounded for all of them together.
@@ -194,11 +195,16 @@ fn compile(engine: &Engine, file: &str, text: &str, programme: &Programme) -> Re
         {
             mistake.message = format!("`{name}` stands by itself, not inside a block");
         } else if let ParseErrorType::VariableUndefined(name) = error.err_type()
+            && grammar::is_clause(name)
+        {
+            mistake.message =
+                format!("`{name}` stands before the block, and not in it or after it");
+        } else if let ParseErrorType::VariableUndefined(name) = error.err_type()
             && !mistake.message.contains(';')
         {
             let statements = STATEMENTS.iter().map(|statement| statement.keyword);
             mistake.message += &match did_you_mean(name, statements) {
-                hint if hint.is_empty() => meant(name, programme, std::iter::empty()),
+                hint if hint.is_empty() => meant(name, programme, variables(text)),
                 hint => hint,
             };
         }

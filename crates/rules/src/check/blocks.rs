@@ -60,7 +60,7 @@ impl Check<'_> {
                     self.wrong(statement.position(), message.to_owned());
                 }
                 let otherwise = self.statements(flow.branch.iter());
-                then.or(otherwise)
+                self.either(then, otherwise, statement.position())
             }
             Stmt::Switch(switch, _) => {
                 let (on, cases) = &**switch;
@@ -81,7 +81,11 @@ impl Check<'_> {
                 for case in &cases.expressions {
                     self.expression(&case.lhs);
                     let found = self.expression(&case.rhs);
-                    gives = Some(gives.map_or(found.clone(), |gives| gives.or(found)));
+                    let position = case.rhs.start_position();
+                    gives = Some(match gives {
+                        None => found,
+                        Some(gives) => self.either(gives, found, position),
+                    });
                 }
                 gives.unwrap_or(Kind::Nothing)
             }
@@ -144,6 +148,19 @@ impl Check<'_> {
                 Kind::Any
             }
         }
+    }
+
+    /// The kind of what is one thing or another: both are of a kind, or one is nothing.
+    fn either(&mut self, one: Kind, other: Kind, position: Position) -> Kind {
+        let is_told = |kind: &Kind| !matches!(kind, Kind::Nothing | Kind::Any);
+        let both = is_told(&one) && is_told(&other);
+        let (first, second) = (one.say(), other.say());
+        let kind = one.or(other);
+        if both && kind == Kind::Any {
+            let message = format!("this is {first} in one case and {second} in another");
+            self.wrong(position, message);
+        }
+        kind
     }
 
     /// Each text that a `switch` looks for has to be one that there can be, and is looked for once.

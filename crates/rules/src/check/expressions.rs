@@ -1,6 +1,7 @@
 //! Expressions: what kind of thing each is.
 
 use rhai::{ASTFlags, Expr, FnCallExpr, Position};
+use rust_decimal::Decimal;
 
 use super::{Check, LIST_ITEMS_MAX};
 use crate::kind::{Domain, Kind};
@@ -53,7 +54,13 @@ impl Check<'_> {
             Expr::FnCall(call, position) => self.call(call, *position),
             Expr::Dot(dot, ..) => {
                 let of = self.expression(&dot.lhs);
-                self.chain(&of, &dot.rhs)
+                let kind = self.chain(&of, &dot.rhs);
+                let least = |number: Decimal| number < Decimal::ONE;
+                if kind == Kind::Span && range::number(&dot.lhs).is_some_and(least) {
+                    let message = "a span of time is at least 1".to_owned();
+                    self.wrong(dot.lhs.start_position(), message);
+                }
+                kind
             }
             Expr::Index(index, flags, _) => {
                 let of = self.expression(&index.lhs);
@@ -214,10 +221,10 @@ impl Check<'_> {
                         self.warn(other.start_position(), message.to_owned());
                     }
                 }
-                if name == "/" {
-                    self.division(left, right, position);
+                if matches!(name, "/" | "%") {
+                    self.division(name, left, right, position);
                 }
-                if matches!(name, "==" | "!=") {
+                if matches!(name, "==" | "!=" | "<" | "<=" | ">" | ">=") {
                     self.compared(left, left_kind, right);
                     self.compared(right, right_kind, left);
                 }
@@ -265,13 +272,13 @@ impl Check<'_> {
     }
 
     /// A division whose numbers are written out.
-    fn division(&mut self, left: &Expr, right: &Expr, position: Position) {
+    fn division(&mut self, symbol: &str, left: &Expr, right: &Expr, position: Position) {
         match (left, right) {
             (_, Expr::IntegerConstant(0, _)) => {
                 self.wrong(position, "nothing can be divided by 0".to_owned());
             }
             (Expr::IntegerConstant(of, _), Expr::IntegerConstant(by, _))
-                if of.checked_rem(*by).is_some_and(|rest| rest != 0) =>
+                if symbol == "/" && of.checked_rem(*by).is_some_and(|rest| rest != 0) =>
             {
                 let message = format!(
                     "`{of} / {by}` of whole numbers is {}; write it with a point, such as `0.5`",
@@ -353,6 +360,11 @@ impl Check<'_> {
             "<" | "<=" | ">" | ">=" => {
                 if *left == Kind::Flag {
                     let message = "one thing is compared with one other; join two comparisons: `5 < order.total && order.total < 10`";
+                    self.wrong(position, message.to_owned());
+                } else if texts
+                    && [left, right].iter().any(|side| **side == Kind::Text(Domain::Tier))
+                {
+                    let message = "texts are compared by the alphabet, and not by which tier is higher; write `member.tier in [\"Silver\", \"Gold\"]`";
                     self.wrong(position, message.to_owned());
                 } else if !(numbers || texts || unknown) {
                     self.wrong(position, format!("{} cannot be compared", pair()));

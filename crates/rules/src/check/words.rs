@@ -1,5 +1,6 @@
 //! Words and names: whether they exist, and may stand where they do.
 
+use chrono::NaiveDate;
 use ledger::programme::FieldKind;
 use rhai::{Expr, FnCallExpr, Position};
 
@@ -164,14 +165,30 @@ impl Check<'_> {
             Domain::Grant if !known.grants.complete => return None,
             Domain::Grant => ("grant", known.grants.names.iter().map(String::as_str).collect()),
             Domain::Pool => ("pool", known.programme.pools.iter().map(String::as_str).collect()),
+            Domain::Date => {
+                let is_date = text.len() == 10 && text.parse::<NaiveDate>().is_ok();
+                return (!is_date)
+                    .then(|| format!("`{text}` is no date; write it such as \"2026-12-24\""));
+            }
+            Domain::MonthDay => {
+                // A year that has a 29 February.
+                let date = format!("2000-{text}").parse::<NaiveDate>();
+                let is_day = text.len() == 5 && date.is_ok();
+                return (!is_day)
+                    .then(|| format!("`{text}` is no day of a year; write it such as \"12-24\""));
+            }
+            Domain::Holiday => ("holiday", known.programme.holidays.names().collect()),
         };
-        if names.contains(&text) || (text.is_empty() && domain == Domain::Tier) {
+        let may_be_empty = matches!(domain, Domain::Tier | Domain::Holiday);
+        if names.contains(&text) || (text.is_empty() && may_be_empty) {
             return None;
         }
         let hint = did_you_mean(text, names.iter().copied());
         Some(match domain {
             Domain::Grant => format!("no rule gives a grant `{text}`{hint}"),
-            Domain::Pool => format!("there is no pool `{text}` in the manifest{hint}"),
+            Domain::Pool | Domain::Holiday => {
+                format!("there is no {what} `{text}` in the manifest{hint}")
+            }
             _ => format!("there is no {what} `{text}`{hint}"),
         })
     }
@@ -243,6 +260,12 @@ impl Check<'_> {
     /// A gift or an award that cannot be, as far as it is written out.
     pub(super) fn gift(&mut self, call: &FnCallExpr) {
         use rust_decimal::Decimal;
+        if let ("product" | "event" | "access", Some(Expr::StringConstant(title, position))) =
+            (call.name.as_str(), call.args.first())
+            && title.trim().is_empty()
+        {
+            self.wrong(*position, "what is given has a name".to_owned());
+        }
         let Some(number) = call.args.first().and_then(range::number) else { return };
         let position = call.args.first().map_or(Position::NONE, Expr::start_position);
         match call.name.as_str() {
@@ -251,6 +274,13 @@ impl Check<'_> {
             }
             "discount" | "gift_card" | "payout" if number <= Decimal::ZERO => {
                 self.wrong(position, format!("a gift of {number} is none; it is above zero"));
+            }
+            "percent_off" if number < Decimal::ONE && number > Decimal::ZERO => {
+                let whole = (number * Decimal::ONE_HUNDRED).normalize();
+                let message = format!(
+                    "{number} percent is next to nothing; {whole} percent is `percent_off({whole})`"
+                );
+                self.warn(position, message);
             }
             "percent_off" if number <= Decimal::ZERO || number > Decimal::ONE_HUNDRED => {
                 let message = format!("{number} is no percentage; it is above 0 and at most 100");

@@ -12,6 +12,8 @@ const NO_NUMBER: &str = "a whole number is missing";
 const SHEET_ENDS: &str = "the sheet ends in the middle of a statement";
 /// What is said where a statement of a block does not end.
 const UNFINISHED: &str = "`;` or `}` is missing";
+/// What is said between two things in brackets.
+const NO_SEPARATOR: &str = "`,` or the closing bracket is missing";
 /// What is said where a block does not begin.
 const NO_BLOCK: &str = "`{` is missing";
 
@@ -54,12 +56,20 @@ fn remedy(said: &str, before: &str, found: &str) -> &'static str {
         {
             "; a number stands alone here, and the wallet in `into`"
         }
+        (UNFINISHED, _, "AND") => "; write `&&` for it",
+        (UNFINISHED, _, "OR") => "; write `||` for it",
+        (NO_SEPARATOR, _, "days" | "weeks" | "months" | "years") => "; a span is written `30.days`",
         (NO_BLOCK, _, "=") => "; at least is written `>=`",
         (NO_BLOCK, _, _) => "; what is done then stands in `{ }`",
         (NO_NUMBER, "from" | "until", _) => "; a day is written such as 2026-08-31",
         (NO_NUMBER, "most", _) => "; write `at most 1 per week`",
+        (NO_NUMBER, _, number) if number.starts_with(|c: char| c.is_ascii_digit()) => {
+            "; it has no decimals"
+        }
         (NO_NUMBER, "costs", _) => "; write `costs 400 points`",
+        (_, "per", _) => "; it is one period: write `per week`",
         (_, "%", _) => "; 10 % of an amount is `percent(order.total, 10)`",
+        (_, _, ".") => "; a part of one is written with a 0 before it: `0.5`",
         (_, "=", "<") => "; at most is written `<=`",
         (_, "<", ">") => "; not equal is written `!=`",
         (_, "&" | "|", "<" | ">" | "=") => {
@@ -122,6 +132,9 @@ fn say(error: &ParseErrorType) -> String {
         ParseErrorType::UnknownOperator(sign) if ["++", "--"].contains(&sign.as_str()) => {
             "one more is written `sum += 1;`, one less `sum -= 1;`".to_owned()
         }
+        ParseErrorType::UnknownOperator(sign) if sign == "?" => {
+            "one or the other is written `if now.weekend { 10 } else { 5 }`".to_owned()
+        }
         ParseErrorType::UnknownOperator(sign) => format!("`{sign}` has no meaning in a sheet"),
         // Between two statements of a block; most often a `}` or an operator was forgotten.
         ParseErrorType::MissingToken(token, wanted)
@@ -135,12 +148,22 @@ fn say(error: &ParseErrorType) -> String {
         ParseErrorType::MissingToken(token, wanted)
             if token == "," && wanted.contains("separate") =>
         {
-            "`,` or the closing bracket is missing".to_owned()
+            NO_SEPARATOR.to_owned()
         }
         ParseErrorType::MissingToken(token, _) => format!("`{token}` is missing"),
         ParseErrorType::MissingSymbol(message) => say_symbol(message),
         ParseErrorType::Reserved(name) => say_forbidden(name),
-        ParseErrorType::ExprTooDeep => "the expression is nested too deep".to_owned(),
+        ParseErrorType::ExprTooDeep => {
+            "this is too long for one condition; many articles are asked with `line.sku in [\"a\", \"b\"]`, walking through `order.lines`".to_owned()
+        }
+        ParseErrorType::MismatchedType(wanted, found)
+            if wanted.contains("boolean") && found.contains("string") =>
+        {
+            "each side is a whole condition: `now.weekday == \"Tuesday\" || now.weekday == \"Thursday\"`".to_owned()
+        }
+        ParseErrorType::MismatchedType(wanted, _) if wanted.contains("boolean") => {
+            "a condition is yes or no".to_owned()
+        }
         ParseErrorType::BadInput(LexError::UnexpectedInput(sign)) => {
             format!("`{sign}` cannot stand here")
         }

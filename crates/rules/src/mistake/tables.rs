@@ -12,6 +12,12 @@ impl Mistake {
             message +=
                 "; each spec begins with `[[spec]]`, and each of its steps with `[[spec.step]]`";
         }
+        if message.starts_with("a list,")
+            && message.ends_with("not a table")
+            && file.ends_with(SPEC_END)
+        {
+            message = "each spec begins with `[[spec]]`, in two brackets".to_owned();
+        }
         match error.span() {
             Some(span) => Mistake::at_byte(file, text, span.start, message),
             None => Mistake::of_file(file, message),
@@ -57,6 +63,9 @@ pub(crate) fn say_toml(error: &toml::de::Error) -> String {
     if problem.starts_with("string values must be quoted") {
         return "a text stands in double quotes".to_owned();
     }
+    if problem.starts_with("invalid float") || problem.starts_with("invalid integer") {
+        return "this is no value: a text stands in double quotes, yes and no are `true` and `false`".to_owned();
+    }
     message
 }
 
@@ -68,6 +77,9 @@ fn say_wanted(wanted: &str) -> &str {
         "a map" | "an object" => "a table, such as `{ points = 5 }`,",
         "a TOML datetime" => "a day without quotes, such as 2026-08-31,",
         "a boolean" => "true or false, without quotes,",
+        tagged if tagged.starts_with("internally tagged enum") => {
+            "a table, such as `{ kind = \"discount\", amount = \"5.00\" }`,"
+        }
         other => other,
     }
 }
