@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::Outcome;
 use crate::place::{Rules, shown};
+use crate::show::plural;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -46,16 +47,13 @@ pub(crate) fn run(options: &Options) -> Outcome {
     match options.format {
         Format::Json => {
             let mistakes: Vec<_> = found.iter().map(Found::json).collect();
-            println!("{}", serde_json::to_string_pretty(&json!({ "mistakes": mistakes }))?);
+            say!("{}", serde_json::to_string_pretty(&json!({ "mistakes": mistakes }))?);
         }
         Format::Text => {
             for found in &found {
-                anstream::println!("{}\n", found.drawn());
+                say!("{}\n", found.drawn());
             }
-            let plural = |number: usize, one: &str| {
-                format!("{number} {one}{}", if number == 1 { "" } else { "s" })
-            };
-            println!(
+            say!(
                 "{} checked: {}, {}",
                 plural(folders.len(), "programme"),
                 plural(errors, "error"),

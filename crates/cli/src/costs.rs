@@ -101,7 +101,7 @@ pub(crate) async fn run(options: Options) -> Outcome {
             .iter()
             .map(|(request, cost)| json!({ "request": request, "reads": cost.reads, "writes": cost.writes }))
             .collect();
-        println!("{}", json!(rows));
+        say!("{}", json!(rows));
     } else {
         let mut costs = table(["request", "#read units", "#write units"]);
         for (request, cost) in &measured.rows {
@@ -111,8 +111,8 @@ pub(crate) async fn run(options: Options) -> Outcome {
                 cost.writes.normalize().to_string(),
             ]);
         }
-        println!("{costs}");
-        println!(
+        say!("{costs}");
+        say!(
             "A write whose condition fails is billed too, though DynamoDB does not tell it: one unit \
              for a repeated\nenroll, and four for every attempt of a request that lost a race."
         );

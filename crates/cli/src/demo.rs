@@ -25,7 +25,7 @@ pub(crate) async fn run(options: Options) -> Outcome {
     let file = data(&rules, "demo.db");
     // A demo begins at the beginning.
     remove(&file)?;
-    println!(
+    say!(
         "Replaying {} through the handlers that run in AWS, under the rules in {}.\n",
         shown(&orders),
         shown(&rules.join(MERCHANT)),
@@ -34,14 +34,14 @@ pub(crate) async fn run(options: Options) -> Outcome {
     let history = replay(&database, &rules, MERCHANT, &orders, true).await?;
     history.counts.tell();
     let totals = Totals::of(database.store(), &history.bundle, history.ended).await?;
-    println!("{}", totals.table(&history.bundle, &history.counts));
+    say!("{}", totals.table(&history.bundle, &history.counts));
     let member = totals.most_telling().cloned();
     if let Some(member) = &member {
-        println!("{}", story(database.store(), &history.bundle, member).await?);
+        say!("{}", story(database.store(), &history.bundle, member).await?);
     }
-    println!("{} orders took {} seconds.\n", totals.orders, started.elapsed().as_secs());
+    say!("{} orders took {} seconds.\n", totals.orders, started.elapsed().as_secs());
     let member = member.map_or_else(|| "0001".to_owned(), |member| member.to_string());
-    println!(
+    say!(
         "Try next:\n\
          \x20 - Change a number in {}, run the demo again, and see what moves.\n\
          \x20 - Ask the API about a member, on the day the data ends:\n\

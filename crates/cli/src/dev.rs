@@ -48,8 +48,8 @@ pub(crate) async fn run(options: Options) -> Outcome {
     if published.merchants.is_empty() {
         return Err(format!("there are no rules under `{}` that can be used", shown(&rules)).into());
     }
-    println!("data       {}", shown(&file));
-    println!(
+    say!("data       {}", shown(&file));
+    say!(
         "dynamodb   http://{} (table {TABLE}, region {REGION}, any credentials)",
         database.address()
     );
@@ -68,8 +68,8 @@ pub(crate) async fn run(options: Options) -> Outcome {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|error| format!("the API cannot be served on {address}: {error}"))?;
-        println!("api        http://{}", listener.local_addr()?);
-        println!("call it with the header  Authorization: Bearer local:<merchant>");
+        say!("api        http://{}", listener.local_addr()?);
+        say!("call it with the header  Authorization: Bearer local:<merchant>");
         tokio::select! {
             stopped = watched => stopped,
             stopped = nights(&api) => stopped,
@@ -85,7 +85,7 @@ async fn nights(api: &Api) -> Outcome {
         let done = expire::run(api, &expire::Event::default(), None).await;
         match done {
             Ok(summary) if summary.expired > 0 => {
-                println!("expired    units of {} members: {:?}", summary.expired, summary.units);
+                say!("expired    units of {} members: {:?}", summary.expired, summary.units);
             }
             Ok(_) => {}
             // The server goes on: only what has lapsed waits to be written down.
@@ -124,7 +124,7 @@ impl Published {
             match publish_folder(store, &folder).await {
                 Ok(bundle) => {
                     let merchant = bundle.programme().merchant.to_string();
-                    println!("rules      {merchant} at {}", bundle.hash());
+                    say!("rules      {merchant} at {}", bundle.hash());
                     self.merchants.push(merchant);
                 }
                 // The rules in force stay until the edit makes sense.

@@ -11,6 +11,7 @@ use store::{MemberKey, Record, Store};
 
 use crate::Outcome;
 use crate::place::{self, Rules};
+use crate::show::shop_time;
 use crate::simulate::told;
 
 #[derive(Debug, Args)]
@@ -48,18 +49,20 @@ pub(crate) async fn run(options: Options) -> Outcome {
     let (before, record) = before(database.store(), &at, options.entry).await?;
     let bundle = api::bundle_of(database.store(), &at.merchant, &record.bundle).await?;
     let (lines, again) = again(&bundle, &before, &record.entry)?;
-    println!(
+    say!(
         "Entry {} of {at}, {}, under rules {}:\n",
-        options.entry, record.entry.at, record.bundle
+        options.entry,
+        shop_time(record.entry.at, bundle.programme().time_zone),
+        record.bundle
     );
-    print!("{}", told(&bundle, &lines, &again));
+    say!("{}", told(&bundle, &lines, &again).trim_end());
     let differences = differences(&record.entry, &again.entry);
     if differences.is_empty() {
-        println!("\nDerived again from the {} entries before it: the same.", before.version);
+        say!("\nDerived again from the {} entries before it: the same.", before.version);
         return Ok(());
     }
     for difference in differences {
-        println!("\n{difference}");
+        say!("\n{difference}");
     }
     Err("derived again, the entry differs".into())
 }

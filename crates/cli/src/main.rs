@@ -1,5 +1,10 @@
 //! The `regulars` command.
 
+// First, since every command says things with it.
+/// Lines, tables and numbers for people.
+#[macro_use]
+mod show;
+
 /// What can be proven wrong with rules.
 mod check;
 /// What each request costs in capacity units.
@@ -22,8 +27,6 @@ mod reference;
 mod replay;
 /// What a merchant's table holds, in numbers and in words.
 mod report;
-/// Tables and numbers for people.
-mod show;
 /// What the rules say of one activity.
 mod simulate;
 /// Rules held to their specs.

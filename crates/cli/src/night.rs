@@ -31,6 +31,6 @@ pub(crate) async fn run(options: Options) -> Outcome {
     let clock = options.clock.map_or(Clock::System, Clock::standing);
     let api = Api::new(database.store().clone(), clock, Identity::Verified);
     let summary = expire::run(&api, &event, None).await?;
-    println!("{}", serde_json::to_string(&summary)?);
+    say!("{}", serde_json::to_string(&summary)?);
     Ok(())
 }

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ledger::MerchantId;
+use rules::did_you_mean;
 
 use crate::Outcome;
 
@@ -24,6 +25,24 @@ impl Rules {
             Some(folder) => Ok(folder.clone()),
             None => Rules::nearest(),
         }
+    }
+
+    /// A merchant's folder in it.
+    pub(crate) fn of_merchant(&self, merchant: &str) -> Outcome<PathBuf> {
+        let all = self.folder()?;
+        let folder = all.join(merchant);
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        let folders = local::folders(&all).unwrap_or_default();
+        let names: Vec<String> = folders
+            .iter()
+            .filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()))
+            .collect();
+        // Also where the path was written, and not the name.
+        let name = merchant.trim_end_matches('/').rsplit('/').next().unwrap_or(merchant);
+        let hint = did_you_mean(name, names.iter().map(String::as_str));
+        Err(format!("there is no merchant `{merchant}` in `{}`{hint}", shown(&all)).into())
     }
 
     /// The nearest folder called `rules`, here or above, that holds a merchant's.

@@ -20,6 +20,6 @@ pub(crate) async fn run(options: Options) -> Outcome {
     let client = api::client(aws_config::defaults(BehaviorVersion::latest())).await;
     let store = Store::new(client, &options.table);
     let bundle = local::publish_folder(&store, &options.folder).await?;
-    println!("{} now runs {} in {}", bundle.programme().merchant, bundle.hash(), options.table);
+    say!("{} now runs {} in {}", bundle.programme().merchant, bundle.hash(), options.table);
     Ok(())
 }

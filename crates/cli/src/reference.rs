@@ -16,6 +16,6 @@ const FILE: &str = "LANGUAGE.md";
 pub(crate) fn run(options: &Options) -> Outcome {
     let file = options.rules.folder()?.join(FILE);
     std::fs::write(&file, rules::reference())?;
-    println!("{} is written", shown(&file));
+    say!("{} is written", shown(&file));
     Ok(())
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use ledger::{Member, MemberId, Moment, Units, WalletName, What};
 use rules::Bundle;
 use rust_decimal::Decimal;
@@ -10,7 +11,7 @@ use store::{MemberKey, Row, Store};
 
 use crate::Outcome;
 use crate::replay::Counts;
-use crate::show::{money, table, whole};
+use crate::show::{money, shop_time, table, whole};
 
 /// What a merchant's table holds, added up.
 #[derive(Debug, Default)]
@@ -228,7 +229,7 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
             break;
         }
     }
-    let main = &programme.main_wallet;
+    let (main, zone) = (&programme.main_wallet, programme.time_zone);
     let balance_head = format!("#{main} left");
     let mut lines = table(["date", "what happened", "why", "#units", &balance_head]);
     for entry in records.iter().rev().map(|record| &record.entry) {
@@ -239,7 +240,10 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
         let what = match &entry.what {
             What::Earn { activity } => {
                 rows.extend(entry.because.iter().map(|reason| {
-                    (format!("{} ({})", reason.rule, reason.source), say_outcome(&reason.gave))
+                    (
+                        format!("{} ({})", reason.rule, reason.source),
+                        say_outcome(&reason.gave, zone),
+                    )
                 }));
                 match &activity.order {
                     Some(order) => format!(
@@ -284,13 +288,13 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
 }
 
 /// What a rule gave, on one line.
-pub(crate) fn say_outcome(outcome: &ledger::Outcome) -> String {
+pub(crate) fn say_outcome(outcome: &ledger::Outcome, zone: Tz) -> String {
     use ledger::Outcome as O;
     match outcome {
         O::Units { wallet, units } => format!("+{} {wallet}", whole(units.get())),
         O::Grant { grant, until: None } => format!("grants {grant}"),
         O::Grant { grant, until: Some(until) } => {
-            format!("grants {grant} until {}", until.format("%Y-%m-%d %H:%M:%S UTC"))
+            format!("grants {grant} until {}", shop_time(*until, zone))
         }
         O::Revoke { revoke } => format!("takes back {revoke}"),
         O::Tag { tag } => format!("tags {tag}"),

@@ -1,10 +1,32 @@
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
+use ledger::Moment;
 use rust_decimal::Decimal;
+
+/// One line of what a command has to say.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::show::line(format_args!($($text)*)) };
+}
+
+/// Writes a line, in colour where someone looks. A reader that has seen enough, such as `head`, ends
+/// the command quietly, as it would end any other.
+pub(crate) fn line(text: fmt::Arguments<'_>) {
+    if let Err(error) = writeln!(anstream::stdout(), "{text}") {
+        if error.kind() != ErrorKind::BrokenPipe {
+            eprintln!("error: the output cannot be written: {error}");
+        }
+        std::process::exit(ENDED_BY_ITS_READER);
+    }
+}
+
+/// What a shell says of a command whose reader went away: 128 and the signal's number.
+const ENDED_BY_ITS_READER: i32 = 141;
 
 /// A table with its column heads; the columns of numbers are those whose head begins with `#`.
 pub(crate) fn table<'a>(heads: impl IntoIterator<Item = &'a str>) -> Table {
@@ -41,6 +63,16 @@ pub(crate) fn whole(number: impl Into<i128>) -> String {
         text.push(digit);
     }
     if number < 0 { format!("-{text}") } else { text }
+}
+
+/// So many of something, in words.
+pub(crate) fn plural(number: usize, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A moment by the shop's own clock.
+pub(crate) fn shop_time(at: Moment, zone: Tz) -> String {
+    at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
 }
 
 /// An amount of money with its thousands apart and its currency's decimals.

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use api::Clock;
 use clap::Args;
-use ledger::Decision;
+use ledger::{Decision, Moment};
 use rules::{ActivityBody, Bundle, Object, TraceLine, simulated_member, simulated_supplies};
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::Outcome;
 use crate::check::{Found, read};
 use crate::place::Rules;
 use crate::report::say_outcome;
-use crate::show::{table, whole};
+use crate::show::{shop_time, table, whole};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -32,7 +32,7 @@ pub(crate) struct Options {
 
 /// Asks the rules about an activity, and shows what each of them says. Nothing is written anywhere.
 pub(crate) fn run(options: &Options) -> Outcome {
-    let folder = options.rules.folder()?.join(&options.merchant);
+    let folder = options.rules.of_merchant(&options.merchant)?;
     let (sources, bundle) = read(&folder);
     let bundle = bundle.map_err(|rejection| {
         for mistake in rejection.mistakes {
@@ -45,6 +45,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let wrong = |reason: String| format!("{}: {reason}", options.activity.display());
     let Object(body): Object<ActivityBody> = serde::Deserialize::deserialize(&mut reader)
         .map_err(|error: serde_json::Error| wrong(error.to_string()))?;
+    reader
+        .end()
+        .map_err(|_| wrong("something stands after the activity; ask one at a time".to_owned()))?;
     let now = Clock::System.now();
     let activity = body
         .check(bundle.programme(), "simulated", now)
@@ -68,9 +71,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if options.json {
         let lines: Vec<_> = lines.iter().map(api::TraceView::of).collect();
         let entry = api::EntryView::of(&decision.entry);
-        println!("{}", serde_json::to_string_pretty(&json!({ "trace": lines, "entry": entry }))?);
+        say!("{}", serde_json::to_string_pretty(&json!({ "trace": lines, "entry": entry }))?);
     } else {
-        print!("{}", told(&bundle, &lines, &decision));
+        say!("{}", told(&bundle, &lines, &decision).trim_end());
     }
     Ok(())
 }
@@ -83,12 +86,13 @@ fn read_file(file: &PathBuf) -> Outcome<String> {
 /// Every rule with what it saw and gave, and what that comes to.
 pub(crate) fn told(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) -> String {
     let main = &bundle.programme().main_wallet;
+    let zone = bundle.programme().time_zone;
     let sum = format!("#{main} so far");
     let mut rules = table(["rule", "where", "", "because", "gives", &sum]);
     for line in lines {
         let saw: Vec<String> =
             line.saw.iter().map(|(fact, value)| format!("{fact} is {value}")).collect();
-        let gave: Vec<String> = line.gave.iter().map(say_outcome).collect();
+        let gave: Vec<String> = line.gave.iter().map(|gave| say_outcome(gave, zone)).collect();
         rules.add_row([
             line.rule.clone(),
             line.source.clone(),
@@ -100,8 +104,10 @@ pub(crate) fn told(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) ->
     }
     let mut page = format!("{rules}\n");
     for posting in &decision.entry.postings {
-        let until = posting.expires_at.map_or_else(String::new, |at| format!(", until {at}"));
-        let from = posting.available_at.map_or_else(String::new, |at| format!(", from {at}"));
+        let when = |word: &str, at: Option<Moment>| {
+            at.map_or_else(String::new, |at| format!(", {word} {}", shop_time(at, zone)))
+        };
+        let (from, until) = (when("from", posting.available_at), when("until", posting.expires_at));
         page += &format!("{:+} {}{from}{until}\n", posting.change, posting.wallet);
     }
     if let Some(change) = &decision.entry.tier {

@@ -9,6 +9,7 @@ use toml_edit::{DocumentMut, Item};
 
 use crate::Outcome;
 use crate::check::{Found, folders, read};
+use crate::show::plural;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -72,14 +73,22 @@ pub(crate) fn run(options: &Options) -> Outcome {
         return Err(format!("no spec's words contain `{words}`").into());
     }
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&json!({ "programmes": told }))?);
+        say!("{}", serde_json::to_string_pretty(&json!({ "programmes": told }))?);
     } else {
         let updated = if options.update {
-            format!("; {} written anew", tally.updated)
+            let kept = tally.failed - tally.updated;
+            let kept = if kept > 0 {
+                format!(
+                    "; {kept} left to you: whether something is refused is never written for you"
+                )
+            } else {
+                String::new()
+            };
+            format!("; {} written anew{kept}", tally.updated)
         } else {
             String::new()
         };
-        println!("\n{} specs hold, {} fail{updated}", tally.passed, tally.failed);
+        say!("\n{} specs hold, {} fail{updated}", tally.passed, tally.failed);
     }
     match (tally.failed, tally.broken) {
         (_, broken) if broken > 0 => Err("some rules or specs cannot be read".into()),
@@ -90,7 +99,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
 
 fn only(mut report: SpecReport, words: Option<&str>) -> SpecReport {
     if let Some(words) = words {
-        report.specs.retain(|spec| spec.it.contains(words));
+        let words = words.to_lowercase();
+        report.specs.retain(|spec| spec.it.to_lowercase().contains(&words));
         report.coverage.rules.clear();
     }
     report
@@ -112,27 +122,28 @@ const YELLOW: u8 = 33;
 fn tell(folder: &Path, report: &SpecReport) {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = whole.file_name().unwrap_or_default().to_string_lossy();
-    println!("\n{name}: {} specs", report.specs.len());
+    say!("\n{name}: {}", plural(report.specs.len(), "spec"));
     for spec in &report.specs {
         let verdict =
             if spec.differences.is_empty() { paint("ok", GREEN) } else { paint("FAILS", RED) };
-        println!("  {} ... {verdict}", spec.it);
+        say!("  {} ... {verdict}", spec.it);
         for difference in &spec.differences {
             let step =
                 difference.step.map_or_else(String::new, |step| format!(", step {}", step + 1));
-            println!("      {}:{}{step}: {}", spec.file, spec.line, difference.what);
-            println!("        {}", paint(&format!("- {}", say_value(&difference.expected)), RED));
-            println!("        {}", paint(&format!("+ {}", say_value(&difference.found)), GREEN));
+            let line = difference.line.unwrap_or(spec.line);
+            say!("      {}:{line}{step}: {}", spec.file, difference.what);
+            say!("        {}", paint(&format!("- {}", say_value(&difference.expected)), RED));
+            say!("        {}", paint(&format!("+ {}", say_value(&difference.found)), GREEN));
         }
     }
     let gaps: Vec<_> = report.coverage.gaps().collect();
     let shown = report.coverage.rules.len() - gaps.len();
     if !report.coverage.rules.is_empty() {
-        println!("  {shown} of {} rules shown both ways", report.coverage.rules.len());
+        say!("  {shown} of {} rules shown both ways", report.coverage.rules.len());
     }
     for (rule, gap) in gaps {
         let line = format!("{} `{}` at {} is {gap}", rule.statement, rule.rule, rule.source);
-        println!("    {}", paint(&line, YELLOW));
+        say!("    {}", paint(&line, YELLOW));
     }
 }
 
@@ -140,6 +151,7 @@ fn json(folder: &Path, report: &SpecReport) -> serde_json::Value {
     let difference = |difference: &Difference| {
         json!({
             "step": difference.step.map(|step| step + 1),
+            "line": difference.line,
             "what": difference.what,
             "expected": say_value(&difference.expected),
             "found": say_value(&difference.found),
@@ -191,13 +203,11 @@ fn update(folder: &Path, sources: &Sources, report: &SpecReport) -> Outcome<usiz
         let Some(file) = files.get_mut(spec.file.as_str()) else { continue };
         for difference in &spec.differences {
             let expected = expectation(file.as_item_mut(), spec.number, difference);
-            let expected = expected.and_then(Item::as_value_mut).ok_or_else(|| {
+            let expected = expected.ok_or_else(|| {
                 format!("{}:{}: `{}` cannot be found", spec.file, spec.line, difference.what)
             })?;
-            let mut found: toml_edit::Value = say_value(&difference.found).parse()?;
-            // What stands around it stays: the space before, a remark after.
-            found.decor_mut().clone_from(expected.decor());
-            *expected = found;
+            let found: toml_edit::Value = say_value(&difference.found).parse()?;
+            put(expected, found);
         }
         updated += 1;
     }
@@ -220,4 +230,51 @@ fn expectation<'f>(
         Some(step) => spec.get_mut("step")?.get_mut(step)?,
     };
     difference.what.split('.').try_fold(step, |item, name| item.get_mut(name))
+}
+
+/// Puts a value in the place of another, and changes no more of the text than it must: a table keeps
+/// its shape, a list its lines, and remarks stay where they are.
+fn put(item: &mut Item, found: toml_edit::Value) {
+    match found {
+        toml_edit::Value::InlineTable(found) if item.is_table_like() => {
+            let Some(table) = item.as_table_like_mut() else { return };
+            let gone: Vec<String> = table
+                .iter()
+                .map(|(name, _)| name.to_owned())
+                .filter(|name| !found.contains_key(name))
+                .collect();
+            for name in gone {
+                table.remove(&name);
+            }
+            for (name, value) in found {
+                match table.get_mut(&name) {
+                    Some(item) => put(item, value),
+                    None => {
+                        table.insert(&name, Item::Value(value));
+                    }
+                }
+            }
+        }
+        toml_edit::Value::Array(found) if item.is_array() => {
+            let Some(list) = item.as_array_mut() else { return };
+            while list.len() > found.len() {
+                list.remove(list.len() - 1);
+            }
+            for (place, mut value) in found.into_iter().enumerate() {
+                match list.get_mut(place) {
+                    Some(old) => {
+                        value.decor_mut().clone_from(old.decor());
+                        *old = value;
+                    }
+                    None => list.push_formatted(value),
+                }
+            }
+        }
+        mut found => {
+            if let Some(old) = item.as_value() {
+                found.decor_mut().clone_from(old.decor());
+            }
+            *item = Item::Value(found);
+        }
+    }
 }

@@ -62,6 +62,6 @@ pub(crate) async fn run(options: Options) -> Outcome {
         }
         (None, None) => return Err("say `--data FILE` or `--table NAME`".into()),
     };
-    println!("{new} codes are new in {}; {} were there", options.pool, codes.len() - new);
+    say!("{new} codes are new in {}; {} were there", options.pool, codes.len() - new);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What of the rules the specs have shown: which were never asked, never true, never false.
 
-use ledger::{Decision, Member, Moment};
+use ledger::{Decision, Member, Moment, Order};
 
 use crate::bundle::Bundle;
 use crate::grammar::StatementKind;
@@ -97,17 +97,26 @@ impl Coverage {
     }
 
     /// Tiers and benefits are asked of every member at every step.
-    pub(crate) fn see(&mut self, bundle: &Bundle, member: &Member, at: Moment) {
+    pub(crate) fn see(
+        &mut self,
+        bundle: &Bundle,
+        member: &Member,
+        order: Option<&Order>,
+        at: Moment,
+    ) {
         let member = std::sync::Arc::new(member.clone());
         for (title, holds) in bundle.conditions(&member, at) {
             self.count("tier", &title, holds);
         }
         let tier = bundle.standing(&member, at).ok().and_then(|standing| standing.tier);
-        let benefits = bundle.benefits(&member, tier.as_deref(), None, at);
+        let benefits = bundle.benefits(&member, tier.as_deref(), order, at);
         for (statement, title, _) in bundle.titles() {
             if statement == "benefit" {
-                let holds = benefits.iter().flatten().any(|benefit| benefit.title == title);
-                self.count("benefit", title, holds);
+                let found = benefits.iter().flatten().find(|benefit| benefit.title == title);
+                // One that depends on an order, where there is none, has neither held nor not.
+                if found.is_none_or(|benefit| benefit.gives.is_some()) {
+                    self.count("benefit", title, found.is_some());
+                }
             }
         }
     }

@@ -63,9 +63,14 @@ impl Sources {
     pub fn read(folder: &Path) -> Result<Sources, BundleRejection> {
         let merchant =
             folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let unreadable = |name: &str, error: std::io::Error| BundleRejection {
-            merchant: merchant.clone(),
-            mistakes: vec![Mistake::of_file(name, format!("cannot be read: {error}"))],
+        let unreadable = |name: &str, error: std::io::Error| {
+            let message = if error.kind() == std::io::ErrorKind::InvalidData {
+                "is no text in UTF-8; save it as UTF-8, which any editor can".to_owned()
+            } else {
+                format!("cannot be read: {error}")
+            };
+            let mistakes = vec![Mistake::of_file(name, message)];
+            BundleRejection { merchant: merchant.clone(), mistakes }
         };
         let mut files = BTreeMap::new();
         for file in std::fs::read_dir(folder).map_err(|error| unreadable("", error))? {
@@ -163,5 +168,7 @@ impl Sources {
 }
 
 fn belongs(name: &str) -> bool {
-    name == MANIFEST || name.ends_with(SHEET_END) || name.ends_with(SPEC_END)
+    // What begins with a point is some program's own.
+    name == MANIFEST
+        || (!name.starts_with('.') && (name.ends_with(SHEET_END) || name.ends_with(SPEC_END)))
 }

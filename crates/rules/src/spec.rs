@@ -45,6 +45,8 @@ pub struct SpecOutcome {
 pub struct Difference {
     /// In which step, from 0; nothing where the spec has no steps.
     pub step: Option<usize>,
+    /// On which line that step begins.
+    pub line: Option<usize>,
     /// The expectation's name, such as `pays`.
     pub what: &'static str,
     /// What was expected.

@@ -113,9 +113,9 @@ pub(crate) async fn run(options: Options) -> Outcome {
     let totals = Totals::of(database.store(), &history.bundle, history.ended).await?;
     history.counts.tell();
     if options.json {
-        println!("{}", totals.json(&history.counts, started.elapsed()));
+        say!("{}", totals.json(&history.counts, started.elapsed()));
     } else {
-        println!("{}", totals.table(&history.bundle, &history.counts));
+        say!("{}", totals.table(&history.bundle, &history.counts));
     }
     Ok(())
 }

@@ -77,7 +77,7 @@ fn test_shows_what_differs_and_update_writes_it_down() {
     assert!(!failed.status.success());
     assert_eq!(
         out(&failed),
-        "\ncorner-shop: 1 specs\n  pays five ... FAILS\n      earn.spec.toml:3: pays\n        - { points = 4 }\n        + { points = 5 }\n  1 of 2 rules shown both ways\n    earn `Rich` at earn.rhai:2 is never true\n\n0 specs hold, 1 fail\n"
+        "\ncorner-shop: 1 spec\n  pays five ... FAILS\n      earn.spec.toml:3: pays\n        - { points = 4 }\n        + { points = 5 }\n  1 of 2 rules shown both ways\n    earn `Rich` at earn.rhai:2 is never true\n\n0 specs hold, 1 fail\n"
     );
     assert!(run(&["test", "--update", &shop]).status.success());
     let updated = std::fs::read_to_string(Path::new(&shop).join("earn.spec.toml")).unwrap();
@@ -90,6 +90,19 @@ fn test_shows_what_differs_and_update_writes_it_down() {
     let updated = std::fs::read_to_string(Path::new(&shop).join("earn.spec.toml")).unwrap();
     assert_eq!(updated, spec.replace("points = 1", "points = 0"));
     assert!(run(&["test", &shop]).status.success());
+    // Under a heading, in a list over several lines, and what is refused is a person's to say.
+    let spec = "[[spec]]\nit = \"x\"\n[[spec.step]]\nactivity = { type = \"purchase\", at = \"2026-05-02T09:30:00+02:00\", order = { total = \"101\" } }\nbecause = [\n  \"Rich\", # first\n  # no more\n]\n[spec.step.pays]\npoints = 4 # or so\n";
+    let refused =
+        "[[spec]]\nit = \"y\"\nat = \"2026-05-02T09:30:00+02:00\"\npays = {}\nrefused = \"dear\"\n";
+    std::fs::write(Path::new(&shop).join("earn.spec.toml"), spec.to_owned() + refused).unwrap();
+    let failed = out(&run(&["test", "--update", &shop]));
+    assert!(failed.contains("earn.spec.toml:3, step 1: pays"), "{failed}");
+    assert!(failed.ends_with("0 specs hold, 2 fail; 1 written anew; 1 left to you: whether something is refused is never written for you\n"), "{failed}");
+    let updated = std::fs::read_to_string(Path::new(&shop).join("earn.spec.toml")).unwrap();
+    let first = spec
+        .replace("4 #", "6 #")
+        .replace("\"Rich\", # first\n  # no more\n", "\"Five\", \"Rich\", # first\n  # no more\n");
+    assert_eq!(updated, first + refused);
     let unread = std::fs::write(Path::new(&shop).join("earn.spec.toml"), "[[spec]]\nit = 5\n");
     unread.unwrap();
     let broken = run(&["test", &shop]);
@@ -207,6 +220,15 @@ fn the_guide_and_the_readme_show_what_the_tools_say() {
     assert!(checked.status.success(), "{}", out(&checked));
     let held = here(&["test", "rules/my-shop", "--only", "rainy Monday"]);
     assert!(out(&held).ends_with("1 specs hold, 0 fail\n"), "{}", out(&held));
+
+    std::fs::write(folder.path().join("order.json"), &pieces(&guide, "json")[0]).unwrap();
+    let simulated = out(&here(&["simulate", "--merchant", "my-shop", "order.json"]));
+    assert!(
+        simulated.ends_with(
+            "+32 points, until 2027-06-01 00:00\n+2 stamps\n+12 status, until 2027-06-01 00:00\n"
+        ),
+        "{simulated}"
+    );
 
     let readme = std::fs::read_to_string(rules().join("../README.md")).unwrap();
     copy(&rules().join("sunrise-coffee"), &shop);

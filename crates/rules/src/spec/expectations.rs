@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ledger::entry::Gives;
-use ledger::{Decision, Member, Moment, Outcome, Pot, Supplies, What};
+use ledger::{Decision, Member, Moment, Order, Outcome, Pot, Supplies, What};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
@@ -34,7 +34,16 @@ pub(super) struct Left<'a> {
     pub(super) member: &'a Member,
     pub(super) referrer: Option<&'a Member>,
     pub(super) supplies: &'a Supplies,
+    /// The order of the step.
+    pub(super) order: Option<&'a Order>,
     pub(super) at: Moment,
+}
+
+/// Which step of its spec it is, if it is not all of it, and on which line it begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) step: Option<usize>,
+    pub(super) line: Option<usize>,
 }
 
 /// What of a step is not as expected.
@@ -42,12 +51,12 @@ pub(super) struct Left<'a> {
 /// # Errors
 /// It expects something of what there is not.
 pub(super) fn differences(
-    number: Option<usize>,
+    place: Place,
     step: Step,
     found: &Found,
     left: &Left<'_>,
 ) -> Result<Vec<Difference>, Wrong> {
-    let mut comparison = Comparison { number, bundle: left.bundle, differences: Vec::new() };
+    let mut comparison = Comparison { place, bundle: left.bundle, differences: Vec::new() };
     // A refusal that nobody expects is the first thing to know.
     comparison.refused(step.refused.as_deref(), found.refused.as_ref());
     let decision = found.decision.as_ref();
@@ -103,7 +112,7 @@ pub(super) fn differences(
 
 /// A step being held against what it expects.
 struct Comparison<'a> {
-    number: Option<usize>,
+    place: Place,
     bundle: &'a Bundle,
     differences: Vec<Difference>,
 }
@@ -112,7 +121,8 @@ impl Comparison<'_> {
     fn hold(&mut self, what: &'static str, expected: impl Into<Value>, found: impl Into<Value>) {
         let (expected, found) = (expected.into(), found.into());
         if expected != found {
-            self.differences.push(Difference { step: self.number, what, expected, found });
+            let Place { step, line } = self.place;
+            self.differences.push(Difference { step, line, what, expected, found });
         }
     }
 
@@ -259,7 +269,7 @@ impl Comparison<'_> {
             let benefits = self.bundle.rules_of(StatementKind::Benefit);
             known("benefit", title, benefits.map(|(_, rule)| rule.title.as_str()))?;
         }
-        let found = self.bundle.benefits(left.member, tier, None, left.at).into_iter();
+        let found = self.bundle.benefits(left.member, tier, left.order, left.at).into_iter();
         let found: Result<Vec<_>, _> = found.collect();
         let found = found.map_err(|failure| (None, failure.to_string()))?;
         let found = found.into_iter().filter(|benefit| benefit.gives.is_some());

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Decision, Member, Moment, Supplies, Units};
+use ledger::{Activity, Decision, Member, Moment, Order, Supplies, Units};
+use toml::Spanned;
 
-use super::expectations::{Found, Left, differences, taken};
+use super::expectations::{Found, Left, Place, differences, taken};
 use super::setup::{person, supplies};
 use super::written::{RedeemBody, Spec, Step};
 use super::{Difference, Wrong, known};
@@ -45,7 +46,7 @@ impl Scene<'_> {
         let steps = spec.step.take();
         let of_steps = steps.is_some();
         let steps = match steps {
-            None => vec![spec.into_step()],
+            None => vec![(None, spec.into_step())],
             Some(steps) => {
                 let outside = spec.into_step();
                 if outside.at.is_some() || outside.happens() || outside.expects() {
@@ -53,10 +54,13 @@ impl Scene<'_> {
                         "a spec with steps says in them what happens and what is expected";
                     return Err((None, message.to_owned()));
                 }
-                steps.into_iter().map(|Object(step)| step.into_step()).collect()
+                let step = |step: Spanned<Object<Step>>| {
+                    (Some(step.span().start), step.into_inner().0.into_step())
+                };
+                steps.into_iter().map(step).collect()
             }
         };
-        let begins = steps.first().and_then(|step| step.moment(None));
+        let begins = steps.first().and_then(|(_, step)| step.moment(None));
         let begins = begins.ok_or_else(|| (None, "it says no time: write `at`".to_owned()))?;
         let (bundle, mut member) = person(bundle, "member", member, begins)?;
         let referrer =
@@ -77,26 +81,26 @@ impl Scene<'_> {
             at: begins,
             differences: Vec::new(),
         };
-        if !steps.iter().any(Step::expects) {
+        if !steps.iter().any(|(_, step)| step.expects()) {
             return Err((None, "it expects nothing, so it always holds".to_owned()));
         }
-        for (number, step) in steps.into_iter().enumerate() {
-            if step.activity.is_some() && step.redeem.is_some() {
-                let message = "a step has an `activity` or a `redeem`, and not both";
-                return Err((None, message.to_owned()));
-            }
-            scene.step(of_steps.then_some(number), step)?;
+        for (number, (byte, step)) in steps.into_iter().enumerate() {
+            let line = byte.map(|byte| text.get(..byte).unwrap_or(text).matches('\n').count() + 1);
+            let place = Place { step: of_steps.then_some(number), line };
+            // A mistake without a place of its own is the step's.
+            scene.step(place, step).map_err(|(at, message)| (at.or(byte), message))?;
         }
         Ok(scene.differences)
     }
 
-    fn step(&mut self, number: Option<usize>, step: Step) -> Result<(), Wrong> {
+    fn step(&mut self, place: Place, step: Step) -> Result<(), Wrong> {
+        if step.activity.is_some() && step.redeem.is_some() {
+            let message = "a step has an `activity` or a `redeem`, and not both";
+            return Err((None, message.to_owned()));
+        }
         let at = step.moment(Some(self.at)).unwrap_or(self.at);
         if at < self.at {
-            return Err((
-                None,
-                format!("step {} is before the one above it", number.unwrap_or(0) + 1),
-            ));
+            return Err((None, "this step is before the one above it".to_owned()));
         }
         self.at = at;
         let lapsed =
@@ -106,12 +110,14 @@ impl Scene<'_> {
             self.member = decision.member;
             expired
         });
-        let (decision, refused) = match self.decide(&step)? {
+        let happens = self.happens(&step)?;
+        let order = happens.order();
+        let (decision, refused) = match self.decide(&happens) {
             None => (None, None),
             Some(Ok(decision)) => (Some(decision), None),
             Some(Err(refused)) => (None, Some(refused)),
         };
-        self.coverage.see(&self.bundle, &self.member, at);
+        self.coverage.see(&self.bundle, &self.member, order, at);
         if let Some(decision) = &decision {
             self.member.clone_from(&decision.member);
             self.supplies = std::mem::take(&mut self.supplies).after(decision);
@@ -120,49 +126,62 @@ impl Scene<'_> {
                 self.referrer = Some(referrer.member.clone());
             }
         }
-        self.coverage.see(&self.bundle, &self.member, at);
+        self.coverage.see(&self.bundle, &self.member, order, at);
         let found = Found { decision, refused, expired };
         let left = Left {
             bundle: &self.bundle,
             member: &self.member,
             referrer: self.referrer.as_ref(),
             supplies: &self.supplies,
+            order,
             at,
         };
-        self.differences.extend(differences(number, step, &found, &left)?);
+        self.differences.extend(differences(place, step, &found, &left)?);
         Ok(())
     }
 
-    /// What the step does; nothing where only time passes.
-    fn decide(&mut self, step: &Step) -> Result<Option<Result<Decision, Refused>>, Wrong> {
-        self.supplies.referrer =
-            self.referrer.as_ref().map(|referrer| (referrer.id.clone(), Some(referrer.clone())));
+    /// What happens in a step.
+    fn happens(&self, step: &Step) -> Result<Happens, Wrong> {
         let programme = self.bundle.programme();
         if let Some(activity) = &step.activity {
             let byte = Some(activity.span().start);
             let Object(body) = activity.get_ref().clone();
             let activity = body.check(programme, "spec", self.at);
             let activity = activity.map_err(|wrong| self.at_value(byte, &wrong))?;
-            let now = self.at.max(activity.at);
-            let decided = self.bundle.earn(&self.member, activity.clone(), &self.supplies, now);
-            if let Ok(lines) = self.bundle.trace(&self.member, &activity, &self.supplies, now) {
-                self.coverage.trace(&lines);
-            }
-            return Ok(Some(decided));
+            return Ok(Happens::Activity(activity));
         }
-        let Some(redeem) = &step.redeem else { return Ok(None) };
+        let Some(redeem) = &step.redeem else { return Ok(Happens::Nothing) };
         let byte = Some(redeem.span().start);
         let Object(RedeemBody { reward, units, order }) = redeem.get_ref().clone();
         known("reward", &reward, self.bundle.rewards().map(|(name, _)| name))?;
-        let reward = reward.into_inner();
         let order = order.map(|Object(order)| order.check("/order", programme)).transpose();
         let order = order.map_err(|wrong| self.at_value(byte, &wrong))?;
         let units = units.map(Units::new).transpose();
         let units = units.map_err(|reason| (byte, format!("`units`: {reason}")))?;
-        let redemption = Redemption { reward: reward.clone(), units, order };
-        let decided = self.bundle.redeem(&self.member, redemption, &self.supplies, self.at);
-        self.coverage.reward(&reward, &decided);
-        Ok(Some(decided))
+        Ok(Happens::Redeem(Redemption { reward: reward.into_inner(), units, order }))
+    }
+
+    /// What is decided of it; nothing where only time passes.
+    fn decide(&mut self, happens: &Happens) -> Option<Result<Decision, Refused>> {
+        self.supplies.referrer =
+            self.referrer.as_ref().map(|referrer| (referrer.id.clone(), Some(referrer.clone())));
+        match happens {
+            Happens::Nothing => None,
+            Happens::Activity(activity) => {
+                let now = self.at.max(activity.at);
+                let decided = self.bundle.earn(&self.member, activity.clone(), &self.supplies, now);
+                if let Ok(lines) = self.bundle.trace(&self.member, activity, &self.supplies, now) {
+                    self.coverage.trace(&lines);
+                }
+                Some(decided)
+            }
+            Happens::Redeem(redemption) => {
+                let (redemption, name) = (redemption.clone(), &redemption.reward);
+                let decided = self.bundle.redeem(&self.member, redemption, &self.supplies, self.at);
+                self.coverage.reward(name, &decided);
+                Some(decided)
+            }
+        }
     }
 
     /// What is wrong with something that was told, at the value itself: what its pointer names, found
@@ -175,5 +194,23 @@ impl Scene<'_> {
             byte = byte.zip(found).map(|(byte, found)| byte + found).or(byte);
         }
         (byte, wrong.to_string())
+    }
+}
+
+/// What happens in a step.
+enum Happens {
+    /// Time passes.
+    Nothing,
+    Activity(Activity),
+    Redeem(Redemption),
+}
+
+impl Happens {
+    fn order(&self) -> Option<&Order> {
+        match self {
+            Happens::Nothing => None,
+            Happens::Activity(activity) => activity.order.as_ref(),
+            Happens::Redeem(redemption) => redemption.order.as_ref(),
+        }
     }
 }

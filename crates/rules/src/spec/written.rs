@@ -73,7 +73,7 @@ step! {
         pools: Option<BTreeMap<Spanned<String>, Vec<String>>>,
         stock: Option<Sums>,
         budgets: Option<Sums>,
-        step: Option<Vec<Object<Step>>>,
+        step: Option<Vec<Spanned<Object<Step>>>>,
     }
 }
 
