@@ -225,7 +225,7 @@ fn the_guide_and_the_readme_show_what_the_tools_say() {
     let simulated = out(&here(&["simulate", "--merchant", "my-shop", "order.json"]));
     assert!(
         simulated.ends_with(
-            "+32 points, until 2027-06-01 00:00\n+2 stamps\n+12 status, until 2027-06-01 00:00\n"
+            "+32 points, until 2027-06-01 00:00\n+2 stamps\n+12 status, until 2027-06-01 00:00\ntier: Bronze\n"
         ),
         "{simulated}"
     );
