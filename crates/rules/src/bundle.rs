@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ledger::entry::Gives;
@@ -37,6 +37,8 @@ pub struct Bundle {
     daily: bool,
     /// Members that are in a tier whatever its conditions say: for specs.
     pinned: Vec<(MemberId, String)>,
+    /// The grants that rules give, if all of them are known.
+    grants: Option<Arc<BTreeSet<String>>>,
 }
 
 impl Bundle {
@@ -97,6 +99,7 @@ impl Bundle {
         }
         Ok(Bundle {
             hash: sources.hash(),
+            grants: check::grants(&sheets).map(Arc::new),
             background: Arc::new(Background { programme, goals, places }),
             rules: Arc::new(sheets.rules),
             on: Arc::new(on),
@@ -155,6 +158,11 @@ impl Bundle {
     /// The titles of the contests.
     pub fn contests(&self) -> impl Iterator<Item = &str> {
         self.rules_of(StatementKind::Contest).map(|(_, rule)| rule.title.as_str())
+    }
+
+    /// Whether some rule may give a grant of this name.
+    pub(crate) fn may_grant(&self, grant: &str) -> bool {
+        self.grants.as_ref().is_none_or(|grants| grants.contains(grant))
     }
 
     /// The rewards with what they cost, in the order of the sheets.

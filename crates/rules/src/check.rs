@@ -125,6 +125,12 @@ struct Known<'a> {
     all_read: bool,
 }
 
+/// The grants that rules give, if all of them are written out.
+pub(crate) fn grants(sheets: &Sheets) -> Option<BTreeSet<String>> {
+    let grants = Grants::of(sheets);
+    grants.complete.then_some(grants.names)
+}
+
 /// The grants that rules give.
 struct Grants {
     names: BTreeSet<String>,

@@ -9,7 +9,7 @@ use ledger::{Decision, Member, Moment, Order, Outcome, Pot, Supplies, What};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::setup::{known_task, known_wallets};
+use super::setup::{known_grant, known_task, known_wallets};
 use super::written::{ReferrerGets, Step, Sums};
 use super::{Difference, Wrong, known};
 use crate::bundle::Bundle;
@@ -79,6 +79,8 @@ pub(super) fn differences(
         comparison.tier(&expected, tier.as_deref())?;
     }
     if let Some(expected) = step.grants {
+        expected.iter().try_for_each(|grant| known_grant(left.bundle, grant))?;
+        let expected = expected.into_iter().map(Spanned::into_inner);
         let held = member.grants.keys().filter(|grant| member.is_granted(grant, at));
         comparison.hold("grants", texts(expected), texts(held.cloned()));
     }

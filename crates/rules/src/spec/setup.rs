@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use ledger::member::History;
 use ledger::task::{Goal, Progress};
 use ledger::tier::Standing;
@@ -15,7 +15,8 @@ use toml::Spanned;
 use super::written::{MemberBody, Sums, Until};
 use super::{Wrong, known, unknown};
 use crate::bundle::Bundle;
-use crate::facts::{bucket, unknown_wallet};
+use crate::facts::{BIRTHDAY, bucket, unknown_wallet};
+use crate::mistake::say_toml;
 
 /// Codes that a pool has where the spec names none.
 const CODES: usize = 10;
@@ -50,10 +51,17 @@ pub(super) fn person(
     let spend = body.spend.map(|spend| spend.check("/member/spend", programme)).transpose();
     let spend = spend.map_err(|wrong| (None, wrong.to_string()))?.unwrap_or(Decimal::ZERO);
     let last_purchase_at = body.last_purchase.map(|at| at.0);
-    let grant = |(name, until): (String, Until)| match until {
-        Until::Stays(stays) => stays.then_some((name, None)),
-        Until::At(at) => Some((name, Some(at.0))),
+    body.grants.keys().try_for_each(|grant| known_grant(bundle, grant))?;
+    let grant = |(name, until): (Spanned<String>, Until)| match until {
+        Until::Stays(stays) => stays.then_some((name.into_inner(), None)),
+        Until::At(at) => Some((name.into_inner(), Some(at.0))),
     };
+    if let Some(day) = body.attributes.get(BIRTHDAY)
+        && day.parse::<NaiveDate>().is_err()
+    {
+        let message = format!("a birthday is written such as \"1990-05-31\", not \"{day}\"");
+        return Err((None, message));
+    }
     let bundle = bundle.with_tier(&id, body.tier.map(Spanned::into_inner));
     let member = Member {
         id,
@@ -114,6 +122,14 @@ pub(super) fn known_wallets(bundle: &Bundle, sums: &Sums) -> Result<(), Wrong> {
     unknown.map_or(Ok(()), |name| {
         Err((Some(name.span().start), unknown_wallet(name.get_ref(), programme)))
     })
+}
+
+/// Refuses a grant that no rule gives.
+pub(super) fn known_grant(bundle: &Bundle, grant: &Spanned<String>) -> Result<(), Wrong> {
+    if bundle.may_grant(grant.get_ref()) {
+        return Ok(());
+    }
+    Err((Some(grant.span().start), format!("no rule gives a grant `{}`", grant.get_ref())))
 }
 
 /// The goal of a task, if there is such a task.
@@ -186,6 +202,6 @@ pub fn simulated_member(
     text: &str,
     at: Moment,
 ) -> Result<(Bundle, Member), String> {
-    let body: MemberBody = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    let body: MemberBody = toml::from_str(text).map_err(|error| say_toml(&error))?;
     person(bundle, "member", body, at).map_err(|(_, message)| message)
 }

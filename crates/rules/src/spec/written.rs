@@ -33,7 +33,7 @@ macro_rules! step {
             pub(super) balance: Option<Sums>,
             pub(super) pending: Option<Sums>,
             pub(super) tier: Option<Spanned<String>>,
-            pub(super) grants: Option<BTreeSet<String>>,
+            pub(super) grants: Option<BTreeSet<Spanned<String>>>,
             pub(super) tags: Option<BTreeSet<String>>,
             pub(super) tasks: Option<BTreeMap<Spanned<String>, String>>,
             pub(super) scores: Option<BTreeMap<Spanned<String>, i64>>,
@@ -111,7 +111,7 @@ pub(super) struct MemberBody {
     pub(super) purchases: u32,
     pub(super) spend: Option<Amount>,
     pub(super) last_purchase: Option<At>,
-    pub(super) grants: BTreeMap<String, Until>,
+    pub(super) grants: BTreeMap<Spanned<String>, Until>,
     pub(super) tasks: BTreeMap<Spanned<String>, u32>,
     pub(super) scores: Sums,
 }
@@ -131,10 +131,9 @@ impl Step {
 
     pub(super) fn expects(&self) -> bool {
         let units = [&self.pays, &self.expires, &self.costs, &self.balance, &self.pending];
-        let sets = [&self.grants, &self.tags];
-        let named = [&self.rewards, &self.benefits];
+        let named = [&self.grants, &self.rewards, &self.benefits];
         units.iter().any(|sums| sums.is_some())
-            || sets.iter().any(|texts| texts.is_some())
+            || self.tags.is_some()
             || named.iter().any(|names| names.is_some())
             || self.because.is_some()
             || self.gives.is_some()

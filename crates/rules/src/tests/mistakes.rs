@@ -406,6 +406,16 @@ fn a_mistake_in_a_spec_is_told_at_its_value() {
         "earn.spec.toml:4:8: there is no tier `Sliver`; did you mean `Silver`?",
     );
     check(
+        &format!("{redeem}grants = [\"Club\"]"),
+        "earn.spec.toml:4:11: no rule gives a grant `Club`",
+    );
+    check(
+        &format!(
+            "{redeem}pays = {{}}\nmember = {{ attributes = {{ birthday = \"31.05.1990\" }} }}"
+        ),
+        "earn.spec.toml:2:6: a birthday is written such as \"1990-05-31\", not \"31.05.1990\"",
+    );
+    check(
         &format!("{redeem}scores = {{ Cups = 1 }}"),
         "earn.spec.toml:4:12: there is no contest `Cups`",
     );
