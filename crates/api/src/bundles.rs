@@ -149,7 +149,7 @@ async fn load(store: &Store, merchant: &MerchantId, hash: &str) -> Result<Bundle
         stored.ok_or_else(|| NoBundle::Broken(format!("the active bundle {hash} is not there")))?;
     let sources = unpack(&stored.body)
         .map_err(|error| NoBundle::Broken(format!("bundle {hash} cannot be unpacked: {error}")))?;
-    let bundle = Bundle::load(merchant, &sources)
+    let bundle = Bundle::published(merchant, &sources)
         .map_err(|rejection| NoBundle::Broken(rejection.to_string()))?;
     if bundle.hash().as_str() != hash {
         return Err(NoBundle::Broken(format!("bundle {hash} does not hash to its name")));

@@ -236,7 +236,8 @@ fn expectation<'f>(
 /// its shape, a list its lines, and remarks stay where they are.
 fn put(item: &mut Item, found: toml_edit::Value) {
     match found {
-        toml_edit::Value::InlineTable(found) if item.is_table_like() => {
+        // An empty one has to be written out, or nothing would be expected any more.
+        toml_edit::Value::InlineTable(found) if item.is_table_like() && !found.is_empty() => {
             let Some(table) = item.as_table_like_mut() else { return };
             let gone: Vec<String> = table
                 .iter()

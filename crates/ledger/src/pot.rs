@@ -209,6 +209,9 @@ impl<'a> Till<'a> {
     /// # Errors
     /// What is left in the pot has not been told.
     pub fn draw(&mut self, pot: &Pot, units: Units) -> Result<bool, Lack> {
+        if units.is_zero() {
+            return Ok(true);
+        }
         let own = self.taken.units(pot).checked_add(units);
         let all = own.and_then(|own| own.checked_add(self.supplies.taken.units(pot)));
         let (Some(own), Some(all)) = (own, all) else { return Ok(false) };
@@ -223,9 +226,7 @@ impl<'a> Till<'a> {
             }
             return Ok(false);
         }
-        if !own.is_zero() {
-            self.taken.units.insert(pot.clone(), own);
-        }
+        self.taken.units.insert(pot.clone(), own);
         Ok(true)
     }
 

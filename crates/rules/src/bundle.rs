@@ -47,13 +47,23 @@ impl Bundle {
     /// # Errors
     /// Every mistake that was found, each with its place.
     pub fn load(merchant: &MerchantId, sources: &Sources) -> Result<Bundle, BundleRejection> {
-        Bundle::compile(merchant, sources, Optimized::No)
+        Bundle::compile(merchant, sources, Optimized::No, Checked::Yes)
+    }
+
+    /// Compiles sources that were published, and so were checked by the version of their day. What
+    /// can be proven of them today is not asked: a stricter check does not take a shop's rules away.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn published(merchant: &MerchantId, sources: &Sources) -> Result<Bundle, BundleRejection> {
+        Bundle::compile(merchant, sources, Optimized::No, Checked::Before)
     }
 
     pub(crate) fn compile(
         merchant: &MerchantId,
         sources: &Sources,
         optimized: Optimized,
+        checked: Checked,
     ) -> Result<Bundle, BundleRejection> {
         let reject = |mistakes| BundleRejection { merchant: merchant.to_string(), mistakes };
         let mistakes = sources.check();
@@ -65,8 +75,10 @@ impl Bundle {
         let engine = engine(optimized);
         let (sheets, mut mistakes) = sheet::read(engine, sources.sheets(), &programme);
         let all_read = mistakes.is_empty();
-        let titles = Titles::of(&sheets.rules);
-        mistakes.extend(check::sheets(sources, &sheets, &titles, &programme, all_read));
+        if checked == Checked::Yes {
+            let titles = Titles::of(&sheets.rules);
+            mistakes.extend(check::sheets(sources, &sheets, &titles, &programme, all_read));
+        }
         let (errors, warnings): (Vec<Mistake>, Vec<Mistake>) =
             mistakes.into_iter().partition(|mistake| mistake.severity == Severity::Error);
         if !errors.is_empty() {
@@ -321,6 +333,15 @@ impl Bundle {
             self.qualified(member, at)
         })
     }
+}
+
+/// Whether what can be proven wrong is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// Now.
+    Yes,
+    /// It was, when the sources were published.
+    Before,
 }
 
 /// Facts that change with the days: a tier that asks for them is looked at day by day.

@@ -33,7 +33,7 @@ const LIST_ITEMS_MAX: usize = 100;
 const CASES_MAX: usize = 100;
 
 /// Tiers, since all of them are asked at each of the moments that have passed.
-const TIERS_MAX: usize = 25;
+const TIERS_MAX: usize = 15;
 
 /// Finds every mistake that can be proven.
 pub(crate) fn sheets(

@@ -13,6 +13,7 @@ use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 
 use crate::bundle::Bundle;
+use crate::bundle::Checked;
 use crate::engine::Optimized;
 use crate::source::Sources;
 
@@ -419,7 +420,7 @@ fn play(sheets: u64) -> String {
         let sources =
             Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", &text), ("tiers.rhai", TIERS)]);
         let load = |optimized| {
-            Bundle::compile(&merchant, &sources, optimized)
+            Bundle::compile(&merchant, &sources, optimized, Checked::Yes)
                 .unwrap_or_else(|rejection| panic!("seed {sheet}: {rejection}\n{text}"))
         };
         let (plain, optimized) = (load(Optimized::No), load(Optimized::Yes));

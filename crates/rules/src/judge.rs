@@ -234,10 +234,10 @@ impl<'a> Judge<'a, '_> {
         }
         let rounds = progress.advance(goal, by, self.at, zone);
         // What was done before and found nothing to give is paid now, if there is something.
-        let due = progress.owed.saturating_add(rounds);
-        let due = due.min(room.map_or(due, |room| room.times));
+        let most = room.map_or(u32::MAX, |room| room.times);
+        let due = progress.owed.max(progress.owed.saturating_add(rounds).min(most));
         let (mut paid, mut gave) = (0, None);
-        while paid < due.min(ROUNDS_MAX) {
+        while paid < due.min(most).min(ROUNDS_MAX) {
             let verdict = self.act(rule)?;
             self.count(rule, room, verdict);
             if verdict == Verdict::NothingLeft {
@@ -360,15 +360,13 @@ impl<'a> Judge<'a, '_> {
             Act::Voucher(pool) => {
                 check_pool(rule, &pool, self.programme())?;
                 let is_code = |one: &&Outcome| matches!(one, Outcome::Voucher { .. });
-                let too_many = earlier.filter(is_code).count() >= CODES_MAX;
-                if too_many
-                    && rule.kind() == StatementKind::Task
-                    && !given.iter().any(|one| is_code(&one))
-                {
+                let own = given.iter().filter(is_code).count();
+                let all = earlier.filter(is_code).count();
+                if own < CODES_MAX && all >= CODES_MAX && rule.kind() == StatementKind::Task {
                     // The round waits for the next activity.
                     return Ok(Given::NothingLeft);
                 }
-                if too_many {
+                if all >= CODES_MAX {
                     let message = format!("one activity gives at most {CODES_MAX} codes");
                     return Err(failure(rule, message).into());
                 }

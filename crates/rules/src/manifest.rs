@@ -408,12 +408,6 @@ fn campaign(
         if units.is_none() {
             wrong(budget.span(), format!("`{}` is no number of units", budget.get_ref()));
         }
-        if units.is_some_and(Units::is_zero) {
-            wrong(
-                budget.span(),
-                "a budget of 0 pays nobody; leave it out for one without end".to_owned(),
-            );
-        }
         units
     });
     Campaign { days, budget }

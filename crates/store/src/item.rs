@@ -45,7 +45,7 @@ struct StoredLot(i64, Option<i64>, Option<i64>);
 
 /// How far a task is: when and how much, rounds completed, rounds owed.
 #[derive(Serialize, Deserialize)]
-struct StoredProgress(Vec<(i64, u32)>, u32, u32);
+struct StoredProgress(Vec<(i64, u32)>, u32, #[serde(default)] u32);
 
 /// How a member stands with its tier: kept until, failing since, lost at.
 #[derive(Serialize, Deserialize, Default, PartialEq)]

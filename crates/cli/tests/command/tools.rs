@@ -103,6 +103,11 @@ fn test_shows_what_differs_and_update_writes_it_down() {
         .replace("4 #", "6 #")
         .replace("\"Rich\", # first\n  # no more\n", "\"Five\", \"Rich\", # first\n  # no more\n");
     assert_eq!(updated, first + refused);
+    // What is paid no more is written out, or nothing would be expected.
+    let spec = "[[spec]]\nit = \"x\"\nat = \"2026-05-02T09:30:00+02:00\"\npays.points = 5\n";
+    std::fs::write(Path::new(&shop).join("earn.spec.toml"), spec).unwrap();
+    assert!(run(&["test", "--update", &shop]).status.success());
+    assert!(run(&["test", &shop]).status.success());
     let unread = std::fs::write(Path::new(&shop).join("earn.spec.toml"), "[[spec]]\nit = 5\n");
     unread.unwrap();
     let broken = run(&["test", &shop]);

@@ -12,6 +12,7 @@ use rhai::{ASTNode, Expr, Position, Stmt};
 use crate::grammar::StatementKind;
 use crate::mistake::Mistake;
 use crate::sheet::{Rule, Sheets};
+use crate::verbs::REFERRAL;
 
 /// Campaigns with a budget that may run at the same time: what is left of each lies in 16 parts.
 const BUDGETS_MAX: usize = 4;
@@ -22,51 +23,54 @@ const POOLS_MAX: usize = 8;
 
 /// A thing that takes part on some days, and where it is named.
 struct Part<'a> {
-    name: &'a str,
+    name: String,
     days: DaySpan,
     rule: &'a Rule,
+    position: Position,
 }
 
 /// Finds activities that set too much in motion.
 pub(super) fn too_much(sheets: &Sheets, programme: &Programme) -> Vec<Mistake> {
     let mut on: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
     for rule in &sheets.rules {
-        on.entry(rule.on.as_deref().unwrap_or_default()).or_default().push(rule);
+        if let Some(activity) = &rule.on {
+            on.entry(activity).or_default().push(rule);
+        }
+    }
+    // What a purchase refers is written together with it.
+    let referral = on.get(REFERRAL).cloned().unwrap_or_default();
+    for (activity, rules) in &mut on {
+        if *activity != REFERRAL && rules.iter().any(|rule| !calls(rule, "refer").is_empty()) {
+            rules.extend(&referral);
+        }
     }
     let mut mistakes = Vec::new();
     for (activity, rules) in &on {
-        let days = |rule: &Rule| narrowed(rule, programme);
-        let campaigns: Vec<Part<'_>> = rules
-            .iter()
-            .filter(|rule| rule.budget(programme).is_some())
-            .filter_map(|rule| Some(Part { name: rule.during.as_deref()?, days: days(rule), rule }))
-            .collect();
-        let contests: Vec<Part<'_>> = rules
-            .iter()
-            .filter(|rule| rule.kind() == StatementKind::Contest)
-            .map(|rule| Part { name: &rule.title, days: days(rule), rule })
-            .collect();
-        for (parts, most, what) in [
-            (campaigns, BUDGETS_MAX, "campaigns with a budget"),
-            (contests, CONTESTS_MAX, "contests"),
-        ] {
+        let part = |rule, name: &str, position| {
+            let days = narrowed(rule, programme);
+            Part { name: name.to_owned(), days, rule, position }
+        };
+        let campaigns = rules.iter().filter(|rule| rule.budget(programme).is_some());
+        let campaigns =
+            campaigns.filter_map(|rule| Some(part(rule, rule.during.as_deref()?, rule.position)));
+        let contests = rules.iter().filter(|rule| rule.kind() == StatementKind::Contest);
+        let contests = contests.map(|rule| part(rule, &rule.title, rule.position));
+        let pools = rules.iter().flat_map(|rule| {
+            let named = calls(rule, "voucher").into_iter();
+            named.map(|(pool, position)| part(rule, &pool, position)).collect::<Vec<_>>()
+        });
+        let all: [(Vec<Part<'_>>, usize, &str); 3] = [
+            (campaigns.collect(), BUDGETS_MAX, "campaigns with a budget"),
+            (contests.collect(), CONTESTS_MAX, "contests"),
+            (pools.collect(), POOLS_MAX, "pools of codes"),
+        ];
+        for (parts, most, what) in all {
             if let Some(last) = beyond(&parts, most) {
                 let message = format!(
-                    "at most {most} {what} can run at the same time on `{activity}`, and here is one more; give them days that do not overlap"
+                    "at most {most} {what} can have a part in `{activity}` at the same time, and here is one more; give them days that do not overlap"
                 );
-                mistakes.push(Mistake::at(&last.rule.file, last.rule.position, message));
+                mistakes.push(Mistake::at(&last.rule.file, last.position, message));
             }
-        }
-        let pools: Vec<(String, Position, &Rule)> =
-            rules.iter().flat_map(|rule| pools_of(rule)).collect();
-        let mut seen = BTreeSet::new();
-        if let Some((_, position, rule)) = pools.iter().find(|(pool, ..)| {
-            seen.insert(pool.as_str());
-            seen.len() > POOLS_MAX
-        }) {
-            let message =
-                format!("at most {POOLS_MAX} pools of codes can be asked at the same time");
-            mistakes.push(Mistake::at(&rule.file, *position, message));
         }
     }
     mistakes
@@ -90,24 +94,26 @@ fn beyond<'p, 'a>(parts: &'p [Part<'a>], most: usize) -> Option<&'p Part<'a>> {
     firsts.into_iter().find_map(|day| {
         let mut names = BTreeSet::new();
         parts.iter().filter(|part| holds(part.days, day)).find(|part| {
-            names.insert(part.name);
+            names.insert(part.name.as_str());
             names.len() > most
         })
     })
 }
 
-/// The pools that a rule names.
-fn pools_of(rule: &Rule) -> Vec<(String, Position, &Rule)> {
-    let mut pools = Vec::new();
+/// The texts that a rule gives to a function, and where; an empty one where it gives none.
+fn calls(rule: &Rule, function: &str) -> Vec<(String, Position)> {
+    let mut calls = Vec::new();
     rule.body.walk(&mut Vec::new(), &mut |path: &[ASTNode<'_>]| {
-        if let Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) =
+        if let Some(ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at))) =
             path.last()
-            && call.name == "voucher"
-            && let Some(Expr::StringConstant(pool, position)) = call.args.first()
+            && call.name == function
         {
-            pools.push((pool.to_string(), *position, rule));
+            calls.push(match call.args.first() {
+                Some(Expr::StringConstant(text, position)) => (text.to_string(), *position),
+                _ => (String::new(), *at),
+            });
         }
         true
     });
-    pools
+    calls
 }

@@ -284,3 +284,29 @@ fn a_task_whose_codes_run_out_stays_done_until_there_are_more() {
     assert_eq!(buy(&["B", "C", "D", "E", "F", "G", "H", "I"]), (5, 8, 2));
     assert_eq!(buy(&["G", "H", "I", "J"]), (4, 10, 0));
 }
+
+#[test]
+fn a_round_of_two_codes_waits_whole_and_a_cap_does_not_wipe_what_is_owed() {
+    let sheet =
+        "task \"t\" on purchase goal 1 at most 4 per month { voucher(\"P\"); voucher(\"Q\"); }";
+    let bundle = with_all(sheet).unwrap();
+    let mut ada = member("", &[]);
+    let mut buy = |at: &str, all: &[&str]| {
+        let supplies = Supplies { codes: codes(&[("P", all), ("Q", all)]), ..supplies(&bundle) };
+        let at = moment(at);
+        let now = at.max(moment("2026-06-05T08:00:00Z"));
+        let decision = bundle.earn(&ada, Activity { at, ..purchase() }, &supplies, now).unwrap();
+        ada = decision.member;
+        (decision.entry.because.len(), ada.tasks["t"].owed)
+    };
+    assert_eq!(buy("2026-05-30T08:00:00Z", &["A", "B"]), (2, 0));
+    assert_eq!(buy("2026-05-30T09:00:00Z", &["A", "B"]), (2, 0));
+    assert_eq!(buy("2026-05-30T10:00:00Z", &["A", "B"]), (2, 0));
+    for owed in 1..=4 {
+        assert_eq!(buy("2026-06-01T08:00:00Z", &[]), (0, owed));
+    }
+    // Told late: May has room for one more round, and pays the one.
+    assert_eq!(buy("2026-05-31T08:00:00Z", &["A", "B"]), (2, 3));
+    // Of the four that are due now, five codes are enough for two.
+    assert_eq!(buy("2026-06-02T08:00:00Z", &["A", "B", "C", "D"]), (4, 2));
+}

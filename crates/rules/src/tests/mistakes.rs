@@ -461,6 +461,7 @@ fn what_one_activity_sets_in_motion_together_is_bounded() {
             "earn \"v{number}\" on purchase when order.total > {number} {{ voucher(\"p{number}\"); }}\n"
         )
     };
+    let reward = |number| format!("reward \"r{number}\" costs 9 {{ voucher(\"p{number}\") }}\n");
     assert!(load(&[""; 4], &rules(4, earn)).is_ok());
     let told = load(&[""; 5], &rules(5, earn)).unwrap_err();
     assert!(told.contains("earn.rhai:5:1: at most 4 campaigns with a budget"), "{told}");
@@ -471,6 +472,8 @@ fn what_one_activity_sets_in_motion_together_is_bounded() {
     assert!(load(&[], &rules(10, contest)).is_ok());
     let told = load(&[], &rules(11, contest)).unwrap_err();
     assert!(told.contains("earn.rhai:11:1: at most 10 contests"), "{told}");
+    // A reward is taken alone.
+    assert!(load(&[], &rules(9, reward)).is_ok());
     assert!(load(&[], &rules(8, voucher)).is_ok());
     let told = load(&[], &rules(9, voucher)).unwrap_err();
     assert!(told.contains("earn.rhai:9:54: at most 8 pools"), "{told}");
