@@ -478,3 +478,14 @@ fn what_one_activity_sets_in_motion_together_is_bounded() {
     let told = load(&[], &rules(9, voucher)).unwrap_err();
     assert!(told.contains("earn.rhai:9:54: at most 8 pools"), "{told}");
 }
+
+#[test]
+fn what_was_published_before_a_check_became_stricter_is_still_read() {
+    let merchant = MerchantId::parse("test").unwrap();
+    let sources = |earn| Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", earn)]);
+    let proven_wrong =
+        sources("earn \"a\" on purchase { if order.total > 5 { 1 } else { \"no\" } }");
+    assert!(Bundle::load(&merchant, &proven_wrong).is_err());
+    assert!(Bundle::published(&merchant, &proven_wrong).is_ok());
+    assert!(Bundle::published(&merchant, &sources("earn \"a\" on")).is_err());
+}
