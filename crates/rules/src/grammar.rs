@@ -155,7 +155,7 @@ pub(crate) static CLAUSES: [Clause; 12] = [
     Clause {
         word: "at",
         form: "at most 2 per week",
-        says: "how often for one member: per day, week, month or year, or `at most 1 ever`",
+        says: "how often it may give something to one member: per day, week, month or year, or `at most 1 ever`; times and not units, and of a task the rounds that it pays",
     },
     Clause { word: "stock", form: "stock 20", says: "how many there are for all members together" },
     Clause { word: "from", form: "from 2026-06-01", says: "the first day" },
