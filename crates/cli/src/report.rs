@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use ledger::entry::Gives;
 use ledger::{Member, MemberId, Moment, Units, WalletName, What};
 use rules::Bundle;
 use rust_decimal::Decimal;
@@ -285,6 +286,21 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
         }
     }
     Ok(format!("The story of member {member}, with the rule that paid each line:\n\n{lines}\n"))
+}
+
+/// What a reward gives, on one line.
+pub(crate) fn say_gift(gives: &Gives, currency: &str) -> String {
+    match gives {
+        Gives::Product { title } | Gives::Event { title } | Gives::Access { title } => {
+            title.clone()
+        }
+        Gives::Discount { amount } => format!("{amount} {currency} off the order"),
+        Gives::PercentOff { percent } => format!("{percent} % off the order"),
+        Gives::FreeShipping => "free shipping".to_owned(),
+        Gives::GiftCard { amount } => format!("a gift card of {amount} {currency}"),
+        Gives::Payout { amount } => format!("{amount} {currency} paid out"),
+        Gives::Voucher { pool, code } => format!("{code} from {pool}"),
+    }
 }
 
 /// What a rule gave, on one line.

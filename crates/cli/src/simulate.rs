@@ -2,14 +2,14 @@ use std::path::PathBuf;
 
 use api::Clock;
 use clap::Args;
-use ledger::{Decision, Moment};
+use ledger::{Decision, Moment, What};
 use rules::{ActivityBody, Bundle, Object, TraceLine, simulated_member, simulated_supplies};
 use serde_json::json;
 
 use crate::Outcome;
 use crate::check::{Found, read};
 use crate::place::Rules;
-use crate::report::say_outcome;
+use crate::report::{say_gift, say_outcome};
 use crate::show::{shop_time, table, whole};
 
 #[derive(Debug, Args)]
@@ -109,6 +109,11 @@ pub(crate) fn told(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) ->
         };
         let (from, until) = (when("from", posting.available_at), when("until", posting.expires_at));
         page += &format!("{:+} {}{from}{until}\n", posting.change, posting.wallet);
+    }
+    if let What::Redeem { reward, .. } = &decision.entry.what
+        && let Some(gives) = &reward.gives
+    {
+        page += &format!("{}\n", say_gift(gives, bundle.programme().currency.code()));
     }
     if let Some(change) = &decision.entry.tier {
         page += &format!("tier: {}\n", change.to.as_deref().unwrap_or("none"));
