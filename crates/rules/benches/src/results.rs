@@ -17,6 +17,9 @@ pub const BUNDLE: &str = "bundle";
 /// The lines of the orders in [`LINES`].
 pub const LINE_COUNTS: [usize; 3] = [5, 50, 500];
 
+/// Where the ratios of times are kept.
+const RATIOS: &str = "side-by-side.json";
+
 /// Whether figures may be rough.
 #[must_use]
 pub fn quick() -> bool {
@@ -44,6 +47,22 @@ pub fn nanoseconds(group: &str, name: &str) -> Option<f64> {
     let file = target().join("criterion").join(group).join(name).join("new/estimates.json");
     let estimates: Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
     estimates.pointer("/median/point_estimate")?.as_f64()
+}
+
+/// Keeps how much of each engine's time Regulars takes.
+pub fn keep_ratios(ratios: &[(&str, f64)]) {
+    let ratios: serde_json::Map<String, Value> =
+        ratios.iter().map(|(name, ratio)| ((*name).to_owned(), (*ratio).into())).collect();
+    std::fs::write(target().join(RATIOS), Value::Object(ratios).to_string())
+        .expect("Cargo's target folder can be written");
+}
+
+/// How much of an engine's time Regulars takes, if they have been measured side by side.
+#[must_use]
+pub fn ratio(name: &str) -> Option<f64> {
+    let ratios: Value =
+        serde_json::from_str(&std::fs::read_to_string(target().join(RATIOS)).ok()?).ok()?;
+    ratios.get(name)?.as_f64()
 }
 
 /// The instructions of one evaluation, if Callgrind has counted them.

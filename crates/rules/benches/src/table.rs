@@ -3,7 +3,7 @@ use std::io::IsTerminal;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 
-use crate::results::{BUNDLE, LINE_COUNTS, LINES, SHEET, instructions, nanoseconds, quick};
+use crate::results::{BUNDLE, LINE_COUNTS, LINES, SHEET, instructions, nanoseconds, quick, ratio};
 
 /// How much more a line may cost in a long order than in a short one, and the cost still be called
 /// linear in them: by its instructions, or by its time where they were not counted.
@@ -63,7 +63,8 @@ pub fn print() {
 }
 
 fn peers() -> Table {
-    let heads = ["", "#time", "#instructions", "#Regulars takes", "target", "", "#of instructions"];
+    let heads =
+        ["", "#time", "#instructions", "#Regulars takes of it", "target", "", "#of instructions"];
     let mut table = table(heads);
     let ours = nanoseconds(SHEET, OURS);
     let ours_counted = instructions(SHEET, OURS_COUNTED);
@@ -75,7 +76,7 @@ fn peers() -> Table {
     for peer in &PEERS {
         let theirs = nanoseconds(SHEET, peer.measured);
         let counted = instructions(SHEET, peer.counted).filter(|_| !peer.counted.is_empty());
-        let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
+        let ratio = ratio(peer.measured);
         let by_count = ours_counted.zip(counted).map(|(ours, theirs)| ours as f64 / theirs as f64);
         table.add_row([
             peer.title.to_owned(),
