@@ -157,28 +157,16 @@ impl Found {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let Some((line, column)) = self.mistake.place else {
+        let Some(bytes) = self.mistake.bytes(&self.text) else {
             return format!("{}: {}", self.path.trim_end_matches('/'), self.mistake.message);
         };
-        let start = byte(&self.text, line, column);
-        let end = byte(&self.text, line, column + self.mistake.length(&self.text)).max(start);
         // What is wrong stands in the title; the remedy under the carets.
         let (title, remedy) = match self.mistake.message.split_once("; ") {
             Some((title, remedy)) => (title, remedy),
             None => (self.mistake.message.as_str(), ""),
         };
-        let mark = AnnotationKind::Primary.span(start..end).label(remedy);
+        let mark = AnnotationKind::Primary.span(bytes).label(remedy);
         let snippet = Snippet::source(&self.text).path(&self.path).annotation(mark);
         Renderer::styled().render(&[level.primary_title(title).element(snippet)])
     }
-}
-
-/// The byte at a line and column of a text.
-fn byte(text: &str, line: usize, column: usize) -> usize {
-    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let rest = text.get(before..).unwrap_or_default();
-    let rest = rest.split('\n').next().unwrap_or_default();
-    let within =
-        rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(byte, _)| byte);
-    before + within
 }

@@ -290,23 +290,14 @@ impl<'a> Check<'a> {
 
     /// Warns where the rule's own days and its campaign's have none in common.
     fn days(&mut self, rule: &Rule) {
-        let campaign = rule.during.as_ref();
-        let campaign =
-            campaign.and_then(|name| Some((name, self.known.programme.campaigns.get(name)?)));
-        if let Some((name, campaign)) = campaign {
-            let from = rule.days.from.max(campaign.days.from);
-            let ends = [rule.days.until, campaign.days.until];
-            let until = ends.into_iter().flatten().min();
-            if let (Some(from), Some(until)) = (from, until)
-                && until < from
-            {
-                self.warn(
-                    rule.position,
-                    format!(
-                        "this never applies: its days and those of `{name}` have none in common"
-                    ),
-                );
-            }
+        let days = rule.days_of(self.known.programme);
+        if let (Some(name), Some(from), Some(until)) = (&rule.during, days.from, days.until)
+            && until < from
+        {
+            self.warn(
+                rule.position,
+                format!("this never applies: its days and those of `{name}` have none in common"),
+            );
         }
     }
 

@@ -25,7 +25,7 @@ use crate::sheet::Rule;
 use crate::verbs::REFERRAL;
 
 /// Codes that one activity may give: each is two writes of the request's transaction.
-const CODES_MAX: usize = 5;
+pub(crate) const CODES_MAX: usize = 5;
 
 /// Rounds of a task that one activity may complete.
 const ROUNDS_MAX: u32 = 100;

@@ -1,10 +1,11 @@
 //! What is wrong with what a merchant wrote, and how it is said: where, what, and what would mend it.
 
 use std::fmt;
+use std::ops::Range;
 
 use rhai::Position;
 
-use crate::pieces::byte_of;
+use crate::pieces::{byte_of, place_of};
 
 pub use failure::RuleFailure;
 pub(crate) use failure::{NO_ORDER, plain_types};
@@ -67,16 +68,22 @@ impl Mistake {
 
     /// A mistake at a byte of a text.
     pub(crate) fn at_byte(file: &str, text: &str, byte: usize, message: String) -> Mistake {
-        let before = text.get(..byte).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-        let place = Some((line, column));
+        let place = Some(place_of(text, byte));
         Mistake { file: file.to_owned(), place, message, severity: Severity::Error }
     }
 
     /// Its byte in the text; the end where it has no place.
     fn byte(&self, text: &str) -> usize {
         self.place.and_then(|place| byte_of(text, place)).unwrap_or(text.len())
+    }
+
+    /// The bytes of the text that are to blame, for carets under them; none where it has no place.
+    #[must_use]
+    pub fn bytes(&self, text: &str) -> Option<Range<usize>> {
+        let (line, column) = self.place?;
+        let start = byte_of(text, (line, column))?;
+        let end = byte_of(text, (line, column + self.length(text)))?;
+        Some(start..end.max(start))
     }
 }
 

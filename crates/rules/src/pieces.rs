@@ -55,10 +55,18 @@ fn text_length(rest: &str) -> usize {
     end.unwrap_or(rest.len())
 }
 
-/// The byte of a line and a column, both from 1.
+/// The line and the column of a byte, both from 1.
+pub(crate) fn place_of(text: &str, byte: usize) -> (usize, usize) {
+    let before = text.get(..byte).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+    (line, column)
+}
+
+/// The byte of a line and a column, both from 1; the end of the line where it has fewer columns.
 pub(crate) fn byte_of(text: &str, (line, column): (usize, usize)) -> Option<usize> {
     let before: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
-    let line = text.get(before..)?;
+    let line = text.get(before..)?.split('\n').next()?;
     let within = line.char_indices().nth(column.checked_sub(1)?).map_or(line.len(), |(at, _)| at);
     Some(before + within)
 }
@@ -164,5 +172,8 @@ mod tests {
         assert_eq!(byte_of("é\nab", (2, 2)), Some(4));
         assert_eq!(byte_of("é\nab", (1, 2)), Some(2));
         assert_eq!(byte_of("é", (3, 1)), Some(2));
+        assert_eq!(byte_of("é\nab", (1, 9)), Some(2));
+        assert_eq!(place_of("é\nab", 4), (2, 2));
+        assert_eq!(place_of("é\nab", 2), (1, 2));
     }
 }

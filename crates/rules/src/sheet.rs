@@ -83,10 +83,17 @@ impl Rule {
         self.statement.kind
     }
 
+    /// The days on which it applies: its own, narrowed to its campaign's.
+    pub(crate) fn days_of(&self, programme: &Programme) -> DaySpan {
+        let campaign = self.during.as_ref().and_then(|name| programme.campaigns.get(name));
+        let campaign = campaign.map(|campaign| campaign.days).unwrap_or_default();
+        let ends = [self.days.until, campaign.until];
+        DaySpan { from: self.days.from.max(campaign.from), until: ends.into_iter().flatten().min() }
+    }
+
     /// Whether it applies on a day of the merchant's calendar.
     pub(crate) fn is_on(&self, date: NaiveDate, programme: &Programme) -> bool {
-        let campaign = self.during.as_ref().and_then(|name| programme.campaigns.get(name));
-        self.days.contains(date) && campaign.is_none_or(|campaign| campaign.days.contains(date))
+        self.days_of(programme).contains(date)
     }
 
     /// The pot that pays for it, if what it gives is limited over all members.

@@ -9,6 +9,7 @@ use toml::{Spanned, Value};
 use crate::bundle::Bundle;
 use crate::coverage::Coverage;
 use crate::mistake::{BundleRejection, Mistake, did_you_mean};
+use crate::pieces::place_of;
 use crate::source::Sources;
 use crate::spec::scene::Scene;
 use crate::spec::written::File;
@@ -143,11 +144,11 @@ impl Bundle {
             for (number, Object(spec)) in read.spec.into_iter().enumerate() {
                 let span = spec.it.span();
                 let it = spec.it.get_ref().clone();
-                let place = Mistake::at_byte(file, text, span.start, String::new()).place;
+                let (line, _) = place_of(text, span.start);
                 match Scene::run(self, text, spec, &mut report.coverage) {
                     Ok(differences) => report.specs.push(SpecOutcome {
                         file: file.to_owned(),
-                        line: place.map_or(1, |(line, _)| line),
+                        line,
                         it,
                         number,
                         differences,

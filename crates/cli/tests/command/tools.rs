@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::process::Output;
 
-use end_to_end::rules;
+use end_to_end::{Shop, rules};
+use ledger::MerchantId;
+use local::Database;
+use rules::Sources;
 
 use super::regulars;
 
@@ -254,4 +257,34 @@ fn codes_are_brought_in_once() {
     };
     assert_eq!(out(&bring()), "3 codes are new in SPRING; 0 were there\n");
     assert_eq!(out(&bring()), "0 codes are new in SPRING; 3 were there\n");
+}
+
+#[tokio::test]
+async fn explain_derives_both_sides_of_a_referral_and_what_found_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("d.db");
+    let database = Database::open(Some(&data), 0).await.unwrap();
+    let manifest = MANIFEST.to_owned()
+        + "[activities.referral]\n[pools.SPRING]\n[campaigns.summer]\nbudget = 100\n";
+    let sheet = r#"
+earn "Friend" on purchase during summer when member.referred { refer(); tag("came"); 6 }
+earn "Marked" on purchase during summer { tag("summer"); }
+earn "Code" on purchase { voucher("SPRING"); }
+earn "Brought" on referral during summer { 6 }"#;
+    let sources = Sources::of([("merchant.toml", manifest.as_str()), ("earn.rhai", sheet)]);
+    let merchant = MerchantId::parse("test").unwrap();
+    api::publish(database.store(), &merchant, &sources).await.unwrap();
+    let shop = Shop::with(database, "test").await;
+    shop.enroll("ada").await;
+    let bob = serde_json::json!({ "id": "bob", "referred_by": "ada" });
+    shop.post("/v1/members", None, &bob).await;
+    shop.buys("bob", "o1", "10.00").await;
+    drop(shop);
+    for member in ["ada", "bob"] {
+        let data = data.to_str().unwrap();
+        let explained =
+            run(&["explain", "--merchant", "test", "--member", member, "1", "--data", data]);
+        let said = String::from_utf8_lossy(&explained.stderr).into_owned();
+        assert!(out(&explained).ends_with("the same.\n"), "{member}: {said}");
+    }
 }

@@ -10,6 +10,7 @@ use ledger::programme::DaySpan;
 use rhai::{ASTNode, Expr, Position, Stmt};
 
 use crate::grammar::StatementKind;
+use crate::judge::CODES_MAX;
 use crate::mistake::Mistake;
 use crate::sheet::{Rule, Sheets};
 use crate::verbs::REFERRAL;
@@ -21,12 +22,23 @@ const CONTESTS_MAX: usize = 10;
 /// Pools that may be asked: an empty one is looked for in 16 parts.
 const POOLS_MAX: usize = 8;
 
+/// What both sides of a referral write at most: the part of each budget that is drawn on, scores,
+/// two items for each code, each member and its entry.
+const WRITES: usize = 16 * BUDGETS_MAX + CONTESTS_MAX + 2 * (2 * CODES_MAX) + 2 * 2;
+const _: () = assert!(WRITES <= 100, "a transaction has at most a hundred items");
+
 /// A thing that takes part on some days, and where it is named.
 struct Part<'a> {
     name: String,
     days: DaySpan,
     rule: &'a Rule,
     position: Position,
+}
+
+impl<'a> Part<'a> {
+    fn of(rule: &'a Rule, programme: &Programme, name: &str, position: Position) -> Part<'a> {
+        Part { name: name.to_owned(), days: rule.days_of(programme), rule, position }
+    }
 }
 
 /// Finds activities that set too much in motion.
@@ -46,18 +58,17 @@ pub(super) fn too_much(sheets: &Sheets, programme: &Programme) -> Vec<Mistake> {
     }
     let mut mistakes = Vec::new();
     for (activity, rules) in &on {
-        let part = |rule, name: &str, position| {
-            let days = narrowed(rule, programme);
-            Part { name: name.to_owned(), days, rule, position }
-        };
         let campaigns = rules.iter().filter(|rule| rule.budget(programme).is_some());
-        let campaigns =
-            campaigns.filter_map(|rule| Some(part(rule, rule.during.as_deref()?, rule.position)));
+        let campaigns = campaigns.filter_map(|rule| {
+            Some(Part::of(rule, programme, rule.during.as_deref()?, rule.position))
+        });
         let contests = rules.iter().filter(|rule| rule.kind() == StatementKind::Contest);
-        let contests = contests.map(|rule| part(rule, &rule.title, rule.position));
+        let contests = contests.map(|rule| Part::of(rule, programme, &rule.title, rule.position));
         let pools = rules.iter().flat_map(|rule| {
             let named = calls(rule, "voucher").into_iter();
-            named.map(|(pool, position)| part(rule, &pool, position)).collect::<Vec<_>>()
+            named
+                .map(|(pool, position)| Part::of(rule, programme, &pool, position))
+                .collect::<Vec<_>>()
         });
         let all: [(Vec<Part<'_>>, usize, &str); 3] = [
             (campaigns.collect(), BUDGETS_MAX, "campaigns with a budget"),
@@ -76,24 +87,13 @@ pub(super) fn too_much(sheets: &Sheets, programme: &Programme) -> Vec<Mistake> {
     mistakes
 }
 
-/// The days on which a rule and its campaign both are.
-fn narrowed(rule: &Rule, programme: &Programme) -> DaySpan {
-    let campaign = rule.during.as_ref().and_then(|name| programme.campaigns.get(name));
-    let campaign = campaign.map(|campaign| campaign.days).unwrap_or_default();
-    let ends = [rule.days.until, campaign.until];
-    DaySpan { from: rule.days.from.max(campaign.from), until: ends.into_iter().flatten().min() }
-}
-
 /// The part by which there are more than so many on one day, each name counted once.
 fn beyond<'p, 'a>(parts: &'p [Part<'a>], most: usize) -> Option<&'p Part<'a>> {
-    let holds = |days: DaySpan, day: NaiveDate| {
-        days.from.is_none_or(|from| from <= day) && days.until.is_none_or(|until| day <= until)
-    };
     // There are never more than on the first day of one of them.
     let firsts = parts.iter().map(|part| part.days.from.unwrap_or(NaiveDate::MIN));
     firsts.into_iter().find_map(|day| {
         let mut names = BTreeSet::new();
-        parts.iter().filter(|part| holds(part.days, day)).find(|part| {
+        parts.iter().filter(|part| part.days.contains(day)).find(|part| {
             names.insert(part.name.as_str());
             names.len() > most
         })

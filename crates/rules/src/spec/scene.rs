@@ -12,6 +12,7 @@ use super::written::{RedeemBody, Spec, Step};
 use super::{Difference, Wrong, known};
 use crate::bundle::Bundle;
 use crate::coverage::Coverage;
+use crate::pieces::place_of;
 use crate::refused::Refused;
 use crate::told::Object;
 use crate::verbs::Redemption;
@@ -85,7 +86,7 @@ impl Scene<'_> {
             return Err((None, "it expects nothing, so it always holds".to_owned()));
         }
         for (number, (byte, step)) in steps.into_iter().enumerate() {
-            let line = byte.map(|byte| text.get(..byte).unwrap_or(text).matches('\n').count() + 1);
+            let line = byte.map(|byte| place_of(text, byte).0);
             let place = Place { step: of_steps.then_some(number), line };
             // A mistake without a place of its own is the step's.
             scene.step(place, step).map_err(|(at, message)| (at.or(byte), message))?;
