@@ -265,10 +265,10 @@ async fn explain_derives_both_sides_of_a_referral_and_what_found_nothing() {
     let data = folder.path().join("d.db");
     let database = Database::open(Some(&data), 0).await.unwrap();
     let manifest = MANIFEST.to_owned()
-        + "[activities.referral]\n[pools.SPRING]\n[campaigns.summer]\nbudget = 100\n";
+        + "[activities.referral]\n[pools.SPRING]\n[campaigns.summer]\nbudget = 100\n[campaigns.autumn]\nbudget = 100\n";
     let sheet = r#"
 earn "Friend" on purchase during summer when member.referred { refer(); tag("came"); 6 }
-earn "Marked" on purchase during summer { tag("summer"); }
+earn "Marked" on purchase during autumn { tag("summer"); }
 earn "Code" on purchase { voucher("SPRING"); }
 earn "Brought" on referral during summer { 6 }"#;
     let sources = Sources::of([("merchant.toml", manifest.as_str()), ("earn.rhai", sheet)]);

@@ -310,3 +310,26 @@ fn a_round_of_two_codes_waits_whole_and_a_cap_does_not_wipe_what_is_owed() {
     // Of the four that are due now, five codes are enough for two.
     assert_eq!(buy("2026-06-02T08:00:00Z", &["A", "B", "C", "D"]), (4, 2));
 }
+
+#[test]
+fn a_rule_is_on_the_days_that_it_and_its_campaign_have_in_common() {
+    let rule = "earn \"a\" on purchase during summer from 2026-04-01 until 2026-05-03 { 1 }";
+    let pays = |days: &str| {
+        let manifest = format!("{MANIFEST}[campaigns.summer]\n{days}\n");
+        let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", rule)]).unwrap();
+        lines(&earn(&bundle, &member("", &[]), purchase()).unwrap()).len()
+    };
+    // It is 2 May.
+    assert_eq!(pays("from = 2026-05-02\nuntil = 2026-05-02"), 1);
+    assert_eq!(pays("until = 2026-05-01"), 0);
+    assert_eq!(pays("from = 2026-05-03"), 0);
+    assert_eq!(pays(""), 1);
+}
+
+#[test]
+fn a_rule_that_pays_no_points_asks_nothing_of_a_budget() {
+    let bundle = with_all("earn \"a\" on purchase during summer { tag(\"came\"); }").unwrap();
+    let now = moment("2026-05-02T08:00:00Z");
+    let decision = bundle.earn(&member("", &[]), purchase(), &Supplies::default(), now).unwrap();
+    assert_eq!(decision.entry.draws, []);
+}
