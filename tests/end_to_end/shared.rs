@@ -312,13 +312,13 @@ async fn what_members_share_costs_what_the_architecture_says() {
     }
     // Reads and writes; an ordinary earn and redeem are the first of each kind.
     let expected = [
-        "shop 1 5",
-        "budget 1.5 7",
-        "contest 1 9",
-        "friend 2 10",
-        "plain 1 5",
-        "stock 1.5 7",
-        "code 2 9",
+        "shop 1.5 2",
+        "budget 2.0 5",
+        "contest 1.5 7",
+        "friend 2.5 5",
+        "plain 1.5 2",
+        "stock 2.0 5",
+        "code 2.5 7",
     ];
     assert_eq!(costs, expected);
 }

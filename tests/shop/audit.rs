@@ -1,9 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::enroll::{self, Enrolment};
-use ledger::{Member, MerchantId, Moment, Outcome, What};
+use ledger::{Entry, MerchantId, Moment, Outcome, What};
 use local::Database;
-use store::{MemberKey, Page, Row, SHARDS, Store};
+use store::{History, Page, SHARDS, Store};
 
 /// What an audit found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,25 +26,13 @@ pub struct Audited {
 pub async fn audit(store: &Store, merchant: &str) -> Audited {
     let merchant = MerchantId::parse(merchant).unwrap();
     let mut audited = Audited::default();
-    let mut members: BTreeMap<String, Member> = BTreeMap::new();
-    let mut entries: BTreeMap<String, BTreeMap<u64, ledger::Entry>> = BTreeMap::new();
-    store
-        .each(&merchant, |row| match row {
-            Row::Member(member) => {
-                members.insert(member.id.to_string(), *member);
-            }
-            Row::Record(at, record) => {
-                audited.entries += 1;
-                entries
-                    .entry(at.member.to_string())
-                    .or_default()
-                    .insert(record.entry.seq, record.entry);
-            }
-        })
-        .await
-        .unwrap();
-    audited.members = members.len();
-    let all_entries = entries.clone();
+    let mut histories: BTreeMap<String, History> = BTreeMap::new();
+    let see = |history: History| {
+        audited.entries += history.versions.len();
+        histories.insert(history.at.member.to_string(), history);
+    };
+    store.each(&merchant, see).await.unwrap();
+    audited.members = histories.len();
 
     let mut due: BTreeSet<(String, i64)> = BTreeSet::new();
     for shard in 0..SHARDS {
@@ -62,16 +49,17 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
         }
     }
 
-    for (id, member) in &members {
-        let mine = entries.remove(id).unwrap_or_default();
+    for (id, history) in &histories {
+        let member = history.member();
+        let mine: Vec<&Entry> = history.versions.iter().map(|version| &version.entry).collect();
         let mut fault = |text: String| audited.faults.push(format!("{id}: {text}"));
-        let numbers: Vec<u64> = mine.keys().copied().collect();
+        let numbers: Vec<u64> = mine.iter().map(|entry| entry.seq).collect();
         if numbers != (1..=member.version).collect::<Vec<u64>>() {
             fault(format!("version {} and entries {numbers:?}", member.version));
         }
         // By wallet and expiry: lots that can be spent are told apart by nothing else.
         let mut posted: BTreeMap<(String, Option<i64>), i64> = BTreeMap::new();
-        for entry in mine.values() {
+        for entry in &mine {
             for posting in &entry.postings {
                 let lot = (posting.wallet.to_string(), posting.expires_at.map(|at| at.timestamp()));
                 *posted.entry(lot).or_default() += posting.change;
@@ -107,15 +95,12 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
             fault(format!("is due at {first:?} and indexed at {indexed:?}"));
         }
     }
-    for (id, member) in &members {
-        if let Some(fault) = differs_from_its_entries(member, &all_entries, id) {
+    for (id, history) in &histories {
+        if let Some(fault) = differs_from_its_entries(history) {
             audited.faults.push(format!("{id}: {fault}"));
         }
     }
-    audited.faults.extend(codes_of_others(store, &merchant, &all_entries).await);
-    for id in entries.keys() {
-        audited.faults.push(format!("{id} has entries and is no member"));
-    }
+    audited.faults.extend(codes_of_others(store, &merchant, &histories).await);
     audited
 }
 
@@ -126,43 +111,32 @@ fn paid(outcome: &Outcome) -> i64 {
     }
 }
 
-/// Whether a member is what its entries add up to: all of it, and not only its wallets.
-fn differs_from_its_entries(
-    member: &Member,
-    entries: &BTreeMap<String, BTreeMap<u64, ledger::Entry>>,
-    id: &str,
-) -> Option<String> {
-    let enrolment = Enrolment {
-        id: member.id.clone(),
-        attributes: member.attributes.clone(),
-        tags: BTreeSet::new(),
-        referred_by: member.referred_by.clone(),
-    };
-    let mut folded = enroll::decide(enrolment, member.enrolled_at);
-    for entry in entries.get(id).into_iter().flat_map(BTreeMap::values) {
-        if folded.apply(entry).is_none() {
-            return Some(format!("entry {} cannot be applied", entry.seq));
+/// Whether each version is what the entries up to it add up to: all of it, and not only its wallets.
+fn differs_from_its_entries(history: &History) -> Option<String> {
+    let mut folded = history.enrolled.clone();
+    for version in &history.versions {
+        let seq = version.entry.seq;
+        if folded.apply(&version.entry).is_none() {
+            return Some(format!("entry {seq} cannot be applied"));
+        }
+        if folded != version.member {
+            let member = &version.member;
+            return Some(format!("entries up to {seq} make {folded:?}, and it is {member:?}"));
         }
     }
-    // Marks may have been there from the first, and lots ripen by themselves.
-    let mut member = member.clone();
-    folded.tags.clone_from(&member.tags);
-    for one in [&mut folded, &mut member] {
-        one.wallets.retain(|_, wallet| !wallet.lots().is_empty());
-    }
-    (folded != member).then(|| format!("its entries add up to {folded:?}, and it is {member:?}"))
+    None
 }
 
 /// Codes that an entry hands out and the pool does not say its member has, or that two entries do.
 async fn codes_of_others(
     store: &Store,
     merchant: &MerchantId,
-    entries: &BTreeMap<String, BTreeMap<u64, ledger::Entry>>,
+    histories: &BTreeMap<String, History>,
 ) -> Vec<String> {
     let mut faults = Vec::new();
     let mut seen = BTreeSet::new();
-    for (id, mine) in entries {
-        for reason in mine.values().flat_map(|entry| &entry.because) {
+    for (id, history) in histories {
+        for reason in history.versions.iter().flat_map(|version| &version.entry.because) {
             let Outcome::Voucher { pool, code } = &reason.gave else { continue };
             let has = store.who_has(merchant, pool, code).await.unwrap();
             if has.as_ref().map(|has| has.as_str()) != Some(id) || !seen.insert((pool, code)) {
@@ -173,23 +147,22 @@ async fn codes_of_others(
     faults
 }
 
-/// Every member with its entries as text, to compare two tables by.
+/// Every member with its entries as text, to compare two tables by. The hashes are left out: each
+/// table's members have their own keys.
 ///
 /// # Panics
 /// The table cannot be read.
 pub async fn dump(database: &Database, merchant: &str) -> Vec<String> {
     let merchant = MerchantId::parse(merchant).unwrap();
     let mut lines = Vec::new();
-    database
-        .store()
-        .each(&merchant, |row| match row {
-            Row::Member(member) => lines.push(format!("{member:?}")),
-            Row::Record(MemberKey { member, .. }, record) => {
-                lines.push(format!("{member} {record:?}"));
-            }
-        })
-        .await
-        .unwrap();
+    let see = |history: History| {
+        let at = &history.at;
+        lines.push(format!("{at} {:?}", history.enrolled));
+        for store::Version { entry, member, bundle, fingerprint, answer, .. } in &history.versions {
+            lines.push(format!("{at} {entry:?} {member:?} {bundle} {fingerprint:?} {answer}"));
+        }
+    };
+    database.store().each(&merchant, see).await.unwrap();
     lines.sort();
     lines
 }

@@ -94,10 +94,10 @@ pub async fn change(
             let operation = Operation::new(verb, key.as_str(), fingerprint);
             let done = api.store.perform(&at, &operation, decide).await;
             let done = done.map_err(|failure: Failure<Refusal>| Problem::from(failure))?;
-            let status = StatusCode::from_u16(done.record.status).unwrap_or(StatusCode::CREATED);
-            let (seq, replayed) = (done.record.entry.seq, done.replayed);
+            let status = StatusCode::from_u16(done.version.status).unwrap_or(StatusCode::CREATED);
+            let (seq, replayed) = (done.version.entry.seq, done.replayed);
             tracing::info!(member = %at, seq, replayed, "{verb} {at} entry {seq}");
-            Ok(respond(status, &done.record.answer, replayed))
+            Ok(respond(status, &done.version.answer, replayed))
         }
     }
 }

@@ -114,7 +114,7 @@ pub(crate) async fn run(options: Options) -> Outcome {
         say!("{costs}");
         say!(
             "A write whose condition fails is billed too, though DynamoDB does not tell it: one unit \
-             for a repeated\nenroll, and four for every attempt of a request that lost a race."
+             for a repeated\nenroll, and one for every attempt of a request that lost a race."
         );
     }
     Ok(())

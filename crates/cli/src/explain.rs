@@ -7,7 +7,7 @@ use ledger::{
 };
 use local::Database;
 use rules::{Bundle, Redemption, TraceLine};
-use store::{MemberKey, Record, Store};
+use store::MemberKey;
 
 use crate::Outcome;
 use crate::place::{self, Rules};
@@ -46,7 +46,9 @@ pub(crate) async fn run(options: Options) -> Outcome {
     let member = MemberId::parse(&options.member)
         .map_err(|reason| format!("`{}` is no member's id: {reason}", options.member))?;
     let at = MemberKey { merchant, member };
-    let (before, record) = before(database.store(), &at, options.entry).await?;
+    let found = database.store().version(&at, options.entry).await?;
+    let (before, record) =
+        found.ok_or_else(|| format!("member {at} has no entry {}", options.entry))?;
     let bundle = api::bundle_of(database.store(), &at.merchant, &record.bundle).await?;
     let (lines, again) = again(&bundle, &before, &record.entry)?;
     say!(
@@ -58,61 +60,13 @@ pub(crate) async fn run(options: Options) -> Outcome {
     say!("{}", told(&bundle, &lines, &again).trim_end());
     let differences = differences(&record.entry, &again.entry);
     if differences.is_empty() {
-        say!("\nDerived again from the {} entries before it: the same.", before.version);
+        say!("\nDerived again from the member as it was before it: the same.");
         return Ok(());
     }
     for difference in differences {
         say!("\n{difference}");
     }
     Err("derived again, the entry differs".into())
-}
-
-/// The member as it was before an entry, from its enrolment and the entries before, and the entry.
-async fn before(store: &Store, at: &MemberKey, seq: u64) -> Outcome<(Member, Record)> {
-    let member = store.member(at).await?.ok_or_else(|| format!("there is no member {at}"))?;
-    let mut records: Vec<Record> = Vec::new();
-    let mut page = None;
-    loop {
-        let statement = store.statement(at, page, 100).await?;
-        records.extend(statement.records);
-        page = statement.before;
-        if page.is_none() {
-            break;
-        }
-    }
-    records.reverse();
-    // Marks change with entries only, and an entry says each change: undone, they are those of the
-    // first day.
-    let mut tags = member.tags.clone();
-    for reason in records.iter().rev().flat_map(|record| record.entry.because.iter().rev()) {
-        match &reason.gave {
-            Gave::Tag { tag } => {
-                tags.remove(tag);
-            }
-            Gave::Untag { untag } => {
-                tags.insert(untag.clone());
-            }
-            _ => {}
-        }
-    }
-    let enrolment = Enrolment {
-        id: member.id.clone(),
-        attributes: member.attributes.clone(),
-        tags,
-        referred_by: member.referred_by.clone(),
-    };
-    let mut before = enroll::decide(enrolment, member.enrolled_at);
-    let last = records.len();
-    for record in records {
-        if record.entry.seq == seq {
-            return Ok((before, record));
-        }
-        let applied = before.apply(&record.entry);
-        applied.ok_or_else(|| {
-            format!("entry {} does not follow from those before it", record.entry.seq)
-        })?;
-    }
-    Err(format!("member {at} has no entry {seq}; its last is {last}").into())
 }
 
 /// What the rules say today of what was asked then.

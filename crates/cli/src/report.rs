@@ -8,7 +8,7 @@ use ledger::{Member, MemberId, Moment, Units, WalletName, What};
 use rules::Bundle;
 use rust_decimal::Decimal;
 use serde_json::json;
-use store::{MemberKey, Row, Store};
+use store::{History, MemberKey, Store};
 
 use crate::Outcome;
 use crate::replay::Counts;
@@ -58,9 +58,12 @@ impl Totals {
         }
         let mut members = Vec::new();
         store
-            .each(&programme.merchant, |row| match row {
-                Row::Member(member) => members.push(*member),
-                Row::Record(at, record) => totals.entry(at, &record.entry),
+            .each(&programme.merchant, |history: History| {
+                let member = history.member().clone();
+                for version in &history.versions {
+                    totals.entry(&member.id, &version.entry);
+                }
+                members.push(member);
             })
             .await?;
         for member in members {
@@ -82,8 +85,8 @@ impl Totals {
         Ok(())
     }
 
-    fn entry(&mut self, at: MemberKey, entry: &ledger::Entry) {
-        let eventful = self.eventful.entry(at.member).or_default();
+    fn entry(&mut self, member: &MemberId, entry: &ledger::Entry) {
+        let eventful = self.eventful.entry(member.clone()).or_default();
         eventful.tiers += u64::from(entry.tier.is_some());
         match &entry.what {
             What::Earn { activity, .. } => {
@@ -220,11 +223,12 @@ impl Totals {
 pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> Outcome<String> {
     let programme = bundle.programme();
     let at = MemberKey { merchant: programme.merchant.clone(), member: member.clone() };
-    let mut records = Vec::new();
+    let mut versions = Vec::new();
     let mut before = None;
     loop {
         let page = store.statement(&at, before, 100).await?;
-        records.extend(page.records);
+        let page = page.ok_or_else(|| format!("there is no member {at}"))?;
+        versions.extend(page.versions);
         before = page.before;
         if before.is_none() {
             break;
@@ -233,7 +237,7 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
     let (main, zone) = (&programme.main_wallet, programme.time_zone);
     let balance_head = format!("#{main} left");
     let mut lines = table(["date", "what happened", "why", "#units", &balance_head]);
-    for entry in records.iter().rev().map(|record| &record.entry) {
+    for entry in versions.iter().rev().map(|version| &version.entry) {
         let date = entry.at.with_timezone(&programme.time_zone).date_naive().to_string();
         let balance =
             entry.balances.get(main).map_or_else(|| "0".to_owned(), |units| whole(units.get()));

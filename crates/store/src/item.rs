@@ -1,42 +1,120 @@
-//! Members and records as items.
+//! Persons and versions as items.
 //!
-//! Both are billed by the started kilobyte at every write, so both are kept below one: a member's
-//! lots are bare triples of numbers, and a record is deflated JSON. What an operator or a stream
-//! has to select by stays in plain attributes.
+//! A version is billed by the started kilobyte, so it is kept below one: a member's lots are bare
+//! triples of numbers, and all of it is packed. What an index or an operator has to select by stays
+//! in plain attributes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::DateTime;
-use flate2::Compression;
-use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
 use ledger::cap::Counter;
+use ledger::enroll::{self, Enrolment};
 use ledger::member::History;
 use ledger::task::Progress;
-use ledger::tier::Standing;
-use ledger::{Lot, Member, MemberId, Moment, Units, Wallet, WalletName};
+use ledger::tier::{Standing, TierChange};
+use ledger::{
+    Change, Draw, Entry, Lot, Member, MemberId, Moment, Posting, Pot, Reason, Units, Wallet,
+    WalletName, What,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::error::StoreError;
-use crate::record::{Fingerprint, Record};
-use crate::table::{Item, MEMBER_SK, MemberKey, PK, SEQ, SK, due_key, key};
+use crate::operation::{Fingerprint, digest};
+use crate::seal::{self, Place, Secret};
+use crate::table::{
+    DUE, DUE_AT, Item, MemberKey, OP, PERSON_SK, SK, VERSION_PREFIX, due_key, key, version_sk,
+};
+use crate::version::Version;
 
 pub(crate) const BODY: &str = "body";
-const KIND: &str = "kind";
-/// A record never unpacks to more: the largest order has 500 lines.
-const BODY_BYTES_MAX: u64 = 1024 * 1024;
+/// The person's own key.
+const SECRET: &str = "secret";
 
-/// A member as held in the table: the member, and what only the store needs of it.
+/// A person as enrolled: what no entry changes, and the key to all its versions.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) enrolment: Enrolment,
+    pub(crate) enrolled_at: Moment,
+    /// What it was enrolled with, so that a repeat is known.
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) secret: Secret,
+}
+
+/// A member as held in the table, and what only the store needs of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
+    pub(crate) person: Person,
     pub(crate) member: Member,
-    /// What it was enrolled with, so that a repeat is known.
-    pub(crate) enrolment: Fingerprint,
-    /// The hash of its last record.
+    /// The hash of its last version.
     pub(crate) head: Option<String>,
+}
+
+impl Person {
+    /// The member that it was on its first day.
+    pub(crate) fn member(&self) -> Member {
+        enroll::decide(self.enrolment.clone(), self.enrolled_at)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredPerson {
+    pk: String,
+    sk: String,
+    enrolled_at: i64,
+    enrolment: Fingerprint,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    referred_by: Option<MemberId>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    tags: BTreeSet<String>,
+}
+
+pub(crate) fn of_person(at: &MemberKey, person: &Person) -> Result<Item, StoreError> {
+    let stored = StoredPerson {
+        pk: at.pk(),
+        sk: PERSON_SK.to_owned(),
+        enrolled_at: person.enrolled_at.timestamp(),
+        enrolment: person.fingerprint.clone(),
+        referred_by: person.enrolment.referred_by.clone(),
+        attributes: person.enrolment.attributes.clone(),
+        tags: person.enrolment.tags.clone(),
+    };
+    let item = serde_dynamo::to_item(stored);
+    let mut item: Item = item.map_err(|error| StoreError::unreadable(&at.pk(), error))?;
+    let secret = Blob::new(person.secret.bytes());
+    item.insert(SECRET.to_owned(), AttributeValue::B(secret));
+    if let Some(due_at) = person.member().due_at() {
+        item.extend(due(at, due_at));
+    }
+    Ok(item)
+}
+
+/// The attributes that put a member into the due index.
+pub(crate) fn due(at: &MemberKey, due_at: Moment) -> [(String, AttributeValue); 2] {
+    [
+        (DUE.to_owned(), AttributeValue::S(due_key(at.shard()))),
+        (DUE_AT.to_owned(), AttributeValue::N(due_at.timestamp().to_string())),
+    ]
+}
+
+pub(crate) fn to_person(at: &MemberKey, item: Item) -> Result<Person, StoreError> {
+    let pk = at.pk();
+    let secret = blob(&item, SECRET).and_then(Secret::of);
+    let secret = secret.ok_or_else(|| StoreError::unreadable(&pk, "its key is not there"))?;
+    let stored: StoredPerson =
+        serde_dynamo::from_item(item).map_err(|error| StoreError::unreadable(&pk, error))?;
+    let enrolment = Enrolment {
+        id: at.member.clone(),
+        attributes: stored.attributes,
+        tags: stored.tags,
+        referred_by: stored.referred_by,
+    };
+    let enrolled_at = moment(&pk, stored.enrolled_at)?;
+    Ok(Person { enrolment, enrolled_at, fingerprint: stored.enrolment, secret })
 }
 
 /// Units left, available at, expires at: a bare triple, since a member has dozens.
@@ -47,30 +125,18 @@ struct StoredLot(i64, Option<i64>, Option<i64>);
 #[derive(Serialize, Deserialize)]
 struct StoredProgress(Vec<(i64, u32)>, u32, #[serde(default)] u32);
 
-/// How a member stands with its tier: kept until, failing since, lost at.
+/// How a member stands with its tier: the tier, kept until, failing since, lost at.
 #[derive(Serialize, Deserialize, Default, PartialEq)]
-struct StoredStanding(Option<i64>, Option<i64>, Option<i64>);
+struct StoredStanding(Option<String>, Option<i64>, Option<i64>, Option<i64>);
 
 /// Purchases, the sum of their totals, the last of them.
 #[derive(Serialize, Deserialize)]
 struct StoredHistory(u32, String, Option<i64>);
 
+/// What entries have made of a member.
 #[derive(Serialize, Deserialize)]
 struct StoredMember {
-    pk: String,
-    sk: String,
-    version: u64,
-    enrolled_at: i64,
-    enrolment: Fingerprint,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    head: Option<String>,
-    /// When its last entry was decided, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    settled_at: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    referred_by: Option<MemberId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    tier: Option<String>,
+    settled_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     standing: Option<StoredStanding>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,8 +148,6 @@ struct StoredMember {
     tasks: BTreeMap<String, StoredProgress>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     scores: BTreeMap<String, Units>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    attributes: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     tags: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -91,48 +155,149 @@ struct StoredMember {
     /// By rule and period: since, times.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     counters: BTreeMap<String, Vec<(i64, u32)>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    due: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    due_at: Option<i64>,
 }
 
-pub(crate) fn of_member(at: &MemberKey, held: &Held) -> Result<Item, StoreError> {
-    let member = &held.member;
-    let lot = |lot: &Lot| {
-        StoredLot(
-            lot.units.get(),
-            lot.available_at.map(|at| at.timestamp()),
-            lot.expires_at.map(|at| at.timestamp()),
-        )
+/// What of a version can be read for ever.
+#[derive(Serialize, Deserialize)]
+struct Open {
+    at: Moment,
+    kind: String,
+    postings: Vec<Posting>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<String>,
+}
+
+/// What of a version can be read as long as the person's key is there.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    what: What,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    because: Vec<Reason>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<Change>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    draws: Vec<Draw>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dry: Vec<Pot>,
+    balances: BTreeMap<WalletName, Units>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tier: Option<TierChange>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    standing: Option<Standing>,
+    bundle: String,
+    fingerprint: Fingerprint,
+    status: u16,
+    answer: Box<RawValue>,
+    member: StoredMember,
+}
+
+/// A version as an item.
+pub(crate) fn of_version(
+    at: &MemberKey,
+    version: &Version,
+    op: Option<&str>,
+    secret: &Secret,
+) -> Result<Item, StoreError> {
+    let pk = at.pk();
+    let Version { entry, member, bundle, fingerprint, previous, status, answer } = version;
+    let open = Open {
+        at: entry.at,
+        kind: entry.what.kind().to_owned(),
+        postings: entry.postings.clone(),
+        previous: previous.clone(),
     };
+    let sealed = Sealed {
+        what: entry.what.clone(),
+        because: entry.because.clone(),
+        changes: entry.changes.clone(),
+        draws: entry.draws.clone(),
+        dry: entry.dry.clone(),
+        balances: entry.balances.clone(),
+        tier: entry.tier.clone(),
+        standing: entry.standing.clone(),
+        bundle: bundle.clone(),
+        fingerprint: fingerprint.clone(),
+        status: *status,
+        answer: answer.clone(),
+        member: stored(member),
+    };
+    let text = |error: serde_json::Error| StoreError::unreadable(&pk, error);
+    let open = serde_json::to_vec(&open).map_err(text)?;
+    let sealed = serde_json::to_vec(&sealed).map_err(text)?;
+    let place = Place { pk: &pk, seq: entry.seq };
+    let body = seal::pack(place, &open, &sealed, Some(secret))
+        .map_err(|reason| StoreError::Refused(format!("an entry cannot be written: {reason}")))?;
+    let mut item = key(&pk, &version_sk(entry.seq));
+    item.insert(BODY.to_owned(), AttributeValue::B(Blob::new(body)));
+    if let Some(op) = op {
+        item.insert(OP.to_owned(), AttributeValue::S(op.to_owned()));
+    }
+    Ok(item)
+}
+
+/// Reads a version back, and the hash by which the next one names it.
+pub(crate) fn to_version(
+    at: &MemberKey,
+    item: &Item,
+    person: &Person,
+) -> Result<(Version, String), StoreError> {
+    let pk = at.pk();
+    let unreadable = |reason: &str| StoreError::unreadable(&pk, reason);
+    let seq = seq_of(item).ok_or_else(|| unreadable("a version has no number"))?;
+    let body = blob(item, BODY).ok_or_else(|| unreadable("a version has no body"))?;
+    let texts = seal::unpack(Place { pk: &pk, seq }, body, Some(&person.secret));
+    let texts = texts.map_err(|reason| StoreError::unreadable(&pk, format!("{seq}: {reason}")))?;
+    let text = |error: serde_json::Error| StoreError::unreadable(&pk, format!("{seq}: {error}"));
+    let open: Open = serde_json::from_slice(&texts.open).map_err(text)?;
+    let sealed = texts.sealed.ok_or_else(|| unreadable("a version is sealed"))?;
+    let sealed: Sealed = serde_json::from_slice(&sealed).map_err(text)?;
+    let entry = Entry {
+        seq,
+        at: open.at,
+        what: sealed.what,
+        because: sealed.because,
+        postings: open.postings,
+        changes: sealed.changes,
+        draws: sealed.draws,
+        dry: sealed.dry,
+        balances: sealed.balances,
+        tier: sealed.tier,
+        standing: sealed.standing,
+    };
+    let version = Version {
+        entry,
+        member: restored(&pk, seq, sealed.member, person)?,
+        bundle: sealed.bundle,
+        fingerprint: sealed.fingerprint,
+        previous: open.previous,
+        status: sealed.status,
+        answer: sealed.answer,
+    };
+    Ok((version, digest(&[body])))
+}
+
+fn stored(member: &Member) -> StoredMember {
     let seconds = |at: &Option<Moment>| at.map(|at| at.timestamp());
+    let lot = |lot: &Lot| {
+        StoredLot(lot.units.get(), seconds(&lot.available_at), seconds(&lot.expires_at))
+    };
     let progress = |progress: &Progress| {
         let marks = progress.marks.iter().map(|(at, count)| (at.timestamp(), *count));
         StoredProgress(marks.collect(), progress.completed, progress.owed)
     };
+    let counter = |counter: &Counter| (counter.since.timestamp(), counter.times);
     let Standing { tier, kept_until, failing_since, lost_at } = &member.standing;
-    let standing = StoredStanding(seconds(kept_until), seconds(failing_since), seconds(lost_at));
+    let standing =
+        StoredStanding(tier.clone(), seconds(kept_until), seconds(failing_since), seconds(lost_at));
     let History { purchases, spend, last_purchase_at } = &member.history;
     let history = StoredHistory(*purchases, spend.to_string(), seconds(last_purchase_at));
-    let due_at = member.due_at();
-    let stored = StoredMember {
-        pk: at.pk(),
-        sk: MEMBER_SK.to_owned(),
-        version: member.version,
-        enrolled_at: member.enrolled_at.timestamp(),
-        enrolment: held.enrolment.clone(),
-        head: held.head.clone(),
-        settled_at: (member.settled_at != member.enrolled_at)
-            .then(|| member.settled_at.timestamp()),
-        referred_by: member.referred_by.clone(),
-        tier: tier.clone(),
+    StoredMember {
+        settled_at: member.settled_at.timestamp(),
         standing: Some(standing).filter(|standing| *standing != StoredStanding::default()),
         history: (member.history != History::default()).then_some(history),
         grants: member.grants.iter().map(|(name, until)| (name.clone(), seconds(until))).collect(),
         tasks: member.tasks.iter().map(|(task, at)| (task.clone(), progress(at))).collect(),
         scores: member.scores.clone(),
-        attributes: member.attributes.clone(),
         tags: member.tags.clone(),
         wallets: member
             .wallets
@@ -142,49 +307,42 @@ pub(crate) fn of_member(at: &MemberKey, held: &Held) -> Result<Item, StoreError>
         counters: member
             .counters
             .iter()
-            .map(|(rule, counters)| {
-                let stored = |counter: &Counter| (counter.since.timestamp(), counter.times);
-                (rule.clone(), counters.iter().map(stored).collect())
-            })
+            .map(|(rule, counters)| (rule.clone(), counters.iter().map(counter).collect()))
             .collect(),
-        due: due_at.map(|_| due_key(at.shard())),
-        due_at: due_at.map(|at| at.timestamp()),
-    };
-    serde_dynamo::to_item(stored).map_err(|error| StoreError::unreadable(&at.pk(), error))
+    }
 }
 
-pub(crate) fn to_member(at: &MemberKey, item: Item) -> Result<Held, StoreError> {
-    let pk = at.pk();
-    let unreadable = |reason: &str| StoreError::unreadable(&pk, reason);
-    let stored: StoredMember =
-        serde_dynamo::from_item(item).map_err(|error| StoreError::unreadable(&pk, error))?;
-    let moment = |seconds: i64| {
-        DateTime::from_timestamp(seconds, 0).ok_or_else(|| unreadable("a time is out of range"))
-    };
+fn restored(
+    pk: &str,
+    version: u64,
+    stored: StoredMember,
+    person: &Person,
+) -> Result<Member, StoreError> {
+    let unreadable = |reason: &str| StoreError::unreadable(pk, reason);
+    let moment = |seconds: i64| moment(pk, seconds);
+    let maybe = |seconds: Option<i64>| seconds.map(moment).transpose();
     let lot = |StoredLot(units, available_at, expires_at): StoredLot| {
         Ok(Lot {
             units: Units::new(units).map_err(|_| unreadable("a lot is out of range"))?,
-            available_at: available_at.map(moment).transpose()?,
-            expires_at: expires_at.map(moment).transpose()?,
+            available_at: maybe(available_at)?,
+            expires_at: maybe(expires_at)?,
         })
     };
     let wallet = |lots: Vec<StoredLot>| {
         let lots = lots.into_iter().map(lot).collect::<Result<Vec<Lot>, StoreError>>()?;
         Wallet::of(lots).ok_or_else(|| unreadable("a wallet is out of range"))
     };
-    let maybe = |seconds: Option<i64>| seconds.map(moment).transpose();
     let progress = |StoredProgress(marks, completed, owed): StoredProgress| {
         let mark = |(at, count)| Ok((moment(at)?, count));
         let marks = marks.into_iter().map(mark).collect::<Result<_, StoreError>>()?;
         Ok::<Progress, StoreError>(Progress { marks, completed, owed })
     };
-    let StoredStanding(kept_until, failing_since, lost_at) = stored.standing.unwrap_or_default();
-    let standing = Standing {
-        tier: stored.tier,
-        kept_until: maybe(kept_until)?,
-        failing_since: maybe(failing_since)?,
-        lost_at: maybe(lost_at)?,
+    let counters = |counters: Vec<(i64, u32)>| {
+        let counter = |(since, times)| Ok(Counter { since: moment(since)?, times });
+        counters.into_iter().map(counter).collect::<Result<Vec<Counter>, StoreError>>()
     };
+    let StoredStanding(tier, kept_until, failing_since, lost_at) =
+        stored.standing.unwrap_or_default();
     let history = match stored.history {
         None => History::default(),
         Some(StoredHistory(purchases, spend, last)) => History {
@@ -193,75 +351,50 @@ pub(crate) fn to_member(at: &MemberKey, item: Item) -> Result<Held, StoreError> 
             last_purchase_at: maybe(last)?,
         },
     };
-    let enrolled_at = moment(stored.enrolled_at)?;
-    let member = Member {
-        id: at.member.clone(),
-        version: stored.version,
-        enrolled_at,
-        settled_at: maybe(stored.settled_at)?.unwrap_or(enrolled_at),
-        attributes: stored.attributes,
-        referred_by: stored.referred_by,
+    let Enrolment { id, attributes, referred_by, .. } = person.enrolment.clone();
+    Ok(Member {
+        id,
+        version,
+        enrolled_at: person.enrolled_at,
+        settled_at: moment(stored.settled_at)?,
+        attributes,
+        referred_by,
         tags: stored.tags,
-        standing,
+        standing: Standing {
+            tier,
+            kept_until: maybe(kept_until)?,
+            failing_since: maybe(failing_since)?,
+            lost_at: maybe(lost_at)?,
+        },
         history,
-        grants: stored
-            .grants
-            .into_iter()
-            .map(|(name, until)| Ok((name, maybe(until)?)))
-            .collect::<Result<_, StoreError>>()?,
-        tasks: stored
-            .tasks
-            .into_iter()
-            .map(|(task, at)| Ok((task, progress(at)?)))
-            .collect::<Result<_, StoreError>>()?,
+        grants: each(stored.grants, maybe)?,
+        tasks: each(stored.tasks, progress)?,
         scores: stored.scores,
-        wallets: stored
-            .wallets
-            .into_iter()
-            .map(|(name, lots)| Ok((name, wallet(lots)?)))
-            .collect::<Result<_, StoreError>>()?,
-        counters: stored
-            .counters
-            .into_iter()
-            .map(|(rule, counters)| {
-                let counter = |(since, times)| Ok(Counter { since: moment(since)?, times });
-                let counters = counters.into_iter().map(counter);
-                Ok((rule, counters.collect::<Result<_, StoreError>>()?))
-            })
-            .collect::<Result<_, StoreError>>()?,
-    };
-    Ok(Held { member, enrolment: stored.enrolment, head: stored.head })
+        wallets: each(stored.wallets, wallet)?,
+        counters: each(stored.counters, counters)?,
+    })
 }
 
-/// A record's body: what its hash is taken over.
-pub(crate) fn body(pk: &str, record: &Record) -> Result<Vec<u8>, StoreError> {
-    let json = serde_json::to_vec(record).map_err(|error| StoreError::unreadable(pk, error))?;
-    if json.len() as u64 >= BODY_BYTES_MAX {
-        // What could not be read again is not written.
-        return Err(StoreError::Refused(format!("an entry of {} bytes is too large", json.len())));
-    }
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(&json).map_err(|error| StoreError::unreadable(pk, error))?;
-    encoder.finish().map_err(|error| StoreError::unreadable(pk, error))
+/// The same map with other values.
+fn each<K: Ord, V, W>(
+    map: BTreeMap<K, V>,
+    of: impl Fn(V) -> Result<W, StoreError>,
+) -> Result<BTreeMap<K, W>, StoreError> {
+    map.into_iter().map(|(name, value)| Ok((name, of(value)?))).collect()
 }
 
-pub(crate) fn of_record(pk: &str, sk: &str, record: &Record, body: Vec<u8>) -> Item {
-    let mut item = key(pk, sk);
-    item.insert(SEQ.to_owned(), AttributeValue::N(record.entry.seq.to_string()));
-    item.insert(KIND.to_owned(), AttributeValue::S(record.entry.what.kind().to_owned()));
-    item.insert(BODY.to_owned(), AttributeValue::B(Blob::new(body)));
-    item
+fn moment(pk: &str, seconds: i64) -> Result<Moment, StoreError> {
+    DateTime::from_timestamp(seconds, 0)
+        .ok_or_else(|| StoreError::unreadable(pk, "a time is out of range"))
 }
 
-pub(crate) fn to_record(item: &Item) -> Result<Record, StoreError> {
-    let pk = text(item, PK);
-    let body = blob(item, BODY).ok_or_else(|| StoreError::unreadable(pk, "it has no body"))?;
-    let mut json = Vec::new();
-    DeflateDecoder::new(body)
-        .take(BODY_BYTES_MAX)
-        .read_to_end(&mut json)
-        .map_err(|error| StoreError::unreadable(pk, error))?;
-    serde_json::from_slice(&json).map_err(|error| StoreError::unreadable(pk, error))
+/// The number of a version; nothing if the item is none.
+pub(crate) fn seq_of(item: &Item) -> Option<u64> {
+    text(item, SK).strip_prefix(VERSION_PREFIX)?.parse().ok()
+}
+
+pub(crate) fn is_person(item: &Item) -> bool {
+    text(item, SK) == PERSON_SK
 }
 
 pub(crate) fn text<'a>(item: &'a Item, name: &str) -> &'a str {
@@ -270,10 +403,6 @@ pub(crate) fn text<'a>(item: &'a Item, name: &str) -> &'a str {
 
 pub(crate) fn blob<'a>(item: &'a Item, name: &str) -> Option<&'a [u8]> {
     item.get(name)?.as_b().ok().map(AsRef::as_ref)
-}
-
-pub(crate) fn is_member(item: &Item) -> bool {
-    text(item, SK) == MEMBER_SK
 }
 
 pub(crate) fn moment_of(item: &Item, name: &str) -> Option<Moment> {

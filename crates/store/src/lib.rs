@@ -17,20 +17,24 @@ mod due;
 mod enroll;
 /// What can go wrong between here and the table.
 mod error;
-/// Members and records as items.
+/// Persons and versions as items.
 mod item;
 /// Capacity units, as DynamoDB counts them.
 mod meter;
+/// One request that changes a member: its name, and what it asked for.
+mod operation;
 /// Load, decide, commit.
 mod perform;
 /// What all members share: stocks, budgets, pools of codes.
 mod pot;
 /// Reads: a member, its statement, everything.
 mod read;
-/// What is remembered of one operation: the entry and the answer given.
-mod record;
+/// A version's body: packed small, and sealed under its person's key.
+mod seal;
 /// Keys, indexes and the table itself.
 mod table;
+/// What is kept of one operation: the entry, the answer given, and the member after it.
+mod version;
 
 pub use board::Place;
 pub use bundles::StoredBundle;
@@ -38,7 +42,8 @@ pub use due::{Due, Page};
 pub use enroll::Enrolled;
 pub use error::StoreError;
 pub use meter::{Cost, Meter};
+pub use operation::{Fingerprint, Operation};
 pub use perform::{Answer, Failure, Performed, Undecided};
-pub use read::{Row, Statement};
-pub use record::{Fingerprint, Operation, Record};
+pub use read::{History, Statement};
 pub use table::{MemberKey, SHARDS, Store};
+pub use version::Version;

@@ -2,17 +2,19 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use ledger::{Decision, Draw, Entry, Lack, Member, Outcome, Pot, Supplies};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use ledger::{Decision, Draw, Entry, Lack, Member, Moment, Outcome, Pot, Supplies};
 use serde_json::value::RawValue;
 
 use crate::error::{StoreError, TRANSIENT};
 use crate::item::{self, Held};
 use crate::meter::Kind;
+use crate::operation::Operation;
 use crate::pot::Parts;
-use crate::record::{Operation, Record, record_hash};
-use crate::table::{Consistency, Item, MEMBER_SK, MemberKey, PK, SK, Store, key};
+use crate::table::{Consistency, DUE, DUE_AT, MemberKey, PERSON_SK, PK, Store, key};
+use crate::version::Version;
 
 /// How often a request is decided anew before it is told to come back. Each time but the last
 /// somebody else's request on the same member has gone through.
@@ -41,8 +43,8 @@ const TIME_MAX: Duration = Duration::from_secs(4);
 /// What has been done.
 #[derive(Debug)]
 pub struct Performed {
-    /// The entry and the answer.
-    pub record: Record,
+    /// The version that it made, with the entry and the answer.
+    pub version: Version,
     /// It had been done before, and this is the first answer again.
     pub replayed: bool,
 }
@@ -86,23 +88,27 @@ struct Looked {
 /// Things that one decision may lack, one after the other.
 const LACKS_MAX: u32 = 32;
 
-/// How a commit went.
-enum Commit {
-    Done,
-    /// The member moved on, the entry is there already, or nobody knows: look again.
+/// How a try went.
+enum Tried<R> {
+    Done(Box<Performed>),
+    Rejected(R),
+    KeyIsReused,
+    /// Somebody was faster, or nobody knows: look again.
     LookAgain,
 }
 
 impl Store {
-    /// Loads the member, asks `decide`, and commits what it decided: the member as it will be and
-    /// the entry that says so in one transaction, on condition that the member is still as seen and
-    /// the entry not yet there. A member that moved on is loaded and decided anew.
+    /// Loads the member, asks `decide`, and commits what it decided as the member's next version, on
+    /// condition that there is none of that number yet. Where there is, somebody was faster: the
+    /// member is loaded and decided anew.
     ///
-    /// A repeat finds its entry with the member, in the same read, and writes nothing.
+    /// A repeat finds its version by its key, and writes nothing. It is looked for after the member
+    /// was read: what was done before that version is found, and what is done after it takes the
+    /// number that this one wants.
     ///
     /// # Errors
     /// `decide` said no, the key was used for something else, or the table could not be reached.
-    /// Nothing is written then, or, where the connection broke, the entry knows: ask again with the
+    /// Nothing is written then, or, where the connection broke, the table knows: ask again with the
     /// same key.
     pub async fn perform<R>(
         &self,
@@ -110,8 +116,8 @@ impl Store {
         operation: &Operation,
         mut decide: impl FnMut(Option<&Member>, &Supplies) -> Result<(Decision, Answer), Undecided<R>>,
     ) -> Result<Performed, Failure<R>> {
-        // The first look is a cheap one. It may be a moment behind: then the conditions of the
-        // commit fail, and the second look is a strong one.
+        // The first look is a cheap one. It may be a moment behind: then the number is taken, and
+        // the second look is a strong one.
         let mut consistency = Consistency::Eventual;
         let stop_at = Instant::now() + TIME_MAX;
         for attempt in 0..ATTEMPTS_MAX {
@@ -121,60 +127,52 @@ impl Store {
             if attempt > 1 || (attempt == 1 && consistency == Consistency::Eventual) {
                 tokio::time::sleep(wait(attempt)).await;
             }
-            let (held, record) = match self.load(at, operation.sk(), consistency).await {
-                Ok(loaded) => loaded,
-                Err(StoreError::Unavailable(reason)) => {
-                    tracing::warn!(%reason, attempt, "a read is tried again");
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            if let Some(record) = record {
-                return replay(record, operation);
-            }
-            let mut looked = Looked::default();
-            let member = held.as_ref().map(|held| &held.member);
-            let decided = match self.decide(at, member, &mut looked, stop_at, &mut decide).await {
-                Ok(decided) => decided,
-                Err(StoreError::Unavailable(reason)) => {
-                    tracing::warn!(%reason, attempt, "a read is tried again");
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            match (decided, held) {
+            let tried = self.attempt(at, operation, consistency, stop_at, &mut decide).await;
+            match tried {
+                Ok(Tried::Done(done)) => return Ok(*done),
                 // No one is refused because of a look that was a moment behind.
-                (Err(_), _) if consistency == Consistency::Eventual => {
-                    consistency = Consistency::Strong;
+                Ok(Tried::Rejected(_)) if consistency == Consistency::Eventual => {}
+                Ok(Tried::Rejected(rejection)) => return Err(Failure::Rejected(rejection)),
+                Ok(Tried::KeyIsReused) => return Err(Failure::KeyIsReusedWithAnotherBody),
+                Ok(Tried::LookAgain) => {}
+                Err(StoreError::Unavailable(reason)) => {
+                    tracing::warn!(%reason, attempt, "a read is tried again");
+                    continue;
                 }
-                (Err(rejection), _) => {
-                    // The two items of a look are not of one moment: a twin of this request may
-                    // have changed the member after its record was looked for. The record decides.
-                    let twin = match operation.sk() {
-                        Some(sk) => self.record(at, sk).await?,
-                        None => None,
-                    };
-                    return twin.map_or(Err(Failure::Rejected(rejection)), |record| {
-                        replay(record, operation)
-                    });
-                }
-                (Ok(_), None) => {
-                    return Err(
-                        StoreError::unreadable(&at.pk(), "a decision without a member").into()
-                    );
-                }
-                (Ok((decision, answer)), Some(held)) => {
-                    consistency = Consistency::Strong;
-                    let (record, commit) =
-                        self.commit(at, operation, held, decision, answer, looked).await?;
-                    match commit {
-                        Commit::Done => return Ok(Performed { record, replayed: false }),
-                        Commit::LookAgain => {}
-                    }
-                }
+                Err(error) => return Err(error.into()),
             }
+            consistency = Consistency::Strong;
         }
         Err(Failure::Busy)
+    }
+
+    /// One try: load, decide, commit.
+    async fn attempt<R>(
+        &self,
+        at: &MemberKey,
+        operation: &Operation,
+        consistency: Consistency,
+        stop_at: Instant,
+        decide: &mut impl FnMut(Option<&Member>, &Supplies) -> Result<(Decision, Answer), Undecided<R>>,
+    ) -> Result<Tried<R>, StoreError> {
+        let held = self.held(at, consistency).await?;
+        if let (Some(held), Some(op)) = (&held, &operation.name)
+            && let Some(version) = self.version_of(at, op, &held.person).await?
+        {
+            let same = version.fingerprint == operation.fingerprint;
+            let done = || Tried::Done(Box::new(Performed { version, replayed: true }));
+            return Ok(if same { done() } else { Tried::KeyIsReused });
+        }
+        let mut looked = Looked::default();
+        let member = held.as_ref().map(|held| &held.member);
+        let (decision, answer) = match self.decide(at, member, &mut looked, stop_at, decide).await?
+        {
+            Ok(decided) => decided,
+            Err(rejection) => return Ok(Tried::Rejected(rejection)),
+        };
+        let held =
+            held.ok_or_else(|| StoreError::unreadable(&at.pk(), "a decision without a member"))?;
+        self.commit(at, operation, held, decision, answer, looked).await
     }
 
     /// Decides for a member as it is now, and writes nothing.
@@ -189,26 +187,6 @@ impl Store {
         let stop_at = Instant::now() + TIME_MAX;
         let member = self.member(at).await?;
         self.decide(at, member.as_ref(), &mut Looked::default(), stop_at, &mut decide).await
-    }
-
-    /// One read: the member, and the operation's record if it was done before.
-    async fn load(
-        &self,
-        at: &MemberKey,
-        entry_sk: Option<&str>,
-        consistency: Consistency,
-    ) -> Result<(Option<Held>, Option<Record>), StoreError> {
-        let pk = at.pk();
-        let keys = [Some(MEMBER_SK), entry_sk].into_iter().flatten().map(|sk| key(&pk, sk));
-        let (mut held, mut record) = (None, None);
-        for item in self.batch(keys, consistency).await? {
-            if item::is_member(&item) {
-                held = Some(item::to_member(at, item)?);
-            } else if entry_sk == Some(item::text(&item, SK)) {
-                record = Some(item::to_record(&item)?);
-            }
-        }
-        Ok((held, record))
     }
 
     /// Asks for a decision, and looks up what it lacks until it is made.
@@ -241,7 +219,7 @@ impl Store {
                 }
                 Lack::Referrer(id) => {
                     let key = MemberKey { merchant: at.merchant.clone(), member: id.clone() };
-                    let held = self.held(&key).await?;
+                    let held = self.held(&key, Consistency::Strong).await?;
                     let member = held.as_ref().map(|held| held.member.clone());
                     looked.supplies.referrer = Some((id, member));
                     looked.referrer = held.map(|held| (key, held));
@@ -251,9 +229,10 @@ impl Store {
         Err(StoreError::unreadable(&at.pk(), "a decision that always lacks something"))
     }
 
-    /// Writes all that was decided in one transaction: the member, its entry, what was taken from
-    /// pots and pools, scores, and the same of the one who brought the member.
-    async fn commit(
+    /// Writes all that was decided at once: the member's next version, and where there is more (a
+    /// due date that moves, what was taken from pots and pools, scores, the one who brought the
+    /// member), all of it in one transaction.
+    async fn commit<R>(
         &self,
         at: &MemberKey,
         operation: &Operation,
@@ -261,91 +240,136 @@ impl Store {
         decision: Decision,
         answer: Answer,
         looked: Looked,
-    ) -> Result<(Record, Commit), StoreError> {
+    ) -> Result<Tried<R>, StoreError> {
         let Looked { parts, referrer: other, .. } = looked;
         let Decision { member, entry, referrer } = decision;
-        let bundle = answer.bundle.clone();
-        let sk = operation.sk_at(entry.seq);
         let mut writes = self.given(at, &entry, &member)?;
         let mut draws = entry.draws.clone();
         if let (Some(decision), Some((key, held))) = (referrer, other) {
             let Decision { member, entry, .. } = *decision;
             writes.extend(self.given(&key, &entry, &member)?);
             draw_together(&mut draws, &entry.draws)?;
+            let bundle = answer.bundle.clone();
             let answer = Answer { bundle, status: 200, body: RawValue::NULL.to_owned() };
-            let sk = operation.sk_of_referral(at, entry.seq);
-            let (_, own) = self.own(&key, &sk, held, member, entry, answer, operation)?;
-            writes.extend(own);
+            // Nobody asks for it again: the member's own version is the memory of both.
+            let scheduled = Operation::scheduled();
+            let (_, put, due) = self.next(&key, &scheduled, &held, member, entry, answer)?;
+            writes.push(TransactWriteItem::builder().put(put).build());
+            writes.extend(due);
         }
         writes.extend(self.draws(at, &draws, &parts)?);
-        let (record, own) = self.own(at, &sk, seen, member, entry, answer, operation)?;
-        let written = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(own.into_iter().chain(writes).collect()))
-            .set_return_consumed_capacity(self.capacity())
-            .send()
-            .await;
-        let commit = match written {
-            Ok(written) => {
-                self.count(Kind::Write, written.consumed_capacity());
-                Commit::Done
-            }
-            Err(error) if may_be_looked_at_again(&error) => Commit::LookAgain,
-            Err(error) => match StoreError::of(error) {
-                // Whether it was written is not known; the entry will say.
-                StoreError::Unavailable(reason) => {
-                    tracing::warn!(%reason, member = %at, "a write of {at} is looked at again");
-                    Commit::LookAgain
-                }
-                error => return Err(error),
-            },
+        let (version, put, due) = self.next(at, operation, &seen, member, entry, answer)?;
+        writes.extend(due);
+        let written = if writes.is_empty() {
+            self.write_one(put).await
+        } else {
+            writes.insert(0, TransactWriteItem::builder().put(put).build());
+            self.write_all(writes).await
         };
-        Ok((record, commit))
+        match written {
+            Ok(Written::Done) => Ok(Tried::Done(Box::new(Performed { version, replayed: false }))),
+            Ok(Written::SomebodyWasFaster) => Ok(Tried::LookAgain),
+            // Whether it was written is not known; the next look will say.
+            Err(StoreError::Unavailable(reason)) => {
+                tracing::warn!(%reason, member = %at, "a write of {at} is looked at again");
+                Ok(Tried::LookAgain)
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    /// The writes of a member's own: its item, on condition that it is as seen, and its entry, on
-    /// condition that it is not there.
-    #[expect(clippy::too_many_arguments, reason = "they are all that a record is made of")]
-    fn own(
+    async fn write_one(&self, put: Put) -> Result<Written, StoreError> {
+        let request = self
+            .client
+            .put_item()
+            .table_name(put.table_name)
+            .set_item(Some(put.item))
+            .set_condition_expression(put.condition_expression)
+            .set_expression_attribute_names(put.expression_attribute_names)
+            .set_return_consumed_capacity(self.capacity());
+        match request.send().await {
+            Ok(written) => {
+                self.count(Kind::Write, written.consumed_capacity());
+                Ok(Written::Done)
+            }
+            Err(error) if is_taken(&error) => Ok(Written::SomebodyWasFaster),
+            Err(error) => Err(StoreError::of(error)),
+        }
+    }
+
+    async fn write_all(&self, writes: Vec<TransactWriteItem>) -> Result<Written, StoreError> {
+        let request = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(writes))
+            .set_return_consumed_capacity(self.capacity());
+        match request.send().await {
+            Ok(written) => {
+                self.count(Kind::Write, written.consumed_capacity());
+                Ok(Written::Done)
+            }
+            Err(error) if may_be_looked_at_again(&error) => Ok(Written::SomebodyWasFaster),
+            Err(error) => Err(StoreError::of(error)),
+        }
+    }
+
+    /// The write of a member's next version, on condition that there is none of its number; and,
+    /// where the member's due date moves, the write that moves it.
+    fn next(
         &self,
         at: &MemberKey,
-        sk: &str,
-        seen: Held,
+        operation: &Operation,
+        seen: &Held,
         member: Member,
         entry: Entry,
         answer: Answer,
-        operation: &Operation,
-    ) -> Result<(Record, [TransactWriteItem; 2]), StoreError> {
-        let pk = at.pk();
-        let record = Record {
+    ) -> Result<(Version, Put, Option<TransactWriteItem>), StoreError> {
+        let moved = seen.member.due_at() != member.due_at();
+        let due = moved.then(|| self.put_due(at, member.due_at())).transpose()?;
+        let version = Version {
             entry,
+            member,
             bundle: answer.bundle,
             fingerprint: operation.fingerprint.clone(),
             previous: seen.head.clone(),
             status: answer.status,
             answer: answer.body,
         };
-        let body = item::body(&pk, &record)?;
-        let version = seen.member.version.to_string();
-        let after = Held { member, head: Some(record_hash(&body)), ..seen };
-        let put = |item: Item| Put::builder().table_name(&self.table).set_item(Some(item));
-        let member = put(item::of_member(at, &after)?)
-            .condition_expression("#version = :seen")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":seen", AttributeValue::N(version))
-            .build()
-            .map_err(StoreError::request)?;
-        let entry = put(item::of_record(&pk, sk, &record, body))
+        let item = item::of_version(at, &version, operation.name.as_deref(), &seen.person.secret)?;
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PK)
             .build()
             .map_err(StoreError::request)?;
-        let writes = [
-            TransactWriteItem::builder().put(member).build(),
-            TransactWriteItem::builder().put(entry).build(),
-        ];
-        Ok((record, writes))
+        Ok((version, put, due))
+    }
+
+    /// The write that moves a member in the due index, or takes it out. It needs no condition: it is
+    /// written together with the version that it follows from.
+    fn put_due(
+        &self,
+        at: &MemberKey,
+        due_at: Option<Moment>,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(&at.pk(), PERSON_SK)))
+            .expression_attribute_names("#due", DUE)
+            .expression_attribute_names("#at", DUE_AT);
+        let update = match due_at {
+            None => update.update_expression("REMOVE #due, #at"),
+            Some(due_at) => {
+                let [(_, due), (_, at)] = item::due(at, due_at);
+                update
+                    .update_expression("SET #due = :due, #at = :at")
+                    .expression_attribute_values(":due", due)
+                    .expression_attribute_values(":at", at)
+            }
+        };
+        let update = update.build().map_err(StoreError::request)?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     /// The writes that take what an entry drew from pots, from the parts that were looked into.
@@ -410,6 +434,13 @@ fn draw_together(draws: &mut Vec<Draw>, others: &[Draw]) -> Result<(), StoreErro
     Ok(())
 }
 
+/// What became of a write.
+enum Written {
+    Done,
+    /// What it rests on has changed, or is being changed.
+    SomebodyWasFaster,
+}
+
 /// Whether a cancelled transaction was cancelled for reasons that a fresh look clears.
 pub(crate) fn may_be_looked_at_again<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
@@ -430,13 +461,11 @@ pub(crate) fn may_be_looked_at_again<R>(error: &SdkError<TransactWriteItemsError
         })
 }
 
-/// The answer to an operation that had been done before.
-fn replay<R>(record: Record, operation: &Operation) -> Result<Performed, Failure<R>> {
-    if record.fingerprint == operation.fingerprint {
-        Ok(Performed { record, replayed: true })
-    } else {
-        Err(Failure::KeyIsReusedWithAnotherBody)
-    }
+/// Whether a version was not written because there is one of its number.
+fn is_taken<R>(error: &SdkError<PutItemError, R>) -> bool {
+    let refused = error.as_service_error();
+    refused.is_some_and(PutItemError::is_conditional_check_failed_exception)
+        || refused.is_some_and(PutItemError::is_transaction_conflict_exception)
 }
 
 /// A random wait, so that those who met do not meet again.

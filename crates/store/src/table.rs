@@ -15,8 +15,9 @@ use crate::meter::Meter;
 
 pub(crate) const PK: &str = "pk";
 pub(crate) const SK: &str = "sk";
-/// An entry's place in its member's history; only entries have it, so only they are in `by_seq`.
-pub(crate) const SEQ: &str = "seq";
+/// What a repeat of a version's request is known by; only versions that were asked for under a key
+/// have it, so only they are in `by_op`.
+pub(crate) const OP: &str = "op";
 /// The shard of a member that needs the scheduled run; only such members have it.
 pub(crate) const DUE: &str = "due";
 /// When it does, in seconds since 1970.
@@ -25,11 +26,20 @@ pub(crate) const DUE_AT: &str = "due_at";
 pub(crate) const BOARD: &str = "board";
 pub(crate) const SCORE: &str = "score";
 pub(crate) const BOARD_INDEX: &str = "board";
-pub(crate) const BY_SEQ: &str = "by_seq";
+pub(crate) const BY_OP: &str = "by_op";
 pub(crate) const DUE_INDEX: &str = "due";
-/// The sort key of the member itself; entries sort behind it.
-pub(crate) const MEMBER_SK: &str = "@";
-pub(crate) const ENTRY_PREFIX: &str = "e#";
+/// The sort key of the person. It sorts behind its versions, so that one look from the end brings
+/// the person and the newest version.
+pub(crate) const PERSON_SK: &str = "~";
+pub(crate) const VERSION_PREFIX: &str = "v#";
+
+/// The largest number that a version can have: more than one member ever makes.
+pub(crate) const SEQ_MAX: u64 = 9_999_999_999;
+
+/// Ten digits, so that the text sorts as the number does.
+pub(crate) fn version_sk(seq: u64) -> String {
+    format!("{VERSION_PREFIX}{seq:010}")
+}
 
 /// Parts of the due index. Workers take parts side by side; a member's part never changes.
 pub const SHARDS: u8 = 64;
@@ -148,11 +158,11 @@ impl Store {
             KeySchemaElement::builder().attribute_name(name).key_type(kind).build()
         };
         let projection = |kind: ProjectionType| Projection::builder().projection_type(kind).build();
-        let by_seq = LocalSecondaryIndex::builder()
-            .index_name(BY_SEQ)
+        let by_op = LocalSecondaryIndex::builder()
+            .index_name(BY_OP)
             .key_schema(element(PK, KeyType::Hash).map_err(StoreError::request)?)
-            .key_schema(element(SEQ, KeyType::Range).map_err(StoreError::request)?)
-            .projection(projection(ProjectionType::All))
+            .key_schema(element(OP, KeyType::Range).map_err(StoreError::request)?)
+            .projection(projection(ProjectionType::KeysOnly))
             .build()
             .map_err(StoreError::request)?;
         let due = GlobalSecondaryIndex::builder()
@@ -173,7 +183,7 @@ impl Store {
         for (name, kind) in [
             (PK, ScalarAttributeType::S),
             (SK, ScalarAttributeType::S),
-            (SEQ, ScalarAttributeType::N),
+            (OP, ScalarAttributeType::S),
             (DUE, ScalarAttributeType::S),
             (DUE_AT, ScalarAttributeType::N),
             (BOARD, ScalarAttributeType::S),
@@ -185,7 +195,7 @@ impl Store {
         let created = request
             .key_schema(element(PK, KeyType::Hash).map_err(StoreError::request)?)
             .key_schema(element(SK, KeyType::Range).map_err(StoreError::request)?)
-            .local_secondary_indexes(by_seq)
+            .local_secondary_indexes(by_op)
             .global_secondary_indexes(due)
             .global_secondary_indexes(board)
             .billing_mode(BillingMode::PayPerRequest)

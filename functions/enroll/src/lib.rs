@@ -12,14 +12,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use chrono::NaiveDate;
-use ledger::enroll::{Enrolment, decide};
+use ledger::enroll::Enrolment;
 use ledger::{Member, MemberId, Moment};
 use rules::BIRTHDAY;
 use serde::{Deserialize, Serialize};
 use store::{Enrolled, MemberKey};
 
-/// The most attributes of a member, and the most characters of their names and values. A member's
-/// item is written whole at every request, so it is kept small.
+/// The most attributes of a member, and the most characters of their names and values. They are
+/// read with every request.
 const ATTRIBUTES_MAX: usize = 10;
 const ATTRIBUTE_NAME_LENGTH_MAX: usize = 30;
 const ATTRIBUTE_LENGTH_MAX: usize = 64;
@@ -68,8 +68,7 @@ async fn enroll(
         }
     }
     let at = MemberKey { merchant: caller.merchant, member: enrolment.id.clone() };
-    let member = decide(enrolment, api.clock.now());
-    match api.store.enroll(&at, member, body.fingerprint).await? {
+    match api.store.enroll(&at, enrolment, body.fingerprint, api.clock.now()).await? {
         Enrolled::New(member) => {
             tracing::info!(member = %at, "enroll {at}");
             Ok(respond(member, false))

@@ -189,7 +189,7 @@ async fn expire(api: &Api, due: &Due, now: Moment) -> Result<Option<Vec<Posting>
     let say = |problem: Problem| format!("{}: {}", problem.code(), problem.detail());
     let at = &due.member;
     let bundle = api.bundle(&at.merchant).await.map_err(say)?;
-    let operation = Operation::scheduled("expire");
+    let operation = Operation::scheduled();
     let decide = |member: Option<&Member>, _: &Supplies| {
         let no = |no: No| Undecided::Rejected(no);
         let member = member.ok_or(no(No::NothingIsDue))?;
@@ -199,7 +199,7 @@ async fn expire(api: &Api, due: &Due, now: Moment) -> Result<Option<Vec<Posting>
         Ok((decision, Answer { bundle: bundle.hash().to_string(), status: 200, body }))
     };
     match api.store.perform(at, &operation, decide).await {
-        Ok(done) => Ok(Some(done.record.entry.postings)),
+        Ok(done) => Ok(Some(done.version.entry.postings)),
         Err(Failure::Rejected(No::NothingIsDue)) => Ok(None),
         Err(Failure::Rejected(No::Refused(refused))) => Err(refused.to_string()),
         Err(Failure::KeyIsReusedWithAnotherBody) => {

@@ -214,11 +214,11 @@ async fn entries(
         return Err(Refusal::QueryIsWrong(reason).into());
     }
     let before = page.cursor.as_deref().map(read_cursor).transpose()?;
-    let id = load(&api, &caller, id).await?.id;
     let at = MemberKey { merchant: caller.merchant, member: id };
     let statement = api.store.statement(&at, before, limit).await?;
+    let statement = statement.ok_or(Refusal::MemberIsUnknown(at.member))?;
     let view = StatementView {
-        entries: statement.records.iter().map(|record| EntryView::of(&record.entry)).collect(),
+        entries: statement.versions.iter().map(|version| EntryView::of(&version.entry)).collect(),
         next_cursor: statement.before.map(write_cursor),
     };
     Ok(Json(view).into_response())

@@ -6,18 +6,18 @@ use super::{json, regulars};
 const COSTS: [(&str, &str, &str); 14] = [
     ("enroll", "0", "1"),
     ("enroll, repeated", "0", "0"),
-    ("earn, the first: it sets the due date", "1", "6"),
-    ("earn, told late: it moves the due date", "1", "7"),
-    ("earn, an order of five lines", "1", "5"),
-    ("earn, repeated", "1", "0"),
-    ("earn, five lines, a year's lots", "1", "5"),
-    ("earn, five lines, repeated after a year", "1", "0"),
-    ("redeem", "1", "5"),
-    ("redeem, repeated", "1", "0"),
+    ("earn, the first: it sets the due date", "1.5", "6"),
+    ("earn, told late: it moves the due date", "1.5", "7"),
+    ("earn, an order of five lines", "1.5", "2"),
+    ("earn, repeated", "2.5", "0"),
+    ("earn, five lines, a year's lots", "1.5", "2"),
+    ("earn, five lines, repeated after a year", "2.5", "0"),
+    ("redeem", "1.5", "2"),
+    ("redeem, repeated", "2.5", "0"),
     ("read a member", "1", "0"),
     ("read its statement, 20 entries", "5", "0"),
     ("expire, nothing due in 64 shards", "32", "0"),
-    ("expire one member, its shard", "1", "7"),
+    ("expire one member, its shard", "1", "6"),
 ];
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use end_to_end::audit::{audit, dump};
 use ledger::{MerchantId, What};
 use local::Database;
-use store::Row;
+use store::History;
 
 use super::{first_orders, json, regulars, replay};
 
@@ -38,10 +38,9 @@ async fn entries(data: &Path, kind: &str) -> usize {
     let merchant = MerchantId::parse("cdnow").unwrap();
     database
         .store()
-        .each(&merchant, |row| {
-            if let Row::Record(_, record) = row {
-                entries += usize::from(record.entry.what.kind() == kind);
-            }
+        .each(&merchant, |history: History| {
+            let kinds = history.versions.iter().map(|version| version.entry.what.kind());
+            entries += kinds.filter(|found| *found == kind).count();
         })
         .await
         .unwrap();
@@ -117,15 +116,13 @@ async fn an_expiry_run_over_10_000_members_killed_twice_expires_every_lot_once()
     let merchant = MerchantId::parse("cdnow").unwrap();
     database
         .store()
-        .each(&merchant, |row| {
-            if let Row::Record(_, record) = row
-                && matches!(record.entry.what, What::Expire)
-            {
-                for posting in &record.entry.postings {
-                    match posting.wallet.as_str() {
-                        "points" => points += posting.change,
-                        _ => status += posting.change,
-                    }
+        .each(&merchant, |history: History| {
+            let entries = history.versions.iter().map(|version| &version.entry);
+            let expired = entries.filter(|entry| matches!(entry.what, What::Expire));
+            for posting in expired.flat_map(|entry| &entry.postings) {
+                match posting.wallet.as_str() {
+                    "points" => points += posting.change,
+                    _ => status += posting.change,
                 }
             }
         })

@@ -23,7 +23,7 @@ const CONTESTS_MAX: usize = 10;
 const POOLS_MAX: usize = 8;
 
 /// What both sides of a referral write at most: the part of each budget that is drawn on, scores,
-/// two items for each code, each member and its entry.
+/// two items for each code, each member's version and its due date.
 const WRITES: usize = 16 * BUDGETS_MAX + CONTESTS_MAX + 2 * (2 * CODES_MAX) + 2 * 2;
 const _: () = assert!(WRITES <= 100, "a transaction has at most a hundred items");
 

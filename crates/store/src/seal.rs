@@ -1,0 +1,211 @@
+//! The body of a version: what can be read for ever, and what can be read as long as the person's
+//! key is there. Erasing a person is dropping the key.
+//!
+//! Both parts are JSON, deflated with a dictionary of the words that all of them have in common:
+//! every version is billed by the started kilobyte, and most of a small JSON text is its keys.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+/// The words that texts begin with in common. Bodies that were packed with it can only be unpacked
+/// with it: it is never changed, only followed by another under another number.
+const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
+/// How a body is packed: with this dictionary, sealed or not.
+const SEALED: u8 = 1;
+const OPEN: u8 = 2;
+/// A text never unpacks to more: the largest order has 500 lines.
+const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that the seal adds.
+const TAG_BYTES: usize = 16;
+
+/// A person's own key. What is sealed under it is gone when it is.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret([u8; Secret::BYTES]);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Secret {
+    const BYTES: usize = 32;
+
+    pub(crate) fn new() -> Result<Secret, &'static str> {
+        let mut bytes = [0; Secret::BYTES];
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| "the machine gives no random bytes")?;
+        Ok(Secret(bytes))
+    }
+
+    pub(crate) fn of(bytes: &[u8]) -> Option<Secret> {
+        bytes.try_into().ok().map(Secret)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn key(&self) -> Result<LessSafeKey, &'static str> {
+        let key = UnboundKey::new(&AES_256_GCM, &self.0).map_err(|_| "a key cannot be used")?;
+        Ok(LessSafeKey::new(key))
+    }
+}
+
+/// The two parts of a body, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Texts {
+    pub(crate) open: Vec<u8>,
+    /// Nothing where it was sealed under a key that is gone.
+    pub(crate) sealed: Option<Vec<u8>>,
+}
+
+/// Which version of which member a body is: it cannot be read as another's.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) pk: &'a str,
+    pub(crate) seq: u64,
+}
+
+impl Place<'_> {
+    /// A number that is used once under one key: no two versions of a member have the same.
+    fn nonce(self) -> Nonce {
+        let mut bytes = [0; 12];
+        for (to, from) in bytes.iter_mut().rev().zip(self.seq.to_be_bytes().iter().rev()) {
+            *to = *from;
+        }
+        Nonce::assume_unique_for_key(bytes)
+    }
+
+    fn aad(self) -> Aad<Vec<u8>> {
+        Aad::from(format!("{} {}", self.pk, self.seq).into_bytes())
+    }
+}
+
+pub(crate) fn pack(
+    place: Place<'_>,
+    open: &[u8],
+    sealed: &[u8],
+    secret: Option<&Secret>,
+) -> Result<Vec<u8>, &'static str> {
+    if open.len().max(sealed.len()) >= TEXT_BYTES_MAX {
+        // What could not be read again is not written.
+        return Err("it is too large");
+    }
+    let first = deflate(DICTIONARY, open)?;
+    let length = u16::try_from(first.len()).map_err(|_| "its postings are too many")?;
+    // The second text says much of the first again.
+    let mut second = deflate(&dictionary_after(open), sealed)?;
+    if let Some(secret) = secret {
+        secret
+            .key()?
+            .seal_in_place_append_tag(place.nonce(), place.aad(), &mut second)
+            .map_err(|_| "it cannot be sealed")?;
+    }
+    let mut body = vec![if secret.is_some() { SEALED } else { OPEN }];
+    body.extend(length.to_be_bytes());
+    body.extend(first);
+    body.extend(second);
+    Ok(body)
+}
+
+pub(crate) fn unpack(
+    place: Place<'_>,
+    body: &[u8],
+    secret: Option<&Secret>,
+) -> Result<Texts, &'static str> {
+    let cut = "it is cut off";
+    let (form, rest) = body.split_first().ok_or(cut)?;
+    let (length, rest) = rest.split_first_chunk::<2>().ok_or(cut)?;
+    let (first, second) = rest.split_at_checked(u16::from_be_bytes(*length).into()).ok_or(cut)?;
+    let open = inflate(DICTIONARY, first)?;
+    let after = || dictionary_after(&open);
+    let sealed = match (*form, secret) {
+        (OPEN, _) => Some(inflate(&after(), second)?),
+        (SEALED, None) => None,
+        (SEALED, Some(secret)) => {
+            let mut second = second.to_vec();
+            let opened = secret.key()?.open_in_place(place.nonce(), place.aad(), &mut second);
+            let opened = opened.map_err(|_| "it is not sealed under its member's key")?;
+            Some(inflate(&after(), opened)?)
+        }
+        _ => return Err("it is packed in a way that this version does not know"),
+    };
+    Ok(Texts { open, sealed })
+}
+
+fn dictionary_after(open: &[u8]) -> Vec<u8> {
+    [DICTIONARY, open].concat()
+}
+
+fn deflate(dictionary: &[u8], text: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let fail = |_| "it cannot be packed";
+    let mut compress = Compress::new(Compression::best(), false);
+    compress.set_dictionary(dictionary).map_err(fail)?;
+    // Deflate makes nothing larger than this.
+    let mut packed = Vec::with_capacity(text.len() + text.len() / 1000 + 64);
+    match compress.compress_vec(text, &mut packed, FlushCompress::Finish).map_err(fail)? {
+        Status::StreamEnd => Ok(packed),
+        Status::Ok | Status::BufError => Err("it cannot be packed"),
+    }
+}
+
+fn inflate(dictionary: &[u8], packed: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let fail = "it cannot be unpacked";
+    let mut decompress = Decompress::new(false);
+    decompress.set_dictionary(dictionary).map_err(|_| fail)?;
+    let mut text = Vec::with_capacity(packed.len().saturating_mul(4) + TAG_BYTES);
+    loop {
+        let done = usize::try_from(decompress.total_in()).map_err(|_| fail)?;
+        let rest = packed.get(done..).ok_or(fail)?;
+        let had = text.len();
+        let status = decompress.decompress_vec(rest, &mut text, FlushDecompress::Finish);
+        match status.map_err(|_| fail)? {
+            Status::StreamEnd => return Ok(text),
+            _ if text.len() >= TEXT_BYTES_MAX => return Err("it unpacks to too much"),
+            // Full, and more to come; or cut off.
+            _ if text.len() == text.capacity() => text.reserve(text.len().max(1024)),
+            _ if text.len() == had => return Err(fail),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place<'_> = Place { pk: "m#shop#ada", seq: 7 };
+
+    #[test]
+    fn a_body_reads_back_where_it_belongs_and_nowhere_else() {
+        let secret = Secret::new().unwrap();
+        let other = Secret::new().unwrap();
+        for sealed in [String::new(), "x".to_owned(), "{\"wallet\":\"points\"}".repeat(20_000)] {
+            let body = pack(PLACE, b"{\"at\":1}", sealed.as_bytes(), Some(&secret)).unwrap();
+            let texts = unpack(PLACE, &body, Some(&secret)).unwrap();
+            assert_eq!(texts.open, b"{\"at\":1}");
+            assert_eq!(texts.sealed.as_deref(), Some(sealed.as_bytes()));
+            assert_eq!(unpack(PLACE, &body, None).unwrap().sealed, None);
+            assert!(unpack(PLACE, &body, Some(&other)).is_err());
+            assert!(unpack(Place { seq: 8, ..PLACE }, &body, Some(&secret)).is_err());
+            assert!(unpack(Place { pk: "m#shop#bob", ..PLACE }, &body, Some(&secret)).is_err());
+        }
+        let open = pack(PLACE, b"o", b"sums", None).unwrap();
+        assert_eq!(unpack(PLACE, &open, None).unwrap().sealed.as_deref(), Some(&b"sums"[..]));
+    }
+
+    #[test]
+    fn a_body_that_was_tampered_with_or_cut_off_is_not_read() {
+        let secret = Secret::new().unwrap();
+        let body = pack(PLACE, b"{\"at\":1}", b"some text that matters", Some(&secret)).unwrap();
+        for end in 0..body.len() {
+            assert!(unpack(PLACE, &body[..end], Some(&secret)).is_err(), "cut at {end}");
+        }
+        for place in 3 + usize::from(body[2])..body.len() {
+            let mut body = body.clone();
+            body[place] ^= 1;
+            assert!(unpack(PLACE, &body, Some(&secret)).is_err(), "turned at {place}");
+        }
+        assert!(pack(PLACE, b"", &vec![b'x'; TEXT_BYTES_MAX], None).is_err());
+    }
+}
