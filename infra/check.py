@@ -69,7 +69,30 @@ REPEAT = {"by_op": QUERY}
 FUNCTIONS = {
     "Enroll": (["POST /v1/members"], LOAD | PUT, {}, 25),
     "Earn": (["POST /v1/members/{id}/earn"], LOAD | PARTS | COMMIT, REPEAT, 25),
-    "Redeem": (["POST /v1/members/{id}/redeem"], LOAD | PARTS | COMMIT, REPEAT, 25),
+    "Redeem": (
+        [
+            "POST /v1/members/{id}/redeem",
+            "POST /v1/members/{id}/holds",
+            "POST /v1/members/{id}/holds/{hold}/capture",
+            "POST /v1/members/{id}/holds/{hold}/release",
+        ],
+        LOAD | PARTS | COMMIT,
+        REPEAT,
+        25,
+    ),
+    "Reverse": (["POST /v1/members/{id}/reverse"], LOAD | PUT | UPDATE, REPEAT, 25),
+    "Manage": (
+        [
+            "DELETE /v1/members/{id}",
+            "POST /v1/members/{id}/adjust",
+            "POST /v1/members/{id}/transfer",
+            "POST /v1/members/{id}/join",
+            "POST /v1/members/{id}/leave",
+        ],
+        LOAD | COMMIT,
+        REPEAT,
+        25,
+    ),
     "Read": (
         [
             "GET /v1/members/{id}",
@@ -81,7 +104,7 @@ FUNCTIONS = {
         {"board": QUERY},
         25,
     ),
-    "Expire": ([], LOAD | PUT | UPDATE, {"due": QUERY}, 900),
+    "Expire": ([], LOAD | PARTS | COMMIT, {"due": QUERY}, 900),
 }
 RUN = "Expire"
 SHARDS = 64

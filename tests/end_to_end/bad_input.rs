@@ -34,7 +34,7 @@ async fn bodies_that_do_not_read() {
         (EARN, key, "{\n\"type\" \"purchase\"}", "400 body_is_not_json : the body is no JSON at line 2, column 8: expected `:`"),
         (EARN, key, "[]", "422 field_is_wrong : invalid type: sequence, expected an object"),
         (EARN, key, "null", "422 field_is_wrong : invalid type: null, expected an object"),
-        (EARN, key, r#"{"type":"purchase","order":{"total":"1"},"ordr":1}"#, "422 field_is_wrong /ordr: `/ordr`: unknown field `ordr`, expected one of `type`, `id`, `at`, `order`, `channel`, `payment`, `fields`"),
+        (EARN, key, r#"{"type":"purchase","order":{"total":"1"},"ordr":1}"#, "422 field_is_wrong /ordr: `/ordr`: unknown field `ordr`, expected one of `type`, `id`, `at`, `of`, `order`, `channel`, `payment`, `fields`"),
         (EARN, key, r#"{"type":"purchase","order":{"totl":"1"}}"#, "422 field_is_wrong /order/totl: `/order/totl`: unknown field `totl`, expected `total` or `lines`"),
         (EARN, key, r#"{"type":"purchase","order":{"total":12.4}}"#, "422 field_is_wrong /order/total: `/order/total`: invalid type: floating point `12.4`, expected an amount in quotes, such as \"12.40\""),
         (EARN, key, r#"{"type":5}"#, "422 field_is_wrong /type: `/type`: invalid type: integer `5`, expected a string"),

@@ -78,6 +78,27 @@ async fn only_verified_claims_are_believed_in_aws() {
 }
 
 #[tokio::test]
+async fn what_is_done_by_hand_needs_its_own_scope() {
+    let shop = Shop::open("sunrise-coffee").await;
+    shop.enroll("ada").await;
+    let claims = |scope| [("merchant", "sunrise-coffee"), ("scope", scope)];
+    for (method, what) in [
+        ("DELETE", ""),
+        ("POST", "/adjust"),
+        ("POST", "/transfer"),
+        ("POST", "/join"),
+        ("POST", "/leave"),
+    ] {
+        let path = format!("/v1/members/ada{what}");
+        let till = claims("regulars/read regulars/write");
+        let refused = ask(&shop, method, &path, Some(verified(&till))).await;
+        assert_eq!(refused, "403 scope_is_missing", "{path}");
+        let office = ask(&shop, method, &path, Some(verified(&claims("regulars/manage")))).await;
+        assert_ne!(office, "403 scope_is_missing", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_laptop_wants_its_stand_in_token() {
     let mut shop = Shop::open("sunrise-coffee").await;
     shop.merchant = "nobody".to_owned();

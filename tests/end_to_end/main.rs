@@ -7,6 +7,12 @@
 
 /// Bad input: told with its place, and nothing changes.
 mod bad_input;
+/// What is done by hand: adjusted, transferred, shared, erased.
+mod by_hand;
+/// What is due: expiry of every kind, what comes by itself, reminders.
+mod due;
+/// Rewards set aside at the till.
+mod holds;
 /// Who may do what.
 mod identity;
 /// One effect per key, whoever asks how often.
@@ -15,6 +21,8 @@ mod once;
 mod playing;
 /// The README says what is so.
 mod readme;
+/// Purchases and rewards that are undone.
+mod returns;
 /// Rules that are edited, broken, or never end.
 mod rules_at_work;
 /// Stocks, budgets, codes, referrals, leaderboards.

@@ -38,6 +38,7 @@ fn the_sheet_on_the_first_screen_is_the_one_in_the_folder_and_pays_what_it_says(
         id: "1".to_owned(),
         kind: "purchase".to_owned(),
         at: now,
+        of: None,
         order: Some(Order {
             total: "12.40".parse().unwrap(),
             lines: vec![line("espresso", "coffee", 2), line("house", "beans", 1)],

@@ -118,7 +118,7 @@ async fn lots_whose_day_has_come_become_one() {
     let member = shop.database.store().member(&at).await.unwrap().unwrap();
     // What can be spent, and what came today and yesterday.
     assert!(member.wallet("points").lots().len() <= 3);
-    assert_eq!(member.wallet("points").posted().get(), 26);
+    assert_eq!(member.wallet("points").posted(), 26);
     assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
 }
 

@@ -85,6 +85,24 @@ impl FromRequestParts<Api> for InPath {
     }
 }
 
+/// The member in the path, and something of it.
+#[derive(Debug, Clone)]
+pub struct InPathOf(pub MemberId, pub String);
+
+impl FromRequestParts<Api> for InPathOf {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<InPathOf, Problem> {
+        let Path((id, of)) = Path::<(String, String)>::from_request_parts(parts, api)
+            .await
+            .map_err(|rejection: PathRejection| Refusal::PathIsWrong(rejection.body_text()))?;
+        match MemberId::parse(&id) {
+            Ok(id) => Ok(InPathOf(id, of)),
+            Err(reason) => Err(Refusal::MemberIdIsWrong { pointer: None, reason }.into()),
+        }
+    }
+}
+
 /// A request that takes nothing after the `?`: what is there is a mistake, and is told.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,7 +149,7 @@ mod tests {
         check("[]", ": invalid type: sequence, expected an object");
         check(
             r#"{"typ":"purchase"}"#,
-            "/typ: unknown field `typ`, expected one of `type`, `id`, `at`, `order`, `channel`, `payment`, `fields`",
+            "/typ: unknown field `typ`, expected one of `type`, `id`, `at`, `of`, `order`, `channel`, `payment`, `fields`",
         );
         check(r#"{"type":"a","type":"b"}"#, ": duplicate field `type`");
         check(r#"{"order":{"total":"1"}}"#, ": missing field `type`");

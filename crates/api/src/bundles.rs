@@ -92,10 +92,15 @@ pub async fn bundle_of(
     })
 }
 
+/// Compiled bundles by merchant and hash.
+type Earlier = HashMap<(MerchantId, String), Arc<Bundle>>;
+
 /// Compiled bundles by merchant.
 #[derive(Debug, Clone)]
 pub(crate) struct Bundles {
     kept: Arc<Mutex<HashMap<MerchantId, Kept>>>,
+    /// Those that judged what is undone or captured now, by their hash. They never change.
+    earlier: Arc<Mutex<Earlier>>,
     pub(crate) age_max: Duration,
 }
 
@@ -107,7 +112,7 @@ struct Kept {
 
 impl Default for Bundles {
     fn default() -> Bundles {
-        Bundles { kept: Arc::default(), age_max: AGE_MAX }
+        Bundles { kept: Arc::default(), earlier: Arc::default(), age_max: AGE_MAX }
     }
 }
 
@@ -135,6 +140,32 @@ impl Bundles {
             kept.clear();
         }
         kept.insert(merchant.clone(), Kept { bundle: Arc::clone(&bundle), asked });
+        Ok(bundle)
+    }
+
+    pub(crate) async fn of(
+        &self,
+        store: &Store,
+        merchant: &MerchantId,
+        hash: &str,
+    ) -> Result<Arc<Bundle>, NoBundle> {
+        let active = self.lock().get(merchant).map(|kept| Arc::clone(&kept.bundle));
+        if let Some(active) = active.filter(|active| active.hash().as_str() == hash) {
+            return Ok(active);
+        }
+        let name = (merchant.clone(), hash.to_owned());
+        let known = |earlier: &Mutex<Earlier>| {
+            earlier.lock().unwrap_or_else(PoisonError::into_inner).get(&name).map(Arc::clone)
+        };
+        if let Some(known) = known(&self.earlier) {
+            return Ok(known);
+        }
+        let bundle = Arc::new(load(store, merchant, hash).await?);
+        let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        if earlier.len() >= MERCHANTS_MAX {
+            earlier.clear();
+        }
+        earlier.insert(name, Arc::clone(&bundle));
         Ok(bundle)
     }
 

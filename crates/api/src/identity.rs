@@ -23,6 +23,7 @@ pub const TOKEN_PREFIX: &str = "local:";
 
 const READ: &str = "regulars/read";
 const WRITE: &str = "regulars/write";
+const MANAGE: &str = "regulars/manage";
 
 /// Who calls: a merchant's system that may do what the request's method does. The merchant is
 /// never taken from the path or the body.
@@ -36,16 +37,31 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Caller, Problem> {
-        let (merchant, scope) = claims(parts)
-            .or_else(|| stand_in(parts).filter(|_| api.identity == Identity::Development))
-            .ok_or(Refusal::CallerIsUnknown)?;
-        let needed = if parts.method.is_safe() { READ } else { WRITE };
-        if !scope.split_whitespace().any(|scope| scope == needed) {
-            return Err(Refusal::ScopeIsMissing(needed).into());
-        }
-        let merchant = MerchantId::parse(&merchant).map_err(|_| Refusal::CallerIsUnknown)?;
-        Ok(Caller { merchant })
+        caller(parts, api, if parts.method.is_safe() { READ } else { WRITE })
     }
+}
+
+/// Who calls, and may do by hand what rules do not: adjust, transfer, erase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manager(pub Caller);
+
+impl FromRequestParts<Api> for Manager {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Manager, Problem> {
+        caller(parts, api, MANAGE).map(Manager)
+    }
+}
+
+fn caller(parts: &Parts, api: &Api, needed: &'static str) -> Result<Caller, Problem> {
+    let (merchant, scope) = claims(parts)
+        .or_else(|| stand_in(parts).filter(|_| api.identity == Identity::Development))
+        .ok_or(Refusal::CallerIsUnknown)?;
+    if !scope.split_whitespace().any(|scope| scope == needed) {
+        return Err(Refusal::ScopeIsMissing(needed).into());
+    }
+    let merchant = MerchantId::parse(&merchant).map_err(|_| Refusal::CallerIsUnknown)?;
+    Ok(Caller { merchant })
 }
 
 /// The claims `merchant` and `scope` of a verified token.
@@ -60,5 +76,5 @@ fn claims(parts: &Parts) -> Option<(String, String)> {
 fn stand_in(parts: &Parts) -> Option<(String, String)> {
     let header = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
     let merchant = header.strip_prefix("Bearer ")?.strip_prefix(TOKEN_PREFIX)?;
-    Some((merchant.to_owned(), format!("{READ} {WRITE}")))
+    Some((merchant.to_owned(), format!("{READ} {WRITE} {MANAGE}")))
 }

@@ -12,6 +12,12 @@ const LENGTH_MAX: usize = 128;
 pub struct IdempotencyKey(pub(crate) String);
 
 impl IdempotencyKey {
+    /// The key of what can be done only once anyway.
+    #[must_use]
+    pub fn only() -> IdempotencyKey {
+        IdempotencyKey("only".to_owned())
+    }
+
     /// The key.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -26,12 +26,12 @@ mod state;
 /// Entries as a client reads them.
 mod view;
 
-pub use body::{BODY_BYTES_MAX, Body, InPath, InQuery, NoQuery};
+pub use body::{BODY_BYTES_MAX, Body, InPath, InPathOf, InQuery, NoQuery};
 pub use bundles::{PublishError, bundle_of, publish};
 pub use change::{Change, Decided, change};
 pub use clock::Clock;
 pub use host::{client, from_environment, log, serve};
-pub use identity::{Caller, DEVELOPMENT_VARIABLE, Identity, TOKEN_PREFIX};
+pub use identity::{Caller, DEVELOPMENT_VARIABLE, Identity, Manager, TOKEN_PREFIX};
 pub use key::{IdempotencyKey, Mode};
 pub use problem::Problem;
 pub use refusal::Refusal;

@@ -1,9 +1,13 @@
 use axum::http::StatusCode;
+use ledger::account::AccountRejection;
+use ledger::adjust::MoveRejection;
 use ledger::decision::GiveRejection;
 use ledger::earn::EarnRejection;
+use ledger::hold::HoldRejection;
 use ledger::money::AmountRejection;
 use ledger::name::NameRejection;
 use ledger::redeem::RedeemRejection;
+use ledger::reverse::ReverseRejection as Reverse;
 use ledger::{MemberId, MerchantId};
 use rules::{Refused, RuleFailure, Wrong, WrongReason};
 use store::{Failure, StoreError, Undecided};
@@ -95,6 +99,17 @@ pub enum Refusal {
     /// A member who is said to have brought this one, and is none.
     #[error("there is no member `{0}` who could have brought this one")]
     ReferrerIsUnknown(MemberId),
+    /// A hold that is not there any more.
+    #[error("there is no hold `{0}`: it was captured, released, or its time is over")]
+    HoldIsUnknown(String),
+    /// A request to undo what was not done.
+    #[error("the member has no {verb} under the key `{key}`")]
+    EntryIsUnknown {
+        /// Which verb.
+        verb: &'static str,
+        /// Under which key.
+        key: String,
+    },
     /// A contest that no sheet has.
     #[error("there is no contest `{name}`{hint}")]
     ContestIsUnknown {
@@ -149,6 +164,8 @@ impl From<Refusal> for Problem {
             R::MemberIsUnknown(_) => (StatusCode::NOT_FOUND, "member_is_unknown"),
             R::MemberIdIsTaken(_) => (StatusCode::CONFLICT, "member_id_is_taken"),
             R::ReferrerIsUnknown(_) => (INVALID, "referrer_is_unknown"),
+            R::HoldIsUnknown(_) => (StatusCode::CONFLICT, "hold_is_unknown"),
+            R::EntryIsUnknown { .. } => (INVALID, "entry_is_unknown"),
             R::ContestIsUnknown { .. } => (StatusCode::NOT_FOUND, "contest_is_unknown"),
             R::Refused(refused) => status_of(refused),
             R::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
@@ -190,6 +207,7 @@ fn status_of(refused: &Refused) -> (StatusCode, &'static str) {
     const INVALID: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
     const CONFLICT: StatusCode = StatusCode::CONFLICT;
     const OURS: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+    const ERASED: (StatusCode, &str) = (StatusCode::GONE, "member_is_erased");
     match refused {
         R::Earn(EarnRejection::ActivityIsInTheFuture { .. }) => {
             (INVALID, "activity_is_in_the_future")
@@ -197,16 +215,54 @@ fn status_of(refused: &Refused) -> (StatusCode, &'static str) {
         R::Earn(EarnRejection::ActivityIsBeforeEnrolment { .. }) => {
             (INVALID, "activity_is_before_enrolment")
         }
-        R::Redeem(RedeemRejection::BalanceIsInsufficient { .. }) => {
-            (CONFLICT, "balance_is_insufficient")
-        }
-        R::Earn(EarnRejection::Give(give))
-        | R::Redeem(RedeemRejection::Give(give))
-        | R::Give(give) => match give {
-            GiveRejection::WalletIsUnknown { .. } => (OURS, "wallet_is_unknown"),
-            GiveRejection::WalletIsFull { .. } => (CONFLICT, "wallet_is_full"),
-            GiveRejection::HoldingsAreTooMany { .. } => (CONFLICT, "holdings_are_too_many"),
+        R::Redeem(redeem) => match redeem {
+            RedeemRejection::BalanceIsInsufficient { .. } => (CONFLICT, "balance_is_insufficient"),
+            RedeemRejection::Give(give) => status_of_giving(give),
         },
+        R::Hold(hold) => match hold {
+            HoldRejection::HoldsAreTooMany(_) => (CONFLICT, "holds_are_too_many"),
+            HoldRejection::HoldIsUnknown(_) => (CONFLICT, "hold_is_unknown"),
+            HoldRejection::MoreIsCapturedThanHeld { .. } => (INVALID, "more_is_captured_than_held"),
+            HoldRejection::Redeem(RedeemRejection::BalanceIsInsufficient { .. }) => {
+                (CONFLICT, "balance_is_insufficient")
+            }
+            HoldRejection::Redeem(RedeemRejection::Give(give)) | HoldRejection::Give(give) => {
+                status_of_giving(give)
+            }
+        },
+        R::Reverse(reverse) => match reverse {
+            Reverse::Erased(_) => ERASED,
+            Reverse::EntryCannotBeReversed { .. } => (INVALID, "entry_cannot_be_reversed"),
+            Reverse::EntryIsReversedAlready(_) => (CONFLICT, "entry_is_reversed_already"),
+            Reverse::EntryHasNoOrder(_) => (INVALID, "entry_has_no_order"),
+            Reverse::LineIsUnknown { .. } => (INVALID, "line_is_unknown"),
+            Reverse::MoreComesBackThanIsLeft { .. } => (INVALID, "more_comes_back_than_is_left"),
+            Reverse::RefundIsMissing { .. } => (INVALID, "refund_is_missing"),
+            Reverse::RefundIsTooMuch { .. } => (INVALID, "refund_is_too_much"),
+            Reverse::Give(give) => status_of_giving(give),
+        },
+        R::Move(moved) => match moved {
+            MoveRejection::Erased(_) => ERASED,
+            MoveRejection::WalletIsUnknown(_) => (INVALID, "wallet_is_unknown"),
+            MoveRejection::WalletIsNotTransferable(_) => (INVALID, "wallet_is_not_transferable"),
+            MoveRejection::BothSidesAreOne(_) => (INVALID, "both_sides_are_one"),
+            MoveRejection::UnitsAreZero => (INVALID, "units_are_zero"),
+            MoveRejection::BalanceIsInsufficient { .. } => (CONFLICT, "balance_is_insufficient"),
+            MoveRejection::Give(give) => status_of_giving(give),
+        },
+        R::Account(account) => match account {
+            AccountRejection::Erased(_) => ERASED,
+            AccountRejection::NothingIsShared => (CONFLICT, "nothing_is_shared"),
+            AccountRejection::MemberHasAnAccount { .. } => (CONFLICT, "member_has_an_account"),
+            AccountRejection::MemberHasNoAccount(_) => (CONFLICT, "member_has_no_account"),
+            AccountRejection::AccountHasAnAccount(_) => (CONFLICT, "account_has_an_account"),
+            AccountRejection::MemberIsTheAccount(_) => (INVALID, "member_is_the_account"),
+            AccountRejection::WalletIsNotSettled { .. } => (CONFLICT, "wallet_is_not_settled"),
+            AccountRejection::Give(give) => status_of_giving(give),
+        },
+        R::Erased(_) | R::Earn(EarnRejection::Erased(_)) => ERASED,
+        R::MemberIsUnknown(_) => (INVALID, "other_member_is_unknown"),
+        R::Earn(EarnRejection::Give(give)) | R::Give(give) => status_of_giving(give),
         R::RewardIsUnknown { .. } => (INVALID, "reward_is_unknown"),
         R::RewardIsNotOnItsDays(_) => (CONFLICT, "reward_is_not_on_its_days"),
         R::RewardNeedsTheOrder(_) => (INVALID, "reward_needs_an_order"),
@@ -222,11 +278,33 @@ fn status_of(refused: &Refused) -> (StatusCode, &'static str) {
     }
 }
 
+fn status_of_giving(give: &GiveRejection) -> (StatusCode, &'static str) {
+    match give {
+        GiveRejection::WalletIsUnknown { .. } => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "wallet_is_unknown")
+        }
+        GiveRejection::WalletIsFull { .. } => (StatusCode::CONFLICT, "wallet_is_full"),
+        GiveRejection::HoldingsAreTooMany { .. } => (StatusCode::CONFLICT, "holdings_are_too_many"),
+    }
+}
+
 fn pointer_of(refused: &Refused) -> Option<String> {
     let pointer = match refused {
         Refused::RewardIsUnknown { .. } => "/reward",
         Refused::RewardNeedsTheOrder(_) => "/order",
-        Refused::UnitsAreMissing { .. } | Refused::UnitsAreOutOfRange { .. } => "/units",
+        Refused::UnitsAreMissing { .. }
+        | Refused::UnitsAreOutOfRange { .. }
+        | Refused::Hold(HoldRejection::MoreIsCapturedThanHeld { .. })
+        | Refused::Move(MoveRejection::UnitsAreZero) => "/units",
+        Refused::Reverse(
+            Reverse::LineIsUnknown { .. } | Reverse::MoreComesBackThanIsLeft { .. },
+        ) => "/lines",
+        Refused::Reverse(Reverse::RefundIsMissing { .. } | Reverse::RefundIsTooMuch { .. }) => {
+            "/refund"
+        }
+        Refused::Move(
+            MoveRejection::WalletIsUnknown(_) | MoveRejection::WalletIsNotTransferable(_),
+        ) => "/wallet",
         Refused::Earn(
             EarnRejection::ActivityIsInTheFuture { .. }
             | EarnRejection::ActivityIsBeforeEnrolment { .. },

@@ -34,6 +34,23 @@ impl Api {
         self
     }
 
+    /// Rules that a request was judged by, whether or not they are still in force.
+    ///
+    /// # Errors
+    /// They cannot be had.
+    pub async fn bundle_of(
+        &self,
+        merchant: &MerchantId,
+        hash: &str,
+    ) -> Result<Arc<Bundle>, Problem> {
+        self.bundles.of(&self.store, merchant, hash).await.map_err(|none| match none {
+            NoBundle::Store(error) => error.into(),
+            NoBundle::Unpublished | NoBundle::Broken(_) => {
+                Problem::internal(&format!("rules {hash} of {merchant} cannot be read"))
+            }
+        })
+    }
+
     /// The rules that the merchant's requests are judged by.
     ///
     /// # Errors

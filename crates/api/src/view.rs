@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
 
+use ledger::entry::{Counterpart, Returned};
+use ledger::remind::Reminder;
 use ledger::tier::TierChange;
 use ledger::{
-    Change, Entry, Gives, Moment, Order, Outcome, Posting, Reason, Taken, Units, WalletName, What,
+    Change, Entry, Gives, MemberId, Moment, Order, Outcome, Posting, Reason, Taken, Units,
+    WalletName, What,
 };
 use rules::TraceLine;
 use serde::Serialize;
@@ -17,6 +20,8 @@ pub struct EntryView<'a> {
     activity: Option<ActivityView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reward: Option<RewardView<'a>>,
+    #[serde(flatten)]
+    about: About<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<&'a [Reason]>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -37,6 +42,68 @@ struct ActivityView<'a> {
     at: Moment,
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<String>,
+}
+
+/// What else there is to say of an entry of its kind.
+#[derive(Debug, Clone, Default, Serialize)]
+struct About<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Moment>,
+    /// The entry that it undoes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reverses: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returned: Option<&'a Returned>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    with: Option<&'a Counterpart>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a MemberId>,
+    /// The member of the account who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a MemberId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reminders: Option<&'a [Reminder]>,
+}
+
+impl<'a> About<'a> {
+    fn of(what: &'a What) -> About<'a> {
+        let mut about = About::default();
+        match what {
+            What::Hold { hold, until, .. } => {
+                about.hold = Some(hold);
+                about.until = Some(*until);
+            }
+            What::Capture { hold, .. } | What::Release { hold } => about.hold = Some(hold),
+            What::Reverse { of, returned } => {
+                about.reverses = Some(*of);
+                about.returned = returned.as_ref();
+            }
+            What::Adjust { reason, author } => {
+                about.reason = Some(reason);
+                about.author = Some(author);
+            }
+            What::Transfer { with, reason } => {
+                about.with = Some(with);
+                about.reason = reason.as_deref();
+            }
+            What::Join { account } | What::Leave { account } => about.account = Some(account),
+            What::Share { by, moved, .. } => {
+                about.by = Some(by);
+                about.moved = Some(moved);
+            }
+            What::Remind { reminders } => about.reminders = Some(reminders),
+            What::Earn { .. } | What::Redeem { .. } | What::Expire | What::Erase => {}
+        }
+        about
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -104,15 +171,19 @@ impl<'a> EntryView<'a> {
                 });
                 because = Some(&entry.because);
             }
-            What::Redeem { reward: taken, .. } => reward = Some(RewardView::of(taken)),
-            What::Expire => {}
+            What::Redeem { reward: taken, .. }
+            | What::Hold { reward: taken, .. }
+            | What::Capture { reward: taken, .. } => reward = Some(RewardView::of(taken)),
+            _ => {}
         }
+        let about = About::of(&entry.what);
         EntryView {
             seq: entry.seq,
             kind: entry.what.kind(),
             at: entry.at,
             activity,
             reward,
+            about,
             because,
             tasks: entry.changes.iter().filter_map(task).collect(),
             lapsed: entry.changes.iter().filter_map(lapsed).collect(),
@@ -124,7 +195,7 @@ impl<'a> EntryView<'a> {
 }
 
 fn task(change: &Change) -> Option<TaskView<'_>> {
-    let Change::Progressed { task, progress } = change else { return None };
+    let Change::Progressed { task, progress, .. } = change else { return None };
     let done = progress.marks.iter().fold(0u32, |sum, (_, count)| sum.saturating_add(*count));
     Some(TaskView { task, done, completed: progress.completed })
 }

@@ -1,13 +1,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ledger::enroll::{self, Enrolment};
-use ledger::{
-    Codes, Decision, Entry, Left, Member, MemberId, Outcome as Gave, Supplies, Units, What,
-};
+use ledger::reverse::Wanted;
+use ledger::{Change, Decision, Entry, Member, MemberId, What};
 use local::Database;
-use rules::{Bundle, Redemption, TraceLine};
-use store::MemberKey;
+use rules::{Bundle, Redemption, Told, TraceLine};
+use store::{MemberKey, Store, Version};
 
 use crate::Outcome;
 use crate::place::{self, Rules};
@@ -46,17 +44,23 @@ pub(crate) async fn run(options: Options) -> Outcome {
     let member = MemberId::parse(&options.member)
         .map_err(|reason| format!("`{}` is no member's id: {reason}", options.member))?;
     let at = MemberKey { merchant, member };
-    let found = database.store().version(&at, options.entry).await?;
-    let (before, record) =
-        found.ok_or_else(|| format!("member {at} has no entry {}", options.entry))?;
-    let bundle = api::bundle_of(database.store(), &at.merchant, &record.bundle).await?;
-    let (lines, again) = again(&bundle, &before, &record.entry)?;
+    let store = database.store();
+    let (before, record) = version(store, &at, options.entry).await?;
+    let bundle = api::bundle_of(store, &at.merchant, &record.bundle).await?;
+    let again = again(store, &at, &bundle, &before, &record.entry).await?;
     say!(
         "Entry {} of {at}, {}, under rules {}:\n",
         options.entry,
         shop_time(record.entry.at, bundle.programme().time_zone),
         record.bundle
     );
+    let Some((lines, again)) = again else {
+        for posting in &record.entry.postings {
+            say!("{:+} {}", posting.change, posting.wallet);
+        }
+        say!("\nAn entry of kind {}: no rule had a say in it.", record.entry.what.kind());
+        return Ok(());
+    };
     say!("{}", told(&bundle, &lines, &again).trim_end());
     let differences = differences(&record.entry, &again.entry);
     if differences.is_empty() {
@@ -69,81 +73,97 @@ pub(crate) async fn run(options: Options) -> Outcome {
     Err("derived again, the entry differs".into())
 }
 
-/// What the rules say today of what was asked then.
-fn again(bundle: &Bundle, before: &Member, entry: &Entry) -> Outcome<(Vec<TraceLine>, Decision)> {
-    let supplies = supplies(bundle, before, entry);
+/// What the rules of then say of what was asked then; nothing where no rule had a say.
+async fn again(
+    store: &Store,
+    at: &MemberKey,
+    bundle: &Bundle,
+    before: &Member,
+    entry: &Entry,
+) -> Outcome<Option<(Vec<TraceLine>, Decision)>> {
+    let now = entry.at;
+    let mut supplies = bundle.told_then(before, entry);
+    let mut view = before.clone();
+    if let Some(of) = &entry.account {
+        let key = MemberKey { merchant: at.merchant.clone(), member: of.account.clone() };
+        let past = store.past(&key, of.entry).await?;
+        view = ledger::account::view(before, &past.before, bundle.programme());
+        supplies.members.insert(of.account.clone(), Some(past.before));
+    }
+    let plain = |decision: Decision| Ok(Some((Vec::new(), decision)));
     match &entry.what {
         What::Earn { activity } => {
-            let lines = bundle.trace(before, activity, &supplies, entry.at)?;
+            let lines = bundle.trace(&view, activity, &supplies, now)?;
             // What it brought the one who brought the member is that one's entry.
-            let (decision, _) = bundle.earn_alone(before, activity.clone(), &supplies, entry.at)?;
-            Ok((lines, decision))
+            let raised = entry.changes.iter().find_map(|change| match change {
+                Change::Raised { day, .. } => Some(*day),
+                _ => None,
+            });
+            let told = Told { activity: activity.clone(), raised };
+            let (decision, _) = bundle.earn_alone(before, told, &supplies, now)?;
+            Ok(Some((lines, decision)))
         }
-        What::Redeem { reward, order } => {
-            let units = bundle
-                .rewards()
-                .any(|(name, costs)| name == reward.name && costs.is_chosen())
-                .then_some(reward.costs);
+        What::Redeem { reward, order } | What::Hold { reward, order, .. } => {
+            let mut rewards = bundle.rewards();
+            let chosen = rewards.any(|(name, costs)| name == reward.name && costs.is_chosen());
+            let units = chosen.then_some(reward.costs);
             let redemption =
                 Redemption { reward: reward.name.clone(), units, order: order.clone() };
-            let lines = bundle.trace_reward(before, &redemption, entry.at)?;
-            Ok((lines, bundle.redeem(before, redemption, &supplies, entry.at)?))
+            let lines = bundle.trace_reward(&view, &redemption, now)?;
+            let decision = match &entry.what {
+                What::Hold { .. } => bundle.hold(before, redemption, &supplies, now)?,
+                _ => bundle.redeem(before, redemption, &supplies, now)?,
+            };
+            Ok(Some((lines, decision)))
         }
-        What::Expire => {
-            let nothing = "nothing had run out at that moment";
-            let decision = bundle.expire(before, entry.at)?.ok_or(nothing)?;
-            Ok((Vec::new(), decision))
+        What::Capture { of, reward, .. } => {
+            let (_, held) = version(store, at, of.entry).await?;
+            let by = api::bundle_of(store, &at.merchant, &held.bundle).await?;
+            let units = Some(reward.costs);
+            plain(bundle.capture(&by, before, &held.entry, units, &supplies, now)?)
         }
+        What::Release { hold } => plain(bundle.release(before, hold, &supplies, now)?),
+        What::Reverse { of, returned } => {
+            let (_, undone) = version(store, at, *of).await?;
+            let by = api::bundle_of(store, &at.merchant, &undone.bundle).await?;
+            let mut past = store.past(at, *of).await?;
+            past.entries.retain(|later| later.seq < entry.seq);
+            supplies.pasts.insert(at.member.clone(), past);
+            let wanted = returned
+                .clone()
+                .map(|returned| Wanted { lines: returned.lines, refund: Some(returned.refund) });
+            // What a referral brought another is that one's entry.
+            plain(bundle.reverse_alone(&by, before, *of, wanted.as_ref(), &supplies, now)?.0)
+        }
+        What::Expire | What::Remind { .. } => {
+            supplies.due_at = Some(now);
+            let nothing = "nothing was due at that moment";
+            plain(bundle.next_due(before, &supplies, now)?.ok_or(nothing)?)
+        }
+        What::Adjust { .. }
+        | What::Transfer { .. }
+        | What::Join { .. }
+        | What::Leave { .. }
+        | What::Share { .. }
+        | What::Erase => Ok(None),
     }
 }
 
-/// What the decision had been told beyond the member, as the entry remembers it.
-fn supplies(bundle: &Bundle, before: &Member, entry: &Entry) -> Supplies {
-    // A pool that was asked and gave no code was empty.
-    let empty = |pool: &String| (pool.clone(), Codes::all(Vec::new()));
-    let codes = bundle.programme().pools.iter().map(empty).collect();
-    let mut supplies = Supplies { codes, ..Supplies::default() };
-    for draw in &entry.draws {
-        // What was drawn was there; how much more there was does not matter, unless there was not
-        // enough for a later rule.
-        let units = if entry.dry.contains(&draw.pot) { draw.units } else { Units::MAX };
-        supplies.left.insert(draw.pot.clone(), Left::all(units));
-    }
-    for pot in &entry.dry {
-        supplies.left.entry(pot.clone()).or_insert(Left::all(Units::ZERO));
-    }
-    let mut brought = false;
-    for reason in &entry.because {
-        match &reason.gave {
-            Gave::Voucher { pool, code } => {
-                supplies.codes.entry(pool.clone()).or_default().codes.push(code.clone());
-            }
-            Gave::Referral { .. } => brought = true,
-            _ => {}
-        }
-    }
-    if let Some(id) = &before.referred_by {
-        // Only that there is such a member counts for this one's entry.
-        let enrolment = Enrolment {
-            id: id.clone(),
-            attributes: Default::default(),
-            tags: Default::default(),
-            referred_by: None,
-        };
-        let referrer = brought.then(|| enroll::decide(enrolment, before.enrolled_at));
-        supplies.referrer = Some((id.clone(), referrer));
-    }
-    supplies
+async fn version(store: &Store, at: &MemberKey, entry: u64) -> Outcome<(Member, Version)> {
+    let found = store.version(at, entry).await?;
+    Ok(found.ok_or_else(|| format!("member {at} has no entry {entry}"))?)
 }
 
 /// Each part in which two entries differ.
 fn differences(stored: &Entry, again: &Entry) -> Vec<String> {
     type Part = fn(&Entry) -> String;
-    let parts: [(&str, Part); 8] = [
+    let parts: [(&str, Part); 10] = [
         ("because", |entry| format!("{:?}", entry.because)),
         ("postings", |entry| format!("{:?}", entry.postings)),
         ("changes", |entry| format!("{:?}", entry.changes)),
         ("draws", |entry| format!("{:?}", entry.draws)),
+        ("returns", |entry| format!("{:?}", entry.returns)),
+        ("account", |entry| format!("{:?}", entry.account)),
         ("balances", |entry| format!("{:?}", entry.balances)),
         ("tier", |entry| format!("{:?}", entry.tier)),
         ("standing", |entry| format!("{:?}", entry.standing)),

@@ -5,6 +5,8 @@
 #[macro_use]
 mod show;
 
+/// What is owed, recomputed from the entries.
+mod audit;
 /// What can be proven wrong with rules.
 mod check;
 /// What each request costs in capacity units.
@@ -65,6 +67,8 @@ enum Command {
     Replay(replay::Options),
     /// Do what the nightly schedule does, once, over a data file
     Expire(night::Options),
+    /// Recompute every balance from its entries, and show what is owed
+    Audit(audit::Options),
     /// Measure what each request costs in DynamoDB capacity units
     Costs(costs::Options),
     /// Check a merchant's rules and make them the active ones of a table in AWS
@@ -91,6 +95,7 @@ async fn main() -> ExitCode {
         Command::Demo(options) => demo::run(options).await,
         Command::Replay(options) => replay::run(options).await,
         Command::Expire(options) => night::run(options).await,
+        Command::Audit(options) => audit::run(options).await,
         Command::Costs(options) => costs::run(options).await,
         Command::Publish(options) => publish::run(options).await,
         Command::Vouchers(options) => vouchers::run(options).await,

@@ -41,6 +41,8 @@ pub(crate) struct Wallet {
     pub(crate) earned: i64,
     pub(crate) redeemed: i64,
     pub(crate) expired: i64,
+    pub(crate) reversed: i64,
+    pub(crate) adjusted: i64,
     pub(crate) balance: i64,
     pub(crate) pending: i64,
 }
@@ -60,7 +62,7 @@ impl Totals {
         store
             .each(&programme.merchant, |history: History| {
                 let member = history.member().clone();
-                for version in &history.versions {
+                for version in history.versions() {
                     totals.entry(&member.id, &version.entry);
                 }
                 members.push(member);
@@ -101,13 +103,23 @@ impl Totals {
                 *self.rewards.entry(reward.name.clone()).or_default() += 1;
             }
             What::Expire => eventful.expired += 1,
+            _ => {}
         }
-        for posting in &entry.postings {
+        // What members do in an account's wallet is counted there, as of the kind that it is.
+        let kind = match &entry.what {
+            What::Share { moved, .. } => moved,
+            what => what.kind(),
+        };
+        for posting in entry.postings.iter().filter(|posting| !posting.shared) {
             let wallet = self.wallets.entry(posting.wallet.clone()).or_default();
-            match &entry.what {
-                What::Earn { .. } => wallet.earned += posting.change,
-                What::Redeem { .. } => wallet.redeemed -= posting.change,
-                What::Expire => wallet.expired -= posting.change,
+            match kind {
+                "earn" => wallet.earned += posting.change,
+                "redeem" | "capture" => wallet.redeemed -= posting.change,
+                "expire" => wallet.expired -= posting.change,
+                "reverse" => wallet.reversed += posting.change,
+                "adjust" => wallet.adjusted += posting.change,
+                // Within one programme these move units, and bring or take none: transfers, holds.
+                _ => {}
             }
         }
     }
@@ -134,9 +146,8 @@ impl Totals {
                     "earned": wallet.earned,
                     "redeemed": wallet.redeemed,
                     "expired": wallet.expired,
-                    // Verbs that the ledger does not have move nothing.
-                    "reversed": 0,
-                    "adjusted": 0,
+                    "reversed": wallet.reversed,
+                    "adjusted": wallet.adjusted,
                     "balance": wallet.balance,
                     "pending": wallet.pending,
                 });
@@ -274,6 +285,21 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
                 }));
                 "units expired".to_owned()
             }
+            what => {
+                rows.extend(entry.because.iter().map(|reason| {
+                    let why = format!("{} ({})", reason.rule, reason.source);
+                    (why, say_outcome(&reason.gave, zone))
+                }));
+                if rows.is_empty() {
+                    let moved = |posting: &ledger::Posting| {
+                        let why = if posting.debt { "owed" } else { "" };
+                        let units = format!("{:+} {}", posting.change, posting.wallet);
+                        (why.to_owned(), units)
+                    };
+                    rows.extend(entry.postings.iter().map(moved));
+                }
+                what.kind().to_owned()
+            }
         };
         if let Some(change) = &entry.tier {
             let tier = change.to.as_deref().unwrap_or("no tier");
@@ -320,7 +346,10 @@ pub(crate) fn say_outcome(outcome: &ledger::Outcome, zone: Tz) -> String {
         O::Tag { tag } => format!("tags {tag}"),
         O::Untag { untag } => format!("takes off the tag {untag}"),
         O::Voucher { pool, code } => format!("gives {code} from {pool}"),
-        O::Referral { referrer } => format!("tells {referrer}"),
+        O::Referral { referrer, .. } => format!("tells {referrer}"),
         O::Score { contest, score } => format!("+{} in {contest}", whole(score.get())),
+        O::Back { wallet, back } => format!("-{} {wallet}", whole(back.get())),
+        O::Void { pool, void } => format!("{void} from {pool} is good no more"),
+        O::Unscore { contest, unscore } => format!("-{} in {contest}", whole(unscore.get())),
     }
 }

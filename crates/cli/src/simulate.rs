@@ -107,7 +107,8 @@ pub(crate) fn told(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) ->
         let when = |word: &str, at: Option<Moment>| {
             at.map_or_else(String::new, |at| format!(", {word} {}", shop_time(at, zone)))
         };
-        let (from, until) = (when("from", posting.available_at), when("until", posting.expires_at));
+        let (from, until) =
+            (when("from", posting.terms.available_at), when("until", posting.terms.expires_at));
         page += &format!("{:+} {}{from}{until}\n", posting.change, posting.wallet);
     }
     if let What::Redeem { reward, .. } = &decision.entry.what

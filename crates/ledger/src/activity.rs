@@ -19,6 +19,9 @@ pub struct Activity {
     pub kind: String,
     /// When it happened, which is not when it was told.
     pub at: Moment,
+    /// The id of the activity that it is about: the order that was delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// What was bought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,

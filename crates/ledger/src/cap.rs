@@ -113,6 +113,15 @@ pub(crate) fn count(member: &mut Member, rule: &str, since: Moment) {
     }
 }
 
+/// Counts once less in the period that began at `since`, if that is still remembered.
+pub(crate) fn uncount(member: &mut Member, rule: &str, since: Moment) {
+    let Some(counters) = member.counters.get_mut(rule) else { return };
+    if let Some(counter) = counters.iter_mut().find(|counter| counter.since == since) {
+        counter.times = counter.times.saturating_sub(1);
+    }
+    // Not dropped at zero: that a period is remembered keeps older ones from opening.
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

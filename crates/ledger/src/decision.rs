@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use crate::pot::Till;
 use crate::{
     Change, Draw, Entry, Lot, Member, MemberId, Moment, Outcome, Posting, Pot, Programme, Reason,
-    WalletName, What,
+    Units, Wallet, WalletName, What,
 };
 
 /// The most grants, and the most tags, of one member.
@@ -17,8 +17,11 @@ pub struct Decision {
     pub member: Member,
     /// The line that says so.
     pub entry: Entry,
-    /// What it means for the member who brought this one.
-    pub referrer: Option<Box<Decision>>,
+    /// When somebody has to look at the member next; never if nothing.
+    pub due_at: Option<Moment>,
+    /// What it means for others: the one who brought this member, whose wallets it shares, to whom it
+    /// gives. No two are of one member.
+    pub others: Vec<Decision>,
 }
 
 /// Why what the rules gave cannot be given.
@@ -40,7 +43,7 @@ pub enum GiveRejection {
     },
     /// More than can be counted.
     #[error(
-        "member `{member}` would hold more than {} units in a wallet or a score",
+        "member `{member}` would hold or owe more than {} units in a wallet or a score",
         crate::Units::MAX
     )]
     WalletIsFull {
@@ -54,12 +57,16 @@ pub enum GiveRejection {
 pub struct Draft {
     /// What each rule gave.
     pub because: Vec<Reason>,
-    /// Postings beside those that the reasons bring.
+    /// Units given beside those that the reasons bring. They pay what is owed before anything else.
+    pub credits: Vec<(WalletName, Lot)>,
+    /// Postings beside those that reasons and credits bring.
     pub postings: Vec<Posting>,
     /// What else changed.
     pub changes: Vec<Change>,
     /// What was taken from pots.
     pub draws: Vec<Draw>,
+    /// What was put back into pots.
+    pub returns: Vec<Draw>,
     /// Pots that had not enough.
     pub dry: Vec<Pot>,
 }
@@ -68,48 +75,30 @@ impl Draft {
     /// A draft of what rules gave, with what was drawn on the way.
     #[must_use]
     pub fn of(because: Vec<Reason>, changes: Vec<Change>, till: Till<'_>) -> Draft {
-        Draft { because, changes, postings: Vec::new(), draws: till.draws(), dry: till.dry }
+        Draft { because, changes, draws: till.draws(), dry: till.dry, ..Draft::default() }
     }
 
-    /// The decision that these changes make of a member.
+    /// The decision that these changes make of a member. Units have the terms of `at`, which is when
+    /// they were earned.
     ///
     /// # Errors
     /// What the rules gave cannot be given. Nothing has changed then.
     pub fn decide(
-        self,
+        mut self,
         member: &Member,
         programme: &Programme,
         what: What,
         at: Moment,
         now: Moment,
     ) -> Result<Decision, GiveRejection> {
-        let Draft { because, mut postings, changes, draws, dry } = self;
-        for reason in &because {
-            if let Outcome::Units { wallet, units } = &reason.gave {
-                let Some(policy) = programme.wallets.get(wallet) else {
-                    return Err(GiveRejection::WalletIsUnknown {
-                        rule: reason.rule.clone(),
-                        wallet: wallet.clone(),
-                    });
-                };
-                let lot = Lot {
-                    units: *units,
-                    available_at: policy.available_at(at),
-                    expires_at: policy.expires.of(at, programme.time_zone),
-                };
-                let posting = Posting::given(wallet.clone(), lot);
-                // All that one request gives into one wallet has the same terms: one posting.
-                match postings.iter_mut().find(|other| {
-                    other.change > 0
-                        && Posting { change: posting.change, ..(*other).clone() } == posting
-                }) {
-                    Some(same) => same.change = same.change.saturating_add(posting.change),
-                    None => postings.push(posting),
-                }
-            }
+        self.credit(programme, &what, at)?;
+        self.free(member, &what, now);
+        let full = || GiveRejection::WalletIsFull { member: member.id.clone() };
+        let Draft { because, credits, mut postings, changes, draws, returns, dry } = self;
+        for (name, credit) in credits {
+            postings.extend(paid_first(member, name, credit, &postings).ok_or_else(full)?);
         }
         postings.retain(|posting| posting.change != 0);
-        let mut after = member.clone();
         let mut entry = Entry {
             // A version counts one member's requests; a u64 of them does not run out.
             seq: member.version.saturating_add(1),
@@ -118,21 +107,111 @@ impl Draft {
             because,
             postings,
             changes,
+            account: None,
             draws,
+            returns,
             dry,
             balances: BTreeMap::new(),
             tier: None,
             standing: None,
         };
-        after
-            .apply(&entry)
-            .ok_or_else(|| GiveRejection::WalletIsFull { member: member.id.clone() })?;
+        let mut after = member.clone();
+        after.apply(&entry).ok_or_else(full)?;
+        let put_off = put_off(&after, programme, &entry, now);
+        if !put_off.is_empty() {
+            entry.postings.extend(put_off);
+            after = member.clone();
+            after.apply(&entry).ok_or_else(full)?;
+        }
         if after.grants.len() > HOLDINGS_MAX || after.tags.len() > HOLDINGS_MAX {
             return Err(GiveRejection::HoldingsAreTooMany { member: member.id.clone() });
         }
         let balance =
-            |(name, wallet): (&WalletName, &crate::Wallet)| (name.clone(), wallet.spendable(now));
+            |(name, wallet): (&WalletName, &Wallet)| (name.clone(), wallet.spendable(now));
         entry.balances = after.wallets.iter().map(balance).collect();
-        Ok(Decision { member: after, entry, referrer: None })
+        Ok(Decision { due_at: after.lapses_at(), member: after, entry, others: Vec::new() })
     }
+
+    /// Makes credits of the units that rules gave.
+    fn credit(
+        &mut self,
+        programme: &Programme,
+        what: &What,
+        at: Moment,
+    ) -> Result<(), GiveRejection> {
+        let zone = programme.time_zone;
+        for reason in &self.because {
+            let Outcome::Units { wallet, units } = &reason.gave else { continue };
+            let policy = programme.wallets.get(wallet);
+            let policy = policy.ok_or_else(|| GiveRejection::WalletIsUnknown {
+                rule: reason.rule.clone(),
+                wallet: wallet.clone(),
+            })?;
+            let terms = match what {
+                What::Earn { activity } => policy.terms_of(&activity.id, at, zone),
+                _ => policy.terms(at, zone),
+            };
+            // All that one request gives into one wallet has the same terms: one posting.
+            let same = |(name, lot): &&mut (WalletName, Lot)| name == wallet && lot.terms == terms;
+            let full = Lot { units: *units, terms: terms.clone() };
+            match self.credits.iter_mut().find(same) {
+                Some((_, lot)) => {
+                    // A sum above the bound is refused when it is applied.
+                    lot.units = lot.units.checked_add(*units).unwrap_or(Units::MAX);
+                }
+                None => self.credits.push((wallet.clone(), full)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says of holds that have passed that they are free: their stock goes back.
+    fn free(&mut self, member: &Member, what: &What, now: Moment) {
+        let all = matches!(what, What::Erase);
+        for (name, hold) in member.holds.iter().filter(|(_, hold)| all || hold.until <= now) {
+            self.changes.push(Change::Freed { freed: name.clone() });
+            self.returns.extend(hold.pot().map(|pot| Draw { pot, units: Units::ONE }));
+        }
+    }
+}
+
+/// The postings of a credit: what is owed is paid first. Other postings of the same entry may have
+/// paid a part of it.
+fn paid_first(
+    member: &Member,
+    name: WalletName,
+    credit: Lot,
+    postings: &[Posting],
+) -> Option<[Posting; 2]> {
+    let of_debt = postings.iter().filter(|posting| posting.debt && posting.wallet == name);
+    let paid: i64 = of_debt.map(|posting| posting.change).sum();
+    let debt = member.wallet(name.as_str()).debt().get().checked_sub(paid)?;
+    let pays = Units::new(debt.max(0)).ok()?.min(credit.units);
+    let rest = Lot { units: credit.units.checked_sub(pays)?, terms: credit.terms };
+    Some([Posting::paid(name.clone(), pays), Posting::given(name, rest)])
+}
+
+/// The postings that put off the end of lots that stay as long as the member is active.
+fn put_off(after: &Member, programme: &Programme, entry: &Entry, now: Moment) -> Vec<Posting> {
+    let active_at = match &entry.what {
+        What::Earn { activity } => activity.at,
+        What::Redeem { .. } | What::Capture { .. } => now,
+        _ => return Vec::new(),
+    };
+    let mut postings = Vec::new();
+    for (name, wallet) in &after.wallets {
+        for lot in wallet.lots() {
+            let Some(idle) = lot.terms.idle.filter(|_| !lot.terms.has_lapsed(now)) else {
+                continue;
+            };
+            let later = crate::Expiry::Idle(idle).of(active_at, programme.time_zone);
+            if later > lot.terms.expires_at {
+                let mut to = lot.clone();
+                to.terms.expires_at = later;
+                postings.push(Posting::taken(name.clone(), lot.clone()));
+                postings.push(Posting::given(name.clone(), to));
+            }
+        }
+    }
+    postings
 }

@@ -1,7 +1,8 @@
 use chrono::TimeDelta;
 
 use crate::decision::{Draft, GiveRejection};
-use crate::{Activity, Decision, Member, Moment, Programme, What};
+use crate::erase::{MemberIsErased, present};
+use crate::{Activity, Decision, Member, Moment, Posting, Programme, What};
 
 /// How far a till's clock may run ahead of ours.
 pub const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -25,6 +26,9 @@ pub enum EarnRejection {
         /// When the member joined.
         enrolled_at: Moment,
     },
+    /// The person wants to be forgotten.
+    #[error(transparent)]
+    Erased(#[from] MemberIsErased),
     /// What the rules gave cannot be given.
     #[error(transparent)]
     Give(#[from] GiveRejection),
@@ -36,6 +40,7 @@ pub enum EarnRejection {
 /// # Errors
 /// The activity's date makes no sense for this member.
 pub fn admit(member: &Member, activity: &Activity, now: Moment) -> Result<(), EarnRejection> {
+    present(member)?;
     if activity.at > now + CLOCK_SKEW_MAX {
         return Err(EarnRejection::ActivityIsInTheFuture { at: activity.at, now });
     }
@@ -57,9 +62,36 @@ pub fn decide(
     member: &Member,
     programme: &Programme,
     activity: Activity,
-    given: Draft,
+    mut given: Draft,
     now: Moment,
 ) -> Result<Decision, EarnRejection> {
     let at = activity.at;
+    given.postings.extend(released(member, programme, &activity, now));
     Ok(given.decide(member, programme, What::Earn { activity }, at, now)?)
+}
+
+/// The postings that let go what waited for this activity: an order's units, once it is delivered.
+fn released(
+    member: &Member,
+    programme: &Programme,
+    activity: &Activity,
+    now: Moment,
+) -> Vec<Posting> {
+    let Some(of) = &activity.of else { return Vec::new() };
+    let mut postings = Vec::new();
+    for (name, wallet) in &member.at(now).wallets {
+        let Some(policy) = programme.wallets.get(name) else { continue };
+        if policy.pending_until.as_ref() != Some(&activity.kind) {
+            continue;
+        }
+        let waiting = wallet.lots().iter().filter(|lot| lot.terms.awaits.as_ref() == Some(of));
+        for lot in waiting {
+            let mut to = lot.clone();
+            to.terms.awaits = None;
+            to.terms.available_at = policy.available_at(activity.at).filter(|at| *at > now);
+            postings.push(Posting::taken(name.clone(), lot.clone()));
+            postings.push(Posting::given(name.clone(), to));
+        }
+    }
+    postings
 }

@@ -1,7 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::member::History;
-use crate::tier::Standing;
 use crate::{Member, MemberId, Moment};
 
 /// A person who wants to join.
@@ -21,20 +19,6 @@ pub struct Enrolment {
 /// store's condition to say, since only it can know.
 #[must_use]
 pub fn decide(enrolment: Enrolment, now: Moment) -> Member {
-    Member {
-        id: enrolment.id,
-        version: 0,
-        enrolled_at: now,
-        settled_at: now,
-        attributes: enrolment.attributes,
-        referred_by: enrolment.referred_by,
-        tags: enrolment.tags,
-        standing: Standing::default(),
-        history: History::default(),
-        wallets: BTreeMap::new(),
-        grants: BTreeMap::new(),
-        tasks: BTreeMap::new(),
-        scores: BTreeMap::new(),
-        counters: BTreeMap::new(),
-    }
+    let Enrolment { id, attributes, tags, referred_by } = enrolment;
+    Member { attributes, referred_by, tags, ..Member::new(id, now) }
 }

@@ -3,8 +3,11 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::task::Progress;
+use crate::member::{History, Hold};
+use crate::remind::Reminder;
+use crate::task::{Progress, Step};
 use crate::tier::{Standing, TierChange};
+use crate::wallet::{HoldId, Terms};
 use crate::{Activity, Draw, Lot, MemberId, Moment, Order, Pot, Units, WalletName};
 
 /// One immutable ledger line: what was asked, why the answer was what it is, and all that changed.
@@ -24,9 +27,15 @@ pub struct Entry {
     /// What else changed and is in no reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+    /// The account whose wallets the member shared, and that one's entry of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountEntry>,
     /// What was taken from what all members share.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub draws: Vec<Draw>,
+    /// What was put back into what all members share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returns: Vec<Draw>,
     /// What all members share and had not enough left: who explains the entry has to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dry: Vec<Pot>,
@@ -57,8 +66,122 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         order: Option<Order>,
     },
-    /// Lots and grants that had run out were written down, and the tier reviewed.
+    /// A reward was set aside, to be captured or released.
+    Hold {
+        /// Under which name.
+        hold: HoldId,
+        /// It is released by itself then.
+        until: Moment,
+        /// Which reward, for what.
+        reward: Taken,
+        /// The order it was set aside for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<Order>,
+    },
+    /// A reward that was set aside was taken, whole or in part.
+    Capture {
+        /// The hold.
+        hold: HoldId,
+        /// What it had set aside.
+        of: Hold,
+        /// The reward as it was taken.
+        reward: Taken,
+    },
+    /// A reward that was set aside was let go.
+    Release {
+        /// The hold.
+        hold: HoldId,
+    },
+    /// An earlier entry was undone, whole or in part.
+    Reverse {
+        /// Which, by its number.
+        of: u64,
+        /// What of its order came back; all that was left of it if nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        returned: Option<Returned>,
+    },
+    /// Units were given or taken by hand.
+    Adjust {
+        /// Why.
+        reason: String,
+        /// Who says so.
+        author: String,
+    },
+    /// Units were given to another member, or came from one.
+    Transfer {
+        /// The other one.
+        #[serde(flatten)]
+        with: Counterpart,
+        /// What was said of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The member shares the wallets of an account from now on.
+    Join {
+        /// Whose.
+        account: MemberId,
+    },
+    /// The member has its own wallets again.
+    Leave {
+        /// Whose it had shared.
+        account: MemberId,
+    },
+    /// A member that shares this one's wallets has moved units in them.
+    Share {
+        /// Who.
+        by: MemberId,
+        /// By which entry of its own.
+        entry: u64,
+        /// What kind of entry that is.
+        moved: String,
+    },
+    /// Lots, grants and holds that had run out were written down, and the tier reviewed.
     Expire,
+    /// The member is to be told something.
+    Remind {
+        /// What.
+        reminders: Vec<Reminder>,
+    },
+    /// The person is forgotten; the sums stay.
+    Erase,
+}
+
+/// An entry of the account whose wallets a member shares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountEntry {
+    /// Whose.
+    pub account: MemberId,
+    /// Its number; where nothing was moved there, the number that it would have had.
+    pub entry: u64,
+}
+
+/// What of an order came back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    /// How many of which line.
+    pub lines: Vec<ReturnedLine>,
+    /// How much less the order comes to.
+    #[serde(with = "rust_decimal::serde::str")]
+    pub refund: Decimal,
+}
+
+/// Pieces of one line that came back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnedLine {
+    /// The line's article.
+    pub sku: String,
+    /// How many pieces.
+    pub quantity: u32,
+}
+
+/// The other side of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counterpart {
+    /// Units went there.
+    To(MemberId),
+    /// Units came from there.
+    From(MemberId),
 }
 
 impl What {
@@ -68,7 +191,18 @@ impl What {
         match self {
             What::Earn { .. } => "earn",
             What::Redeem { .. } => "redeem",
+            What::Hold { .. } => "hold",
+            What::Capture { .. } => "capture",
+            What::Release { .. } => "release",
+            What::Reverse { .. } => "reverse",
+            What::Adjust { .. } => "adjust",
+            What::Transfer { .. } => "transfer",
+            What::Join { .. } => "join",
+            What::Leave { .. } => "leave",
+            What::Share { .. } => "share",
             What::Expire => "expire",
+            What::Remind { .. } => "remind",
+            What::Erase => "erase",
         }
     }
 }
@@ -95,6 +229,13 @@ pub enum Outcome {
         wallet: WalletName,
         /// How many.
         units: Units,
+    },
+    /// Units that the rule had given, taken back.
+    Back {
+        /// Of which wallet.
+        wallet: WalletName,
+        /// How many.
+        back: Units,
     },
     /// A right.
     Grant {
@@ -125,10 +266,19 @@ pub enum Outcome {
         /// The code.
         code: String,
     },
+    /// A code that the rule had given, and that is good no more.
+    Void {
+        /// Which pool it came from.
+        pool: String,
+        /// The code.
+        void: String,
+    },
     /// The one who brought this member has done a `referral`.
     Referral {
         /// Who.
         referrer: MemberId,
+        /// That one's entry of it.
+        entry: u64,
     },
     /// Units of a contest's score.
     Score {
@@ -136,6 +286,13 @@ pub enum Outcome {
         contest: String,
         /// How many more.
         score: Units,
+    },
+    /// Units of a contest's score, taken back.
+    Unscore {
+        /// Which contest.
+        contest: String,
+        /// How many fewer.
+        unscore: Units,
     },
 }
 
@@ -209,31 +366,36 @@ pub enum Gives {
     },
 }
 
-/// A change in one lot. The lot is named by its terms, since lots of equal terms are one.
+/// A change in one lot, or in what is owed. A lot is named by its terms, since lots of equal terms
+/// are one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posting {
     /// In which wallet.
     pub wallet: WalletName,
-    /// Units given (above zero) or taken (below).
+    /// Units given (above zero) or taken (below). Of a debt: paid, or owed.
     pub change: i64,
-    /// From when the lot can be spent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub available_at: Option<Moment>,
-    /// When it lapses.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Moment>,
+    /// It is about what is owed, and no lot.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub debt: bool,
+    /// It is in the wallet of the account that the member shares, and not in its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shared: bool,
+    /// Which lot.
+    #[serde(flatten)]
+    pub terms: Terms,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl Posting {
     /// Units given.
     #[must_use]
     pub fn given(wallet: WalletName, lot: Lot) -> Posting {
-        Posting {
-            wallet,
-            change: lot.units.get(),
-            available_at: lot.available_at,
-            expires_at: lot.expires_at,
-        }
+        let Lot { units, terms } = lot;
+        Posting { wallet, change: units.get(), debt: false, shared: false, terms }
     }
 
     /// Units taken.
@@ -243,11 +405,24 @@ impl Posting {
         Posting { change: -lot.units.get(), ..Posting::given(wallet, lot) }
     }
 
+    /// Units that are owed from now on, since they could not be taken from any lot.
+    #[must_use]
+    pub fn owed(wallet: WalletName, units: Units) -> Posting {
+        let terms = Terms::default();
+        Posting { wallet, change: -units.get(), debt: true, shared: false, terms }
+    }
+
+    /// Units that pay what is owed.
+    #[must_use]
+    pub fn paid(wallet: WalletName, units: Units) -> Posting {
+        Posting { change: units.get(), ..Posting::owed(wallet, units) }
+    }
+
     /// The lot it is about, with the units that it gave or took.
     #[must_use]
     pub fn lot(&self) -> Option<Lot> {
         let units = Units::new(self.change.checked_abs()?).ok()?;
-        Some(Lot { units, available_at: self.available_at, expires_at: self.expires_at })
+        Some(Lot { units, terms: self.terms.clone() })
     }
 }
 
@@ -262,10 +437,19 @@ pub enum Change {
         /// In the period that began then.
         since: Moment,
     },
-    /// A task is further on.
+    /// It had acted, and that was undone.
+    Uncounted {
+        /// Which rule.
+        uncounted: String,
+        /// In the period that began then.
+        since: Moment,
+    },
+    /// A task is further on, or back.
     Progressed {
         /// Which.
         task: String,
+        /// What the entry counts for; after a return, what is left of that.
+        step: Step,
         /// How far now.
         progress: Progress,
     },
@@ -273,5 +457,40 @@ pub enum Change {
     Lapsed {
         /// Which.
         lapsed: String,
+    },
+    /// A hold has passed its deadline.
+    Freed {
+        /// Which.
+        freed: HoldId,
+    },
+    /// A part of a unit is carried over to the rule's next payment.
+    Carried {
+        /// Which rule.
+        carried: String,
+        /// What is carried over from now on.
+        #[serde(with = "rust_decimal::serde::str")]
+        remainder: Decimal,
+    },
+    /// What the member has bought, after a return.
+    Bought {
+        /// All of it.
+        bought: History,
+    },
+    /// Units of an entry that is undone had run out: nothing was left to take back.
+    Forgone {
+        /// Of which wallet.
+        wallet: WalletName,
+        /// How many.
+        forgone: Units,
+        /// Of the lot that lapsed then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Moment>,
+    },
+    /// An activity that comes by itself has come.
+    Raised {
+        /// Which.
+        raised: String,
+        /// For which day.
+        day: chrono::NaiveDate,
     },
 }

@@ -13,7 +13,7 @@ pub fn decide(
     now: Moment,
 ) -> Result<Decision, GiveRejection> {
     let mut given = Draft::default();
-    for (name, wallet) in member.matured(now).wallets {
+    for (name, wallet) in member.at(now).wallets {
         let lapsed = { wallet }.take_lapsed(now);
         given.postings.extend(lapsed.into_iter().map(|lot| Posting::taken(name.clone(), lot)));
     }

@@ -26,6 +26,8 @@ pub mod name;
 pub mod pot;
 /// What a merchant laid down in its manifest: wallets, their terms, activities.
 pub mod programme;
+/// What members are told before it is too late.
+pub mod remind;
 /// Goals and streaks.
 pub mod task;
 /// Tiers: reached, kept, at risk, lost.
@@ -35,26 +37,36 @@ pub mod units;
 /// Lots and wallets.
 pub mod wallet;
 
+/// Members share the wallets of one account.
+pub mod account;
+/// Units are moved by hand, or from one member to another.
+pub mod adjust;
 /// What a verb decided.
 pub mod decision;
 /// An activity pays.
 pub mod earn;
 /// A person joins.
 pub mod enroll;
-/// Lots and grants that have run out are written down.
+/// A person is forgotten.
+pub mod erase;
+/// What has run out is written down.
 pub mod expire;
+/// A reward is set aside, captured, released.
+pub mod hold;
 /// A reward is taken.
 pub mod redeem;
+/// An entry is undone, whole or in part.
+pub mod reverse;
 
 pub use activity::{Activity, FieldValue, Line, Order};
 pub use decision::Decision;
 pub use entry::{Change, Entry, Gives, Outcome, Posting, Reason, Taken, What};
 pub use member::Member;
 pub use name::{MemberId, MerchantId, WalletName};
-pub use pot::{Codes, Draw, Lack, Left, Pot, Supplies};
+pub use pot::{Codes, Draw, Lack, Left, Past, Pot, Supplies};
 pub use programme::{Expiry, Programme, WalletPolicy};
 pub use units::Units;
-pub use wallet::{Lot, Wallet};
+pub use wallet::{Lot, Terms, Wallet};
 
 /// A moment, to the second: the resolution in which everything is kept.
 pub type Moment = chrono::DateTime<chrono::Utc>;

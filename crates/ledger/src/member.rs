@@ -1,12 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::activity::PURCHASE;
 use crate::cap::{self, Counter};
+use crate::remind::Reminded;
 use crate::task::Progress;
 use crate::tier::Standing;
-use crate::{Change, Entry, MemberId, Moment, Outcome, Units, Wallet, WalletName, What};
+use crate::wallet::HoldId;
+use crate::{Change, Entry, MemberId, Moment, Outcome, Pot, Units, Wallet, WalletName, What};
 
 /// A person (or a company) enrolled with one merchant, and all it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,20 +44,85 @@ pub struct Member {
     /// How often the rules that may act only so often have acted lately, by rule, the oldest period
     /// first.
     pub counters: BTreeMap<String, Vec<Counter>>,
+    /// What is set aside, by name.
+    pub holds: BTreeMap<HoldId, Hold>,
+    /// Parts of units that are carried over, by rule.
+    pub remainders: BTreeMap<String, Decimal>,
+    /// For which day each activity that comes by itself has come last.
+    pub raised: BTreeMap<String, NaiveDate>,
+    /// What it has been reminded of.
+    pub reminded: Reminded,
+    /// Whose wallets it shares.
+    pub account: Option<MemberId>,
+    /// When the person was forgotten.
+    pub erased_at: Option<Moment>,
+}
+
+/// Something set aside. Its units lie in lots that name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// It is released by itself then.
+    pub until: Moment,
+    /// The entry that set it aside.
+    pub entry: u64,
+    /// The reward.
+    pub reward: String,
+    /// The period in which the reward was counted, if it can be had only so often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Moment>,
+    /// Whether a piece of its stock is set aside with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stock: bool,
+}
+
+impl Hold {
+    /// The stock that a piece is set aside of.
+    #[must_use]
+    pub fn pot(&self) -> Option<Pot> {
+        self.stock.then(|| Pot::Stock(self.reward.clone()))
+    }
 }
 
 /// What a member has bought: how often, for how much, and when last.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct History {
     /// Purchases.
     pub purchases: u32,
     /// The sum of their totals, in the programme's currency.
+    #[serde(with = "rust_decimal::serde::str")]
     pub spend: Decimal,
     /// The latest of them.
     pub last_purchase_at: Option<Moment>,
 }
 
 impl Member {
+    /// A member who has nothing.
+    #[must_use]
+    pub fn new(id: MemberId, enrolled_at: Moment) -> Member {
+        Member {
+            id,
+            version: 0,
+            enrolled_at,
+            settled_at: enrolled_at,
+            attributes: BTreeMap::new(),
+            referred_by: None,
+            tags: BTreeSet::new(),
+            standing: Standing::default(),
+            history: History::default(),
+            wallets: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            scores: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            remainders: BTreeMap::new(),
+            raised: BTreeMap::new(),
+            reminded: Reminded::default(),
+            account: None,
+            erased_at: None,
+        }
+    }
+
     /// The wallet, empty if nothing was ever in it.
     #[must_use]
     pub fn wallet(&self, name: &str) -> &Wallet {
@@ -73,12 +142,24 @@ impl Member {
         self.grants.get(grant).is_some_and(|until| until.is_none_or(|until| until > now))
     }
 
-    /// The same member, to be changed: lots whose day has come are one with the others.
+    /// The same member as time has made it: lots whose day has come are one with the others, and
+    /// what was set aside for too long is free again.
     #[must_use]
-    pub(crate) fn matured(&self, now: Moment) -> Member {
+    pub fn at(&self, now: Moment) -> Member {
         let mut member = self.clone();
-        member.wallets.values_mut().for_each(|wallet| wallet.mature(now));
+        member.pass(now);
         member
+    }
+
+    fn pass(&mut self, now: Moment) {
+        self.wallets.values_mut().for_each(|wallet| wallet.mature(now));
+        let passed: Vec<Hold> =
+            self.holds.extract_if(.., |_, hold| hold.until <= now).map(|(_, hold)| hold).collect();
+        for hold in passed {
+            if let Some(since) = hold.counted {
+                cap::uncount(self, &hold.reward, since);
+            }
+        }
     }
 
     /// What can be spent from a wallet now.
@@ -87,12 +168,15 @@ impl Member {
         self.wallet(wallet).spendable(now)
     }
 
-    /// When this member needs the scheduled run: when the first of its lots or grants lapses, or a
-    /// tier that it no longer qualifies for is lost.
+    /// When there is something to write down of what the member has: the first of its lots, grants
+    /// or holds lapses, or a tier that it no longer qualifies for is lost.
     #[must_use]
-    pub fn due_at(&self) -> Option<Moment> {
-        let lots = self.wallets.values().flat_map(Wallet::lots).filter_map(|lot| lot.expires_at);
-        lots.chain(self.grants.values().copied().flatten()).chain(self.standing.lost_at).min()
+    pub fn lapses_at(&self) -> Option<Moment> {
+        let lots = self.wallets.values().flat_map(Wallet::lots);
+        let lots = lots.filter_map(|lot| lot.terms.lapses_at());
+        let grants = self.grants.values().copied().flatten();
+        let holds = self.holds.values().map(|hold| hold.until);
+        lots.chain(grants).chain(holds).chain(self.standing.lost_at).min()
     }
 
     /// Makes of the member before an entry the member after it. There is no other way to change
@@ -101,35 +185,23 @@ impl Member {
     /// hold too much.
     #[must_use]
     pub fn apply(&mut self, entry: &Entry) -> Option<()> {
-        self.wallets.values_mut().for_each(|wallet| wallet.mature(entry.at));
-        for posting in &entry.postings {
+        self.pass(entry.at);
+        for posting in entry.postings.iter().filter(|posting| !posting.shared) {
             let wallet = self.wallets.entry(posting.wallet.clone()).or_default();
             let lot = posting.lot()?;
-            if posting.change < 0 { wallet.withdraw(lot)? } else { wallet.add(lot)? }
+            match posting.debt {
+                true => wallet.owe(posting.change.checked_neg()?)?,
+                false if posting.change < 0 => wallet.withdraw(&lot)?,
+                false => wallet.add(lot)?,
+            }
         }
         for reason in &entry.because {
             self.receive(&reason.gave)?;
         }
         for change in &entry.changes {
-            match change {
-                Change::Counted { counted, since } => cap::count(self, counted, *since),
-                Change::Progressed { task, progress } => {
-                    self.tasks.insert(task.clone(), progress.clone());
-                }
-                Change::Lapsed { lapsed } => {
-                    self.grants.remove(lapsed)?;
-                }
-            }
+            self.change(change)?;
         }
-        if let What::Earn { activity } = &entry.what
-            && activity.kind == PURCHASE
-        {
-            let total = activity.order.as_ref().map_or(Decimal::ZERO, |order| order.total);
-            let History { purchases, spend, last_purchase_at } = &mut self.history;
-            *purchases = purchases.saturating_add(1);
-            *spend = spend.checked_add(total)?;
-            *last_purchase_at = (*last_purchase_at).max(Some(activity.at));
-        }
+        self.undergo(entry)?;
         if let Some(standing) = &entry.standing {
             self.standing.clone_from(standing);
         }
@@ -141,7 +213,11 @@ impl Member {
     fn receive(&mut self, outcome: &Outcome) -> Option<()> {
         match outcome {
             // Units are in the postings, with their lots.
-            Outcome::Units { .. } | Outcome::Voucher { .. } | Outcome::Referral { .. } => {}
+            Outcome::Units { .. }
+            | Outcome::Back { .. }
+            | Outcome::Voucher { .. }
+            | Outcome::Void { .. }
+            | Outcome::Referral { .. } => {}
             Outcome::Grant { grant, until } => {
                 self.grants.insert(grant.clone(), *until);
             }
@@ -158,7 +234,85 @@ impl Member {
                 let sum = self.scores.entry(contest.clone()).or_default();
                 *sum = sum.checked_add(*score)?;
             }
+            Outcome::Unscore { contest, unscore } => {
+                let sum = self.scores.get_mut(contest)?;
+                *sum = sum.checked_sub(*unscore)?;
+            }
         }
         Some(())
+    }
+
+    fn change(&mut self, change: &Change) -> Option<()> {
+        match change {
+            Change::Counted { counted, since } => cap::count(self, counted, *since),
+            Change::Uncounted { uncounted, since } => cap::uncount(self, uncounted, *since),
+            Change::Progressed { task, progress, .. } => {
+                self.tasks.insert(task.clone(), progress.clone());
+            }
+            Change::Lapsed { lapsed } => {
+                self.grants.remove(lapsed)?;
+            }
+            Change::Carried { carried, remainder } if remainder.is_zero() => {
+                self.remainders.remove(carried);
+            }
+            Change::Carried { carried, remainder } => {
+                self.remainders.insert(carried.clone(), *remainder);
+            }
+            Change::Bought { bought } => self.history.clone_from(bought),
+            Change::Raised { raised, day } => {
+                self.raised.insert(raised.clone(), *day);
+            }
+            // Time has freed it, and the units that are gone are in the postings of their day.
+            Change::Freed { .. } | Change::Forgone { .. } => {}
+        }
+        Some(())
+    }
+
+    /// What an entry changes by being of its kind.
+    fn undergo(&mut self, entry: &Entry) -> Option<()> {
+        match &entry.what {
+            What::Earn { activity } if activity.kind == PURCHASE => {
+                let total = activity.order.as_ref().map_or(Decimal::ZERO, |order| order.total);
+                let History { purchases, spend, last_purchase_at } = &mut self.history;
+                *purchases = purchases.saturating_add(1);
+                *spend = spend.checked_add(total)?;
+                *last_purchase_at = (*last_purchase_at).max(Some(activity.at));
+            }
+            What::Hold { hold, until, reward, .. } => {
+                let counted = entry.changes.iter().find_map(|change| match change {
+                    Change::Counted { counted, since } if *counted == reward.name => Some(*since),
+                    _ => None,
+                });
+                let stock = entry.draws.iter().any(|draw| matches!(draw.pot, Pot::Stock(_)));
+                let (until, entry, reward) = (*until, entry.seq, reward.name.clone());
+                self.holds.insert(hold.clone(), Hold { until, entry, reward, counted, stock });
+            }
+            What::Capture { hold, .. } | What::Release { hold } => {
+                self.holds.remove(hold)?;
+            }
+            What::Join { account } => self.account = Some(account.clone()),
+            What::Leave { .. } => self.account = None,
+            What::Remind { reminders } => {
+                reminders.iter().for_each(|reminder| self.reminded.note(reminder));
+            }
+            What::Erase => self.forget(entry.at),
+            What::Earn { .. }
+            | What::Redeem { .. }
+            | What::Reverse { .. }
+            | What::Adjust { .. }
+            | What::Transfer { .. }
+            | What::Share { .. }
+            | What::Expire => {}
+        }
+        Some(())
+    }
+
+    /// Drops all that tells of the person. Wallets stay, as they are what the merchant owes.
+    fn forget(&mut self, now: Moment) {
+        let Member { id, version, enrolled_at, settled_at, wallets, .. } = self;
+        let wallets = std::mem::take(wallets);
+        let bare = Member::new(id.clone(), *enrolled_at);
+        let (version, settled_at) = (*version, *settled_at);
+        *self = Member { version, settled_at, wallets, erased_at: Some(now), ..bare };
     }
 }

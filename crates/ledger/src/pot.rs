@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Decision, Member, MemberId, Outcome, Units};
+use crate::{Decision, Entry, Member, MemberId, Moment, Outcome, Units};
 
 /// Something of which there is only so much for all members together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,8 +53,15 @@ pub enum Lack {
         /// How many are wanted.
         codes: usize,
     },
-    /// The member who brought this one.
-    Referrer(MemberId),
+    /// Another member: the one who brought this one, whose wallets this one shares, to whom it gives.
+    Member(MemberId),
+    /// A member as it was before an entry, and its entries from that one on.
+    Past {
+        /// Whose.
+        member: MemberId,
+        /// From which entry on.
+        entry: u64,
+    },
 }
 
 impl fmt::Display for Lack {
@@ -62,7 +69,10 @@ impl fmt::Display for Lack {
         match self {
             Lack::Left { pot, units } => write!(f, "whether {pot} has {units} left"),
             Lack::Codes { pool, .. } => write!(f, "which codes of `{pool}` are left"),
-            Lack::Referrer(member) => write!(f, "the member `{member}`, who brought this one"),
+            Lack::Member(member) => write!(f, "the member `{member}`"),
+            Lack::Past { member, entry } => {
+                write!(f, "the entries of `{member}` from {entry} on")
+            }
         }
     }
 }
@@ -109,10 +119,40 @@ pub struct Supplies {
     pub left: BTreeMap<Pot, Left>,
     /// What is left in pools of codes.
     pub codes: BTreeMap<String, Codes>,
-    /// The member who brought this one, if there is one of that name.
-    pub referrer: Option<(MemberId, Option<Member>)>,
+    /// Other members, where there are members of those names.
+    pub members: BTreeMap<MemberId, Option<Member>>,
+    /// What was before.
+    pub pasts: BTreeMap<MemberId, Past>,
+    /// When somebody has to look at the member, as it was put down last.
+    pub due_at: Option<Moment>,
     /// What another decision of the same request takes of it.
     pub taken: Takings,
+}
+
+/// A member as it was, and what has happened since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// As it was before the first of the entries.
+    pub before: Member,
+    /// The entries, the oldest first.
+    pub entries: Vec<Entry>,
+}
+
+impl Past {
+    /// The same from a later entry on: the member as it was before that one.
+    #[must_use]
+    pub fn from(&self, entry: u64) -> Option<Past> {
+        let mut before = self.before.clone();
+        let mut entries = Vec::new();
+        for one in &self.entries {
+            if one.seq < entry {
+                before.apply(one)?;
+            } else {
+                entries.push(one.clone());
+            }
+        }
+        Some(Past { before, entries })
+    }
 }
 
 /// What decisions take of supplies.
@@ -149,6 +189,27 @@ impl Takings {
 }
 
 impl Supplies {
+    /// Another member; nothing if there is none of that name.
+    ///
+    /// # Errors
+    /// It has not been told.
+    pub fn member(&self, id: &MemberId) -> Result<Option<&Member>, Lack> {
+        let told = self.members.get(id).ok_or_else(|| Lack::Member(id.clone()))?;
+        Ok(told.as_ref())
+    }
+
+    /// A member as it was before an entry or earlier, and its entries from then on, up to its last.
+    ///
+    /// # Errors
+    /// It has not been told, or not up to the last.
+    pub fn past(&self, member: &Member, entry: u64) -> Result<&Past, Lack> {
+        let told = self.pasts.get(&member.id).filter(|past| {
+            let last = past.entries.last().map_or(past.before.version, |last| last.seq);
+            past.before.version < entry && last == member.version
+        });
+        told.ok_or_else(|| Lack::Past { member: member.id.clone(), entry })
+    }
+
     /// The supplies of a decision that is made together with another one: what they take, they take
     /// from the same.
     #[must_use]
@@ -248,14 +309,11 @@ impl<'a> Till<'a> {
         }
     }
 
-    /// The member who brought this one; nothing if there is no longer one of that name.
+    /// Another member; nothing if there is none of that name.
     ///
     /// # Errors
     /// It has not been told.
-    pub fn referrer(&self, id: &MemberId) -> Result<Option<&'a Member>, Lack> {
-        match &self.supplies.referrer {
-            Some((told, member)) if told == id => Ok(member.as_ref()),
-            _ => Err(Lack::Referrer(id.clone())),
-        }
+    pub fn member(&self, id: &MemberId) -> Result<Option<&'a Member>, Lack> {
+        self.supplies.member(id)
     }
 }

@@ -8,6 +8,8 @@ use chrono_tz::Tz;
 use iso_currency::Currency;
 use rust_decimal::Decimal;
 
+use crate::remind::Reminders;
+use crate::wallet::{Idle, Terms};
 use crate::{MerchantId, Moment, Units, WalletName};
 
 /// A merchant's policy, as its manifest lays it down. The logic is in the scripts.
@@ -35,6 +37,10 @@ pub struct Programme {
     pub campaigns: BTreeMap<String, Campaign>,
     /// Pools of voucher codes.
     pub pools: BTreeSet<String>,
+    /// How long something is set aside.
+    pub hold_minutes: u32,
+    /// Of what members are reminded.
+    pub reminders: Reminders,
 }
 
 /// What becomes of a member that no longer qualifies for its tier.
@@ -119,8 +125,32 @@ pub struct WalletPolicy {
     pub worth: Option<Decimal>,
     /// When a lot runs out.
     pub expires: Expiry,
-    /// Days between the activity and the moment its units can be spent.
+    /// Days between the activity and the moment its units can be spent; after the activity that they
+    /// wait for, if they do.
     pub pending_days: u32,
+    /// The activity that units wait for, such as `delivery`.
+    pub pending_until: Option<String>,
+    /// Whether parts of units are carried over from one payment of a rule to its next.
+    pub carry: bool,
+    /// Whether members may give units to each other.
+    pub transferable: bool,
+    /// Whether members of one account earn into and spend from that account's wallet.
+    pub shared: bool,
+}
+
+impl Default for WalletPolicy {
+    fn default() -> WalletPolicy {
+        WalletPolicy {
+            spendable: true,
+            worth: None,
+            expires: Expiry::Never,
+            pending_days: 0,
+            pending_until: None,
+            carry: false,
+            transferable: false,
+            shared: false,
+        }
+    }
 }
 
 impl WalletPolicy {
@@ -129,6 +159,21 @@ impl WalletPolicy {
     pub fn available_at(&self, at: Moment) -> Option<Moment> {
         (self.pending_days > 0).then(|| at + TimeDelta::days(self.pending_days.into()))
     }
+
+    /// The terms of what is given at `at` by hand.
+    #[must_use]
+    pub fn terms(&self, at: Moment, time_zone: Tz) -> Terms {
+        let idle = self.expires.idle();
+        Terms { idle, ..Terms::until(self.expires.of(at, time_zone)) }
+    }
+
+    /// The terms of what an activity earns at `at`: it waits for its day, or for another activity.
+    #[must_use]
+    pub fn terms_of(&self, activity: &str, at: Moment, time_zone: Tz) -> Terms {
+        let awaits = self.pending_until.as_ref().map(|_| activity.to_owned());
+        let available_at = self.available_at(at).filter(|_| awaits.is_none());
+        Terms { available_at, awaits, ..self.terms(at, time_zone) }
+    }
 }
 
 /// The fields of an activity beyond its order, by name.
@@ -136,6 +181,17 @@ impl WalletPolicy {
 pub struct ActivityPolicy {
     /// What each field holds.
     pub fields: BTreeMap<String, FieldKind>,
+    /// The day of each year on which it comes by itself.
+    pub yearly: Option<Yearly>,
+}
+
+/// A day that comes round every year.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Yearly {
+    /// The day of joining.
+    Joined,
+    /// The date that an attribute holds: `birthday`, `name_day`.
+    Attribute(String),
 }
 
 /// What a field of an activity holds.
@@ -165,9 +221,20 @@ pub enum Expiry {
     EndOfMonth(u32),
     /// With the last second of the year that is so many years after the year of the activity.
     EndOfYear(u32),
+    /// So long after the member was last active: every activity puts it off.
+    Idle(Idle),
 }
 
 impl Expiry {
+    /// How long a lot stays after the member was last active, if that is its term.
+    #[must_use]
+    pub fn idle(self) -> Option<Idle> {
+        match self {
+            Expiry::Idle(idle) => Some(idle),
+            _ => None,
+        }
+    }
+
     /// The first moment at which a lot earned at `earned_at` is no longer there, or nothing if it
     /// stays. Calendar terms count in the merchant's time zone, whatever its summer time does.
     #[must_use]
@@ -175,8 +242,12 @@ impl Expiry {
         let local = earned_at.with_timezone(&time_zone).naive_local();
         let expires = match self {
             Expiry::Never => return None,
-            Expiry::AfterDays(days) => local.checked_add_days(Days::new(days.into())),
-            Expiry::AfterMonths(months) => local.checked_add_months(Months::new(months)),
+            Expiry::AfterDays(days) | Expiry::Idle(Idle::Days(days)) => {
+                local.checked_add_days(Days::new(days.into()))
+            }
+            Expiry::AfterMonths(months) | Expiry::Idle(Idle::Months(months)) => {
+                local.checked_add_months(Months::new(months))
+            }
             // The end of a month is the start of the next.
             Expiry::EndOfMonth(months) => first_of_month(local)
                 .and_then(|first| first.checked_add_months(Months::new(months.checked_add(1)?))),

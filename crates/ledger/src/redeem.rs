@@ -35,7 +35,7 @@ pub fn decide(
     now: Moment,
 ) -> Result<Decision, RedeemRejection> {
     let spendable = member.spendable(reward.wallet.as_str(), now);
-    let mut wallet = member.matured(now).wallet(reward.wallet.as_str()).clone();
+    let mut wallet = member.at(now).wallet(reward.wallet.as_str()).clone();
     let Some(taken) = wallet.take(reward.costs, now) else {
         return Err(RedeemRejection::BalanceIsInsufficient {
             reward: reward.name,

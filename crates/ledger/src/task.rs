@@ -7,13 +7,15 @@ use crate::cap::Period;
 use crate::programme::resolve;
 
 /// What completes a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Goal {
     /// So many in all, or within so many days.
     Count {
         /// How many.
         goal: u32,
         /// Within so many times 24 hours; however long it takes if nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         within_days: Option<u32>,
     },
     /// At least one in each of so many periods in a row.
@@ -47,11 +49,29 @@ pub struct Progress {
     /// Those of them that are not paid yet, because there was nothing left to give.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub owed: u32,
+    /// Rounds that were paid and are not complete any more, since what completed them came back: so
+    /// many more have to be completed before one is paid.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ahead: u32,
+}
+
+/// What one entry counts for towards a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The goal as it was then.
+    pub goal: Goal,
+    /// How much it counts.
+    pub by: u32,
+    /// When it happened.
+    pub at: Moment,
+    /// Rounds that it settled: paid, or completed beyond what a cap allows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub settled: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
-fn is_zero(owed: &u32) -> bool {
-    *owed == 0
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Marks that a window remembers. Older ones beyond it count together with the oldest kept.
@@ -79,6 +99,29 @@ impl Progress {
                 })
                 .map_or(0, |(_, length)| *length),
         }
+    }
+
+    /// Rounds that were settled so far: completed, less those that wait to be paid, and those on top
+    /// that were paid ahead.
+    #[must_use]
+    pub fn settled(&self) -> i64 {
+        i64::from(self.completed) - i64::from(self.owed) + i64::from(self.ahead)
+    }
+
+    /// The progress that steps make of one, where so many rounds have been settled by them.
+    #[must_use]
+    pub fn retold(mut self, steps: &[Step], time_zone: Tz) -> Progress {
+        let mut settled = self.settled();
+        for step in steps {
+            if step.by > 0 {
+                self.advance(step.goal, step.by, step.at, time_zone);
+            }
+            settled += i64::from(step.settled);
+        }
+        let open = i64::from(self.completed) - settled;
+        self.owed = u32::try_from(open.max(0)).unwrap_or(u32::MAX);
+        self.ahead = u32::try_from((-open).max(0)).unwrap_or(u32::MAX);
+        self
     }
 
     /// Counts `by` more at `at`, and says how many rounds that completed. What is left over counts

@@ -192,7 +192,7 @@ fn walk<E>(
 /// The moments at which something of the member's own runs out or can be spent, in their order.
 fn moments(member: &Member) -> Vec<Moment> {
     let lots = member.wallets.values().flat_map(Wallet::lots);
-    let lots = lots.flat_map(|lot| [lot.available_at, lot.expires_at]).flatten();
+    let lots = lots.flat_map(|lot| [lot.terms.available_at, lot.terms.expires_at]).flatten();
     let mut moments: Vec<Moment> = lots.chain(member.grants.values().copied().flatten()).collect();
     moments.sort_unstable();
     moments.dedup();

@@ -1,58 +1,145 @@
+use serde::{Deserialize, Serialize};
+
 use crate::{Moment, Units};
 
 /// One credit in a wallet, with what is left of it. It keeps the terms under which it was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lot {
     /// What is left.
     pub units: Units,
-    /// From when it can be spent; at once if nothing.
-    pub available_at: Option<Moment>,
-    /// The first moment at which it is no longer there; it stays if nothing.
-    pub expires_at: Option<Moment>,
+    /// Everything else: lots of equal terms are one.
+    pub terms: Terms,
 }
 
-impl Lot {
-    /// It has run out, whether or not anyone has written that down.
+/// What tells lots apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Terms {
+    /// From when it can be spent; at once if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_at: Option<Moment>,
+    /// The activity by which it can be spent, such as the delivery of an order: the id of what that
+    /// one is `of`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<String>,
+    /// The hold for which it is set aside, until it can be spent by others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HoldId>,
+    /// The first moment at which it is no longer there; it stays if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Moment>,
+    /// How long it stays after the member was last active, where every activity puts its end off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Idle>,
+}
+
+/// How long a lot stays after the member was last active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Idle {
+    /// So many days.
+    Days(u32),
+    /// So many months.
+    Months(u32),
+}
+
+impl Terms {
+    /// Can be spent at once, and lapses at a moment.
     #[must_use]
-    pub fn has_lapsed(&self, now: Moment) -> bool {
-        self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    pub fn until(expires_at: Option<Moment>) -> Terms {
+        Terms { expires_at, ..Terms::default() }
     }
 
-    /// It waits for its day.
+    /// It is set aside for a hold that has not passed.
+    #[must_use]
+    pub fn is_held(&self, now: Moment) -> bool {
+        self.held.is_some() && self.is_ahead(now)
+    }
+
+    /// It has run out, whether or not anyone has written that down. What is set aside does not run
+    /// out before its hold does.
+    #[must_use]
+    pub fn has_lapsed(&self, now: Moment) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now) && !self.is_held(now)
+    }
+
+    /// It waits for its day, or for an activity.
     #[must_use]
     pub fn is_pending(&self, now: Moment) -> bool {
-        !self.has_lapsed(now) && self.available_at.is_some_and(|available_at| available_at > now)
+        let waits = self.awaits.is_some() || self.is_ahead(now);
+        waits && self.held.is_none() && !self.has_lapsed(now)
     }
 
     /// It can be spent.
     #[must_use]
     pub fn is_spendable(&self, now: Moment) -> bool {
-        !self.has_lapsed(now) && !self.is_pending(now)
+        !self.has_lapsed(now) && self.awaits.is_none() && !self.is_ahead(now)
+    }
+
+    /// The first moment at which there is something to write down of it.
+    #[must_use]
+    pub fn lapses_at(&self) -> Option<Moment> {
+        let free_at = self.available_at.filter(|_| self.held.is_some());
+        self.expires_at.map(|expires_at| free_at.map_or(expires_at, |at| expires_at.max(at)))
+    }
+
+    fn is_ahead(&self, now: Moment) -> bool {
+        self.available_at.is_some_and(|available_at| available_at > now)
+    }
+
+    /// The same terms as time has made them: what has come of age is told apart no more.
+    #[must_use]
+    pub fn matured(mut self, now: Moment) -> Terms {
+        if !self.is_ahead(now) {
+            self.available_at = None;
+            self.held = None;
+        }
+        self
     }
 
     /// The order in which lots are spent: the soonest to expire first, those that stay last.
-    fn turn(&self) -> (bool, Option<Moment>, Option<Moment>) {
-        (self.expires_at.is_none(), self.expires_at, self.available_at)
+    fn turn(&self) -> impl Ord + '_ {
+        let Terms { available_at, awaits, held, expires_at, idle } = self;
+        (expires_at.is_none(), expires_at, available_at, awaits, held, idle)
     }
 }
 
-/// A named balance: its open lots, in the order in which they are spent.
+/// The name of a hold: unique among all that share a wallet.
+pub type HoldId = String;
+
+/// A named balance: its open lots, in the order in which they are spent, and what is owed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wallet {
     // INVARIANT: sorted by turn, no two lots with the same terms, none empty, and their sum is at
     // most `Units::MAX`.
     lots: Vec<Lot>,
+    /// Units that were taken back after they had been spent. Whatever comes in pays it first.
+    debt: Units,
 }
 
 impl Wallet {
     /// A wallet of lots in any order. Lots of equal terms become one and empty ones are dropped.
     /// Nothing if their sum is above [`Units::MAX`].
     #[must_use]
-    pub fn of(lots: impl IntoIterator<Item = Lot>) -> Option<Wallet> {
-        lots.into_iter().try_fold(Wallet::default(), |mut wallet, lot| {
+    pub fn of(lots: impl IntoIterator<Item = Lot>, debt: Units) -> Option<Wallet> {
+        let wallet = Wallet { lots: Vec::new(), debt };
+        lots.into_iter().try_fold(wallet, |mut wallet, lot| {
             wallet.add(lot)?;
             Some(wallet)
         })
+    }
+
+    /// What is owed.
+    #[must_use]
+    pub fn debt(&self) -> Units {
+        self.debt
+    }
+
+    /// Changes what is owed: more for units above zero, less for units below. Nothing if it cannot
+    /// be counted, or less is owed than is paid.
+    #[must_use]
+    pub(crate) fn owe(&mut self, units: i64) -> Option<()> {
+        self.debt = Units::new(self.debt.get().checked_add(units)?).ok()?;
+        Some(())
     }
 
     /// The open lots, the first to be spent first.
@@ -61,15 +148,19 @@ impl Wallet {
         &self.lots
     }
 
+    fn place(&self, terms: &Terms) -> Result<usize, usize> {
+        self.lots.binary_search_by(|lot| lot.terms.turn().cmp(&terms.turn()))
+    }
+
     /// Adds a credit to the lot of the same terms, or as a lot of its own. Nothing, and no
     /// change, if the wallet would hold more than [`Units::MAX`].
     #[must_use]
     pub fn add(&mut self, credit: Lot) -> Option<()> {
-        self.posted().checked_add(credit.units)?;
+        self.held_in_all().checked_add(credit.units)?;
         if credit.units.is_zero() {
             return Some(());
         }
-        match self.lots.binary_search_by_key(&credit.turn(), Lot::turn) {
+        match self.place(&credit.terms) {
             Ok(place) => {
                 let lot = self.lots.get_mut(place)?;
                 lot.units = lot.units.checked_add(credit.units)?;
@@ -81,8 +172,8 @@ impl Wallet {
 
     /// Takes units out of the lot of the same terms. Nothing if there is no such lot, or less in it.
     #[must_use]
-    pub(crate) fn withdraw(&mut self, debit: Lot) -> Option<()> {
-        let place = self.lots.binary_search_by_key(&debit.turn(), Lot::turn).ok()?;
+    pub(crate) fn withdraw(&mut self, debit: &Lot) -> Option<()> {
+        let place = self.place(&debit.terms).ok()?;
         let lot = self.lots.get_mut(place)?;
         lot.units = lot.units.checked_sub(debit.units)?;
         if lot.units.is_zero() {
@@ -95,75 +186,100 @@ impl Wallet {
     /// nothing and answers with nothing where they do not suffice.
     #[must_use]
     pub fn take(&mut self, units: Units, now: Moment) -> Option<Vec<Lot>> {
-        let mut missing = self.spendable(now).checked_sub(units).map(|_| units)?;
+        self.spendable(now).checked_sub(units)?;
+        let (taken, missing) = self.take_some(units, |terms| terms.is_spendable(now));
+        missing.is_zero().then_some(taken)
+    }
+
+    /// Takes as many of so many units as the lots of some terms hold, in the order in which lots are
+    /// spent, and answers with what came from which lot, and how many units are missing.
+    pub(crate) fn take_some(
+        &mut self,
+        units: Units,
+        from: impl Fn(&Terms) -> bool,
+    ) -> (Vec<Lot>, Units) {
+        let mut missing = units;
         let mut taken = Vec::new();
-        for lot in self.lots.iter_mut().filter(|lot| lot.is_spendable(now)) {
+        for lot in self.lots.iter_mut().filter(|lot| from(&lot.terms)) {
             let part = lot.units.min(missing);
-            if part.is_zero() {
-                break;
+            // Neither is below zero: the part is the smaller of the two.
+            lot.units = lot.units.checked_sub(part).unwrap_or_default();
+            missing = missing.checked_sub(part).unwrap_or_default();
+            if !part.is_zero() {
+                taken.push(Lot { units: part, terms: lot.terms.clone() });
             }
-            lot.units = lot.units.checked_sub(part)?;
-            missing = missing.checked_sub(part)?;
-            taken.push(Lot { units: part, ..*lot });
         }
         self.lots.retain(|lot| !lot.units.is_zero());
-        Some(taken)
+        (taken, missing)
     }
 
     /// Makes the lots whose day has come one with those that could be spent all along: what can be
-    /// spent is told apart by its expiry only, so a member's lots stay few.
+    /// spent is told apart by its expiry only, so a member's lots stay few. What was set aside for
+    /// a hold that has passed is free again.
     pub fn mature(&mut self, now: Moment) {
         let lots = std::mem::take(&mut self.lots);
-        for mut lot in lots {
-            lot.available_at = lot.available_at.filter(|available_at| *available_at > now);
-            match self.lots.binary_search_by_key(&lot.turn(), Lot::turn) {
+        for Lot { units, terms } in lots {
+            let terms = terms.matured(now);
+            match self.place(&terms) {
                 Ok(place) => {
                     if let Some(same) = self.lots.get_mut(place) {
                         // Below the bound, since the wallet was.
-                        same.units = same.units.checked_add(lot.units).unwrap_or(Units::MAX);
+                        same.units = same.units.checked_add(units).unwrap_or(Units::MAX);
                     }
                 }
-                Err(place) => self.lots.insert(place, lot),
+                Err(place) => self.lots.insert(place, Lot { units, terms }),
             }
         }
     }
 
     /// Takes out every lot that has run out.
     pub fn take_lapsed(&mut self, now: Moment) -> Vec<Lot> {
-        self.lots.extract_if(.., |lot| lot.has_lapsed(now)).collect()
+        self.lots.extract_if(.., |lot| lot.terms.has_lapsed(now)).collect()
     }
 
-    /// What can be spent now.
+    /// What can be spent now: what is owed is not.
     #[must_use]
     pub fn spendable(&self, now: Moment) -> Units {
-        self.sum(|lot| lot.is_spendable(now))
+        let free = self.sum(|terms| terms.is_spendable(now));
+        free.checked_sub(self.debt).unwrap_or_default()
     }
 
-    /// What waits for its day.
+    /// What waits for its day, or for an activity.
     #[must_use]
     pub fn pending(&self, now: Moment) -> Units {
-        self.sum(|lot| lot.is_pending(now))
+        self.sum(|terms| terms.is_pending(now))
     }
 
-    /// What has been posted and not taken out again: the sum of all open lots, those included that
-    /// have lapsed since the last run.
+    /// What is set aside for holds.
     #[must_use]
-    pub fn posted(&self) -> Units {
+    pub fn held(&self, now: Moment) -> Units {
+        self.sum(|terms| terms.is_held(now))
+    }
+
+    /// The sum of all postings: all open lots, those included that have lapsed since the last run,
+    /// less what is owed. Below zero where more is owed than held.
+    #[must_use]
+    pub fn posted(&self) -> i64 {
+        self.held_in_all().get() - self.debt.get()
+    }
+
+    fn held_in_all(&self) -> Units {
         self.sum(|_| true)
     }
 
     /// The next moment at which something lapses, and how much of it.
     #[must_use]
     pub fn next_expiry(&self, now: Moment) -> Option<(Moment, Units)> {
-        let at =
-            self.lots.iter().filter(|lot| !lot.has_lapsed(now)).find_map(|lot| lot.expires_at)?;
-        Some((at, self.sum(|lot| lot.expires_at == Some(at))))
+        let open = |terms: &Terms| !terms.has_lapsed(now) && !terms.is_held(now);
+        let mut terms = self.lots.iter().map(|lot| &lot.terms).filter(|terms| open(terms));
+        let at = terms.find_map(|terms| terms.expires_at)?;
+        Some((at, self.sum(|terms| open(terms) && terms.expires_at == Some(at))))
     }
 
-    fn sum(&self, counts: impl Fn(&Lot) -> bool) -> Units {
+    fn sum(&self, counts: impl Fn(&Terms) -> bool) -> Units {
         self.lots
             .iter()
-            .filter(|lot| counts(lot))
+            .filter(|lot| counts(&lot.terms))
             // The invariant bounds the sum, so a fold that fails would be a broken wallet; the
             // bound is then the honest answer, and the audit finds the wallet.
             .try_fold(Units::ZERO, |sum, lot| sum.checked_add(lot.units))
@@ -185,33 +301,35 @@ mod tests {
     fn lot(units: i64, available: Option<i64>, expires: Option<i64>) -> Lot {
         Lot {
             units: Units::new(units).unwrap(),
-            available_at: available.map(at),
-            expires_at: expires.map(at),
+            terms: Terms { available_at: available.map(at), ..Terms::until(expires.map(at)) },
         }
+    }
+
+    fn of(lots: impl IntoIterator<Item = Lot>) -> Wallet {
+        Wallet::of(lots, Units::ZERO).unwrap()
     }
 
     #[test]
     fn the_soonest_to_expire_is_spent_first_and_the_lapsed_and_pending_never() {
-        let mut wallet = Wallet::of([
+        let mut wallet = of([
             lot(5, None, None),
             lot(3, None, Some(30)),
             lot(2, None, Some(20)),
             lot(7, Some(25), Some(28)),
             lot(1, None, Some(10)),
-        ])
-        .unwrap();
+        ]);
         assert_eq!(wallet.take(Units::new(11).unwrap(), at(10)), None);
         let taken = wallet.take(Units::new(6).unwrap(), at(10)).unwrap();
         assert_eq!(taken, [lot(2, None, Some(20)), lot(3, None, Some(30)), lot(1, None, None)]);
         assert_eq!(wallet.spendable(at(10)).get(), 4);
         assert_eq!(wallet.pending(at(10)).get(), 7);
-        assert_eq!(wallet.posted().get(), 12);
+        assert_eq!(wallet.posted(), 12);
         assert_eq!(wallet.next_expiry(at(10)), Some((at(28), Units::new(7).unwrap())));
     }
 
     #[test]
     fn a_lot_is_gone_at_its_last_second_and_not_before() {
-        let wallet = Wallet::of([lot(4, Some(5), Some(10))]).unwrap();
+        let wallet = of([lot(4, Some(5), Some(10))]);
         assert_eq!(wallet.spendable(at(4)).get(), 0);
         assert_eq!(wallet.spendable(at(5)).get(), 4);
         assert_eq!(wallet.spendable(at(9)).get(), 4);
@@ -219,8 +337,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_set_aside_is_free_by_itself_and_does_not_lapse_before() {
+        let held = Terms {
+            available_at: Some(at(20)),
+            held: Some("7".to_owned()),
+            ..Terms::until(Some(at(10)))
+        };
+        let wallet = of([lot(5, None, None), Lot { units: Units::ONE, terms: held.clone() }]);
+        assert_eq!((wallet.spendable(at(5)).get(), wallet.held(at(19)).get()), (5, 1));
+        assert_eq!((wallet.pending(at(5)).get(), held.has_lapsed(at(19))), (0, false));
+        assert_eq!((wallet.held(at(20)).get(), held.has_lapsed(at(20))), (0, true));
+        assert_eq!(held.lapses_at(), Some(at(20)));
+        let later = Terms { expires_at: Some(at(30)), ..held };
+        assert!(later.is_spendable(at(20)) && !later.is_spendable(at(19)));
+    }
+
+    #[test]
+    fn what_is_owed_cannot_be_spent() {
+        let mut wallet = of([lot(5, None, None)]);
+        wallet.owe(3).unwrap();
+        assert_eq!((wallet.spendable(at(0)).get(), wallet.posted()), (2, 2));
+        assert_eq!(wallet.take(Units::new(3).unwrap(), at(0)), None);
+        wallet.owe(4).unwrap();
+        assert_eq!((wallet.spendable(at(0)).get(), wallet.posted()), (0, -2));
+        assert_eq!(wallet.owe(-8), None);
+    }
+
+    #[test]
     fn a_wallet_refuses_what_it_cannot_count() {
-        let mut wallet = Wallet::of([lot(Units::MAX.get(), None, None)]).unwrap();
+        let mut wallet = of([lot(Units::MAX.get(), None, None)]);
         let before = wallet.clone();
         assert_eq!(wallet.add(lot(1, None, Some(5))), None);
         assert_eq!(wallet, before);
@@ -239,11 +384,11 @@ mod tests {
             now in 0..20i64,
         ) {
             let now = at(now);
-            let mut wallet = Wallet::of(lots.iter().copied()).unwrap();
+            let mut wallet = of(lots.iter().cloned());
             let total: i64 = lots.iter().map(|lot| lot.units.get()).sum();
-            prop_assert_eq!(wallet.posted().get(), total);
+            prop_assert_eq!(wallet.posted(), total);
             let lapsed: i64 =
-                lots.iter().filter(|lot| lot.has_lapsed(now)).map(|lot| lot.units.get()).sum();
+                lots.iter().filter(|lot| lot.terms.has_lapsed(now)).map(|lot| lot.units.get()).sum();
             prop_assert_eq!(
                 wallet.spendable(now).get() + wallet.pending(now).get() + lapsed,
                 total
@@ -252,14 +397,14 @@ mod tests {
             let taken = wallet.take(Units::new(wanted).unwrap(), now);
             prop_assert_eq!(taken.is_some(), wanted <= spendable);
             let taken: i64 = taken.iter().flatten().map(|lot| lot.units.get()).sum();
-            prop_assert_eq!(wallet.posted().get() + taken, total);
+            prop_assert_eq!(wallet.posted() + taken, total);
             let (spendable, pending) = (wallet.spendable(now), wallet.pending(now));
             wallet.mature(now);
             prop_assert_eq!((wallet.spendable(now), wallet.pending(now)), (spendable, pending));
-            prop_assert!(wallet.lots().windows(2).all(|two| two[0].turn() < two[1].turn()));
+            prop_assert!(wallet.lots().windows(2).all(|two| two[0].terms.turn() < two[1].terms.turn()));
             let out: i64 = wallet.take_lapsed(now).iter().map(|lot| lot.units.get()).sum();
             prop_assert_eq!(out, lapsed);
-            prop_assert_eq!(wallet.posted().get() + taken + out, total);
+            prop_assert_eq!(wallet.posted() + taken + out, total);
         }
     }
 }

@@ -8,6 +8,8 @@ pub fn app(api: &Api) -> Router {
         .merge(enroll::router(api.clone()))
         .merge(earn::router(api.clone()))
         .merge(redeem::router(api.clone()))
+        .merge(reverse::router(api.clone()))
+        .merge(manage::router(api.clone()))
         .merge(read::router(api.clone()))
         .fallback(async || Problem::from(Refusal::PathIsUnknown))
         .method_not_allowed_fallback(async || Problem::from(Refusal::MethodIsNotAllowed))

@@ -308,7 +308,7 @@ fn full_years(from: NaiveDate, today: NaiveDate) -> INT {
 }
 
 /// When a day comes round this year; 29 February comes round on the 28th in common years.
-fn this_year(day: NaiveDate, today: NaiveDate) -> Option<NaiveDate> {
+pub(crate) fn this_year(day: NaiveDate, today: NaiveDate) -> Option<NaiveDate> {
     let same = day.with_year(today.year());
     same.or_else(|| NaiveDate::from_ymd_opt(today.year(), 2, 28))
 }

@@ -6,8 +6,8 @@ use std::fmt;
 
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Outcome, Supplies, Units,
-    Wallet, WalletName,
+    Activity, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Outcome, Supplies, Terms,
+    Units, Wallet, WalletName,
 };
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
@@ -363,8 +363,10 @@ impl World {
         let mut member = enroll::decide(enrolment, "2025-06-01T00:00:00Z".parse().unwrap());
         member.history.purchases = u32::try_from(self.purchases).unwrap();
         let units = Units::new(self.stamps).unwrap();
-        let lot = Lot { units, available_at: None, expires_at: None };
-        member.wallets.insert(WalletName::parse("stamps").unwrap(), Wallet::of([lot]).unwrap());
+        let lot = Lot { units, terms: Terms::default() };
+        member
+            .wallets
+            .insert(WalletName::parse("stamps").unwrap(), Wallet::of([lot], Units::ZERO).unwrap());
         let line = |(word, quantity, price): &(&str, i64, Decimal)| Line {
             sku: "sku".to_owned(),
             category: Some((*word).to_owned()),
@@ -377,6 +379,7 @@ impl World {
             id: "1".to_owned(),
             kind: "purchase".to_owned(),
             at,
+            of: None,
             order: Some(Order { total: self.total, lines }),
             channel: None,
             payment: None,

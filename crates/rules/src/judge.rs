@@ -7,9 +7,9 @@ use ledger::cap::{self, Room};
 use ledger::entry::Gives;
 use ledger::pot::Till;
 use ledger::programme::resolve;
+use ledger::task::{Progress, Step as TaskStep};
 use ledger::{
-    Activity, Change, Lack, Member, MemberId, Moment, Outcome, Programme, Reason, Supplies, Units,
-    WalletName,
+    Activity, Change, Lack, Member, Moment, Outcome, Programme, Reason, Supplies, Units, WalletName,
 };
 use rhai::{Dynamic, INT};
 use rust_decimal::Decimal;
@@ -26,6 +26,9 @@ use crate::verbs::REFERRAL;
 
 /// Codes that one activity may give: each is two writes of the request's transaction.
 pub(crate) const CODES_MAX: usize = 5;
+
+/// Decimals of what is carried over; the rest is dropped.
+const REMAINDER_DECIMALS: u32 = 9;
 
 /// Rounds of a task that one activity may complete.
 const ROUNDS_MAX: u32 = 100;
@@ -236,6 +239,10 @@ impl<'a> Judge<'a, '_> {
         // What was done before and found nothing to give is paid now, if there is something.
         let most = room.map_or(u32::MAX, |room| room.times);
         let due = progress.owed.max(progress.owed.saturating_add(rounds).min(most));
+        // Rounds that had been paid before they were complete come first.
+        let offset = due.min(progress.ahead);
+        progress.ahead -= offset;
+        let due = due - offset;
         let (mut paid, mut gave) = (0, None);
         while paid < due.min(most).min(ROUNDS_MAX) {
             let verdict = self.act(rule)?;
@@ -249,10 +256,11 @@ impl<'a> Judge<'a, '_> {
         }
         progress.owed = due - paid;
         let done = progress.done(goal, self.at, zone);
-        if before != Some(&progress) {
-            let changed = Change::Progressed { task: rule.title.clone(), progress };
-            self.judgement.changes.push(changed);
-        }
+        let was = before.map_or(0, Progress::settled);
+        let settled = u32::try_from(progress.settled() - was).unwrap_or_default();
+        let step = TaskStep { goal, by, at: self.at, settled };
+        let changed = Change::Progressed { task: rule.title.clone(), step, progress };
+        self.judgement.changes.push(changed);
         Ok(gave.unwrap_or(Verdict::Progressed { done, goal: goal.target() }))
     }
 
@@ -273,7 +281,7 @@ impl<'a> Judge<'a, '_> {
         let taken = self.judgement.till.taken();
         let into = rule.into.as_ref().unwrap_or(&self.programme().main_wallet);
         let mut given = Vec::new();
-        let paid = units(rule, &value)?;
+        let (paid, carried) = self.whole(rule, &value, into)?;
         if !paid.is_zero() && value.as_unit().is_err() {
             given.push(Outcome::Units { wallet: into.clone(), units: paid });
         }
@@ -288,6 +296,7 @@ impl<'a> Judge<'a, '_> {
             }
         }
         if given.is_empty() {
+            self.judgement.changes.extend(carried);
             return Ok(Verdict::GaveNothing);
         }
         let main = &self.programme().main_wallet;
@@ -311,6 +320,7 @@ impl<'a> Judge<'a, '_> {
                 return Ok(Verdict::NothingLeft);
             }
         }
+        self.judgement.changes.extend(carried);
         if rule.kind() == StatementKind::Earn {
             self.judgement.points =
                 self.judgement.points.checked_add(points).ok_or_else(too_much)?;
@@ -319,6 +329,30 @@ impl<'a> Judge<'a, '_> {
             self.because(rule, outcome);
         }
         Ok(Verdict::Gave)
+    }
+
+    /// The whole units of what an earn rule's block pays, and what is carried over of the rest, where
+    /// its wallet carries.
+    fn whole(
+        &self,
+        rule: &Rule,
+        value: &Dynamic,
+        into: &WalletName,
+    ) -> Result<(Units, Option<Change>), RuleFailure> {
+        let carries = self.programme().wallets.get(into).is_some_and(|policy| policy.carry);
+        let amount = value.as_decimal().or_else(|_| value.as_int().map(Decimal::from));
+        let (true, StatementKind::Earn, Ok(amount)) = (carries, rule.kind(), amount) else {
+            return Ok((units(rule, value)?, None));
+        };
+        let had = self.member.remainders.get(&rule.title).copied().unwrap_or_default();
+        // What it pays by itself has to make sense, whatever was carried over.
+        paid(rule, amount)?;
+        let too_much = || failure(rule, format!("the rule pays {amount}, which is too much"));
+        let sum = amount.checked_add(had).ok_or_else(too_much)?;
+        let whole = paid(rule, sum)?;
+        let rest = (sum - sum.floor()).trunc_with_scale(REMAINDER_DECIMALS).normalize();
+        let carried = Change::Carried { carried: rule.title.clone(), remainder: rest };
+        Ok((whole, (rest != had).then_some(carried)))
     }
 
     fn because(&mut self, rule: &Rule, gave: Outcome) {
@@ -353,9 +387,13 @@ impl<'a> Judge<'a, '_> {
                     // One who brings others was brought by someone too, who has no part in it.
                     return Ok(Given::Nothing);
                 }
-                let referrer: Option<&'a Member> = self.judgement.till.referrer(id)?;
+                let referrer: Option<&'a Member> = self.judgement.till.member(id)?;
+                // A household does not bring itself, and who is forgotten brings nobody.
+                let referrer = referrer.filter(|referrer| {
+                    referrer.erased_at.is_none() && !are_one(self.member, referrer)
+                });
                 self.judgement.referrer = referrer;
-                Ok(referrer.map_or(Given::Nothing, |_| Given::This(referral(id))))
+                Ok(referrer.map_or(Given::Nothing, |referrer| Given::This(referral(referrer))))
             }
             Act::Voucher(pool) => {
                 check_pool(rule, &pool, self.programme())?;
@@ -389,8 +427,15 @@ enum Given {
     NothingLeft,
 }
 
-fn referral(id: &MemberId) -> Outcome {
-    Outcome::Referral { referrer: id.clone() }
+fn referral(referrer: &Member) -> Outcome {
+    let entry = referrer.version.saturating_add(1);
+    Outcome::Referral { referrer: referrer.id.clone(), entry }
+}
+
+/// Whether two members have wallets in common.
+pub(crate) fn are_one(one: &Member, other: &Member) -> bool {
+    let account = |member: &Member| member.account.clone().unwrap_or_else(|| member.id.clone());
+    account(one) == account(other)
 }
 
 pub(crate) fn check_pool(

@@ -86,4 +86,4 @@ pub use spec::{
 };
 pub use told::{ActivityBody, Amount, At, Object, OrderBody, Wrong, WrongReason, escape};
 pub use trace::TraceLine;
-pub use verbs::{FRIEND, REFERRAL, Redemption};
+pub use verbs::{FRIEND, REFERRAL, Redemption, Told};

@@ -6,8 +6,10 @@ use chrono_tz::Tz;
 use iso_currency::Currency;
 use ledger::activity::PURCHASE;
 use ledger::programme::{
-    ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, TierPolicy,
+    ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, TierPolicy, Yearly,
 };
+use ledger::remind::Reminders;
+use ledger::wallet::Idle;
 use ledger::{Expiry, MerchantId, Programme, Units, WalletName, WalletPolicy};
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -19,6 +21,12 @@ use crate::source::MANIFEST;
 use crate::told::{Object, WORD_LENGTH_MAX};
 use crate::verbs::{FRIEND, REFERRAL};
 use crate::vocabulary::words_of;
+
+/// How long something is set aside, unless the manifest says otherwise; and at most, which is a week.
+const HOLD_MINUTES: u32 = 30;
+const HOLD_MINUTES_MAX: u32 = 10_080;
+/// The day of joining, as the day on which an activity comes by itself.
+const JOINED: &str = "joined";
 
 /// The wallet meant where none is named, unless the manifest says otherwise.
 const MAIN_WALLET: &str = "points";
@@ -40,6 +48,16 @@ struct Manifest {
     campaigns: BTreeMap<Spanned<String>, Object<CampaignTerms>>,
     #[serde(default)]
     pools: BTreeMap<String, Object<PoolTerms>>,
+    hold_minutes: Option<Spanned<i64>>,
+    reminders: Option<Object<RemindersTold>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, expecting = "of what members are reminded")]
+struct RemindersTold {
+    expiry_days: Option<Spanned<i64>>,
+    tier_days: Option<Spanned<i64>>,
+    task_left: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -72,6 +90,13 @@ struct Wallet {
     expires: Option<Spanned<Object<Expires>>>,
     #[serde(default)]
     pending_days: Option<Spanned<i64>>,
+    pending_until: Option<Spanned<String>>,
+    #[serde(default)]
+    carry: bool,
+    #[serde(default)]
+    transferable: bool,
+    #[serde(default)]
+    shared: bool,
 }
 
 #[derive(Deserialize)]
@@ -84,6 +109,8 @@ struct Expires {
     months: Option<i64>,
     years: Option<i64>,
     end_of: Option<String>,
+    inactive_days: Option<i64>,
+    inactive_months: Option<i64>,
 }
 
 #[derive(Deserialize, Default)]
@@ -91,6 +118,7 @@ struct Expires {
 struct Activity {
     #[serde(default)]
     fields: BTreeMap<Spanned<String>, FieldKind>,
+    yearly: Option<Spanned<String>>,
 }
 
 const fn yes() -> bool {
@@ -102,6 +130,11 @@ const DAYS_MAX: u32 = 36_500;
 const MONTHS_MAX: u32 = 1_200;
 const YEARS_MAX: u32 = 100;
 
+/// How terms are written.
+const TERMS: &str = "is one of `{ days = 90 }`, `{ months = 12 }`, \
+                     `{ months = 12, end_of = \"month\" }`, `{ years = 1, end_of = \"year\" }`, \
+                     `{ inactive_months = 12 }`, `{ inactive_days = 90 }`";
+
 impl Expires {
     fn terms(&self) -> Result<Expiry, String> {
         let whole = |number: i64, least: u32, most: u32| {
@@ -110,6 +143,18 @@ impl Expires {
                 .filter(|number| (least..=most).contains(number))
                 .ok_or_else(|| format!("`{number}` is not a number from {least} to {most}"))
         };
+        if self.inactive_days.is_some() || self.inactive_months.is_some() {
+            let others = (self.days, self.months, self.years, self.end_of.as_deref());
+            return match (self.inactive_days, self.inactive_months, others) {
+                (Some(days), None, (None, None, None, None)) => {
+                    Ok(Expiry::Idle(Idle::Days(whole(days, 1, DAYS_MAX)?)))
+                }
+                (None, Some(months), (None, None, None, None)) => {
+                    Ok(Expiry::Idle(Idle::Months(whole(months, 1, MONTHS_MAX)?)))
+                }
+                _ => Err(TERMS.to_owned()),
+            };
+        }
         match (self.days, self.months, self.years, self.end_of.as_deref()) {
             (Some(days), None, None, None) => Ok(Expiry::AfterDays(whole(days, 1, DAYS_MAX)?)),
             (None, Some(months), None, None) => {
@@ -121,9 +166,7 @@ impl Expires {
             (None, None, Some(years), Some("year")) => {
                 Ok(Expiry::EndOfYear(whole(years, 0, YEARS_MAX)?))
             }
-            _ => Err("is one of `{ days = 90 }`, `{ months = 12 }`, \
-                      `{ months = 12, end_of = \"month\" }`, `{ years = 1, end_of = \"year\" }`"
-                .to_owned()),
+            _ => Err(TERMS.to_owned()),
         }
     }
 }
@@ -186,6 +229,51 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
         campaigns.insert(name.get_ref().clone(), campaign(&name, &terms, &mut wrong));
     }
 
+    for (name, Object(wallet)) in &manifest.wallets {
+        if let Some(until) = &wallet.pending_until
+            && !activities.contains_key(until.get_ref())
+        {
+            let known = activities.keys().map(String::as_str);
+            let message = format!(
+                "units of `{}` wait for `{}`, which is no activity of the manifest{}",
+                name.get_ref(),
+                until.get_ref(),
+                did_you_mean(until.get_ref(), known)
+            );
+            wrong(until.span(), message);
+        }
+    }
+    let hold_minutes = manifest.hold_minutes.as_ref().map_or(HOLD_MINUTES, |told| {
+        let minutes = u32::try_from(*told.get_ref()).ok();
+        let minutes = minutes.filter(|minutes| (1..=HOLD_MINUTES_MAX).contains(minutes));
+        if minutes.is_none() {
+            let message = format!(
+                "`{}` is not a number of minutes from 1 to {HOLD_MINUTES_MAX}",
+                told.get_ref()
+            );
+            wrong(told.span(), message);
+        }
+        minutes.unwrap_or(HOLD_MINUTES)
+    });
+    let Object(told) = manifest.reminders.unwrap_or(Object(RemindersTold::default()));
+    let mut number = |told: &Option<Spanned<i64>>, what: &str| {
+        let told = told.as_ref()?;
+        let number =
+            u32::try_from(*told.get_ref()).ok().filter(|number| (1..=366).contains(number));
+        if number.is_none() {
+            wrong(
+                told.span(),
+                format!("`{}` is not a number of {what} from 1 to 366", told.get_ref()),
+            );
+        }
+        number
+    };
+    let reminders = Reminders {
+        expiry_days: number(&told.expiry_days, "days"),
+        tier_days: number(&told.tier_days, "days"),
+        task_left: number(&told.task_left, "steps"),
+    };
+
     match (currency, time_zone, main) {
         (Some(currency), Ok(time_zone), Some(main_wallet)) if mistakes.is_empty() => {
             Ok(Programme {
@@ -200,6 +288,8 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
                 holidays,
                 campaigns,
                 pools: manifest.pools.into_keys().collect(),
+                hold_minutes,
+                reminders,
             })
         }
         _ => Err(mistakes),
@@ -261,7 +351,16 @@ fn wallets(
             );
             wrong(told.span(), message);
         }
-        let policy = WalletPolicy { spendable: wallet.spendable, worth, expires, pending_days };
+        let policy = WalletPolicy {
+            spendable: wallet.spendable,
+            worth,
+            expires,
+            pending_days,
+            pending_until: wallet.pending_until.as_ref().map(|until| until.get_ref().clone()),
+            carry: wallet.carry,
+            transferable: wallet.transferable,
+            shared: wallet.shared,
+        };
         wallets.insert(parsed, policy);
     }
     wallets
@@ -305,7 +404,11 @@ fn activities(
             }
             fields.insert(field.into_inner(), kind);
         }
-        activities.insert(name.into_inner(), ActivityPolicy { fields });
+        let yearly = activity.yearly.map(|day| match day.into_inner() {
+            joined if joined == JOINED => Yearly::Joined,
+            attribute => Yearly::Attribute(attribute),
+        });
+        activities.insert(name.into_inner(), ActivityPolicy { fields, yearly });
     }
     activities.entry(PURCHASE.to_owned()).or_default();
     if let Some(referral) = activities.get_mut(REFERRAL) {

@@ -74,7 +74,7 @@ impl Bundle {
         let member = Arc::new(member.clone());
         let offer = |(rule, costs): (&Rule, &Costs)| {
             let units = costs.is_chosen().then_some(costs.least);
-            let wish = Wish { rule, costs, order: None, units };
+            let wish = Wish { rule, costs, order: None, units, promised: false };
             let tier = tier.map(str::to_owned);
             let eligible = match self.take(&member, tier, &wish, None, now) {
                 Ok(_) => Eligible::Yes,

@@ -1,9 +1,14 @@
 //! Why a request is not decided, in words for the one who can mend it.
 
+use ledger::account::AccountRejection;
+use ledger::adjust::MoveRejection;
 use ledger::decision::GiveRejection;
 use ledger::earn::EarnRejection;
+use ledger::erase::MemberIsErased;
+use ledger::hold::HoldRejection;
 use ledger::redeem::RedeemRejection;
-use ledger::{Lack, Units};
+use ledger::reverse::ReverseRejection;
+use ledger::{Lack, MemberId, Units};
 
 use crate::judge::Stop;
 use crate::mistake::RuleFailure;
@@ -20,6 +25,24 @@ pub enum Refused {
     /// The ledger said no.
     #[error(transparent)]
     Give(#[from] GiveRejection),
+    /// The ledger said no.
+    #[error(transparent)]
+    Hold(#[from] HoldRejection),
+    /// The ledger said no.
+    #[error(transparent)]
+    Reverse(#[from] ReverseRejection),
+    /// The ledger said no.
+    #[error(transparent)]
+    Move(#[from] MoveRejection),
+    /// The ledger said no.
+    #[error(transparent)]
+    Account(#[from] AccountRejection),
+    /// The person wanted to be forgotten.
+    #[error(transparent)]
+    Erased(#[from] MemberIsErased),
+    /// Another member that there is not.
+    #[error("there is no member `{0}`")]
+    MemberIsUnknown(MemberId),
     /// A reward that no sheet has.
     #[error("there is no reward `{name}`{hint}")]
     RewardIsUnknown {

@@ -22,6 +22,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) costs: &'a Costs,
     pub(crate) order: Option<&'a Order>,
     pub(crate) units: Option<Units>,
+    /// It was set aside before: whether it can be had has been asked then.
+    pub(crate) promised: bool,
 }
 
 impl Bundle {
@@ -42,10 +44,11 @@ impl Bundle {
         till: Option<&mut Till<'_>>,
         now: Moment,
     ) -> Result<(Taken, Draft), Refused> {
-        let Wish { rule, costs, order, units } = *wish;
+        let Wish { rule, costs, order, units, promised } = *wish;
         let programme = self.programme();
         let name = || rule.title.clone();
-        if !rule.is_on(now.with_timezone(&programme.time_zone).date_naive(), programme) {
+        if !promised && !rule.is_on(now.with_timezone(&programme.time_zone).date_naive(), programme)
+        {
             return Err(Refused::RewardIsNotOnItsDays(name()));
         }
         let (least, most) = (costs.least, costs.most);
@@ -69,11 +72,11 @@ impl Bundle {
                 Refused::RuleFailed(failure)
             }
         };
-        if !run.applies(rule).map_err(needs_order)? {
+        if !promised && !run.applies(rule).map_err(needs_order)? {
             return Err(Refused::RewardConditionDoesNotHold(name()));
         }
         let mut draft = Draft::default();
-        if let Some(cap) = rule.cap {
+        if let Some(cap) = rule.cap.filter(|_| !promised) {
             let room = cap::room(member, &rule.title, cap, now, programme.time_zone);
             if room.times == 0 {
                 let most = cap.most;

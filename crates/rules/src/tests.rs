@@ -6,7 +6,7 @@ use std::path::Path;
 use ledger::enroll::{self, Enrolment};
 use ledger::{
     Activity, Codes, Decision, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order,
-    Outcome, Supplies, Units, Wallet, WalletName,
+    Outcome, Supplies, Terms, Units, Wallet, WalletName,
 };
 
 use crate::{Bundle, Eligible, Redemption, Refused, Sources};
@@ -48,8 +48,8 @@ fn moment(text: &str) -> Moment {
 
 fn member(tier: &str, wallets: &[(&str, i64)]) -> Member {
     let wallet = |units| {
-        let lot = Lot { units: Units::new(units).unwrap(), available_at: None, expires_at: None };
-        Wallet::of([lot]).unwrap()
+        let lot = Lot { units: Units::new(units).unwrap(), terms: Terms::default() };
+        Wallet::of([lot], Units::ZERO).unwrap()
     };
     let enrolment = Enrolment {
         id: MemberId::parse("ada").unwrap(),
@@ -100,6 +100,7 @@ fn purchase() -> Activity {
         id: "1001".to_owned(),
         kind: "purchase".to_owned(),
         at: moment("2026-05-02T07:30:00Z"),
+        of: None,
         order: Some(Order {
             total: "12.40".parse().unwrap(),
             lines: vec![line("espresso", "coffee", 2, "3.10"), line("house", "beans", 1, "6.20")],

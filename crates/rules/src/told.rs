@@ -32,6 +32,8 @@ pub struct ActivityBody {
     kind: String,
     id: Option<String>,
     at: Option<At>,
+    /// The id of the activity that it is about.
+    of: Option<String>,
     order: Option<Object<OrderBody>>,
     channel: Option<String>,
     payment: Option<String>,
@@ -160,6 +162,7 @@ impl ActivityBody {
             },
             kind: self.kind,
             at: self.at.map_or(now, |at| at.0),
+            of: self.of.map(|of| word("/of", of)).transpose()?,
             order: self.order.map(|Object(order)| order.check("/order", programme)).transpose()?,
             channel: self.channel.map(|channel| word("/channel", channel)).transpose()?,
             payment: self.payment.map(|payment| word("/payment", payment)).transpose()?,

@@ -1,13 +1,26 @@
 //! The verbs: what the rules say and what the ledger makes of it, together. Pure: a function of the
 //! Lambda, the local server, a spec and a simulation ask the same question and get the same answer.
 
+/// Units moved by hand, accounts, erasing.
+mod by_hand;
+/// What is due at a moment, and when something is due next.
+mod due;
+/// A reward set aside, captured, released.
+mod hold;
+/// An entry undone.
+mod reverse;
+
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use ledger::decision::Draft;
 use ledger::pot::Till;
 use ledger::redeem::RedeemRejection;
 use ledger::tier::{Standing, settle};
-use ledger::{Activity, Decision, FieldValue, Member, Moment, Order, Pot, Supplies, Units};
+use ledger::{
+    Activity, Change, Decision, FieldValue, Member, MemberId, Moment, Order, Pot, Supplies, Taken,
+    Units,
+};
 
 use crate::bundle::Bundle;
 use crate::judge;
@@ -43,7 +56,7 @@ impl Bundle {
         supplies: &Supplies,
         now: Moment,
     ) -> Result<Decision, Refused> {
-        let (mut decision, referred) = self.earn_alone(member, activity, supplies, now)?;
+        let (mut decision, referred) = self.earn_alone(member, activity.into(), supplies, now)?;
         if let Some((referrer, referral)) = referred {
             // The referrer may have joined in the very second of the purchase it is told of.
             let at = referral.at.max(referrer.enrolled_at);
@@ -51,8 +64,9 @@ impl Bundle {
             // What the two draw from a pot, they draw together. The referrer was brought by someone
             // too, and that one has no part in it: a rule on `referral` refers nobody.
             let beside = supplies.beside(&decision);
-            let (referrers, _) = self.earn_alone(&referrer, referral, &beside, now)?;
-            decision.referrer = Some(Box::new(referrers));
+            let (mut referrers, _) = self.earn_alone(&referrer, referral.into(), &beside, now)?;
+            decision.others.append(&mut referrers.others);
+            decision.others.push(referrers);
         }
         Ok(decision)
     }
@@ -64,12 +78,30 @@ impl Bundle {
     pub fn earn_alone(
         &self,
         member: &Member,
-        activity: Activity,
+        told: Told,
         supplies: &Supplies,
         now: Moment,
     ) -> Result<(Decision, Option<(Member, Activity)>), Refused> {
+        let mut referred = None;
+        let decision = self.within(member.account.as_ref(), member, supplies, now, |member| {
+            let (decision, other) = self.judge(member, told, supplies, now)?;
+            referred = other;
+            Ok(decision)
+        })?;
+        Ok((decision, referred))
+    }
+
+    fn judge(
+        &self,
+        member: &Member,
+        told: Told,
+        supplies: &Supplies,
+        now: Moment,
+    ) -> Result<(Decision, Option<(Member, Activity)>), Refused> {
+        let Told { activity, raised } = told;
         ledger::earn::admit(member, &activity, now)?;
-        let member = Arc::new(member.clone());
+        let undecided = member;
+        let member = Arc::new(member.at(now));
         let standing = self.standing(&member, now)?;
         let seen = self.see(&member, standing.tier.clone(), activity.at, now);
         let activity = Arc::new(activity);
@@ -78,12 +110,14 @@ impl Bundle {
         // That the programme has the activity is checked where a rule says `refer()`.
         let referred = judged.referred();
         let referred = referred.map(|referrer| (referrer.clone(), referral(&member, &activity)));
-        let draft = Draft::of(judged.because, judged.changes, judged.till);
+        let mut draft = Draft::of(judged.because, judged.changes, judged.till);
+        let raised = raised.map(|day| Change::Raised { raised: activity.kind.clone(), day });
+        draft.changes.extend(raised);
         // The facts let go of it, and the entry takes it.
         drop(run);
         let activity = Arc::unwrap_or_clone(activity);
-        let decision = ledger::earn::decide(&member, self.programme(), activity, draft, now)?;
-        Ok((self.settled(standing, decision, &member.standing, now)?, referred))
+        let decision = ledger::earn::decide(undecided, self.programme(), activity, draft, now)?;
+        Ok((self.settled(standing, decision, &undecided.standing, now)?, referred))
     }
 
     /// What taking a reward changes.
@@ -98,14 +132,35 @@ impl Bundle {
         supplies: &Supplies,
         now: Moment,
     ) -> Result<Decision, Refused> {
+        self.within(member.account.as_ref(), member, supplies, now, |member| {
+            let standing = self.standing(&Arc::new(member.clone()), now)?;
+            let (taken, order, draft) =
+                self.taken(member, &standing, redemption, supplies, Handed::Over, now)?;
+            let programme = self.programme();
+            let decision = ledger::redeem::decide(member, programme, taken, order, draft, now)?;
+            Ok(self.settled(standing, decision, &member.standing, now)?)
+        })
+    }
+
+    /// A reward as it is taken or set aside, with what its rule gives.
+    pub(crate) fn taken(
+        &self,
+        member: &Member,
+        standing: &Standing,
+        redemption: Redemption,
+        supplies: &Supplies,
+        handed: Handed,
+        now: Moment,
+    ) -> Result<(Taken, Option<Order>, Draft), Refused> {
+        ledger::erase::present(member)?;
         let Redemption { reward: name, units, order } = redemption;
         let (rule, costs) = self.reward(&name)?;
-        let member = Arc::new(member.clone());
-        let standing = self.standing(&member, now)?;
+        let member = Arc::new(member.at(now));
         let mut till = Till::new(supplies);
-        let wish = Wish { rule, costs, order: order.as_ref(), units };
-        let (taken, draft) =
-            self.take(&member, standing.tier.clone(), &wish, Some(&mut till), now)?;
+        let wish = Wish { rule, costs, order: order.as_ref(), units, promised: false };
+        // Codes are handed over with the reward, and not set aside.
+        let codes = Some(&mut till).filter(|_| handed == Handed::Over);
+        let (taken, draft) = self.take(&member, standing.tier.clone(), &wish, codes, now)?;
         let spendable = member.spendable(taken.wallet.as_str(), now);
         if spendable < taken.costs {
             // Before the stock is asked: whoever cannot pay is told that.
@@ -121,8 +176,7 @@ impl Bundle {
             return Err(Refused::RewardIsSoldOut(name));
         }
         let draft = Draft { draws: till.draws(), dry: till.dry, ..draft };
-        let decision = ledger::redeem::decide(&member, self.programme(), taken, order, draft, now)?;
-        Ok(self.settled(standing, decision, &member.standing, now)?)
+        Ok((taken, order, draft))
     }
 
     /// What has run out by now; nothing where there is nothing to write down.
@@ -130,16 +184,30 @@ impl Bundle {
     /// # Errors
     /// A tier's condition failed.
     pub fn expire(&self, member: &Member, now: Moment) -> Result<Option<Decision>, Refused> {
-        let member = Arc::new(member.clone());
-        let decision = ledger::expire::decide(&member, self.programme(), now)?;
-        let standing = self.standing(&member, now)?;
+        let decision = ledger::expire::decide(member, self.programme(), now)?;
+        let standing = self.standing(&Arc::new(member.clone()), now)?;
         let decision = self.settled(standing, decision, &member.standing, now)?;
-        Ok(decision.says_something().then_some(decision))
+        if !decision.says_something() {
+            return Ok(None);
+        }
+        Ok(Some(self.dated(decision, now)?))
+    }
+
+    /// Decides with the tier following, for verbs that ask no rule of an activity or a reward.
+    pub(crate) fn followed(
+        &self,
+        member: &Member,
+        now: Moment,
+        decide: impl FnOnce() -> Result<Decision, Refused>,
+    ) -> Result<Decision, Refused> {
+        let decision = decide()?;
+        let standing = self.standing(&Arc::new(member.clone()), now)?;
+        Ok(self.settled(standing, decision, &member.standing, now)?)
     }
 
     /// Lets the tier follow what was decided. The rules have seen the tier that held before,
     /// however late anyone writes it down; the entry tells the change since the entry before.
-    fn settled(
+    pub(crate) fn settled(
         &self,
         standing: Standing,
         decision: Decision,
@@ -149,9 +217,54 @@ impl Bundle {
         // As it stood the moment before, which is how it stands unless what was decided changes it.
         let mut after = decision.member.clone();
         after.standing = standing;
-        let after = Arc::new(after);
-        let standing = self.standing(&after, now)?;
+        let standing = self.standing(&Arc::new(after), now)?;
         Ok(settle(decision, before, standing))
+    }
+
+    /// Decides on the wallets that the member shares, if it shares some, and parts what that means
+    /// for the member and for the account.
+    pub(crate) fn within(
+        &self,
+        account: Option<&MemberId>,
+        member: &Member,
+        supplies: &Supplies,
+        now: Moment,
+        decide: impl FnOnce(&Member) -> Result<Decision, Refused>,
+    ) -> Result<Decision, Refused> {
+        let account = account.map(|account| supplies.member(account)).transpose()?.flatten();
+        let decision = match account {
+            None => decide(member)?,
+            Some(account) => {
+                let programme = self.programme();
+                let decision = decide(&ledger::account::view(member, account, programme))?;
+                ledger::account::part(member, account, programme, decision, now)?
+            }
+        };
+        self.dated(decision, now)
+    }
+}
+
+/// Whether a reward is taken at once or set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handed {
+    /// Over the counter.
+    Over,
+    /// Later, if at all.
+    Later,
+}
+
+/// An activity that was told, or that has come by itself for a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What.
+    pub activity: Activity,
+    /// For which day it has come by itself.
+    pub raised: Option<NaiveDate>,
+}
+
+impl From<Activity> for Told {
+    fn from(activity: Activity) -> Told {
+        Told { activity, raised: None }
     }
 }
 
@@ -161,6 +274,7 @@ fn referral(friend: &Member, activity: &Activity) -> Activity {
         id: activity.id.clone(),
         kind: REFERRAL.to_owned(),
         at: activity.at,
+        of: None,
         order: None,
         channel: None,
         payment: None,

@@ -16,8 +16,8 @@ use std::time::Duration;
 use cpu_time::ThreadTime;
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Codes, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Supplies, Units,
-    Wallet, WalletName,
+    Activity, Codes, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Supplies, Terms,
+    Units, Wallet, WalletName,
 };
 use peak_alloc::PeakAlloc;
 use rules::{Bundle, Redemption, Sources};
@@ -67,11 +67,10 @@ fn member() -> Member {
     // Nobody has looked at it for years: a tier that asks for days has as many to look at.
     let mut member = enroll::decide(enrolment, "2020-01-01T00:00:00Z".parse().unwrap());
     member.history.last_purchase_at = Some("2020-03-01T13:00:00Z".parse().unwrap());
-    let lot =
-        |units| Lot { units: Units::new(units).unwrap(), available_at: None, expires_at: None };
+    let lot = |units| Lot { units: Units::new(units).unwrap(), terms: Terms::default() };
     for (wallet, units) in [("points", 10_000), ("stamps", 20), ("status", 500)] {
         let name = WalletName::parse(wallet).unwrap();
-        member.wallets.insert(name, Wallet::of([lot(units)]).unwrap());
+        member.wallets.insert(name, Wallet::of([lot(units)], Units::ZERO).unwrap());
     }
     member
 }
@@ -89,6 +88,7 @@ fn purchase() -> Activity {
         id: "1".to_owned(),
         kind: "purchase".to_owned(),
         at: moment(),
+        of: None,
         order: Some(Order {
             total: "14985.00".parse().unwrap(),
             lines: (0..500).map(line).collect(),
@@ -119,8 +119,8 @@ fn play(name: &str, sheet: &str) -> Vec<Cost> {
     let codes = Codes::all((0..10).map(|number| number.to_string()).collect());
     let codes = [("SPRING".to_owned(), codes)].into();
     let friend = MemberId::parse("trudy").unwrap();
-    let referrer = Some((friend.clone(), Some(Member { id: friend, ..member.clone() })));
-    let supplies = Supplies { left, codes, referrer, ..Supplies::default() };
+    let members = [(friend.clone(), Some(Member { id: friend, ..member.clone() }))].into();
+    let supplies = Supplies { left, codes, members, ..Supplies::default() };
     let activity = purchase();
     let (earned, mut cost) =
         measure(name, "paid", || bundle.earn(&member, activity.clone(), &supplies, now));

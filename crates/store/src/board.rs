@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use ledger::{MemberId, MerchantId, Units};
 
 use crate::error::StoreError;
@@ -43,6 +43,20 @@ impl Store {
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = put.build().map_err(StoreError::request)?;
         Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The write that takes a member off a board.
+    pub(crate) fn drop_score(
+        &self,
+        at: &MemberKey,
+        contest: &str,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(&at.pk(), &format!("{SCORE_PREFIX}{contest}"))))
+            .build()
+            .map_err(StoreError::request)?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     /// The first places of a contest: the best of each part of its board, put together.

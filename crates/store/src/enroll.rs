@@ -32,10 +32,12 @@ impl Store {
         at: &MemberKey,
         enrolment: Enrolment,
         fingerprint: Fingerprint,
+        due_at: Option<Moment>,
         now: Moment,
     ) -> Result<Enrolled, StoreError> {
         let secret = Secret::new().map_err(|reason| StoreError::Refused(reason.to_owned()))?;
-        let person = Person { enrolment, enrolled_at: now, fingerprint, secret };
+        let person =
+            Person { enrolment, enrolled_at: now, fingerprint, due_at, secret: Some(secret) };
         let put = self
             .client
             .put_item()

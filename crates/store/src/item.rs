@@ -8,16 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use chrono::DateTime;
+use chrono::{DateTime, NaiveDate};
 use ledger::cap::Counter;
 use ledger::enroll::{self, Enrolment};
-use ledger::member::History;
+use ledger::entry::AccountEntry;
+use ledger::member::{History, Hold};
+use ledger::remind::Reminded;
 use ledger::task::Progress;
 use ledger::tier::{Standing, TierChange};
+use ledger::wallet::Idle;
 use ledger::{
-    Change, Draw, Entry, Lot, Member, MemberId, Moment, Posting, Pot, Reason, Units, Wallet,
+    Change, Draw, Entry, Lot, Member, MemberId, Moment, Posting, Pot, Reason, Terms, Units, Wallet,
     WalletName, What,
 };
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -27,7 +31,7 @@ use crate::seal::{self, Place, Secret};
 use crate::table::{
     DUE, DUE_AT, Item, MemberKey, OP, PERSON_SK, SK, VERSION_PREFIX, due_key, key, version_sk,
 };
-use crate::version::Version;
+use crate::version::{Version, VersionLine};
 
 pub(crate) const BODY: &str = "body";
 /// The person's own key.
@@ -40,7 +44,11 @@ pub(crate) struct Person {
     pub(crate) enrolled_at: Moment,
     /// What it was enrolled with, so that a repeat is known.
     pub(crate) fingerprint: Fingerprint,
-    pub(crate) secret: Secret,
+    /// Where the person is in the due index. Only the first day's is of any use here: afterwards the
+    /// newest version says it, which is read in the same moment as the rest.
+    pub(crate) due_at: Option<Moment>,
+    /// Nothing once the person is forgotten.
+    pub(crate) secret: Option<Secret>,
 }
 
 /// A member as held in the table, and what only the store needs of it.
@@ -48,6 +56,8 @@ pub(crate) struct Person {
 pub(crate) struct Held {
     pub(crate) person: Person,
     pub(crate) member: Member,
+    /// Where it is in the due index.
+    pub(crate) due_at: Option<Moment>,
     /// The hash of its last version.
     pub(crate) head: Option<String>,
 }
@@ -85,9 +95,10 @@ pub(crate) fn of_person(at: &MemberKey, person: &Person) -> Result<Item, StoreEr
     };
     let item = serde_dynamo::to_item(stored);
     let mut item: Item = item.map_err(|error| StoreError::unreadable(&at.pk(), error))?;
-    let secret = Blob::new(person.secret.bytes());
-    item.insert(SECRET.to_owned(), AttributeValue::B(secret));
-    if let Some(due_at) = person.member().due_at() {
+    if let Some(secret) = &person.secret {
+        item.insert(SECRET.to_owned(), AttributeValue::B(Blob::new(secret.bytes())));
+    }
+    if let Some(due_at) = person.due_at {
         item.extend(due(at, due_at));
     }
     Ok(item)
@@ -103,8 +114,11 @@ pub(crate) fn due(at: &MemberKey, due_at: Moment) -> [(String, AttributeValue); 
 
 pub(crate) fn to_person(at: &MemberKey, item: Item) -> Result<Person, StoreError> {
     let pk = at.pk();
-    let secret = blob(&item, SECRET).and_then(Secret::of);
-    let secret = secret.ok_or_else(|| StoreError::unreadable(&pk, "its key is not there"))?;
+    let secret = blob(&item, SECRET).map(|bytes| {
+        Secret::of(bytes).ok_or_else(|| StoreError::unreadable(&pk, "its key is none"))
+    });
+    let secret = secret.transpose()?;
+    let due_at = moment_of(&item, DUE_AT);
     let stored: StoredPerson =
         serde_dynamo::from_item(item).map_err(|error| StoreError::unreadable(&pk, error))?;
     let enrolment = Enrolment {
@@ -114,16 +128,35 @@ pub(crate) fn to_person(at: &MemberKey, item: Item) -> Result<Person, StoreError
         referred_by: stored.referred_by,
     };
     let enrolled_at = moment(&pk, stored.enrolled_at)?;
-    Ok(Person { enrolment, enrolled_at, fingerprint: stored.enrolment, secret })
+    Ok(Person { enrolment, enrolled_at, fingerprint: stored.enrolment, due_at, secret })
 }
 
-/// Units left, available at, expires at: a bare triple, since a member has dozens.
+/// Units left, available at, expires at: a bare triple, since a member has dozens. Only a few need
+/// more to tell them apart.
 #[derive(Serialize, Deserialize)]
-struct StoredLot(i64, Option<i64>, Option<i64>);
+#[serde(untagged)]
+enum StoredLot {
+    Plain(i64, Option<i64>, Option<i64>),
+    With(i64, Option<i64>, Option<i64>, MoreTerms),
+}
 
-/// How far a task is: when and how much, rounds completed, rounds owed.
 #[derive(Serialize, Deserialize)]
-struct StoredProgress(Vec<(i64, u32)>, u32, #[serde(default)] u32);
+struct MoreTerms {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    awaits: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    idle: Option<Idle>,
+}
+
+/// How far a task is: when and how much, rounds completed, rounds owed, rounds paid ahead.
+#[derive(Serialize, Deserialize)]
+struct StoredProgress(Vec<(i64, u32)>, u32, u32, u32);
+
+/// Until when, by which entry, which reward, counted in which period, with a piece of stock.
+#[derive(Serialize, Deserialize)]
+struct StoredHold(i64, u64, String, Option<i64>, bool);
 
 /// How a member stands with its tier: the tier, kept until, failing since, lost at.
 #[derive(Serialize, Deserialize, Default, PartialEq)]
@@ -155,6 +188,21 @@ struct StoredMember {
     /// By rule and period: since, times.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     counters: BTreeMap<String, Vec<(i64, u32)>>,
+    /// What is owed, where something is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    debts: BTreeMap<WalletName, Units>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    holds: BTreeMap<String, StoredHold>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    remainders: BTreeMap<String, Decimal>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    raised: BTreeMap<String, NaiveDate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reminded: Option<Reminded>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<MemberId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    erased_at: Option<i64>,
 }
 
 /// What of a version can be read for ever.
@@ -175,8 +223,12 @@ struct Sealed {
     because: Vec<Reason>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     changes: Vec<Change>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<AccountEntry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     draws: Vec<Draw>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    returns: Vec<Draw>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dry: Vec<Pot>,
     balances: BTreeMap<WalletName, Units>,
@@ -188,6 +240,8 @@ struct Sealed {
     fingerprint: Fingerprint,
     status: u16,
     answer: Box<RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_at: Option<i64>,
     member: StoredMember,
 }
 
@@ -196,13 +250,13 @@ pub(crate) fn of_version(
     at: &MemberKey,
     version: &Version,
     op: Option<&str>,
-    secret: &Secret,
+    secret: Option<&Secret>,
 ) -> Result<Item, StoreError> {
     let pk = at.pk();
-    let Version { entry, member, bundle, fingerprint, previous, status, answer } = version;
+    let Version { entry, member, due_at, bundle, fingerprint, previous, status, answer } = version;
     let open = Open {
         at: entry.at,
-        kind: entry.what.kind().to_owned(),
+        kind: kind(&entry.what),
         postings: entry.postings.clone(),
         previous: previous.clone(),
     };
@@ -210,7 +264,9 @@ pub(crate) fn of_version(
         what: entry.what.clone(),
         because: entry.because.clone(),
         changes: entry.changes.clone(),
+        account: entry.account.clone(),
         draws: entry.draws.clone(),
+        returns: entry.returns.clone(),
         dry: entry.dry.clone(),
         balances: entry.balances.clone(),
         tier: entry.tier.clone(),
@@ -219,13 +275,14 @@ pub(crate) fn of_version(
         fingerprint: fingerprint.clone(),
         status: *status,
         answer: answer.clone(),
+        due_at: due_at.map(|at| at.timestamp()),
         member: stored(member),
     };
     let text = |error: serde_json::Error| StoreError::unreadable(&pk, error);
     let open = serde_json::to_vec(&open).map_err(text)?;
     let sealed = serde_json::to_vec(&sealed).map_err(text)?;
     let place = Place { pk: &pk, seq: entry.seq };
-    let body = seal::pack(place, &open, &sealed, Some(secret))
+    let body = seal::pack(place, &open, &sealed, secret)
         .map_err(|reason| StoreError::Refused(format!("an entry cannot be written: {reason}")))?;
     let mut item = key(&pk, &version_sk(entry.seq));
     item.insert(BODY.to_owned(), AttributeValue::B(Blob::new(body)));
@@ -235,55 +292,96 @@ pub(crate) fn of_version(
     Ok(item)
 }
 
-/// Reads a version back, and the hash by which the next one names it.
+/// The kind of an entry, for those who can read no more of it. What a member did in its account's
+/// wallets has the kind of that.
+fn kind(what: &What) -> String {
+    match what {
+        What::Share { moved, .. } => format!("{}:{moved}", what.kind()),
+        what => what.kind().to_owned(),
+    }
+}
+
+/// Reads a version back.
 pub(crate) fn to_version(
     at: &MemberKey,
     item: &Item,
     person: &Person,
-) -> Result<(Version, String), StoreError> {
+) -> Result<Version, StoreError> {
+    let line = to_line(at, item, person)?;
+    let sealed = || StoreError::unreadable(&at.pk(), format!("{} is sealed", line.seq));
+    line.version.ok_or_else(sealed)
+}
+
+/// Reads back what of a version can be read: all of it, as long as the person's key is there.
+pub(crate) fn to_line(
+    at: &MemberKey,
+    item: &Item,
+    person: &Person,
+) -> Result<VersionLine, StoreError> {
     let pk = at.pk();
     let unreadable = |reason: &str| StoreError::unreadable(&pk, reason);
     let seq = seq_of(item).ok_or_else(|| unreadable("a version has no number"))?;
     let body = blob(item, BODY).ok_or_else(|| unreadable("a version has no body"))?;
-    let texts = seal::unpack(Place { pk: &pk, seq }, body, Some(&person.secret));
+    let texts = seal::unpack(Place { pk: &pk, seq }, body, person.secret.as_ref());
     let texts = texts.map_err(|reason| StoreError::unreadable(&pk, format!("{seq}: {reason}")))?;
     let text = |error: serde_json::Error| StoreError::unreadable(&pk, format!("{seq}: {error}"));
     let open: Open = serde_json::from_slice(&texts.open).map_err(text)?;
-    let sealed = texts.sealed.ok_or_else(|| unreadable("a version is sealed"))?;
+    let mut line = VersionLine {
+        seq,
+        at: open.at,
+        kind: open.kind,
+        postings: open.postings,
+        previous: open.previous,
+        hash: digest(&[body]),
+        version: None,
+    };
+    let Some(sealed) = texts.sealed else { return Ok(line) };
     let sealed: Sealed = serde_json::from_slice(&sealed).map_err(text)?;
     let entry = Entry {
         seq,
-        at: open.at,
+        at: line.at,
         what: sealed.what,
         because: sealed.because,
-        postings: open.postings,
+        postings: line.postings.clone(),
         changes: sealed.changes,
+        account: sealed.account,
         draws: sealed.draws,
+        returns: sealed.returns,
         dry: sealed.dry,
         balances: sealed.balances,
         tier: sealed.tier,
         standing: sealed.standing,
     };
-    let version = Version {
+    line.version = Some(Version {
         entry,
         member: restored(&pk, seq, sealed.member, person)?,
+        due_at: sealed.due_at.map(|at| moment(&pk, at)).transpose()?,
         bundle: sealed.bundle,
         fingerprint: sealed.fingerprint,
-        previous: open.previous,
+        previous: line.previous.clone(),
         status: sealed.status,
         answer: sealed.answer,
-    };
-    Ok((version, digest(&[body])))
+    });
+    Ok(line)
 }
 
 fn stored(member: &Member) -> StoredMember {
     let seconds = |at: &Option<Moment>| at.map(|at| at.timestamp());
-    let lot = |lot: &Lot| {
-        StoredLot(lot.units.get(), seconds(&lot.available_at), seconds(&lot.expires_at))
+    let lot = |Lot { units, terms }: &Lot| {
+        let Terms { available_at, awaits, held, expires_at, idle } = terms.clone();
+        let (units, from, until) = (units.get(), seconds(&available_at), seconds(&expires_at));
+        match (&awaits, &held, idle) {
+            (None, None, None) => StoredLot::Plain(units, from, until),
+            _ => StoredLot::With(units, from, until, MoreTerms { awaits, held, idle }),
+        }
+    };
+    let hold = |hold: &Hold| {
+        let Hold { until, entry, reward, counted, stock } = hold;
+        StoredHold(until.timestamp(), *entry, reward.clone(), seconds(counted), *stock)
     };
     let progress = |progress: &Progress| {
         let marks = progress.marks.iter().map(|(at, count)| (at.timestamp(), *count));
-        StoredProgress(marks.collect(), progress.completed, progress.owed)
+        StoredProgress(marks.collect(), progress.completed, progress.owed, progress.ahead)
     };
     let counter = |counter: &Counter| (counter.since.timestamp(), counter.times);
     let Standing { tier, kept_until, failing_since, lost_at } = &member.standing;
@@ -309,6 +407,18 @@ fn stored(member: &Member) -> StoredMember {
             .iter()
             .map(|(rule, counters)| (rule.clone(), counters.iter().map(counter).collect()))
             .collect(),
+        debts: member
+            .wallets
+            .iter()
+            .map(|(name, wallet)| (name.clone(), wallet.debt()))
+            .filter(|(_, debt)| !debt.is_zero())
+            .collect(),
+        holds: member.holds.iter().map(|(name, held)| (name.clone(), hold(held))).collect(),
+        remainders: member.remainders.clone(),
+        raised: member.raised.clone(),
+        reminded: Some(member.reminded.clone()).filter(|told| *told != Reminded::default()),
+        account: member.account.clone(),
+        erased_at: seconds(&member.erased_at),
     }
 }
 
@@ -321,21 +431,31 @@ fn restored(
     let unreadable = |reason: &str| StoreError::unreadable(pk, reason);
     let moment = |seconds: i64| moment(pk, seconds);
     let maybe = |seconds: Option<i64>| seconds.map(moment).transpose();
-    let lot = |StoredLot(units, available_at, expires_at): StoredLot| {
-        Ok(Lot {
-            units: Units::new(units).map_err(|_| unreadable("a lot is out of range"))?,
-            available_at: maybe(available_at)?,
-            expires_at: maybe(expires_at)?,
-        })
+    let lot = |lot: StoredLot| {
+        let plain = MoreTerms { awaits: None, held: None, idle: None };
+        let (units, from, until, more) = match lot {
+            StoredLot::Plain(units, from, until) => (units, from, until, plain),
+            StoredLot::With(units, from, until, more) => (units, from, until, more),
+        };
+        let MoreTerms { awaits, held, idle } = more;
+        let (available_at, expires_at) = (maybe(from)?, maybe(until)?);
+        let terms = Terms { available_at, awaits, held, expires_at, idle };
+        let units = Units::new(units).map_err(|_| unreadable("a lot is out of range"))?;
+        Ok(Lot { units, terms })
     };
-    let wallet = |lots: Vec<StoredLot>| {
+    let wallet = |lots: Vec<StoredLot>, debt: Option<&Units>| {
         let lots = lots.into_iter().map(lot).collect::<Result<Vec<Lot>, StoreError>>()?;
-        Wallet::of(lots).ok_or_else(|| unreadable("a wallet is out of range"))
+        let wallet = Wallet::of(lots, debt.copied().unwrap_or_default());
+        wallet.ok_or_else(|| unreadable("a wallet is out of range"))
     };
-    let progress = |StoredProgress(marks, completed, owed): StoredProgress| {
+    let hold = |StoredHold(until, entry, reward, counted, stock): StoredHold| {
+        let (until, counted) = (moment(until)?, maybe(counted)?);
+        Ok(Hold { until, entry, reward, counted, stock })
+    };
+    let progress = |StoredProgress(marks, completed, owed, ahead): StoredProgress| {
         let mark = |(at, count)| Ok((moment(at)?, count));
         let marks = marks.into_iter().map(mark).collect::<Result<_, StoreError>>()?;
-        Ok::<Progress, StoreError>(Progress { marks, completed, owed })
+        Ok::<Progress, StoreError>(Progress { marks, completed, owed, ahead })
     };
     let counters = |counters: Vec<(i64, u32)>| {
         let counter = |(since, times)| Ok(Counter { since: moment(since)?, times });
@@ -370,8 +490,21 @@ fn restored(
         grants: each(stored.grants, maybe)?,
         tasks: each(stored.tasks, progress)?,
         scores: stored.scores,
-        wallets: each(stored.wallets, wallet)?,
+        wallets: stored
+            .wallets
+            .into_iter()
+            .map(|(name, lots)| {
+                let debt = stored.debts.get(&name);
+                Ok((name, wallet(lots, debt)?))
+            })
+            .collect::<Result<_, StoreError>>()?,
         counters: each(stored.counters, counters)?,
+        holds: each(stored.holds, hold)?,
+        remainders: stored.remainders,
+        raised: stored.raised,
+        reminded: stored.reminded.unwrap_or_default(),
+        account: stored.account,
+        erased_at: maybe(stored.erased_at)?,
     })
 }
 

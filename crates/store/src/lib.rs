@@ -17,6 +17,8 @@ mod due;
 mod enroll;
 /// What can go wrong between here and the table.
 mod error;
+/// The table as DynamoDB exports it.
+mod export;
 /// Persons and versions as items.
 mod item;
 /// Capacity units, as DynamoDB counts them.
@@ -41,9 +43,10 @@ pub use bundles::StoredBundle;
 pub use due::{Due, Page};
 pub use enroll::Enrolled;
 pub use error::StoreError;
+pub use export::{ExportError, each_exported};
 pub use meter::{Cost, Meter};
 pub use operation::{Fingerprint, Operation};
 pub use perform::{Answer, Failure, Performed, Undecided};
 pub use read::{History, Statement};
 pub use table::{MemberKey, SHARDS, Store};
-pub use version::Version;
+pub use version::{Version, VersionLine};

@@ -24,6 +24,14 @@ impl Fingerprint {
     }
 }
 
+impl Fingerprint {
+    /// The fingerprint of the same body where it is about something that its path names.
+    #[must_use]
+    pub fn about(&self, name: &str) -> Fingerprint {
+        Fingerprint(digest(&[self.0.as_bytes(), name.as_bytes()]))
+    }
+}
+
 /// One request that changes a member: which, and asking for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {

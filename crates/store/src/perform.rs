@@ -1,17 +1,18 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
-use ledger::{Decision, Draw, Entry, Lack, Member, Moment, Outcome, Pot, Supplies};
+use ledger::enroll::Enrolment;
+use ledger::{Decision, Draw, Entry, Lack, Member, MemberId, Moment, Outcome, Pot, Supplies, What};
 use serde_json::value::RawValue;
 
 use crate::error::{StoreError, TRANSIENT};
-use crate::item::{self, Held};
+use crate::item::{self, Held, Person};
 use crate::meter::Kind;
-use crate::operation::Operation;
+use crate::operation::{Fingerprint, Operation};
 use crate::pot::Parts;
 use crate::table::{Consistency, DUE, DUE_AT, MemberKey, PERSON_SK, PK, Store, key};
 use crate::version::Version;
@@ -81,8 +82,8 @@ pub enum Undecided<R> {
 struct Looked {
     supplies: Supplies,
     parts: BTreeMap<Pot, Parts>,
-    /// The member who brought this one, as held.
-    referrer: Option<(MemberKey, Held)>,
+    /// Other members, as held.
+    members: BTreeMap<MemberId, Held>,
 }
 
 /// Things that one decision may lack, one after the other.
@@ -164,6 +165,7 @@ impl Store {
             return Ok(if same { done() } else { Tried::KeyIsReused });
         }
         let mut looked = Looked::default();
+        looked.supplies.due_at = held.as_ref().and_then(|held| held.due_at);
         let member = held.as_ref().map(|held| &held.member);
         let (decision, answer) = match self.decide(at, member, &mut looked, stop_at, decide).await?
         {
@@ -217,12 +219,22 @@ impl Store {
                     let codes = self.codes(&at.merchant, &pool, at.part(), codes).await?;
                     looked.supplies.codes.insert(pool, codes);
                 }
-                Lack::Referrer(id) => {
+                Lack::Member(id) => {
                     let key = MemberKey { merchant: at.merchant.clone(), member: id.clone() };
                     let held = self.held(&key, Consistency::Strong).await?;
                     let member = held.as_ref().map(|held| held.member.clone());
-                    looked.supplies.referrer = Some((id, member));
-                    looked.referrer = held.map(|held| (key, held));
+                    looked.supplies.members.insert(id.clone(), member);
+                    looked.members.extend(held.map(|held| (id, held)));
+                }
+                Lack::Past { member: id, entry } => {
+                    let key = MemberKey { merchant: at.merchant.clone(), member: id.clone() };
+                    let known = looked.supplies.pasts.get(&id);
+                    if known.is_some_and(|known| known.before.version < entry) {
+                        // It was looked at, and was not of the moment of the rest.
+                        return Err(StoreError::Unavailable("a member moved on".to_owned()));
+                    }
+                    let past = self.past(&key, entry).await?;
+                    looked.supplies.pasts.insert(id, past);
                 }
             }
         }
@@ -241,24 +253,32 @@ impl Store {
         answer: Answer,
         looked: Looked,
     ) -> Result<Tried<R>, StoreError> {
-        let Looked { parts, referrer: other, .. } = looked;
-        let Decision { member, entry, referrer } = decision;
+        let Looked { parts, mut members, .. } = looked;
+        let Decision { member, entry, due_at, others } = decision;
         let mut writes = self.given(at, &entry, &member)?;
         let mut draws = entry.draws.clone();
-        if let (Some(decision), Some((key, held))) = (referrer, other) {
-            let Decision { member, entry, .. } = *decision;
+        let mut returns = entry.returns.clone();
+        for Decision { member, entry, due_at, .. } in others {
+            let key = MemberKey { merchant: at.merchant.clone(), member: member.id.clone() };
+            let held = members.remove(&key.member).ok_or_else(|| {
+                StoreError::unreadable(&key.pk(), "it was decided without being looked at")
+            })?;
             writes.extend(self.given(&key, &entry, &member)?);
-            draw_together(&mut draws, &entry.draws)?;
+            together(&mut draws, &entry.draws)?;
+            together(&mut returns, &entry.returns)?;
             let bundle = answer.bundle.clone();
             let answer = Answer { bundle, status: 200, body: RawValue::NULL.to_owned() };
-            // Nobody asks for it again: the member's own version is the memory of both.
+            // Nobody asks for it again: the member's own version is the memory of all.
             let scheduled = Operation::scheduled();
-            let (_, put, due) = self.next(&key, &scheduled, &held, member, entry, answer)?;
+            let (_, put, due) =
+                self.next(&key, &scheduled, &held, member, entry, due_at, answer)?;
             writes.push(TransactWriteItem::builder().put(put).build());
             writes.extend(due);
         }
+        net(&mut draws, &mut returns);
+        writes.extend(self.put_back(at, &returns)?);
         writes.extend(self.draws(at, &draws, &parts)?);
-        let (version, put, due) = self.next(at, operation, &seen, member, entry, answer)?;
+        let (version, put, due) = self.next(at, operation, &seen, member, entry, due_at, answer)?;
         writes.extend(due);
         let written = if writes.is_empty() {
             self.write_one(put).await
@@ -313,8 +333,9 @@ impl Store {
         }
     }
 
-    /// The write of a member's next version, on condition that there is none of its number; and,
-    /// where the member's due date moves, the write that moves it.
+    #[expect(clippy::too_many_arguments, reason = "they are all that a version is made of")]
+    /// The write of a member's next version, on condition that there is none of its number; and
+    /// those that go with it, where its due date moves or its person is forgotten.
     fn next(
         &self,
         at: &MemberKey,
@@ -322,20 +343,29 @@ impl Store {
         seen: &Held,
         member: Member,
         entry: Entry,
+        due_at: Option<Moment>,
         answer: Answer,
-    ) -> Result<(Version, Put, Option<TransactWriteItem>), StoreError> {
-        let moved = seen.member.due_at() != member.due_at();
-        let due = moved.then(|| self.put_due(at, member.due_at())).transpose()?;
+    ) -> Result<(Version, Put, Vec<TransactWriteItem>), StoreError> {
+        let erased = matches!(entry.what, What::Erase);
+        let beside = if erased {
+            self.forget(at, seen, due_at)?
+        } else if seen.due_at != due_at {
+            vec![self.put_due(at, due_at)?]
+        } else {
+            Vec::new()
+        };
+        let secret = seen.person.secret.as_ref().filter(|_| !erased);
         let version = Version {
             entry,
             member,
+            due_at,
             bundle: answer.bundle,
             fingerprint: operation.fingerprint.clone(),
             previous: seen.head.clone(),
             status: answer.status,
             answer: answer.body,
         };
-        let item = item::of_version(at, &version, operation.name.as_deref(), &seen.person.secret)?;
+        let item = item::of_version(at, &version, operation.name.as_deref(), secret)?;
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
@@ -343,7 +373,37 @@ impl Store {
             .expression_attribute_names("#pk", PK)
             .build()
             .map_err(StoreError::request)?;
-        Ok((version, put, due))
+        Ok((version, put, beside))
+    }
+
+    /// The writes that forget a person: its key, and so all that was sealed under it, its attributes,
+    /// its places on leaderboards. That there is a member of its name stays.
+    fn forget(
+        &self,
+        at: &MemberKey,
+        seen: &Held,
+        due_at: Option<Moment>,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let person = Person {
+            enrolment: Enrolment {
+                id: at.member.clone(),
+                attributes: BTreeMap::new(),
+                tags: BTreeSet::new(),
+                referred_by: None,
+            },
+            enrolled_at: seen.person.enrolled_at,
+            fingerprint: Fingerprint::of(&serde_json::Value::Null),
+            due_at,
+            secret: None,
+        };
+        let put = Put::builder().table_name(&self.table);
+        let put = put.set_item(Some(item::of_person(at, &person)?)).build();
+        let put = put.map_err(StoreError::request)?;
+        let mut writes = vec![TransactWriteItem::builder().put(put).build()];
+        for contest in seen.member.scores.keys() {
+            writes.push(self.drop_score(at, contest)?);
+        }
+        Ok(writes)
     }
 
     /// The write that moves a member in the due index, or takes it out. It needs no condition: it is
@@ -389,6 +449,15 @@ impl Store {
         Ok(writes)
     }
 
+    /// The writes that put units back into pots.
+    fn put_back(
+        &self,
+        at: &MemberKey,
+        returns: &[Draw],
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        returns.iter().map(|draw| self.give(&at.merchant, at.part(), draw)).collect()
+    }
+
     /// The writes to what members share that are one member's alone: its codes, and its scores.
     fn given(
         &self,
@@ -406,7 +475,13 @@ impl Store {
                     let score = member.scores.get(contest).copied().unwrap_or_default();
                     writes.push(self.put_score(at, contest, score)?);
                 }
+                Outcome::Unscore { contest, .. } => {
+                    let score = member.scores.get(contest).copied().unwrap_or_default();
+                    writes.push(self.put_score(at, contest, score)?);
+                }
                 Outcome::Units { .. }
+                | Outcome::Back { .. }
+                | Outcome::Void { .. }
                 | Outcome::Grant { .. }
                 | Outcome::Revoke { .. }
                 | Outcome::Tag { .. }
@@ -418,9 +493,24 @@ impl Store {
     }
 }
 
-/// Adds the draws of another member. An item can be written only once in a transaction, so what
-/// two members draw from one pot is one draw.
-fn draw_together(draws: &mut Vec<Draw>, others: &[Draw]) -> Result<(), StoreError> {
+/// Settles what is drawn from a pot with what is put back into it: what a forgotten hold had set aside
+/// may be what is taken now.
+fn net(draws: &mut Vec<Draw>, returns: &mut Vec<Draw>) {
+    for back in returns.iter_mut() {
+        for draw in draws.iter_mut().filter(|draw| draw.pot == back.pot) {
+            let both = draw.units.min(back.units);
+            // Neither is below zero: it is the smaller of the two.
+            draw.units = draw.units.checked_sub(both).unwrap_or_default();
+            back.units = back.units.checked_sub(both).unwrap_or_default();
+        }
+    }
+    draws.retain(|draw| !draw.units.is_zero());
+    returns.retain(|back| !back.units.is_zero());
+}
+
+/// Adds what another member draws or puts back. An item can be written only once in a transaction, so
+/// what two members draw from one pot is one draw.
+fn together(draws: &mut Vec<Draw>, others: &[Draw]) -> Result<(), StoreError> {
     for draw in others {
         match draws.iter_mut().find(|own| own.pot == draw.pot) {
             Some(own) => {

@@ -150,6 +150,26 @@ impl Store {
         plan.into_iter().map(update).collect()
     }
 
+    /// The write that puts units back into a pot, into the member's own part.
+    pub(crate) fn give(
+        &self,
+        merchant: &MerchantId,
+        own: u8,
+        draw: &Draw,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(&pot_pk(merchant, &draw.pot, own), SK_OF_ONE)))
+            .update_expression("ADD #left :units, #allotted :none")
+            .expression_attribute_names("#left", LEFT)
+            .expression_attribute_names("#allotted", ALLOTTED)
+            .expression_attribute_values(":units", AttributeValue::N(draw.units.to_string()))
+            .expression_attribute_values(":none", AttributeValue::N("0".to_owned()))
+            .build()
+            .map_err(StoreError::request)?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
     /// Lays out a pot of so many units in all. What has been taken stays taken: a pot that is made
     /// smaller than that is empty.
     ///

@@ -1,14 +1,15 @@
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use ledger::{Member, MerchantId};
+use ledger::{Member, MerchantId, Moment, Past};
 
 use crate::error::StoreError;
 use crate::item::{self, Held, Person};
 use crate::meter::Kind;
+use crate::operation::Operation;
 use crate::table::{
-    BY_OP, Consistency, Item, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, Store, VERSION_PREFIX,
-    key, merchant_prefix, version_sk,
+    BY_OP, Consistency, Item, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, Store, key,
+    merchant_prefix, version_sk,
 };
-use crate::version::Version;
+use crate::version::{Version, VersionLine};
 
 /// A page of a member's entries, the newest first.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Statement {
     pub versions: Vec<Version>,
     /// Older ones come before this `seq`; nothing if there are none.
     pub before: Option<u64>,
+    /// The person is forgotten, and what was written before cannot be read.
+    pub erased: bool,
 }
 
 /// All that is held of a member.
@@ -26,15 +29,22 @@ pub struct History {
     pub at: MemberKey,
     /// The member on its first day.
     pub enrolled: Member,
+    /// Where it is in the due index.
+    pub due_at: Option<Moment>,
     /// Its versions, the oldest first.
-    pub versions: Vec<Version>,
+    pub lines: Vec<VersionLine>,
 }
 
 impl History {
     /// The member as it is now.
     #[must_use]
     pub fn member(&self) -> &Member {
-        self.versions.last().map_or(&self.enrolled, |version| &version.member)
+        self.versions().next_back().map_or(&self.enrolled, |version| &version.member)
+    }
+
+    /// The versions that can be read: all, or those since the person was forgotten.
+    pub fn versions(&self) -> impl DoubleEndedIterator<Item = &Version> {
+        self.lines.iter().filter_map(|line| line.version.as_ref())
     }
 }
 
@@ -71,10 +81,13 @@ impl Store {
         let person = item::to_person(at, person)?;
         let newest = items.next().filter(|item| item::seq_of(item).is_some());
         let Some(newest) = newest else {
-            return Ok(Some(Held { member: person.member(), person, head: None }));
+            let due_at = person.due_at;
+            return Ok(Some(Held { member: person.member(), due_at, person, head: None }));
         };
-        let (version, hash) = item::to_version(at, &newest, &person)?;
-        Ok(Some(Held { member: version.member, person, head: Some(hash) }))
+        let VersionLine { seq, hash, version, .. } = item::to_line(at, &newest, &person)?;
+        let sealed = || StoreError::unreadable(&at.pk(), format!("{seq} is sealed"));
+        let Version { member, due_at, .. } = version.ok_or_else(sealed)?;
+        Ok(Some(Held { member, due_at, person, head: Some(hash) }))
     }
 
     pub(crate) async fn person(
@@ -112,8 +125,10 @@ impl Store {
         let Some(keys) = found.items.unwrap_or_default().into_iter().next() else {
             return Ok(None);
         };
-        let version = self.get(&at.pk(), item::text(&keys, SK), Consistency::Strong).await?;
-        version.map(|item| Ok(item::to_version(at, &item, person)?.0)).transpose()
+        let item = self.get(&at.pk(), item::text(&keys, SK), Consistency::Strong).await?;
+        let line = item.map(|item| item::to_line(at, &item, person)).transpose()?;
+        // Of one that is forgotten, nobody can say what was answered.
+        Ok(line.and_then(|line| line.version))
     }
 
     pub(crate) async fn get(
@@ -175,6 +190,9 @@ impl Store {
         limit: u32,
     ) -> Result<Option<Statement>, StoreError> {
         let Some(person) = self.person(at, Consistency::Strong).await? else { return Ok(None) };
+        if person.secret.is_none() {
+            return Ok(Some(Statement { versions: Vec::new(), before: None, erased: true }));
+        }
         let newest = before.map_or(u64::MAX, |before| before.saturating_sub(1));
         let query = self
             .client
@@ -197,10 +215,11 @@ impl Store {
         self.count(Kind::Read, found.consumed_capacity());
         let more = found.last_evaluated_key.is_some();
         let items = found.items.unwrap_or_default();
-        let versions = items.iter().map(|item| Ok(item::to_version(at, item, &person)?.0));
+        let versions = items.iter().map(|item| item::to_version(at, item, &person));
         let versions = versions.collect::<Result<Vec<Version>, StoreError>>()?;
         let last = versions.last().map(|version| version.entry.seq);
-        Ok(Some(Statement { versions, before: last.filter(|seq| more && *seq > 1) }))
+        let before = last.filter(|seq| more && *seq > 1);
+        Ok(Some(Statement { versions, before, erased: false }))
     }
 
     /// One version of a member, and the one before it; nothing where there is no such version. The
@@ -216,7 +235,7 @@ impl Store {
         let Some(person) = self.person(at, Consistency::Strong).await? else { return Ok(None) };
         let version = async |seq: u64| {
             let item = self.get(&at.pk(), &version_sk(seq), Consistency::Strong).await?;
-            item.map(|item| Ok(item::to_version(at, &item, &person)?.0)).transpose()
+            item.map(|item| item::to_version(at, &item, &person)).transpose()
         };
         let Some(wanted) = version(seq).await? else { return Ok(None) };
         let before = match seq {
@@ -229,6 +248,66 @@ impl Store {
         Ok(Some((before, wanted)))
     }
 
+    /// A member as it was before an entry, and its entries from that one on.
+    ///
+    /// # Errors
+    /// It has no such entry, or the table could not be reached.
+    pub async fn past(&self, at: &MemberKey, entry: u64) -> Result<Past, StoreError> {
+        let unknown = || StoreError::unreadable(&at.pk(), format!("it has no entry {entry}"));
+        let person = self.person(at, Consistency::Strong).await?.ok_or_else(unknown)?;
+        let before = entry.checked_sub(1).ok_or_else(unknown)?;
+        let mut versions = Vec::new();
+        let mut start = None;
+        loop {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("#pk = :pk AND #sk BETWEEN :oldest AND :newest")
+                .expression_attribute_names("#pk", PK)
+                .expression_attribute_names("#sk", SK)
+                .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
+                .expression_attribute_values(":oldest", AttributeValue::S(version_sk(before)))
+                .expression_attribute_values(":newest", AttributeValue::S(version_sk(SEQ_MAX)))
+                .set_exclusive_start_key(start)
+                .consistent_read(true)
+                .set_return_consumed_capacity(self.capacity());
+            let found = query.send().await.map_err(StoreError::of)?;
+            self.count(Kind::Read, found.consumed_capacity());
+            for item in found.items.unwrap_or_default() {
+                versions.push(item::to_version(at, &item, &person)?);
+            }
+            start = found.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        let before = match versions.first() {
+            Some(first) if first.entry.seq == before => versions.remove(0).member,
+            _ => person.member(),
+        };
+        if before.version.checked_add(1) != Some(entry) {
+            return Err(unknown());
+        }
+        Ok(Past { before, entries: versions.into_iter().map(|version| version.entry).collect() })
+    }
+
+    /// The version that an operation made, for those who want to undo it.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused.
+    pub async fn done(
+        &self,
+        at: &MemberKey,
+        operation: &Operation,
+    ) -> Result<Option<Version>, StoreError> {
+        let Some(person) = self.person(at, Consistency::Strong).await? else { return Ok(None) };
+        match &operation.name {
+            Some(op) => self.version_of(at, op, &person).await,
+            None => Ok(None),
+        }
+    }
+
     /// Looks at every member of a merchant with all its entries. It reads the whole table, so it is
     /// for reports and audits, not for requests.
     ///
@@ -237,16 +316,31 @@ impl Store {
     pub async fn each(
         &self,
         merchant: &MerchantId,
+        see: impl FnMut(History),
+    ) -> Result<(), StoreError> {
+        self.each_of_part(merchant, 0, 1, see).await
+    }
+
+    /// The same for one of so many parts of the table, so that several can be looked at side by side.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused.
+    pub async fn each_of_part(
+        &self,
+        merchant: &MerchantId,
+        part: i32,
+        parts: i32,
         mut see: impl FnMut(History),
     ) -> Result<(), StoreError> {
         let mut from = None;
-        // The items of one member come together, the person last.
-        let mut versions: Vec<Item> = Vec::new();
+        let mut gathered = Gathered::default();
         loop {
             let scan = self
                 .client
                 .scan()
                 .table_name(&self.table)
+                .segment(part)
+                .total_segments(parts)
                 .filter_expression("begins_with(#pk, :prefix)")
                 .expression_attribute_names("#pk", PK)
                 .expression_attribute_values(
@@ -259,19 +353,40 @@ impl Store {
             let found = scan.send().await.map_err(StoreError::of)?;
             self.count(Kind::Read, found.consumed_capacity());
             for item in found.items.unwrap_or_default() {
-                if item::is_person(&item) {
-                    see(history(&item, &versions)?);
-                    versions.clear();
-                } else if item::text(&item, SK).starts_with(VERSION_PREFIX) {
-                    versions.push(item);
+                if let Some(history) = gathered.add(item)? {
+                    see(history);
                 }
             }
             from = found.last_evaluated_key;
             if from.is_none() {
-                break;
+                return gathered.done();
             }
         }
-        match versions.first() {
+    }
+}
+
+/// The items of one member, which come together and in their order, the person last.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    versions: Vec<Item>,
+}
+
+impl Gathered {
+    /// Adds an item; the member, once all of it is there.
+    pub(crate) fn add(&mut self, item: Item) -> Result<Option<History>, StoreError> {
+        if item::is_person(&item) {
+            let history = history(&item, &self.versions)?;
+            self.versions.clear();
+            return Ok(Some(history));
+        }
+        if item::seq_of(&item).is_some() {
+            self.versions.push(item);
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn done(self) -> Result<(), StoreError> {
+        match self.versions.first() {
             None => Ok(()),
             Some(orphan) => {
                 Err(StoreError::unreadable(item::text(orphan, PK), "entries without a member"))
@@ -289,7 +404,7 @@ fn history(person: &Item, versions: &[Item]) -> Result<History, StoreError> {
         return Err(StoreError::unreadable(item::text(other, PK), reason));
     }
     let person = item::to_person(&at, person.clone())?;
-    let versions = versions.iter().map(|item| Ok(item::to_version(&at, item, &person)?.0));
-    let versions = versions.collect::<Result<Vec<Version>, StoreError>>()?;
-    Ok(History { at, enrolled: person.member(), versions })
+    let lines = versions.iter().map(|item| item::to_line(&at, item, &person));
+    let lines = lines.collect::<Result<Vec<VersionLine>, StoreError>>()?;
+    Ok(History { at, enrolled: person.member(), due_at: person.due_at, lines })
 }

@@ -1,4 +1,4 @@
-use ledger::{Entry, Member};
+use ledger::{Entry, Member, Moment, Posting};
 use serde_json::value::RawValue;
 
 use crate::operation::Fingerprint;
@@ -11,6 +11,8 @@ pub struct Version {
     pub entry: Entry,
     /// The member that it led to.
     pub member: Member,
+    /// When somebody has to look at it next; never if nothing.
+    pub due_at: Option<Moment>,
     /// The bundle that decided.
     pub bundle: String,
     /// What was asked.
@@ -21,4 +23,24 @@ pub struct Version {
     pub status: u16,
     /// The answer, byte for byte.
     pub answer: Box<RawValue>,
+}
+
+/// What can be read of a version for ever, and the version itself as long as its person is not
+/// forgotten.
+#[derive(Debug, Clone)]
+pub struct VersionLine {
+    /// Its number.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Moment,
+    /// What kind of entry it is.
+    pub kind: String,
+    /// What changed in which lot.
+    pub postings: Vec<Posting>,
+    /// The hash of the version before it, as it says; nothing for the first.
+    pub previous: Option<String>,
+    /// Its own hash, as it lies in the table.
+    pub hash: String,
+    /// All of it.
+    pub version: Option<Version>,
 }

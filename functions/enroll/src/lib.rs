@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use chrono::NaiveDate;
-use ledger::enroll::Enrolment;
+use ledger::enroll::{Enrolment, decide};
 use ledger::{Member, MemberId, Moment};
 use rules::BIRTHDAY;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ async fn enroll(
     body: Body<EnrolmentBody>,
 ) -> Result<Response, Problem> {
     // A merchant without rules has no programme to join.
-    api.bundle(&caller.merchant).await?;
+    let bundle = api.bundle(&caller.merchant).await?;
     let enrolment = check(body.value)?;
     if let Some(referrer) = &enrolment.referred_by {
         let at = MemberKey { merchant: caller.merchant.clone(), member: referrer.clone() };
@@ -68,7 +68,9 @@ async fn enroll(
         }
     }
     let at = MemberKey { merchant: caller.merchant, member: enrolment.id.clone() };
-    match api.store.enroll(&at, enrolment, body.fingerprint, api.clock.now()).await? {
+    let now = api.clock.now();
+    let due_at = bundle.due_at(&decide(enrolment.clone(), now), now).map_err(Refusal::from)?;
+    match api.store.enroll(&at, enrolment, body.fingerprint, due_at, now).await? {
         Enrolled::New(member) => {
             tracing::info!(member = %at, "enroll {at}");
             Ok(respond(member, false))

@@ -1,7 +1,8 @@
-//! The scheduled run: it writes down lots and grants that have run out, and tiers that are lost.
+//! The scheduled run: it writes down lots, grants and holds that have run out and tiers that are
+//! lost, does what comes by itself (birthdays, anniversaries), and reminds.
 //!
-//! Nothing waits for it. A lapsed lot cannot be spent from the second it lapses; the run makes the
-//! ledger say so. It finds its members in the due index, shard by shard, and the index is its only
+//! Nothing that has run out waits for it. A lapsed lot cannot be spent from the second it lapses; the
+//! run makes the ledger say so. It finds its members in the due index, shard by shard, and the index is its only
 //! checkpoint: a member that has been written down is no longer due, so a run that was cut short is
 //! resumed by starting another, and a run too many finds nothing to do.
 
@@ -10,16 +11,20 @@ use std::time::{Duration, Instant};
 
 use api::{Api, Problem, Refusal};
 use futures::StreamExt;
-use ledger::{Member, Moment, Posting, Supplies};
+use ledger::{Member, Moment, Supplies, What};
 use rules::Refused;
 use serde::{Deserialize, Serialize};
-use store::{Answer, Due, Failure, MemberKey, Operation, Page, SHARDS, StoreError, Undecided};
+use store::{
+    Answer, Due, Failure, MemberKey, Operation, Page, SHARDS, StoreError, Undecided, Version,
+};
 
 /// Shards that one run works on side by side, and members of a shard.
 const SHARDS_AT_ONCE: usize = 4;
 const MEMBERS_AT_ONCE: usize = 4;
 /// Members read from the index at a time.
 const PAGE: u32 = 200;
+/// Things that one run does for one member; the next run goes on.
+const AT_ONCE_MAX: usize = 50;
 /// Time before the function's deadline at which no further page is begun.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(20);
 
@@ -50,8 +55,12 @@ impl Default for Shards {
 pub struct Summary {
     /// Members that were due.
     pub due: u64,
-    /// Members that something was written down for.
+    /// Members of whom something had run out, and was written down.
     pub expired: u64,
+    /// Activities that came by themselves, such as birthdays.
+    pub raised: u64,
+    /// Reminders.
+    pub reminded: u64,
     /// Units that ran out, by merchant and wallet.
     pub units: BTreeMap<String, i64>,
     /// Whether all that was due has been looked at; if not, the next run goes on.
@@ -113,13 +122,16 @@ pub async fn run(
     if let Some((member, reason)) = all.first_failure {
         return Err(ExpireError::MembersFailed { failed: all.failed, due, member, reason });
     }
-    Ok(Summary { due, expired: all.expired, units: all.units, finished: all.finished })
+    let Tally { expired, raised, reminded, units, finished, .. } = all;
+    Ok(Summary { due, expired, raised, reminded, units, finished })
 }
 
 #[derive(Debug, Default)]
 struct Tally {
     due: u64,
     expired: u64,
+    raised: u64,
+    reminded: u64,
     failed: u64,
     first_failure: Option<(MemberKey, String)>,
     units: BTreeMap<String, i64>,
@@ -127,9 +139,29 @@ struct Tally {
 }
 
 impl Tally {
+    fn put_down(&mut self, member: &MemberKey, done: &[Version]) {
+        for version in done {
+            match &version.entry.what {
+                What::Expire => {
+                    self.expired += 1;
+                    for posting in &version.entry.postings {
+                        let wallet = format!("{}/{}", member.merchant, posting.wallet);
+                        *self.units.entry(wallet).or_default() -= posting.change;
+                    }
+                }
+                What::Remind { reminders } => {
+                    self.reminded += u64::try_from(reminders.len()).unwrap_or(u64::MAX);
+                }
+                _ => self.raised += 1,
+            }
+        }
+    }
+
     fn add(&mut self, other: Tally) {
         self.due += other.due;
         self.expired += other.expired;
+        self.raised += other.raised;
+        self.reminded += other.reminded;
         self.failed += other.failed;
         self.first_failure = self.first_failure.take().or(other.first_failure);
         self.finished &= other.finished;
@@ -137,6 +169,26 @@ impl Tally {
             *self.units.entry(wallet).or_default() += units;
         }
     }
+}
+
+/// Does all that is due for one member, one thing after the other, and says what was done and why it
+/// stopped before the end, if it did.
+async fn all_due(api: &Api, due: &Due, now: Moment) -> (Vec<Version>, Option<String>) {
+    let mut done = Vec::new();
+    while done.len() < AT_ONCE_MAX {
+        match expire(api, due, now).await {
+            Ok(Some(version)) => {
+                let more = version.due_at.is_some_and(|due_at| due_at <= now);
+                done.push(version);
+                if !more {
+                    break;
+                }
+            }
+            Ok(None) => break,
+            Err(reason) => return (done, Some(reason)),
+        }
+    }
+    (done, None)
 }
 
 async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally, StoreError> {
@@ -152,24 +204,15 @@ async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally,
         // and a member that keeps failing must not hold up the ones behind it.
         let (due, following) = api.store.due(number, now, page, PAGE).await?;
         let mut members = futures::stream::iter(due)
-            .map(async |due| (expire(api, &due, now).await, due.member))
+            .map(async |due| (all_due(api, &due, now).await, due.member))
             .buffer_unordered(MEMBERS_AT_ONCE);
-        while let Some((outcome, member)) = members.next().await {
+        while let Some(((done, failure), member)) = members.next().await {
             tally.due += 1;
-            match outcome {
-                Ok(None) => {}
-                Ok(Some(postings)) => {
-                    tally.expired += 1;
-                    for posting in postings {
-                        let wallet = format!("{}/{}", member.merchant, posting.wallet);
-                        *tally.units.entry(wallet).or_default() -= posting.change;
-                    }
-                }
-                Err(reason) => {
-                    tracing::error!(member = %member, reason, "expire {member} failed: {reason}");
-                    tally.failed += 1;
-                    tally.first_failure.get_or_insert((member, reason));
-                }
+            tally.put_down(&member, &done);
+            if let Some(reason) = failure {
+                tracing::error!(member = %member, reason, "expire {member} failed: {reason}");
+                tally.failed += 1;
+                tally.first_failure.get_or_insert((member, reason));
             }
         }
         next = following;
@@ -184,22 +227,25 @@ enum No {
     Refused(Refused),
 }
 
-/// Writes down what has run out for one member, and says what, or nothing where nothing has.
-async fn expire(api: &Api, due: &Due, now: Moment) -> Result<Option<Vec<Posting>>, String> {
+/// Does the next thing that is due for one member, and says what, or nothing where nothing is.
+async fn expire(api: &Api, due: &Due, now: Moment) -> Result<Option<Version>, String> {
     let say = |problem: Problem| format!("{}: {}", problem.code(), problem.detail());
     let at = &due.member;
     let bundle = api.bundle(&at.merchant).await.map_err(say)?;
     let operation = Operation::scheduled();
-    let decide = |member: Option<&Member>, _: &Supplies| {
+    let decide = |member: Option<&Member>, supplies: &Supplies| {
         let no = |no: No| Undecided::Rejected(no);
         let member = member.ok_or(no(No::NothingIsDue))?;
-        let decision = bundle.expire(member, now).map_err(|refused| no(No::Refused(refused)))?;
+        let decision = bundle.next_due(member, supplies, now).map_err(|refused| match refused {
+            Refused::Lacks(lack) => Undecided::Lacks(lack),
+            refused => no(No::Refused(refused)),
+        })?;
         let decision = decision.ok_or(no(No::NothingIsDue))?;
         let body = serde_json::value::RawValue::NULL.to_owned();
         Ok((decision, Answer { bundle: bundle.hash().to_string(), status: 200, body }))
     };
     match api.store.perform(at, &operation, decide).await {
-        Ok(done) => Ok(Some(done.version.entry.postings)),
+        Ok(done) => Ok(Some(done.version)),
         Err(Failure::Rejected(No::NothingIsDue)) => Ok(None),
         Err(Failure::Rejected(No::Refused(refused))) => Err(refused.to_string()),
         Err(Failure::KeyIsReusedWithAnotherBody) => {

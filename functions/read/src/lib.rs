@@ -12,8 +12,9 @@ use axum::extract::{Path, State};
 use axum::routing::get;
 use axum::{Json, Router};
 use data_encoding::BASE64URL_NOPAD;
+use ledger::erase::MemberIsErased;
 use ledger::task::Goal;
-use ledger::{Gives, MemberId, Moment, Pot, Units, WalletName};
+use ledger::{Gives, MemberId, Moment, Pot, Programme, Units, WalletName};
 use rules::{Eligible, Offer, RuleFailure, did_you_mean};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,11 @@ struct MemberView {
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     tags: BTreeSet<String>,
     wallets: BTreeMap<WalletName, WalletView>,
+    /// Whose wallets it shares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<MemberId>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    holds: BTreeMap<String, HoldView>,
     /// Rights held now, with their end; nothing for those that stay.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     grants: BTreeMap<String, Option<Moment>>,
@@ -60,6 +66,12 @@ struct MemberView {
     contests: BTreeMap<String, Units>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     benefits: Vec<BenefitView>,
+}
+
+#[derive(Debug, Serialize)]
+struct HoldView {
+    reward: String,
+    until: Moment,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,6 +106,12 @@ struct WalletView {
     spendable: bool,
     balance: Units,
     pending: Units,
+    /// What is set aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<Units>,
+    /// What was taken back after it was spent, and is paid with what comes in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debt: Option<Units>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worth: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,7 +131,7 @@ async fn member(
     _: InQuery<NoQuery>,
 ) -> Result<Json<MemberView>, Problem> {
     let bundle = api.bundle(&caller.merchant).await?;
-    let member = load(&api, &caller, id).await?;
+    let member = load(&api, &caller, id, bundle.programme()).await?;
     let now = api.clock.now();
     let member = Arc::new(member);
     let standing = bundle.standing(&member, now).map_err(Refusal::from)?;
@@ -130,12 +148,18 @@ async fn member(
             spendable: policy.spendable,
             balance,
             pending: wallet.pending(now),
+            held: Some(wallet.held(now)).filter(|held| !held.is_zero()),
+            debt: Some(wallet.debt()).filter(|debt| !debt.is_zero()),
             worth: worth.map(|worth| at_least(worth, decimals)),
             next_expiry: wallet.next_expiry(now).map(|(at, units)| ExpiryView { at, units }),
         };
         (name.clone(), view)
     };
     let wallets = bundle.programme().wallets.iter().map(view).collect();
+    let open = member.holds.iter().filter(|(_, hold)| hold.until > now);
+    let holds = open.map(|(name, hold)| {
+        (name.clone(), HoldView { reward: hold.reward.clone(), until: hold.until })
+    });
     let zone = bundle.programme().time_zone;
     let task = |(title, goal): &(String, Goal)| {
         let progress = member.tasks.get(title);
@@ -162,6 +186,8 @@ async fn member(
         attributes: member.attributes.clone(),
         tags: member.tags.clone(),
         wallets,
+        account: member.account.clone(),
+        holds: holds.collect(),
         grants: grants.map(|(grant, until)| (grant.clone(), *until)).collect(),
         tasks: bundle.tasks().iter().map(task).collect(),
         contests: member.scores.clone(),
@@ -216,7 +242,10 @@ async fn entries(
     let before = page.cursor.as_deref().map(read_cursor).transpose()?;
     let at = MemberKey { merchant: caller.merchant, member: id };
     let statement = api.store.statement(&at, before, limit).await?;
-    let statement = statement.ok_or(Refusal::MemberIsUnknown(at.member))?;
+    let statement = statement.ok_or_else(|| Refusal::MemberIsUnknown(at.member.clone()))?;
+    if statement.erased {
+        return Err(Refusal::Refused(MemberIsErased(at.member).into()).into());
+    }
     let view = StatementView {
         entries: statement.versions.iter().map(|version| EntryView::of(&version.entry)).collect(),
         next_cursor: statement.before.map(write_cursor),
@@ -272,7 +301,7 @@ async fn rewards(
     _: InQuery<NoQuery>,
 ) -> Result<Json<RewardsView>, Problem> {
     let bundle = api.bundle(&caller.merchant).await?;
-    let member = Arc::new(load(&api, &caller, id).await?);
+    let member = Arc::new(load(&api, &caller, id, bundle.programme()).await?);
     let now = api.clock.now();
     let tier = bundle.standing(&member, now).map_err(Refusal::from)?.tier;
     let mut rewards = Vec::new();
@@ -354,8 +383,23 @@ async fn contest(
     Ok(Json(ContestView { contest, places: places.into_iter().map(place).collect() }))
 }
 
-async fn load(api: &Api, caller: &Caller, id: MemberId) -> Result<ledger::Member, Problem> {
-    let at = MemberKey { merchant: caller.merchant.clone(), member: id };
-    let member = api.store.member(&at).await?;
-    Ok(member.ok_or(Refusal::MemberIsUnknown(at.member))?)
+/// The member as its rules see it: with the wallets of its account, if it shares some.
+async fn load(
+    api: &Api,
+    caller: &Caller,
+    id: MemberId,
+    programme: &Programme,
+) -> Result<ledger::Member, Problem> {
+    let key = |member| MemberKey { merchant: caller.merchant.clone(), member };
+    let member = api.store.member(&key(id.clone())).await?;
+    let member = member.ok_or(Refusal::MemberIsUnknown(id))?;
+    ledger::erase::present(&member).map_err(|erased| Refusal::Refused(erased.into()))?;
+    let account = match &member.account {
+        None => None,
+        Some(account) => api.store.member(&key(account.clone())).await?,
+    };
+    Ok(match account {
+        None => member,
+        Some(account) => ledger::account::view(&member, &account, programme),
+    })
 }

@@ -39,7 +39,7 @@ async fn entries(data: &Path, kind: &str) -> usize {
     database
         .store()
         .each(&merchant, |history: History| {
-            let kinds = history.versions.iter().map(|version| version.entry.what.kind());
+            let kinds = history.versions().map(|version| version.entry.what.kind());
             entries += kinds.filter(|found| *found == kind).count();
         })
         .await
@@ -117,7 +117,7 @@ async fn an_expiry_run_over_10_000_members_killed_twice_expires_every_lot_once()
     database
         .store()
         .each(&merchant, |history: History| {
-            let entries = history.versions.iter().map(|version| &version.entry);
+            let entries = history.versions().map(|version| &version.entry);
             let expired = entries.filter(|entry| matches!(entry.what, What::Expire));
             for posting in expired.flat_map(|entry| &entry.postings) {
                 match posting.wallet.as_str() {

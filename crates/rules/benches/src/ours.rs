@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use ledger::cap::{Counter, Period};
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Decision, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Outcome, Supplies,
+    Activity, Decision, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Outcome, Supplies, Terms,
     Units, Wallet, WalletName, activity,
 };
 use rules::{Bundle, Said, Sources};
@@ -187,7 +187,7 @@ fn merchant() -> MerchantId {
 
 fn member(case: &Case) -> Member {
     let units = Units::new(case.points).expect("a balance");
-    let lot = Lot { units, available_at: None, expires_at: None };
+    let lot = Lot { units, terms: Terms::default() };
     let points = WalletName::parse("points").expect("a wallet's name");
     let since = Period::Day.start(case.at, case.time_zone);
     let counters = vec![Counter { since, times: case.web_orders_today }];
@@ -219,6 +219,7 @@ fn purchase(case: &Case) -> Activity {
         id: "order-1001".to_owned(),
         kind: activity::PURCHASE.to_owned(),
         at: case.at,
+        of: None,
         order: Some(Order { total: case.total, lines: lines.collect() }),
         channel: Some(case.channel.clone()),
         payment: Some(case.payment.clone()),

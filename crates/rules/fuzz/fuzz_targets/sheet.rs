@@ -31,6 +31,7 @@ fn purchase() -> Activity {
         id: "1".to_owned(),
         kind: "purchase".to_owned(),
         at: "2026-05-02T07:30:00Z".parse().expect("a time"),
+        of: None,
         order: Some(Order {
             total: "12.40".parse().expect("an amount"),
             lines: vec![line("espresso", "coffee"), line("house", "beans")],

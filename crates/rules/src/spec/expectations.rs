@@ -106,7 +106,7 @@ pub(super) fn differences(
         comparison.benefits(expected, left, tier.as_deref())?;
     }
     if let Some(Object(expected)) = step.referrer_gets {
-        let decision = decision.and_then(|decision| decision.referrer.as_deref());
+        let decision = decision.and_then(|decision| decision.others.first());
         comparison.referrer(expected, decision, left)?;
     }
     Ok(comparison.differences)

@@ -122,7 +122,7 @@ impl Scene<'_> {
         if let Some(decision) = &decision {
             self.member.clone_from(&decision.member);
             self.supplies = std::mem::take(&mut self.supplies).after(decision);
-            if let Some(referrer) = &decision.referrer {
+            for referrer in &decision.others {
                 self.supplies = std::mem::take(&mut self.supplies).after(referrer);
                 self.referrer = Some(referrer.member.clone());
             }
@@ -164,8 +164,9 @@ impl Scene<'_> {
 
     /// What is decided of it; nothing where only time passes.
     fn decide(&mut self, happens: &Happens) -> Option<Result<Decision, Refused>> {
-        self.supplies.referrer =
-            self.referrer.as_ref().map(|referrer| (referrer.id.clone(), Some(referrer.clone())));
+        let members = self.referrer.iter();
+        self.supplies.members =
+            members.map(|referrer| (referrer.id.clone(), Some(referrer.clone()))).collect();
         match happens {
             Happens::Nothing => None,
             Happens::Activity(activity) => {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{NaiveDate, TimeDelta};
 use ledger::member::History;
 use ledger::task::{Goal, Progress};
-use ledger::tier::Standing;
 use ledger::{
     Codes, Left, Lot, Member, MemberId, Moment, Pot, Supplies, Units, Wallet, WalletName,
 };
@@ -64,20 +63,15 @@ pub(super) fn person(
     }
     let bundle = bundle.with_tier(&id, body.tier.map(Spanned::into_inner));
     let member = Member {
-        id,
-        version: 0,
-        enrolled_at,
         settled_at: enrolled_at.min(begins),
         attributes: body.attributes,
-        referred_by: None,
         tags: body.tags,
-        standing: Standing::default(),
         history: History { purchases: body.purchases, spend, last_purchase_at },
         wallets: wallets(&bundle, &body.wallets, begins)?,
         grants: body.grants.into_iter().filter_map(grant).collect(),
         tasks,
         scores,
-        counters: BTreeMap::new(),
+        ..Member::new(id, enrolled_at)
     };
     Ok((bundle, member))
 }
@@ -93,10 +87,10 @@ fn wallets(
     for (name, policy) in &programme.wallets {
         let Some((filled, units)) = filled.get_key_value(name.as_str()) else { continue };
         let units = counted(filled, *units)?;
-        let expires_at = policy.expires.of(begins, programme.time_zone);
-        let lot = Lot { units, available_at: None, expires_at };
+        let lot = Lot { units, terms: policy.terms(begins, programme.time_zone) };
         // A single lot is a wallet, whatever its size.
-        wallets.extend(Wallet::of([lot]).map(|wallet| (name.clone(), wallet)));
+        let wallet = Wallet::of([lot], Units::ZERO);
+        wallets.extend(wallet.map(|wallet| (name.clone(), wallet)));
     }
     Ok(wallets)
 }

@@ -129,11 +129,11 @@ fn a_referral_that_the_budget_does_not_afford_pays_nobody() {
     let buy = |left: i64| {
         let pot = ledger::Pot::Budget("summer".to_owned());
         let left = [(pot, Left::all(Units::new(left).unwrap()))].into();
-        let referrer = Some((bob.id.clone(), Some(bob.clone())));
-        let supplies = Supplies { left, referrer, ..Supplies::default() };
+        let members = [(bob.id.clone(), Some(bob.clone()))].into();
+        let supplies = Supplies { left, members, ..Supplies::default() };
         let now = moment("2026-05-02T08:00:00Z");
         let decision = bundle.earn(&ada, purchase(), &supplies, now).unwrap();
-        let brought = decision.referrer.as_ref().map(|brought| lines(brought));
+        let brought = decision.others.first().map(lines);
         (decision.entry.because.len(), brought)
     };
     assert_eq!(buy(60), (2, Some(vec!["Brought@earn.rhai:2 points 5".to_owned()])));
@@ -164,7 +164,7 @@ fn a_friend_and_the_referrer_ask_for_as_much_as_they_take_together() {
         let supplies = Supplies {
             left: [(pot, left)].into(),
             codes: [("P".to_owned(), codes)].into(),
-            referrer: Some((bob.id.clone(), Some(bob.clone()))),
+            members: [(bob.id.clone(), Some(bob.clone()))].into(),
             ..Supplies::default()
         };
         bundle.earn(&ada, purchase(), &supplies, moment("2026-05-02T08:00:00Z"))
@@ -179,10 +179,10 @@ fn a_friend_and_the_referrer_ask_for_as_much_as_they_take_together() {
     let lack = ledger::Lack::Codes { pool: "P".to_owned(), codes: 2 };
     assert_eq!(buy(Left::all(units(12)), one), Err(Refused::Lacks(lack)));
     let decision = buy(Left::all(units(12)), both).unwrap();
-    let brought = decision.referrer.unwrap();
+    let brought = &decision.others[0];
     assert_eq!(brought.entry.draws, decision.entry.draws);
     assert_eq!(
-        lines(&brought),
+        lines(brought),
         [
             "Brought@earn.rhai:2 points 6",
             "Brought@earn.rhai:2 Voucher { pool: \"P\", code: \"B\" }"

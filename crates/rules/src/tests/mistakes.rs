@@ -315,7 +315,7 @@ fn a_manifest_says_what_is_wrong_and_where() {
     check(
         "spendable = false",
         "expires = { days = 3, months = 1 }",
-        "merchant.toml:8:11: `expires` of `status`: is one of `{ days = 90 }`, `{ months = 12 }`, `{ months = 12, end_of = \"month\" }`, `{ years = 1, end_of = \"year\" }`",
+        "merchant.toml:8:11: `expires` of `status`: is one of `{ days = 90 }`, `{ months = 12 }`, `{ months = 12, end_of = \"month\" }`, `{ years = 1, end_of = \"year\" }`, `{ inactive_months = 12 }`, `{ inactive_days = 90 }`",
     );
     check(
         "spendable = false",

@@ -1,0 +1,108 @@
+//! What two members have to say the same about: units that went from one to the other, units that
+//! one moved in the wallets of an account, codes that only one of them can have.
+
+use std::collections::BTreeMap;
+
+use ledger::entry::Counterpart;
+use ledger::{MemberId, Outcome, What};
+use store::{History, MemberKey};
+
+use crate::Fault;
+
+/// What was said so far, and by whom.
+#[derive(Debug, Default)]
+pub(crate) struct Between {
+    /// Units by giver, receiver and moment: what the one gave, what the other had.
+    transfers: BTreeMap<(MemberId, MemberId, i64), (i64, i64)>,
+    /// Units by account, its entry and wallet: what the member says, what the account says.
+    shares: BTreeMap<(MemberId, u64, String), (i64, i64)>,
+    /// Who was given a code.
+    codes: BTreeMap<(String, String), Vec<MemberKey>>,
+    someone: Option<MemberKey>,
+}
+
+impl Between {
+    pub(crate) fn see(&mut self, history: &History) {
+        self.someone.get_or_insert_with(|| history.at.clone());
+        let id = &history.at.member;
+        for version in history.versions() {
+            let entry = &version.entry;
+            let moved: i64 = entry.postings.iter().map(|posting| posting.change).sum();
+            if let What::Transfer { with, .. } = &entry.what {
+                let at = entry.at.timestamp();
+                let (key, given) = match with {
+                    Counterpart::To(to) => ((id.clone(), to.clone(), at), true),
+                    Counterpart::From(from) => ((from.clone(), id.clone(), at), false),
+                };
+                let sums = self.transfers.entry(key).or_default();
+                if given {
+                    sums.0 -= moved;
+                } else {
+                    sums.1 += moved;
+                }
+            }
+            if let Some(of) = &entry.account {
+                for posting in entry.postings.iter().filter(|posting| posting.shared) {
+                    let key = (of.account.clone(), of.entry, posting.wallet.to_string());
+                    self.shares.entry(key).or_default().0 += posting.change;
+                }
+            }
+            if matches!(entry.what, What::Share { .. }) {
+                for posting in &entry.postings {
+                    let key = (id.clone(), entry.seq, posting.wallet.to_string());
+                    self.shares.entry(key).or_default().1 += posting.change;
+                }
+            }
+            for reason in &entry.because {
+                if let Outcome::Voucher { pool, code } = &reason.gave {
+                    let key = (pool.clone(), code.clone());
+                    self.codes.entry(key).or_default().push(history.at.clone());
+                }
+            }
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: Between) {
+        self.someone = self.someone.take().or(other.someone);
+        for (key, (gave, had)) in other.transfers {
+            let sums = self.transfers.entry(key).or_default();
+            sums.0 += gave;
+            sums.1 += had;
+        }
+        for (key, (member, account)) in other.shares {
+            let sums = self.shares.entry(key).or_default();
+            sums.0 += member;
+            sums.1 += account;
+        }
+        for (code, members) in other.codes {
+            self.codes.entry(code).or_default().extend(members);
+        }
+    }
+
+    /// Where they do not say the same. Of members who are forgotten nothing is known, and nothing
+    /// is asked.
+    pub(crate) fn faults(self) -> Vec<Fault> {
+        let Some(someone) = self.someone else { return Vec::new() };
+        let key = |member| MemberKey { merchant: someone.merchant.clone(), member };
+        let mut faults = Vec::new();
+        for ((from, to, _), (gave, had)) in self.transfers {
+            if gave != had && gave != 0 && had != 0 {
+                let what = format!("gave {gave} units to {to}, who had {had}");
+                faults.push(Fault { member: key(from), entry: None, what });
+            }
+        }
+        for ((account, entry, wallet), (member, own)) in self.shares {
+            if member != own && member != 0 && own != 0 {
+                let what = format!("{own} {wallet} moved, and who moved them says {member}");
+                faults.push(Fault { member: key(account), entry: Some(entry), what });
+            }
+        }
+        for ((pool, code), members) in self.codes {
+            if let [first, second, ..] = members.as_slice() {
+                let what = format!("`{code}` from {pool} was given to {second} too");
+                faults.push(Fault { member: first.clone(), entry: None, what });
+            }
+        }
+        faults
+    }
+}

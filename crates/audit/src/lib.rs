@@ -1,0 +1,180 @@
+//! The audit: everything that a merchant owes, recomputed from the entries and held against what the
+//! table says, member by member and to the last unit.
+//!
+//! It adds up by its own simple arithmetic: a lot is a sum of postings. Only that each version of a
+//! member is what its entry makes of the one before is asked of the ledger itself.
+//!
+//! Read the modules in this order.
+
+/// What two members have to say the same about.
+mod between;
+/// One member, entry by entry.
+mod member;
+/// What is owed: opening, issued, redeemed and so on, closing.
+mod roll_forward;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ledger::{MerchantId, Moment, WalletName};
+use store::{History, MemberKey, Page, SHARDS, Store, StoreError};
+
+pub use roll_forward::{Period, RollForward};
+
+use crate::between::Between;
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Whose.
+    pub member: MemberKey,
+    /// The first entry at which it shows; nothing if it is about the member as a whole.
+    pub entry: Option<u64>,
+    /// What.
+    pub what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.entry {
+            Some(entry) => write!(f, "{}, entry {entry}: {}", self.member, self.what),
+            None => write!(f, "{}: {}", self.member, self.what),
+        }
+    }
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Audited {
+    /// Members.
+    pub members: u64,
+    /// Those of them who are forgotten.
+    pub erased: u64,
+    /// Entries.
+    pub entries: u64,
+    /// What is owed, by wallet.
+    pub wallets: BTreeMap<WalletName, RollForward>,
+    /// What is wrong, the first of each member; nothing should be.
+    pub faults: Vec<Fault>,
+}
+
+/// An audit in the making.
+#[derive(Debug, Default)]
+pub struct Audit {
+    period: Period,
+    audited: Audited,
+    between: Between,
+    /// Where each member says it is in the due index.
+    due: BTreeMap<MemberKey, Moment>,
+}
+
+impl Audit {
+    /// An audit that reports what is owed over a period.
+    #[must_use]
+    pub fn over(period: Period) -> Audit {
+        Audit { period, ..Audit::default() }
+    }
+
+    /// Looks at one member with all its entries.
+    pub fn see(&mut self, history: &History) {
+        self.audited.members += 1;
+        self.audited.erased += u64::from(history.member().erased_at.is_some());
+        self.audited.entries += history.lines.len() as u64;
+        if let Some(due_at) = history.due_at {
+            self.due.insert(history.at.clone(), due_at);
+        }
+        self.between.see(history);
+        if let Some(fault) = member::first_fault(history) {
+            self.audited.faults.push(fault);
+        }
+        for line in &history.lines {
+            for posting in line.postings.iter().filter(|posting| !posting.shared) {
+                let wallet = self.audited.wallets.entry(posting.wallet.clone()).or_default();
+                wallet.count(&self.period, line, posting);
+            }
+        }
+    }
+
+    /// Adds what another audit has seen of other members.
+    pub fn add(&mut self, other: Audit) {
+        let Audited { members, erased, entries, wallets, faults } = other.audited;
+        self.audited.members += members;
+        self.audited.erased += erased;
+        self.audited.entries += entries;
+        for (name, wallet) in wallets {
+            self.audited.wallets.entry(name).or_default().add(&wallet);
+        }
+        self.audited.faults.extend(faults);
+        self.between.add(other.between);
+        self.due.extend(other.due);
+    }
+
+    /// Holds what the due index lists against where the members say they are.
+    pub fn see_due(&mut self, mut listed: BTreeMap<MemberKey, Moment>) {
+        for (member, at) in std::mem::take(&mut self.due) {
+            let found = listed.remove(&member);
+            if found != Some(at) {
+                let found = found.map_or_else(|| "not there".to_owned(), |at| at.to_string());
+                self.fault(member, format!("is due at {at}, and in the index {found}"));
+            }
+        }
+        for (member, at) in listed {
+            self.fault(member, format!("is in the due index at {at}, and is not due"));
+        }
+    }
+
+    /// For what is no table: nothing is asked of its index.
+    #[must_use]
+    pub fn without_index(mut self) -> Audit {
+        self.due.clear();
+        self
+    }
+
+    fn fault(&mut self, member: MemberKey, what: String) {
+        self.audited.faults.push(Fault { member, entry: None, what });
+    }
+
+    /// What was found.
+    #[must_use]
+    pub fn done(mut self) -> Audited {
+        self.audited.faults.extend(self.between.faults());
+        self.audited.faults.sort_by(|one, other| one.member.cmp(&other.member));
+        self.audited
+    }
+}
+
+/// Everybody whom the due index lists for a merchant.
+///
+/// # Errors
+/// The table could not be reached or refused.
+pub async fn listed(
+    store: &Store,
+    merchant: &MerchantId,
+) -> Result<BTreeMap<MemberKey, Moment>, StoreError> {
+    let mut listed = BTreeMap::new();
+    for shard in 0..SHARDS {
+        let mut next = Some(Page::default());
+        while let Some(page) = next {
+            let (found, following) = store.due(shard, Moment::MAX_UTC, page, 1000).await?;
+            let own = found.into_iter().filter(|due| due.member.merchant == *merchant);
+            listed.extend(own.map(|due| (due.member, due.at)));
+            next = following;
+        }
+    }
+    Ok(listed)
+}
+
+/// Audits a merchant's whole table, one member after the other.
+///
+/// # Errors
+/// The table could not be reached or refused.
+pub async fn audit(
+    store: &Store,
+    merchant: &MerchantId,
+    period: Period,
+) -> Result<Audited, StoreError> {
+    let mut audit = Audit::over(period);
+    store.each(merchant, |history| audit.see(&history)).await?;
+    audit.see_due(listed(store, merchant).await?);
+    Ok(audit.done())
+}

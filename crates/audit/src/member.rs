@@ -1,0 +1,198 @@
+//! One member: its entries in their order, each following from the one before by number and by hash,
+//! and its wallets added up from their postings alone.
+
+use std::collections::BTreeMap;
+
+use ledger::wallet::Idle;
+use ledger::{Change, Entry, Member, Moment, Outcome, WalletName, What};
+use store::{History, VersionLine};
+
+use crate::Fault;
+
+/// What tells sums apart: the wallet, and when its lots run out. Whether a lot can be spent yet is a
+/// matter of time and not of sums.
+type Sums = BTreeMap<(WalletName, Option<Moment>, Option<Idle>), i64>;
+
+/// The first thing that is wrong with a member; nothing should be.
+pub(crate) fn first_fault(history: &History) -> Option<Fault> {
+    let fault =
+        |entry: Option<u64>, what: String| Fault { member: history.at.clone(), entry, what };
+    let mut lots = Sums::new();
+    let mut debts: BTreeMap<WalletName, i64> = BTreeMap::new();
+    let mut previous = None;
+    let mut before = &history.enrolled;
+    for (expected, line) in (1..).zip(&history.lines) {
+        let at = |what: String| Some(fault(Some(line.seq), what));
+        if line.seq != expected {
+            return at(format!("the one before it is {}", expected - 1));
+        }
+        if line.previous != previous {
+            return at("it does not follow from the one before it: that one is another".to_owned());
+        }
+        previous = Some(line.hash.clone());
+        if let Some(what) = add_up(line, &mut lots, &mut debts) {
+            return at(what);
+        }
+        let Some(version) = &line.version else { continue };
+        if let Some(what) = disagrees(&version.entry, before) {
+            return at(what);
+        }
+        let sealed_before = line.seq > 1 && before.version.checked_add(1) != Some(line.seq);
+        let mut folded = before.clone();
+        // What was before a person was forgotten cannot be read: the sums alone tell then.
+        if !sealed_before {
+            if folded.apply(&version.entry).is_none() {
+                return at("the member as it was cannot have it".to_owned());
+            }
+            // Who is forgotten has nothing of its own from the first.
+            let forgotten = matches!(version.entry.what, What::Erase);
+            if folded != version.member && !forgotten {
+                return at("it makes another member than it says".to_owned());
+            }
+        }
+        if let Some(what) = holds_other(&version.member, &lots, &debts) {
+            return at(what);
+        }
+        before = &version.member;
+    }
+    let newest = history.versions().next_back().map(|version| version.due_at);
+    if newest.is_some_and(|due_at| due_at != history.due_at) {
+        return Some(fault(None, "its newest entry says another due date than it has".to_owned()));
+    }
+    let lapses_at = history.member().lapses_at();
+    if lapses_at.is_some() && history.due_at.is_none_or(|due_at| Some(due_at) > lapses_at) {
+        let what =
+            format!("something runs out at {lapses_at:?}, and it is due {:?}", history.due_at);
+        return Some(fault(None, what));
+    }
+    None
+}
+
+/// Adds a version's postings to the sums; what is wrong if one of them goes below nothing.
+fn add_up(
+    line: &VersionLine,
+    lots: &mut Sums,
+    debts: &mut BTreeMap<WalletName, i64>,
+) -> Option<String> {
+    for posting in line.postings.iter().filter(|posting| !posting.shared) {
+        let wallet = &posting.wallet;
+        if posting.debt {
+            *debts.entry(wallet.clone()).or_default() -= posting.change;
+        } else {
+            let key = (wallet.clone(), posting.terms.expires_at, posting.terms.idle);
+            *lots.entry(key).or_default() += posting.change;
+        }
+    }
+    if let Some(((wallet, until, _), units)) = lots.iter().find(|(_, units)| **units < 0) {
+        return Some(format!("{units} {wallet} are left of what runs out at {until:?}"));
+    }
+    let below = debts.iter().find(|(_, units)| **units < 0);
+    below.map(|(wallet, units)| format!("{units} {wallet} are owed"))
+}
+
+/// What is wrong if a member's wallets are not what the postings come to.
+fn holds_other(member: &Member, lots: &Sums, debts: &BTreeMap<WalletName, i64>) -> Option<String> {
+    let mut held = Sums::new();
+    let mut owed: BTreeMap<WalletName, i64> = BTreeMap::new();
+    for (name, wallet) in &member.wallets {
+        for lot in wallet.lots() {
+            let key = (name.clone(), lot.terms.expires_at, lot.terms.idle);
+            *held.entry(key).or_default() += lot.units.get();
+        }
+        *owed.entry(name.clone()).or_default() += wallet.debt().get();
+        // Balance = sum of open lots - debt = sum of all postings.
+        let of_wallet = |sums: &Sums| -> i64 {
+            sums.iter().filter(|((of, ..), _)| of == name).map(|(_, units)| units).sum()
+        };
+        let posted = of_wallet(lots) - debts.get(name).copied().unwrap_or_default();
+        if wallet.posted() != posted {
+            return Some(format!("it holds {} {name}, and {posted} were posted", wallet.posted()));
+        }
+    }
+    let some = |sums: &Sums| -> Sums {
+        sums.iter()
+            .filter(|(_, units)| **units != 0)
+            .map(|(key, units)| (key.clone(), *units))
+            .collect()
+    };
+    let owes = |debts: &BTreeMap<WalletName, i64>| -> BTreeMap<WalletName, i64> {
+        debts
+            .iter()
+            .filter(|(_, units)| **units != 0)
+            .map(|(name, units)| (name.clone(), *units))
+            .collect()
+    };
+    if some(&held) != some(lots) {
+        return Some(format!("it holds {held:?}, and {:?} were posted", some(lots)));
+    }
+    let (owed, posted) = (owes(&owed), owes(debts));
+    (owed != posted).then(|| format!("it owes {owed:?}, and {posted:?} were posted"))
+}
+
+/// What is wrong if an entry's postings are not what its kind and its reasons say.
+fn disagrees(entry: &Entry, before: &Member) -> Option<String> {
+    let moved: i64 = entry.postings.iter().map(|posting| posting.change).sum();
+    let given: i64 = entry.because.iter().map(|reason| given(&reason.gave)).sum();
+    let forgone: i64 = entry
+        .changes
+        .iter()
+        .map(|change| match change {
+            Change::Forgone { forgone, .. } => forgone.get(),
+            _ => 0,
+        })
+        .sum();
+    let due = match &entry.what {
+        What::Earn { .. } => given,
+        What::Redeem { reward, .. } | What::Capture { reward, .. } => given - reward.costs.get(),
+        What::Hold { .. }
+        | What::Release { .. }
+        | What::Join { .. }
+        | What::Leave { .. }
+        | What::Remind { .. }
+        | What::Erase => 0,
+        // What ran out is not there to be taken back.
+        What::Reverse { .. } if given < 0 || forgone > 0 => given + forgone,
+        What::Reverse { .. } => moved.max(0),
+        What::Expire => moved.min(0),
+        What::Adjust { .. } | What::Transfer { .. } | What::Share { .. } => moved,
+    };
+    if moved != due {
+        return Some(format!("it moved {moved} units, and {due} are what it stands for"));
+    }
+    if let What::Expire = &entry.what {
+        let early = entry
+            .postings
+            .iter()
+            .find(|posting| posting.terms.expires_at.is_none_or(|at| at > entry.at));
+        if let Some(posting) = early {
+            return Some(format!(
+                "it takes {} {} before their time",
+                -posting.change, posting.wallet
+            ));
+        }
+    }
+    if let What::Redeem { .. } | What::Hold { .. } = &entry.what {
+        let late = entry.postings.iter().find(|posting| {
+            posting.change < 0
+                && (posting.terms.expires_at.is_some_and(|at| at <= entry.at)
+                    || posting.terms.available_at.is_some_and(|at| at > entry.at))
+        });
+        if let Some(posting) = late {
+            return Some(format!("it spends {} that cannot be spent", posting.wallet));
+        }
+    }
+    if let What::Capture { hold, .. } | What::Release { hold } = &entry.what
+        && before.holds.get(hold).is_none_or(|hold| hold.until <= entry.at)
+    {
+        return Some(format!("there is no hold `{hold}` at that moment"));
+    }
+    None
+}
+
+fn given(outcome: &Outcome) -> i64 {
+    match outcome {
+        Outcome::Units { units, .. } => units.get(),
+        Outcome::Back { back, .. } => -back.get(),
+        _ => 0,
+    }
+}

@@ -1,0 +1,301 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ::audit::{Audit, Audited, Period, RollForward, listed};
+use aws_config::BehaviorVersion;
+use chrono::NaiveDate;
+use clap::Args;
+use futures::future::try_join_all;
+use indicatif::{ProgressBar, ProgressStyle};
+use ledger::programme::resolve;
+use ledger::{MerchantId, Moment, Programme};
+use local::Database;
+use rust_decimal::Decimal;
+use serde_json::json;
+use store::{Store, each_exported};
+
+use crate::Outcome;
+use crate::place::{self, Rules};
+use crate::show::{money, table, whole};
+
+/// Parts of the table that are walked side by side.
+const PARTS: i32 = 8;
+/// Faults that are shown; whoever has more does not read them all.
+const FAULTS_SHOWN: usize = 20;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The merchant
+    #[arg(long)]
+    merchant: String,
+    /// A data file [default: the one that `regulars dev` keeps]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "export"])]
+    data: Option<PathBuf>,
+    /// A table, with the credentials and the region of the environment
+    #[arg(long, value_name = "NAME", conflicts_with = "export")]
+    table: Option<String>,
+    /// Where the table is, if not in AWS, such as http://127.0.0.1:8000
+    #[arg(long, value_name = "URL", requires = "table")]
+    endpoint: Option<String>,
+    /// An export of a table to S3, as it was downloaded: a folder with files of one item a line
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+    /// What was before this day counts as opening
+    #[arg(long, value_name = "DAY")]
+    from: Option<NaiveDate>,
+    /// What came after this day is left out
+    #[arg(long, value_name = "DAY")]
+    until: Option<NaiveDate>,
+    #[command(flatten)]
+    rules: Rules,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Recomputes every balance from its entries, and shows what is owed. Whatever is wrong ends it with
+/// an error, the first wrong entry of each member named.
+pub(crate) async fn run(options: Options) -> Outcome {
+    let merchant = place::merchant_named(&options.merchant)?;
+    let bar = bar();
+    let seen = Arc::new(AtomicU64::new(0));
+    let (programme, audited) = if let Some(export) = &options.export {
+        // An export is no table to ask for the rules in force: they are read from their folder.
+        let folder = options.rules.of_merchant(merchant.as_str())?;
+        let sources = rules::Sources::read(&folder)?;
+        let bundle = rules::Bundle::load(&merchant, &sources)?;
+        let programme = bundle.programme().clone();
+        let mut audit = Audit::over(period(&options, &programme));
+        each_exported(&files(export)?, &merchant, |history| {
+            bar.inc(1);
+            audit.see(&history);
+        })?;
+        (programme, audit.without_index().done())
+    } else {
+        let opened;
+        let store = match &options.table {
+            Some(name) => table_of(name, options.endpoint.as_deref()).await,
+            None => {
+                let data = match &options.data {
+                    Some(data) => data.clone(),
+                    None => place::data(&options.rules.folder()?, "dev.db"),
+                };
+                if !data.is_file() {
+                    return Err(format!("there is no data file `{}`", data.display()).into());
+                }
+                opened = Database::open(Some(&data), 0).await?;
+                opened.store().clone()
+            }
+        };
+        let hash = store.active_bundle(&merchant).await?;
+        let hash = hash.ok_or_else(|| format!("`{merchant}` has published no rules there"))?;
+        let programme = api::bundle_of(&store, &merchant, &hash).await?.programme().clone();
+        let audited = walk(&store, &merchant, period(&options, &programme), &bar, &seen).await?;
+        (programme, audited)
+    };
+    bar.finish_and_clear();
+    if options.json {
+        say!("{}", as_json(&programme, &audited));
+    } else {
+        say!("{}", page(&programme, &audited).trim_end());
+    }
+    let unreconciled = audited.wallets.values().filter(|wallet| wallet.sum() != wallet.closing);
+    if unreconciled.count() > 0 || !audited.faults.is_empty() {
+        return Err(format!("{} members are not as they should be", audited.faults.len()).into());
+    }
+    Ok(())
+}
+
+/// Walks the parts of a table side by side.
+async fn walk(
+    store: &Store,
+    merchant: &MerchantId,
+    period: Period,
+    bar: &ProgressBar,
+    seen: &Arc<AtomicU64>,
+) -> Outcome<Audited> {
+    let parts = (0..PARTS).map(|part| {
+        let (store, merchant) = (store.clone(), merchant.clone());
+        let (bar, seen) = (bar.clone(), Arc::clone(seen));
+        let walked = tokio::spawn(async move {
+            let mut audit = Audit::over(period);
+            let see = |history| {
+                bar.set_position(seen.fetch_add(1, Ordering::Relaxed) + 1);
+                audit.see(&history);
+            };
+            store.each_of_part(&merchant, part, PARTS, see).await?;
+            Ok::<Audit, store::StoreError>(audit)
+        });
+        async { walked.await.map_err(|error| error.to_string()) }
+    });
+    let mut all = Audit::over(period);
+    for part in try_join_all(parts).await? {
+        all.add(part?);
+    }
+    all.see_due(listed(store, merchant).await?);
+    Ok(all.done())
+}
+
+async fn table_of(name: &str, endpoint: Option<&str>) -> Store {
+    let config = aws_config::defaults(BehaviorVersion::latest());
+    let config = match endpoint {
+        Some(endpoint) => config.endpoint_url(endpoint),
+        None => config,
+    };
+    Store::new(api::client(config).await, name)
+}
+
+/// The days of the report, in the merchant's time zone.
+fn period(options: &Options, programme: &Programme) -> Period {
+    let midnight = |day: NaiveDate| -> Option<Moment> {
+        Some(resolve(day.and_hms_opt(0, 0, 0)?, programme.time_zone))
+    };
+    Period {
+        from: options.from.and_then(midnight),
+        until: options.until.and_then(|day| midnight(day.succ_opt()?)),
+    }
+}
+
+/// The data files of an export, in whatever folders they lie.
+fn files(folder: &Path) -> Outcome<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let unreadable = |error| format!("`{}` cannot be read: {error}", folder.display());
+        for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".json") || name.ends_with(".json.gz") {
+                // Beside its data, an export has files about itself.
+                if !name.starts_with("manifest-") {
+                    files.push(path);
+                }
+            }
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(format!("there are no data files in `{}`", folder.display()).into());
+    }
+    Ok(files)
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    let style = "{spinner} {human_pos} members audited, {per_sec}, {elapsed}";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// What units are worth in the programme's currency. Below zero where more is owed than held.
+fn worth(programme: &Programme, wallet: &str, units: i64) -> Option<Decimal> {
+    let worth = programme.wallets.get(wallet)?.worth?;
+    Decimal::from(units).checked_mul(worth)
+}
+
+fn page(programme: &Programme, audited: &Audited) -> String {
+    let code = programme.currency.code();
+    let decimals = ledger::money::decimals(programme.currency);
+    let mut page = format!(
+        "{}: {} members and {} entries audited{}.\n",
+        programme.name,
+        whole(audited.members),
+        whole(audited.entries),
+        match audited.erased {
+            0 => String::new(),
+            erased => format!(", {} of the members forgotten", whole(erased)),
+        },
+    );
+    let heads = [
+        "wallet",
+        "#opening",
+        "#issued",
+        "#redeemed",
+        "#expired",
+        "#reversed",
+        "#adjusted",
+        "#closing",
+    ];
+    let mut units = table(heads);
+    let mut sums = table(heads);
+    let mut any = false;
+    for (name, wallet) in &audited.wallets {
+        let row = figures(wallet);
+        let cells = row.iter().map(|units| whole(*units));
+        units.add_row([name.to_string()].into_iter().chain(cells));
+        let in_money = |units: &i64| worth(programme, name.as_str(), *units);
+        if in_money(&wallet.closing).is_some() {
+            any = true;
+            let cells = row.iter().map(|units| {
+                in_money(units).map_or_else(String::new, |worth| money(worth, code, decimals))
+            });
+            sums.add_row([name.to_string()].into_iter().chain(cells));
+        }
+    }
+    page += &format!("\n{units}\n");
+    if any {
+        page += &format!("\nWhat that is worth:\n\n{sums}\n");
+    }
+    if audited.faults.is_empty() {
+        page += "\nEvery balance is the sum of its entries, every entry follows from the one before it,\n";
+        page += "and opening and movements come to the closing to the last unit.\n";
+        return page;
+    }
+    page += &format!("\n{} faults:\n", whole(audited.faults.len() as u64));
+    for fault in audited.faults.iter().take(FAULTS_SHOWN) {
+        page += &format!("  {fault}\n");
+    }
+    page
+}
+
+/// Opening, issued, redeemed, expired, reversed, adjusted, closing.
+fn figures(wallet: &RollForward) -> [i64; 7] {
+    let RollForward { opening, issued, redeemed, expired, reversed, adjusted, closing, .. } =
+        *wallet;
+    [opening, issued, redeemed, expired, reversed, adjusted, closing]
+}
+
+fn as_json(programme: &Programme, audited: &Audited) -> serde_json::Value {
+    let wallets: serde_json::Map<String, serde_json::Value> = audited
+        .wallets
+        .iter()
+        .map(|(name, wallet)| {
+            let worth =
+                |units| worth(programme, name.as_str(), units).map(|worth| worth.to_string());
+            let told = json!({
+                "opening": wallet.opening,
+                "issued": wallet.issued,
+                "redeemed": wallet.redeemed,
+                "expired": wallet.expired,
+                "reversed": wallet.reversed,
+                "adjusted": wallet.adjusted,
+                "closing": wallet.closing,
+                "reconciles": wallet.sum() == wallet.closing,
+                "liability": { "opening": worth(wallet.opening), "closing": worth(wallet.closing) },
+            });
+            (name.to_string(), told)
+        })
+        .collect();
+    let fault = |fault: &::audit::Fault| {
+        json!({
+            "member": fault.member.member,
+            "entry": fault.entry,
+            "what": fault.what,
+        })
+    };
+    json!({
+        "members": audited.members,
+        "erased": audited.erased,
+        "entries": audited.entries,
+        "currency": programme.currency.code(),
+        "wallets": wallets,
+        "faults": audited.faults.iter().map(fault).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,159 @@
+//! Members of a household or a company share the wallets of one account, which is a member too. What
+//! one of them earns and spends there is that one's entry, and the account has an entry of it.
+
+use crate::decision::{Draft, GiveRejection};
+use crate::entry::AccountEntry;
+use crate::erase::{MemberIsErased, present};
+use crate::{Decision, Member, MemberId, Moment, Posting, Programme, WalletName, What};
+
+/// Why a member does not join an account, or leave it. In order of precedence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccountRejection {
+    /// The person wants to be forgotten.
+    #[error(transparent)]
+    Erased(#[from] MemberIsErased),
+    /// Nothing is shared in this programme.
+    #[error("no wallet of this programme is `shared`, so there is nothing to join")]
+    NothingIsShared,
+    /// It shares the wallets of an account.
+    #[error("member `{member}` shares the wallets of `{account}` already; leave that one first")]
+    MemberHasAnAccount {
+        /// Who.
+        member: MemberId,
+        /// Whose.
+        account: MemberId,
+    },
+    /// It shares nobody's wallets.
+    #[error("member `{0}` shares nobody's wallets")]
+    MemberHasNoAccount(MemberId),
+    /// An account cannot be a part of another.
+    #[error("`{0}` shares the wallets of another account, so nobody can share its own")]
+    AccountHasAnAccount(MemberId),
+    /// Oneself.
+    #[error("member `{0}` cannot join itself")]
+    MemberIsTheAccount(MemberId),
+    /// What the member owes or has set aside in its own wallet would be out of reach.
+    #[error("member `{member}` owes or has set aside units of `{wallet}`; settle that first")]
+    WalletIsNotSettled {
+        /// Who.
+        member: MemberId,
+        /// Which wallet.
+        wallet: WalletName,
+    },
+    /// It cannot be counted.
+    #[error(transparent)]
+    Give(#[from] GiveRejection),
+}
+
+/// The member with the account's wallets in place of its own, as far as they are shared: what its
+/// rules see and its verbs work on.
+#[must_use]
+pub fn view(member: &Member, account: &Member, programme: &Programme) -> Member {
+    let mut view = member.clone();
+    for (name, _) in programme.wallets.iter().filter(|(_, policy)| policy.shared) {
+        view.wallets.remove(name);
+        if let Some(wallet) = account.wallets.get(name) {
+            view.wallets.insert(name.clone(), wallet.clone());
+        }
+    }
+    view
+}
+
+/// Parts what was decided on a view into what it means for the member and for the account.
+///
+/// # Errors
+/// The account cannot carry it.
+pub fn part(
+    member: &Member,
+    account: &Member,
+    programme: &Programme,
+    mut decision: Decision,
+    now: Moment,
+) -> Result<Decision, GiveRejection> {
+    let full = |who: &Member| GiveRejection::WalletIsFull { member: who.id.clone() };
+    let shared =
+        |name: &WalletName| programme.wallets.get(name).is_some_and(|policy| policy.shared);
+    let mut moved: Vec<Posting> = Vec::new();
+    for posting in decision.entry.postings.iter_mut().filter(|posting| shared(&posting.wallet)) {
+        moved.push(posting.clone());
+        posting.shared = true;
+    }
+    let mut after = member.clone();
+    let entry = account.version.saturating_add(1);
+    decision.entry.account = Some(AccountEntry { account: account.id.clone(), entry });
+    if !moved.is_empty() {
+        let what = What::Share {
+            by: member.id.clone(),
+            entry: decision.entry.seq,
+            moved: decision.entry.what.kind().to_owned(),
+        };
+        let draft = Draft { postings: moved, ..Draft::default() };
+        let other = draft.decide(account, programme, what, now, now)?;
+        decision.others.push(other);
+    }
+    after.apply(&decision.entry).ok_or_else(|| full(member))?;
+    decision.member = after;
+    Ok(decision)
+}
+
+/// The member shares the account's wallets from now on. What it has in its own stays there until it
+/// leaves; what it had to give may be transferred.
+///
+/// # Errors
+/// It cannot join. Nothing has changed then.
+pub fn join(
+    member: &Member,
+    account: &Member,
+    programme: &Programme,
+    now: Moment,
+) -> Result<Decision, AccountRejection> {
+    present(member)?;
+    present(account)?;
+    if !programme.wallets.values().any(|policy| policy.shared) {
+        return Err(AccountRejection::NothingIsShared);
+    }
+    if let Some(account) = &member.account {
+        let (member, account) = (member.id.clone(), account.clone());
+        return Err(AccountRejection::MemberHasAnAccount { member, account });
+    }
+    if member.id == account.id {
+        return Err(AccountRejection::MemberIsTheAccount(member.id.clone()));
+    }
+    if account.account.is_some() {
+        return Err(AccountRejection::AccountHasAnAccount(account.id.clone()));
+    }
+    settled(member, programme, now)?;
+    let what = What::Join { account: account.id.clone() };
+    Ok(Draft::default().decide(member, programme, what, now, now)?)
+}
+
+/// The member has its own wallets again.
+///
+/// # Errors
+/// It shares nobody's, or has something set aside. Nothing has changed then.
+pub fn leave(
+    member: &Member,
+    programme: &Programme,
+    now: Moment,
+) -> Result<Decision, AccountRejection> {
+    present(member)?;
+    let account = member.account.clone();
+    let account = account.ok_or_else(|| AccountRejection::MemberHasNoAccount(member.id.clone()))?;
+    settled(member, programme, now)?;
+    let what = What::Leave { account };
+    Ok(Draft::default().decide(member, programme, what, now, now)?)
+}
+
+/// Nothing is owed or set aside that would be out of reach afterwards.
+fn settled(member: &Member, programme: &Programme, now: Moment) -> Result<(), AccountRejection> {
+    let member = member.at(now);
+    let shared = programme.wallets.iter().filter(|(_, policy)| policy.shared);
+    for (name, _) in shared {
+        let wallet = member.wallet(name.as_str());
+        if !member.holds.is_empty() || !wallet.debt().is_zero() || !wallet.held(now).is_zero() {
+            let member = member.id.clone();
+            return Err(AccountRejection::WalletIsNotSettled { member, wallet: name.clone() });
+        }
+    }
+    Ok(())
+}

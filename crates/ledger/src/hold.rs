@@ -1,0 +1,172 @@
+//! A reward that is set aside at the till: captured on payment, released on cancel, free by itself
+//! when it is forgotten.
+
+use chrono::TimeDelta;
+
+use crate::decision::{Draft, GiveRejection};
+use crate::member::Hold;
+use crate::redeem::RedeemRejection;
+use crate::wallet::Terms;
+use crate::{
+    Decision, Lot, Member, Moment, Order, Posting, Programme, Taken, Units, WalletName, What,
+};
+
+/// The most that one member may have set aside at a time: all of it is loaded with every request.
+pub const HOLDS_MAX: usize = 10;
+
+/// Why a hold is not made, captured or released. In order of precedence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HoldRejection {
+    /// Too much is set aside already.
+    #[error("member `{0}` has {HOLDS_MAX} holds already; capture or release one first")]
+    HoldsAreTooMany(crate::MemberId),
+    /// None of that name: it has been captured or released, or its time was over.
+    #[error("there is no hold `{0}`: it was captured, released, or its time is over")]
+    HoldIsUnknown(String),
+    /// More is captured than was set aside.
+    #[error("hold `{hold}` has {held} units set aside, and {units} are captured")]
+    MoreIsCapturedThanHeld {
+        /// The hold.
+        hold: String,
+        /// What was set aside.
+        held: Units,
+        /// What is captured.
+        units: Units,
+    },
+    /// Not enough can be spent.
+    #[error(transparent)]
+    Redeem(#[from] RedeemRejection),
+    /// What the rules gave cannot be given.
+    #[error(transparent)]
+    Give(#[from] GiveRejection),
+}
+
+/// Sets a reward's price aside: the lots that expire soonest, until the programme's time for holds
+/// is over.
+///
+/// # Errors
+/// The member cannot afford it, or has too much set aside. Nothing has changed then.
+pub fn hold(
+    member: &Member,
+    programme: &Programme,
+    reward: Taken,
+    order: Option<Order>,
+    mut given: Draft,
+    now: Moment,
+) -> Result<Decision, HoldRejection> {
+    let present = member.at(now);
+    if present.holds.len() >= HOLDS_MAX {
+        return Err(HoldRejection::HoldsAreTooMany(member.id.clone()));
+    }
+    let spendable = present.spendable(reward.wallet.as_str(), now);
+    let mut wallet = present.wallet(reward.wallet.as_str()).clone();
+    let Some(taken) = wallet.take(reward.costs, now) else {
+        return Err(RedeemRejection::BalanceIsInsufficient {
+            reward: reward.name,
+            wallet: reward.wallet,
+            costs: reward.costs,
+            spendable,
+        }
+        .into());
+    };
+    // Unique among those who share a wallet, too.
+    let seq = member.version.saturating_add(1);
+    let name = match &member.account {
+        None => seq.to_string(),
+        Some(_) => format!("{}.{seq}", member.id),
+    };
+    let until = now + TimeDelta::minutes(programme.hold_minutes.into());
+    for lot in taken {
+        let terms =
+            Terms { available_at: Some(until), held: Some(name.clone()), ..lot.terms.clone() };
+        let aside = Lot { units: lot.units, terms };
+        given.postings.push(Posting::taken(reward.wallet.clone(), lot));
+        given.postings.push(Posting::given(reward.wallet.clone(), aside));
+    }
+    let what = What::Hold { hold: name, until, reward, order };
+    Ok(given.decide(member, programme, what, now, now)?)
+}
+
+/// The hold of a name, as long as it has not passed.
+///
+/// # Errors
+/// There is none.
+pub fn open<'m>(member: &'m Member, name: &str, now: Moment) -> Result<&'m Hold, HoldRejection> {
+    let hold = member.holds.get(name).filter(|hold| hold.until > now);
+    hold.ok_or_else(|| HoldRejection::HoldIsUnknown(name.to_owned()))
+}
+
+/// Takes what was set aside, or a part of it; the rest is free again.
+///
+/// # Errors
+/// There is no such hold, or less in it. Nothing has changed then.
+pub fn capture(
+    member: &Member,
+    programme: &Programme,
+    name: &str,
+    reward: Taken,
+    mut given: Draft,
+    now: Moment,
+) -> Result<Decision, HoldRejection> {
+    let of = open(member, name, now)?.clone();
+    let (wallet, units) = (reward.wallet.clone(), reward.costs);
+    let held = lots(member, &wallet, name, now);
+    let sum = held.iter().try_fold(Units::ZERO, |sum, lot| sum.checked_add(lot.units));
+    let mut missing = units;
+    for lot in held {
+        let part = lot.units.min(missing);
+        missing = missing.checked_sub(part).unwrap_or_default();
+        let rest = lot.units.checked_sub(part).unwrap_or_default();
+        given.postings.push(Posting::taken(wallet.clone(), lot.clone()));
+        given.postings.push(Posting::given(wallet.clone(), free(Lot { units: rest, ..lot })));
+    }
+    if !missing.is_zero() {
+        return Err(HoldRejection::MoreIsCapturedThanHeld {
+            hold: name.to_owned(),
+            held: sum.unwrap_or(Units::MAX),
+            units,
+        });
+    }
+    // It was counted, and a piece of its stock taken, when it was set aside.
+    let what = What::Capture { hold: name.to_owned(), of, reward };
+    Ok(given.decide(member, programme, what, now, now)?)
+}
+
+/// Lets go what was set aside.
+///
+/// # Errors
+/// There is no such hold. Nothing has changed then.
+pub fn release(
+    member: &Member,
+    programme: &Programme,
+    name: &str,
+    now: Moment,
+) -> Result<Decision, HoldRejection> {
+    let hold = open(member, name, now)?;
+    let mut given = Draft::default();
+    for wallet in member.wallets.keys() {
+        for lot in lots(member, wallet, name, now) {
+            given.postings.push(Posting::taken(wallet.clone(), lot.clone()));
+            given.postings.push(Posting::given(wallet.clone(), free(lot)));
+        }
+    }
+    if let Some(since) = hold.counted {
+        let uncounted = hold.reward.clone();
+        given.changes.push(crate::Change::Uncounted { uncounted, since });
+    }
+    given.returns.extend(hold.pot().map(|pot| crate::Draw { pot, units: Units::ONE }));
+    let what = What::Release { hold: name.to_owned() };
+    Ok(given.decide(member, programme, what, now, now)?)
+}
+
+/// What lies in a wallet for a hold.
+fn lots(member: &Member, wallet: &WalletName, name: &str, now: Moment) -> Vec<Lot> {
+    let present = member.at(now);
+    let lots = present.wallet(wallet.as_str()).lots().iter();
+    lots.filter(|lot| lot.terms.held.as_deref() == Some(name)).cloned().collect()
+}
+
+fn free(lot: Lot) -> Lot {
+    let terms = Terms { available_at: None, held: None, ..lot.terms };
+    Lot { units: lot.units, terms }
+}

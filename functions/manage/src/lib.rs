@@ -1,0 +1,171 @@
+//! What is done by hand, and needs the scope `regulars/manage`: units given, taken or passed on,
+//! accounts that members share, and a person forgotten.
+
+use api::{Api, Body, Change, Decided, InPath, InQuery, Manager, Mode, NoQuery, Problem, Refusal};
+use api::{IdempotencyKey, change};
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{delete, post};
+use ledger::adjust::{Adjustment, Transfer};
+use ledger::{MemberId, Units};
+use serde::Deserialize;
+use store::Fingerprint;
+
+/// The most characters of a reason and of an author.
+const TEXT_LENGTH_MAX: usize = 200;
+
+/// The function's routes.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/v1/members/{id}", delete(erase))
+        .route("/v1/members/{id}/adjust", post(adjust))
+        .route("/v1/members/{id}/transfer", post(transfer))
+        .route("/v1/members/{id}/join", post(join))
+        .route("/v1/members/{id}/leave", post(leave))
+        .with_state(api)
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an adjustment")]
+struct AdjustmentBody {
+    wallet: Option<String>,
+    /// Given above zero, taken below.
+    units: i64,
+    reason: String,
+    author: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a transfer")]
+struct TransferBody {
+    to: String,
+    wallet: Option<String>,
+    units: i64,
+    reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an account to join")]
+struct JoinBody {
+    account: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a leave, which has no fields")]
+struct LeaveBody {}
+
+async fn adjust(
+    State(api): State<Api>,
+    Manager(caller): Manager,
+    InPath(member): InPath,
+    mode: Mode,
+    body: Body<AdjustmentBody>,
+) -> Result<Response, Problem> {
+    let bundle = api.bundle(&caller.merchant).await?;
+    let now = api.clock.now();
+    let Body { value, fingerprint } = body;
+    let request = Change { verb: "adjust", caller: &caller, member, mode, fingerprint, now };
+    change(&api, &bundle, request, |member, supplies, _| {
+        let AdjustmentBody { wallet, units, reason, author } = value.clone();
+        let (reason, author) = (text("/reason", reason)?, text("/author", author)?);
+        let adjustment = Adjustment { wallet, units, reason, author };
+        let decision = bundle.adjust(member, adjustment, supplies, now)?;
+        Ok(Decided { decision, trace: None })
+    })
+    .await
+}
+
+async fn transfer(
+    State(api): State<Api>,
+    Manager(caller): Manager,
+    InPath(member): InPath,
+    mode: Mode,
+    body: Body<TransferBody>,
+) -> Result<Response, Problem> {
+    let bundle = api.bundle(&caller.merchant).await?;
+    let now = api.clock.now();
+    let Body { value, fingerprint } = body;
+    let request = Change { verb: "transfer", caller: &caller, member, mode, fingerprint, now };
+    change(&api, &bundle, request, |member, supplies, _| {
+        let TransferBody { to, wallet, units, reason } = value.clone();
+        let units = Units::new(units).map_err(|reason| Refusal::FieldIsWrong {
+            pointer: "/units".to_owned(),
+            reason: reason.to_string(),
+        })?;
+        let reason = reason.map(|reason| text("/reason", reason)).transpose()?;
+        let transfer = Transfer { to: name("/to", &to)?, wallet, units, reason };
+        let decision = bundle.transfer(member, &transfer, supplies, now)?;
+        Ok(Decided { decision, trace: None })
+    })
+    .await
+}
+
+async fn join(
+    State(api): State<Api>,
+    Manager(caller): Manager,
+    InPath(member): InPath,
+    mode: Mode,
+    body: Body<JoinBody>,
+) -> Result<Response, Problem> {
+    let bundle = api.bundle(&caller.merchant).await?;
+    let now = api.clock.now();
+    let Body { value, fingerprint } = body;
+    let request = Change { verb: "join", caller: &caller, member, mode, fingerprint, now };
+    change(&api, &bundle, request, |member, supplies, _| {
+        let account = name("/account", &value.account)?;
+        let decision = bundle.join(member, &account, supplies, now)?;
+        Ok(Decided { decision, trace: None })
+    })
+    .await
+}
+
+async fn leave(
+    State(api): State<Api>,
+    Manager(caller): Manager,
+    InPath(member): InPath,
+    mode: Mode,
+    body: Body<LeaveBody>,
+) -> Result<Response, Problem> {
+    let bundle = api.bundle(&caller.merchant).await?;
+    let now = api.clock.now();
+    let fingerprint = body.fingerprint;
+    let request = Change { verb: "leave", caller: &caller, member, mode, fingerprint, now };
+    change(&api, &bundle, request, |member, _, _| {
+        let decision = bundle.leave(member, now)?;
+        Ok(Decided { decision, trace: None })
+    })
+    .await
+}
+
+/// A person is forgotten once, so a repeat needs no key to be known.
+async fn erase(
+    State(api): State<Api>,
+    Manager(caller): Manager,
+    InPath(member): InPath,
+    _: InQuery<NoQuery>,
+) -> Result<Response, Problem> {
+    let bundle = api.bundle(&caller.merchant).await?;
+    let now = api.clock.now();
+    let mode = Mode::Do(IdempotencyKey::only());
+    let fingerprint = Fingerprint::of(&serde_json::Value::Null);
+    let request = Change { verb: "erase", caller: &caller, member, mode, fingerprint, now };
+    change(&api, &bundle, request, |member, _, _| {
+        let decision = bundle.erase(member, now)?;
+        Ok(Decided { decision, trace: None })
+    })
+    .await
+}
+
+fn name(pointer: &str, text: &str) -> Result<MemberId, Refusal> {
+    MemberId::parse(text)
+        .map_err(|reason| Refusal::MemberIdIsWrong { pointer: Some(pointer.to_owned()), reason })
+}
+
+fn text(pointer: &str, text: String) -> Result<String, Refusal> {
+    if (1..=TEXT_LENGTH_MAX).contains(&text.chars().count()) {
+        return Ok(text);
+    }
+    let reason = format!("it has 1 to {TEXT_LENGTH_MAX} characters");
+    Err(Refusal::FieldIsWrong { pointer: pointer.to_owned(), reason })
+}

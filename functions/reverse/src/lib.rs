@@ -1,0 +1,111 @@
+//! `POST /v1/members/{id}/reverse`: an earlier request is undone. A return takes back what a purchase
+//! earned, whole or by line; a reward that is given back gives its units back.
+
+use api::{Api, Body, Caller, Change, Decided, InPath, Mode, Problem, Refusal, change};
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::post;
+use ledger::Programme;
+use ledger::entry::ReturnedLine;
+use ledger::reverse::Wanted;
+use rules::{Amount, Object};
+use serde::Deserialize;
+use store::{Fingerprint, MemberKey, Operation};
+
+/// The most lines of a return, as of an order.
+const LINES_MAX: usize = 500;
+
+/// The function's routes.
+pub fn router(api: Api) -> Router {
+    Router::new().route("/v1/members/{id}/reverse", post(reverse)).with_state(api)
+}
+
+/// What is undone, as a client writes it: a request, by its key, and what of its order came back.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a reversal")]
+struct ReversalBody {
+    /// The key of an earn.
+    earn: Option<String>,
+    /// The key of a redemption.
+    redeem: Option<String>,
+    /// The key of a capture.
+    capture: Option<String>,
+    /// Pieces of the order that came back; all that is left of it if nothing is said.
+    lines: Option<Vec<Object<LineBody>>>,
+    /// What was paid back; the price of the pieces if nothing is said.
+    refund: Option<Amount>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a line that came back")]
+struct LineBody {
+    sku: String,
+    quantity: u32,
+}
+
+async fn reverse(
+    State(api): State<Api>,
+    caller: Caller,
+    InPath(member): InPath,
+    mode: Mode,
+    body: Body<ReversalBody>,
+) -> Result<Response, Problem> {
+    let bundle = api.bundle(&caller.merchant).await?;
+    let Body { value, fingerprint } = body;
+    let (verb, key) = undone(&value)?;
+    let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
+    // What was done never changes, so it can be looked at before anything is decided.
+    let done = Operation::new(verb, &key, Fingerprint::of(&serde_json::Value::Null));
+    let Some(done) = api.store.done(&at, &done).await? else {
+        let person = api.store.member(&at).await?.ok_or(Refusal::MemberIsUnknown(member))?;
+        // Of one who is forgotten, nothing is known any more.
+        ledger::erase::present(&person).map_err(|erased| Refusal::Refused(erased.into()))?;
+        return Err(Refusal::EntryIsUnknown { verb, key }.into());
+    };
+    let by = api.bundle_of(&caller.merchant, &done.bundle).await?;
+    let now = api.clock.now();
+    let request = Change { verb: "reverse", caller: &caller, member, mode, fingerprint, now };
+    change(&api, &bundle, request, |member, supplies, _| {
+        let wanted = wanted(value.clone(), by.programme())?;
+        let entry = done.entry.seq;
+        let decision = bundle.reverse(&by, member, entry, wanted.as_ref(), supplies, now)?;
+        Ok(Decided { decision, trace: None })
+    })
+    .await
+}
+
+/// The verb and the key of what is undone.
+fn undone(body: &ReversalBody) -> Result<(&'static str, String), Refusal> {
+    let named = [("earn", &body.earn), ("redeem", &body.redeem), ("capture", &body.capture)];
+    let mut named = named.into_iter().filter_map(|(verb, key)| Some((verb, key.clone()?)));
+    match (named.next(), named.next()) {
+        (Some(one), None) => Ok(one),
+        _ => {
+            let reason = "name one request to undo by its key: `earn`, `redeem` or `capture`";
+            Err(Refusal::FieldIsWrong { pointer: String::new(), reason: reason.to_owned() })
+        }
+    }
+}
+
+/// What of the order came back; nothing where all of it did.
+fn wanted(body: ReversalBody, programme: &Programme) -> Result<Option<Wanted>, Refusal> {
+    let ReversalBody { lines, refund, .. } = body;
+    if lines.is_none() && refund.is_none() {
+        return Ok(None);
+    }
+    let lines = lines.unwrap_or_default();
+    let wrong = |pointer: String, reason: &str| {
+        Err(Refusal::FieldIsWrong { pointer, reason: reason.to_owned() })
+    };
+    if lines.len() > LINES_MAX {
+        return wrong("/lines".to_owned(), "at most 500 lines come back at a time");
+    }
+    if let Some(place) = lines.iter().position(|Object(line)| line.quantity == 0) {
+        return wrong(format!("/lines/{place}/quantity"), "it is at least 1");
+    }
+    let refund = refund.map(|refund| refund.check("/refund", programme)).transpose()?;
+    let line =
+        |Object(line): Object<LineBody>| ReturnedLine { sku: line.sku, quantity: line.quantity };
+    Ok(Some(Wanted { lines: lines.into_iter().map(line).collect(), refund }))
+}

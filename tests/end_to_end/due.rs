@@ -1,0 +1,219 @@
+use end_to_end::Shop;
+use end_to_end::audit::audit;
+use serde_json::{Value, json};
+
+async fn shop(manifest: &str, rules: &str) -> Shop {
+    let manifest =
+        format!("name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n{manifest}");
+    Shop::under(&[("merchant.toml", &manifest), ("rules.rhai", rules)]).await
+}
+
+async fn tell(shop: &Shop, key: &str, body: Value) -> Value {
+    let answer = shop.post("/v1/members/ada/earn", Some(key), &body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    answer.json()
+}
+
+async fn points(shop: &Shop) -> (Value, Value) {
+    let member = shop.get("/v1/members/ada").await;
+    (member.at("/wallets/points/balance"), member.at("/wallets/points/pending"))
+}
+
+async fn all_is_well(shop: &Shop) {
+    assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
+}
+
+#[tokio::test]
+async fn units_wait_for_the_delivery_of_their_order_and_the_time_in_which_it_may_come_back() {
+    let shop = shop(
+        "[wallets.points]\npending_until = \"delivery\"\npending_days = 14\n[activities.delivery]",
+        "earn \"a\" on purchase { order.total }",
+    )
+    .await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "order-1", "10.00").await;
+    shop.buys("ada", "order-2", "20.00").await;
+    shop.buys("ada", "order-3", "40.00").await;
+    assert_eq!(points(&shop).await, (json!(0), json!(70)));
+    // A year waiting is no reason.
+    shop.at("2027-05-02T07:30:00Z");
+    assert_eq!(points(&shop).await, (json!(0), json!(70)));
+    let told = tell(&shop, "d-1", json!({ "type": "delivery", "of": "order-1" })).await;
+    assert_eq!(told["entry"]["postings"][0]["awaits"], "order-1");
+    shop.at("2027-05-16T07:29:59Z");
+    assert_eq!(points(&shop).await, (json!(0), json!(70)));
+    shop.at("2027-05-16T07:30:00Z");
+    assert_eq!(points(&shop).await, (json!(10), json!(60)));
+    // One that comes back before it is delivered, and one that comes back after.
+    let back = json!({ "earn": "order-2" });
+    let answer = shop.post("/v1/members/ada/reverse", Some("r2"), &back).await;
+    assert_eq!(answer.at("/entry/postings/0/awaits"), "order-2", "{}", answer.text);
+    tell(&shop, "d-3", json!({ "type": "delivery", "of": "order-3" })).await;
+    let back = json!({ "earn": "order-3" });
+    let answer = shop.post("/v1/members/ada/reverse", Some("r3"), &back).await;
+    assert_eq!(answer.at("/entry/postings/0/change"), -40, "{}", answer.text);
+    assert_eq!(points(&shop).await, (json!(10), json!(0)));
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn units_stay_as_long_as_their_member_is_active() {
+    let shop = shop(
+        "[wallets.points]\nexpires = { inactive_months = 6 }\n[activities.visit]",
+        "earn \"a\" on purchase { order.total }\nearn \"v\" on visit { 1 }\n\
+         reward \"r\" costs 5 { product(\"p\") }",
+    )
+    .await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "1", "10.00").await;
+    let expiry = async || shop.get("/v1/members/ada").await.at("/wallets/points/next_expiry");
+    assert_eq!(expiry().await, json!({ "at": "2026-11-02T08:30:00Z", "units": 10 }));
+    shop.at("2026-08-31T10:00:00Z");
+    tell(&shop, "v", json!({ "type": "visit" })).await;
+    // The last of February is six months after the last of August.
+    assert_eq!(expiry().await, json!({ "at": "2027-02-28T11:00:00Z", "units": 11 }));
+    shop.at("2027-02-28T10:59:59Z");
+    let taken = json!({ "reward": "r" });
+    assert_eq!(shop.post("/v1/members/ada/redeem", Some("r"), &taken).await.status, 201);
+    assert_eq!(expiry().await, json!({ "at": "2027-08-28T09:59:59Z", "units": 6 }));
+    // What is over is not brought back by a visit, even before the run has been.
+    shop.at("2027-08-28T09:59:59Z");
+    tell(&shop, "late", json!({ "type": "visit" })).await;
+    assert_eq!(points(&shop).await.0, 1);
+    assert_eq!(shop.night().await.units["test/points"], 6);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn parts_of_units_are_carried_over_and_a_return_takes_back_exactly() {
+    let shop = shop(
+        "[wallets.points]\ncarry = true",
+        "earn \"1 per 50\" on purchase { order.total / 50 }",
+    )
+    .await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "order-1", "30.00").await;
+    assert_eq!(points(&shop).await.0, 0);
+    shop.buys("ada", "order-2", "20.00").await;
+    assert_eq!(points(&shop).await.0, 1);
+    shop.buys("ada", "order-3", "49.00").await;
+    assert_eq!(points(&shop).await.0, 1);
+    // 30 come back: 69 are left, which is 1 and 0.38.
+    let back = json!({ "earn": "order-1" });
+    assert_eq!(shop.post("/v1/members/ada/reverse", Some("b1"), &back).await.status, 201);
+    assert_eq!(points(&shop).await.0, 1);
+    // Another 20: 49 are left, which is less than one.
+    let back = json!({ "earn": "order-2" });
+    assert_eq!(shop.post("/v1/members/ada/reverse", Some("b2"), &back).await.status, 201);
+    assert_eq!(points(&shop).await.0, 0);
+    shop.buys("ada", "order-4", "1.00").await;
+    assert_eq!(points(&shop).await.0, 1);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn birthdays_and_anniversaries_come_by_themselves_once_a_year() {
+    let shop = shop(
+        "[wallets.points]\n[activities.birthday]\nyearly = \"birthday\"\n\
+         [activities.anniversary]\nyearly = \"joined\"",
+        "earn \"b\" on birthday { 100 }\nearn \"j\" on anniversary { member.years }",
+    )
+    .await;
+    let ada = json!({ "id": "ada", "attributes": { "birthday": "1992-02-29" } });
+    assert_eq!(shop.post("/v1/members", None, &ada).await.status, 201);
+    assert_eq!(shop.night().await.due, 0);
+    // In a common year it is the 28th, from midnight in Berlin.
+    shop.at("2027-02-27T22:59:59Z");
+    assert_eq!(shop.night().await.due, 0);
+    shop.at("2027-02-27T23:00:00Z");
+    assert_eq!(shop.night().await.raised, 1);
+    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(points(&shop).await.0, 100);
+    let entry = shop.get("/v1/members/ada/entries").await.at("/entries/0");
+    assert_eq!(entry["activity"]["id"], "birthday 2027-02-28");
+    assert_eq!(entry["activity"]["at"], "2027-02-27T23:00:00Z");
+    // Two months without a run: what is a month old is made up for, and not what is older.
+    shop.at("2027-05-20T12:00:00Z");
+    assert_eq!(shop.night().await.raised, 1);
+    assert_eq!(points(&shop).await.0, 101);
+    shop.at("2028-04-30T12:00:00Z");
+    assert_eq!(shop.night().await.raised, 0);
+    shop.at("2028-05-02T12:00:00Z");
+    assert_eq!(shop.night().await.raised, 1);
+    assert_eq!(points(&shop).await.0, 103);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn each_reminder_is_sent_once_and_in_time() {
+    let shop = shop(
+        "[wallets.points]\nexpires = { months = 2, end_of = \"month\" }\n\
+         [wallets.status]\nspendable = false\nexpires = { days = 60 }\n[tiers]\ngrace_days = 10\n\
+         [reminders]\nexpiry_days = 14\ntier_days = 7\ntask_left = 1",
+        "earn \"a\" on purchase { order.total }\nearn \"s\" on purchase into status { order.total }\n\
+         task \"Three\" on purchase goal 3 { 5 }\n\
+         tier \"Base\" { true }\ntier \"Gold\" { wallet(\"status\") >= 100 }",
+    )
+    .await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "1", "60.00").await;
+    assert_eq!(shop.night().await.reminded, 0);
+    shop.buys("ada", "2", "60.00").await;
+    // Two of three are done.
+    assert_eq!(shop.night().await.reminded, 1);
+    assert_eq!(shop.night().await.due, 0);
+    let newest = async || shop.get("/v1/members/ada/entries").await.at("/entries/0/reminders");
+    assert_eq!(
+        newest().await,
+        json!([{ "about": "task", "task": "Three", "left": 1, "round": 1 }])
+    );
+    // The tier's points run out on 1 July, and the tier ten days later.
+    shop.at("2026-07-04T07:29:59Z");
+    let night = shop.night().await;
+    assert_eq!((night.reminded, night.expired), (0, 1));
+    shop.at("2026-07-04T07:30:00Z");
+    assert_eq!(shop.night().await.reminded, 1);
+    assert_eq!(
+        newest().await,
+        json!([{ "about": "tier", "tier": "Gold", "at": "2026-07-11T07:30:00Z" }])
+    );
+    // Points expire with the end of July.
+    shop.at("2026-07-17T22:00:00Z");
+    assert_eq!(shop.night().await.reminded, 1);
+    assert_eq!(
+        newest().await,
+        json!([{ "about": "expiry", "wallet": "points", "units": 120,
+            "at": "2026-07-31T22:00:00Z", "until": "2026-07-31T22:00:00Z" }])
+    );
+    assert_eq!(shop.night().await.due, 0);
+    shop.at("2026-07-31T22:00:00Z");
+    assert_eq!(shop.night().await.units["test/points"], 120);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn who_was_due_under_other_rules_is_looked_at_once_and_put_down_anew() {
+    let shop = shop(
+        "[wallets.points]\nexpires = { days = 30 }\n[reminders]\nexpiry_days = 14",
+        "earn \"a\" on purchase { order.total }",
+    )
+    .await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "1", "60.00").await;
+    let sources = rules::Sources::of([
+        (
+            "merchant.toml",
+            "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n[wallets.points]",
+        ),
+        ("rules.rhai", "earn \"a\" on purchase { order.total }"),
+    ]);
+    let merchant = ledger::MerchantId::parse("test").unwrap();
+    api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
+    shop.at("2026-05-20T00:00:00Z");
+    let night = shop.night().await;
+    assert_eq!((night.due, night.reminded), (1, 0));
+    assert_eq!(shop.night().await.due, 0);
+    shop.at("2026-06-01T07:30:00Z");
+    assert_eq!(shop.night().await.units["test/points"], 60);
+    all_is_well(&shop).await;
+}

@@ -1,0 +1,209 @@
+use end_to_end::audit::audit;
+use end_to_end::{Answer, Shop};
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+const MANIFEST: &str = r#"
+name = "T"
+currency = "EUR"
+time_zone = "Europe/Berlin"
+hold_minutes = 15
+[wallets.points]
+expires = { days = 10 }
+[pools.CODES]
+"#;
+
+const RULES: &str = r#"
+earn "a" on purchase { order.total }
+reward "mug" costs 30 stock 2 at most 1 per month { grant("Mug club"); product("Mug") }
+reward "off" costs 10 to 100 { discount(units * 0.10) }
+reward "code" costs 5 { voucher("CODES") }
+"#;
+
+async fn shop() -> Shop {
+    let shop = Shop::under(&[("merchant.toml", MANIFEST), ("earn.rhai", RULES)]).await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "order-1", "100.00").await;
+    shop
+}
+
+async fn wallet(shop: &Shop) -> (Value, Value) {
+    let member = shop.get("/v1/members/ada").await;
+    (member.at("/wallets/points/balance"), member.at("/wallets/points/held"))
+}
+
+async fn hold(shop: &Shop, key: &str, body: Value) -> Answer {
+    shop.post("/v1/members/ada/holds", Some(key), &body).await
+}
+
+async fn end(shop: &Shop, what: &str, hold: &str, key: &str, body: Value) -> Answer {
+    shop.post(&format!("/v1/members/ada/holds/{hold}/{what}"), Some(key), &body).await
+}
+
+async fn all_is_well(shop: &Shop) {
+    assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_set_aside_is_captured_with_all_that_the_reward_gives() {
+    let shop = shop().await;
+    let held = hold(&shop, "h", json!({ "reward": "mug" })).await;
+    assert_eq!(held.status, 201, "{}", held.text);
+    assert_eq!(held.at("/entry/kind"), "hold");
+    assert_eq!(held.at("/entry/until"), "2026-05-02T07:45:00Z");
+    assert_eq!(held.at("/entry/reward/gives"), Value::Null);
+    assert_eq!(wallet(&shop).await, (json!(70), json!(30)));
+    let id = held.at("/entry/hold").as_str().unwrap().to_owned();
+    // What is set aside counts: of two, one is left, and this member has had its one.
+    assert_eq!(shop.get("/v1/members/ada/rewards").await.at("/rewards/0/left"), 1);
+    let second = hold(&shop, "h2", json!({ "reward": "mug" })).await;
+    assert_eq!(second.at("/code"), "reward_was_taken_as_often_as_it_may");
+
+    let captured = end(&shop, "capture", &id, "c", json!({})).await;
+    assert_eq!(captured.status, 201, "{}", captured.text);
+    assert_eq!(captured.at("/entry/reward/gives/title"), "Mug");
+    assert_eq!(captured.at("/entry/because/0/grant"), "Mug club");
+    assert_eq!(wallet(&shop).await, (json!(70), Value::Null));
+    // Again, it is the same answer; under another key, and released, it is gone.
+    assert_eq!(end(&shop, "capture", &id, "c", json!({})).await.text, captured.text);
+    for (what, key) in [("capture", "c2"), ("release", "r")] {
+        let refused = end(&shop, what, &id, key, json!({})).await;
+        assert_eq!((refused.status.as_u16(), refused.at("/code")), (409, json!("hold_is_unknown")));
+    }
+    // The same key for another hold is another request.
+    let other = hold(&shop, "h3", json!({ "reward": "off", "units": 20 })).await;
+    let other = other.at("/entry/hold").as_str().unwrap().to_owned();
+    let reused = end(&shop, "capture", &other, "c", json!({})).await;
+    assert_eq!(reused.at("/code"), "idempotency_key_is_reused");
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn a_part_is_captured_and_the_rest_is_free() {
+    let shop = shop().await;
+    let held = hold(&shop, "h", json!({ "reward": "off", "units": 60 })).await;
+    let id = held.at("/entry/hold").as_str().unwrap().to_owned();
+    let too_much = end(&shop, "capture", &id, "c0", json!({ "units": 61 })).await;
+    assert_eq!(
+        too_much.problem(),
+        "422 more_is_captured_than_held /units: hold `2` has 60 units set aside, and 61 are captured"
+    );
+    let too_little = end(&shop, "capture", &id, "c1", json!({ "units": 9 })).await;
+    assert_eq!(too_little.at("/code"), "units_are_out_of_range");
+    let captured = end(&shop, "capture", &id, "c2", json!({ "units": 25 })).await;
+    assert_eq!(captured.at("/entry/reward/costs"), 25, "{}", captured.text);
+    assert_eq!(captured.at("/entry/reward/gives/amount"), "2.50");
+    assert_eq!(wallet(&shop).await, (json!(75), Value::Null));
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn what_is_released_can_be_spent_again_and_had_again() {
+    let shop = shop().await;
+    let held = hold(&shop, "h", json!({ "reward": "mug" })).await;
+    let id = held.at("/entry/hold").as_str().unwrap().to_owned();
+    let released = end(&shop, "release", &id, "r", json!({})).await;
+    assert_eq!(released.status, 201, "{}", released.text);
+    assert_eq!(wallet(&shop).await, (json!(100), Value::Null));
+    assert_eq!(shop.get("/v1/members/ada/rewards").await.at("/rewards/0/left"), 2);
+    assert_eq!(hold(&shop, "h2", json!({ "reward": "mug" })).await.status, 201);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn a_hold_that_is_forgotten_lapses_by_itself_on_the_second() {
+    let shop = shop().await;
+    let held = hold(&shop, "h", json!({ "reward": "mug" })).await;
+    let id = held.at("/entry/hold").as_str().unwrap().to_owned();
+    shop.at("2026-05-02T07:44:59Z");
+    assert_eq!(wallet(&shop).await, (json!(70), json!(30)));
+    shop.at("2026-05-02T07:45:00Z");
+    // No run has been: the units are free, the reward can be had, and the piece of stock is back.
+    assert_eq!(wallet(&shop).await, (json!(100), Value::Null));
+    assert_eq!(end(&shop, "capture", &id, "c", json!({})).await.at("/code"), "hold_is_unknown");
+    assert_eq!(end(&shop, "release", &id, "r", json!({})).await.at("/code"), "hold_is_unknown");
+    assert_eq!(hold(&shop, "h2", json!({ "reward": "mug" })).await.status, 201);
+    assert_eq!(shop.get("/v1/members/ada/rewards").await.at("/rewards/0/left"), 1);
+    all_is_well(&shop).await;
+    // The second one is written down by the run.
+    shop.at("2026-05-02T08:30:00Z");
+    assert_eq!(shop.night().await.expired, 1);
+    assert_eq!(shop.get("/v1/members/ada/rewards").await.at("/rewards/0/left"), 2);
+    assert_eq!(wallet(&shop).await, (json!(100), Value::Null));
+    assert_eq!(shop.night().await.due, 0);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn what_is_set_aside_in_time_is_captured_although_its_lot_ran_out_meanwhile() {
+    let shop = shop().await;
+    shop.at("2026-05-12T07:29:00Z");
+    let first = hold(&shop, "h", json!({ "reward": "off", "units": 50 })).await;
+    let second = hold(&shop, "h2", json!({ "reward": "off", "units": 20 })).await;
+    // The lot's last second has passed; the holds' has not. A run takes what is not held.
+    shop.at("2026-05-12T07:31:00Z");
+    let night = shop.night().await;
+    assert_eq!((night.expired, night.units["test/points"]), (1, 30));
+    let id = |answer: &Answer| answer.at("/entry/hold").as_str().unwrap().to_owned();
+    let captured = end(&shop, "capture", &id(&first), "c", json!({})).await;
+    assert_eq!(captured.status, 201, "{}", captured.text);
+    // What is let go is gone at once, with an entry.
+    let released = end(&shop, "release", &id(&second), "r", json!({})).await;
+    assert_eq!(released.at("/entry/balances/points"), 0);
+    assert_eq!(shop.night().await.units["test/points"], 20);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn a_code_is_handed_over_with_the_capture_and_not_before() {
+    let shop = shop().await;
+    let pool = ["SPRING-1".to_owned()];
+    let merchant = ledger::MerchantId::parse("test").unwrap();
+    shop.database.store().bring_codes(&merchant, "CODES", &pool).await.unwrap();
+    let held = hold(&shop, "h", json!({ "reward": "code" })).await;
+    assert!(!held.text.contains("SPRING-1"));
+    let id = held.at("/entry/hold").as_str().unwrap().to_owned();
+    let captured = end(&shop, "capture", &id, "c", json!({})).await;
+    assert_eq!(captured.at("/entry/reward/gives/code"), "SPRING-1");
+    let second = hold(&shop, "h2", json!({ "reward": "code" })).await;
+    let id = second.at("/entry/hold").as_str().unwrap().to_owned();
+    assert_eq!(end(&shop, "capture", &id, "c2", json!({})).await.at("/code"), "pool_is_empty");
+    all_is_well(&shop).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_is_captured_or_released_and_never_both() {
+    let shop = shop().await;
+    let shop = &shop;
+    for round in 0..8 {
+        let body = json!({ "reward": "off", "units": 10 });
+        let held = hold(shop, &format!("h{round}"), body).await;
+        let id = held.at("/entry/hold").as_str().unwrap().to_owned();
+        let ended = join_all((0..6).map(async |number| {
+            let what = if number % 2 == 0 { "capture" } else { "release" };
+            let key = format!("e{round}-{number}");
+            end(shop, what, &id, &key, json!({})).await.status.as_u16()
+        }));
+        let ended = ended.await;
+        assert_eq!(ended.iter().filter(|status| **status == 201).count(), 1, "{ended:?}");
+        assert!(ended.iter().all(|status| matches!(status, 201 | 409)), "{ended:?}");
+    }
+    all_is_well(shop).await;
+}
+
+#[tokio::test]
+async fn too_many_holds_are_refused() {
+    let shop = shop().await;
+    for number in 0..10 {
+        let held = hold(&shop, &number.to_string(), json!({ "reward": "off", "units": 10 })).await;
+        assert_eq!(held.status, 201, "{}", held.text);
+    }
+    let poor = hold(&shop, "poor", json!({ "reward": "off", "units": 10 })).await;
+    assert_eq!(poor.at("/code"), "balance_is_insufficient");
+    shop.buys("ada", "more", "50.00").await;
+    let refused = hold(&shop, "more", json!({ "reward": "off", "units": 10 })).await;
+    assert_eq!(
+        refused.problem(),
+        "409 holds_are_too_many : member `ada` has 10 holds already; capture or release one first"
+    );
+}
