@@ -40,7 +40,7 @@ pub(crate) async fn run(options: Options) -> Outcome {
     api.bundle(&MerchantId::parse(MERCHANT)?)
         .await
         .map_err(|problem| problem.detail().to_owned())?;
-    let mut measured = Measured { app: app(&api), meter, rows: Vec::new() };
+    let mut measured = Measured { app: app(&api), meter, merchant: MERCHANT, rows: Vec::new() };
     measured.forget();
 
     // Names as long as the ones that shops have: UUIDs for members, article numbers for lines.
@@ -95,6 +95,8 @@ pub(crate) async fn run(options: Options) -> Outcome {
     expire::run(&api, &serde_json::from_value(event)?, None).await?;
     measured.row("expire one member, its shard");
 
+    every_verb(&mut measured, &api, &clock).await?;
+
     if options.json {
         let rows: Vec<_> = measured
             .rows
@@ -117,6 +119,102 @@ pub(crate) async fn run(options: Options) -> Outcome {
              for a repeated\nenroll, and one for every attempt of a request that lost a race."
         );
     }
+    Ok(())
+}
+
+/// A programme in which every verb can be done.
+const EVERY_VERB: &str = "every-verb";
+const MANIFEST: &str = r#"
+name = "Every verb"
+currency = "EUR"
+time_zone = "Europe/Berlin"
+[wallets.points]
+expires = { months = 12, end_of = "month" }
+transferable = true
+[wallets.miles]
+shared = true
+expires = { months = 12, end_of = "month" }
+[activities.birthday]
+yearly = "birthday"
+[reminders]
+expiry_days = 14
+"#;
+const RULES: &str = r#"
+earn "Points" on purchase { order.total }
+earn "Miles" on purchase into miles { order.total }
+earn "Birthday" on birthday { 10 }
+task "Twenty visits" on purchase goal 20 { 100 }
+reward "Mug" costs 30 { product("Mug") }
+"#;
+
+/// The verbs that the coffee shop has no use for. Due dates stay where they are, unless a line says
+/// otherwise: the member has units from before, and is not reminded of those of today.
+async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Outcome {
+    let merchant = MerchantId::parse(EVERY_VERB)?;
+    let sources = rules::Sources::of([("merchant.toml", MANIFEST), ("rules.rhai", RULES)]);
+    api::publish(&api.store, &merchant, &sources).await?;
+    api.bundle(&merchant).await.map_err(|problem| problem.detail().to_owned())?;
+    measured.merchant = EVERY_VERB;
+    measured.forget();
+    let start: Moment = "2026-05-02T07:30:00Z".parse()?;
+    clock.set(start);
+    let member = |name: &str| format!("3f6c2a10-9d4e-4c61-8a35-{name:0>12}");
+    let path = |name: &str, verb: &str| format!("/v1/members/{}{verb}", member(name));
+    for name in ["ada", "bob", "joe", "home", "eve"] {
+        let body = json!({ "id": member(name), "attributes": { "birthday": "1990-05-20" } });
+        measured.quietly("/v1/members", name, &body).await?;
+        measured.quietly(&path(name, "/earn"), "first", &order(0)).await?;
+    }
+    for number in 1..6 {
+        measured.quietly(&path("ada", "/earn"), &format!("order-{number}"), &order(number)).await?;
+    }
+    let mug = json!({ "reward": "Mug" });
+    let nothing = json!({});
+    let hold = |answer: &serde_json::Value| {
+        let hold = answer.pointer("/entry/hold").and_then(|hold| hold.as_str());
+        hold.unwrap_or_default().to_owned()
+    };
+    measured.post("hold: it sets a deadline", &path("ada", "/holds"), Some("h1"), &mug).await?;
+    let second = measured.quietly(&path("ada", "/holds"), "h2", &mug).await?;
+    let third = measured.quietly(&path("ada", "/holds"), "h3", &mug).await?;
+    let held = format!("/holds/{}/capture", hold(&second));
+    measured.post("capture", &path("ada", &held), Some("c"), &nothing).await?;
+    let held = format!("/holds/{}/release", hold(&third));
+    measured.post("release", &path("ada", &held), Some("r"), &nothing).await?;
+    let line = json!({ "earn": "order-3", "lines": [{ "sku": "MUG-CER-0042", "quantity": 1 }] });
+    measured.post("reverse a line", &path("ada", "/reverse"), Some("v1"), &line).await?;
+    let whole = json!({ "earn": "order-4" });
+    measured.post("reverse a purchase", &path("ada", "/reverse"), Some("v2"), &whole).await?;
+    measured.quietly(&path("ada", "/redeem"), "mug", &mug).await?;
+    let redeemed = json!({ "redeem": "mug" });
+    measured.post("reverse a redemption", &path("ada", "/reverse"), Some("v3"), &redeemed).await?;
+    let adjustment = json!({ "units": 50, "reason": "The till was down", "author": "eve" });
+    measured.post("adjust", &path("ada", "/adjust"), Some("a"), &adjustment).await?;
+    let transfer = json!({ "to": member("bob"), "units": 40 });
+    measured.post("transfer, both sides", &path("ada", "/transfer"), Some("t"), &transfer).await?;
+    let join = json!({ "account": member("home") });
+    measured.post("join an account", &path("joe", "/join"), Some("j"), &join).await?;
+    measured
+        .post("earn into an account's wallet", &path("joe", "/earn"), Some("shared"), &order(7))
+        .await?;
+    measured.delete("erase", &path("eve", "")).await?;
+
+    // Each by itself, in the shard of one member who has nothing else that is due.
+    let shard = |name: &str| -> Outcome<expire::Event> {
+        let key = MemberKey { merchant: merchant.clone(), member: MemberId::parse(&member(name))? };
+        let shard = key.shard();
+        Ok(serde_json::from_value(json!({ "shards": { "from": shard, "to": shard } }))?)
+    };
+    clock.set(start + TimeDelta::days(18));
+    expire::run(api, &shard("bob")?, None).await?;
+    measured.row("a birthday, its shard");
+    let reminded = start + TimeDelta::days(379);
+    clock.set(reminded - TimeDelta::days(1));
+    expire::run(api, &shard("bob")?, None).await?;
+    measured.forget();
+    clock.set(reminded + TimeDelta::days(5));
+    expire::run(api, &shard("bob")?, None).await?;
+    measured.row("a reminder, its shard");
     Ok(())
 }
 
@@ -144,6 +242,7 @@ fn order(number: usize) -> serde_json::Value {
 struct Measured {
     app: Router,
     meter: Meter,
+    merchant: &'static str,
     rows: Vec<(String, Cost)>,
 }
 
@@ -160,16 +259,27 @@ impl Measured {
         Ok(())
     }
 
+    async fn delete(&mut self, request: &str, path: &str) -> Outcome {
+        self.call(Method::DELETE, path, None, String::new()).await?;
+        self.row(request);
+        Ok(())
+    }
+
     async fn get(&mut self, request: &str, path: &str) -> Outcome {
         self.call(Method::GET, path, None, String::new()).await?;
         self.row(request);
         Ok(())
     }
 
-    async fn quietly(&mut self, path: &str, key: &str, body: &serde_json::Value) -> Outcome {
-        self.call(Method::POST, path, Some(key), body.to_string()).await?;
+    async fn quietly(
+        &mut self,
+        path: &str,
+        key: &str,
+        body: &serde_json::Value,
+    ) -> Outcome<serde_json::Value> {
+        let answer = self.call(Method::POST, path, Some(key), body.to_string()).await?;
         self.forget();
-        Ok(())
+        Ok(answer)
     }
 
     /// Puts down what has been counted since the last row.
@@ -182,18 +292,25 @@ impl Measured {
         let _counted = self.meter.take();
     }
 
-    async fn call(&self, method: Method, path: &str, key: Option<&str>, body: String) -> Outcome {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: String,
+    ) -> Outcome<serde_json::Value> {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(AUTHORIZATION, format!("Bearer {TOKEN_PREFIX}{MERCHANT}"))
+            .header(AUTHORIZATION, format!("Bearer {TOKEN_PREFIX}{}", self.merchant))
             .header("idempotency-key", key.unwrap_or("none"))
             .body(Body::from(body))?;
         let answer = self.app.clone().oneshot(request).await?;
-        if answer.status().is_success() {
-            Ok(())
+        let succeeded = answer.status().is_success();
+        let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
+        if succeeded {
+            Ok(serde_json::from_slice(&body)?)
         } else {
-            let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
             Err(format!("{path} was refused: {}", String::from_utf8_lossy(&body)).into())
         }
     }

@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::{json, regulars};
 
 /// What each request may cost, in read and write units; and no more.
-const COSTS: [(&str, &str, &str); 14] = [
+const COSTS: [(&str, &str, &str); 27] = [
     ("enroll", "0", "1"),
     ("enroll, repeated", "0", "0"),
     ("earn, the first: it sets the due date", "1.5", "6"),
@@ -18,6 +18,19 @@ const COSTS: [(&str, &str, &str); 14] = [
     ("read its statement, 20 entries", "5", "0"),
     ("expire, nothing due in 64 shards", "32", "0"),
     ("expire one member, its shard", "1", "6"),
+    ("hold: it sets a deadline", "1.5", "7"),
+    ("capture", "4.5", "2"),
+    ("release", "1.5", "2"),
+    ("reverse a line", "7.5", "2"),
+    ("reverse a purchase", "10.5", "2"),
+    ("reverse a redemption", "6.5", "2"),
+    ("adjust", "1.5", "2"),
+    ("transfer, both sides", "2.5", "5"),
+    ("join an account", "2.5", "2"),
+    ("earn into an account's wallet", "2.5", "5"),
+    ("erase", "1.5", "7"),
+    ("a birthday, its shard", "1", "6"),
+    ("a reminder, its shard", "1.5", "7"),
 ];
 
 #[test]
