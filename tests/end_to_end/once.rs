@@ -160,5 +160,8 @@ async fn no_one_is_refused_because_of_a_look_that_may_be_behind() {
     assert!(matches!(refused, Err(store::Failure::Rejected("no"))));
     // The member at half a unit and then at a whole one; each time the request's own version, which
     // is always looked for strongly.
-    assert_eq!((looks, meter.take().reads.to_string().as_str()), (2, "3.5"));
+    assert_eq!(looks, 2);
+    if end_to_end::tells_capacity() {
+        assert_eq!(meter.take().reads.to_string(), "3.5");
+    }
 }

@@ -320,5 +320,7 @@ async fn what_members_share_costs_what_the_architecture_says() {
         "stock 2.0 5",
         "code 2.5 7",
     ];
-    assert_eq!(costs, expected);
+    if end_to_end::tells_capacity() {
+        assert_eq!(costs, expected);
+    }
 }

@@ -6,6 +6,7 @@
 pub mod audit;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use api::{Api, Clock, Identity};
 use ledger::{MerchantId, Moment};
@@ -26,6 +27,34 @@ pub fn rules() -> PathBuf {
 #[must_use]
 pub fn moment(text: &str) -> Moment {
     text.parse().unwrap()
+}
+
+/// The variable that names another implementation of DynamoDB for the stories to run against.
+pub const ANOTHER_VARIABLE: &str = "REGULARS_TEST_DYNAMODB";
+
+/// A database of its own: the embedded one, or a table of its own in the one that
+/// `REGULARS_TEST_DYNAMODB` names by its address.
+///
+/// # Panics
+/// It cannot be had.
+pub async fn database() -> Database {
+    static TABLES: AtomicU32 = AtomicU32::new(0);
+    match std::env::var(ANOTHER_VARIABLE) {
+        Err(_) => Database::open(None, 0).await.unwrap(),
+        Ok(address) => {
+            let table = TABLES.fetch_add(1, Ordering::Relaxed);
+            let table = format!("regulars-{}-{table}", std::process::id());
+            Database::at(address.parse().unwrap(), &table).await.unwrap()
+        }
+    }
+}
+
+/// Whether capacity units are those that its authors captured from AWS. Only the embedded database
+/// tells such: DynamoDB Local counts nothing for a query that finds nothing, and each write of a
+/// transaction several times.
+#[must_use]
+pub fn tells_capacity() -> bool {
+    std::env::var(ANOTHER_VARIABLE).is_err()
 }
 
 /// A shop that is open.
@@ -95,14 +124,14 @@ async fn serve(api: &Api) -> String {
 impl Shop {
     /// A shop under the rules of that name, on 2 May 2026, a Saturday, at 9:30 in Berlin.
     pub async fn open(merchant: &str) -> Shop {
-        let shop = Shop::with(Database::open(None, 0).await.unwrap(), merchant).await;
+        let shop = Shop::with(database().await, merchant).await;
         local::publish_folder(shop.database.store(), &rules().join(merchant)).await.unwrap();
         shop
     }
 
     /// A shop under rules of its own.
     pub async fn under(files: &[(&str, &str)]) -> Shop {
-        let shop = Shop::with(Database::open(None, 0).await.unwrap(), "test").await;
+        let shop = Shop::with(database().await, "test").await;
         let merchant = MerchantId::parse("test").unwrap();
         let sources = Sources::of(files.iter().copied());
         api::publish(shop.database.store(), &merchant, &sources).await.unwrap();

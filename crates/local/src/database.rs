@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_dynamodb::config::Credentials;
 use store::{Store, StoreError};
 use tokio::net::TcpListener;
@@ -41,7 +41,8 @@ pub enum DatabaseError {
 pub struct Database {
     store: Store,
     address: SocketAddr,
-    server: JoinHandle<()>,
+    /// Nothing where another process serves it.
+    server: Option<JoinHandle<()>>,
 }
 
 impl Database {
@@ -77,13 +78,20 @@ impl Database {
         let address = listener.local_addr().map_err(fail)?;
         let server = tokio::spawn(dynoxide::server::serve_on(listener, database));
 
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .endpoint_url(format!("http://{address}"))
-            .region(Region::new(REGION))
-            .credentials_provider(Credentials::new("local", "local", None, None, "local"));
-        let store = Store::new(api::client(config).await, TABLE);
+        let store = Store::new(api::client(config(&format!("http://{address}"))).await, TABLE);
         store.create_table().await?;
-        Ok(Database { store, address, server })
+        Ok(Database { store, address, server: Some(server) })
+    }
+
+    /// A database that another process serves on a loopback port, such as DynamoDB Local, and a table
+    /// of this name in it.
+    ///
+    /// # Errors
+    /// It cannot be reached, or the table cannot be made.
+    pub async fn at(address: SocketAddr, table: &str) -> Result<Database, DatabaseError> {
+        let store = Store::new(api::client(config(&format!("http://{address}"))).await, table);
+        store.create_table().await?;
+        Ok(Database { store, address, server: None })
     }
 
     /// The table.
@@ -99,8 +107,19 @@ impl Database {
     }
 }
 
+/// How a client speaks to a database on this machine.
+#[must_use]
+pub fn config(endpoint: &str) -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new(REGION))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
-        self.server.abort();
+        if let Some(server) = &self.server {
+            server.abort();
+        }
     }
 }

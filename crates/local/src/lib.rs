@@ -11,5 +11,5 @@ mod database;
 mod publish;
 
 pub use app::app;
-pub use database::{Database, DatabaseError, REGION, TABLE};
+pub use database::{Database, DatabaseError, REGION, TABLE, config};
 pub use publish::{FolderError, folders, publish_all, publish_folder};
