@@ -333,6 +333,7 @@ pub(crate) fn to_line(
         postings: open.postings,
         previous: open.previous,
         hash: digest(&[body]),
+        asked: item.contains_key(OP),
         version: None,
     };
     let Some(sealed) = texts.sealed else { return Ok(line) };

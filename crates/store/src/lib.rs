@@ -37,6 +37,8 @@ mod seal;
 mod table;
 /// What is kept of one operation: the entry, the answer given, and the member after it.
 mod version;
+/// One write, sent until it is known what became of it.
+mod write;
 
 pub use board::Place;
 pub use bundles::StoredBundle;

@@ -1,21 +1,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use ledger::enroll::Enrolment;
 use ledger::{Decision, Draw, Entry, Lack, Member, MemberId, Moment, Outcome, Pot, Supplies, What};
 use serde_json::value::RawValue;
 
-use crate::error::{StoreError, TRANSIENT};
+use crate::error::StoreError;
 use crate::item::{self, Held, Person};
-use crate::meter::Kind;
 use crate::operation::{Fingerprint, Operation};
 use crate::pot::Parts;
 use crate::table::{Consistency, DUE, DUE_AT, MemberKey, PERSON_SK, PK, Store, key};
 use crate::version::Version;
+use crate::write::Written;
 
 /// How often a request is decided anew before it is told to come back. Each time but the last
 /// somebody else's request on the same member has gone through.
@@ -174,7 +173,7 @@ impl Store {
         };
         let held =
             held.ok_or_else(|| StoreError::unreadable(&at.pk(), "a decision without a member"))?;
-        self.commit(at, operation, held, decision, answer, looked).await
+        self.commit(at, operation, held, decision, answer, looked, stop_at).await
     }
 
     /// Decides for a member as it is now, and writes nothing.
@@ -244,6 +243,7 @@ impl Store {
     /// Writes all that was decided at once: the member's next version, and where there is more (a
     /// due date that moves, what was taken from pots and pools, scores, the one who brought the
     /// member), all of it in one transaction.
+    #[expect(clippy::too_many_arguments, reason = "they are all that was looked at and decided")]
     async fn commit<R>(
         &self,
         at: &MemberKey,
@@ -252,6 +252,7 @@ impl Store {
         decision: Decision,
         answer: Answer,
         looked: Looked,
+        stop_at: Instant,
     ) -> Result<Tried<R>, StoreError> {
         let Looked { parts, mut members, .. } = looked;
         let Decision { member, entry, due_at, others } = decision;
@@ -280,56 +281,14 @@ impl Store {
         writes.extend(self.draws(at, &draws, &parts)?);
         let (version, put, due) = self.next(at, operation, &seen, member, entry, due_at, answer)?;
         writes.extend(due);
-        let written = if writes.is_empty() {
-            self.write_one(put).await
-        } else {
-            writes.insert(0, TransactWriteItem::builder().put(put).build());
-            self.write_all(writes).await
-        };
-        match written {
-            Ok(Written::Done) => Ok(Tried::Done(Box::new(Performed { version, replayed: false }))),
-            Ok(Written::SomebodyWasFaster) => Ok(Tried::LookAgain),
-            // Whether it was written is not known; the next look will say.
-            Err(StoreError::Unavailable(reason)) => {
+        match self.write(put, writes, stop_at).await? {
+            Written::Done => Ok(Tried::Done(Box::new(Performed { version, replayed: false }))),
+            Written::SomebodyWasFaster => Ok(Tried::LookAgain),
+            // The next look may say.
+            Written::NobodyKnows(reason) => {
                 tracing::warn!(%reason, member = %at, "a write of {at} is looked at again");
                 Ok(Tried::LookAgain)
             }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn write_one(&self, put: Put) -> Result<Written, StoreError> {
-        let request = self
-            .client
-            .put_item()
-            .table_name(put.table_name)
-            .set_item(Some(put.item))
-            .set_condition_expression(put.condition_expression)
-            .set_expression_attribute_names(put.expression_attribute_names)
-            .set_return_consumed_capacity(self.capacity());
-        match request.send().await {
-            Ok(written) => {
-                self.count(Kind::Write, written.consumed_capacity());
-                Ok(Written::Done)
-            }
-            Err(error) if is_taken(&error) => Ok(Written::SomebodyWasFaster),
-            Err(error) => Err(StoreError::of(error)),
-        }
-    }
-
-    async fn write_all(&self, writes: Vec<TransactWriteItem>) -> Result<Written, StoreError> {
-        let request = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(writes))
-            .set_return_consumed_capacity(self.capacity());
-        match request.send().await {
-            Ok(written) => {
-                self.count(Kind::Write, written.consumed_capacity());
-                Ok(Written::Done)
-            }
-            Err(error) if may_be_looked_at_again(&error) => Ok(Written::SomebodyWasFaster),
-            Err(error) => Err(StoreError::of(error)),
         }
     }
 
@@ -371,6 +330,7 @@ impl Store {
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PK)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(StoreError::request)?;
         Ok((version, put, beside))
@@ -524,42 +484,8 @@ fn together(draws: &mut Vec<Draw>, others: &[Draw]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What became of a write.
-enum Written {
-    Done,
-    /// What it rests on has changed, or is being changed.
-    SomebodyWasFaster,
-}
-
-/// Whether a cancelled transaction was cancelled for reasons that a fresh look clears.
-pub(crate) fn may_be_looked_at_again<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
-        error.as_service_error()
-    else {
-        return false;
-    };
-    let mut reasons = cancelled
-        .cancellation_reasons()
-        .iter()
-        .filter_map(|reason| reason.code())
-        .filter(|code| *code != "None")
-        .peekable();
-    reasons.peek().is_some()
-        && reasons.all(|code| {
-            matches!(code, "ConditionalCheckFailed" | "TransactionConflict")
-                || TRANSIENT.contains(&code)
-        })
-}
-
-/// Whether a version was not written because there is one of its number.
-fn is_taken<R>(error: &SdkError<PutItemError, R>) -> bool {
-    let refused = error.as_service_error();
-    refused.is_some_and(PutItemError::is_conditional_check_failed_exception)
-        || refused.is_some_and(PutItemError::is_transaction_conflict_exception)
-}
-
 /// A random wait, so that those who met do not meet again.
-fn wait(attempt: u32) -> Duration {
+pub(crate) fn wait(attempt: u32) -> Duration {
     let longest = WAIT_FIRST.saturating_mul(1 << attempt.min(8)).min(WAIT_MAX);
     let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
     Duration::from_micros(fastrand::u64(0..=micros))

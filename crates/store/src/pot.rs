@@ -228,7 +228,7 @@ impl Store {
                     return Ok(());
                 }
                 // Somebody took from it meanwhile.
-                Err(error) if crate::perform::may_be_looked_at_again(&error) => {}
+                Err(error) if crate::write::may_be_looked_at_again(&error) => {}
                 Err(error) => return Err(StoreError::of(error)),
             }
         }

@@ -41,6 +41,8 @@ pub struct VersionLine {
     pub previous: Option<String>,
     /// Its own hash, as it lies in the table.
     pub hash: String,
+    /// Whether somebody asked for it under a key.
+    pub asked: bool,
     /// All of it.
     pub version: Option<Version>,
 }

@@ -1,0 +1,172 @@
+//! One write, sent until it is known what became of it. What is sent again is the very same, so it
+//! does not matter how many of them arrive, or when.
+
+use std::time::Instant;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+
+use crate::error::{StoreError, TRANSIENT};
+use crate::item::{BODY, blob};
+use crate::meter::Kind;
+use crate::perform::wait;
+use crate::table::{Item, Store};
+
+/// How often one write is sent, where it met another or nobody knows whether it arrived.
+const SENT_MAX: u32 = 5;
+
+/// What became of a write.
+pub(crate) enum Written {
+    /// It is there.
+    Done,
+    /// What it rests on has changed.
+    SomebodyWasFaster,
+    /// It may be there, or may yet arrive.
+    NobodyKnows(String),
+}
+
+/// What became of sending it once.
+enum Sent {
+    Done,
+    /// There is a version of that number, and this is it, where the table brings it back.
+    Taken(Option<Item>),
+    /// It met another, or no answer came: the same may be sent again.
+    Again(String),
+}
+
+impl Store {
+    /// Writes a version on condition that there is none of its number, and whatever goes with it in
+    /// the same transaction.
+    pub(crate) async fn write(
+        &self,
+        put: Put,
+        beside: Vec<TransactWriteItem>,
+        stop_at: Instant,
+    ) -> Result<Written, StoreError> {
+        // DynamoDB knows a transaction again by its token, for ten minutes.
+        let token = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        let mut reason = String::new();
+        for attempt in 1..=SENT_MAX {
+            let sent = match beside.as_slice() {
+                [] => self.put(&put).await?,
+                beside => self.transact(&put, beside, &token).await?,
+            };
+            match sent {
+                Sent::Done => return Ok(Written::Done),
+                Sent::Taken(there) => {
+                    let body = |item: &Item| blob(item, BODY).map(<[u8]>::to_vec);
+                    // An earlier one of these has arrived after all.
+                    let own = there.is_some_and(|there| body(&there) == body(put.item()));
+                    return Ok(if own { Written::Done } else { Written::SomebodyWasFaster });
+                }
+                Sent::Again(why) => reason = why,
+            }
+            if Instant::now() >= stop_at {
+                break;
+            }
+            tokio::time::sleep(wait(attempt)).await;
+        }
+        Ok(Written::NobodyKnows(reason))
+    }
+
+    async fn put(&self, put: &Put) -> Result<Sent, StoreError> {
+        let request = self
+            .client
+            .put_item()
+            .table_name(put.table_name())
+            .set_item(Some(put.item().clone()))
+            .set_condition_expression(put.condition_expression().map(str::to_owned))
+            .set_expression_attribute_names(put.expression_attribute_names().cloned())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .set_return_consumed_capacity(self.capacity());
+        let error = match request.send().await {
+            Ok(written) => {
+                self.count(Kind::Write, written.consumed_capacity());
+                return Ok(Sent::Done);
+            }
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(taken)) => {
+                Ok(Sent::Taken(taken.item().cloned()))
+            }
+            Some(PutItemError::TransactionConflictException(met)) => {
+                Ok(Sent::Again(met.to_string()))
+            }
+            _ => again(StoreError::of(error)),
+        }
+    }
+
+    async fn transact(
+        &self,
+        put: &Put,
+        beside: &[TransactWriteItem],
+        token: &str,
+    ) -> Result<Sent, StoreError> {
+        let first = TransactWriteItem::builder().put(put.clone()).build();
+        let request = self
+            .client
+            .transact_write_items()
+            .transact_items(first)
+            .client_request_token(token)
+            .set_return_consumed_capacity(self.capacity());
+        let request =
+            beside.iter().cloned().fold(request, |request, write| request.transact_items(write));
+        let error = match request.send().await {
+            Ok(written) => {
+                self.count(Kind::Write, written.consumed_capacity());
+                return Ok(Sent::Done);
+            }
+            Err(error) => error,
+        };
+        match reasons(&error) {
+            Some(reasons) if reasons.iter().any(is_condition) => {
+                let own = reasons.first().filter(|reason| is_condition(reason));
+                Ok(Sent::Taken(own.and_then(|reason| reason.item().cloned())))
+            }
+            Some(reasons) if may_go_again(reasons) => {
+                Ok(Sent::Again("it met another transaction".to_owned()))
+            }
+            _ => again(StoreError::of(error)),
+        }
+    }
+}
+
+fn again(error: StoreError) -> Result<Sent, StoreError> {
+    match error {
+        StoreError::Unavailable(reason) => Ok(Sent::Again(reason)),
+        error => Err(error),
+    }
+}
+
+/// Why a transaction was cancelled, item by item.
+fn reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            Some(cancelled.cancellation_reasons())
+        }
+        _ => None,
+    }
+}
+
+fn is_condition(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+/// Whether a transaction was cancelled only because it met another, or for lack of capacity.
+fn may_go_again(reasons: &[CancellationReason]) -> bool {
+    let mut codes =
+        reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
+    let is_passing = |code: &str| code == "TransactionConflict" || TRANSIENT.contains(&code);
+    codes.clone().next().is_some() && codes.all(is_passing)
+}
+
+/// Whether a cancelled transaction was cancelled for reasons that a fresh look clears.
+pub(crate) fn may_be_looked_at_again<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
+    let Some(reasons) = reasons(error) else { return false };
+    reasons.iter().any(is_condition) || may_go_again(reasons)
+}

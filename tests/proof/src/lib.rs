@@ -1,0 +1,19 @@
+//! The proof: what no fault, race, crash or repeat may do to a ledger, and figures to show that it
+//! does not. Each part has a short form, which `cargo test` runs, and a long one, which the command
+//! `proof` runs; the same seed gives the same requests and lets the same happen to them.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a value that is not in an answer is null, and a proof that cannot go on should say so"
+)]
+
+/// What a wallet should hold, by simple means.
+pub mod model;
+/// A workload of every verb, and what must hold of it.
+pub mod simulation;
+/// The wire, and what happens on it.
+pub mod wire;
+/// A database behind a wire, and workers.
+pub mod world;
+
+/// An error on its way to whoever runs a proof.
+pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -1,0 +1,449 @@
+//! The wire between the SDK and the database, and what happens on it. No emulator gives what AWS
+//! gives: conflicts, throttling, errors after the write was done, answers that come too late or not
+//! at all, reads and indexes that are behind. So a proxy gives it.
+//!
+//! What happens to a request depends on the seed, on the request, and on how often it has been sent;
+//! not on what else is under way. So a seed does the same to the same requests.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// What may happen to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// Another transaction is at the same item.
+    Conflict,
+    /// The same transaction is under way.
+    InProgress,
+    /// Too much at once.
+    Throttled,
+    /// An error, and nothing was done.
+    ErrorBefore,
+    /// An error, and it was done.
+    ErrorAfter,
+    /// The connection breaks, and nothing was done.
+    DropBefore,
+    /// The connection breaks, and it was done.
+    DropAfter,
+    /// It is done after whoever sent it has given up and sent it again.
+    Late,
+    /// It arrives twice.
+    Twice,
+    /// An eventually consistent read is behind.
+    StaleRead,
+    /// An index is behind.
+    LaggingIndex,
+}
+
+/// How often each thing happens, in a thousand requests to which it can happen.
+#[derive(Debug, Clone, Default)]
+pub struct Weather {
+    /// By fault.
+    pub per_thousand: BTreeMap<Fault, u32>,
+    /// How long a late one takes.
+    pub late: Duration,
+}
+
+impl Weather {
+    /// Nothing happens.
+    #[must_use]
+    pub fn calm() -> Weather {
+        Weather::default()
+    }
+
+    /// Everything happens.
+    #[must_use]
+    pub fn everything(per_thousand: u32) -> Weather {
+        use Fault as F;
+        let all = [
+            F::Conflict,
+            F::InProgress,
+            F::Throttled,
+            F::ErrorBefore,
+            F::ErrorAfter,
+            F::DropBefore,
+            F::DropAfter,
+            F::Late,
+            F::Twice,
+        ];
+        let mut often: BTreeMap<Fault, u32> = all.map(|fault| (fault, per_thousand)).into();
+        // Reads that are behind cost nothing but a second look: they can be many.
+        often.insert(F::StaleRead, 200);
+        often.insert(F::LaggingIndex, 200);
+        Weather { per_thousand: often, late: Duration::from_millis(400) }
+    }
+
+    /// A store in a bad state: so many in a thousand are throttled, meet a conflict, or end unknown.
+    #[must_use]
+    pub fn degraded(throttled: u32, conflicts: u32, unknown: u32) -> Weather {
+        use Fault as F;
+        let often = [
+            (F::Throttled, throttled),
+            (F::Conflict, conflicts),
+            (F::ErrorAfter, unknown / 2),
+            (F::DropAfter, unknown - unknown / 2),
+        ];
+        Weather { per_thousand: often.into(), late: Duration::ZERO }
+    }
+}
+
+/// What may be changed of what goes over the wire: bugs are planted here.
+pub type Tamper = Arc<dyn Fn(&str, &mut Value) -> Tampered + Send + Sync>;
+
+/// What became of a request that was tampered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tampered {
+    /// It goes on, changed or not.
+    GoesOn,
+    /// It is answered as done, and not done.
+    Swallowed,
+}
+
+/// What is known of each request and answer.
+#[derive(Default)]
+struct Memory {
+    /// How often a request has been sent, by its hash.
+    sent: HashMap<u64, u64>,
+    /// Answers to reads, the oldest first.
+    answers: HashMap<u64, VecDeque<Bytes>>,
+    happened: BTreeMap<Fault, u64>,
+    requests: BTreeMap<String, u64>,
+}
+
+struct State {
+    seed: u64,
+    weather: Mutex<Weather>,
+    upstream: SocketAddr,
+    client: Client<HttpConnector, Full<Bytes>>,
+    memory: Mutex<Memory>,
+    tamper: Option<Tamper>,
+    /// Told before a request goes on and after it has been answered: where a process can be killed.
+    moments: Mutex<Option<Moments>>,
+    closed: AtomicBool,
+}
+
+/// Told of each moment between a request and its answer: whether it is before the database has seen
+/// it. Whoever hears it may never let it go on.
+pub type Moments = Arc<dyn Fn(&str, bool) -> bool + Send + Sync>;
+
+/// A proxy in front of a database.
+pub struct Wire {
+    state: Arc<State>,
+    /// Where clients reach it.
+    pub address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+impl Wire {
+    /// A wire to a database, and what happens on it.
+    ///
+    /// # Errors
+    /// No port can be had.
+    pub async fn to(
+        upstream: SocketAddr,
+        seed: u64,
+        weather: Weather,
+        tamper: Option<Tamper>,
+    ) -> std::io::Result<Wire> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(State {
+            seed,
+            weather: Mutex::new(weather),
+            upstream,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            memory: Mutex::default(),
+            tamper,
+            moments: Mutex::new(None),
+            closed: AtomicBool::new(false),
+        });
+        let server = tokio::spawn(serve(listener, Arc::clone(&state)));
+        Ok(Wire { state, address, server })
+    }
+
+    /// From now on, other things happen.
+    pub fn set(&self, weather: Weather) {
+        *lock(&self.state.weather) = weather;
+    }
+
+    /// From now on, somebody is told of each moment.
+    pub fn tell(&self, moments: Option<Moments>) {
+        *lock(&self.state.moments) = moments;
+    }
+
+    /// How often what has happened.
+    #[must_use]
+    pub fn happened(&self) -> BTreeMap<Fault, u64> {
+        lock(&self.state.memory).happened.clone()
+    }
+
+    /// Requests so far, by their kind.
+    #[must_use]
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        lock(&self.state.memory).requests.clone()
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.state.closed.store(true, Ordering::Relaxed);
+        self.server.abort();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(listener: TcpListener, state: Arc<State>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            let service = service_fn(|request| answer(Arc::clone(&state), request));
+            // A connection that is broken on purpose ends with an error.
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+/// A connection that breaks.
+#[derive(Debug)]
+struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("broken on purpose")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+async fn answer(
+    state: Arc<State>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Broken> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
+    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    let target = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default().to_owned();
+    let asked = Asked::of(&target, &body);
+    let fault = draw(&state, &target, &body, asked);
+    let moments = lock(&state.moments).clone();
+    if let Some(moments) = &moments
+        && !moments(&target, true)
+    {
+        std::future::pending::<Infallible>().await;
+    }
+    match fault {
+        Some(Fault::Conflict) => return Ok(conflict(&target)),
+        Some(Fault::InProgress) => {
+            return Ok(refused(400, "TransactionInProgressException", "it is under way"));
+        }
+        Some(Fault::Throttled) => {
+            return Ok(refused(400, "ThrottlingException", "the rate is too high"));
+        }
+        Some(Fault::ErrorBefore) => return Ok(refused(500, "InternalServerError", "before")),
+        Some(Fault::DropBefore) => return Err(Broken),
+        Some(Fault::StaleRead | Fault::LaggingIndex) => {
+            if let Some(old) = stale(&state, &body) {
+                return Ok(json_answer(StatusCode::OK, old));
+            }
+        }
+        Some(Fault::Late) => {
+            let late = lock(&state.weather).late;
+            // It goes on although whoever sent it has gone.
+            let forward = tokio::spawn(async move {
+                tokio::time::sleep(late).await;
+                forward(&state, parts, &target, body).await
+            });
+            return forward.await.map_err(|_| Broken)?;
+        }
+        Some(Fault::Twice) => {
+            let first = forward(&state, parts.clone(), &target, body.clone()).await?;
+            let _second = forward(&state, parts, &target, body).await?;
+            return Ok(first);
+        }
+        Some(Fault::ErrorAfter | Fault::DropAfter) | None => {}
+    }
+    let done = forward(&state, parts, &target, body.clone()).await?;
+    if asked.may_be_stale && done.status() == StatusCode::OK {
+        remember(&state, &body, &done).await;
+    }
+    if let Some(moments) = &moments
+        && !moments(&target, false)
+    {
+        std::future::pending::<Infallible>().await;
+    }
+    match fault {
+        Some(Fault::ErrorAfter) => Ok(refused(500, "InternalServerError", "after")),
+        Some(Fault::DropAfter) => Err(Broken),
+        _ => Ok(done),
+    }
+}
+
+/// What a request asks, as far as it matters to what may happen to it.
+#[derive(Clone, Copy)]
+struct Asked {
+    writes: bool,
+    is_transaction: bool,
+    may_be_stale: bool,
+    of_index: bool,
+}
+
+impl Asked {
+    fn of(target: &str, body: &[u8]) -> Asked {
+        let is_transaction = target == "TransactWriteItems";
+        let writes = is_transaction || matches!(target, "PutItem" | "UpdateItem" | "DeleteItem");
+        let value: Value =
+            if writes { Value::Null } else { serde_json::from_slice(body).unwrap_or_default() };
+        let says_strong = |value: &Value| value["ConsistentRead"].as_bool().unwrap_or_default();
+        let strong = says_strong(&value)
+            || value["RequestItems"]
+                .as_object()
+                .is_some_and(|tables| tables.values().any(says_strong));
+        let of_index = matches!(value["IndexName"].as_str(), Some("due" | "board"));
+        let reads = matches!(target, "GetItem" | "Query" | "BatchGetItem");
+        Asked { writes, is_transaction, may_be_stale: reads && !strong, of_index }
+    }
+
+    fn can(self, fault: Fault) -> bool {
+        match fault {
+            Fault::Conflict => self.writes,
+            Fault::InProgress => self.is_transaction,
+            Fault::StaleRead => self.may_be_stale && !self.of_index,
+            Fault::LaggingIndex => self.of_index,
+            _ => true,
+        }
+    }
+}
+
+fn hash(parts: &[&[u8]]) -> u64 {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+        hasher.update([0]);
+    }
+    let digest = hasher.finalize();
+    digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+}
+
+/// What happens to a request this time.
+fn draw(state: &State, target: &str, body: &[u8], asked: Asked) -> Option<Fault> {
+    let known = hash(&[target.as_bytes(), body]);
+    let weather = lock(&state.weather).per_thousand.clone();
+    let mut memory = lock(&state.memory);
+    *memory.requests.entry(target.to_owned()).or_default() += 1;
+    if weather.is_empty() || matches!(target, "CreateTable" | "Scan" | "DescribeTable") {
+        return None;
+    }
+    let sent = memory.sent.entry(known).or_default();
+    *sent += 1;
+    let number = hash(&[&state.seed.to_be_bytes(), &known.to_be_bytes(), &sent.to_be_bytes()]);
+    let mut dice = u32::try_from(number % 1000).unwrap_or_default();
+    for (fault, often) in weather {
+        if !asked.can(fault) {
+            continue;
+        }
+        if dice < often {
+            *memory.happened.entry(fault).or_default() += 1;
+            return Some(fault);
+        }
+        dice -= often;
+    }
+    None
+}
+
+/// An earlier answer to the same read.
+fn stale(state: &State, body: &[u8]) -> Option<Bytes> {
+    lock(&state.memory).answers.get(&hash(&[body]))?.front().cloned()
+}
+
+/// Answers that are remembered of one read.
+const ANSWERS_MAX: usize = 3;
+
+async fn remember(state: &State, body: &[u8], answer: &Response<Full<Bytes>>) {
+    let Ok(text) = answer.body().clone().collect().await;
+    let mut memory = lock(&state.memory);
+    let answers = memory.answers.entry(hash(&[body])).or_default();
+    answers.push_back(text.to_bytes());
+    if answers.len() > ANSWERS_MAX {
+        answers.pop_front();
+    }
+}
+
+async fn forward(
+    state: &State,
+    parts: hyper::http::request::Parts,
+    target: &str,
+    mut body: Bytes,
+) -> Result<Response<Full<Bytes>>, Broken> {
+    if let Some(tamper) = &state.tamper
+        && let Ok(mut value) = serde_json::from_slice::<Value>(&body)
+    {
+        if tamper(target, &mut value) == Tampered::Swallowed {
+            return Ok(json_answer(StatusCode::OK, Bytes::from_static(b"{}")));
+        }
+        body = Bytes::from(value.to_string());
+    }
+    let mut request =
+        Request::builder().method(parts.method).uri(format!("http://{}/", state.upstream));
+    for (name, value) in &parts.headers {
+        if name != hyper::header::HOST && name != hyper::header::CONTENT_LENGTH {
+            request = request.header(name, value);
+        }
+    }
+    let request = request.body(Full::new(body)).map_err(|_| Broken)?;
+    let answer = state.client.request(request).await.map_err(|_| Broken)?;
+    let (parts, body) = answer.into_parts();
+    let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
+    Ok(json_answer(parts.status, body))
+}
+
+fn json_answer(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    let json = hyper::header::HeaderValue::from_static("application/x-amz-json-1.0");
+    answer.headers_mut().insert(CONTENT_TYPE, json);
+    answer
+}
+
+fn refused(status: u16, code: &str, message: &str) -> Response<Full<Bytes>> {
+    let body = json!({
+        "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
+        "message": message,
+    });
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    json_answer(status, Bytes::from(body.to_string()))
+}
+
+fn conflict(target: &str) -> Response<Full<Bytes>> {
+    if target != "TransactWriteItems" {
+        return refused(400, "TransactionConflictException", "a transaction is at the item");
+    }
+    let body = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "cancelled",
+        "CancellationReasons": [{ "Code": "TransactionConflict", "Message": "met another" }],
+    });
+    json_answer(StatusCode::BAD_REQUEST, Bytes::from(body.to_string()))
+}

@@ -1,0 +1,237 @@
+//! A database behind a wire, and workers that call the API through it, each with a clock of its own.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use api::{Api, Clock, Identity};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use chrono::{DateTime, TimeDelta};
+use ledger::{MerchantId, Moment};
+use local::{Database, app};
+use rules::Sources;
+use serde_json::Value;
+use store::Store;
+use tower::ServiceExt;
+
+use crate::Outcome;
+use crate::wire::{Tamper, Weather, Wire};
+
+/// The merchants, whose clocks change on different days.
+pub const MERCHANTS: [&str; 2] = ["north", "south"];
+
+/// A database, and the wire to it.
+pub struct World {
+    /// The database itself, for audits.
+    pub database: Database,
+    /// The wire.
+    pub wire: Wire,
+    /// What the sun shows, in seconds since 1970.
+    now: AtomicI64,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its body.
+    pub text: String,
+    /// Whether it was marked as given before.
+    pub replayed: bool,
+    /// Seconds after which to come again.
+    pub retry_after: Option<String>,
+}
+
+impl Answer {
+    /// The body.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+}
+
+/// The rules of both merchants. South carries, keeps units waiting for three days, and lets a member
+/// that stays away lose them.
+fn sources(merchant: &str) -> Sources {
+    let (zone, points) = match merchant {
+        "north" => ("Europe/Berlin", "expires = { days = 20 }"),
+        _ => ("America/Santiago", "expires = { days = 20 }\npending_days = 3"),
+    };
+    let manifest = format!(
+        "name = \"{merchant}\"\ncurrency = \"EUR\"\ntime_zone = \"{zone}\"\nhold_minutes = 120\n\
+         [wallets.points]\nworth = \"0.01\"\ntransferable = true\n{points}\n\
+         [wallets.miles]\nshared = true\ncarry = true\nexpires = {{ inactive_days = 40 }}\n\
+         [wallets.status]\nspendable = false\nexpires = {{ months = 2, end_of = \"month\" }}\n\
+         [tiers]\ngrace_days = 5\n[activities.birthday]\nyearly = \"birthday\"\n\
+         [reminders]\nexpiry_days = 3\ntask_left = 1\n"
+    );
+    let rules = r#"
+earn "Points" on purchase { order.total }
+earn "Miles" on purchase into miles { order.total / 3 }
+earn "Status" on purchase into status { order.total }
+earn "Once a week" on purchase into miles at most 1 per week { 7 }
+earn "Birthday" on birthday into miles { 50 }
+task "Ten" on purchase goal 10 { award(25, "miles"); }
+task "Days" on purchase streak 3 days { award(5, "miles"); }
+tier "Base" { true }
+tier "Gold" { wallet("status") >= 300 }
+reward "ten" costs 10 { product("Ten") }
+reward "some" costs 5 to 60 { discount(units * 0.01) }
+reward "scarce" costs 20 stock 500 at most 3 per month { product("Scarce") }
+"#;
+    Sources::of([("merchant.toml", manifest.as_str()), ("rules.rhai", rules)])
+}
+
+/// A client that gives up soon, so that what is late is late.
+pub async fn client(address: SocketAddr) -> Client {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_millis(500))
+        .operation_attempt_timeout(Duration::from_millis(250))
+        .operation_timeout(Duration::from_secs(2))
+        .build();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(1))
+        .with_max_backoff(Duration::from_millis(4))
+        .with_reconnect_mode(
+            aws_sdk_dynamodb::config::retry::ReconnectMode::ReconnectOnTransientError,
+        );
+    let config = local::config(&format!("http://{address}"));
+    let config = config.timeout_config(timeouts).retry_config(retries).load().await;
+    // The SDK stops retrying where most requests fail; here that is the point.
+    let config = aws_sdk_dynamodb::config::Builder::from(&config)
+        .retry_partition(aws_sdk_dynamodb::config::retry::RetryPartition::new(format!(
+            "{:x}",
+            fastrand::u64(..)
+        )))
+        .build();
+    Client::from_conf(config)
+}
+
+impl World {
+    /// A world in which both merchants have published their rules, on 2 January 2026.
+    ///
+    /// # Errors
+    /// The database or the wire cannot be had.
+    pub async fn new(seed: u64, weather: Weather, tamper: Option<Tamper>) -> Outcome<World> {
+        let database = Database::open(None, 0).await?;
+        for merchant in MERCHANTS {
+            let merchant_id = MerchantId::parse(merchant)?;
+            api::publish(database.store(), &merchant_id, &sources(merchant)).await?;
+        }
+        let wire = Wire::to(database.address(), seed, weather, tamper).await?;
+        let start: Moment = "2026-01-02T08:00:00Z".parse()?;
+        Ok(World { database, wire, now: AtomicI64::new(start.timestamp()) })
+    }
+
+    /// What the sun shows.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        DateTime::from_timestamp(self.now.load(Ordering::Relaxed), 0).unwrap_or_default()
+    }
+
+    /// Time goes on.
+    pub fn pass(&self, seconds: i64) {
+        self.now.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// A worker whose clock is so many seconds ahead or behind.
+    ///
+    /// # Errors
+    /// The API cannot be made.
+    pub async fn worker(&self, skew: i64) -> Worker {
+        let store = Store::new(client(self.wire.address).await, local::TABLE);
+        let clock = Clock::standing(self.now());
+        let api = Api::new(store, clock.clone(), Identity::Development);
+        Worker { app: app(&api), api, clock, skew: TimeDelta::seconds(skew) }
+    }
+
+    /// What an audit of a merchant's table finds, past the wire.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn audit(&self, merchant: &str) -> Outcome<audit::Audited> {
+        let merchant = MerchantId::parse(merchant)?;
+        let period = audit::Period::default();
+        Ok(audit::audit(self.database.store(), &merchant, period).await?)
+    }
+}
+
+/// One who calls the API.
+#[derive(Clone)]
+pub struct Worker {
+    app: Router,
+    /// Its own state.
+    pub api: Api,
+    clock: Clock,
+    skew: TimeDelta,
+}
+
+impl Worker {
+    /// Sets its clock by the sun, as well as it goes.
+    pub fn look_up(&self, world: &World) {
+        self.clock.set(world.now() + self.skew);
+    }
+
+    /// Calls the API once.
+    ///
+    /// # Errors
+    /// The request cannot be put together.
+    pub async fn call(
+        &self,
+        merchant: &str,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: &Value,
+    ) -> Outcome<Answer> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer local:{merchant}"))
+            .header("idempotency-key", key.unwrap_or("none"))
+            .body(Body::from(body.to_string()))?;
+        let answer = self.app.clone().oneshot(request).await?;
+        let (parts, body) = answer.into_parts();
+        let header = |name: &str| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
+        let replayed = header("idempotency-replayed").is_some();
+        let retry_after = header("retry-after");
+        let status = parts.status.as_u16();
+        let body = axum::body::to_bytes(body, usize::MAX).await?;
+        let text = String::from_utf8(body.to_vec())?;
+        Ok(Answer { status, text, replayed, retry_after })
+    }
+
+    /// Calls until the answer is not that the table is busy.
+    ///
+    /// # Errors
+    /// It stays busy.
+    pub async fn insist(
+        &self,
+        merchant: &str,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: &Value,
+    ) -> Outcome<Answer> {
+        for _ in 0..INSISTS_MAX {
+            let answer = self.call(merchant, method.clone(), path, key, body).await?;
+            if answer.status != 503 {
+                return Ok(answer);
+            }
+            if answer.retry_after.is_none() {
+                return Err(format!("{path} is busy, and does not say when to come again").into());
+            }
+        }
+        Err(format!("{path} stays busy").into())
+    }
+}
+
+/// How often one who is told to come again does.
+const INSISTS_MAX: u32 = 200;
