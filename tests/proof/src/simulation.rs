@@ -480,15 +480,13 @@ fn told_and_there(history: &History, known: &Known, wrong: &mut impl FnMut(Strin
             continue;
         };
         match told.remove(&line.seq) {
-            Some(asked) => {
-                if digest(version.answer.get()) != asked.answer {
-                    wrong(format!("{} was told another answer than is kept", asked.key));
-                }
+            Some(asked) if digest(version.answer.get()) != asked.answer => {
+                wrong(format!("{} was told another answer than is kept", asked.key));
             }
             None if line.asked && !matches!(version.entry.what, What::Erase) => {
                 wrong(format!("entry {} was done, and nobody was told", line.seq));
             }
-            None => {}
+            _ => {}
         }
     }
     for (seq, asked) in told {
@@ -552,14 +550,12 @@ fn follow(history: &History, known: &Known, merchant: &str, wrong: &mut impl FnM
                 }
             }
             (What::Release { hold }, Some(_)) => {
-                if points.release(hold, now).is_none() {
-                    wrong(format!("entry {} releases what is not held", line.seq));
-                }
+                let released = points.release(hold, now).is_some();
+                check(released, "releases what is not held");
             }
             (What::Reverse { .. }, Some(asked)) => {
-                if !undo(&mut points, &mut came, asked, now) {
-                    wrong(format!("entry {} undoes what was not done", line.seq));
-                }
+                let undone = undo(&mut points, &mut came, asked, now);
+                check(undone, "undoes what was not done");
             }
             (What::Adjust { .. }, Some(asked)) => {
                 let units = asked.body["units"].as_i64().unwrap_or_default();
