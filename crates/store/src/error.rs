@@ -11,6 +11,14 @@ pub enum StoreError {
     /// The table refused the request: a permission, a name, a limit.
     #[error("the table refused a request: {0}")]
     Refused(String),
+    /// What was written before a person was forgotten. Nobody can read it any more.
+    #[error("entry {entry} of `{pk}` is sealed for ever: the member was erased")]
+    Sealed {
+        /// The member's partition key.
+        pk: String,
+        /// Which entry.
+        entry: u64,
+    },
     /// An item that this code did not write, or a newer one did.
     #[error("an item of `{pk}` cannot be read: {reason}")]
     Unreadable {
@@ -29,6 +37,10 @@ impl StoreError {
 
     pub(crate) fn unreadable(pk: &str, reason: impl std::fmt::Display) -> StoreError {
         StoreError::Unreadable { pk: pk.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn sealed(pk: String, entry: u64) -> StoreError {
+        StoreError::Sealed { pk, entry }
     }
 
     pub(crate) fn of<E, R>(error: SdkError<E, R>) -> StoreError

@@ -308,8 +308,7 @@ pub(crate) fn to_version(
     person: &Person,
 ) -> Result<Version, StoreError> {
     let line = to_line(at, item, person)?;
-    let sealed = || StoreError::unreadable(&at.pk(), format!("{} is sealed", line.seq));
-    line.version.ok_or_else(sealed)
+    line.version.ok_or_else(|| StoreError::sealed(at.pk(), line.seq))
 }
 
 /// Reads back what of a version can be read: all of it, as long as the person's key is there.

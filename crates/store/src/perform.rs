@@ -134,7 +134,8 @@ impl Store {
                 Ok(Tried::Rejected(_)) if consistency == Consistency::Eventual => {}
                 Ok(Tried::Rejected(rejection)) => return Err(Failure::Rejected(rejection)),
                 Ok(Tried::KeyIsReused) => return Err(Failure::KeyIsReusedWithAnotherBody),
-                Ok(Tried::LookAgain) => {}
+                // A person who is forgotten between two looks is seen to be by the next.
+                Ok(Tried::LookAgain) | Err(StoreError::Sealed { .. }) => {}
                 Err(StoreError::Unavailable(reason)) => {
                     tracing::warn!(%reason, attempt, "a read is tried again");
                     continue;
@@ -257,8 +258,9 @@ impl Store {
         let Looked { parts, mut members, .. } = looked;
         let Decision { member, entry, due_at, others } = decision;
         let mut writes = self.given(at, &entry, &member)?;
-        let mut draws = entry.draws.clone();
-        let mut returns = entry.returns.clone();
+        let (mut draws, mut returns) = (Vec::new(), Vec::new());
+        together(&mut draws, &entry.draws)?;
+        together(&mut returns, &entry.returns)?;
         for Decision { member, entry, due_at, .. } in others {
             let key = MemberKey { merchant: at.merchant.clone(), member: member.id.clone() };
             let held = members.remove(&key.member).ok_or_else(|| {

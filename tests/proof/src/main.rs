@@ -6,7 +6,6 @@ use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use proof::Outcome;
 use proof::simulation::{self, Report, Size};
-use proof::wire::Weather;
 
 /// Proves that nothing is lost and nothing doubled.
 #[derive(Debug, Parser)]
@@ -17,6 +16,9 @@ struct Cli {
     /// What reproduces a run
     #[arg(long, global = true, default_value_t = 1)]
     seed: u64,
+    /// Write the log of the functions to standard error
+    #[arg(long, global = true)]
+    log: bool,
     /// The long form, for a night
     #[arg(long, global = true)]
     long: bool,
@@ -35,6 +37,9 @@ enum Part {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.log {
+        api::log();
+    }
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -48,12 +53,7 @@ async fn run(cli: Cli) -> Outcome {
     match cli.part {
         Part::Simulation { operations } => {
             let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
-            let size = Size {
-                operations,
-                members: if cli.long { 600 } else { 100 },
-                workers: 16,
-                weather: Weather::everything(8),
-            };
+            let size = Size::of(operations, if cli.long { 600 } else { 100 });
             let bar = bar(operations, "operations");
             let report =
                 simulation::run(cli.seed, &size, None, |done| bar.set_position(done)).await?;

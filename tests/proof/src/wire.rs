@@ -85,7 +85,7 @@ impl Weather {
         ];
         let mut often: BTreeMap<Fault, u32> = all.map(|fault| (fault, per_thousand)).into();
         // Reads that are behind cost nothing but a second look: they can be many.
-        often.insert(F::StaleRead, 200);
+        often.insert(F::StaleRead, 80);
         often.insert(F::LaggingIndex, 200);
         Weather { per_thousand: often, late: Duration::from_millis(400) }
     }
@@ -116,13 +116,45 @@ pub enum Tampered {
     Swallowed,
 }
 
+/// Values of which the oldest are forgotten.
+struct Recent<K, V> {
+    values: HashMap<K, V>,
+    order: VecDeque<K>,
+}
+
+impl<K, V> Default for Recent<K, V> {
+    fn default() -> Recent<K, V> {
+        Recent { values: HashMap::new(), order: VecDeque::new() }
+    }
+}
+
+/// Values that are remembered.
+const RECENT_MAX: usize = 20_000;
+
+impl<K: Clone + Eq + std::hash::Hash, V: Default> Recent<K, V> {
+    fn of(&mut self, key: &K) -> &mut V {
+        if !self.values.contains_key(key) {
+            self.order.push_back(key.clone());
+            if self.order.len() > RECENT_MAX
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.values.remove(&oldest);
+            }
+        }
+        self.values.entry(key.clone()).or_default()
+    }
+}
+
 /// What is known of each request and answer.
 #[derive(Default)]
 struct Memory {
     /// How often a request has been sent, by its hash.
     sent: HashMap<u64, u64>,
     /// Answers to reads, the oldest first.
-    answers: HashMap<u64, VecDeque<Bytes>>,
+    answers: Recent<u64, VecDeque<Bytes>>,
+    /// Transactions that were done, by their token, as DynamoDB knows them for ten minutes. The
+    /// embedded database does so too, but walks through all of them at each transaction.
+    tokens: Recent<String, ()>,
     happened: BTreeMap<Fault, u64>,
     requests: BTreeMap<String, u64>,
 }
@@ -375,7 +407,7 @@ fn draw(state: &State, target: &str, body: &[u8], asked: Asked) -> Option<Fault>
 
 /// An earlier answer to the same read.
 fn stale(state: &State, body: &[u8]) -> Option<Bytes> {
-    lock(&state.memory).answers.get(&hash(&[body]))?.front().cloned()
+    lock(&state.memory).answers.values.get(&hash(&[body]))?.front().cloned()
 }
 
 /// Answers that are remembered of one read.
@@ -384,7 +416,7 @@ const ANSWERS_MAX: usize = 3;
 async fn remember(state: &State, body: &[u8], answer: &Response<Full<Bytes>>) {
     let Ok(text) = answer.body().clone().collect().await;
     let mut memory = lock(&state.memory);
-    let answers = memory.answers.entry(hash(&[body])).or_default();
+    let answers = memory.answers.of(&hash(&[body]));
     answers.push_back(text.to_bytes());
     if answers.len() > ANSWERS_MAX {
         answers.pop_front();
@@ -397,13 +429,20 @@ async fn forward(
     target: &str,
     mut body: Bytes,
 ) -> Result<Response<Full<Bytes>>, Broken> {
-    if let Some(tamper) = &state.tamper
+    let mut token = None;
+    if (state.tamper.is_some() || target == "TransactWriteItems")
         && let Ok(mut value) = serde_json::from_slice::<Value>(&body)
     {
-        if tamper(target, &mut value) == Tampered::Swallowed {
-            return Ok(json_answer(StatusCode::OK, Bytes::from_static(b"{}")));
+        let tampered = state.tamper.as_ref().map(|tamper| tamper(target, &mut value));
+        if tampered == Some(Tampered::Swallowed) {
+            return Ok(done());
         }
+        token = value.as_object_mut().and_then(|value| value.remove("ClientRequestToken"));
         body = Bytes::from(value.to_string());
+    }
+    let token = token.and_then(|token| Some(token.as_str()?.to_owned()));
+    if token.as_ref().is_some_and(|token| lock(&state.memory).tokens.values.contains_key(token)) {
+        return Ok(done());
     }
     let mut request =
         Request::builder().method(parts.method).uri(format!("http://{}/", state.upstream));
@@ -416,7 +455,14 @@ async fn forward(
     let answer = state.client.request(request).await.map_err(|_| Broken)?;
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
+    if let Some(token) = token.filter(|_| parts.status == StatusCode::OK) {
+        lock(&state.memory).tokens.of(&token);
+    }
     Ok(json_answer(parts.status, body))
+}
+
+fn done() -> Response<Full<Bytes>> {
+    json_answer(StatusCode::OK, Bytes::from_static(b"{}"))
 }
 
 fn json_answer(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {

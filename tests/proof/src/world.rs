@@ -25,6 +25,9 @@ use crate::wire::{Tamper, Weather, Wire};
 /// The merchants, whose clocks change on different days.
 pub const MERCHANTS: [&str; 2] = ["north", "south"];
 
+/// Pieces that each merchant has of its scarce reward.
+pub const SCARCE: i64 = 500;
+
 /// A database, and the wire to it.
 pub struct World {
     /// The database itself, for audits.
@@ -71,21 +74,23 @@ fn sources(merchant: &str) -> Sources {
          [tiers]\ngrace_days = 5\n[activities.birthday]\nyearly = \"birthday\"\n\
          [reminders]\nexpiry_days = 3\ntask_left = 1\n"
     );
-    let rules = r#"
-earn "Points" on purchase { order.total }
-earn "Miles" on purchase into miles { order.total / 3 }
-earn "Status" on purchase into status { order.total }
-earn "Once a week" on purchase into miles at most 1 per week { 7 }
-earn "Birthday" on birthday into miles { 50 }
-task "Ten" on purchase goal 10 { award(25, "miles"); }
-task "Days" on purchase streak 3 days { award(5, "miles"); }
-tier "Base" { true }
-tier "Gold" { wallet("status") >= 300 }
-reward "ten" costs 10 { product("Ten") }
-reward "some" costs 5 to 60 { discount(units * 0.01) }
-reward "scarce" costs 20 stock 500 at most 3 per month { product("Scarce") }
-"#;
-    Sources::of([("merchant.toml", manifest.as_str()), ("rules.rhai", rules)])
+    let rules = format!(
+        r#"
+earn "Points" on purchase {{ order.total }}
+earn "Miles" on purchase into miles {{ order.total / 3 }}
+earn "Status" on purchase into status {{ order.total }}
+earn "Once a week" on purchase into miles at most 1 per week {{ 7 }}
+earn "Birthday" on birthday into miles {{ 50 }}
+task "Ten" on purchase goal 10 {{ award(25, "miles"); }}
+task "Days" on purchase streak 3 days {{ award(5, "miles"); }}
+tier "Base" {{ true }}
+tier "Gold" {{ wallet("status") >= 300 }}
+reward "ten" costs 10 {{ product("Ten") }}
+reward "some" costs 5 to 60 {{ discount(units * 0.01) }}
+reward "scarce" costs 20 stock {SCARCE} at most 3 per month {{ product("Scarce") }}
+"#
+    );
+    Sources::of([("merchant.toml", manifest.as_str()), ("rules.rhai", rules.as_str())])
 }
 
 /// A client that gives up soon, so that what is late is late.

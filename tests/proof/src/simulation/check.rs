@@ -1,0 +1,307 @@
+//! What must hold after a simulation.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{NaiveDateTime, TimeDelta, TimeZone};
+use ledger::{Draw, MerchantId, Pot, What};
+use serde_json::{Value, json};
+use store::{History, Version, VersionLine};
+
+use super::client::LINE_PRICE;
+use super::{Asked, FAULTS_MAX, Known, Members, Report, digest, lock_of};
+use crate::Outcome;
+use crate::model::{Points, Span};
+use crate::world::{MERCHANTS, SCARCE, World};
+
+/// What must hold afterwards: the audit; that what clients were told is what is there, and nothing
+/// else; and the model's balances.
+pub(super) async fn check(world: &World, members: &Members, report: &mut Report) -> Outcome {
+    for (number, merchant) in MERCHANTS.iter().enumerate() {
+        let audited = world.audit(merchant).await?;
+        report.members += audited.members;
+        report.entries += audited.entries;
+        let faults = audited.faults.iter().map(ToString::to_string);
+        report.faults.extend(faults.take(FAULTS_MAX));
+        for (name, wallet) in &audited.wallets {
+            if wallet.sum() != wallet.closing || wallet.transferred != 0 {
+                report.faults.push(format!("{merchant}: {name} does not reconcile: {wallet:?}"));
+            }
+        }
+        let id = MerchantId::parse(merchant)?;
+        let mut faults = Vec::new();
+        let mut modelled = 0;
+        let mut scarce = Scarce::default();
+        let see = |history: History| {
+            scarce.see(&history);
+            let member = history.at.member.as_str();
+            let Some(member) = member.strip_prefix('m').and_then(|number| number.parse().ok())
+            else {
+                return;
+            };
+            let known = lock_of(members, number, member);
+            let mut wrong = |text: String| faults.push(format!("{}: {text}", history.at));
+            told_and_there(&history, &known, &mut wrong);
+            if history.member().erased_at.is_none() {
+                modelled += follow(&history, &known, merchant, &mut wrong);
+            }
+        };
+        world.database.store().each(&id, see).await?;
+        let left = world.database.store().left(&id, &Pot::Stock("scarce".to_owned())).await?;
+        scarce.is(left.get()).unwrap_or_else(|what| faults.push(format!("{merchant}: {what}")));
+        report.modelled += modelled;
+        report.faults.extend(faults.into_iter().take(FAULTS_MAX));
+    }
+    Ok(())
+}
+
+/// Pieces of the scarce reward, by what the entries took and put back.
+#[derive(Default)]
+struct Scarce {
+    taken: i64,
+    /// Entries of those who are forgotten, which may have taken or put back some.
+    unreadable: i64,
+}
+
+impl Scarce {
+    fn see(&mut self, history: &History) {
+        for line in &history.lines {
+            let Some(Version { entry, .. }) = &line.version else {
+                self.unreadable += 1;
+                continue;
+            };
+            let sum = |draws: &[Draw]| draws.iter().map(|draw| draw.units.get()).sum::<i64>();
+            self.taken += sum(&entry.draws) - sum(&entry.returns);
+        }
+    }
+
+    fn is(&self, left: i64) -> Result<(), String> {
+        let should = SCARCE - self.taken;
+        let agrees = (should - left).abs() <= self.unreadable;
+        let told = format!("{left} scarce ones are left, and by the entries {should}");
+        (left >= 0 && agrees).then_some(()).ok_or(told)
+    }
+}
+
+/// Everything that a client was told was done is there, once; and nothing is there that nobody asked
+/// for.
+fn told_and_there(history: &History, known: &Known, wrong: &mut impl FnMut(String)) {
+    let mut told: BTreeMap<u64, &Asked> = BTreeMap::new();
+    for asked in &known.asked {
+        if let Some(other) = told.insert(asked.seq, asked) {
+            wrong(format!("{} and {} were told to be entry {}", asked.key, other.key, asked.seq));
+        }
+    }
+    for line in &history.lines {
+        let Some(version) = &line.version else {
+            told.remove(&line.seq);
+            continue;
+        };
+        match told.remove(&line.seq) {
+            Some(asked) if digest(version.answer.get()) != asked.answer => {
+                wrong(format!("{} was told another answer than is kept", asked.key));
+            }
+            None if line.asked && !matches!(version.entry.what, What::Erase) => {
+                wrong(format!("entry {} was done, and nobody was told", line.seq));
+            }
+            _ => {}
+        }
+    }
+    for (seq, asked) in told {
+        wrong(format!("{} was told to be entry {seq}, which is not there", asked.key));
+    }
+}
+
+/// What a client's request came to, for those that undo it.
+enum Came {
+    /// Units that were earned, and what is left of the total in cents.
+    Earned {
+        span: Span,
+        left: i64,
+    },
+    Spent(Vec<Span>),
+    /// Nothing of it is left.
+    Undone,
+}
+
+/// A member's points, followed by the model.
+struct Followed<'a> {
+    merchant: &'a str,
+    points: Points,
+    came: HashMap<(&'static str, String), Came>,
+    held: HashMap<String, i64>,
+}
+
+/// Follows a member's points by the model, and says how many balances were compared.
+fn follow(history: &History, known: &Known, merchant: &str, wrong: &mut impl FnMut(String)) -> u64 {
+    let told: BTreeMap<u64, &Asked> = known.asked.iter().map(|asked| (asked.seq, asked)).collect();
+    let (points, came, held) = (Points::default(), HashMap::new(), HashMap::new());
+    let mut followed = Followed { merchant, points, came, held };
+    let mut compared = 0;
+    for line in &history.lines {
+        let Some(version) = &line.version else { return compared };
+        let now = line.at.timestamp();
+        let entry = &version.entry;
+        let kind = entry.what.kind();
+        if let Err(what) = followed.see(line, &entry.what, told.get(&line.seq).copied(), now) {
+            wrong(format!("entry {} ({kind}) {what}", line.seq));
+            return compared;
+        }
+        let told = entry.balances.get("points").map_or(0, |units| units.get());
+        let expected = followed.points.spendable(now);
+        compared += 1;
+        if told != expected {
+            wrong(format!("entry {} ({kind}) says {told} points, the model {expected}", line.seq));
+            return compared;
+        }
+    }
+    let (posted, expected) =
+        (history.member().wallet("points").posted(), followed.points.posted());
+    if posted != expected {
+        wrong(format!("it holds {posted} points, by the model {expected}"));
+    }
+    compared
+}
+
+impl Followed<'_> {
+    fn see(
+        &mut self,
+        line: &VersionLine,
+        what: &What,
+        asked: Option<&Asked>,
+        now: i64,
+    ) -> Result<(), &'static str> {
+        let Some(asked) = asked else {
+            match what {
+                // What came from another member keeps the ends that it had there.
+                What::Transfer { .. } => had(&mut self.points, line, now),
+                What::Expire => self.points.expire(now),
+                _ => {}
+            }
+            return Ok(());
+        };
+        let body = &asked.body;
+        let units = body["units"].as_i64().unwrap_or_default();
+        match what {
+            What::Earn { activity } => {
+                let left = cents(&body["order"]["total"]);
+                let at = activity.at.timestamp();
+                let from = if self.merchant == "south" { at + 3 * 86_400 } else { 0 };
+                let span = Span { units: left / 100, from, until: until(at, self.merchant) };
+                self.points.credit(span, now);
+                self.came.insert(("earn", asked.key.clone()), Came::Earned { span, left });
+            }
+            What::Redeem { .. } => {
+                let spent = self.points.take(price(body), now).ok_or("spends what is not there")?;
+                self.came.insert(("redeem", asked.key.clone()), Came::Spent(spent));
+            }
+            What::Hold { hold, until, .. } => {
+                let units = price(body);
+                self.held.insert(hold.clone(), units);
+                let until = until.timestamp();
+                self.points.hold(units, hold, until, now).ok_or("holds what is not there")?;
+                (until == now + 120 * 60).then_some(()).ok_or("is held for another time")?;
+            }
+            What::Capture { hold, .. } => {
+                let held = self.held.get(hold).copied().unwrap_or_default();
+                let units = body["units"].as_i64().unwrap_or(held);
+                let spent = self.points.capture(units, hold, now);
+                let spent = spent.ok_or("captures what is not held")?;
+                self.came.insert(("capture", asked.key.clone()), Came::Spent(spent));
+            }
+            What::Release { hold } => {
+                self.points.release(hold, now).ok_or("releases what is not held")?;
+            }
+            What::Reverse { .. } => self.undo(body, now).ok_or("undoes what was not done")?,
+            What::Adjust { .. } if units > 0 => {
+                let until = until(now, self.merchant);
+                self.points.credit(Span { units, from: 0, until }, now);
+            }
+            What::Adjust { .. } => {
+                self.points.take(-units, now).ok_or("takes what is not there")?;
+            }
+            What::Transfer { .. } => {
+                self.points.take(units, now).ok_or("gives what is not there")?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Undoes an earning, a redemption or a capture; nothing if it was not done, or is undone.
+    fn undo(&mut self, body: &Value, now: i64) -> Option<()> {
+        let verb = ["earn", "redeem", "capture"].into_iter().find(|verb| !body[verb].is_null())?;
+        let came = self.came.get_mut(&(verb, body[verb].as_str()?.to_owned()))?;
+        match came {
+            Came::Earned { span, left } => {
+                let back = match (&body["refund"], &body["lines"]) {
+                    (Value::Null, Value::Null) => *left,
+                    (Value::Null, lines) => {
+                        lines[0]["quantity"].as_i64()? * cents(&json!(LINE_PRICE))
+                    }
+                    (refund, _) => cents(refund),
+                };
+                *left -= back;
+                let units = *left / 100;
+                self.points.take_back(Span { units: span.units - units, ..*span }, now);
+                span.units = units;
+                let (valid, is_whole) = (*left >= 0, body["refund"] == body["lines"]);
+                if is_whole {
+                    *came = Came::Undone;
+                }
+                valid.then_some(())
+            }
+            Came::Spent(spans) => {
+                self.points.give_back(spans, now);
+                *came = Came::Undone;
+                Some(())
+            }
+            Came::Undone => None,
+        }
+    }
+}
+
+/// Units that came from another member.
+fn had(points: &mut Points, line: &VersionLine, now: i64) {
+    let own = line.postings.iter().filter(|posting| posting.wallet.as_str() == "points");
+    let (debts, lots): (Vec<_>, Vec<_>) = own.partition(|posting| posting.debt);
+    // What pays a debt comes first, and has no end of its own any more.
+    let debts = debts.into_iter().map(|posting| (posting.change, None));
+    let lots = lots.into_iter().map(|posting| (posting.change, posting.terms.expires_at));
+    for (units, until) in debts.chain(lots).filter(|(units, _)| *units > 0) {
+        let until = until.map_or(i64::MAX, |at| at.timestamp());
+        points.credit(Span { units, from: 0, until }, now);
+    }
+}
+
+/// Twenty days on the wall after a moment.
+fn until(at: i64, merchant: &str) -> i64 {
+    let zone = match merchant {
+        "north" => chrono_tz::Europe::Berlin,
+        _ => chrono_tz::America::Santiago,
+    };
+    let Some(at) = chrono::DateTime::from_timestamp(at, 0) else { return i64::MAX };
+    let local: NaiveDateTime = at.with_timezone(&zone).naive_local() + TimeDelta::days(20);
+    match zone.from_local_datetime(&local) {
+        chrono::LocalResult::None => {
+            // The hour that clocks skip: by the clock of the day before.
+            let before = zone.from_utc_datetime(&(local - TimeDelta::days(1)));
+            let offset = before.naive_local() - before.naive_utc();
+            (local - offset).and_utc().timestamp()
+        }
+        found => found.earliest().map_or(i64::MAX, |at| at.timestamp()),
+    }
+}
+
+fn price(body: &Value) -> i64 {
+    match body["reward"].as_str() {
+        Some("ten") => 10,
+        Some("scarce") => 20,
+        _ => body["units"].as_i64().unwrap_or_default(),
+    }
+}
+
+fn cents(amount: &Value) -> i64 {
+    let text = amount.as_str().unwrap_or_default();
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    whole.parse::<i64>().unwrap_or_default() * 100 + part.parse::<i64>().unwrap_or_default()
+}

@@ -1,0 +1,288 @@
+//! One who makes requests: every verb, again and again, sometimes the same one twice, sometimes
+//! another under the same key.
+
+use std::sync::{Arc, Mutex};
+
+use axum::http::Method;
+use chrono::TimeDelta;
+use fastrand::Rng;
+use serde_json::{Value, json};
+use tokio::sync::RwLock;
+
+use super::{Asked, FAULTS_MAX, Members, Report, Size, digest, lock, lock_of, name};
+use crate::Outcome;
+use crate::world::{Answer, MERCHANTS, Worker, World};
+
+/// Nights in a thousand operations.
+const NIGHTS_PER_THOUSAND: u32 = 3;
+/// What one piece of an order's only line costs.
+pub(super) const LINE_PRICE: &str = "3.25";
+
+/// One who makes requests.
+pub(super) struct Client {
+    pub(super) world: Arc<World>,
+    pub(super) worker: Worker,
+    pub(super) members: Arc<Members>,
+    /// The day goes on when nobody is in the middle of something.
+    pub(super) day: Arc<RwLock<()>>,
+    pub(super) size: Size,
+    pub(super) rng: Rng,
+    pub(super) report: Arc<Mutex<Report>>,
+    pub(super) number: u32,
+    pub(super) keys: u64,
+    /// Whom it served last.
+    pub(super) last: (usize, u32),
+}
+
+impl Client {
+    pub(super) async fn step(&mut self) -> Outcome {
+        let is_night = self.rng.u32(0..1000) < NIGHTS_PER_THOUSAND;
+        if is_night {
+            return self.night().await;
+        }
+        let day = Arc::clone(&self.day);
+        let _day = day.read().await;
+        self.world.pass(self.rng.i64(0..30));
+        self.worker.look_up(&self.world);
+        if self.rng.bool() {
+            // Some come far more often than others.
+            let member = self.rng.f64() * self.rng.f64() * f64::from(self.size.members);
+            self.last = (self.rng.usize(0..MERCHANTS.len()), member as u32);
+        }
+        let (merchant, member) = self.last;
+        match self.rng.u32(0..1000) {
+            0..60 => self.repeat(merchant, member).await,
+            60..80 => self.alter(merchant, member).await,
+            _ => self.ask(merchant, member).await,
+        }
+    }
+
+    /// The day ends, and what has come due is done.
+    async fn night(&mut self) -> Outcome {
+        let nights = self.size.operations * u64::from(NIGHTS_PER_THOUSAND) / 1000;
+        let seconds = u64::from(self.size.days) * 86_400 / nights.max(1);
+        {
+            let _nobody = self.day.write().await;
+            self.world.pass(self.rng.i64(0..2 * seconds.cast_signed()));
+        }
+        let _day = self.day.read().await;
+        self.worker.look_up(&self.world);
+        let done = expire::run(&self.worker.api, &expire::Event::default(), None).await;
+        let mut report = lock(&self.report);
+        report.nights.0 += 1;
+        report.nights.1 += u64::from(done.is_err());
+        Ok(())
+    }
+
+    /// Sends something again that was done.
+    async fn repeat(&mut self, merchant: usize, member: u32) -> Outcome {
+        let Some(asked) = self.some_asked(merchant, member) else { return Ok(()) };
+        let again = self.send(merchant, &asked.path, &asked.key, &asked.body).await?;
+        let erased = lock_of(&self.members, merchant, member).erased;
+        if again.status == 410 && erased {
+            return Ok(());
+        }
+        if again.status != 201 || digest(&again.text) != asked.answer || !again.replayed {
+            self.fault(format!("{} {} was answered anew: {}", asked.path, asked.key, again.text));
+        } else {
+            lock(&self.report).repeats += 1;
+        }
+        Ok(())
+    }
+
+    /// Sends something else under a key that was used.
+    async fn alter(&mut self, merchant: usize, member: u32) -> Outcome {
+        let Some(asked) = self.some_asked(merchant, member) else { return Ok(()) };
+        let mut body = asked.body.clone();
+        let changed = match asked.verb {
+            "earn" => {
+                json!({ "type": "purchase", "order": { "total": "99.99" }, "at": body["at"] })
+            }
+            "redeem" | "hold" => json!({ "reward": "some", "units": 61 }),
+            "adjust" => json!({ "units": 77, "reason": "another", "author": "eve" }),
+            "transfer" => json!({ "to": body["to"], "units": 61 }),
+            "reverse" => {
+                body["refund"] = json!("0.07");
+                body
+            }
+            _ => return Ok(()),
+        };
+        let refused = self.send(merchant, &asked.path, &asked.key, &changed).await?;
+        let erased = lock_of(&self.members, merchant, member).erased;
+        if refused.status == 410 && erased {
+            return Ok(());
+        }
+        if refused.json()["code"] != "idempotency_key_is_reused" {
+            self.fault(format!("{} {} took another body: {}", asked.path, asked.key, refused.text));
+        } else {
+            lock(&self.report).altered += 1;
+        }
+        Ok(())
+    }
+
+    /// Asks for something new.
+    async fn ask(&mut self, merchant: usize, member: u32) -> Outcome {
+        let id = name(member);
+        let path = |verb: &str| format!("/v1/members/{id}/{verb}");
+        let now = self.world.now();
+        let earned = self.some_key(merchant, member, "earn");
+        let (verb, path, body) = match self.rng.u32(0..1000) {
+            0..480 => {
+                let total = format!("{}.{:02}", self.rng.u32(7..80), self.rng.u32(0..100));
+                let mut body = json!({ "type": "purchase", "order": { "total": total } });
+                if self.rng.bool() {
+                    let line = json!({ "sku": "a", "quantity": 2, "price": LINE_PRICE });
+                    body["order"]["lines"] = json!([line]);
+                }
+                if self.rng.u32(0..3) == 0 {
+                    // Told late, and out of order.
+                    let at = now - TimeDelta::seconds(self.rng.i64(0..200_000));
+                    body["at"] = json!(at.to_rfc3339());
+                } else {
+                    body["at"] = json!((now - TimeDelta::seconds(900)).to_rfc3339());
+                }
+                ("earn", path("earn"), body)
+            }
+            480..600 => ("redeem", path("redeem"), self.reward()),
+            600..700 => ("hold", path("holds"), self.reward()),
+            700..800 => {
+                let Some((hold, _)) = self.some_hold(merchant, member) else { return Ok(()) };
+                let verb = if self.rng.u32(0..3) == 0 { "release" } else { "capture" };
+                (verb, path(&format!("holds/{hold}/{verb}")), json!({}))
+            }
+            800..870 => {
+                let Some(key) = earned else { return Ok(()) };
+                let mut body = json!({ "earn": key });
+                match self.rng.u32(0..3) {
+                    0 => body["refund"] = json!(format!("{}.00", self.rng.u32(1..30))),
+                    1 => body["lines"] = json!([{ "sku": "a", "quantity": 1 }]),
+                    _ => {}
+                }
+                ("reverse", path("reverse"), body)
+            }
+            870..910 => {
+                let verb = if self.rng.bool() { "redeem" } else { "capture" };
+                let key = self.some_key(merchant, member, verb);
+                let Some(key) = key else { return Ok(()) };
+                ("reverse", path("reverse"), json!({ verb: key }))
+            }
+            910..940 => {
+                let units = self.rng.i64(-40..60);
+                let body = json!({ "units": units, "reason": "by hand", "author": "eve" });
+                ("adjust", path("adjust"), body)
+            }
+            940..980 => {
+                let to = name(self.rng.u32(0..self.size.members));
+                ("transfer", path("transfer"), json!({ "to": to, "units": self.rng.i64(1..60) }))
+            }
+            980..998 => {
+                if self.rng.bool() {
+                    let home = format!("home-{}", self.rng.u32(0..2));
+                    ("join", path("join"), json!({ "account": home }))
+                } else {
+                    ("leave", path("leave"), json!({}))
+                }
+            }
+            _ => return self.erase(merchant, member).await,
+        };
+        self.keys += 1;
+        let key = format!("{verb}-{}-{}", self.number, self.keys);
+        let answer = self.send(merchant, &path, &key, &body).await?;
+        self.put_down(merchant, member, verb, path, key, body, &answer);
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "they are what there is to put down")]
+    fn put_down(
+        &self,
+        merchant: usize,
+        member: u32,
+        verb: &'static str,
+        path: String,
+        key: String,
+        body: Value,
+        answer: &Answer,
+    ) {
+        let told = answer.json();
+        if answer.status != 201 {
+            let code = told["code"].as_str().unwrap_or("no code").to_owned();
+            if answer.status >= 500 {
+                self.fault(format!("{path} {key}: {}", answer.text));
+            }
+            *lock(&self.report).refused.entry(code).or_default() += 1;
+            return;
+        }
+        *lock(&self.report).done.entry(verb.to_owned()).or_default() += 1;
+        let seq = told["entry"]["seq"].as_u64().unwrap_or_default();
+        let mut known = lock_of(&self.members, merchant, member);
+        if let Some(hold) = told["entry"]["hold"].as_str().filter(|_| verb == "hold") {
+            known.holds.push((hold.to_owned(), 0));
+        }
+        let answer = digest(&answer.text);
+        known.asked.push(Asked { verb, path, key, body, answer, seq });
+    }
+
+    /// Few are forgotten, and it is not done under a key.
+    async fn erase(&mut self, merchant: usize, member: u32) -> Outcome {
+        if self.rng.u32(0..20) > 0 {
+            return Ok(());
+        }
+        let path = format!("/v1/members/{}", name(member));
+        // From now on, answers of before may be gone.
+        lock_of(&self.members, merchant, member).erased = true;
+        let merchant_name = MERCHANTS.get(merchant).copied().unwrap_or_default();
+        let answer =
+            self.worker.insist(merchant_name, Method::DELETE, &path, None, &json!({})).await?;
+        if answer.status == 201 && !answer.replayed {
+            *lock(&self.report).done.entry("erase".to_owned()).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    fn reward(&mut self) -> Value {
+        match self.rng.u32(0..4) {
+            0 => json!({ "reward": "ten" }),
+            1 => json!({ "reward": "scarce" }),
+            _ => json!({ "reward": "some", "units": self.rng.i64(5..61) }),
+        }
+    }
+
+    async fn send(&self, merchant: usize, path: &str, key: &str, body: &Value) -> Outcome<Answer> {
+        let merchant = MERCHANTS.get(merchant).copied().unwrap_or_default();
+        self.worker.insist(merchant, Method::POST, path, Some(key), body).await
+    }
+
+    fn some_asked(&mut self, merchant: usize, member: u32) -> Option<Asked> {
+        let known = lock_of(&self.members, merchant, member);
+        let place = self.rng.usize(0..known.asked.len().max(1));
+        known.asked.get(place).cloned()
+    }
+
+    fn some_key(&mut self, merchant: usize, member: u32, verb: &str) -> Option<String> {
+        let known = lock_of(&self.members, merchant, member);
+        let own: Vec<&Asked> = known.asked.iter().filter(|asked| asked.verb == verb).collect();
+        // Mostly of late.
+        let skip = own.len().saturating_sub(8);
+        let place = skip + self.rng.usize(0..(own.len() - skip).max(1));
+        own.get(place).map(|asked| asked.key.clone())
+    }
+
+    fn some_hold(&mut self, merchant: usize, member: u32) -> Option<(String, i64)> {
+        let mut known = lock_of(&self.members, merchant, member);
+        let last = known.holds.len().checked_sub(1)?;
+        // Some are left to lapse, and some are tried twice.
+        if self.rng.u32(0..4) == 0 {
+            known.holds.get(last).cloned()
+        } else {
+            Some(known.holds.remove(last))
+        }
+    }
+
+    fn fault(&self, text: String) {
+        let mut report = lock(&self.report);
+        if report.faults.len() < FAULTS_MAX {
+            report.faults.push(text);
+        }
+    }
+}
+
