@@ -9,6 +9,8 @@
 mod bad_input;
 /// What is done by hand: adjusted, transferred, shared, erased.
 mod by_hand;
+/// Where features cross.
+mod crossings;
 /// What is due: expiry of every kind, what comes by itself, reminders.
 mod due;
 /// Rewards set aside at the till.

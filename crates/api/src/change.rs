@@ -74,7 +74,7 @@ pub async fn change(
             member: &at.member,
             dry_run,
             entry: EntryView::of(&decision.entry),
-            within_reach: within_reach(bundle, &decision.member, now),
+            within_reach: within_reach(bundle, &decision, supplies, now),
             trace: trace.map(|lines| lines.iter().map(TraceView::of).collect()),
         };
         let answer = Answer {
@@ -104,8 +104,22 @@ pub async fn change(
 
 /// The rewards that the member can have now. It is told on the way: a reward whose rule fails is the
 /// merchant's to mend, and does not stand in the way of what was asked.
-fn within_reach(bundle: &Bundle, member: &Member, now: Moment) -> Vec<String> {
-    let offers = bundle.offers(member, member.tier(), now);
+fn within_reach(
+    bundle: &Bundle,
+    decision: &Decision,
+    supplies: &Supplies,
+    now: Moment,
+) -> Vec<String> {
+    let Decision { member, others, .. } = decision;
+    if member.erased_at.is_some() {
+        return Vec::new();
+    }
+    // With the wallets that it shares, as they will be.
+    let of = |account: &&Member| Some(&account.id) == member.account.as_ref();
+    let after = others.iter().map(|other| &other.member).find(of);
+    let account = after.or_else(|| supplies.account(member).ok().flatten());
+    let member = bundle.viewed(member, account);
+    let offers = bundle.offers(&member, member.tier(), now);
     let within_reach = |offer| match offer {
         Ok(offer) => Offer::within_reach(&offer).then_some(offer.name),
         Err(failure) => {

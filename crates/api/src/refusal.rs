@@ -3,6 +3,7 @@ use ledger::account::AccountRejection;
 use ledger::adjust::MoveRejection;
 use ledger::decision::GiveRejection;
 use ledger::earn::EarnRejection;
+use ledger::erase::MemberIsErased;
 use ledger::hold::HoldRejection;
 use ledger::money::AmountRejection;
 use ledger::name::NameRejection;
@@ -257,7 +258,9 @@ fn status_of(refused: &Refused) -> (StatusCode, &'static str) {
             AccountRejection::MemberHasNoAccount(_) => (CONFLICT, "member_has_no_account"),
             AccountRejection::AccountHasAnAccount(_) => (CONFLICT, "account_has_an_account"),
             AccountRejection::MemberIsTheAccount(_) => (INVALID, "member_is_the_account"),
-            AccountRejection::WalletIsNotSettled { .. } => (CONFLICT, "wallet_is_not_settled"),
+            AccountRejection::AccountIsShared { .. } => (CONFLICT, "account_is_shared"),
+            AccountRejection::MemberHasAHold { .. } => (CONFLICT, "member_has_a_hold"),
+            AccountRejection::MemberOwes { .. } => (CONFLICT, "member_owes"),
             AccountRejection::Give(give) => status_of_giving(give),
         },
         R::Erased(_) | R::Earn(EarnRejection::Erased(_)) => ERASED,
@@ -336,6 +339,10 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(reason) => {
                 tracing::warn!(%reason, "the table is out of reach: {reason}");
                 Refusal::Busy.into()
+            }
+            // The person was forgotten while the request was under way.
+            StoreError::Sealed { member, .. } => {
+                Refusal::from(Refused::from(MemberIsErased(member))).into()
             }
             error => Problem::internal(&error.to_string()),
         }

@@ -1,7 +1,7 @@
 //! What two members have to say the same about: units that went from one to the other, units that
 //! one moved in the wallets of an account, codes that only one of them can have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::entry::Counterpart;
 use ledger::{MemberId, Outcome, What};
@@ -15,16 +15,31 @@ pub(crate) struct Between {
     /// Units by giver, receiver and moment: what the one gave, what the other had.
     transfers: BTreeMap<(MemberId, MemberId, i64), (i64, i64)>,
     /// Units by account, its entry and wallet: what the member says, what the account says.
-    shares: BTreeMap<(MemberId, u64, String), (i64, i64)>,
+    shares: BTreeMap<(MemberId, u64, String), Shared>,
+    /// Who can no longer be read.
+    forgotten: BTreeSet<MemberId>,
     /// Who was given a code.
     codes: BTreeMap<(String, String), Vec<MemberKey>>,
     someone: Option<MemberKey>,
+}
+
+/// Units that a member moved in the wallets of an account.
+#[derive(Debug, Default)]
+struct Shared {
+    /// As the member says.
+    member: i64,
+    /// As the account says.
+    account: i64,
+    by: Option<MemberId>,
 }
 
 impl Between {
     pub(crate) fn see(&mut self, history: &History) {
         self.someone.get_or_insert_with(|| history.at.clone());
         let id = &history.at.member;
+        if history.lines.iter().any(|line| line.version.is_none()) {
+            self.forgotten.insert(id.clone());
+        }
         for version in history.versions() {
             let entry = &version.entry;
             let moved: i64 = entry.postings.iter().map(|posting| posting.change).sum();
@@ -44,13 +59,17 @@ impl Between {
             if let Some(of) = &entry.account {
                 for posting in entry.postings.iter().filter(|posting| posting.shared) {
                     let key = (of.account.clone(), of.entry, posting.wallet.to_string());
-                    self.shares.entry(key).or_default().0 += posting.change;
+                    let shared = self.shares.entry(key).or_default();
+                    shared.member += posting.change;
+                    shared.by = Some(id.clone());
                 }
             }
-            if matches!(entry.what, What::Share { .. }) {
+            if let What::Share { by, .. } = &entry.what {
                 for posting in &entry.postings {
                     let key = (id.clone(), entry.seq, posting.wallet.to_string());
-                    self.shares.entry(key).or_default().1 += posting.change;
+                    let shared = self.shares.entry(key).or_default();
+                    shared.account += posting.change;
+                    shared.by = Some(by.clone());
                 }
             }
             for reason in &entry.because {
@@ -64,15 +83,17 @@ impl Between {
 
     pub(crate) fn add(&mut self, other: Between) {
         self.someone = self.someone.take().or(other.someone);
+        self.forgotten.extend(other.forgotten);
         for (key, (gave, had)) in other.transfers {
             let sums = self.transfers.entry(key).or_default();
             sums.0 += gave;
             sums.1 += had;
         }
-        for (key, (member, account)) in other.shares {
-            let sums = self.shares.entry(key).or_default();
-            sums.0 += member;
-            sums.1 += account;
+        for (key, Shared { member, account, by }) in other.shares {
+            let shared = self.shares.entry(key).or_default();
+            shared.member += member;
+            shared.account += account;
+            shared.by = shared.by.take().or(by);
         }
         for (code, members) in other.codes {
             self.codes.entry(code).or_default().extend(members);
@@ -86,13 +107,16 @@ impl Between {
         let key = |member| MemberKey { merchant: someone.merchant.clone(), member };
         let mut faults = Vec::new();
         for ((from, to, _), (gave, had)) in self.transfers {
-            if gave != had && gave != 0 && had != 0 {
+            let forgotten = self.forgotten.contains(&from) || self.forgotten.contains(&to);
+            if gave != had && !forgotten {
                 let what = format!("gave {gave} units to {to}, who had {had}");
                 faults.push(Fault { member: key(from), entry: None, what });
             }
         }
-        for ((account, entry, wallet), (member, own)) in self.shares {
-            if member != own && member != 0 && own != 0 {
+        for ((account, entry, wallet), Shared { member, account: own, by }) in self.shares {
+            let forgotten = self.forgotten.contains(&account)
+                || by.is_some_and(|by| self.forgotten.contains(&by));
+            if member != own && !forgotten {
                 let what = format!("{own} {wallet} moved, and who moved them says {member}");
                 faults.push(Fault { member: key(account), entry: Some(entry), what });
             }

@@ -87,6 +87,11 @@ impl Audit {
         if let Some(fault) = member::first_fault(history) {
             self.audited.faults.push(fault);
         }
+        if self.period.until.is_none() {
+            for (name, wallet) in &history.member().wallets {
+                self.audited.wallets.entry(name.clone()).or_default().closing += wallet.posted();
+            }
+        }
         for line in &history.lines {
             for posting in line.postings.iter().filter(|posting| !posting.shared) {
                 let wallet = self.audited.wallets.entry(posting.wallet.clone()).or_default();

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use ledger::wallet::Idle;
-use ledger::{Change, Entry, Member, Moment, Outcome, WalletName, What};
+use ledger::wallet::{Idle, Terms};
+use ledger::{Change, Entry, Member, Moment, Outcome, Posting, WalletName, What};
 use store::{History, VersionLine};
 
 use crate::Fault;
@@ -159,27 +159,19 @@ fn disagrees(entry: &Entry, before: &Member) -> Option<String> {
     if moved != due {
         return Some(format!("it moved {moved} units, and {due} are what it stands for"));
     }
-    if let What::Expire = &entry.what {
-        let early = entry
-            .postings
-            .iter()
-            .find(|posting| posting.terms.expires_at.is_none_or(|at| at > entry.at));
-        if let Some(posting) = early {
-            return Some(format!(
-                "it takes {} {} before their time",
-                -posting.change, posting.wallet
-            ));
-        }
+    if let What::Expire = &entry.what
+        && let Some((wallet, units)) =
+            beyond_debt(entry, |terms| terms.expires_at.is_none_or(|at| at > entry.at))
+    {
+        return Some(format!("it takes {units} {wallet} before their time"));
     }
-    if let What::Redeem { .. } | What::Hold { .. } = &entry.what {
-        let late = entry.postings.iter().find(|posting| {
-            posting.change < 0
-                && (posting.terms.expires_at.is_some_and(|at| at <= entry.at)
-                    || posting.terms.available_at.is_some_and(|at| at > entry.at))
-        });
-        if let Some(posting) = late {
-            return Some(format!("it spends {} that cannot be spent", posting.wallet));
-        }
+    if let What::Redeem { .. } | What::Hold { .. } = &entry.what
+        && let Some((wallet, units)) = beyond_debt(entry, |terms| {
+            terms.expires_at.is_some_and(|at| at <= entry.at)
+                || terms.available_at.is_some_and(|at| at > entry.at)
+        })
+    {
+        return Some(format!("it spends {units} {wallet} that cannot be spent"));
     }
     if let What::Capture { hold, .. } | What::Release { hold } = &entry.what
         && before.holds.get(hold).is_none_or(|hold| hold.until <= entry.at)
@@ -187,6 +179,25 @@ fn disagrees(entry: &Entry, before: &Member) -> Option<String> {
         return Some(format!("there is no hold `{hold}` at that moment"));
     }
     None
+}
+
+/// Units that an entry takes out of lots of some terms, for another end than to pay what is owed:
+/// of which wallet, and how many. A lot that is only put off goes out and comes in again.
+fn beyond_debt(entry: &Entry, of: impl Fn(&Terms) -> bool) -> Option<(&WalletName, i64)> {
+    let mut taken: BTreeMap<&WalletName, i64> = BTreeMap::new();
+    for posting in &entry.postings {
+        let Posting { wallet, change, debt, terms, .. } = posting;
+        let again = entry.postings.iter().any(|other| {
+            let put_off = Terms { expires_at: other.terms.expires_at, ..terms.clone() };
+            other.wallet == *wallet && other.change == -change && other.terms == put_off
+        });
+        if *debt {
+            *taken.entry(wallet).or_default() -= change.max(&0);
+        } else if *change < 0 && of(terms) && !again {
+            *taken.entry(wallet).or_default() -= change;
+        }
+    }
+    taken.into_iter().find(|(_, units)| *units > 0)
 }
 
 fn given(outcome: &Outcome) -> i64 {

@@ -38,7 +38,10 @@ impl RollForward {
         if period.until.is_some_and(|until| line.at >= until) {
             return;
         }
-        self.closing += units;
+        // Where the period ends now, it closes with what members hold, and not with what was posted.
+        if period.until.is_some() {
+            self.closing += units;
+        }
         if period.from.is_some_and(|from| line.at < from) {
             self.opening += units;
             return;
@@ -64,6 +67,13 @@ impl RollForward {
         self.adjusted += other.adjusted;
         self.transferred += other.transferred;
         self.closing += other.closing;
+    }
+
+    /// Whether opening and movements come to the closing, and what went from member to member came to
+    /// nothing over all of them.
+    #[must_use]
+    pub fn is_reconciled(&self) -> bool {
+        self.sum() == self.closing && self.transferred == 0
     }
 
     /// What opening and movements come to: the closing, if nothing is lost.

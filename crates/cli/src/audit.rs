@@ -101,8 +101,10 @@ pub(crate) async fn run(options: Options) -> Outcome {
     } else {
         say!("{}", page(&programme, &audited).trim_end());
     }
-    let unreconciled = audited.wallets.values().filter(|wallet| wallet.sum() != wallet.closing);
-    if unreconciled.count() > 0 || !audited.faults.is_empty() {
+    if let Some((name, _)) = audited.wallets.iter().find(|(_, wallet)| !wallet.is_reconciled()) {
+        return Err(format!("what happened to {name} does not come to what is there").into());
+    }
+    if !audited.faults.is_empty() {
         return Err(format!("{} members are not as they should be", audited.faults.len()).into());
     }
     Ok(())

@@ -2,9 +2,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ledger::reverse::Wanted;
-use ledger::{Change, Decision, Entry, Member, MemberId, What};
+use ledger::{Change, Decision, Entry, Lack, Member, MemberId, What};
 use local::Database;
-use rules::{Bundle, Redemption, Told, TraceLine};
+use rules::{Bundle, Redemption, Refused, Told, TraceLine};
 use store::{MemberKey, Store, Version};
 
 use crate::Outcome;
@@ -126,14 +126,26 @@ async fn again(
         What::Reverse { of, returned } => {
             let (_, undone) = version(store, at, *of).await?;
             let by = api::bundle_of(store, &at.merchant, &undone.bundle).await?;
-            let mut past = store.past(at, *of).await?;
-            past.entries.retain(|later| later.seq < entry.seq);
-            supplies.pasts.insert(at.member.clone(), past);
             let wanted = returned
                 .clone()
                 .map(|returned| Wanted { lines: returned.lines, refund: Some(returned.refund) });
-            // What a referral brought another is that one's entry.
-            plain(bundle.reverse_alone(&by, before, *of, wanted.as_ref(), &supplies, now)?.0)
+            loop {
+                let wanted = wanted.as_ref();
+                // What a referral brought another is that one's entry.
+                let decided = bundle.reverse_alone(&by, before, *of, wanted, &supplies, now);
+                let (member, from) = match decided {
+                    Ok((decision, _)) => return plain(decision),
+                    Err(Refused::Lacks(Lack::Past { member, entry })) => (member, entry),
+                    Err(refused) => return Err(refused.into()),
+                };
+                // The past as it was when this was decided.
+                let last = supplies.members.get(&member).and_then(Option::as_ref);
+                let last = last.unwrap_or(before).version;
+                let key = MemberKey { merchant: at.merchant.clone(), member: member.clone() };
+                let mut past = store.past(&key, from).await?;
+                past.entries.retain(|later| later.seq <= last);
+                supplies.pasts.insert(member, past);
+            }
         }
         What::Expire | What::Remind { .. } => {
             supplies.due_at = Some(now);

@@ -82,11 +82,12 @@ pub(crate) fn money(amount: Decimal, currency: &str, decimals: u32) -> String {
         .round_dp_with_strategy(decimals, rust_decimal::RoundingStrategy::MidpointAwayFromZero);
     let text = format!("{rounded:.*}", decimals as usize);
     let (units, part) = text.split_once('.').unwrap_or((&text, ""));
+    let sign = if units == "-0" { "-" } else { "" };
     let units = units.parse::<i128>().map_or_else(|_| units.to_owned(), whole);
     if part.is_empty() {
-        format!("{units} {currency}")
+        format!("{sign}{units} {currency}")
     } else {
-        format!("{units}.{part} {currency}")
+        format!("{sign}{units}.{part} {currency}")
     }
 }
 

@@ -4,7 +4,10 @@
 use crate::decision::{Draft, GiveRejection};
 use crate::entry::AccountEntry;
 use crate::erase::{MemberIsErased, present};
-use crate::{Decision, Member, MemberId, Moment, Posting, Programme, WalletName, What};
+use crate::wallet::HoldId;
+use crate::{
+    Change, Decision, Entry, Member, MemberId, Moment, Posting, Programme, Wallet, WalletName, What,
+};
 
 /// Why a member does not join an account, or leave it. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,12 +32,28 @@ pub enum AccountRejection {
     /// An account cannot be a part of another.
     #[error("`{0}` shares the wallets of another account, so nobody can share its own")]
     AccountHasAnAccount(MemberId),
+    /// It is an account itself.
+    #[error("{sharers} members share the wallets of `{account}`; they have to leave it first")]
+    AccountIsShared {
+        /// Whose wallets.
+        account: MemberId,
+        /// How many do.
+        sharers: u32,
+    },
     /// Oneself.
     #[error("member `{0}` cannot join itself")]
     MemberIsTheAccount(MemberId),
-    /// What the member owes or has set aside in its own wallet would be out of reach.
-    #[error("member `{member}` owes or has set aside units of `{wallet}`; settle that first")]
-    WalletIsNotSettled {
+    /// What the member has set aside would be out of reach.
+    #[error("member `{member}` has something set aside; capture or release hold `{hold}` first")]
+    MemberHasAHold {
+        /// Who.
+        member: MemberId,
+        /// Which hold.
+        hold: HoldId,
+    },
+    /// What the member owes in its own wallet would be out of reach.
+    #[error("member `{member}` owes units of `{wallet}`; settle that first")]
+    MemberOwes {
         /// Who.
         member: MemberId,
         /// Which wallet.
@@ -81,13 +100,20 @@ pub fn part(
     let mut after = member.clone();
     let entry = account.version.saturating_add(1);
     decision.entry.account = Some(AccountEntry { account: account.id.clone(), entry });
-    if !moved.is_empty() {
+    // What ran out is told where it ran out.
+    let forgone = decision
+        .entry
+        .changes
+        .iter()
+        .filter(|change| matches!(change, Change::Forgone { wallet, .. } if shared(wallet)));
+    let changes: Vec<Change> = forgone.cloned().collect();
+    if !moved.is_empty() || !changes.is_empty() {
         let what = What::Share {
             by: member.id.clone(),
             entry: decision.entry.seq,
             moved: decision.entry.what.kind().to_owned(),
         };
-        let draft = Draft { postings: moved, ..Draft::default() };
+        let draft = Draft { postings: moved, changes, ..Draft::default() };
         let other = draft.decide(account, programme, what, now, now)?;
         decision.others.push(other);
     }
@@ -122,38 +148,85 @@ pub fn join(
     if account.account.is_some() {
         return Err(AccountRejection::AccountHasAnAccount(account.id.clone()));
     }
+    unshared(member)?;
     settled(member, programme, now)?;
     let what = What::Join { account: account.id.clone() };
-    Ok(Draft::default().decide(member, programme, what, now, now)?)
+    let mut decision = Draft::default().decide(member, programme, what, now, now)?;
+    let view = view(&decision.member, account, programme);
+    let balance = |(name, wallet): (&WalletName, &Wallet)| (name.clone(), wallet.spendable(now));
+    decision.entry.balances = view.wallets.iter().map(balance).collect();
+    Ok(with(decision, account, programme, now)?)
 }
 
-/// The member has its own wallets again.
+/// Whether nobody shares the member's wallets.
+///
+/// # Errors
+/// Somebody does.
+pub fn unshared(member: &Member) -> Result<(), AccountRejection> {
+    match member.sharers {
+        0 => Ok(()),
+        sharers => Err(AccountRejection::AccountIsShared { account: member.id.clone(), sharers }),
+    }
+}
+
+/// The same decision with the account's entry of it, which counts those who share.
+pub(crate) fn with(
+    mut decision: Decision,
+    account: &Member,
+    programme: &Programme,
+    now: Moment,
+) -> Result<Decision, GiveRejection> {
+    let Entry { seq, what, .. } = &decision.entry;
+    let (by, moved) = (decision.member.id.clone(), what.kind().to_owned());
+    let what = What::Share { by, entry: *seq, moved };
+    let other = Draft::default().decide(account, programme, what, now, now)?;
+    let entry = other.entry.seq;
+    decision.entry.account = Some(AccountEntry { account: account.id.clone(), entry });
+    decision.others.push(other);
+    Ok(decision)
+}
+
+/// The member has its own wallets again. What it owes in them is within reach again.
 ///
 /// # Errors
 /// It shares nobody's, or has something set aside. Nothing has changed then.
 pub fn leave(
     member: &Member,
+    account: Option<&Member>,
     programme: &Programme,
     now: Moment,
 ) -> Result<Decision, AccountRejection> {
     present(member)?;
-    let account = member.account.clone();
-    let account = account.ok_or_else(|| AccountRejection::MemberHasNoAccount(member.id.clone()))?;
-    settled(member, programme, now)?;
-    let what = What::Leave { account };
-    Ok(Draft::default().decide(member, programme, what, now, now)?)
+    let shares = member.account.clone();
+    let shares = shares.ok_or_else(|| AccountRejection::MemberHasNoAccount(member.id.clone()))?;
+    nothing_aside(member, now)?;
+    let what = What::Leave { account: shares };
+    let decision = Draft::default().decide(member, programme, what, now, now)?;
+    Ok(match account {
+        Some(account) => with(decision, account, programme, now)?,
+        None => decision,
+    })
 }
 
 /// Nothing is owed or set aside that would be out of reach afterwards.
 fn settled(member: &Member, programme: &Programme, now: Moment) -> Result<(), AccountRejection> {
-    let member = member.at(now);
-    let shared = programme.wallets.iter().filter(|(_, policy)| policy.shared);
-    for (name, _) in shared {
-        let wallet = member.wallet(name.as_str());
-        if !member.holds.is_empty() || !wallet.debt().is_zero() || !wallet.held(now).is_zero() {
-            let member = member.id.clone();
-            return Err(AccountRejection::WalletIsNotSettled { member, wallet: name.clone() });
+    nothing_aside(member, now)?;
+    let mut shared = programme.wallets.iter().filter(|(_, policy)| policy.shared);
+    match shared.find(|(name, _)| !member.wallet(name.as_str()).debt().is_zero()) {
+        None => Ok(()),
+        Some((wallet, _)) => {
+            let (member, wallet) = (member.id.clone(), wallet.clone());
+            Err(AccountRejection::MemberOwes { member, wallet })
         }
     }
-    Ok(())
+}
+
+fn nothing_aside(member: &Member, now: Moment) -> Result<(), AccountRejection> {
+    match member.at(now).holds.keys().next() {
+        None => Ok(()),
+        Some(hold) => {
+            let (member, hold) = (member.id.clone(), hold.clone());
+            Err(AccountRejection::MemberHasAHold { member, hold })
+        }
+    }
 }

@@ -7,6 +7,8 @@ use crate::Moment;
 
 /// The one activity that every merchant knows.
 pub const PURCHASE: &str = "purchase";
+/// The activity that a friend's is for the member who brought the friend.
+pub const REFERRAL: &str = "referral";
 
 /// Something a member did. It has been checked against the programme: its type is known, its
 /// amounts have the currency's decimals, its fields are those that the manifest lists.

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use crate::activity::REFERRAL;
 use crate::pot::Till;
 use crate::{
     Change, Draw, Entry, Lot, Member, MemberId, Moment, Outcome, Posting, Pot, Programme, Reason,
@@ -117,11 +118,13 @@ impl Draft {
         };
         let mut after = member.clone();
         after.apply(&entry).ok_or_else(full)?;
-        let put_off = put_off(&after, programme, &entry, now);
-        if !put_off.is_empty() {
-            entry.postings.extend(put_off);
-            after = member.clone();
-            after.apply(&entry).ok_or_else(full)?;
+        for more in [settled, put_off] {
+            let more = more(&after, programme, &entry, now);
+            if !more.is_empty() {
+                entry.postings.extend(more);
+                after = member.clone();
+                after.apply(&entry).ok_or_else(full)?;
+            }
         }
         if after.grants.len() > HOLDINGS_MAX || after.tags.len() > HOLDINGS_MAX {
             return Err(GiveRejection::HoldingsAreTooMany { member: member.id.clone() });
@@ -191,9 +194,25 @@ fn paid_first(
     Some([Posting::paid(name.clone(), pays), Posting::given(name, rest)])
 }
 
+/// The postings that pay what is owed with what there is. Nobody owes and has at the same time, but
+/// for what is set aside: otherwise a lot could run out that pays a debt.
+fn settled(after: &Member, _: &Programme, _: &Entry, now: Moment) -> Vec<Posting> {
+    let mut postings = Vec::new();
+    for (name, wallet) in &after.wallets {
+        for lot in wallet.clone().take_for_debt(now) {
+            postings.push(Posting::paid(name.clone(), lot.units));
+            postings.push(Posting::taken(name.clone(), lot));
+        }
+    }
+    postings
+}
+
 /// The postings that put off the end of lots that stay as long as the member is active.
 fn put_off(after: &Member, programme: &Programme, entry: &Entry, now: Moment) -> Vec<Posting> {
+    let by_itself = entry.changes.iter().any(|change| matches!(change, Change::Raised { .. }));
     let active_at = match &entry.what {
+        // What comes by itself, or from a friend, is no activity of the member's own.
+        What::Earn { activity } if by_itself || activity.kind == REFERRAL => return Vec::new(),
         What::Earn { activity } => activity.at,
         What::Redeem { .. } | What::Capture { .. } => now,
         _ => return Vec::new(),

@@ -7,6 +7,7 @@ use crate::member::{History, Hold};
 use crate::remind::Reminder;
 use crate::task::{Progress, Step};
 use crate::tier::{Standing, TierChange};
+use crate::wallet::Idle;
 use crate::wallet::{HoldId, Terms};
 use crate::{Activity, Draw, Lot, MemberId, Moment, Order, Pot, Units, WalletName};
 
@@ -485,6 +486,9 @@ pub enum Change {
         /// Of the lot that lapsed then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Moment>,
+        /// Of the lots that lapse after so long without activity.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idle: Option<Idle>,
     },
     /// An activity that comes by itself has come.
     Raised {

@@ -1,4 +1,5 @@
-use crate::decision::{Draft, GiveRejection};
+use crate::account::{self, AccountRejection};
+use crate::decision::Draft;
 use crate::{Decision, Member, MemberId, Moment, Programme, What};
 
 /// The person wanted to be forgotten, and is: nobody can earn or spend in its name.
@@ -18,14 +19,21 @@ pub fn present(member: &Member) -> Result<(), MemberIsErased> {
 }
 
 /// Forgets the person. What the merchant owes stays in the wallets until its terms are over; all
-/// else is dropped.
+/// else is dropped, and an account whose wallets it shares has one less who does.
 ///
 /// # Errors
-/// The member's entries do not add up.
+/// It is forgotten already, or others share its wallets.
 pub fn decide(
     member: &Member,
+    account: Option<&Member>,
     programme: &Programme,
     now: Moment,
-) -> Result<Decision, GiveRejection> {
-    Draft::default().decide(member, programme, What::Erase, now, now)
+) -> Result<Decision, AccountRejection> {
+    present(member)?;
+    account::unshared(member)?;
+    let decision = Draft::default().decide(member, programme, What::Erase, now, now)?;
+    Ok(match account {
+        Some(account) => account::with(decision, account, programme, now)?,
+        None => decision,
+    })
 }

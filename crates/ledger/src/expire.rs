@@ -13,9 +13,15 @@ pub fn decide(
     now: Moment,
 ) -> Result<Decision, GiveRejection> {
     let mut given = Draft::default();
-    for (name, wallet) in member.at(now).wallets {
-        let lapsed = { wallet }.take_lapsed(now);
-        given.postings.extend(lapsed.into_iter().map(|lot| Posting::taken(name.clone(), lot)));
+    for (name, mut wallet) in member.at(now).wallets {
+        let mut owed = wallet.debt();
+        for lot in wallet.take_lapsed(now) {
+            // It was set aside until its time was over, or it would have paid before.
+            let pays = lot.units.min(owed);
+            owed = owed.checked_sub(pays).unwrap_or_default();
+            given.postings.push(Posting::paid(name.clone(), pays));
+            given.postings.push(Posting::taken(name.clone(), lot));
+        }
     }
     let lapsed = member.grants.iter().filter(|(_, until)| until.is_some_and(|until| until <= now));
     given.changes = lapsed.map(|(grant, _)| Change::Lapsed { lapsed: grant.clone() }).collect();

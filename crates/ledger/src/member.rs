@@ -54,6 +54,8 @@ pub struct Member {
     pub reminded: Reminded,
     /// Whose wallets it shares.
     pub account: Option<MemberId>,
+    /// How many share its wallets.
+    pub sharers: u32,
     /// When the person was forgotten.
     pub erased_at: Option<Moment>,
 }
@@ -119,6 +121,7 @@ impl Member {
             raised: BTreeMap::new(),
             reminded: Reminded::default(),
             account: None,
+            sharers: 0,
             erased_at: None,
         }
     }
@@ -296,12 +299,16 @@ impl Member {
                 reminders.iter().for_each(|reminder| self.reminded.note(reminder));
             }
             What::Erase => self.forget(entry.at),
+            What::Share { moved, .. } => match moved.as_str() {
+                "join" => self.sharers = self.sharers.checked_add(1)?,
+                "leave" | "erase" => self.sharers = self.sharers.checked_sub(1)?,
+                _ => {}
+            },
             What::Earn { .. }
             | What::Redeem { .. }
             | What::Reverse { .. }
             | What::Adjust { .. }
             | What::Transfer { .. }
-            | What::Share { .. }
             | What::Expire => {}
         }
         Some(())

@@ -34,6 +34,10 @@ fn check(text: &str, length_max: usize) -> Result<(), NameRejection> {
     {
         return Err(NameRejection::CharacterIsNotAllowed { character });
     }
+    // In a path they mean another place.
+    if matches!(text, "." | "..") {
+        return Err(NameRejection::CharacterIsNotAllowed { character: '.' });
+    }
     if text.len() > length_max {
         return Err(NameRejection::NameIsTooLong { length: text.len(), length_max });
     }

@@ -198,6 +198,14 @@ impl Supplies {
         Ok(told.as_ref())
     }
 
+    /// The account whose wallets a member shares; nothing if it shares none.
+    ///
+    /// # Errors
+    /// It has not been told.
+    pub fn account(&self, member: &Member) -> Result<Option<&Member>, Lack> {
+        Ok(member.account.as_ref().map(|account| self.member(account)).transpose()?.flatten())
+    }
+
     /// A member as it was before an entry or earlier, and its entries from then on, up to its last.
     ///
     /// # Errors
@@ -236,6 +244,8 @@ impl Supplies {
 pub struct Till<'a> {
     supplies: &'a Supplies,
     taken: Takings,
+    /// What the same decision puts back.
+    back: BTreeMap<Pot, Units>,
     /// What had not enough left.
     pub dry: Vec<Pot>,
 }
@@ -244,7 +254,13 @@ impl<'a> Till<'a> {
     /// A till with nothing taken yet.
     #[must_use]
     pub fn new(supplies: &'a Supplies) -> Till<'a> {
-        Till { supplies, taken: Takings::default(), dry: Vec::new() }
+        Till { supplies, taken: Takings::default(), back: BTreeMap::new(), dry: Vec::new() }
+    }
+
+    /// Says that the same decision puts something back, so that it can be taken.
+    pub fn comes_back(&mut self, pot: Pot, units: Units) {
+        let back = self.back.entry(pot).or_default();
+        *back = back.checked_add(units).unwrap_or(*back);
     }
 
     /// What has been taken so far, to come back to.
@@ -278,7 +294,8 @@ impl<'a> Till<'a> {
         let (Some(own), Some(all)) = (own, all) else { return Ok(false) };
         let lack = || Lack::Left { pot: pot.clone(), units: all };
         let left = self.supplies.left.get(pot).ok_or_else(lack)?;
-        if all > left.units {
+        let back = self.back.get(pot).copied().unwrap_or_default();
+        if all.checked_sub(back).unwrap_or_default() > left.units {
             if !left.is_all {
                 return Err(lack());
             }

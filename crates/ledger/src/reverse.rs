@@ -228,8 +228,9 @@ pub fn take_back(
     }
     let forgone = missing.min(run_out(wallet, terms, since));
     if !forgone.is_zero() {
-        let expires_at = terms.expires_at;
-        draft.changes.push(Change::Forgone { wallet: wallet.clone(), forgone, expires_at });
+        let Terms { expires_at, idle, .. } = *terms;
+        let wallet = wallet.clone();
+        draft.changes.push(Change::Forgone { wallet, forgone, expires_at, idle });
     }
     let owed = missing.checked_sub(forgone).unwrap_or_default();
     if !owed.is_zero() {
@@ -239,15 +240,19 @@ pub fn take_back(
 
 /// From when units can be spent that have waited for an activity, if that has come since.
 fn released(wallet: &WalletName, awaits: &str, since: &[Entry]) -> Option<Moment> {
-    let waited = |posting: &Posting| {
-        posting.wallet == *wallet && posting.terms.awaits.as_deref() == Some(awaits)
-    };
-    let entry = since.iter().find(|entry| {
-        matches!(entry.what, What::Earn { .. })
-            && entry.postings.iter().any(|posting| posting.change < 0 && waited(posting))
-    })?;
-    let mut after = entry.postings.iter().skip_while(|posting| !waited(posting)).skip(1);
-    after.next()?.terms.available_at
+    let own = |posting: &Posting| posting.wallet == *wallet && !posting.debt;
+    let waited =
+        |posting: &Posting| own(posting) && posting.terms.awaits.as_deref() == Some(awaits);
+    // Out of the lot that waits for it, and into one that waits for its day alone. In an account's
+    // own entries the activity is one that a member had a share in.
+    since.iter().find_map(|entry| {
+        entry.postings.windows(2).find_map(|pair| match pair {
+            [from, to] if from.change < 0 && waited(from) && own(to) && to.change > 0 => {
+                to.terms.available_at.filter(|_| to.terms.awaits.is_none())
+            }
+            _ => None,
+        })
+    })
 }
 
 /// Units of lots on these terms that have run out since, less those that other returns have made
@@ -264,9 +269,10 @@ fn run_out(wallet: &WalletName, terms: &Terms, since: &[Entry]) -> Units {
             units -= of_lot.map(|posting| posting.change).sum::<i64>();
         }
         for change in &entry.changes {
-            if let Change::Forgone { wallet: other, forgone, expires_at } = change
+            if let Change::Forgone { wallet: other, forgone, expires_at, idle } = change
                 && other == wallet
-                && *expires_at == terms.expires_at
+                && *idle == terms.idle
+                && (idle.is_some() || *expires_at == terms.expires_at)
             {
                 units -= forgone.get();
             }

@@ -213,6 +213,15 @@ impl Wallet {
         (taken, missing)
     }
 
+    /// Takes what pays the debt, or a part of it: what can be spent first, then what waits. What is
+    /// set aside stays, and pays when it is free again.
+    pub(crate) fn take_for_debt(&mut self, now: Moment) -> Vec<Lot> {
+        let (mut taken, missing) = self.take_some(self.debt, |terms| terms.is_spendable(now));
+        let (waiting, _) = self.take_some(missing, |terms| terms.is_pending(now));
+        taken.extend(waiting);
+        taken
+    }
+
     /// Makes the lots whose day has come one with those that could be spent all along: what can be
     /// spent is told apart by its expiry only, so a member's lots stay few. What was set aside for
     /// a hold that has passed is free again.

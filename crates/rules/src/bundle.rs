@@ -228,6 +228,17 @@ impl Bundle {
         self.rules.iter().enumerate().filter(move |(_, rule)| rule.kind() == kind)
     }
 
+    /// The wallet that an earn rule pays into; nothing if there is no such rule.
+    pub(crate) fn wallet_of(&self, title: &str) -> Option<&ledger::WalletName> {
+        let rule = self.rules.iter().find(|rule| rule.title == title)?;
+        Some(rule.into.as_ref().unwrap_or(&self.programme().main_wallet))
+    }
+
+    /// Where a rule stands; nothing if there is no such rule.
+    pub(crate) fn source_of(&self, title: &str) -> Option<String> {
+        Some(self.rules.iter().find(|rule| rule.title == title)?.source.clone())
+    }
+
     pub(crate) fn rule(&self, number: usize) -> Option<&Rule> {
         self.rules.get(number)
     }

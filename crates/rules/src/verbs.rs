@@ -29,7 +29,7 @@ use crate::refused::Refused;
 use crate::taking::Wish;
 
 /// The activity that a rule's `refer()` is for the member who brought the other.
-pub const REFERRAL: &str = "referral";
+pub use ledger::activity::REFERRAL;
 /// The field of a referral that says whom was brought.
 pub const FRIEND: &str = "friend";
 
@@ -52,11 +52,11 @@ impl Bundle {
     pub fn earn(
         &self,
         member: &Member,
-        activity: Activity,
+        told: impl Into<Told>,
         supplies: &Supplies,
         now: Moment,
     ) -> Result<Decision, Refused> {
-        let (mut decision, referred) = self.earn_alone(member, activity.into(), supplies, now)?;
+        let (mut decision, referred) = self.earn_alone(member, told.into(), supplies, now)?;
         if let Some((referrer, referral)) = referred {
             // The referrer may have joined in the very second of the purchase it is told of.
             let at = referral.at.max(referrer.enrolled_at);
@@ -155,8 +155,14 @@ impl Bundle {
         ledger::erase::present(member)?;
         let Redemption { reward: name, units, order } = redemption;
         let (rule, costs) = self.reward(&name)?;
-        let member = Arc::new(member.at(now));
         let mut till = Till::new(supplies);
+        // What was set aside and forgotten goes back with this entry.
+        for hold in member.holds.values().filter(|hold| hold.until <= now) {
+            if hold.pot() == Some(Pot::Stock(name.clone())) {
+                till.comes_back(Pot::Stock(name.clone()), Units::ONE);
+            }
+        }
+        let member = Arc::new(member.at(now));
         let wish = Wish { rule, costs, order: order.as_ref(), units, promised: false };
         // Codes are handed over with the reward, and not set aside.
         let codes = Some(&mut till).filter(|_| handed == Handed::Over);
@@ -183,14 +189,34 @@ impl Bundle {
     ///
     /// # Errors
     /// A tier's condition failed.
-    pub fn expire(&self, member: &Member, now: Moment) -> Result<Option<Decision>, Refused> {
-        let decision = ledger::expire::decide(member, self.programme(), now)?;
-        let standing = self.standing(&Arc::new(member.clone()), now)?;
-        let decision = self.settled(standing, decision, &member.standing, now)?;
+    pub fn expire(
+        &self,
+        member: &Member,
+        supplies: &Supplies,
+        now: Moment,
+    ) -> Result<Option<Decision>, Refused> {
+        let mut decision = ledger::expire::decide(member, self.programme(), now)?;
+        // The tier looks at what the member shares; what runs out there is the account's to write
+        // down.
+        let account = supplies.account(member)?;
+        let seen = Arc::new(self.viewed(member, account));
+        let standing = self.standing(&seen, now)?;
+        let after = Member { standing, ..self.viewed(&decision.member, account) };
+        let standing = self.standing(&Arc::new(after), now)?;
+        decision = settle(decision, &member.standing, standing);
         if !decision.says_something() {
             return Ok(None);
         }
-        Ok(Some(self.dated(decision, now)?))
+        Ok(Some(self.dated(decision, supplies, now)?))
+    }
+
+    /// The member with the wallets that it shares, if it shares some.
+    #[must_use]
+    pub fn viewed(&self, member: &Member, account: Option<&Member>) -> Member {
+        match account {
+            Some(account) => ledger::account::view(member, account, self.programme()),
+            None => member.clone(),
+        }
     }
 
     /// Decides with the tier following, for verbs that ask no rule of an activity or a reward.
@@ -240,7 +266,7 @@ impl Bundle {
                 ledger::account::part(member, account, programme, decision, now)?
             }
         };
-        self.dated(decision, now)
+        self.dated(decision, supplies, now)
     }
 }
 

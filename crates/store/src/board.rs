@@ -59,6 +59,26 @@ impl Store {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
+    /// Takes a member off boards one by one, for one that is on more of them than fit into the
+    /// transaction that forgets it. It goes first: should the rest fail, it is asked for again.
+    pub(crate) async fn drop_scores(
+        &self,
+        at: &MemberKey,
+        contests: impl Iterator<Item = &String>,
+    ) -> Result<(), StoreError> {
+        for contest in contests {
+            let request = self
+                .client
+                .delete_item()
+                .table_name(&self.table)
+                .set_key(Some(key(&at.pk(), &format!("{SCORE_PREFIX}{contest}"))))
+                .set_return_consumed_capacity(self.capacity());
+            let dropped = request.send().await.map_err(StoreError::of)?;
+            self.count(Kind::Write, dropped.consumed_capacity());
+        }
+        Ok(())
+    }
+
     /// The first places of a contest: the best of each part of its board, put together.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 use std::error::Error;
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use ledger::MemberId;
+
+use crate::table::MemberKey;
 
 /// What can go wrong between here and the table.
 #[derive(Debug, thiserror::Error)]
@@ -12,10 +15,10 @@ pub enum StoreError {
     #[error("the table refused a request: {0}")]
     Refused(String),
     /// What was written before a person was forgotten. Nobody can read it any more.
-    #[error("entry {entry} of `{pk}` is sealed for ever: the member was erased")]
+    #[error("entry {entry} of `{member}` is sealed for ever: the member was erased")]
     Sealed {
-        /// The member's partition key.
-        pk: String,
+        /// The member.
+        member: MemberId,
         /// Which entry.
         entry: u64,
     },
@@ -39,8 +42,8 @@ impl StoreError {
         StoreError::Unreadable { pk: pk.to_owned(), reason: reason.to_string() }
     }
 
-    pub(crate) fn sealed(pk: String, entry: u64) -> StoreError {
-        StoreError::Sealed { pk, entry }
+    pub(crate) fn sealed(at: &MemberKey, entry: u64) -> StoreError {
+        StoreError::Sealed { member: at.member.clone(), entry }
     }
 
     pub(crate) fn of<E, R>(error: SdkError<E, R>) -> StoreError

@@ -201,8 +201,15 @@ struct StoredMember {
     reminded: Option<Reminded>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<MemberId>,
+    #[serde(default, skip_serializing_if = "is_nobody")]
+    sharers: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     erased_at: Option<i64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_nobody(sharers: &u32) -> bool {
+    *sharers == 0
 }
 
 /// What of a version can be read for ever.
@@ -308,7 +315,7 @@ pub(crate) fn to_version(
     person: &Person,
 ) -> Result<Version, StoreError> {
     let line = to_line(at, item, person)?;
-    line.version.ok_or_else(|| StoreError::sealed(at.pk(), line.seq))
+    line.version.ok_or_else(|| StoreError::sealed(at, line.seq))
 }
 
 /// Reads back what of a version can be read: all of it, as long as the person's key is there.
@@ -418,6 +425,7 @@ fn stored(member: &Member) -> StoredMember {
         raised: member.raised.clone(),
         reminded: Some(member.reminded.clone()).filter(|told| *told != Reminded::default()),
         account: member.account.clone(),
+        sharers: member.sharers,
         erased_at: seconds(&member.erased_at),
     }
 }
@@ -504,6 +512,7 @@ fn restored(
         raised: stored.raised,
         reminded: stored.reminded.unwrap_or_default(),
         account: stored.account,
+        sharers: stored.sharers,
         erased_at: maybe(stored.erased_at)?,
     })
 }

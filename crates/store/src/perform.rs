@@ -85,6 +85,9 @@ struct Looked {
     members: BTreeMap<MemberId, Held>,
 }
 
+/// Leaderboards that a member is taken off in the transaction that forgets it.
+const SCORES_AT_ONCE: usize = 60;
+
 /// Things that one decision may lack, one after the other.
 const LACKS_MAX: u32 = 32;
 
@@ -257,6 +260,10 @@ impl Store {
     ) -> Result<Tried<R>, StoreError> {
         let Looked { parts, mut members, .. } = looked;
         let Decision { member, entry, due_at, others } = decision;
+        if matches!(entry.what, What::Erase) {
+            let more = seen.member.scores.keys().skip(SCORES_AT_ONCE);
+            self.drop_scores(at, more).await?;
+        }
         let mut writes = self.given(at, &entry, &member)?;
         let (mut draws, mut returns) = (Vec::new(), Vec::new());
         together(&mut draws, &entry.draws)?;
@@ -362,7 +369,7 @@ impl Store {
         let put = put.set_item(Some(item::of_person(at, &person)?)).build();
         let put = put.map_err(StoreError::request)?;
         let mut writes = vec![TransactWriteItem::builder().put(put).build()];
-        for contest in seen.member.scores.keys() {
+        for contest in seen.member.scores.keys().take(SCORES_AT_ONCE) {
             writes.push(self.drop_score(at, contest)?);
         }
         Ok(writes)

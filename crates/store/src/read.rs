@@ -85,7 +85,7 @@ impl Store {
             return Ok(Some(Held { member: person.member(), due_at, person, head: None }));
         };
         let VersionLine { seq, hash, version, .. } = item::to_line(at, &newest, &person)?;
-        let sealed = || StoreError::sealed(at.pk(), seq);
+        let sealed = || StoreError::sealed(at, seq);
         let Version { member, due_at, .. } = version.ok_or_else(sealed)?;
         Ok(Some(Held { member, due_at, person, head: Some(hash) }))
     }

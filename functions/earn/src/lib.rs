@@ -36,6 +36,13 @@ async fn earn(
             let reason = WrongReason::Field(reason);
             return Err(Refusal::Told(Wrong { pointer: "/type".to_owned(), reason }));
         }
+        let policy = bundle.programme().activities.get(&activity.kind);
+        if policy.is_some_and(|policy| policy.yearly.is_some()) {
+            let kind = &activity.kind;
+            let reason = format!("{kind} comes by itself, on its day; it is not told");
+            let reason = WrongReason::Field(reason);
+            return Err(Refusal::Told(Wrong { pointer: "/type".to_owned(), reason }));
+        }
         let decision = bundle.earn(member, activity.clone(), supplies, now)?;
         let trace = dry_run.then(|| bundle.trace(member, &activity, supplies, now)).transpose()?;
         Ok(Decided { decision, trace })

@@ -69,7 +69,8 @@ async fn enroll(
     }
     let at = MemberKey { merchant: caller.merchant, member: enrolment.id.clone() };
     let now = api.clock.now();
-    let due_at = bundle.due_at(&decide(enrolment.clone(), now), now).map_err(Refusal::from)?;
+    let due_at =
+        bundle.due_at(&decide(enrolment.clone(), now), None, now).map_err(Refusal::from)?;
     match api.store.enroll(&at, enrolment, body.fingerprint, due_at, now).await? {
         Enrolled::New(member) => {
             tracing::info!(member = %at, "enroll {at}");

@@ -131,8 +131,8 @@ async fn leave(
     let now = api.clock.now();
     let fingerprint = body.fingerprint;
     let request = Change { verb: "leave", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, _, _| {
-        let decision = bundle.leave(member, now)?;
+    change(&api, &bundle, request, |member, supplies, _| {
+        let decision = bundle.leave(member, supplies, now)?;
         Ok(Decided { decision, trace: None })
     })
     .await
@@ -150,8 +150,8 @@ async fn erase(
     let mode = Mode::Do(IdempotencyKey::only());
     let fingerprint = Fingerprint::of(&serde_json::Value::Null);
     let request = Change { verb: "erase", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, _, _| {
-        let decision = bundle.erase(member, now)?;
+    change(&api, &bundle, request, |member, supplies, _| {
+        let decision = bundle.erase(member, supplies, now)?;
         Ok(Decided { decision, trace: None })
     })
     .await

@@ -264,6 +264,7 @@ fn read_cursor(cursor: &str) -> Result<u64, Refusal> {
         .ok()
         .and_then(|text| String::from_utf8(text).ok())
         .and_then(|text| text.strip_prefix("before:")?.parse().ok())
+        .filter(|before| *before > 1)
         .ok_or(Refusal::CursorIsWrong)
 }
 

@@ -6,10 +6,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
+use ledger::erase::present;
 use ledger::{Programme, Units, What};
-use rules::{Object, OrderBody, Redemption};
+use rules::{Object, OrderBody, Redemption, Refused};
 use serde::Deserialize;
-use store::MemberKey;
+use store::{MemberKey, StoreError};
 
 /// The most characters of a reward's name, as in the sheets.
 const REWARD_LENGTH_MAX: usize = 100;
@@ -97,7 +98,11 @@ async fn capture(
     // What was set aside never changes, so it can be looked at before anything is decided.
     let entry = hold.rsplit('.').next().and_then(|number| number.parse().ok());
     let found = match entry {
-        Some(entry) => api.store.version(&at, entry).await?,
+        Some(entry) => match api.store.version(&at, entry).await {
+            // Its person has been forgotten, and what was set aside with it.
+            Err(StoreError::Sealed { .. }) => None,
+            found => found?,
+        },
         None => None,
     };
     let found = found.map(|(_, version)| version).filter(
@@ -107,7 +112,10 @@ async fn capture(
         // A member that there is not is told before a hold that there is not.
         return Err(match api.store.member(&at).await? {
             None => Refusal::MemberIsUnknown(member).into(),
-            Some(_) => Refusal::HoldIsUnknown(hold).into(),
+            Some(there) => match present(&there) {
+                Err(erased) => Refusal::from(Refused::from(erased)).into(),
+                Ok(()) => Refusal::HoldIsUnknown(hold).into(),
+            },
         });
     };
     let by = api.bundle_of(&caller.merchant, &set_aside.bundle).await?;

@@ -52,6 +52,23 @@ impl Points {
         }
     }
 
+    /// What is owed is paid with what there is: what can be spent first, the soonest to end, then
+    /// what waits.
+    fn settle(&mut self, now: i64) {
+        self.lots.sort_by_key(|lot| (lot.until, lot.from));
+        for waits in [false, true] {
+            let debt = &mut self.debt;
+            for lot in self.lots.iter_mut().filter(|lot| lot.hold.is_none() && lot.until > now) {
+                if (lot.from > now) == waits {
+                    let part = lot.units.min(*debt);
+                    lot.units -= part;
+                    *debt -= part;
+                }
+            }
+        }
+        self.lots.retain(|lot| lot.units > 0);
+    }
+
     fn free(&mut self, hold: &str) {
         self.holds.remove(hold);
         for lot in self.lots.iter_mut().filter(|lot| lot.hold.as_deref() == Some(hold)) {
@@ -86,12 +103,14 @@ impl Points {
         self.debt -= pays;
         let Span { units, from, until } = span;
         self.lots.push(Lot { units: units - pays, from, until, hold: None });
+        self.settle(now);
     }
 
     /// Takes units from what can be spent, the soonest to end first, and says what came from where;
     /// nothing if they do not suffice.
     pub fn take(&mut self, units: i64, now: i64) -> Option<Vec<Span>> {
         self.pass(now);
+        self.settle(now);
         if self.spendable(now) < units {
             return None;
         }
@@ -134,6 +153,7 @@ impl Points {
         }
         self.free(hold);
         self.lots.retain(|lot| lot.units > 0);
+        self.settle(now);
         (missing == 0).then_some(taken)
     }
 
@@ -142,6 +162,7 @@ impl Points {
         self.pass(now);
         self.holds.get(hold)?;
         self.free(hold);
+        self.settle(now);
         Some(())
     }
 
@@ -168,6 +189,7 @@ impl Points {
         *gone -= forgotten;
         self.debt += missing - forgotten;
         self.lots.retain(|lot| lot.units > 0);
+        self.settle(now);
     }
 
     /// Gives back what was taken.
@@ -184,7 +206,10 @@ impl Points {
             self.lots.drain(..).partition(|lot| lot.until <= now && lot.hold.is_none());
         self.lots = kept;
         for lot in gone {
+            // It was set aside until its end, or it would have paid before.
+            self.debt -= lot.units.min(self.debt);
             *self.gone.entry(lot.until).or_default() += lot.units;
         }
+        self.settle(now);
     }
 }

@@ -218,4 +218,3 @@ fn lock_of(members: &Members, merchant: usize, member: u32) -> std::sync::MutexG
         Mutex::new(Known { asked: Vec::new(), holds: Vec::new(), erased: false });
     lock(members.get(&(merchant, member)).unwrap_or(&NOBODY))
 }
-

@@ -1,4 +1,4 @@
-use ledger::account::{self, AccountRejection};
+use ledger::account;
 use ledger::adjust::{self, Adjustment, MoveRejection, Transfer};
 use ledger::{Decision, Member, MemberId, Moment, Supplies};
 
@@ -77,26 +77,36 @@ impl Bundle {
         let unknown = || Refused::MemberIsUnknown(account.clone());
         let account = supplies.member(account)?.ok_or_else(unknown)?;
         let decision = account::join(member, account, self.programme(), now)?;
-        self.dated(decision, now)
+        self.dated(decision, supplies, now)
     }
 
     /// What having its own wallets again changes for a member.
     ///
     /// # Errors
     /// It shares nobody's.
-    pub fn leave(&self, member: &Member, now: Moment) -> Result<Decision, Refused> {
-        let decision: Result<Decision, AccountRejection> =
-            account::leave(member, self.programme(), now);
-        self.dated(decision?, now)
+    pub fn leave(
+        &self,
+        member: &Member,
+        supplies: &Supplies,
+        now: Moment,
+    ) -> Result<Decision, Refused> {
+        let account = supplies.account(member)?;
+        let decision = account::leave(member, account, self.programme(), now)?;
+        self.dated(decision, supplies, now)
     }
 
     /// What forgetting the person changes.
     ///
     /// # Errors
-    /// It is forgotten already.
-    pub fn erase(&self, member: &Member, now: Moment) -> Result<Decision, Refused> {
-        ledger::erase::present(member)?;
-        let decision = ledger::erase::decide(member, self.programme(), now)?;
-        self.dated(decision, now)
+    /// It is forgotten already, or others share its wallets.
+    pub fn erase(
+        &self,
+        member: &Member,
+        supplies: &Supplies,
+        now: Moment,
+    ) -> Result<Decision, Refused> {
+        let account = supplies.account(member)?;
+        let decision = ledger::erase::decide(member, account, self.programme(), now)?;
+        self.dated(decision, supplies, now)
     }
 }

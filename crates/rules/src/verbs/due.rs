@@ -27,34 +27,48 @@ impl Bundle {
         supplies: &Supplies,
         now: Moment,
     ) -> Result<Option<Decision>, Refused> {
-        if let Some(decision) = self.expire(member, now)? {
+        if let Some(decision) = self.expire(member, supplies, now)? {
             return Ok(Some(decision));
         }
         if member.erased_at.is_none() {
             if let Some(told) = self.raised(member, now) {
-                let (decision, _) = self.earn_alone(member, told, supplies, now)?;
-                return Ok(Some(decision));
+                return Ok(Some(self.earn(member, told, supplies, now)?));
             }
-            let reminders = self.reminders(member, now)?;
+            let reminders = self.reminders(member, supplies.account(member)?, now)?;
             if !reminders.is_empty() {
                 let what = What::Remind { reminders };
                 let decision = Draft::default().decide(member, self.programme(), what, now, now)?;
-                return Ok(Some(self.dated(decision, now)?));
+                return Ok(Some(self.dated(decision, supplies, now)?));
             }
         }
         // It was put down as due when other rules were in force: it is put down anew.
         if supplies.due_at.is_some_and(|due_at| due_at <= now) {
             let decision = ledger::expire::decide(member, self.programme(), now)?;
-            return Ok(Some(self.dated(decision, now)?));
+            return Ok(Some(self.dated(decision, supplies, now)?));
         }
         Ok(None)
     }
 
     /// The decision with the moment at which somebody has to look at each member next.
-    pub(crate) fn dated(&self, mut decision: Decision, now: Moment) -> Result<Decision, Refused> {
-        decision.due_at = self.due_at(&decision.member, now)?;
+    pub(crate) fn dated(
+        &self,
+        mut decision: Decision,
+        supplies: &Supplies,
+        now: Moment,
+    ) -> Result<Decision, Refused> {
+        let after: Vec<Member> = decision.others.iter().map(|other| other.member.clone()).collect();
+        let due_at = |member: &Member| -> Result<Option<Moment>, Refused> {
+            // Its account as it will be, where it has a part in what was decided.
+            let of = |account: &&Member| Some(&account.id) == member.account.as_ref();
+            let account = match after.iter().find(of) {
+                Some(account) => Some(account),
+                None => supplies.account(member)?,
+            };
+            Ok(self.due_at(member, account, now)?)
+        };
+        decision.due_at = due_at(&decision.member)?;
         for other in &mut decision.others {
-            other.due_at = self.due_at(&other.member, now)?;
+            other.due_at = due_at(&other.member)?;
         }
         Ok(decision)
     }
@@ -63,11 +77,16 @@ impl Bundle {
     ///
     /// # Errors
     /// A tier's condition failed.
-    pub fn due_at(&self, member: &Member, now: Moment) -> Result<Option<Moment>, RuleFailure> {
+    pub fn due_at(
+        &self,
+        member: &Member,
+        account: Option<&Member>,
+        now: Moment,
+    ) -> Result<Option<Moment>, RuleFailure> {
         let mut due: Vec<Moment> = member.lapses_at().into_iter().collect();
         if member.erased_at.is_none() {
             due.extend(self.yearly(member, now).map(|(at, ..)| at));
-            due.extend(self.to_remind(member, now)?.into_iter().map(|(at, _)| at));
+            due.extend(self.to_remind(member, account, now)?.into_iter().map(|(at, _)| at));
         }
         Ok(due.into_iter().min())
     }
@@ -121,15 +140,21 @@ impl Bundle {
     }
 
     /// What a member is told now.
-    fn reminders(&self, member: &Member, now: Moment) -> Result<Vec<Reminder>, RuleFailure> {
-        let due = self.to_remind(member, now)?.into_iter().filter(|(at, _)| *at <= now);
+    fn reminders(
+        &self,
+        member: &Member,
+        account: Option<&Member>,
+        now: Moment,
+    ) -> Result<Vec<Reminder>, RuleFailure> {
+        let due = self.to_remind(member, account, now)?.into_iter().filter(|(at, _)| *at <= now);
         Ok(due.map(|(_, reminder)| reminder).collect())
     }
 
-    /// What a member will be told, and when, as things are.
+    /// What a member will be told, and when, as things are. Of what it shares, the account is told.
     fn to_remind(
         &self,
         member: &Member,
+        account: Option<&Member>,
         now: Moment,
     ) -> Result<Vec<(Moment, Reminder)>, RuleFailure> {
         let programme = self.programme();
@@ -146,7 +171,7 @@ impl Bundle {
         if let Some(days) = policy.tier_days
             && let Some(tier) = member.tier()
         {
-            let seen = Arc::new(member.clone());
+            let seen = Arc::new(self.viewed(member, account));
             let at = self.at_risk(&seen, &member.standing, now)?;
             if let Some(at) = at.filter(|at| member.reminded.tier != Some(*at)) {
                 let reminder = Reminder::Tier { tier: tier.to_owned(), at };

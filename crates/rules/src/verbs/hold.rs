@@ -51,6 +51,7 @@ impl Bundle {
         let What::Hold { hold, reward, order, .. } = &entry.what else {
             return Err(HoldRejection::HoldIsUnknown(entry.seq.to_string()).into());
         };
+        ledger::erase::present(member)?;
         ledger::hold::open(member, hold, now)?;
         let (rule, costs) = by.reward(&reward.name)?;
         let held = reward.costs;
@@ -96,6 +97,7 @@ impl Bundle {
         supplies: &Supplies,
         now: Moment,
     ) -> Result<Decision, Refused> {
+        ledger::erase::present(member)?;
         self.within(member.account.as_ref(), member, supplies, now, |member| {
             self.followed(member, now, || {
                 Ok(ledger::hold::release(member, self.programme(), hold, now)?)

@@ -93,8 +93,11 @@ impl Bundle {
         let account = match &original.account {
             None => None,
             Some(of) => match supplies.member(&of.account)? {
-                None => None,
-                Some(account) => supplies.past(account, of.entry)?.from(of.entry),
+                // Nobody can read what was when its person has been forgotten.
+                Some(account) if account.erased_at.is_none() => {
+                    supplies.past(account, of.entry)?.from(of.entry)
+                }
+                _ => None,
             },
         };
         let before = match &account {
@@ -190,24 +193,36 @@ impl Bundle {
         member: &Member,
         decision: Decision,
     ) -> Result<Decision, RuleFailure> {
-        let Undoing { before, original, since, now, .. } = *undoing;
+        let Undoing { original, far, now, .. } = *undoing;
         let ladder = self.ladder();
         let rank = |tier: Option<&str>| ladder.tiers.iter().position(|name| Some(*name) == tier);
         let present = self.standing(&Arc::new(member.clone()), now)?;
-        let reached = [original].into_iter().chain(since).any(|entry| {
-            entry.tier.as_ref().is_some_and(|change| {
+        // The first that is undone and may have brought the tier: this one, one since, or one before
+        // that was undone earlier, while this one still held the tier.
+        let undone = |entry: &Entry| {
+            let by =
+                |other: &Entry| matches!(other.what, What::Reverse { of, .. } if of == entry.seq);
+            entry.seq >= original.seq || far.entries.iter().any(by)
+        };
+        let raised = far.entries.iter().find(|entry| {
+            let raises = entry.tier.as_ref().is_some_and(|change| {
                 change.to == present.tier
                     && rank(change.to.as_deref()) > rank(change.from.as_deref())
-            })
+            });
+            raises && undone(entry)
         });
+        let first = raised.and_then(|raised| Some(far.from(raised.seq)?.before.standing));
+        let Some(first) = first else {
+            return self.settled(present, decision, &member.standing, now);
+        };
         let mut after = decision.member.clone();
         after.standing = Standing::default();
         let qualified = self.qualified(&Arc::new(after.clone()), now)?;
-        let (had, has) = (rank(before.tier()), rank(present.tier.as_deref()));
-        if !reached || qualified >= has || had >= has {
+        let (had, has) = (rank(first.tier.as_deref()), rank(present.tier.as_deref()));
+        if qualified >= has || had >= has {
             return self.settled(present, decision, &member.standing, now);
         }
-        after.standing.clone_from(&before.standing);
+        after.standing = first;
         let standing = self.standing(&Arc::new(after), now)?;
         Ok(settle(decision, &member.standing, standing))
     }
@@ -256,7 +271,8 @@ impl Bundle {
 }
 
 /// The past that tells how far tasks are: from the entry on that is undone, and from those on that
-/// were undone since and came before it.
+/// were undone since and came before it. Where one look does not go back far enough, the next goes
+/// back twice as far: a chain of returns is a few looks, however long it is.
 fn far_enough<'s>(
     member: &Member,
     entry: u64,
@@ -270,7 +286,11 @@ fn far_enough<'s>(
             _ => None,
         });
         match undone.min().filter(|earliest| *earliest < first) {
-            Some(earliest) => first = earliest,
+            Some(earliest) => {
+                let known = member.version.saturating_sub(past.before.version);
+                let twice = known.saturating_mul(2);
+                first = earliest.min(member.version.saturating_sub(twice).max(1));
+            }
             None => return Ok(past),
         }
     }
@@ -310,25 +330,21 @@ impl Undoing<'_> {
             }
         }
         let left = given(because);
-        let mut back: Vec<(String, WalletName, i64)> = Vec::new();
-        for ((rule, wallet), units) in &had {
-            let less = match carried.get(rule) {
-                Some(less) => *less,
-                None => units - left.get(&(rule.clone(), wallet.clone())).unwrap_or(&0),
-            };
-            back.push((rule.clone(), wallet.clone(), less));
+        let mut less = had;
+        for (of, units) in left {
+            *less.entry(of).or_default() -= units;
         }
-        for ((rule, wallet), units) in &left {
-            if !had.contains_key(&(rule.clone(), wallet.clone())) && !carried.contains_key(rule) {
-                back.push((rule.clone(), wallet.clone(), -units));
-            }
+        less.extend(carried);
+        let back: Vec<(String, WalletName, i64)> =
+            less.into_iter().map(|((rule, wallet), units)| (rule, wallet, units)).collect();
+        let reasons = self.original.because.iter().chain(&first.because);
+        let mut sources: BTreeMap<String, String> =
+            reasons.map(|reason| (reason.rule.clone(), reason.source.clone())).collect();
+        for (rule, ..) in &back {
+            // One that paid no whole unit has no reason that names its place.
+            let source = || self.by.source_of(rule).unwrap_or_default();
+            sources.entry(rule.clone()).or_insert_with(source);
         }
-        let sources: BTreeMap<&str, &str> = self
-            .original
-            .because
-            .iter()
-            .map(|reason| (reason.rule.as_str(), reason.source.as_str()))
-            .collect();
         let wallets: BTreeSet<WalletName> =
             back.iter().map(|(_, wallet, _)| wallet.clone()).collect();
         for wallet in wallets {
@@ -346,7 +362,7 @@ impl Undoing<'_> {
                 sum = sum.checked_add(units).unwrap_or(Units::MAX);
                 draft.because.push(Reason {
                     rule: rule.clone(),
-                    source: sources.get(rule.as_str()).copied().unwrap_or_default().to_owned(),
+                    source: sources.get(rule).cloned().unwrap_or_default(),
                     gave: Outcome::Back { wallet: wallet.clone(), back: units },
                 });
             }
@@ -371,13 +387,13 @@ impl Undoing<'_> {
         first: &Entry,
         because: &[Reason],
         changes: &[Change],
-    ) -> BTreeMap<String, i64> {
-        let exact = |rule: &str, reasons: &[Reason], changes: &[Change]| -> Decimal {
+    ) -> BTreeMap<(String, WalletName), i64> {
+        let exact = |rule: &str, into: &WalletName, reasons: &[Reason], changes: &[Change]| {
             let units: i64 = reasons
                 .iter()
                 .filter(|reason| reason.rule == rule)
                 .map(|reason| match &reason.gave {
-                    Outcome::Units { units, .. } => units.get(),
+                    Outcome::Units { wallet, units } if wallet == into => units.get(),
                     _ => 0,
                 })
                 .sum();
@@ -399,13 +415,14 @@ impl Undoing<'_> {
             carries(&first.changes).into_iter().chain(carries(changes)).collect();
         let mut back = BTreeMap::new();
         for rule in rules {
-            let less =
-                exact(&rule, &first.because, &first.changes) - exact(&rule, because, changes);
+            let Some(into) = self.by.wallet_of(&rule) else { continue };
+            let less = exact(&rule, into, &first.because, &first.changes)
+                - exact(&rule, into, because, changes);
             let has = member.remainders.get(&rule).copied().unwrap_or_default();
             let rest = has - less.max(Decimal::ZERO);
             let whole = rest.floor();
             let units = (-whole).try_into().unwrap_or(0i64);
-            back.insert(rule.clone(), units);
+            back.insert((rule.clone(), into.clone()), units);
             draft.changes.push(Change::Carried { carried: rule, remainder: rest - whole });
         }
         back

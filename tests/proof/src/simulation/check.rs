@@ -23,7 +23,7 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
         let faults = audited.faults.iter().map(ToString::to_string);
         report.faults.extend(faults.take(FAULTS_MAX));
         for (name, wallet) in &audited.wallets {
-            if wallet.sum() != wallet.closing || wallet.transferred != 0 {
+            if !wallet.is_reconciled() {
                 report.faults.push(format!("{merchant}: {name} does not reconcile: {wallet:?}"));
             }
         }
@@ -154,8 +154,7 @@ fn follow(history: &History, known: &Known, merchant: &str, wrong: &mut impl FnM
             return compared;
         }
     }
-    let (posted, expected) =
-        (history.member().wallet("points").posted(), followed.points.posted());
+    let (posted, expected) = (history.member().wallet("points").posted(), followed.points.posted());
     if posted != expected {
         wrong(format!("it holds {posted} points, by the model {expected}"));
     }

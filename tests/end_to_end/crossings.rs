@@ -1,0 +1,359 @@
+//! Where features cross: returns and debts, accounts and erasing, holds and stock, carried parts.
+
+use end_to_end::audit::audit;
+use end_to_end::{Answer, Shop};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+async fn shop(manifest: &str, rules: &str) -> Shop {
+    let manifest = format!(
+        "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\nhold_minutes = 30\n{manifest}"
+    );
+    let shop = Shop::under(&[("merchant.toml", &manifest), ("rules.rhai", rules)]).await;
+    for member in ["ada", "bob", "smiths"] {
+        shop.enroll(member).await;
+    }
+    shop
+}
+
+/// `ada reverse key`, and what is sent.
+async fn asks(shop: &Shop, what: &str, body: Value) -> Answer {
+    let mut words = what.split(' ');
+    let mut word = || words.next().unwrap();
+    let (member, verb, key) = (word(), word(), word());
+    shop.post(&format!("/v1/members/{member}/{verb}"), Some(key), &body).await
+}
+
+async fn does(shop: &Shop, what: &str, body: Value) -> Answer {
+    let answer = asks(shop, what, body).await;
+    assert_eq!(answer.status, 201, "{what}: {}", answer.text);
+    answer
+}
+
+/// Balance and debt.
+async fn wallet(shop: &Shop, member: &str, wallet: &str) -> (i64, i64) {
+    let member = shop.get(&format!("/v1/members/{member}")).await;
+    let of = |what: &str| member.at(&format!("/wallets/{wallet}/{what}")).as_i64().unwrap_or(0);
+    (of("balance"), of("debt"))
+}
+
+async fn all_is_well(shop: &Shop) {
+    assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_carried_over_comes_back_with_the_units_it_became() {
+    let shop = shop(
+        "[wallets.points]\ncarry = true\n[wallets.stamps]",
+        "earn \"1 per 50\" on purchase { award(5, \"stamps\"); order.total / 50 }",
+    )
+    .await;
+    for round in 0..3 {
+        // The first pays nothing, and its part makes the second pay.
+        shop.buys("ada", &format!("{round}-a"), "30.00").await;
+        shop.buys("ada", &format!("{round}-b"), "20.00").await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (1, 0));
+        does(&shop, &format!("ada reverse {round}-c"), json!({ "earn": format!("{round}-a") }))
+            .await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
+        does(&shop, &format!("ada reverse {round}-d"), json!({ "earn": format!("{round}-b") }))
+            .await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
+        // What the rule gave beside is taken back by itself.
+        assert_eq!(wallet(&shop, "ada", "stamps").await, (0, 0));
+    }
+    shop.buys("ada", "again", "49.00").await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn nobody_owes_beside_what_could_pay() {
+    let shop = shop(
+        "[wallets.points]\nexpires = { days = 30 }",
+        "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }",
+    )
+    .await;
+    // The first order's are spent, and it comes back: the second's pay, and do not run out beside.
+    shop.buys("ada", "1", "100.00").await;
+    shop.at("2026-05-20T07:30:00Z");
+    shop.buys("ada", "2", "100.00").await;
+    does(&shop, "ada redeem r", json!({ "reward": "r" })).await;
+    does(&shop, "ada reverse b", json!({ "earn": "1" })).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
+    // What is set aside pays when it is free again, whether somebody frees it or time does.
+    for (member, free) in [("ada", true), ("bob", false)] {
+        shop.at("2026-05-20T07:30:00Z");
+        shop.buys(member, "3", "100.00").await;
+        let held = does(&shop, &format!("{member} holds h"), json!({ "reward": "r" })).await;
+        does(&shop, &format!("{member} reverse c"), json!({ "earn": "3" })).await;
+        assert_eq!(wallet(&shop, member, "points").await, (0, 100));
+        if free {
+            let hold = held.at("/entry/hold").as_str().unwrap().to_owned();
+            does(&shop, &format!("{member} holds/{hold}/release f"), json!({})).await;
+            assert_eq!(wallet(&shop, member, "points").await, (0, 0));
+        } else {
+            shop.at("2026-06-30T07:30:00Z");
+        }
+    }
+    shop.night().await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (0, 0));
+    shop.buys("bob", "4", "70.00").await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (70, 0));
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn what_ran_out_is_made_good_for_once() {
+    let rules = "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }\n\
+        reward \"half\" costs 50 { product(\"p\") }";
+    let idle = shop("[wallets.points]\nexpires = { inactive_days = 30 }", rules).await;
+    idle.buys("ada", "1", "100.00").await;
+    idle.at("2026-05-03T07:30:00Z");
+    idle.buys("ada", "2", "100.00").await;
+    does(&idle, "ada redeem r", json!({ "reward": "r" })).await;
+    idle.at("2026-07-01T07:30:00Z");
+    idle.night().await;
+    does(&idle, "ada reverse b1", json!({ "earn": "1" })).await;
+    does(&idle, "ada reverse b2", json!({ "earn": "2" })).await;
+    // A hundred ran out, and a hundred were spent.
+    assert_eq!(wallet(&idle, "ada", "points").await, (0, 100));
+    all_is_well(&idle).await;
+
+    let shared = shop("[wallets.points]\nshared = true\nexpires = { days = 30 }", rules).await;
+    does(&shared, "ada join j", json!({ "account": "smiths" })).await;
+    shared.buys("ada", "1", "100.00").await;
+    does(&shared, "ada redeem r", json!({ "reward": "half" })).await;
+    shared.at("2026-07-01T07:30:00Z");
+    shared.night().await;
+    does(&shared, "ada reverse b1", json!({ "earn": "1", "refund": "50.00" })).await;
+    does(&shared, "ada reverse b2", json!({ "earn": "1" })).await;
+    assert_eq!(wallet(&shared, "smiths", "points").await, (0, 50));
+    all_is_well(&shared).await;
+}
+
+#[tokio::test]
+async fn what_was_delivered_comes_back_while_it_waits() {
+    let waits = "pending_until = \"delivery\"\npending_days = 14";
+    let rules = "earn \"a\" on purchase { order.total }";
+    let manifest = format!("[wallets.points]\nshared = true\n{waits}\n[activities.delivery]");
+    let shared = shop(&manifest, rules).await;
+    does(&shared, "ada join j", json!({ "account": "smiths" })).await;
+    shared.buys("ada", "o1", "10.00").await;
+    does(&shared, "ada earn d", json!({ "type": "delivery", "of": "o1" })).await;
+    does(&shared, "ada reverse b", json!({ "earn": "o1" })).await;
+    assert_eq!(wallet(&shared, "smiths", "points").await, (0, 0));
+    all_is_well(&shared).await;
+
+    let manifest = format!(
+        "[wallets.points]\nexpires = {{ inactive_days = 90 }}\n{waits}\n[activities.delivery]"
+    );
+    let own = shop(&manifest, rules).await;
+    own.buys("ada", "o1", "10.00").await;
+    own.at("2026-05-03T07:30:00Z");
+    own.buys("ada", "o2", "20.00").await;
+    own.at("2026-05-04T07:30:00Z");
+    does(&own, "ada earn d", json!({ "type": "delivery", "of": "o1" })).await;
+    own.at("2026-05-07T07:30:00Z");
+    let back = does(&own, "ada reverse b", json!({ "earn": "o1" })).await;
+    assert_eq!(back.at("/entry/postings/0/change"), -10, "{}", back.text);
+    assert_eq!(wallet(&own, "ada", "points").await, (0, 0));
+    all_is_well(&own).await;
+}
+
+#[tokio::test]
+async fn a_long_chain_of_returns_is_undone() {
+    let shop = shop("[wallets.points]", "earn \"a\" on purchase { order.total }").await;
+    shop.buys("ada", "o0", "10.00").await;
+    for number in 0..60 {
+        shop.buys("ada", &format!("o{}", number + 1), "10.00").await;
+        let earn = json!({ "earn": format!("o{number}") });
+        does(&shop, &format!("ada reverse b{number}"), earn).await;
+    }
+    assert_eq!(wallet(&shop, "ada", "points").await, (10, 0));
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn an_account_is_left_by_all_before_it_is_forgotten_or_joins_another() {
+    let shop = shop(
+        "[wallets.points]\nshared = true\n[wallets.own]",
+        "earn \"a\" on purchase { order.total }\nreward \"r\" costs 30 { product(\"p\") }",
+    )
+    .await;
+    shop.enroll("jones").await;
+    // What ada owes in her own wallet is out of reach while she shares another.
+    shop.buys("ada", "alone", "30.00").await;
+    does(&shop, "ada redeem spent", json!({ "reward": "r" })).await;
+    let joined = does(&shop, "ada join j", json!({ "account": "smiths" })).await;
+    assert_eq!(joined.at("/entry/balances"), json!({}), "{}", joined.text);
+    shop.buys("ada", "o", "40.00").await;
+    does(&shop, "ada reverse back", json!({ "earn": "alone" })).await;
+    let no = asks(&shop, "smiths join j", json!({ "account": "jones" })).await;
+    assert_eq!(
+        no.problem(),
+        "409 account_is_shared : 1 members share the wallets of `smiths`; they have to leave it first"
+    );
+    let forgets = async |member: &str| {
+        shop.send(Method::DELETE, &format!("/v1/members/{member}"), None, "").await
+    };
+    assert_eq!(forgets("smiths").await.at("/code"), "account_is_shared");
+    does(&shop, "ada leave l", json!({})).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (0, 30));
+    assert_eq!(forgets("smiths").await.status, 201);
+    // What was earned there still comes back.
+    does(&shop, "ada reverse later", json!({ "earn": "o" })).await;
+    all_is_well(&shop).await;
+    // Whoever is forgotten shares nothing any more.
+    does(&shop, "bob join j", json!({ "account": "jones" })).await;
+    assert_eq!(forgets("bob").await.status, 201);
+    assert_eq!(forgets("jones").await.status, 201);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn somebody_with_a_hundred_contests_is_forgotten() {
+    let ten = |from: usize| -> String {
+        (from..from + 10)
+            .map(|number| format!("contest \"C{number}\" on purchase {{ 1 }}\n"))
+            .collect()
+    };
+    let shop = shop("[wallets.points]", &ten(0)).await;
+    let manifest =
+        "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n[wallets.points]";
+    let merchant = ledger::MerchantId::parse("test").unwrap();
+    for round in 0..10 {
+        let rules = ten(round * 10);
+        let sources =
+            rules::Sources::of([("merchant.toml", manifest), ("rules.rhai", rules.as_str())]);
+        api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
+        shop.at(&format!("2026-05-{:02}T07:30:00Z", round + 3));
+        shop.buys("ada", &format!("o{round}"), "1.00").await;
+    }
+    let gone = shop.send(Method::DELETE, "/v1/members/ada", None, "").await;
+    assert_eq!(gone.status, 201, "{}", gone.text);
+    let board = shop.database.store().leaderboard(&merchant, "C99", 10).await.unwrap();
+    assert!(board.is_empty());
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn a_forgotten_hold_gives_its_piece_back_once() {
+    let shop = shop(
+        "[wallets.points]\nexpires = { inactive_days = 60 }",
+        "earn \"a\" on purchase { order.total }\n\
+         reward \"mug\" costs 10 stock 2 { product(\"Mug\") }\nreward \"tea\" costs 10 { product(\"T\") }",
+    )
+    .await;
+    shop.buys("ada", "o", "100.00").await;
+    let mug = || json!({ "reward": "mug" });
+    does(&shop, "ada holds h1", mug()).await;
+    does(&shop, "ada holds h2", mug()).await;
+    assert_eq!(asks(&shop, "ada redeem no", mug()).await.at("/code"), "reward_is_sold_out");
+    // Another wallet's activity puts the end of what is set aside off as well.
+    does(&shop, "ada redeem tea", json!({ "reward": "tea" })).await;
+    all_is_well(&shop).await;
+    shop.at("2026-05-02T09:30:00Z");
+    // Both are free again: the very request that takes one puts both back.
+    does(&shop, "ada redeem one", mug()).await;
+    does(&shop, "ada redeem two", mug()).await;
+    assert_eq!(asks(&shop, "ada redeem three", mug()).await.at("/code"), "reward_is_sold_out");
+    // Of one that is forgotten nothing can be captured.
+    does(&shop, "ada reverse back", json!({ "redeem": "two" })).await;
+    let held = does(&shop, "ada holds h3", mug()).await;
+    let hold = held.at("/entry/hold").as_str().unwrap().to_owned();
+    shop.send(Method::DELETE, "/v1/members/ada", None, "").await;
+    for what in ["capture", "release"] {
+        let gone = asks(&shop, &format!("ada holds/{hold}/{what} c"), json!({})).await;
+        assert_eq!(gone.at("/code"), "member_is_erased", "{what}: {}", gone.text);
+    }
+    does(&shop, "bob adjust gift", json!({ "units": 10, "reason": "r", "author": "e" })).await;
+    does(&shop, "bob redeem m", mug()).await;
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn a_tier_that_returns_take_away_goes_in_any_order() {
+    for order in [["a", "b"], ["b", "a"]] {
+        let shop = shop(
+            "[wallets.status]\nspendable = false\n[wallets.points]\n[tiers]\ngrace_days = 30",
+            "earn \"s\" on purchase into status { order.total }\ntier \"Base\" { true }\n\
+             tier \"Gold\" { wallet(\"status\") >= 100 }",
+        )
+        .await;
+        shop.buys("ada", "a", "100.00").await;
+        shop.at("2026-05-03T07:30:00Z");
+        shop.buys("ada", "b", "100.00").await;
+        for key in order {
+            does(&shop, &format!("ada reverse back-{key}"), json!({ "earn": key })).await;
+        }
+        assert_eq!(shop.get("/v1/members/ada").await.at("/tier"), "Base", "{order:?}");
+        all_is_well(&shop).await;
+    }
+}
+
+#[tokio::test]
+async fn a_tier_and_what_is_within_reach_see_what_is_shared() {
+    let shop = shop(
+        "[wallets.points]\nexpires = { days = 3 }\n[wallets.miles]\nshared = true",
+        "earn \"p\" on purchase { order.total }\nearn \"m\" on purchase into miles { order.total }\n\
+         tier \"Base\" { true }\ntier \"Gold\" { wallet(\"miles\") >= 100 }\n\
+         reward \"flight\" costs 100 miles { product(\"Flight\") }",
+    )
+    .await;
+    shop.buys("bob", "o", "90.00").await;
+    does(&shop, "ada join a", json!({ "account": "smiths" })).await;
+    let bought = shop.buys("ada", "o", "110.00").await;
+    assert_eq!(bought.at("/within_reach"), json!(["flight"]), "{}", bought.text);
+    assert_eq!(shop.get("/v1/members/ada").await.at("/tier"), "Gold");
+    // Her own points run out, and nobody takes her tier for that.
+    shop.at("2026-05-08T07:30:00Z");
+    shop.night().await;
+    let ada = shop.get("/v1/members/ada").await;
+    assert_eq!((ada.at("/tier"), ada.at("/wallets/points/balance")), (json!("Gold"), json!(0)));
+    let entries = shop.get("/v1/members/ada/entries").await;
+    assert_eq!(entries.at("/entries/0/kind"), "expire");
+    assert_eq!(entries.at("/entries/0/tier"), Value::Null, "{}", entries.text);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn what_comes_by_itself_is_no_activity_and_may_refer() {
+    let shop = shop(
+        "[wallets.points]\nexpires = { inactive_months = 14 }\n\
+         [activities.anniversary]\nyearly = \"joined\"\n[activities.referral]",
+        "earn \"p\" on purchase { order.total }\nearn \"loyal\" on anniversary { refer(); 1 }\n\
+         earn \"brought\" on referral { 7 }",
+    )
+    .await;
+    let friend = json!({ "id": "zoe", "referred_by": "ada" });
+    assert_eq!(shop.post("/v1/members", None, &friend).await.status, 201);
+    shop.buys("zoe", "o", "100.00").await;
+    let told = asks(&shop, "zoe earn k", json!({ "type": "anniversary" })).await;
+    assert_eq!(
+        told.problem(),
+        "422 field_is_wrong /type: `/type`: anniversary comes by itself, on its day; it is not told"
+    );
+    shop.at("2027-05-02T07:30:00Z");
+    shop.night().await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (8, 0));
+    assert_eq!(wallet(&shop, "zoe", "points").await, (101, 0));
+    // A member that never comes loses what it has, its anniversaries notwithstanding.
+    shop.at("2027-07-03T07:30:00Z");
+    shop.night().await;
+    assert_eq!(wallet(&shop, "zoe", "points").await, (1, 0));
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_a_way_to_another_place_is_refused() {
+    let shop = shop("[wallets.points]", "earn \"p\" on purchase { order.total }").await;
+    for id in [".", ".."] {
+        let answer = shop.post("/v1/members", None, &json!({ "id": id })).await;
+        assert_eq!(answer.status, 422, "{}", answer.text);
+    }
+    for before in ["YmVmb3JlOjA", "YmVmb3JlOjE"] {
+        let page = shop.get(&format!("/v1/members/ada/entries?cursor={before}")).await;
+        assert_eq!(page.at("/code"), "cursor_is_wrong", "{}", page.text);
+    }
+}
