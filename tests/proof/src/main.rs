@@ -6,6 +6,11 @@ use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use proof::Outcome;
 use proof::simulation::{self, Report, Size};
+use proof::wire::Weather;
+
+/// A database, its clients and all workers share one process: most of its time would go into memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Proves that nothing is lost and nothing doubled.
 #[derive(Debug, Parser)]
@@ -31,6 +36,9 @@ enum Part {
         /// Operations [default: 20,000, or a million in the long form]
         #[arg(long)]
         operations: Option<u64>,
+        /// Nothing happens on the wire
+        #[arg(long)]
+        calm: bool,
     },
 }
 
@@ -51,9 +59,12 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Outcome {
     match cli.part {
-        Part::Simulation { operations } => {
+        Part::Simulation { operations, calm } => {
             let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
-            let size = Size::of(operations, if cli.long { 600 } else { 100 });
+            let mut size = Size::of(operations, if cli.long { 600 } else { 100 });
+            if calm {
+                size.weather = Weather::calm();
+            }
             let bar = bar(operations, "operations");
             let report =
                 simulation::run(cli.seed, &size, None, |done| bar.set_position(done)).await?;

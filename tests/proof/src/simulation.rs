@@ -65,8 +65,8 @@ pub struct Report {
     pub nights: (u64, u64),
     /// What happened on the wire.
     pub happened: BTreeMap<Fault, u64>,
-    /// Requests on the wire.
-    pub requests: u64,
+    /// Requests on the wire, by their kind.
+    pub requests: BTreeMap<String, u64>,
     /// Members audited.
     pub members: u64,
     /// Entries audited.
@@ -170,7 +170,7 @@ pub async fn run(
     }
     let mut found = std::mem::take(&mut *lock(&report));
     found.happened = world.wire.happened();
-    found.requests = world.wire.requests().values().sum();
+    found.requests = world.wire.requests();
     last_night(&world, &first, &mut found).await;
     check::check(&world, &members, &mut found).await?;
     found.operations = size.operations;

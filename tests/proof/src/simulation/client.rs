@@ -46,8 +46,8 @@ impl Client {
         self.worker.look_up(&self.world);
         if self.rng.bool() {
             // Some come far more often than others.
-            let member = self.rng.f64() * self.rng.f64() * f64::from(self.size.members);
-            self.last = (self.rng.usize(0..MERCHANTS.len()), member as u32);
+            let member = self.rng.u32(0..self.size.members);
+            self.last = (self.rng.usize(0..MERCHANTS.len()), self.rng.u32(0..=member));
         }
         let (merchant, member) = self.last;
         match self.rng.u32(0..1000) {
@@ -261,8 +261,9 @@ impl Client {
     fn some_key(&mut self, merchant: usize, member: u32, verb: &str) -> Option<String> {
         let known = lock_of(&self.members, merchant, member);
         let own: Vec<&Asked> = known.asked.iter().filter(|asked| asked.verb == verb).collect();
-        // Mostly of late.
-        let skip = own.len().saturating_sub(8);
+        // Mostly of late, and now and then long ago.
+        let last = if self.rng.u8(0..20) == 0 { 40 } else { 3 };
+        let skip = own.len().saturating_sub(last);
         let place = skip + self.rng.usize(0..(own.len() - skip).max(1));
         own.get(place).map(|asked| asked.key.clone())
     }
