@@ -8,6 +8,8 @@
 
 /// What a wallet should hold, by simple means.
 pub mod model;
+/// Several who want the same at once.
+pub mod races;
 /// A workload of every verb, and what must hold of it.
 pub mod simulation;
 /// The wire, and what happens on it.

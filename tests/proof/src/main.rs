@@ -1,10 +1,13 @@
 //! The command that proves: `cargo run --release -p proof -- simulation --long --seed 7`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
 use proof::Outcome;
+use proof::races::{self, Race, Rounds};
 use proof::simulation::{self, Report, Size};
 use proof::wire::Weather;
 
@@ -40,6 +43,8 @@ enum Part {
         #[arg(long)]
         calm: bool,
     },
+    /// Several who want the same at once
+    Races,
 }
 
 #[tokio::main]
@@ -59,6 +64,7 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Outcome {
     match cli.part {
+        Part::Races => race(&cli).await,
         Part::Simulation { operations, calm } => {
             let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
             let mut size = Size::of(operations, if cli.long { 600 } else { 100 });
@@ -71,6 +77,48 @@ async fn run(cli: Cli) -> Outcome {
             bar.finish_and_clear();
             show(&report)
         }
+    }
+}
+
+async fn race(cli: &Cli) -> Outcome {
+    let rounds = match cli.long {
+        false => Rounds { histories: 20, redeems: (1, 200), others: 5 },
+        true => Rounds { histories: 2000, redeems: (20, 200), others: 200 },
+    };
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let races = races::run(cli.seed, rounds, None, |race| bar.set_message(race)).await?;
+    bar.finish_and_clear();
+    let mut table = table(&["race", "rounds", "requests", "wrong"]);
+    let mut wrong = Vec::new();
+    for race in &races {
+        let Race { name, rounds, requests, faults } = race;
+        let cells = [rounds, requests, &(faults.len() as u64)].map(ToString::to_string);
+        table.add_row([name.to_string()].into_iter().chain(cells));
+        wrong.extend(faults.iter().map(|fault| format!("{name}: {fault}")));
+    }
+    tell(cli, &table, &wrong)
+}
+
+fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY).set_header(head);
+    table
+}
+
+/// Faults that are shown.
+const SHOWN_MAX: usize = 10;
+
+/// Prints a table, and what is wrong.
+#[expect(clippy::print_stdout, reason = "it is a command")]
+fn tell(cli: &Cli, table: &Table, wrong: &[String]) -> Outcome {
+    println!("{table}");
+    for fault in wrong.iter().take(SHOWN_MAX) {
+        println!("{fault}");
+    }
+    match wrong {
+        [] => Ok(()),
+        wrong => Err(format!("{} things are wrong; seed {}", wrong.len(), cli.seed).into()),
     }
 }
 

@@ -46,6 +46,9 @@ impl Size {
     }
 }
 
+/// Pieces that each merchant has of its scarce reward.
+const SCARCE: i64 = 500;
+
 /// What a simulation came to.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -123,7 +126,7 @@ pub async fn run(
     mut progress: impl FnMut(u64),
 ) -> Outcome<Report> {
     let began = Instant::now();
-    let world = Arc::new(World::new(seed, Weather::calm(), tamper).await?);
+    let world = Arc::new(World::new(seed, Weather::calm(), tamper, SCARCE).await?);
     let members: Members = (0..MERCHANTS.len())
         .flat_map(|merchant| (0..size.members).map(move |member| (merchant, member)))
         .map(|who| (who, Mutex::default()))

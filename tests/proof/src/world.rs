@@ -25,9 +25,6 @@ use crate::wire::{Tamper, Weather, Wire};
 /// The merchants, whose clocks change on different days.
 pub const MERCHANTS: [&str; 2] = ["north", "south"];
 
-/// Pieces that each merchant has of its scarce reward.
-pub const SCARCE: i64 = 500;
-
 /// A database, and the wire to it.
 pub struct World {
     /// The database itself, for audits.
@@ -61,7 +58,7 @@ impl Answer {
 
 /// The rules of both merchants. South carries, keeps units waiting for three days, and lets a member
 /// that stays away lose them.
-fn sources(merchant: &str) -> Sources {
+fn sources(merchant: &str, scarce: i64) -> Sources {
     let (zone, points) = match merchant {
         "north" => ("Europe/Berlin", "expires = { days = 20 }"),
         _ => ("America/Santiago", "expires = { days = 20 }\npending_days = 3"),
@@ -87,7 +84,7 @@ tier "Base" {{ true }}
 tier "Gold" {{ wallet("status") >= 300 }}
 reward "ten" costs 10 {{ product("Ten") }}
 reward "some" costs 5 to 60 {{ discount(units * 0.01) }}
-reward "scarce" costs 20 stock {SCARCE} at most 3 per month {{ product("Scarce") }}
+reward "scarce" costs 20 stock {scarce} at most 3 per month {{ product("Scarce") }}
 "#
     );
     Sources::of([("merchant.toml", manifest.as_str()), ("rules.rhai", rules.as_str())])
@@ -120,15 +117,21 @@ pub async fn client(address: SocketAddr) -> Client {
 }
 
 impl World {
-    /// A world in which both merchants have published their rules, on 2 January 2026.
+    /// A world in which both merchants have published their rules, on 2 January 2026, and have so
+    /// many pieces of a scarce reward.
     ///
     /// # Errors
     /// The database or the wire cannot be had.
-    pub async fn new(seed: u64, weather: Weather, tamper: Option<Tamper>) -> Outcome<World> {
+    pub async fn new(
+        seed: u64,
+        weather: Weather,
+        tamper: Option<Tamper>,
+        scarce: i64,
+    ) -> Outcome<World> {
         let database = Database::open(None, 0).await?;
         for merchant in MERCHANTS {
             let merchant_id = MerchantId::parse(merchant)?;
-            api::publish(database.store(), &merchant_id, &sources(merchant)).await?;
+            api::publish(database.store(), &merchant_id, &sources(merchant, scarce)).await?;
         }
         let wire = Wire::to(database.address(), seed, weather, tamper).await?;
         let start: Moment = "2026-01-02T08:00:00Z".parse()?;
@@ -139,6 +142,11 @@ impl World {
     #[must_use]
     pub fn now(&self) -> Moment {
         DateTime::from_timestamp(self.now.load(Ordering::Relaxed), 0).unwrap_or_default()
+    }
+
+    /// It is another time.
+    pub fn at(&self, now: Moment) {
+        self.now.store(now.timestamp(), Ordering::Relaxed);
     }
 
     /// Time goes on.

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use store::{History, Version, VersionLine};
 
 use super::client::LINE_PRICE;
-use super::{Asked, FAULTS_MAX, Known, Members, Report, digest, lock_of};
+use super::{Asked, FAULTS_MAX, Known, Members, Report, SCARCE, digest, lock_of};
 use crate::Outcome;
 use crate::model::{Points, Span};
-use crate::world::{MERCHANTS, SCARCE, World};
+use crate::world::{MERCHANTS, World};
 
 /// What must hold afterwards: the audit; that what clients were told is what is there, and nothing
 /// else; and the model's balances.

@@ -1,0 +1,449 @@
+//! Races: the same units wanted by several at once, over a wire on which everything happens. What
+//! must hold of each is counted, and the histories of single members are linearizable.
+
+use std::sync::{Mutex, PoisonError};
+
+use axum::http::Method;
+use chrono::TimeDelta;
+use fastrand::Rng;
+use futures::future::join_all;
+use serde_json::{Value, json};
+use todc_utils::specifications::Specification;
+use todc_utils::{Action, History, WGLChecker};
+
+use crate::Outcome;
+use crate::wire::{Tamper, Weather};
+use crate::world::{Answer, MERCHANTS, Worker, World};
+
+/// How often each race is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Rounds {
+    /// Histories of single members.
+    pub histories: u64,
+    /// Redemptions of one balance at once: rounds, and how many at once.
+    pub redeems: (u64, u32),
+    /// All others.
+    pub others: u64,
+}
+
+/// What a race came to.
+#[derive(Debug, Clone)]
+pub struct Race {
+    /// What raced.
+    pub name: &'static str,
+    /// How often.
+    pub rounds: u64,
+    /// Requests in all.
+    pub requests: u64,
+    /// What is wrong; nothing should be.
+    pub faults: Vec<String>,
+}
+
+/// The merchant at whose members all of it happens.
+const MERCHANT: &str = MERCHANTS[0];
+/// Workers that race.
+const WORKERS: usize = 8;
+/// Pieces of the scarce reward.
+const PIECES: i64 = 12;
+
+/// Runs all races.
+///
+/// # Errors
+/// They cannot go on. What is wrong is in the races.
+pub async fn run(
+    seed: u64,
+    rounds: Rounds,
+    tamper: Option<Tamper>,
+    mut progress: impl FnMut(&'static str),
+) -> Outcome<Vec<Race>> {
+    let mut races = Vec::new();
+    let mut track = Track::new(seed, tamper).await?;
+    progress("histories of single members");
+    races.push(track.race("histories of single members", rounds.histories, Kind::History).await?);
+    let (often, at_once) = rounds.redeems;
+    progress("redemptions of one balance");
+    races.push(track.race("redemptions of one balance", often, Kind::Redeems(at_once)).await?);
+    for (name, kind) in [
+        ("capture against release", Kind::Holds),
+        ("expiry against redemption on the second", Kind::Boundary),
+        ("transfers both ways", Kind::Transfers),
+        ("the last pieces of a stock", Kind::Pieces),
+        ("one request, many times at once", Kind::Same),
+    ] {
+        progress(name);
+        let often = if matches!(kind, Kind::Pieces) { 1 } else { rounds.others };
+        races.push(track.race(name, often, kind).await?);
+    }
+    Ok(races)
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    History,
+    Redeems(u32),
+    Holds,
+    Boundary,
+    Transfers,
+    Pieces,
+    Same,
+}
+
+/// Where races take place.
+struct Track {
+    world: World,
+    workers: Vec<Worker>,
+    rng: Rng,
+    members: u64,
+}
+
+/// One request of a race: by which worker, for whom, what.
+type Wish = (usize, String, &'static str, String, Value);
+
+impl Track {
+    async fn new(seed: u64, tamper: Option<Tamper>) -> Outcome<Track> {
+        let world = World::new(seed, Weather::calm(), tamper, PIECES).await?;
+        let mut workers = Vec::new();
+        for number in 0..WORKERS {
+            // A second behind, on time, a second ahead.
+            workers.push(world.worker(i64::try_from(number % 3)? - 1).await);
+        }
+        Ok(Track { world, workers, rng: Rng::with_seed(seed), members: 0 })
+    }
+
+    async fn race(&mut self, name: &'static str, rounds: u64, kind: Kind) -> Outcome<Race> {
+        let mut race = Race { name, rounds, requests: 0, faults: Vec::new() };
+        for _ in 0..rounds {
+            self.world.wire.set(Weather::calm());
+            self.look_up();
+            let ran = match kind {
+                Kind::History => self.history().await,
+                Kind::Redeems(at_once) => self.redeems(at_once).await,
+                Kind::Holds => self.holds().await,
+                Kind::Boundary => self.boundary().await,
+                Kind::Transfers => self.transfers().await,
+                Kind::Pieces => self.pieces().await,
+                Kind::Same => self.same().await,
+            };
+            match ran {
+                Ok(requests) => race.requests += requests,
+                Err(what) => race.faults.push(what.to_string()),
+            }
+        }
+        let audited = self.world.audit(MERCHANT).await?;
+        race.faults.extend(audited.faults.iter().take(5).map(ToString::to_string));
+        Ok(race)
+    }
+
+    fn look_up(&self) {
+        self.workers.iter().for_each(|worker| worker.look_up(&self.world));
+    }
+
+    fn first(&self) -> &Worker {
+        // There are eight; the second is on time.
+        &self.workers[1]
+    }
+
+    /// A new member with so many points.
+    async fn member(&mut self, units: i64) -> Outcome<String> {
+        self.members += 1;
+        let member = format!("r{}", self.members);
+        let worker = self.first();
+        let body = json!({ "id": member });
+        let enrolled = worker.insist(MERCHANT, Method::POST, "/v1/members", None, &body).await?;
+        said(&enrolled, 201)?;
+        if units > 0 {
+            let at = self.world.now().to_rfc3339();
+            let order = json!({ "total": format!("{units}.00") });
+            let body = json!({ "type": "purchase", "order": order, "at": at });
+            let path = format!("/v1/members/{member}/earn");
+            said(&worker.insist(MERCHANT, Method::POST, &path, Some("first"), &body).await?, 201)?;
+        }
+        Ok(member)
+    }
+
+    /// All at once, with everything happening on the wire; the answers in their order.
+    async fn all(&self, wishes: Vec<Wish>) -> Outcome<Vec<Answer>> {
+        self.world.wire.set(Weather::everything(12));
+        let asks = wishes.into_iter().map(async |(worker, member, verb, key, body)| {
+            let path = format!("/v1/members/{member}/{verb}");
+            let worker = &self.workers[worker % WORKERS];
+            worker.insist(MERCHANT, Method::POST, &path, Some(&key), &body).await
+        });
+        let answers: Outcome<Vec<Answer>> = join_all(asks).await.into_iter().collect();
+        self.world.wire.set(Weather::calm());
+        answers
+    }
+
+    async fn spendable(&self, member: &str) -> Outcome<i64> {
+        let path = format!("/v1/members/{member}");
+        let answer = self.first().insist(MERCHANT, Method::GET, &path, None, &Value::Null).await?;
+        Ok(answer.json()["wallets"]["points"]["balance"].as_i64().unwrap_or_default())
+    }
+
+    /// Several clients earn, spend and look, and each step of it could have been one after the other.
+    async fn history(&mut self) -> Outcome<u64> {
+        const CLIENTS: usize = 5;
+        const STEPS: usize = 8;
+        let member = self.member(0).await?;
+        let actions: Mutex<Vec<(usize, Action<Step>)>> = Mutex::default();
+        let note = |client: usize, action: Action<Step>| {
+            actions.lock().unwrap_or_else(PoisonError::into_inner).push((client, action));
+        };
+        let plans: Vec<Vec<(u32, i64)>> = (0..CLIENTS)
+            .map(|_| (0..STEPS).map(|_| (self.rng.u32(0..5), self.rng.i64(5..40))).collect())
+            .collect();
+        self.world.wire.set(Weather::everything(12));
+        let at = self.world.now().to_rfc3339();
+        let clients = plans.iter().enumerate().map(async |(client, plan)| {
+            for (number, (dice, units)) in plan.iter().enumerate() {
+                let (dice, units) = (*dice, *units);
+                let key = format!("{client}-{number}");
+                let (method, verb, body) = match dice {
+                    0 => (Method::GET, "", Value::Null),
+                    1 | 2 => {
+                        let order = json!({ "total": format!("{units}.00") });
+                        let body = json!({ "type": "purchase", "order": order, "at": at });
+                        (Method::POST, "/earn", body)
+                    }
+                    _ => (Method::POST, "/redeem", json!({ "reward": "some", "units": units })),
+                };
+                note(client, Action::Call(Step::Asked));
+                let path = format!("/v1/members/{member}{verb}");
+                let worker = &self.workers[client % WORKERS];
+                let answer = worker.insist(MERCHANT, method, &path, Some(&key), &body).await?;
+                let told = answer.json();
+                let balance = told["entry"]["balances"]["points"].as_i64().unwrap_or_default();
+                let step = match (verb, answer.status) {
+                    ("", 200) => {
+                        let wallet = &told["wallets"]["points"]["balance"];
+                        Step::Saw(wallet.as_i64().unwrap_or_default())
+                    }
+                    ("/earn", 201) => Step::Earned { units, balance },
+                    ("/redeem", 201) => Step::Spent { units, balance },
+                    ("/redeem", 409) => Step::Refused { units },
+                    _ => return Err(format!("{path}: {}", answer.text).into()),
+                };
+                note(client, Action::Response(step));
+            }
+            Outcome::Ok(())
+        });
+        for client in join_all(clients).await {
+            client?;
+        }
+        let actions = actions.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let told = format!("{actions:?}");
+        if !WGLChecker::<Balance>::is_linearizable(History::from_actions(actions)) {
+            return Err(format!("{member}: no order explains {told}").into());
+        }
+        Ok((CLIENTS * STEPS) as u64)
+    }
+
+    async fn redeems(&mut self, at_once: u32) -> Outcome<u64> {
+        let (price, affordable) = (10, i64::from(at_once) / 4);
+        let member = self.member(price * affordable + 3).await?;
+        let wish = |number: u32| {
+            (
+                number as usize,
+                member.clone(),
+                "redeem",
+                format!("r{number}"),
+                json!({ "reward": "ten" }),
+            )
+        };
+        let answers = self.all((0..at_once).map(wish).collect()).await?;
+        let done = answers.iter().filter(|answer| answer.status == 201).count();
+        let refused = answers.iter().filter(|answer| answer.status == 409).count();
+        equal("redemptions done", done as i64, affordable)?;
+        equal("redemptions refused", refused as i64, i64::from(at_once) - affordable)?;
+        equal("points left", self.spendable(&member).await?, 3)?;
+        Ok(at_once.into())
+    }
+
+    async fn holds(&mut self) -> Outcome<u64> {
+        let member = self.member(50).await?;
+        let body = json!({ "reward": "ten" });
+        let path = format!("/v1/members/{member}/holds");
+        let held = self.first().insist(MERCHANT, Method::POST, &path, Some("h"), &body).await?;
+        said(&held, 201)?;
+        let hold = held.json()["entry"]["hold"].as_str().unwrap_or_default().to_owned();
+        self.world.wire.set(Weather::everything(12));
+        let asks = (0..6).map(async |number: usize| {
+            let verb = if number % 2 == 0 { "capture" } else { "release" };
+            let path = format!("/v1/members/{member}/holds/{hold}/{verb}");
+            let (worker, key) = (&self.workers[number], number.to_string());
+            let answer =
+                worker.insist(MERCHANT, Method::POST, &path, Some(&key), &json!({})).await?;
+            Outcome::Ok((verb, answer.status))
+        });
+        let answers: Outcome<Vec<(&str, u16)>> = join_all(asks).await.into_iter().collect();
+        self.world.wire.set(Weather::calm());
+        let done: Vec<&str> = answers?
+            .into_iter()
+            .filter(|(_, status)| *status == 201)
+            .map(|(verb, _)| verb)
+            .collect();
+        equal("ends of a hold", done.len() as i64, 1)?;
+        let left = if done == ["capture"] { 40 } else { 50 };
+        equal("points left", self.spendable(&member).await?, left)?;
+        Ok(6)
+    }
+
+    /// Some still have the second before, some have the second itself, and the run comes.
+    async fn boundary(&mut self) -> Outcome<u64> {
+        let member = self.member(60).await?;
+        let before = self.world.now();
+        self.world.at(before + TimeDelta::days(20));
+        self.look_up();
+        self.world.wire.set(Weather::everything(12));
+        let asks = (0..6).map(async |number: usize| {
+            let worker = &self.workers[number];
+            let path = format!("/v1/members/{member}/redeem");
+            let body = json!({ "reward": "ten" });
+            let key = number.to_string();
+            let answer = worker.insist(MERCHANT, Method::POST, &path, Some(&key), &body).await?;
+            Outcome::Ok(i64::from(answer.status == 201))
+        });
+        let nights = [1usize, 2, 4].map(async |number| {
+            // One that finds the table too busy is followed by another.
+            let _ = expire::run(&self.workers[number].api, &expire::Event::default(), None).await;
+        });
+        let (done, _) = futures::join!(join_all(asks), join_all(nights));
+        self.world.wire.set(Weather::calm());
+        let done: i64 = done.into_iter().collect::<Outcome<Vec<i64>>>()?.into_iter().sum();
+        self.world.pass(2);
+        self.look_up();
+        let night = expire::run(&self.first().api, &expire::Event::default(), None).await?;
+        let path = format!("/v1/members/{member}/entries");
+        let page = self.first().insist(MERCHANT, Method::GET, &path, None, &Value::Null).await?;
+        let entries = page.json();
+        let expired: i64 = (entries["entries"].as_array().into_iter().flatten())
+            .filter(|entry| entry["kind"] == "expire")
+            .flat_map(|entry| entry["postings"].as_array().cloned().unwrap_or_default())
+            .filter(|posting| posting["wallet"] == "points")
+            .map(|posting| -posting["change"].as_i64().unwrap_or_default())
+            .sum();
+        equal("units spent and expired", done * 10 + expired, 60)?;
+        equal("points left", self.spendable(&member).await?, 0)?;
+        equal("failures", i64::from(!night.finished), 0)?;
+        Ok(9)
+    }
+
+    async fn transfers(&mut self) -> Outcome<u64> {
+        let pair = [self.member(100).await?, self.member(100).await?];
+        let wish = |number: usize| {
+            let (from, to) = (&pair[number % 2], &pair[(number + 1) % 2]);
+            let body = json!({ "to": to, "units": 7 + number % 5 });
+            (number, from.clone(), "transfer", format!("t{number}"), body)
+        };
+        let answers = self.all((0..24).map(wish).collect()).await?;
+        if let Some(odd) = answers.iter().find(|answer| !matches!(answer.status, 201 | 409)) {
+            return Err(odd.text.clone().into());
+        }
+        let sum = self.spendable(&pair[0]).await? + self.spendable(&pair[1]).await?;
+        equal("points of both", sum, 200)?;
+        Ok(24)
+    }
+
+    /// Once: then there are none.
+    async fn pieces(&mut self) -> Outcome<u64> {
+        let mut wishes = Vec::new();
+        for number in 0..3 * PIECES {
+            let member = self.member(20).await?;
+            let number = usize::try_from(number)?;
+            wishes.push((number, member, "redeem", "s".to_owned(), json!({ "reward": "scarce" })));
+        }
+        let answers = self.all(wishes).await?;
+        let done = answers.iter().filter(|answer| answer.status == 201).count() as i64;
+        equal("pieces handed out", done, PIECES)?;
+        let merchant = ledger::MerchantId::parse(MERCHANT)?;
+        let pot = ledger::Pot::Stock("scarce".to_owned());
+        equal("pieces left", self.world.database.store().left(&merchant, &pot).await?.get(), 0)?;
+        Ok(answers.len() as u64)
+    }
+
+    async fn same(&mut self) -> Outcome<u64> {
+        let member = self.member(100).await?;
+        let wish = |number: usize| {
+            (number, member.clone(), "redeem", "same".to_owned(), json!({ "reward": "ten" }))
+        };
+        let answers = self.all((0..12).map(wish).collect()).await?;
+        let first = answers.first().map(|answer| answer.text.clone()).unwrap_or_default();
+        if let Some(other) = answers.iter().find(|answer| answer.text != first) {
+            return Err(format!("told {first} and {}", other.text).into());
+        }
+        equal("points left", self.spendable(&member).await?, 90)?;
+        Ok(12)
+    }
+}
+
+fn said(answer: &Answer, status: u16) -> Outcome {
+    if answer.status == status { Ok(()) } else { Err(answer.text.clone().into()) }
+}
+
+fn equal(what: &str, found: i64, expected: i64) -> Outcome {
+    if found == expected { Ok(()) } else { Err(format!("{what}: {found}, not {expected}").into()) }
+}
+
+/// What happened to a member, as its client was told.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Nobody knows yet.
+    Asked,
+    Earned {
+        units: i64,
+        balance: i64,
+    },
+    Spent {
+        units: i64,
+        balance: i64,
+    },
+    Refused {
+        units: i64,
+    },
+    Saw(i64),
+}
+
+/// A balance, as everybody would see it if one came after the other.
+struct Balance;
+
+impl Specification for Balance {
+    type State = i64;
+    type Operation = Step;
+
+    fn init() -> i64 {
+        0
+    }
+
+    fn apply(step: &Step, held: &i64) -> (bool, i64) {
+        match step {
+            Step::Asked => (false, *held),
+            Step::Earned { units, balance } => {
+                let after = held + units;
+                if after == *balance { (true, after) } else { (false, *held) }
+            }
+            Step::Spent { units, balance } => {
+                let after = held - units;
+                if after == *balance && after >= 0 { (true, after) } else { (false, *held) }
+            }
+            Step::Refused { units } => (held < units, *held),
+            Step::Saw(balance) => (held == balance, *held),
+        }
+    }
+}
+
+/// Whether the checker of histories tells a right one from a wrong one: the same steps, with one
+/// balance that nobody could have been told.
+#[must_use]
+pub fn checker_is_right() -> bool {
+    let history = |balance: i64| {
+        let step = |client: usize, step: Step| {
+            [(client, Action::Call(Step::Asked)), (client, Action::Response(step))]
+        };
+        let steps = [
+            step(0, Step::Earned { units: 10, balance: 10 }),
+            step(1, Step::Spent { units: 4, balance }),
+        ];
+        WGLChecker::<Balance>::is_linearizable(History::from_actions(steps.concat()))
+    };
+    history(6) && !history(7)
+}
