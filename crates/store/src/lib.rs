@@ -27,6 +27,9 @@ mod meter;
 mod operation;
 /// Load, decide, commit.
 mod perform;
+/// Bugs for proofs.
+#[cfg(feature = "planted")]
+pub mod planted;
 /// What all members share: stocks, budgets, pools of codes.
 mod pot;
 /// Reads: a member, its statement, everything.

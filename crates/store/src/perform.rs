@@ -177,6 +177,14 @@ impl Store {
         };
         let held =
             held.ok_or_else(|| StoreError::unreadable(&at.pk(), "a decision without a member"))?;
+        #[cfg(feature = "planted")]
+        let decision = {
+            let mut decision = decision;
+            if let Some(bug) = &self.bug {
+                bug.0(&held.member, &mut decision);
+            }
+            decision
+        };
         self.commit(at, operation, held, decision, answer, looked, stop_at).await
     }
 

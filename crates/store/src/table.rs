@@ -125,13 +125,29 @@ pub struct Store {
     pub(crate) client: Client,
     pub(crate) table: String,
     pub(crate) meter: Option<Meter>,
+    #[cfg(feature = "planted")]
+    pub(crate) bug: Option<crate::planted::Bug>,
 }
 
 impl Store {
     /// The table of a name behind a client.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Store {
-        Store { client, table: table.into(), meter: None }
+        Store {
+            client,
+            table: table.into(),
+            meter: None,
+            #[cfg(feature = "planted")]
+            bug: None,
+        }
+    }
+
+    /// The same table, written to with a bug.
+    #[cfg(feature = "planted")]
+    #[must_use]
+    pub fn with_bug(mut self, bug: Option<crate::planted::Bug>) -> Store {
+        self.bug = bug;
+        self
     }
 
     /// The same table, with every capacity unit counted.

@@ -6,6 +6,8 @@
     reason = "a value that is not in an answer is null, and a proof that cannot go on should say so"
 )]
 
+/// Bugs that have to be found.
+pub mod bugs;
 /// What a wallet should hold, by simple means.
 pub mod model;
 /// Several who want the same at once.

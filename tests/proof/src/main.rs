@@ -7,9 +7,11 @@ use clap::{Parser, Subcommand};
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
 use proof::Outcome;
+use proof::bugs::{self, Found};
 use proof::races::{self, Race, Rounds};
 use proof::simulation::{self, Report, Size};
 use proof::wire::Weather;
+use proof::world::Planted;
 
 /// A database, its clients and all workers share one process: most of its time would go into memory.
 #[global_allocator]
@@ -45,6 +47,8 @@ enum Part {
     },
     /// Several who want the same at once
     Races,
+    /// Bugs that the simulation and the races have to find
+    Bugs,
 }
 
 #[tokio::main]
@@ -65,6 +69,7 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Outcome {
     match cli.part {
         Part::Races => race(&cli).await,
+        Part::Bugs => find_bugs(&cli).await,
         Part::Simulation { operations, calm } => {
             let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
             let mut size = Size::of(operations, if cli.long { 600 } else { 100 });
@@ -73,7 +78,8 @@ async fn run(cli: Cli) -> Outcome {
             }
             let bar = bar(operations, "operations");
             let report =
-                simulation::run(cli.seed, &size, None, |done| bar.set_position(done)).await?;
+                simulation::run(cli.seed, &size, Planted::default(), |done| bar.set_position(done))
+                    .await?;
             bar.finish_and_clear();
             show(&report)
         }
@@ -87,7 +93,8 @@ async fn race(cli: &Cli) -> Outcome {
     };
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(100));
-    let races = races::run(cli.seed, rounds, None, |race| bar.set_message(race)).await?;
+    let races =
+        races::run(cli.seed, rounds, Planted::default(), |race| bar.set_message(race)).await?;
     bar.finish_and_clear();
     let mut table = table(&["race", "rounds", "requests", "wrong"]);
     let mut wrong = Vec::new();
@@ -98,6 +105,25 @@ async fn race(cli: &Cli) -> Outcome {
         wrong.extend(faults.iter().map(|fault| format!("{name}: {fault}")));
     }
     tell(cli, &table, &wrong)
+}
+
+async fn find_bugs(cli: &Cli) -> Outcome {
+    let operations = if cli.long { 10_000 } else { 1500 };
+    let bar = bar(bugs::count(), "bugs");
+    let found = bugs::run(cli.seed, operations, |done| bar.set_position(done)).await?;
+    bar.finish_and_clear();
+    let mut table = table(&["planted", "found by"]);
+    let mut missed = Vec::new();
+    for Found { name, by } in found {
+        match by {
+            Some(by) => table.add_row([name, &by.chars().take(100).collect::<String>()]),
+            None => {
+                missed.push(format!("nobody finds that {name}"));
+                table.add_row([name, "nobody"])
+            }
+        };
+    }
+    tell(cli, &table, &missed)
 }
 
 fn table(head: &[&str]) -> Table {

@@ -12,8 +12,8 @@ use todc_utils::specifications::Specification;
 use todc_utils::{Action, History, WGLChecker};
 
 use crate::Outcome;
-use crate::wire::{Tamper, Weather};
-use crate::world::{Answer, MERCHANTS, Worker, World};
+use crate::wire::Weather;
+use crate::world::{Answer, MERCHANTS, Planted, Worker, World};
 
 /// How often each race is run.
 #[derive(Debug, Clone, Copy)]
@@ -53,11 +53,11 @@ const PIECES: i64 = 12;
 pub async fn run(
     seed: u64,
     rounds: Rounds,
-    tamper: Option<Tamper>,
+    planted: Planted,
     mut progress: impl FnMut(&'static str),
 ) -> Outcome<Vec<Race>> {
     let mut races = Vec::new();
-    let mut track = Track::new(seed, tamper).await?;
+    let mut track = Track::new(seed, planted).await?;
     progress("histories of single members");
     races.push(track.race("histories of single members", rounds.histories, Kind::History).await?);
     let (often, at_once) = rounds.redeems;
@@ -100,8 +100,8 @@ struct Track {
 type Wish = (usize, String, &'static str, String, Value);
 
 impl Track {
-    async fn new(seed: u64, tamper: Option<Tamper>) -> Outcome<Track> {
-        let world = World::new(seed, Weather::calm(), tamper, PIECES).await?;
+    async fn new(seed: u64, planted: Planted) -> Outcome<Track> {
+        let world = World::new(seed, Weather::calm(), planted, PIECES).await?;
         let mut workers = Vec::new();
         for number in 0..WORKERS {
             // A second behind, on time, a second ahead.

@@ -14,8 +14,8 @@ use tokio::sync::RwLock;
 
 use crate::Outcome;
 use crate::simulation::client::Client;
-use crate::wire::{Fault, Tamper, Weather};
-use crate::world::{MERCHANTS, Worker, World};
+use crate::wire::{Fault, Weather};
+use crate::world::{MERCHANTS, Planted, Worker, World};
 
 /// What must hold afterwards.
 mod check;
@@ -122,11 +122,11 @@ fn digest(text: &str) -> u64 {
 pub async fn run(
     seed: u64,
     size: &Size,
-    tamper: Option<Tamper>,
+    planted: Planted,
     mut progress: impl FnMut(u64),
 ) -> Outcome<Report> {
     let began = Instant::now();
-    let world = Arc::new(World::new(seed, Weather::calm(), tamper, SCARCE).await?);
+    let world = Arc::new(World::new(seed, Weather::calm(), planted, SCARCE).await?);
     let members: Members = (0..MERCHANTS.len())
         .flat_map(|merchant| (0..size.members).map(move |member| (merchant, member)))
         .map(|who| (who, Mutex::default()))
@@ -158,7 +158,8 @@ pub async fn run(
         };
         let (operations, most) = (Arc::clone(&operations), size.operations);
         workers.spawn(async move {
-            while operations.fetch_add(1, Ordering::Relaxed) < most {
+            // Whoever finds something wrong has seen enough.
+            while operations.fetch_add(1, Ordering::Relaxed) < most && client.is_well() {
                 client.step().await?;
             }
             Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())

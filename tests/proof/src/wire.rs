@@ -108,12 +108,14 @@ impl Weather {
 pub type Tamper = Arc<dyn Fn(&str, &mut Value) -> Tampered + Send + Sync>;
 
 /// What became of a request that was tampered with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tampered {
     /// It goes on, changed or not.
     GoesOn,
     /// It is answered as done, and not done.
     Swallowed,
+    /// It goes on after others that nobody sent.
+    After(Vec<(&'static str, Value)>),
 }
 
 /// Values of which the oldest are forgotten.
@@ -278,6 +280,13 @@ async fn answer(
     let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     let target = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default().to_owned();
+    let (body, before) = match tampered(&state, &target, body) {
+        Some(tampered) => tampered,
+        None => return Ok(done()),
+    };
+    for (target, other) in before {
+        send(&state, &as_target(&parts, target)?, Bytes::from(other.to_string())).await?;
+    }
     let asked = Asked::of(&target, &body);
     let fault = draw(&state, &target, &body, asked);
     let moments = lock(&state.moments).clone();
@@ -423,6 +432,35 @@ async fn remember(state: &State, body: &[u8], answer: &Response<Full<Bytes>>) {
     }
 }
 
+/// A request as somebody has tampered with it, and what goes before it; nothing if it goes no
+/// further.
+fn tampered(
+    state: &State,
+    target: &str,
+    body: Bytes,
+) -> Option<(Bytes, Vec<(&'static str, Value)>)> {
+    let Some(tamper) = &state.tamper else { return Some((body, Vec::new())) };
+    let Ok(mut value) = serde_json::from_slice::<Value>(&body) else {
+        return Some((body, Vec::new()));
+    };
+    let before = match tamper(target, &mut value) {
+        Tampered::GoesOn => Vec::new(),
+        Tampered::After(others) => others,
+        Tampered::Swallowed => return None,
+    };
+    Some((Bytes::from(value.to_string()), before))
+}
+
+fn as_target(
+    parts: &hyper::http::request::Parts,
+    target: &str,
+) -> Result<hyper::http::request::Parts, Broken> {
+    let target = hyper::header::HeaderValue::from_str(&format!("DynamoDB_20120810.{target}"));
+    let mut parts = parts.clone();
+    parts.headers.insert("x-amz-target", target.map_err(|_| Broken)?);
+    Ok(parts)
+}
+
 async fn forward(
     state: &State,
     parts: hyper::http::request::Parts,
@@ -430,13 +468,9 @@ async fn forward(
     mut body: Bytes,
 ) -> Result<Response<Full<Bytes>>, Broken> {
     let mut token = None;
-    if (state.tamper.is_some() || target == "TransactWriteItems")
+    if target == "TransactWriteItems"
         && let Ok(mut value) = serde_json::from_slice::<Value>(&body)
     {
-        let tampered = state.tamper.as_ref().map(|tamper| tamper(target, &mut value));
-        if tampered == Some(Tampered::Swallowed) {
-            return Ok(done());
-        }
         token = value.as_object_mut().and_then(|value| value.remove("ClientRequestToken"));
         body = Bytes::from(value.to_string());
     }
@@ -444,8 +478,20 @@ async fn forward(
     if token.as_ref().is_some_and(|token| lock(&state.memory).tokens.values.contains_key(token)) {
         return Ok(done());
     }
+    let answer = send(state, &parts, body).await?;
+    if let Some(token) = token.filter(|_| answer.status() == StatusCode::OK) {
+        lock(&state.memory).tokens.of(&token);
+    }
+    Ok(answer)
+}
+
+async fn send(
+    state: &State,
+    parts: &hyper::http::request::Parts,
+    body: Bytes,
+) -> Result<Response<Full<Bytes>>, Broken> {
     let mut request =
-        Request::builder().method(parts.method).uri(format!("http://{}/", state.upstream));
+        Request::builder().method(parts.method.clone()).uri(format!("http://{}/", state.upstream));
     for (name, value) in &parts.headers {
         if name != hyper::header::HOST && name != hyper::header::CONTENT_LENGTH {
             request = request.header(name, value);
@@ -455,9 +501,6 @@ async fn forward(
     let answer = state.client.request(request).await.map_err(|_| Broken)?;
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
-    if let Some(token) = token.filter(|_| parts.status == StatusCode::OK) {
-        lock(&state.memory).tokens.of(&token);
-    }
     Ok(json_answer(parts.status, body))
 }
 

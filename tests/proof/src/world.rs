@@ -17,6 +17,7 @@ use local::{Database, app};
 use rules::Sources;
 use serde_json::Value;
 use store::Store;
+use store::planted::Bug;
 use tower::ServiceExt;
 
 use crate::Outcome;
@@ -31,8 +32,19 @@ pub struct World {
     pub database: Database,
     /// The wire.
     pub wire: Wire,
+    /// What is wrong with all that workers decide.
+    bug: Option<Bug>,
     /// What the sun shows, in seconds since 1970.
     now: AtomicI64,
+}
+
+/// What is planted in a world; nothing, unless somebody wants to see it found.
+#[derive(Clone, Default)]
+pub struct Planted {
+    /// On the wire.
+    pub tamper: Option<Tamper>,
+    /// Between a decision and its write.
+    pub bug: Option<Bug>,
 }
 
 /// An answer.
@@ -122,20 +134,16 @@ impl World {
     ///
     /// # Errors
     /// The database or the wire cannot be had.
-    pub async fn new(
-        seed: u64,
-        weather: Weather,
-        tamper: Option<Tamper>,
-        scarce: i64,
-    ) -> Outcome<World> {
+    pub async fn new(seed: u64, weather: Weather, planted: Planted, scarce: i64) -> Outcome<World> {
         let database = Database::open(None, 0).await?;
         for merchant in MERCHANTS {
             let merchant_id = MerchantId::parse(merchant)?;
             api::publish(database.store(), &merchant_id, &sources(merchant, scarce)).await?;
         }
-        let wire = Wire::to(database.address(), seed, weather, tamper).await?;
+        let wire = Wire::to(database.address(), seed, weather, planted.tamper).await?;
         let start: Moment = "2026-01-02T08:00:00Z".parse()?;
-        Ok(World { database, wire, now: AtomicI64::new(start.timestamp()) })
+        let bug = planted.bug;
+        Ok(World { database, wire, bug, now: AtomicI64::new(start.timestamp()) })
     }
 
     /// What the sun shows.
@@ -160,6 +168,7 @@ impl World {
     /// The API cannot be made.
     pub async fn worker(&self, skew: i64) -> Worker {
         let store = Store::new(client(self.wire.address).await, local::TABLE);
+        let store = store.with_bug(self.bug.clone());
         let clock = Clock::standing(self.now());
         let api = Api::new(store, clock.clone(), Identity::Development);
         Worker { app: app(&api), api, clock, skew: TimeDelta::seconds(skew) }

@@ -57,6 +57,10 @@ impl Client {
         }
     }
 
+    pub(super) fn is_well(&self) -> bool {
+        lock(&self.report).faults.is_empty()
+    }
+
     /// The day ends, and what has come due is done.
     async fn night(&mut self) -> Outcome {
         let nights = self.size.operations * u64::from(NIGHTS_PER_THOUSAND) / 1000;

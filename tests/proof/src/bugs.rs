@@ -1,0 +1,350 @@
+//! Bugs, planted one at a time on the wire or between a decision and its write: whoever checks has to
+//! find each of them, and nothing where there is none.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use ledger::entry::Posting;
+use ledger::{Decision, Member, Outcome as Gave, Units, What};
+use serde_json::{Value, json};
+use store::planted::Bug;
+
+use crate::Outcome;
+use crate::races::{self, Rounds};
+use crate::simulation::{self, Size};
+use crate::wire::{Tamper, Tampered, Weather};
+use crate::world::Planted;
+
+/// What became of a bug.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The bug.
+    pub name: &'static str,
+    /// What was found first; nothing if nothing was.
+    pub by: Option<String>,
+}
+
+/// Where a bug is.
+enum Place {
+    Wire(fn(&str, &mut Value) -> Tampered),
+    Decision(fn(&Member, &mut Decision)),
+}
+
+use Place::{Decision as Decided, Wire};
+
+/// The bugs, by what is wrong.
+const BUGS: [(&str, Place); 21] = [
+    ("a version is written without its condition", Wire(no_condition)),
+    ("a stale read is written without its version", Wire(stale_without_version)),
+    ("a bare ADD, beside the transaction", Wire(bare_add)),
+    ("a stock is taken whether it is there or not", Wire(no_stock_condition)),
+    ("entries are deleted by TTL", Wire(entries_by_ttl)),
+    ("the key is not looked for", Wire(key_is_not_looked_for)),
+    ("the key is not kept", Wire(key_is_not_kept)),
+    ("the last half of a transaction is left out", Wire(half_a_transaction)),
+    ("answered as done before it is written", Wire(swallowed)),
+    ("a due date is not moved in the index", Wire(due_is_not_moved)),
+    ("a byte of an entry rots", Wire(rot)),
+    ("all transactions have the same token", Wire(one_token)),
+    ("a debt is lost", Decided(lost_debt)),
+    ("a hold can be captured twice", Decided(doubled_capture)),
+    ("units that ran out vanish, by TTL", Decided(units_by_ttl)),
+    ("units run out before their time", Decided(early_expiry)),
+    ("a rule pays one more, and says so", Decided(one_more)),
+    ("who is given units has one more", Decided(one_more_transferred)),
+    ("a hold stays an hour longer", Decided(longer_hold)),
+    ("what waits can be spent at once", Decided(no_waiting)),
+    ("a due date is forgotten", Decided(no_due_date)),
+];
+
+/// How many there are.
+#[must_use]
+pub fn count() -> u64 {
+    BUGS.len() as u64
+}
+
+/// Plants each bug alone and lets the simulation and, where that finds nothing, the races look for
+/// it; first of all they look where there is none.
+///
+/// # Errors
+/// They find something where there is nothing.
+pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> Outcome<Vec<Found>> {
+    if let Some(what) = look(seed, operations, &Planted::default()).await {
+        return Err(format!("something is found where no bug is: {what}").into());
+    }
+    let mut found = Vec::new();
+    for (number, (name, place)) in (1..).zip(BUGS) {
+        let planted = match place {
+            Wire(tamper) => {
+                let tamper: Tamper = Arc::new(tamper);
+                Planted { tamper: Some(tamper), bug: None }
+            }
+            Decided(bug) => Planted { tamper: None, bug: Some(Bug(Arc::new(bug))) },
+        };
+        found.push(Found { name, by: look(seed, operations, &planted).await });
+        progress(number);
+    }
+    Ok(found)
+}
+
+/// What is found first.
+async fn look(seed: u64, operations: u64, planted: &Planted) -> Option<String> {
+    let mut weather = Weather::everything(10);
+    weather.per_thousand.insert(crate::wire::Fault::StaleRead, 200);
+    let size = Size { operations, days: 90, members: 6, workers: 24, weather };
+    match simulation::run(seed, &size, planted.clone(), |_| ()).await {
+        Err(error) => return Some(format!("simulation: {error}")),
+        Ok(report) => {
+            if let Some(fault) = report.faults.first() {
+                return Some(format!("simulation: {fault}"));
+            }
+        }
+    }
+    let rounds = Rounds { histories: 2, redeems: (1, 24), others: 2 };
+    match races::run(seed, rounds, planted.clone(), |_| ()).await {
+        Err(error) => Some(format!("races: {error}")),
+        Ok(races) => races
+            .iter()
+            .find_map(|race| Some(format!("races, {}: {}", race.name, race.faults.first()?))),
+    }
+}
+
+/// The puts of versions in a request, alone or in a transaction.
+fn versions(target: &str, request: &mut Value, mut change: impl FnMut(&mut Value)) {
+    let is_version =
+        |put: &Value| put["Item"]["sk"]["S"].as_str().is_some_and(|sk| sk.starts_with("v#"));
+    match target {
+        "PutItem" if is_version(request) => change(request),
+        "TransactWriteItems" => {
+            for item in request["TransactItems"].as_array_mut().into_iter().flatten() {
+                if is_version(&item["Put"]) {
+                    change(&mut item["Put"]);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn without_condition(put: &mut Value) {
+    if let Some(put) = put.as_object_mut() {
+        put.remove("ConditionExpression");
+        put.remove("ExpressionAttributeNames");
+        put.remove("ReturnValuesOnConditionCheckFailure");
+    }
+}
+
+/// One in so many, always the same.
+fn one_in(many: u64, value: &Value) -> bool {
+    let mut hasher = DefaultHasher::new();
+    value.to_string().hash(&mut hasher);
+    hasher.finish() % many == 0
+}
+
+fn no_condition(target: &str, request: &mut Value) -> Tampered {
+    versions(target, request, without_condition);
+    Tampered::GoesOn
+}
+
+fn stale_without_version(target: &str, request: &mut Value) -> Tampered {
+    if target == "Query" && request["IndexName"].is_null() {
+        request["ConsistentRead"] = json!(false);
+    }
+    no_condition(target, request)
+}
+
+fn is_of_pot(item: &Value) -> bool {
+    item["Update"]["Key"]["pk"]["S"].as_str().is_some_and(|pk| pk.starts_with("p#"))
+}
+
+fn bare_add(target: &str, request: &mut Value) -> Tampered {
+    let Some(items) = request["TransactItems"].as_array_mut().filter(|_| target.starts_with("Tr"))
+    else {
+        return Tampered::GoesOn;
+    };
+    let (adds, rest): (Vec<Value>, Vec<Value>) = items.drain(..).partition(is_of_pot);
+    *items = rest;
+    let adds = adds.into_iter().map(|mut item| {
+        let mut update = item["Update"].take();
+        if let Some(update) = update.as_object_mut() {
+            update.remove("ConditionExpression");
+        }
+        ("UpdateItem", update)
+    });
+    Tampered::After(adds.collect())
+}
+
+fn no_stock_condition(_: &str, request: &mut Value) -> Tampered {
+    for item in request["TransactItems"].as_array_mut().into_iter().flatten() {
+        if is_of_pot(item)
+            && let Some(update) = item["Update"].as_object_mut()
+        {
+            update.remove("ConditionExpression");
+        }
+    }
+    Tampered::GoesOn
+}
+
+fn entries_by_ttl(target: &str, request: &mut Value) -> Tampered {
+    let mut old = Vec::new();
+    versions(target, request, |put| {
+        let key = json!({ "pk": put["Item"]["pk"], "sk": { "S": "v#0000000002" } });
+        if put["Item"]["sk"]["S"].as_str().is_some_and(|sk| sk > "v#0000000009") {
+            old.push(("DeleteItem", json!({ "TableName": put["TableName"], "Key": key })));
+        }
+    });
+    Tampered::After(old)
+}
+
+fn key_is_not_looked_for(target: &str, request: &mut Value) -> Tampered {
+    if target == "Query" && request["IndexName"] == "by_op" {
+        request["ExpressionAttributeValues"][":op"] = json!({ "S": "another" });
+    }
+    Tampered::GoesOn
+}
+
+fn key_is_not_kept(target: &str, request: &mut Value) -> Tampered {
+    versions(target, request, |put| {
+        if let Some(item) = put["Item"].as_object_mut() {
+            item.remove("op");
+        }
+    });
+    Tampered::GoesOn
+}
+
+fn half_a_transaction(_: &str, request: &mut Value) -> Tampered {
+    if let Some(items) = request["TransactItems"].as_array_mut()
+        && items.len() > 1
+    {
+        items.pop();
+    }
+    Tampered::GoesOn
+}
+
+fn swallowed(target: &str, request: &mut Value) -> Tampered {
+    if target == "PutItem" && one_in(20, request) { Tampered::Swallowed } else { Tampered::GoesOn }
+}
+
+fn due_is_not_moved(_: &str, request: &mut Value) -> Tampered {
+    if let Some(items) = request["TransactItems"].as_array_mut() {
+        items.retain(|item| item["Update"]["Key"]["sk"]["S"] != "~");
+    }
+    Tampered::GoesOn
+}
+
+fn rot(target: &str, request: &mut Value) -> Tampered {
+    versions(target, request, |put| {
+        if one_in(20, put)
+            && let Some(body) = put["Item"]["body"]["B"].as_str()
+        {
+            let flipped = if body.starts_with('A') { "B" } else { "A" };
+            let rest: String = body.chars().skip(1).collect();
+            put["Item"]["body"]["B"] = json!(format!("{flipped}{rest}"));
+        }
+    });
+    Tampered::GoesOn
+}
+
+fn one_token(target: &str, request: &mut Value) -> Tampered {
+    if target == "TransactWriteItems" {
+        request["ClientRequestToken"] = json!("always the same");
+    }
+    Tampered::GoesOn
+}
+
+/// The member that an entry makes, as the bug would have it.
+fn follow(before: &Member, decision: &mut Decision) {
+    let mut after = before.clone();
+    if after.apply(&decision.entry).is_some() {
+        decision.member = after;
+    }
+}
+
+fn lost_debt(before: &Member, decision: &mut Decision) {
+    decision.entry.postings.retain(|posting| !posting.debt || posting.change > 0);
+    follow(before, decision);
+}
+
+fn doubled_capture(before: &Member, decision: &mut Decision) {
+    if matches!(decision.entry.what, What::Capture { .. }) {
+        decision.member.holds.clone_from(&before.holds);
+        decision.member.wallets.clone_from(&before.wallets);
+    }
+}
+
+fn units_by_ttl(_: &Member, decision: &mut Decision) {
+    if matches!(decision.entry.what, What::Earn { .. }) {
+        for wallet in decision.member.wallets.values_mut() {
+            wallet.take_lapsed(decision.entry.at);
+        }
+    }
+}
+
+fn early_expiry(before: &Member, decision: &mut Decision) {
+    if matches!(decision.entry.what, What::Expire) {
+        for (name, wallet) in &before.at(decision.entry.at).wallets {
+            let soon = wallet.lots().iter().filter(|lot| {
+                !lot.terms.has_lapsed(decision.entry.at)
+                    && lot.terms.is_spendable(decision.entry.at)
+            });
+            let soon = soon.take(1).map(|lot| Posting::taken(name.clone(), lot.clone()));
+            decision.entry.postings.extend(soon);
+        }
+        follow(before, decision);
+    }
+}
+
+fn one_more(before: &Member, decision: &mut Decision) {
+    let entry = &mut decision.entry;
+    let paid = entry.because.iter_mut().find_map(|reason| match &mut reason.gave {
+        Gave::Units { wallet, units } if wallet.as_str() == "points" => Some(units),
+        _ => None,
+    });
+    let lot = entry
+        .postings
+        .iter_mut()
+        .find(|posting| posting.wallet.as_str() == "points" && posting.change > 0 && !posting.debt);
+    if let (Some(paid), Some(lot), What::Earn { .. }) = (paid, lot, &entry.what) {
+        *paid = paid.checked_add(Units::ONE).unwrap_or(*paid);
+        lot.change += 1;
+    }
+    follow(before, decision);
+}
+
+fn one_more_transferred(_: &Member, decision: &mut Decision) {
+    for other in &mut decision.others {
+        if matches!(other.entry.what, What::Transfer { .. })
+            && let Some(posting) = other.entry.postings.iter_mut().find(|posting| !posting.debt)
+            && let Some(mut lot) = posting.lot()
+        {
+            posting.change += 1;
+            lot.units = Units::ONE;
+            if let Some(wallet) = other.member.wallets.get_mut(&posting.wallet) {
+                let _ = wallet.add(lot);
+            }
+        }
+    }
+}
+
+fn longer_hold(before: &Member, decision: &mut Decision) {
+    if let What::Hold { until, .. } = &mut decision.entry.what {
+        *until += TimeDelta::hours(1);
+    }
+    follow(before, decision);
+}
+
+fn no_waiting(before: &Member, decision: &mut Decision) {
+    if matches!(decision.entry.what, What::Earn { .. }) {
+        for posting in decision.entry.postings.iter_mut().filter(|posting| posting.change > 0) {
+            posting.terms.available_at =
+                posting.terms.held.as_ref().and(posting.terms.available_at);
+        }
+        follow(before, decision);
+    }
+}
+
+fn no_due_date(_: &Member, decision: &mut Decision) {
+    decision.due_at = None;
+}
