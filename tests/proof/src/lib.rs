@@ -8,8 +8,12 @@
 
 /// Bugs that have to be found.
 pub mod bugs;
+/// Processes that are killed.
+pub mod crashes;
 /// What a wallet should hold, by simple means.
 pub mod model;
+/// A process of its own.
+pub mod process;
 /// Several who want the same at once.
 pub mod races;
 /// A workload of every verb, and what must hold of it.

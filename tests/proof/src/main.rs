@@ -8,6 +8,7 @@ use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
 use proof::Outcome;
 use proof::bugs::{self, Found};
+use proof::crashes::{self, Killed};
 use proof::races::{self, Race, Rounds};
 use proof::simulation::{self, Report, Size};
 use proof::wire::Weather;
@@ -47,6 +48,18 @@ enum Part {
     },
     /// Several who want the same at once
     Races,
+    /// Processes that are killed in the middle of what they do
+    Crashes,
+    /// Is such a process
+    #[command(hide = true)]
+    Serve {
+        /// The database
+        #[arg(long)]
+        endpoint: std::net::SocketAddr,
+        /// What its clock shows
+        #[arg(long)]
+        now: ledger::Moment,
+    },
     /// Bugs that the simulation and the races have to find
     Bugs,
 }
@@ -69,6 +82,8 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Outcome {
     match cli.part {
         Part::Races => race(&cli).await,
+        Part::Crashes => crash(&cli).await,
+        Part::Serve { endpoint, now } => proof::process::serve(endpoint, now).await,
         Part::Bugs => find_bugs(&cli).await,
         Part::Simulation { operations, calm } => {
             let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
@@ -105,6 +120,29 @@ async fn race(cli: &Cli) -> Outcome {
         wrong.extend(faults.iter().map(|fault| format!("{name}: {fault}")));
     }
     tell(cli, &table, &wrong)
+}
+
+async fn crash(cli: &Cli) -> Outcome {
+    let kills = if cli.long { 2400 } else { 300 };
+    let bar = bar(kills, "kills");
+    let program = std::env::current_exe()?;
+    let report = crashes::run(cli.seed, program, kills, |done| bar.set_position(done)).await?;
+    bar.finish_and_clear();
+    let head = ["killed while it did", "moments", "killed at one", "killed at random", "was done"];
+    let mut table = table(&head);
+    let mut sum = Killed { act: "all", ..Killed::default() };
+    for killed in &report.killed {
+        sum.moments += killed.moments;
+        sum.at_moments += killed.at_moments;
+        sum.at_random += killed.at_random;
+        sum.done += killed.done;
+    }
+    for killed in report.killed.iter().chain([&sum]) {
+        let Killed { act, moments, at_moments, at_random, done } = killed;
+        let counts = [u64::from(*moments), *at_moments, *at_random, *done].map(|n| n.to_string());
+        table.add_row([act.to_string()].into_iter().chain(counts));
+    }
+    tell(cli, &table, &report.faults)
 }
 
 async fn find_bugs(cli: &Cli) -> Outcome {

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -171,6 +171,8 @@ struct State {
     /// Told before a request goes on and after it has been answered: where a process can be killed.
     moments: Mutex<Option<Moments>>,
     closed: AtomicBool,
+    /// Requests that the database has not answered.
+    under_way: AtomicU64,
 }
 
 /// Told of each moment between a request and its answer: whether it is before the database has seen
@@ -207,6 +209,7 @@ impl Wire {
             tamper,
             moments: Mutex::new(None),
             closed: AtomicBool::new(false),
+            under_way: AtomicU64::new(0),
         });
         let server = tokio::spawn(serve(listener, Arc::clone(&state)));
         Ok(Wire { state, address, server })
@@ -220,6 +223,13 @@ impl Wire {
     /// From now on, somebody is told of each moment.
     pub fn tell(&self, moments: Option<Moments>) {
         *lock(&self.state.moments) = moments;
+    }
+
+    /// Waits until the database has answered all that was sent, whoever hears it.
+    pub async fn quiet(&self) {
+        while self.state.under_way.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
     }
 
     /// How often what has happened.
@@ -462,7 +472,7 @@ fn as_target(
 }
 
 async fn forward(
-    state: &State,
+    state: &Arc<State>,
     parts: hyper::http::request::Parts,
     target: &str,
     mut body: Bytes,
@@ -486,7 +496,7 @@ async fn forward(
 }
 
 async fn send(
-    state: &State,
+    state: &Arc<State>,
     parts: &hyper::http::request::Parts,
     body: Bytes,
 ) -> Result<Response<Full<Bytes>>, Broken> {
@@ -498,10 +508,22 @@ async fn send(
         }
     }
     let request = request.body(Full::new(body)).map_err(|_| Broken)?;
-    let answer = state.client.request(request).await.map_err(|_| Broken)?;
-    let (parts, body) = answer.into_parts();
-    let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
-    Ok(json_answer(parts.status, body))
+    let asked = state.client.request(request);
+    let state = Arc::clone(state);
+    state.under_way.fetch_add(1, Ordering::SeqCst);
+    // It comes to its end although whoever sent it may have gone.
+    let answered = tokio::spawn(async move {
+        let answer = async {
+            let answer = asked.await.map_err(|_| Broken)?;
+            let (parts, body) = answer.into_parts();
+            let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
+            Ok(json_answer(parts.status, body))
+        };
+        let answer = answer.await;
+        state.under_way.fetch_sub(1, Ordering::SeqCst);
+        answer
+    });
+    answered.await.map_err(|_| Broken)?
 }
 
 fn done() -> Response<Full<Bytes>> {

@@ -1,0 +1,131 @@
+//! A process of its own that does what a function does, to be killed.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use api::{Api, Clock, Identity};
+use axum::Json;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use axum::routing::post;
+use http_body_util::BodyExt;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use ledger::Moment;
+use local::app;
+use serde_json::{Value, json};
+use store::Store;
+use tokio::net::TcpListener;
+
+use crate::Outcome;
+use crate::world::client;
+
+/// A worker in a process of its own.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    address: SocketAddr,
+    client: Client<HttpConnector, Body>,
+}
+
+/// An answer's status and text.
+pub type Told = (u16, String);
+
+impl Process {
+    /// Starts one, by the program that [`serve`] is a part of.
+    ///
+    /// # Errors
+    /// The program does not start, or does not say where it can be reached.
+    pub fn start(program: &Path, endpoint: SocketAddr, now: Moment) -> Outcome<Process> {
+        let mut child = Command::new(program)
+            .args(["serve", "--endpoint", &endpoint.to_string(), "--now", &now.to_rfc3339()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut line = String::new();
+        let out = child.stdout.take().ok_or("it says nothing")?;
+        BufReader::new(out).read_line(&mut line)?;
+        let address = line.trim().parse()?;
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Ok(Process { child, address, client })
+    }
+
+    /// Ends it, without a word.
+    ///
+    /// # Errors
+    /// It cannot be ended.
+    pub fn kill(&mut self) -> std::io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
+    /// What a request is, to be sent while somebody else may end the process.
+    #[must_use]
+    pub fn request(
+        &self,
+        merchant: &str,
+        method: &Method,
+        path: &str,
+        key: &str,
+        body: &Value,
+    ) -> impl Future<Output = Outcome<Told>> + Send + use<> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header("authorization", format!("Bearer local:{merchant}"))
+            .header("idempotency-key", key)
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_string()));
+        let client = self.client.clone();
+        async move {
+            let answer = tokio::time::timeout(PATIENCE, client.request(request?)).await??;
+            let status = answer.status().as_u16();
+            let text = answer.into_body().collect().await?.to_bytes();
+            Ok((status, String::from_utf8(text.to_vec())?))
+        }
+    }
+}
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
+/// Is such a process, until it is ended: it says where it can be reached, and answers requests there.
+/// A request to `/night` is the schedule's.
+///
+/// # Errors
+/// It cannot serve.
+pub async fn serve(endpoint: SocketAddr, now: Moment) -> Outcome {
+    let store = Store::new(client(endpoint).await, local::TABLE);
+    let clock = Clock::standing(now);
+    let api = Api::new(store, clock.clone(), Identity::Development);
+    let night = {
+        let api = api.clone();
+        async move |Json(body): Json<Value>| {
+            if let Some(now) = body["now"].as_str().and_then(|now| now.parse().ok()) {
+                clock.set(now);
+            }
+            let done = expire::run(&api, &expire::Event::default(), None).await;
+            Json(match done {
+                Ok(done) => json!({ "due": done.due }),
+                Err(error) => json!({ "error": error.to_string() }),
+            })
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    #[expect(clippy::print_stdout, reason = "whoever started it reads where it is")]
+    {
+        println!("{}", listener.local_addr()?);
+    }
+    axum::serve(listener, app(&api).route("/night", post(night))).await?;
+    Ok(())
+}
