@@ -22,7 +22,11 @@ pub async fn client(config: ConfigLoader) -> Client {
         .build();
     let config = config
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(3)
+                .with_initial_backoff(Duration::from_millis(50)),
+        )
         .load()
         .await;
     Client::new(&config)

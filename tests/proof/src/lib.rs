@@ -10,6 +10,8 @@
 pub mod bugs;
 /// Processes that are killed.
 pub mod crashes;
+/// A store in a bad state.
+pub mod degraded;
 /// What a wallet should hold, by simple means.
 pub mod model;
 /// A process of its own.

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use proof::Outcome;
 use proof::bugs::{self, Found};
 use proof::crashes::{self, Killed};
+use proof::degraded;
 use proof::races::{self, Race, Rounds};
 use proof::simulation::{self, Report, Size};
 use proof::wire::Weather;
@@ -48,6 +49,8 @@ enum Part {
     },
     /// Several who want the same at once
     Races,
+    /// A store that throttles, conflicts, and does not say what became of a request
+    Degraded,
     /// Processes that are killed in the middle of what they do
     Crashes,
     /// Is such a process
@@ -82,6 +85,7 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Outcome {
     match cli.part {
         Part::Races => race(&cli).await,
+        Part::Degraded => degrade(&cli).await,
         Part::Crashes => crash(&cli).await,
         Part::Serve { endpoint, now } => proof::process::serve(endpoint, now).await,
         Part::Bugs => find_bugs(&cli).await,
@@ -120,6 +124,29 @@ async fn race(cli: &Cli) -> Outcome {
         wrong.extend(faults.iter().map(|fault| format!("{name}: {fault}")));
     }
     tell(cli, &table, &wrong)
+}
+
+async fn degrade(cli: &Cli) -> Outcome {
+    let operations = if cli.long { 100_000 } else { 5000 };
+    let bar = bar(2 * operations, "operations");
+    let found = degraded::run(cli.seed, operations, |done| bar.set_position(done)).await?;
+    bar.finish_and_clear();
+    let mut table = table(&["store", "calls", "requests", "per call", "503", "entries", "wrong"]);
+    for (store, report) in [("calm", &found.calm), ("degraded", &found.degraded)] {
+        let (calls, busy) = report.calls;
+        let sum: u64 = report.requests.values().sum();
+        let counts = [busy, report.entries, report.faults.len() as u64].map(|n| n.to_string());
+        let row = [store.to_owned(), calls.to_string(), sum.to_string(), hundredths(sum, calls)];
+        table.add_row(row.into_iter().chain(counts));
+    }
+    let wrong = [found.calm.faults, found.degraded.faults, found.faults].concat();
+    tell(cli, &table, &wrong)
+}
+
+/// A ratio with two decimals.
+fn hundredths(units: u64, of: u64) -> String {
+    let hundredths = units * 100 / of.max(1);
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 async fn crash(cli: &Cli) -> Outcome {

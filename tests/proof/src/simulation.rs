@@ -68,6 +68,8 @@ pub struct Report {
     pub nights: (u64, u64),
     /// What happened on the wire.
     pub happened: BTreeMap<Fault, u64>,
+    /// Calls of the API, and those of them that were told to come again.
+    pub calls: (u64, u64),
     /// Requests on the wire, by their kind.
     pub requests: BTreeMap<String, u64>,
     /// Members audited.
@@ -175,6 +177,7 @@ pub async fn run(
     let mut found = std::mem::take(&mut *lock(&report));
     found.happened = world.wire.happened();
     found.requests = world.wire.requests();
+    found.calls = world.calls();
     last_night(&world, &first, &mut found).await;
     check::check(&world, &members, &mut found).await?;
     found.operations = size.operations;

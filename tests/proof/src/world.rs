@@ -1,7 +1,8 @@
 //! A database behind a wire, and workers that call the API through it, each with a clock of its own.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use api::{Api, Clock, Identity};
@@ -34,6 +35,8 @@ pub struct World {
     pub wire: Wire,
     /// What is wrong with all that workers decide.
     bug: Option<Bug>,
+    /// Calls of the API, and those of them that were told to come again.
+    calls: Arc<Calls>,
     /// What the sun shows, in seconds since 1970.
     now: AtomicI64,
 }
@@ -45,6 +48,13 @@ pub struct Planted {
     pub tamper: Option<Tamper>,
     /// Between a decision and its write.
     pub bug: Option<Bug>,
+}
+
+/// Calls of the API.
+#[derive(Debug, Default)]
+struct Calls {
+    all: AtomicU64,
+    busy: AtomicU64,
 }
 
 /// An answer.
@@ -143,7 +153,19 @@ impl World {
         let wire = Wire::to(database.address(), seed, weather, planted.tamper).await?;
         let start: Moment = "2026-01-02T08:00:00Z".parse()?;
         let bug = planted.bug;
-        Ok(World { database, wire, bug, now: AtomicI64::new(start.timestamp()) })
+        Ok(World {
+            database,
+            wire,
+            bug,
+            calls: Arc::default(),
+            now: AtomicI64::new(start.timestamp()),
+        })
+    }
+
+    /// Calls of the API so far, and those of them that were told to come again.
+    #[must_use]
+    pub fn calls(&self) -> (u64, u64) {
+        (self.calls.all.load(Ordering::Relaxed), self.calls.busy.load(Ordering::Relaxed))
     }
 
     /// What the sun shows.
@@ -171,7 +193,8 @@ impl World {
         let store = store.with_bug(self.bug.clone());
         let clock = Clock::standing(self.now());
         let api = Api::new(store, clock.clone(), Identity::Development);
-        Worker { app: app(&api), api, clock, skew: TimeDelta::seconds(skew) }
+        let calls = Arc::clone(&self.calls);
+        Worker { app: app(&api), api, clock, calls, skew: TimeDelta::seconds(skew) }
     }
 
     /// What an audit of a merchant's table finds, past the wire.
@@ -192,6 +215,7 @@ pub struct Worker {
     /// Its own state.
     pub api: Api,
     clock: Clock,
+    calls: Arc<Calls>,
     skew: TimeDelta,
 }
 
@@ -225,6 +249,8 @@ impl Worker {
         let replayed = header("idempotency-replayed").is_some();
         let retry_after = header("retry-after");
         let status = parts.status.as_u16();
+        self.calls.all.fetch_add(1, Ordering::Relaxed);
+        self.calls.busy.fetch_add(u64::from(status == 503), Ordering::Relaxed);
         let body = axum::body::to_bytes(body, usize::MAX).await?;
         let text = String::from_utf8(body.to_vec())?;
         Ok(Answer { status, text, replayed, retry_after })

@@ -1,0 +1,42 @@
+//! A store in a bad state: three requests in ten are throttled, two meet a conflict, and of one nobody
+//! knows what became of it. Nobody is told anything wrong: either it is done, or the client is told to
+//! come again, and when.
+
+use crate::Outcome;
+use crate::simulation::{self, Report, Size};
+use crate::wire::Weather;
+use crate::world::Planted;
+
+/// The same workload on a store that is well, and on one that is not.
+#[derive(Debug)]
+pub struct Found {
+    /// On a store that is well.
+    pub calm: Report,
+    /// On one that is not.
+    pub degraded: Report,
+    /// What is wrong between them; nothing should be.
+    pub faults: Vec<String>,
+}
+
+/// Runs both.
+///
+/// # Errors
+/// They cannot go on, as when a client is told to come again without being told when.
+pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> Outcome<Found> {
+    let size = |weather: Weather| Size { operations, days: 60, members: 100, workers: 32, weather };
+    let none = Planted::default();
+    let calm = simulation::run(seed, &size(Weather::calm()), none.clone(), &mut progress).await?;
+    let weather = Weather::degraded(300, 200, 100);
+    let degraded =
+        simulation::run(seed, &size(weather), none, |done| progress(operations + done)).await?;
+    let mut faults = Vec::new();
+    let sum = |report: &Report| report.requests.values().sum::<u64>();
+    // Per call: (degraded / calls) / (calm / calls) is at most two.
+    if sum(&degraded) * calm.calls.0 > 2 * sum(&calm) * degraded.calls.0 {
+        faults.push("a call takes more than twice the requests".to_owned());
+    }
+    if degraded.calls.1 == 0 {
+        faults.push("nobody was told to come again: the store was not in a bad state".to_owned());
+    }
+    Ok(Found { calm, degraded, faults })
+}
