@@ -1,10 +1,21 @@
-//! Bugs, planted between a decision and its write, by those who prove that their proofs would find
-//! them. There are none unless the feature `planted` is on, which only the proofs ask for.
+//! What those need who prove: bugs, planted between a decision and its write, and members by the
+//! million. There is none of it unless the feature `planted` is on, which only the proofs ask for.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use ledger::enroll::Enrolment;
 use ledger::{Decision, Member};
+use serde_json::value::RawValue;
+
+use crate::error::StoreError;
+use crate::item::{self, Person};
+use crate::operation::Fingerprint;
+use crate::seal::Secret;
+use crate::table::MemberKey;
+use crate::version::Version;
 
 /// Changes what was decided for a member as it was.
 #[derive(Clone)]
@@ -14,4 +25,38 @@ impl fmt::Debug for Bug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a bug")
     }
+}
+
+/// A member with its first version, as items: for those who need a million of them.
+///
+/// # Errors
+/// They cannot be written down.
+pub fn items(
+    at: &MemberKey,
+    enrolment: Enrolment,
+    decision: Decision,
+    bundle: &str,
+) -> Result<[HashMap<String, AttributeValue>; 2], StoreError> {
+    let secret = Secret::new().map_err(|reason| StoreError::Refused(reason.to_owned()))?;
+    let fingerprint = Fingerprint::of(&serde_json::Value::Null);
+    let Decision { entry, member, due_at, .. } = decision;
+    let person = Person {
+        enrolment,
+        enrolled_at: member.enrolled_at,
+        fingerprint: fingerprint.clone(),
+        due_at,
+        secret: Some(secret),
+    };
+    let version = Version {
+        entry,
+        member,
+        due_at,
+        bundle: bundle.to_owned(),
+        fingerprint,
+        previous: None,
+        status: 200,
+        answer: RawValue::NULL.to_owned(),
+    };
+    let first = item::of_version(at, &version, None, person.secret.as_ref())?;
+    Ok([item::of_person(at, &person)?, first])
 }

@@ -14,6 +14,8 @@ pub mod crashes;
 pub mod degraded;
 /// What a wallet should hold, by simple means.
 pub mod model;
+/// A night in which everybody is due.
+pub mod night;
 /// A process of its own.
 pub mod process;
 /// Several who want the same at once.

@@ -10,6 +10,7 @@ use proof::Outcome;
 use proof::bugs::{self, Found};
 use proof::crashes::{self, Killed};
 use proof::degraded;
+use proof::night;
 use proof::races::{self, Race, Rounds};
 use proof::simulation::{self, Report, Size};
 use proof::wire::Weather;
@@ -53,6 +54,12 @@ enum Part {
     Degraded,
     /// Processes that are killed in the middle of what they do
     Crashes,
+    /// A night in which everybody is due, killed again and again
+    Night {
+        /// Members [default: 5,000, or a million in the long form]
+        #[arg(long)]
+        members: Option<u64>,
+    },
     /// Is such a process
     #[command(hide = true)]
     Serve {
@@ -86,6 +93,7 @@ async fn run(cli: Cli) -> Outcome {
     match cli.part {
         Part::Races => race(&cli).await,
         Part::Degraded => degrade(&cli).await,
+        Part::Night { members } => sleepless(&cli, members).await,
         Part::Crashes => crash(&cli).await,
         Part::Serve { endpoint, now } => proof::process::serve(endpoint, now).await,
         Part::Bugs => find_bugs(&cli).await,
@@ -147,6 +155,42 @@ async fn degrade(cli: &Cli) -> Outcome {
 fn hundredths(units: u64, of: u64) -> String {
     let hundredths = units * 100 / of.max(1);
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+async fn sleepless(cli: &Cli, members: Option<u64>) -> Outcome {
+    let members = members.unwrap_or(if cli.long { 1_000_000 } else { 5000 });
+    let kills = if cli.long { 50 } else { 5 };
+    let size = night::Size { members, kills, compared: (members / 10).clamp(1000, 20_000) };
+    let bar = bar(1, "members");
+    let told = |what: &'static str, done, of| {
+        bar.set_length(of);
+        bar.set_position(done);
+        bar.set_message(what);
+    };
+    let report = night::run(cli.seed, &std::env::current_exe()?, size, told).await?;
+    bar.finish_and_clear();
+    let mut table = table(&["a night", ""]);
+    let (run, bare) = report.speed;
+    let seconds = format!("{}.{:03}", report.millis / 1000, report.millis % 1000);
+    let rows = [
+        ("members, all of them due", report.members.to_string()),
+        ("killed", report.kills.to_string()),
+        ("lots that ran out", report.expired.to_string()),
+        ("members looked at again", report.again.to_string()),
+        ("requests", report.requests.to_string()),
+        ("seconds", seconds),
+        ("memory of the run, at most", format!("{} KiB", report.memory)),
+        ("members a second, let alone", (run / 1000).to_string()),
+        ("members a second, of a client that only writes", (bare / 1000).to_string()),
+        ("ratio", hundredths(run, bare)),
+    ];
+    for (name, value) in rows {
+        table.add_row([name.to_owned(), value]);
+    }
+    for (due, all, requests) in &report.costs {
+        table.add_row([format!("requests for {due} due of {all}"), requests.to_string()]);
+    }
+    tell(cli, &table, &report.faults)
 }
 
 async fn crash(cli: &Cli) -> Outcome {
@@ -216,7 +260,7 @@ fn tell(cli: &Cli, table: &Table, wrong: &[String]) -> Outcome {
 fn bar(length: u64, what: &str) -> ProgressBar {
     let bar = ProgressBar::new(length);
     let template =
-        format!("{{bar:40}} {{human_pos}} of {{human_len}} {what}, {{per_sec}}, {{eta}} left");
+        format!("{{msg}} {{bar:40}} {{human_pos}} of {{human_len}} {what}, {{per_sec}}, {{eta}} left");
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }

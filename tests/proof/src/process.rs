@@ -54,6 +54,17 @@ impl Process {
         Ok(Process { child, address, client })
     }
 
+    /// The most memory that it has had, in KiB.
+    ///
+    /// # Errors
+    /// The machine does not say.
+    pub fn memory(&self) -> Outcome<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let most = most.and_then(|most| most.trim().strip_suffix(" kB"));
+        Ok(most.ok_or("the machine does not say how much memory it had")?.trim().parse()?)
+    }
+
     /// Ends it, without a word.
     ///
     /// # Errors
@@ -81,8 +92,9 @@ impl Process {
             .header("content-type", "application/json")
             .body(Body::from(body.to_string()));
         let client = self.client.clone();
+        let patience = if path == "/night" { PATIENCE_OF_A_NIGHT } else { PATIENCE };
         async move {
-            let answer = tokio::time::timeout(PATIENCE, client.request(request?)).await??;
+            let answer = tokio::time::timeout(patience, client.request(request?)).await??;
             let status = answer.status().as_u16();
             let text = answer.into_body().collect().await?.to_bytes();
             Ok((status, String::from_utf8(text.to_vec())?))
@@ -92,6 +104,7 @@ impl Process {
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE_OF_A_NIGHT: Duration = Duration::from_hours(2);
 
 impl Drop for Process {
     fn drop(&mut self) {

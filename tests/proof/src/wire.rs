@@ -232,6 +232,11 @@ impl Wire {
         }
     }
 
+    /// Forgets how many requests there were.
+    pub fn forget(&self) {
+        lock(&self.state.memory).requests.clear();
+    }
+
     /// How often what has happened.
     #[must_use]
     pub fn happened(&self) -> BTreeMap<Fault, u64> {
@@ -298,7 +303,7 @@ async fn answer(
         send(&state, &as_target(&parts, target)?, Bytes::from(other.to_string())).await?;
     }
     let asked = Asked::of(&target, &body);
-    let fault = draw(&state, &target, &body, asked);
+    let fault = draw(&state, &target, &body, &asked);
     let moments = lock(&state.moments).clone();
     if let Some(moments) = &moments
         && !moments(&target, true)
@@ -353,8 +358,8 @@ async fn answer(
 }
 
 /// What a request asks, as far as it matters to what may happen to it.
-#[derive(Clone, Copy)]
 struct Asked {
+    index: Option<String>,
     writes: bool,
     is_transaction: bool,
     may_be_stale: bool,
@@ -372,12 +377,13 @@ impl Asked {
             || value["RequestItems"]
                 .as_object()
                 .is_some_and(|tables| tables.values().any(says_strong));
-        let of_index = matches!(value["IndexName"].as_str(), Some("due" | "board"));
+        let index = value["IndexName"].as_str().map(str::to_owned);
+        let of_index = matches!(index.as_deref(), Some("due" | "board"));
         let reads = matches!(target, "GetItem" | "Query" | "BatchGetItem");
-        Asked { writes, is_transaction, may_be_stale: reads && !strong, of_index }
+        Asked { index, writes, is_transaction, may_be_stale: reads && !strong, of_index }
     }
 
-    fn can(self, fault: Fault) -> bool {
+    fn can(&self, fault: Fault) -> bool {
         match fault {
             Fault::Conflict => self.writes,
             Fault::InProgress => self.is_transaction,
@@ -399,11 +405,13 @@ fn hash(parts: &[&[u8]]) -> u64 {
 }
 
 /// What happens to a request this time.
-fn draw(state: &State, target: &str, body: &[u8], asked: Asked) -> Option<Fault> {
+fn draw(state: &State, target: &str, body: &[u8], asked: &Asked) -> Option<Fault> {
     let known = hash(&[target.as_bytes(), body]);
     let weather = lock(&state.weather).per_thousand.clone();
     let mut memory = lock(&state.memory);
-    *memory.requests.entry(target.to_owned()).or_default() += 1;
+    let of_index = |index: &str| format!("{target} of {index}");
+    let label = asked.index.as_deref().map_or_else(|| target.to_owned(), of_index);
+    *memory.requests.entry(label).or_default() += 1;
     if weather.is_empty() || matches!(target, "CreateTable" | "Scan" | "DescribeTable") {
         return None;
     }

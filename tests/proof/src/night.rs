@@ -1,0 +1,354 @@
+//! A night in which a million members are due: killed again and again, resumed, and every lot runs out
+//! once. What it costs grows with what is due, and not with what there is.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, PutRequest, TransactWriteItem, Update, WriteRequest,
+};
+use axum::http::Method;
+use chrono::TimeDelta;
+use fastrand::Rng;
+use futures::{StreamExt, TryStreamExt};
+use ledger::enroll::{self, Enrolment};
+use ledger::{Activity, MemberId, MerchantId, Moment, Supplies};
+use local::{Database, TABLE};
+use rules::{Bundle, Sources};
+use serde_json::{Value, json};
+use store::planted::items;
+use store::{MemberKey, Store};
+
+use crate::Outcome;
+use crate::process::Process;
+use crate::wire::{Weather, Wire};
+use crate::world::client;
+
+/// How large it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Members, all of them due.
+    pub members: u64,
+    /// How often the run is killed.
+    pub kills: u64,
+    /// Members of the runs that are compared.
+    pub compared: u64,
+}
+
+/// What it came to.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Members that were due.
+    pub members: u64,
+    /// How often the run was killed.
+    pub kills: u64,
+    /// Entries that say that something ran out.
+    pub expired: u64,
+    /// Members that were looked at again.
+    pub again: u64,
+    /// All requests.
+    pub requests: u64,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
+    /// The most memory that a run had, in KiB.
+    pub memory: u64,
+    /// Members a second, in thousandths: of a run that is let alone, and of a client that writes the
+    /// same items and does nothing else.
+    pub speed: (u64, u64),
+    /// What is due, what there is, and requests that it took.
+    pub costs: Vec<(u64, u64, u64)>,
+    /// What is wrong; nothing should be.
+    pub faults: Vec<String>,
+}
+
+const MERCHANT: &str = "night";
+/// Units of each lot.
+const UNITS: i64 = 10;
+/// Writes side by side, as many as the run has.
+const SIDE_BY_SIDE: usize = 16;
+/// Items that one request lays down.
+const ITEMS_AT_ONCE: usize = 25;
+
+/// Lays members down, lets the night come, and kills it.
+///
+/// # Errors
+/// It cannot go on. What is wrong is in the report.
+pub async fn run(
+    seed: u64,
+    program: &Path,
+    size: Size,
+    mut progress: impl FnMut(&'static str, u64, u64),
+) -> Outcome<Report> {
+    let mut report = Report { members: size.members, ..Report::default() };
+    // What it costs, by what is due and what there is.
+    for (due, others) in [(1, 0), (1, 1), (1, 3), (2, 2), (4, 0)] {
+        let (due, others) = (due * size.compared / 4, others * size.compared / 4);
+        progress("comparing costs", due, size.compared);
+        let field = Field::new(seed).await?;
+        field.lay(0..due, true, |_| ()).await?;
+        field.lay(due..due + others, false, |_| ()).await?;
+        let mut process = field.process(program)?;
+        field.night(&process).await?;
+        process.kill()?;
+        report.costs.push((due, due + others, field.requests()));
+    }
+    let cost = |place: usize| report.costs.get(place).map_or(0, |(.., requests)| *requests);
+    // Shards are asked for anyway, and full pages for their end: all else is what is due.
+    let page = |due: u64| 2 * u64::from(store::SHARDS) + due / 100;
+    if cost(0).abs_diff(cost(1)) > page(0) || cost(0).abs_diff(cost(2)) > page(0) {
+        report.faults.push(format!("what there is costs something: {:?}", report.costs));
+    }
+    if cost(4) > 4 * cost(0) + page(size.compared) {
+        report.faults.push(format!("what is due costs more the more it is: {:?}", report.costs));
+    }
+
+    // How fast it is, and how fast whoever only writes.
+    let field = Field::new(seed).await?;
+    progress("comparing speeds", 0, 1);
+    field.lay(0..size.compared, true, |_| ()).await?;
+    let mut process = field.process(program)?;
+    let began = Instant::now();
+    field.night(&process).await?;
+    let night = began.elapsed();
+    process.kill()?;
+    let bare = field.bare(size.compared).await?;
+    let speed = |took: Duration| {
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+        size.compared * 1_000_000 / millis
+    };
+    report.speed = (speed(night), speed(bare));
+
+    // All of them, killed again and again.
+    let field = Field::new(seed).await?;
+    field.lay(0..size.members, true, |laid| progress("laying down", laid, size.members)).await?;
+    let mut rng = Rng::with_seed(seed);
+    let mut ends: Vec<u64> = (0..size.kills).map(|_| rng.u64(1..size.members)).collect();
+    ends.sort_unstable();
+    let began = Instant::now();
+    for end in ends {
+        let mut process = field.process(program)?;
+        let night = field.ask(&process);
+        let night = tokio::spawn(night);
+        // It may have done that many before it is looked at.
+        while field.written() < end && !night.is_finished() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        progress("a night, killed", field.written(), size.members);
+        report.memory = report.memory.max(process.memory()?);
+        process.kill()?;
+        report.kills += 1;
+        let _ = night.await;
+        field.wire.quiet().await;
+    }
+    let process = field.process(program)?;
+    let night = tokio::spawn(field.ask(&process));
+    while !night.is_finished() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        progress("the rest of the night", field.written(), size.members);
+    }
+    let (status, text) = night.await??;
+    if status != 200 || text.contains("error") {
+        report.faults.push(text);
+    }
+    report.memory = report.memory.max(process.memory()?);
+    report.millis = u64::try_from(began.elapsed().as_millis())?;
+    report.requests = field.requests();
+    let looked = field.wire.requests().get("Query").copied().unwrap_or_default();
+    report.again = looked.saturating_sub(size.members);
+    progress("auditing", 0, 1);
+    field.check(&mut report).await?;
+    Ok(report)
+}
+
+/// Members, and the wire to them.
+struct Field {
+    database: Database,
+    wire: Wire,
+    client: Client,
+    merchant: MerchantId,
+    bundle: Bundle,
+    /// When everybody was given something, and when the night is.
+    given: Moment,
+    night: Moment,
+}
+
+impl Field {
+    async fn new(seed: u64) -> Outcome<Field> {
+        let database = Database::open(None, 0).await?;
+        let merchant = MerchantId::parse(MERCHANT)?;
+        let manifest = "name = \"Night\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n\
+            [wallets.points]\nworth = \"0.01\"\nexpires = { days = 30 }\n";
+        let rules = "earn \"all\" on purchase { order.total }";
+        let sources = Sources::of([("merchant.toml", manifest), ("rules.rhai", rules)]);
+        api::publish(database.store(), &merchant, &sources).await?;
+        let bundle = Bundle::proven(&merchant, &sources)?;
+        let wire = Wire::to(database.address(), seed, Weather::calm(), None).await?;
+        let client = client(wire.address).await;
+        let given: Moment = "2026-03-01T08:00:00Z".parse()?;
+        let night = given + TimeDelta::days(31);
+        Ok(Field { database, wire, client, merchant, bundle, given, night })
+    }
+
+    fn key(&self, number: u64) -> Outcome<MemberKey> {
+        let member = MemberId::parse(&format!("m{number}"))?;
+        Ok(MemberKey { merchant: self.merchant.clone(), member })
+    }
+
+    /// Members with one lot, which runs out before the night, or long after.
+    async fn lay(
+        &self,
+        numbers: std::ops::Range<u64>,
+        due: bool,
+        mut progress: impl FnMut(u64),
+    ) -> Outcome {
+        let at = if due { self.given } else { self.given + TimeDelta::days(15) };
+        let requests = numbers.collect::<Vec<u64>>();
+        let requests = requests.chunks(ITEMS_AT_ONCE / 2).map(|numbers| {
+            let mut puts = Vec::new();
+            for number in numbers {
+                for item in self.items(*number, at)? {
+                    let put = PutRequest::builder().set_item(Some(item)).build()?;
+                    puts.push(WriteRequest::builder().put_request(put).build());
+                }
+            }
+            Outcome::Ok(self.client.batch_write_item().request_items(TABLE, puts))
+        });
+        let mut laid = 0;
+        let sent = futures::stream::iter(requests).map(async |request| {
+            let sent = request?.send().await?;
+            let left = sent.unprocessed_items.unwrap_or_default();
+            if left.is_empty() {
+                Outcome::Ok(())
+            } else {
+                Err("not all items were laid down".into())
+            }
+        });
+        let mut sent = sent.buffer_unordered(SIDE_BY_SIDE);
+        while let Some(sent) = sent.next().await {
+            sent?;
+            laid += (ITEMS_AT_ONCE / 2) as u64;
+            progress(laid);
+        }
+        // They were laid down for the night, and not by it.
+        self.wire.forget();
+        Ok(())
+    }
+
+    fn items(
+        &self,
+        number: u64,
+        at: Moment,
+    ) -> Outcome<[std::collections::HashMap<String, AttributeValue>; 2]> {
+        let key = self.key(number)?;
+        let enrolment = Enrolment {
+            id: key.member.clone(),
+            attributes: Default::default(),
+            tags: Default::default(),
+            referred_by: None,
+        };
+        let member = enroll::decide(enrolment.clone(), at);
+        let order = ledger::Order { total: UNITS.into(), lines: Vec::new() };
+        let activity = Activity {
+            id: "first".to_owned(),
+            kind: "purchase".to_owned(),
+            at,
+            of: None,
+            order: Some(order),
+            channel: None,
+            payment: None,
+            fields: Default::default(),
+        };
+        let decision = self.bundle.earn(&member, activity, &Supplies::default(), at);
+        let decision = decision.map_err(|refused| refused.to_string())?;
+        Ok(items(&key, enrolment, decision, &self.bundle.hash().to_string())?)
+    }
+
+    fn process(&self, program: &Path) -> Outcome<Process> {
+        Process::start(program, self.wire.address, self.night)
+    }
+
+    fn ask(
+        &self,
+        process: &Process,
+    ) -> impl Future<Output = Outcome<crate::process::Told>> + Send + use<> {
+        let body = json!({ "now": self.night.to_rfc3339() });
+        process.request(MERCHANT, &Method::POST, "/night", "none", &body)
+    }
+
+    async fn night(&self, process: &Process) -> Outcome {
+        let (status, text) = self.ask(process).await?;
+        let told: Value = serde_json::from_str(&text)?;
+        if status == 200 && told["error"].is_null() { Ok(()) } else { Err(text.into()) }
+    }
+
+    fn requests(&self) -> u64 {
+        self.wire.requests().values().sum()
+    }
+
+    /// Members that have been written down.
+    fn written(&self) -> u64 {
+        self.wire.requests().get("TransactWriteItems").copied().unwrap_or_default()
+    }
+
+    /// Writes what the night wrote into a table of its own, and does nothing else; how long it took.
+    async fn bare(&self, members: u64) -> Outcome<Duration> {
+        const BARE: &str = "bare";
+        let store = Store::new(client(self.wire.address).await, BARE);
+        store.create_table().await?;
+        let mut writes = Vec::new();
+        for number in 0..members {
+            let pk = AttributeValue::S(format!("m#{MERCHANT}#m{number}"));
+            let get = self.client.get_item().table_name(TABLE).key("pk", pk.clone());
+            let written =
+                get.key("sk", AttributeValue::S("v#0000000002".to_owned())).send().await?;
+            let item = written.item.ok_or("the night wrote nothing")?;
+            let put = Put::builder()
+                .table_name(BARE)
+                .set_item(Some(item))
+                .condition_expression("attribute_not_exists(pk)")
+                .build()?;
+            let update = Update::builder()
+                .table_name(BARE)
+                .key("pk", pk)
+                .key("sk", AttributeValue::S("~".to_owned()))
+                .update_expression("REMOVE due, due_at")
+                .build()?;
+            writes.push(
+                self.client
+                    .transact_write_items()
+                    .transact_items(TransactWriteItem::builder().put(put).build())
+                    .transact_items(TransactWriteItem::builder().update(update).build()),
+            );
+        }
+        let began = Instant::now();
+        futures::stream::iter(writes)
+            .map(async |write| write.send().await)
+            .buffer_unordered(SIDE_BY_SIDE)
+            .try_for_each(async |_| Ok(()))
+            .await?;
+        Ok(began.elapsed())
+    }
+
+    /// Every lot has run out, once.
+    async fn check(&self, report: &mut Report) -> Outcome {
+        let period = audit::Period::default();
+        let audited = audit::audit(self.database.store(), &self.merchant, period).await?;
+        report.expired = audited.entries - audited.members;
+        report.faults.extend(audited.faults.iter().take(10).map(ToString::to_string));
+        let wallet = audited.wallets.values().next().copied().unwrap_or_default();
+        let units = UNITS * i64::try_from(report.members)?;
+        if audited.members != report.members || report.expired != report.members {
+            report
+                .faults
+                .push(format!("{} members, {} entries of expiry", audited.members, report.expired));
+        }
+        if (wallet.issued, wallet.expired, wallet.closing) != (units, -units, 0) {
+            report.faults.push(format!("the wallet comes to {wallet:?}"));
+        }
+        if report.again * 100 > report.members {
+            report.faults.push(format!("{} were looked at again", report.again));
+        }
+        Ok(())
+    }
+}
