@@ -55,6 +55,9 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
         }
         before = &version.member;
     }
+    if let Some((seq, reason)) = &history.unreadable {
+        return Some(fault(Some(*seq), reason.clone()));
+    }
     let newest = history.versions().next_back().map(|version| version.due_at);
     if newest.is_some_and(|due_at| due_at != history.due_at) {
         return Some(fault(None, "its newest entry says another due date than it has".to_owned()));

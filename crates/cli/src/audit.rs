@@ -59,6 +59,11 @@ pub(crate) struct Options {
 /// an error, the first wrong entry of each member named.
 pub(crate) async fn run(options: Options) -> Outcome {
     let merchant = place::merchant_named(&options.merchant)?;
+    if let (Some(from), Some(until)) = (options.from, options.until)
+        && from > until
+    {
+        return Err(format!("--from {from} is after --until {until}").into());
+    }
     let bar = bar();
     let seen = Arc::new(AtomicU64::new(0));
     let (programme, audited) = if let Some(export) = &options.export {
@@ -245,7 +250,8 @@ fn page(programme: &Programme, audited: &Audited) -> String {
     if any {
         page += &format!("\nWhat that is worth:\n\n{sums}\n");
     }
-    if audited.faults.is_empty() {
+    let reconciled = audited.wallets.values().all(RollForward::is_reconciled);
+    if audited.faults.is_empty() && reconciled {
         page += "\nEvery balance is the sum of its entries, every entry follows from the one before it,\n";
         page += "and opening and movements come to the closing to the last unit.\n";
         return page;
@@ -279,7 +285,7 @@ fn as_json(programme: &Programme, audited: &Audited) -> serde_json::Value {
                 "reversed": wallet.reversed,
                 "adjusted": wallet.adjusted,
                 "closing": wallet.closing,
-                "reconciles": wallet.sum() == wallet.closing,
+                "reconciles": wallet.is_reconciled(),
                 "liability": { "opening": worth(wallet.opening), "closing": worth(wallet.closing) },
             });
             (name.to_string(), told)

@@ -33,6 +33,9 @@ pub struct History {
     pub due_at: Option<Moment>,
     /// Its versions, the oldest first.
     pub lines: Vec<VersionLine>,
+    /// The first version that nobody can read although it should be readable, and why: those after it
+    /// are left out.
+    pub unreadable: Option<(u64, String)>,
 }
 
 impl History {
@@ -404,7 +407,16 @@ fn history(person: &Item, versions: &[Item]) -> Result<History, StoreError> {
         return Err(StoreError::unreadable(item::text(other, PK), reason));
     }
     let person = item::to_person(&at, person.clone())?;
-    let lines = versions.iter().map(|item| item::to_line(&at, item, &person));
-    let lines = lines.collect::<Result<Vec<VersionLine>, StoreError>>()?;
-    Ok(History { at, enrolled: person.member(), due_at: person.due_at, lines })
+    let mut lines = Vec::new();
+    let mut unreadable = None;
+    for item in versions {
+        match item::to_line(&at, item, &person) {
+            Ok(line) => lines.push(line),
+            Err(error) => {
+                unreadable = Some((item::seq_of(item).unwrap_or_default(), error.to_string()));
+                break;
+            }
+        }
+    }
+    Ok(History { at, enrolled: person.member(), due_at: person.due_at, lines, unreadable })
 }

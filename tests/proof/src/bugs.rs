@@ -59,6 +59,9 @@ const BUGS: [(&str, Place); 21] = [
     ("a due date is forgotten", Decided(no_due_date)),
 ];
 
+/// How often a bug is looked for: some need things to happen in one order and not in another.
+const LOOKS_MAX: u64 = 5;
+
 /// How many there are.
 #[must_use]
 pub fn count() -> u64 {
@@ -83,7 +86,14 @@ pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> O
             }
             Decided(bug) => Planted { tamper: None, bug: Some(Bug(Arc::new(bug))) },
         };
-        found.push(Found { name, by: look(seed, operations, &planted).await });
+        let mut by = None;
+        for more in 0..LOOKS_MAX {
+            by = by.or(look(seed + more, operations, &planted).await);
+            if by.is_some() {
+                break;
+            }
+        }
+        found.push(Found { name, by });
         progress(number);
     }
     Ok(found)

@@ -259,8 +259,9 @@ fn tell(cli: &Cli, table: &Table, wrong: &[String]) -> Outcome {
 
 fn bar(length: u64, what: &str) -> ProgressBar {
     let bar = ProgressBar::new(length);
-    let template =
-        format!("{{msg}} {{bar:40}} {{human_pos}} of {{human_len}} {what}, {{per_sec}}, {{eta}} left");
+    let template = format!(
+        "{{msg}} {{bar:40}} {{human_pos}} of {{human_len}} {what}, {{per_sec}}, {{eta}} left"
+    );
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }

@@ -5,6 +5,8 @@
     reason = "a test that cannot go on should say so"
 )]
 
+/// The audit, over a file, an endpoint and an export, and of what somebody has tampered with.
+mod audited;
 /// Files and options that make no sense.
 mod bad_input;
 /// What a request costs.

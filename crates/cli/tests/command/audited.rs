@@ -1,0 +1,186 @@
+use std::path::PathBuf;
+use std::process::Output;
+
+use local::Database;
+use serde_json::{Value, json};
+
+use crate::{first_orders, json, regulars, replay};
+
+/// A table with the first real orders, served on a port.
+struct Table {
+    folder: tempfile::TempDir,
+    data: PathBuf,
+}
+
+impl Table {
+    fn of_orders(orders: usize) -> Table {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("audited.db");
+        let file = first_orders(folder.path(), orders);
+        assert!(replay(&file, &data).output().unwrap().status.success());
+        Table { folder, data }
+    }
+
+    async fn serve(&self) -> Served {
+        let database = Database::open(Some(&self.data), 0).await.unwrap();
+        Served { database, http: reqwest::Client::new() }
+    }
+
+    fn audit(&self, more: &[&str]) -> Output {
+        audit(&["--data", self.data.to_str().unwrap()], more)
+    }
+}
+
+fn audit(of: &[&str], more: &[&str]) -> Output {
+    let arguments = ["audit", "--merchant", "cdnow"];
+    let mut command = regulars(arguments.iter().chain(of).chain(more).copied());
+    let known =
+        [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_REGION", "eu-west-1")];
+    command.envs(known).output().unwrap()
+}
+
+struct Served {
+    database: Database,
+    http: reqwest::Client,
+}
+
+impl Served {
+    /// Asks the database itself, past everything that minds what is in it.
+    async fn ask(&self, what: &str, mut body: Value) -> Value {
+        body["TableName"] = json!(local::TABLE);
+        let answer = self
+            .http
+            .post(format!("http://{}/", self.database.address()))
+            .header("x-amz-target", format!("DynamoDB_20120810.{what}"))
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=a/20260101/eu/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
+            .header("x-amz-date", "20260101T000000Z")
+            .body(body.to_string());
+        let answer = answer.send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{what}: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    async fn items(&self) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut from = json!({});
+        loop {
+            let page = self.ask("Scan", from).await;
+            items.extend(page["Items"].as_array().unwrap().clone());
+            match &page["LastEvaluatedKey"] {
+                Value::Null => return items,
+                last => from = json!({ "ExclusiveStartKey": last }),
+            }
+        }
+    }
+}
+
+fn key(item: &Value) -> Value {
+    json!({ "pk": item["pk"], "sk": item["sk"] })
+}
+
+fn sk(item: &Value) -> &str {
+    item["sk"]["S"].as_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_an_endpoint_and_an_export_come_to_the_same() {
+    let table = Table::of_orders(400);
+    let of_file = json(&table.audit(&["--json"]));
+    assert_eq!(of_file["faults"], json!([]));
+    for (_, wallet) in of_file["wallets"].as_object().unwrap() {
+        let of = |name: &str| wallet[name].as_i64().unwrap();
+        let moved: i64 =
+            ["issued", "redeemed", "expired", "reversed", "adjusted"].map(of).iter().sum();
+        assert_eq!(of("opening") + moved, of("closing"));
+        assert_eq!(wallet["reconciles"], true);
+    }
+    let served = table.serve().await;
+    let endpoint = format!("http://{}", served.database.address());
+    let of_endpoint = audit(&["--table", local::TABLE, "--endpoint", &endpoint], &["--json"]);
+    assert_eq!(json(&of_endpoint), of_file);
+
+    // As DynamoDB exports it: one item a line, in no order.
+    let export = table.folder.path().join("export/data");
+    std::fs::create_dir_all(&export).unwrap();
+    let mut lines: Vec<String> =
+        served.items().await.iter().map(|item| json!({ "Item": item }).to_string()).collect();
+    lines.reverse();
+    let (one, other) = lines.split_at(lines.len() / 2);
+    std::fs::write(export.join("a.json"), one.join("\n")).unwrap();
+    std::fs::write(export.join("b.json"), other.join("\n")).unwrap();
+    std::fs::write(export.join("manifest-files.json"), "{}").unwrap();
+    let of_export = audit(&["--export", export.to_str().unwrap()], &["--json"]);
+    assert_eq!(json(&of_export), of_file);
+
+    // A period: what closes one opens the next.
+    let months = |from: &str, until: &str| {
+        json(&table.audit(&["--json", "--from", from, "--until", until]))["wallets"]["points"]
+            .clone()
+    };
+    let (first, second) = (months("1997-01-01", "1997-01-10"), months("1997-01-11", "1997-12-31"));
+    assert_eq!(first["closing"], second["opening"]);
+    assert_ne!(first["closing"], 0);
+    let wrong = table.audit(&["--from", "1997-02-01", "--until", "1997-01-01"]);
+    let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(told.contains("--from 1997-02-01 is after --until 1997-01-01"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
+    let table = Table::of_orders(120);
+    let served = table.serve().await;
+    let endpoint = format!("http://{}", served.database.address());
+    let items = served.items().await;
+    let of = ["--table", local::TABLE, "--endpoint", endpoint.as_str()];
+    let found = async |what: &str| {
+        let output = audit(&of, &["--json"]);
+        assert!(!output.status.success(), "{what} is not found");
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["faults"].as_array().unwrap().len(), 1, "{what}: {told}");
+        told["faults"][0].clone()
+    };
+    let put = async |item: &Value| served.ask("PutItem", json!({ "Item": item })).await;
+    let member =
+        |item: &Value| item["pk"]["S"].as_str().unwrap().rsplit('#').next().unwrap().to_owned();
+
+    // A byte of an entry that others follow.
+    let second = items.iter().find(|item| sk(item) == "v#0000000002").unwrap();
+    let mut rotten = second.clone();
+    let body = second["body"]["B"].as_str().unwrap();
+    let place = body.len() / 2;
+    let other = if body.as_bytes()[place] == b'A' { "B" } else { "A" };
+    rotten["body"]["B"] = json!(format!("{}{other}{}", &body[..place], &body[place + 1..]));
+    put(&rotten).await;
+    let fault = found("a rotten byte").await;
+    assert_eq!((&fault["member"], &fault["entry"]), (&json!(member(second)), &json!(2)), "{fault}");
+    put(second).await;
+
+    // An entry that is gone.
+    let first = json!({ "pk": second["pk"], "sk": { "S": "v#0000000001" } });
+    let gone = items.iter().find(|item| key(item) == first).unwrap();
+    served.ask("DeleteItem", json!({ "Key": first })).await;
+    let fault = found("a missing entry").await;
+    assert_eq!(fault["entry"], 2, "{fault}");
+    put(gone).await;
+
+    // One that was written twice under another number.
+    let mut third = second.clone();
+    third["sk"]["S"] = json!("v#0000000003");
+    if !items.iter().any(|item| key(item) == key(&third)) {
+        put(&third).await;
+        assert_eq!(found("a copied entry").await["entry"], 3);
+        served.ask("DeleteItem", json!({ "Key": key(&third) })).await;
+    }
+
+    // A member that has left the due index.
+    let due = items.iter().find(|item| !item["due"].is_null()).unwrap();
+    let mut lost = due.clone();
+    lost.as_object_mut().unwrap().remove("due");
+    put(&lost).await;
+    let fault = found("a due date that is lost").await;
+    assert_eq!((&fault["member"], &fault["entry"]), (&json!(member(due)), &Value::Null), "{fault}");
+    put(due).await;
+    assert!(audit(&of, &[]).status.success());
+}

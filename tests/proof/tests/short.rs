@@ -1,0 +1,85 @@
+//! The short form of the proof. The long one is the command `proof`, which the README names.
+#![expect(clippy::panic, reason = "a test that cannot go on should say so")]
+
+use std::path::PathBuf;
+
+use proof::crashes;
+use proof::night;
+use proof::races::{self, Rounds};
+use proof::simulation::{self, Size};
+use proof::world::Planted;
+use proof::{Outcome, bugs, degraded};
+
+/// Another seed each day finds more than the same one for ever; whoever has a failure has its seed.
+fn seed() -> u64 {
+    match std::env::var("REGULARS_PROOF_SEED") {
+        Ok(seed) => seed.parse().unwrap_or_else(|_| panic!("`{seed}` is no seed")),
+        Err(_) => 1,
+    }
+}
+
+fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_proof"))
+}
+
+fn none(faults: &[String]) {
+    assert!(faults.is_empty(), "seed {}: {faults:#?}", seed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_and_nothing_doubled_under_everything_that_happens() -> Outcome {
+    let report = simulation::run(seed(), &Size::of(1500, 20), Planted::default(), |_| ()).await?;
+    none(&report.faults);
+    // All of it was there: every verb, repeats, altered bodies, faults of every kind.
+    assert!(report.done.len() >= 10, "{:?}", report.done);
+    assert!(report.repeats > 0 && report.altered > 0 && report.nights.0 > 0, "{report:?}");
+    assert_eq!(report.happened.len(), 11, "{:?}", report.happened);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_killed_leaves_all_or_nothing() -> Outcome {
+    let report = crashes::run(seed(), program(), 120, |_| ()).await?;
+    none(&report.faults);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_who_want_the_same_one_has_it() -> Outcome {
+    assert!(races::checker_is_right());
+    let rounds = Rounds { histories: 4, redeems: (1, 200), others: 2 };
+    for race in races::run(seed(), rounds, Planted::default(), |_| ()).await? {
+        none(&race.faults);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_night_that_is_killed_is_resumed() -> Outcome {
+    let size = night::Size { members: 2000, kills: 4, compared: 400 };
+    let report = night::run(seed(), &program(), size, |_, _, _| ()).await?;
+    none(&report.faults);
+    assert_eq!((report.expired, report.kills), (2000, 4));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_in_a_bad_state_gives_no_wrong_answer() -> Outcome {
+    let found = degraded::run(seed(), 800, |_| ()).await?;
+    none(&[found.calm.faults, found.degraded.faults, found.faults].concat());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "the list is for whoever runs it")]
+async fn bugs_that_are_planted_are_found() -> Outcome {
+    let found = bugs::run(seed(), 500, |_| ()).await?;
+    for bug in &found {
+        println!("{}: {}", bug.name, bug.by.as_deref().unwrap_or("found by nobody"));
+    }
+    let missed: Vec<&str> =
+        found.iter().filter(|bug| bug.by.is_none()).map(|bug| bug.name).collect();
+    assert_eq!(missed, [""; 0], "seed {}", seed());
+    assert!(found.len() >= 12);
+    Ok(())
+}
