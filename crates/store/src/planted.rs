@@ -19,7 +19,10 @@ use crate::version::Version;
 
 /// Changes what was decided for a member as it was.
 #[derive(Clone)]
-pub struct Bug(pub Arc<dyn Fn(&Member, &mut Decision) + Send + Sync>);
+pub struct Bug(pub Arc<Change>);
+
+/// What a bug does.
+pub type Change = dyn Fn(&Member, &mut Decision) + Send + Sync;
 
 impl fmt::Debug for Bug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

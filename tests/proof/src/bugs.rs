@@ -150,7 +150,7 @@ fn without_condition(put: &mut Value) {
 fn one_in(many: u64, value: &Value) -> bool {
     let mut hasher = DefaultHasher::new();
     value.to_string().hash(&mut hasher);
-    hasher.finish() % many == 0
+    hasher.finish().is_multiple_of(many)
 }
 
 fn no_condition(target: &str, request: &mut Value) -> Tampered {

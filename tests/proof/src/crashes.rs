@@ -91,8 +91,8 @@ pub async fn run(
     kills: u64,
     mut progress: impl FnMut(u64),
 ) -> Outcome<Report> {
-    let mut report = Report::default();
-    report.killed = ACTS.map(|act| Killed { act, ..Killed::default() }).to_vec();
+    let killed = ACTS.map(|act| Killed { act, ..Killed::default() }).to_vec();
+    let mut report = Report { killed, faults: Vec::new() };
     let mut rng = Rng::with_seed(seed);
     let mut place = Place::new(seed, program.clone()).await?;
     let mut plan: Vec<(usize, When)> = Vec::new();

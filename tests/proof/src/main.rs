@@ -1,4 +1,4 @@
-//! The command that proves: `cargo run --release -p proof -- simulation --long --seed 7`.
+//! The command that proves: `cargo run --release -p proof -- all`, or one part of it.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,6 +39,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Part {
+    /// All of them, one after the other
+    All,
     /// A workload of every verb under everything that happens on a wire
     Simulation {
         /// Operations [default: 20,000, or a million in the long form]
@@ -91,26 +93,78 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Outcome {
     match cli.part {
+        Part::All => all(&cli).await,
+        Part::Simulation { operations, calm } => simulate(&cli, operations, calm).await,
         Part::Races => race(&cli).await,
         Part::Degraded => degrade(&cli).await,
         Part::Night { members } => sleepless(&cli, members).await,
         Part::Crashes => crash(&cli).await,
-        Part::Serve { endpoint, now } => proof::process::serve(endpoint, now).await,
         Part::Bugs => find_bugs(&cli).await,
-        Part::Simulation { operations, calm } => {
-            let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
-            let mut size = Size::of(operations, if cli.long { 600 } else { 100 });
-            if calm {
-                size.weather = Weather::calm();
-            }
-            let bar = bar(operations, "operations");
-            let report =
-                simulation::run(cli.seed, &size, Planted::default(), |done| bar.set_position(done))
-                    .await?;
-            bar.finish_and_clear();
-            show(&report)
-        }
+        Part::Serve { endpoint, now } => proof::process::serve(endpoint, now).await,
     }
+}
+
+/// All parts: what is wrong with one does not keep the others from running.
+async fn all(cli: &Cli) -> Outcome {
+    let parts = [
+        ("bugs", find_bugs(cli).await),
+        ("races", race(cli).await),
+        ("degraded", degrade(cli).await),
+        ("crashes", crash(cli).await),
+        ("night", sleepless(cli, None).await),
+        ("simulation", simulate(cli, None, false).await),
+    ];
+    let wrong: Vec<String> = parts
+        .into_iter()
+        .filter_map(|(part, ran)| Some(format!("{part}: {}", ran.err()?)))
+        .collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+}
+
+async fn simulate(cli: &Cli, operations: Option<u64>, calm: bool) -> Outcome {
+    let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
+    let mut size = Size::of(operations, if cli.long { 600 } else { 100 });
+    if calm {
+        size.weather = Weather::calm();
+    }
+    let bar = bar(operations, "operations");
+    let told = |done| bar.set_position(done);
+    let report = simulation::run(cli.seed, &size, Planted::default(), told).await?;
+    bar.finish_and_clear();
+    let mut table = table(&["a simulation", ""]);
+    let (calls, busy) = report.calls;
+    let (nights, cut_short) = report.nights;
+    let repeats = format!("{} the same byte for byte", report.repeats);
+    let altered = format!("{} refused", report.altered);
+    let rows = [
+        ("operations", report.operations.to_string()),
+        ("members", report.members.to_string()),
+        ("calls of the API", calls.to_string()),
+        ("told to come again (503)", busy.to_string()),
+        ("requests to the database", report.requests.values().sum::<u64>().to_string()),
+        ("repeats", repeats),
+        ("altered bodies", altered),
+        ("nights", nights.to_string()),
+        ("nights that could not do all", cut_short.to_string()),
+        ("entries audited", report.entries.to_string()),
+        ("balances that the model says too", report.modelled.to_string()),
+        ("seconds", report.seconds.to_string()),
+    ];
+    for (name, value) in rows {
+        table.add_row([name.to_owned(), value]);
+    }
+    let counted = |what: &'static str, counts: Vec<(String, u64)>| {
+        counts.into_iter().map(move |(name, count)| [format!("{what}: {name}"), count.to_string()])
+    };
+    let Report { done, refused, happened, .. } = report;
+    let happened = happened.into_iter().map(|(fault, count)| (format!("{fault:?}"), count));
+    let rows = counted("done", done.into_iter().collect())
+        .chain(counted("refused", refused.into_iter().collect()))
+        .chain(counted("happened", happened.collect()));
+    for row in rows {
+        table.add_row(row);
+    }
+    tell(cli, &table, &report.faults)
 }
 
 async fn race(cli: &Cli) -> Outcome {
@@ -266,14 +320,4 @@ fn bar(length: u64, what: &str) -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-#[expect(clippy::print_stdout, reason = "it is a command")]
-fn show(report: &Report) -> Outcome {
-    println!("{report:#?}");
-    if report.faults.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("{} faults; seed {}", report.faults.len(), report.seed).into())
-    }
 }

@@ -346,7 +346,9 @@ impl Field {
         if (wallet.issued, wallet.expired, wallet.closing) != (units, -units, 0) {
             report.faults.push(format!("the wallet comes to {wallet:?}"));
         }
-        if report.again * 100 > report.members {
+        // What was under way when it was killed, and at most one in a hundred.
+        let under_way = report.kills * SIDE_BY_SIDE as u64;
+        if report.again > under_way.max(report.members / 100) {
             report.faults.push(format!("{} were looked at again", report.again));
         }
         Ok(())

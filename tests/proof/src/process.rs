@@ -75,7 +75,6 @@ impl Process {
     }
 
     /// What a request is, to be sent while somebody else may end the process.
-    #[must_use]
     pub fn request(
         &self,
         merchant: &str,

@@ -268,7 +268,7 @@ impl Track {
         let hold = held.json()["entry"]["hold"].as_str().unwrap_or_default().to_owned();
         self.world.wire.set(Weather::everything(12));
         let asks = (0..6).map(async |number: usize| {
-            let verb = if number % 2 == 0 { "capture" } else { "release" };
+            let verb = if number.is_multiple_of(2) { "capture" } else { "release" };
             let path = format!("/v1/members/{member}/holds/{hold}/{verb}");
             let (worker, key) = (&self.workers[number], number.to_string());
             let answer =
