@@ -11,8 +11,9 @@ use crate::{
     Decision, Lot, Member, Moment, Order, Posting, Programme, Taken, Units, WalletName, What,
 };
 
-/// The most that one member may have set aside at a time: all of it is loaded with every request.
-pub const HOLDS_MAX: usize = 10;
+/// The most that one member may have set aside at a time: all of it is loaded with every request, and
+/// each may put back a piece of another stock in the transaction of the next.
+pub const HOLDS_MAX: usize = 7;
 
 /// Why a hold is not made, captured or released. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

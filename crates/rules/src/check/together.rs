@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use ledger::Programme;
+use ledger::hold::HOLDS_MAX;
 use ledger::programme::DaySpan;
 use rhai::{ASTNode, Expr, Position, Stmt};
 
@@ -16,15 +17,16 @@ use crate::sheet::{Rule, Sheets};
 use crate::verbs::REFERRAL;
 
 /// Campaigns with a budget that may run at the same time: what is left of each lies in 16 parts.
-const BUDGETS_MAX: usize = 4;
+const BUDGETS_MAX: usize = 3;
 /// Contests that may run at the same time: each is a score that is written.
 const CONTESTS_MAX: usize = 10;
 /// Pools that may be asked: an empty one is looked for in 16 parts.
 const POOLS_MAX: usize = 8;
 
 /// What both sides of a referral write at most: the part of each budget that is drawn on, scores,
-/// two items for each code, each member's version and its due date.
-const WRITES: usize = 16 * BUDGETS_MAX + CONTESTS_MAX + 2 * (2 * CODES_MAX) + 2 * 2;
+/// two items for each code, the version and the due date of each member and of each one's account,
+/// and what forgotten holds of each put back.
+const WRITES: usize = 16 * BUDGETS_MAX + CONTESTS_MAX + 2 * (2 * CODES_MAX) + 2 * 4 + 2 * HOLDS_MAX;
 const _: () = assert!(WRITES <= 100, "a transaction has at most a hundred items");
 
 /// A thing that takes part on some days, and where it is named.
