@@ -23,7 +23,7 @@ use store::{MemberKey, Store};
 use crate::Outcome;
 use crate::process::Process;
 use crate::wire::{Weather, Wire};
-use crate::world::client;
+use crate::world::{client, patient};
 
 /// How large it is.
 #[derive(Debug, Clone, Copy)]
@@ -184,7 +184,7 @@ impl Field {
         api::publish(database.store(), &merchant, &sources).await?;
         let bundle = Bundle::proven(&merchant, &sources)?;
         let wire = Wire::to(database.address(), seed, Weather::calm(), None).await?;
-        let client = client(wire.address).await;
+        let client = patient(wire.address).await;
         let given: Moment = "2026-03-01T08:00:00Z".parse()?;
         let night = given + TimeDelta::days(31);
         Ok(Field { database, wire, client, merchant, bundle, given, night })
@@ -333,7 +333,8 @@ impl Field {
     /// Every lot has run out, once.
     async fn check(&self, report: &mut Report) -> Outcome {
         let period = audit::Period::default();
-        let audited = audit::audit(self.database.store(), &self.merchant, period).await?;
+        let store = Store::new(patient(self.database.address()).await, TABLE);
+        let audited = audit::audit(&store, &self.merchant, period).await?;
         report.expired = audited.entries - audited.members;
         report.faults.extend(audited.faults.iter().take(10).map(ToString::to_string));
         let wallet = audited.wallets.values().next().copied().unwrap_or_default();

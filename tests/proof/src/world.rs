@@ -138,6 +138,13 @@ pub async fn client(address: SocketAddr) -> Client {
     Client::from_conf(config)
 }
 
+/// A client that waits, for whoever lays a million members down or looks at all of them.
+pub async fn patient(address: SocketAddr) -> Client {
+    let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_mins(5)).build();
+    let config = local::config(&format!("http://{address}")).timeout_config(timeouts);
+    Client::new(&config.load().await)
+}
+
 impl World {
     /// A world in which both merchants have published their rules, on 2 January 2026, and have so
     /// many pieces of a scarce reward.
