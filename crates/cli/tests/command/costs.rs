@@ -26,7 +26,7 @@ const COSTS: [(&str, &str, &str); 27] = [
     ("reverse a redemption", "6.5", "2"),
     ("adjust", "1.5", "2"),
     ("transfer, both sides", "2.5", "5"),
-    ("join an account", "2.5", "2"),
+    ("join an account", "2.5", "5"),
     ("earn into an account's wallet", "2.5", "5"),
     ("erase", "1.5", "7"),
     ("a birthday, its shard", "1", "6"),
