@@ -202,7 +202,7 @@ fn member(case: &Case) -> Member {
     if case.tier == "Gold" {
         member.tags.insert(GOLD.to_owned());
     }
-    member.wallets.insert(points, Wallet::of([lot]).expect("a wallet"));
+    member.wallets.insert(points, Wallet::of([lot], Units::ZERO).expect("a wallet"));
     member.counters.insert(CAPPED.to_owned(), counters);
     member
 }
