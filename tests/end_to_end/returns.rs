@@ -357,6 +357,14 @@ async fn what_cannot_be_undone_is_refused_with_its_reason() {
             "422 field_is_wrong /lines/0/quantity: `/lines/0/quantity`: it is at least 1",
         ),
         (
+            json!({ "earn": "order-1", "lines": [] }),
+            "422 field_is_wrong : nothing comes back: name pieces in `lines`, or what is paid back in `refund`",
+        ),
+        (
+            json!({ "earn": "order-1", "refund": "0.00" }),
+            "422 field_is_wrong : nothing comes back: name pieces in `lines`, or what is paid back in `refund`",
+        ),
+        (
             json!({ "earn": "rev", "refund": "1.00" }),
             "422 entry_has_no_order : entry 2 has no order of which a part could come back; reverse it as a whole",
         ),

@@ -105,6 +105,10 @@ fn wanted(body: ReversalBody, programme: &Programme) -> Result<Option<Wanted>, R
         return wrong(format!("/lines/{place}/quantity"), "it is at least 1");
     }
     let refund = refund.map(|refund| refund.check("/refund", programme)).transpose()?;
+    if lines.is_empty() && refund.is_none_or(|refund| refund.is_zero()) {
+        let reason = "nothing comes back: name pieces in `lines`, or what is paid back in `refund`";
+        return wrong(String::new(), reason);
+    }
     let line =
         |Object(line): Object<LineBody>| ReturnedLine { sku: line.sku, quantity: line.quantity };
     Ok(Some(Wanted { lines: lines.into_iter().map(line).collect(), refund }))
