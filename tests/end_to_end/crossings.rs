@@ -104,6 +104,37 @@ async fn nobody_owes_beside_what_could_pay() {
 }
 
 #[tokio::test]
+async fn what_paid_a_debt_on_its_last_day_has_not_run_out() {
+    let shop = shop(
+        "[wallets.points]\nexpires = { days = 30 }",
+        "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }",
+    )
+    .await;
+    // Two hundred earned, a hundred spent, and both orders come back: a hundred are owed, whatever
+    // the day on which what was set aside was free again.
+    for (member, free_again, returned) in [
+        ("ada", "2026-05-20T08:30:00Z", "2026-05-20T08:30:00Z"),
+        ("bob", "2026-06-19T08:30:00Z", "2026-06-19T08:30:00Z"),
+    ] {
+        let day = if member == "ada" { "2026-05-20T07:30:00Z" } else { "2026-06-19T07:20:00Z" };
+        shop.at("2026-05-02T07:30:00Z");
+        shop.buys(member, "1", "100.00").await;
+        shop.at("2026-05-20T07:30:00Z");
+        shop.buys(member, "2", "100.00").await;
+        does(&shop, &format!("{member} redeem r"), json!({ "reward": "r" })).await;
+        shop.at(day);
+        does(&shop, &format!("{member} holds h"), json!({ "reward": "r" })).await;
+        does(&shop, &format!("{member} reverse b1"), json!({ "earn": "1" })).await;
+        shop.at(free_again);
+        shop.night().await;
+        shop.at(returned);
+        does(&shop, &format!("{member} reverse b2"), json!({ "earn": "2" })).await;
+        assert_eq!(wallet(&shop, member, "points").await, (0, 100), "{member}");
+    }
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
 async fn what_ran_out_is_made_good_for_once() {
     let rules = "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }\n\
         reward \"half\" costs 50 { product(\"p\") }";

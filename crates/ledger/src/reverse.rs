@@ -261,12 +261,20 @@ fn run_out(wallet: &WalletName, terms: &Terms, since: &[Entry]) -> Units {
     let mut units = 0i64;
     for entry in since {
         if matches!(entry.what, What::Expire) {
-            let of_lot = entry.postings.iter().filter(|posting| {
-                let other = &posting.terms;
+            let own = entry.postings.iter().filter(|posting| posting.wallet == *wallet);
+            let mut paid = 0;
+            for Posting { change, debt, terms: other, .. } in own {
                 let end = other.expires_at == terms.expires_at || other.idle.is_some();
-                posting.wallet == *wallet && end && other.idle == terms.idle && !posting.debt
-            });
-            units -= of_lot.map(|posting| posting.change).sum::<i64>();
+                if *debt {
+                    // What the next lot pays of what is owed has not run out: it was made use of.
+                    paid = *change;
+                } else {
+                    if end && other.idle == terms.idle {
+                        units -= change + paid;
+                    }
+                    paid = 0;
+                }
+            }
         }
         for change in &entry.changes {
             if let Change::Forgone { wallet: other, forgone, expires_at, idle } = change

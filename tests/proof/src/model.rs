@@ -207,8 +207,9 @@ impl Points {
         self.lots = kept;
         for lot in gone {
             // It was set aside until its end, or it would have paid before.
-            self.debt -= lot.units.min(self.debt);
-            *self.gone.entry(lot.until).or_default() += lot.units;
+            let pays = lot.units.min(self.debt);
+            self.debt -= pays;
+            *self.gone.entry(lot.until).or_default() += lot.units - pays;
         }
         self.settle(now);
     }
