@@ -155,7 +155,7 @@ pub fn join(
     let view = view(&decision.member, account, programme);
     let balance = |(name, wallet): (&WalletName, &Wallet)| (name.clone(), wallet.spendable(now));
     decision.entry.balances = view.wallets.iter().map(balance).collect();
-    Ok(with(decision, account, programme, now)?)
+    Ok(told(decision, Some(account), programme, now)?)
 }
 
 /// Whether nobody shares the member's wallets.
@@ -169,13 +169,15 @@ pub fn unshared(member: &Member) -> Result<(), AccountRejection> {
     }
 }
 
-/// The same decision with the account's entry of it, which counts those who share.
-pub(crate) fn with(
+/// The same decision with the account's entry of it, if there is an account: it counts those who
+/// share.
+pub(crate) fn told(
     mut decision: Decision,
-    account: &Member,
+    account: Option<&Member>,
     programme: &Programme,
     now: Moment,
 ) -> Result<Decision, GiveRejection> {
+    let Some(account) = account else { return Ok(decision) };
     let Entry { seq, what, .. } = &decision.entry;
     let (by, moved) = (decision.member.id.clone(), what.kind().to_owned());
     let what = What::Share { by, entry: *seq, moved };
@@ -202,10 +204,7 @@ pub fn leave(
     nothing_aside(member, now)?;
     let what = What::Leave { account: shares };
     let decision = Draft::default().decide(member, programme, what, now, now)?;
-    Ok(match account {
-        Some(account) => with(decision, account, programme, now)?,
-        None => decision,
-    })
+    Ok(told(decision, account, programme, now)?)
 }
 
 /// Nothing is owed or set aside that would be out of reach afterwards.

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use crate::activity::REFERRAL;
+use crate::member::Hold;
 use crate::pot::Till;
 use crate::{
     Change, Draw, Entry, Lot, Member, MemberId, Moment, Outcome, Posting, Pot, Programme, Reason,
@@ -173,8 +174,13 @@ impl Draft {
         let all = matches!(what, What::Erase);
         for (name, hold) in member.holds.iter().filter(|(_, hold)| all || hold.until <= now) {
             self.changes.push(Change::Freed { freed: name.clone() });
-            self.returns.extend(hold.pot().map(|pot| Draw { pot, units: Units::ONE }));
+            self.put_back(hold);
         }
+    }
+
+    /// Puts back the piece of a stock that was set aside with a hold.
+    pub(crate) fn put_back(&mut self, hold: &Hold) {
+        self.returns.extend(hold.pot().map(|pot| Draw { pot, units: Units::ONE }));
     }
 }
 

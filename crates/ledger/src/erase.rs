@@ -32,8 +32,5 @@ pub fn decide(
     present(member)?;
     account::unshared(member)?;
     let decision = Draft::default().decide(member, programme, What::Erase, now, now)?;
-    Ok(match account {
-        Some(account) => account::with(decision, account, programme, now)?,
-        None => decision,
-    })
+    Ok(account::told(decision, account, programme, now)?)
 }

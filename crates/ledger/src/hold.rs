@@ -155,7 +155,7 @@ pub fn release(
         let uncounted = hold.reward.clone();
         given.changes.push(crate::Change::Uncounted { uncounted, since });
     }
-    given.returns.extend(hold.pot().map(|pot| crate::Draw { pot, units: Units::ONE }));
+    given.put_back(hold);
     let what = What::Release { hold: name.to_owned() };
     Ok(given.decide(member, programme, what, now, now)?)
 }

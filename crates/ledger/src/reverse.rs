@@ -557,5 +557,5 @@ pub fn undo_hold(draft: &mut Draft, hold: &Hold) {
     if let Some(since) = hold.counted {
         draft.changes.push(Change::Uncounted { uncounted: hold.reward.clone(), since });
     }
-    draft.returns.extend(hold.pot().map(|pot| Draw { pot, units: Units::ONE }));
+    draft.put_back(hold);
 }

@@ -1,3 +1,4 @@
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use ledger::{Member, MerchantId, Moment, Past};
 
@@ -198,22 +199,9 @@ impl Store {
         }
         let newest = before.map_or(u64::MAX, |before| before.saturating_sub(1));
         let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("#pk = :pk AND #sk BETWEEN :oldest AND :newest")
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
-            .expression_attribute_values(":oldest", AttributeValue::S(version_sk(1)))
-            .expression_attribute_values(
-                ":newest",
-                AttributeValue::S(version_sk(newest.min(SEQ_MAX))),
-            )
+            .between(at, 1, newest.min(SEQ_MAX))
             .scan_index_forward(false)
-            .consistent_read(true)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_return_consumed_capacity(self.capacity());
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let found = query.send().await.map_err(StoreError::of)?;
         self.count(Kind::Read, found.consumed_capacity());
         let more = found.last_evaluated_key.is_some();
@@ -223,6 +211,21 @@ impl Store {
         let last = versions.last().map(|version| version.entry.seq);
         let before = last.filter(|seq| more && *seq > 1);
         Ok(Some(Statement { versions, before, erased: false }))
+    }
+
+    /// A member's versions from one number to another, strongly consistent.
+    fn between(&self, at: &MemberKey, oldest: u64, newest: u64) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#pk = :pk AND #sk BETWEEN :oldest AND :newest")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
+            .expression_attribute_values(":oldest", AttributeValue::S(version_sk(oldest)))
+            .expression_attribute_values(":newest", AttributeValue::S(version_sk(newest)))
+            .consistent_read(true)
+            .set_return_consumed_capacity(self.capacity())
     }
 
     /// One version of a member, and the one before it; nothing where there is no such version. The
@@ -262,19 +265,7 @@ impl Store {
         let mut versions = Vec::new();
         let mut start = None;
         loop {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("#pk = :pk AND #sk BETWEEN :oldest AND :newest")
-                .expression_attribute_names("#pk", PK)
-                .expression_attribute_names("#sk", SK)
-                .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
-                .expression_attribute_values(":oldest", AttributeValue::S(version_sk(before)))
-                .expression_attribute_values(":newest", AttributeValue::S(version_sk(SEQ_MAX)))
-                .set_exclusive_start_key(start)
-                .consistent_read(true)
-                .set_return_consumed_capacity(self.capacity());
+            let query = self.between(at, before, SEQ_MAX).set_exclusive_start_key(start);
             let found = query.send().await.map_err(StoreError::of)?;
             self.count(Kind::Read, found.consumed_capacity());
             for item in found.items.unwrap_or_default() {

@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 use ledger::erase::present;
-use ledger::{Programme, Units, What};
-use rules::{Object, OrderBody, Redemption, Refused};
+use ledger::{Decision, Member, MemberId, Moment, Programme, Supplies, Units, What};
+use rules::{Bundle, Object, OrderBody, Redemption, Refused};
 use serde::Deserialize;
 use store::{MemberKey, StoreError};
 
@@ -55,16 +55,7 @@ async fn redeem(
     mode: Mode,
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
-    let bundle = api.bundle(&caller.merchant).await?;
-    let now = api.clock.now();
-    let Body { value, fingerprint } = body;
-    let request = Change { verb: "redeem", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, supplies, _| {
-        let redemption = check(value.clone(), bundle.programme())?;
-        let decision = bundle.redeem(member, redemption, supplies, now)?;
-        Ok(Decided { decision, trace: None })
-    })
-    .await
+    take(&api, "redeem", Bundle::redeem, &caller, member, mode, body).await
 }
 
 async fn hold(
@@ -74,13 +65,28 @@ async fn hold(
     mode: Mode,
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
+    take(&api, "hold", Bundle::hold, &caller, member, mode, body).await
+}
+
+/// How a reward is taken: at once, or set aside.
+type Taking = fn(&Bundle, &Member, Redemption, &Supplies, Moment) -> Result<Decision, Refused>;
+
+async fn take(
+    api: &Api,
+    verb: &'static str,
+    taking: Taking,
+    caller: &Caller,
+    member: MemberId,
+    mode: Mode,
+    body: Body<RedemptionBody>,
+) -> Result<Response, Problem> {
     let bundle = api.bundle(&caller.merchant).await?;
     let now = api.clock.now();
     let Body { value, fingerprint } = body;
-    let request = Change { verb: "hold", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, supplies, _| {
+    let request = Change { verb, caller, member, mode, fingerprint, now };
+    change(api, &bundle, request, |member, supplies, _| {
         let redemption = check(value.clone(), bundle.programme())?;
-        let decision = bundle.hold(member, redemption, supplies, now)?;
+        let decision = taking(&bundle, member, redemption, supplies, now)?;
         Ok(Decided { decision, trace: None })
     })
     .await
