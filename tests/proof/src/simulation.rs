@@ -101,7 +101,9 @@ struct Asked {
 struct Known {
     asked: Vec<Asked>,
     /// Holds that may be open, by their name.
-    holds: Vec<(String, i64)>,
+    holds: Vec<String>,
+    /// Whether it shares an account, as far as they know.
+    is_home: bool,
     erased: bool,
 }
 
@@ -222,6 +224,6 @@ const FAULTS_MAX: usize = 50;
 
 fn lock_of(members: &Members, merchant: usize, member: u32) -> std::sync::MutexGuard<'_, Known> {
     static NOBODY: Mutex<Known> =
-        Mutex::new(Known { asked: Vec::new(), holds: Vec::new(), erased: false });
+        Mutex::new(Known { asked: Vec::new(), holds: Vec::new(), is_home: false, erased: false });
     lock(members.get(&(merchant, member)).unwrap_or(&NOBODY))
 }

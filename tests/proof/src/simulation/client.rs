@@ -130,6 +130,13 @@ impl Client {
         let path = |verb: &str| format!("/v1/members/{id}/{verb}");
         let now = self.world.now();
         let earned = self.some_key(merchant, member, "earn");
+        // Whoever waits at the till is mostly served before anything else.
+        let held = if self.rng.bool() { self.some_hold(merchant, member) } else { None };
+        if let Some(hold) = held {
+            let verb = if self.rng.bool() { "release" } else { "capture" };
+            let path = path(&format!("holds/{hold}/{verb}"));
+            return self.ask_for(merchant, member, verb, path, json!({})).await;
+        }
         let (verb, path, body) = match self.rng.u32(0..1000) {
             0..480 => {
                 let total = format!("{}.{:02}", self.rng.u32(7..80), self.rng.u32(0..100));
@@ -148,13 +155,8 @@ impl Client {
                 ("earn", path("earn"), body)
             }
             480..600 => ("redeem", path("redeem"), self.reward()),
-            600..700 => ("hold", path("holds"), self.reward()),
-            700..800 => {
-                let Some((hold, _)) = self.some_hold(merchant, member) else { return Ok(()) };
-                let verb = if self.rng.u32(0..3) == 0 { "release" } else { "capture" };
-                (verb, path(&format!("holds/{hold}/{verb}")), json!({}))
-            }
-            800..870 => {
+            600..770 => ("hold", path("holds"), self.reward()),
+            770..850 => {
                 let Some(key) = earned else { return Ok(()) };
                 let mut body = json!({ "earn": key });
                 match self.rng.u32(0..3) {
@@ -164,23 +166,25 @@ impl Client {
                 }
                 ("reverse", path("reverse"), body)
             }
-            870..910 => {
+            850..890 => {
                 let verb = if self.rng.bool() { "redeem" } else { "capture" };
                 let key = self.some_key(merchant, member, verb);
                 let Some(key) = key else { return Ok(()) };
                 ("reverse", path("reverse"), json!({ verb: key }))
             }
-            910..940 => {
+            890..920 => {
                 let units = self.rng.i64(-40..60);
                 let body = json!({ "units": units, "reason": "by hand", "author": "eve" });
                 ("adjust", path("adjust"), body)
             }
-            940..980 => {
+            920..960 => {
                 let to = name(self.rng.u32(0..self.size.members));
                 ("transfer", path("transfer"), json!({ "to": to, "units": self.rng.i64(1..60) }))
             }
-            980..998 => {
-                if self.rng.bool() {
+            960..998 => {
+                let is_home = lock_of(&self.members, merchant, member).is_home;
+                // Some leave that never came, and some come twice.
+                if is_home == (self.rng.u32(0..5) == 0) {
                     let home = format!("home-{}", self.rng.u32(0..2));
                     ("join", path("join"), json!({ "account": home }))
                 } else {
@@ -189,6 +193,18 @@ impl Client {
             }
             _ => return self.erase(merchant, member).await,
         };
+        self.ask_for(merchant, member, verb, path, body).await
+    }
+
+    /// Asks for one thing, under a new key.
+    async fn ask_for(
+        &mut self,
+        merchant: usize,
+        member: u32,
+        verb: &'static str,
+        path: String,
+        body: Value,
+    ) -> Outcome {
         self.keys += 1;
         let key = format!("{verb}-{}-{}", self.number, self.keys);
         let answer = self.send(merchant, &path, &key, &body).await?;
@@ -220,7 +236,12 @@ impl Client {
         let seq = told["entry"]["seq"].as_u64().unwrap_or_default();
         let mut known = lock_of(&self.members, merchant, member);
         if let Some(hold) = told["entry"]["hold"].as_str().filter(|_| verb == "hold") {
-            known.holds.push((hold.to_owned(), 0));
+            known.holds.push(hold.to_owned());
+        }
+        match verb {
+            "join" => known.is_home = true,
+            "leave" => known.is_home = false,
+            _ => {}
         }
         let answer = digest(&answer.text);
         known.asked.push(Asked { verb, path, key, body, answer, seq });
@@ -272,7 +293,7 @@ impl Client {
         own.get(place).map(|asked| asked.key.clone())
     }
 
-    fn some_hold(&mut self, merchant: usize, member: u32) -> Option<(String, i64)> {
+    fn some_hold(&mut self, merchant: usize, member: u32) -> Option<String> {
         let mut known = lock_of(&self.members, merchant, member);
         let last = known.holds.len().checked_sub(1)?;
         // Some are left to lapse, and some are tried twice.
