@@ -121,15 +121,34 @@ async fn all(cli: &Cli) -> Outcome {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
 }
 
+/// Worlds of the long simulation, side by side.
+const WORLDS: u64 = 2;
+
 async fn simulate(cli: &Cli, operations: Option<u64>, calm: bool) -> Outcome {
     let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
-    let mut size = Size::of(operations, if cli.long { 600 } else { 100 });
+    // Worlds know nothing of each other, and what one finds is found again by its seed alone.
+    let worlds = if cli.long { WORLDS } else { 1 };
+    let mut size = Size::of(operations / worlds, if cli.long { 1_250 } else { 100 });
     if calm {
         size.weather = Weather::calm();
     }
     let bar = bar(operations, "operations");
-    let told = |done| bar.set_position(done);
-    let report = simulation::run(cli.seed, &size, Planted::default(), told).await?;
+    let mut simulations = tokio::task::JoinSet::new();
+    for world in 0..worlds {
+        let (seed, size, bar) = (cli.seed.wrapping_add(world), size.clone(), bar.clone());
+        let mut before = 0;
+        simulations.spawn(async move {
+            let told = |done| {
+                bar.inc(done - before);
+                before = done;
+            };
+            simulation::run(seed, &size, Planted::default(), told).await
+        });
+    }
+    let mut report = Report { seed: cli.seed, ..Report::default() };
+    while let Some(found) = simulations.join_next().await {
+        report.add(found??);
+    }
     bar.finish_and_clear();
     let mut table = table(&["a simulation", ""]);
     let (calls, busy) = report.calls;
@@ -137,6 +156,7 @@ async fn simulate(cli: &Cli, operations: Option<u64>, calm: bool) -> Outcome {
     let repeats = format!("{} the same byte for byte", report.repeats);
     let altered = format!("{} refused", report.altered);
     let rows = [
+        ("worlds", worlds.to_string()),
         ("operations", report.operations.to_string()),
         ("members", report.members.to_string()),
         ("calls of the API", calls.to_string()),

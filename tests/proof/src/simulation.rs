@@ -84,6 +84,35 @@ pub struct Report {
     pub seconds: u64,
 }
 
+impl Report {
+    /// Adds what was found in another world.
+    pub fn add(&mut self, other: Report) {
+        let Report { operations, done, refused, repeats, altered, nights, happened, .. } = &other;
+        let Report { calls, requests, members, entries, modelled, .. } = &other;
+        self.operations += operations;
+        self.repeats += repeats;
+        self.altered += altered;
+        self.members += members;
+        self.entries += entries;
+        self.modelled += modelled;
+        self.nights = (self.nights.0 + nights.0, self.nights.1 + nights.1);
+        self.calls = (self.calls.0 + calls.0, self.calls.1 + calls.1);
+        add(&mut self.done, done);
+        add(&mut self.refused, refused);
+        add(&mut self.requests, requests);
+        add(&mut self.happened, happened);
+        let seed = other.seed;
+        self.faults.extend(other.faults.iter().map(|fault| format!("seed {seed}: {fault}")));
+        self.seconds = self.seconds.max(other.seconds);
+    }
+}
+
+fn add<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
+    for (key, count) in more {
+        *sums.entry(key.clone()).or_default() += count;
+    }
+}
+
 /// One request that a client has made, and its answer.
 #[derive(Debug, Clone)]
 struct Asked {

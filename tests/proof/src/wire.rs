@@ -318,7 +318,7 @@ async fn answer(
         Some(Fault::ErrorBefore) => return Ok(refused(500, "InternalServerError", "before")),
         Some(Fault::DropBefore) => return Err(Broken),
         Some(fault @ (Fault::StaleRead | Fault::LaggingIndex)) => {
-            if let Some(old) = stale(&state, &body) {
+            if let Some(old) = stale(&state, &asked) {
                 *lock(&state.memory).happened.entry(fault).or_default() += 1;
                 return Ok(json_answer(StatusCode::OK, old));
             }
@@ -341,7 +341,7 @@ async fn answer(
     }
     let done = forward(&state, parts, &target, body.clone()).await?;
     if asked.may_be_stale && done.status() == StatusCode::OK {
-        remember(&state, &body, &done).await;
+        remember(&state, &asked, &done).await;
     }
     if let Some(moments) = &moments
         && !moments(&target, false)
@@ -362,13 +362,15 @@ struct Asked {
     is_transaction: bool,
     may_be_stale: bool,
     of_index: bool,
+    /// What is read, whoever reads it and when.
+    read: u64,
 }
 
 impl Asked {
     fn of(target: &str, body: &[u8]) -> Asked {
         let is_transaction = target == "TransactWriteItems";
         let writes = is_transaction || matches!(target, "PutItem" | "UpdateItem" | "DeleteItem");
-        let value: Value =
+        let mut value: Value =
             if writes { Value::Null } else { serde_json::from_slice(body).unwrap_or_default() };
         let says_strong = |value: &Value| value["ConsistentRead"].as_bool().unwrap_or_default();
         let strong = says_strong(&value)
@@ -378,7 +380,12 @@ impl Asked {
         let index = value["IndexName"].as_str().map(str::to_owned);
         let of_index = matches!(index.as_deref(), Some("due" | "board"));
         let reads = matches!(target, "GetItem" | "Query" | "BatchGetItem");
-        Asked { index, writes, is_transaction, may_be_stale: reads && !strong, of_index }
+        // An index that is behind is behind for whoever asks a little later, too.
+        if let Some(now) = value.pointer_mut("/ExpressionAttributeValues/:now") {
+            now.take();
+        }
+        let read = hash(&[value.to_string().as_bytes()]);
+        Asked { index, writes, is_transaction, may_be_stale: reads && !strong, of_index, read }
     }
 
     fn can(&self, fault: Fault) -> bool {
@@ -434,18 +441,24 @@ fn draw(state: &State, target: &str, body: &[u8], asked: &Asked) -> Option<Fault
 }
 
 /// An earlier answer to the same read.
-fn stale(state: &State, body: &[u8]) -> Option<Bytes> {
-    lock(&state.memory).answers.values.get(&hash(&[body]))?.front().cloned()
+fn stale(state: &State, asked: &Asked) -> Option<Bytes> {
+    lock(&state.memory).answers.values.get(&asked.read)?.front().cloned()
 }
 
 /// Answers that are remembered of one read.
 const ANSWERS_MAX: usize = 3;
+/// Larger answers are not remembered.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
-async fn remember(state: &State, body: &[u8], answer: &Response<Full<Bytes>>) {
+async fn remember(state: &State, asked: &Asked, answer: &Response<Full<Bytes>>) {
     let Ok(text) = answer.body().clone().collect().await;
+    let text = text.to_bytes();
+    if text.len() > ANSWER_BYTES_MAX {
+        return;
+    }
     let mut memory = lock(&state.memory);
-    let answers = memory.answers.of(&hash(&[body]));
-    answers.push_back(text.to_bytes());
+    let answers = memory.answers.of(&asked.read);
+    answers.push_back(text);
     if answers.len() > ANSWERS_MAX {
         answers.pop_front();
     }
