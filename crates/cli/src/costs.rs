@@ -197,6 +197,7 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Outcom
     measured
         .post("earn into an account's wallet", &path("joe", "/earn"), Some("shared"), &order(7))
         .await?;
+    measured.post("leave it", &path("joe", "/leave"), Some("l"), &nothing).await?;
     measured.delete("erase", &path("eve", "")).await?;
 
     // Each by itself, in the shard of one member who has nothing else that is due.

@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::{json, regulars};
 
 /// What each request may cost, in read and write units; and no more.
-const COSTS: [(&str, &str, &str); 27] = [
+const COSTS: [(&str, &str, &str); 28] = [
     ("enroll", "0", "1"),
     ("enroll, repeated", "0", "0"),
     ("earn, the first: it sets the due date", "1.5", "6"),
@@ -28,6 +28,7 @@ const COSTS: [(&str, &str, &str); 27] = [
     ("transfer, both sides", "2.5", "5"),
     ("join an account", "2.5", "5"),
     ("earn into an account's wallet", "2.5", "5"),
+    ("leave it", "2.5", "5"),
     ("erase", "1.5", "7"),
     ("a birthday, its shard", "1", "6"),
     ("a reminder, its shard", "1.5", "7"),

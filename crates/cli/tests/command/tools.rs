@@ -224,6 +224,9 @@ fn the_guide_and_the_readme_show_what_the_tools_say() {
     let rest = snippets[2].replace("wallet(\"status\") >= 300", "wallet(\"status\") < 0");
     std::fs::write(shop.join("more.rhai"), rest).unwrap();
     std::fs::write(shop.join("more.spec.toml"), &pieces(&guide, "toml")[0]).unwrap();
+    let manifest = std::fs::read_to_string(shop.join("merchant.toml")).unwrap();
+    let policy = &pieces(&guide, "toml")[1];
+    std::fs::write(shop.join("merchant.toml"), format!("{manifest}\n{policy}")).unwrap();
     let checked = here(&["check", "rules/my-shop"]);
     assert!(checked.status.success(), "{}", out(&checked));
     let held = here(&["test", "rules/my-shop", "--only", "rainy Monday"]);
