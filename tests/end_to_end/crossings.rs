@@ -5,7 +5,8 @@ use end_to_end::{Answer, Shop};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-async fn shop(manifest: &str, rules: &str) -> Shop {
+/// A shop under these rules, with three members.
+pub(crate) async fn shop(manifest: &str, rules: &str) -> Shop {
     let manifest = format!(
         "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\nhold_minutes = 30\n{manifest}"
     );
@@ -17,27 +18,27 @@ async fn shop(manifest: &str, rules: &str) -> Shop {
 }
 
 /// `ada reverse key`, and what is sent.
-async fn asks(shop: &Shop, what: &str, body: Value) -> Answer {
+pub(crate) async fn asks(shop: &Shop, what: &str, body: Value) -> Answer {
     let mut words = what.split(' ');
     let mut word = || words.next().unwrap();
     let (member, verb, key) = (word(), word(), word());
     shop.post(&format!("/v1/members/{member}/{verb}"), Some(key), &body).await
 }
 
-async fn does(shop: &Shop, what: &str, body: Value) -> Answer {
+pub(crate) async fn does(shop: &Shop, what: &str, body: Value) -> Answer {
     let answer = asks(shop, what, body).await;
     assert_eq!(answer.status, 201, "{what}: {}", answer.text);
     answer
 }
 
 /// Balance and debt.
-async fn wallet(shop: &Shop, member: &str, wallet: &str) -> (i64, i64) {
+pub(crate) async fn wallet(shop: &Shop, member: &str, wallet: &str) -> (i64, i64) {
     let member = shop.get(&format!("/v1/members/{member}")).await;
     let of = |what: &str| member.at(&format!("/wallets/{wallet}/{what}")).as_i64().unwrap_or(0);
     (of("balance"), of("debt"))
 }
 
-async fn all_is_well(shop: &Shop) {
+pub(crate) async fn all_is_well(shop: &Shop) {
     assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
 }
 

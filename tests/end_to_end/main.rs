@@ -33,3 +33,5 @@ mod shared;
 mod story;
 /// Time decides what can be spent; the scheduled run writes it down.
 mod time;
+/// What is undone, in whatever order.
+mod undone;

@@ -338,7 +338,7 @@ async fn what_cannot_be_undone_is_refused_with_its_reason() {
         ),
         (
             json!({ "earn": "order-2" }),
-            "422 entry_is_unknown : the member has no earn under the key `order-2`",
+            "422 entry_is_unknown /earn: the member has no earn under the key `order-2`",
         ),
         (
             json!({ "earn": "order-1", "lines": x(1) }),
@@ -350,7 +350,7 @@ async fn what_cannot_be_undone_is_refused_with_its_reason() {
         ),
         (
             json!({ "earn": "order-1", "lines": x(1), "refund": "9.01" }),
-            "422 refund_is_too_much /refund: 9.01 are paid back, and 9.00 is left of the order",
+            "422 refund_is_too_much /refund: 9.01 is paid back, and 9.00 is left of the order; `refund` says how much it was",
         ),
         (
             json!({ "earn": "order-1", "lines": x(0), "refund": "1.00" }),

@@ -132,10 +132,15 @@ impl Shop {
     /// A shop under rules of its own.
     pub async fn under(files: &[(&str, &str)]) -> Shop {
         let shop = Shop::with(database().await, "test").await;
-        let merchant = MerchantId::parse("test").unwrap();
-        let sources = Sources::of(files.iter().copied());
-        api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
+        shop.publish(files).await;
         shop
+    }
+
+    /// Puts other rules into force.
+    pub async fn publish(&self, files: &[(&str, &str)]) {
+        let merchant = MerchantId::parse(&self.merchant).unwrap();
+        let sources = Sources::of(files.iter().copied());
+        api::publish(self.database.store(), &merchant, &sources).await.unwrap();
     }
 
     /// A shop over a database, whatever is in it.

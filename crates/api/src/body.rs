@@ -61,11 +61,23 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
         .collect()
 }
 
-/// The reader's words without the place, which is told apart.
+/// The reader's words without the place, which is told apart, and without names of Rust's types.
 fn say(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.split(" at line ").next().unwrap_or(&text).to_owned()
+    let text = text.split(" at line ").next().unwrap_or(&text);
+    for (types, words) in NUMBERS {
+        for name in types {
+            if let Some(before) = text.strip_suffix(&format!("expected {name}")) {
+                return format!("{before}expected {words}");
+            }
+        }
+    }
+    text.to_owned()
 }
+
+/// Kinds of numbers, as the reader calls them and as people do.
+const NUMBERS: [(&[&str], &str); 2] =
+    [(&["u32", "u64"], "a whole number, not below zero"), (&["i64"], "a whole number")];
 
 /// The member in the path.
 #[derive(Debug, Clone)]
@@ -129,6 +141,13 @@ mod tests {
     use rules::ActivityBody;
     use serde::Deserialize;
 
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "it is only read")]
+    struct Units {
+        units: i64,
+        pieces: u32,
+    }
+
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
         let check = |json: &str, expected: &str| {
@@ -164,6 +183,21 @@ mod tests {
         check(
             r#"{"type":"purchase","order":{"total":"1","lines":[{"sku":"a","quantity":"2","price":"1"}]}}"#,
             "/order/lines/0/quantity: invalid type: string \"2\", expected a whole number from 1 to 1000000",
+        );
+        let check_units = |json: &str, expected: &str| {
+            let Err(Refusal::FieldIsWrong { pointer, reason }) = parse::<Units>(json.as_bytes())
+            else {
+                panic!("{json} is no mistake");
+            };
+            assert_eq!(format!("{pointer}: {reason}"), expected, "{json}");
+        };
+        check_units(
+            r#"{"units":"5","pieces":1}"#,
+            "/units: invalid type: string \"5\", expected a whole number",
+        );
+        check_units(
+            r#"{"units":5,"pieces":-1}"#,
+            "/pieces: invalid value: integer `-1`, expected a whole number, not below zero",
         );
         check(
             r#"{"type":"purchase","at":"yesterday"}"#,

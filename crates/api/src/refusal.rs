@@ -179,6 +179,7 @@ impl From<Refusal> for Problem {
             R::Told(wrong) => Some(wrong.pointer.clone()),
             R::MemberIdIsWrong { pointer, .. } => pointer.clone(),
             R::ReferrerIsUnknown(_) => Some("/referred_by".to_owned()),
+            R::EntryIsUnknown { verb, .. } => Some(format!("/{verb}")),
             R::Refused(refused) => pointer_of(refused),
             _ => None,
         };
@@ -234,6 +235,7 @@ fn status_of(refused: &Refused) -> (StatusCode, &'static str) {
         R::Reverse(reverse) => match reverse {
             Reverse::Erased(_) => ERASED,
             Reverse::EntryCannotBeReversed { .. } => (INVALID, "entry_cannot_be_reversed"),
+            Reverse::EntryLetGo(_) => (CONFLICT, "entry_let_go"),
             Reverse::EntryIsReversedAlready(_) => (CONFLICT, "entry_is_reversed_already"),
             Reverse::EntryHasNoOrder(_) => (INVALID, "entry_has_no_order"),
             Reverse::LineIsUnknown { .. } => (INVALID, "line_is_unknown"),
@@ -246,6 +248,7 @@ fn status_of(refused: &Refused) -> (StatusCode, &'static str) {
             MoveRejection::Erased(_) => ERASED,
             MoveRejection::WalletIsUnknown(_) => (INVALID, "wallet_is_unknown"),
             MoveRejection::WalletIsNotTransferable(_) => (INVALID, "wallet_is_not_transferable"),
+            MoveRejection::ReceiverIsErased(_) => (CONFLICT, "other_member_is_erased"),
             MoveRejection::BothSidesAreOne(_) => (INVALID, "both_sides_are_one"),
             MoveRejection::UnitsAreZero => (INVALID, "units_are_zero"),
             MoveRejection::BalanceIsInsufficient { .. } => (CONFLICT, "balance_is_insufficient"),
@@ -256,6 +259,7 @@ fn status_of(refused: &Refused) -> (StatusCode, &'static str) {
             AccountRejection::NothingIsShared => (CONFLICT, "nothing_is_shared"),
             AccountRejection::MemberHasAnAccount { .. } => (CONFLICT, "member_has_an_account"),
             AccountRejection::MemberHasNoAccount(_) => (CONFLICT, "member_has_no_account"),
+            AccountRejection::AccountIsErased(_) => (CONFLICT, "other_member_is_erased"),
             AccountRejection::AccountHasAnAccount(_) => (CONFLICT, "account_has_an_account"),
             AccountRejection::MemberIsTheAccount(_) => (INVALID, "member_is_the_account"),
             AccountRejection::AccountIsShared { .. } => (CONFLICT, "account_is_shared"),
@@ -264,7 +268,7 @@ fn status_of(refused: &Refused) -> (StatusCode, &'static str) {
             AccountRejection::Give(give) => status_of_giving(give),
         },
         R::Erased(_) | R::Earn(EarnRejection::Erased(_)) => ERASED,
-        R::MemberIsUnknown(_) => (INVALID, "other_member_is_unknown"),
+        R::ReceiverIsUnknown(_) | R::AccountIsUnknown(_) => (INVALID, "other_member_is_unknown"),
         R::Earn(EarnRejection::Give(give)) | R::Give(give) => status_of_giving(give),
         R::RewardIsUnknown { .. } => (INVALID, "reward_is_unknown"),
         R::RewardIsNotOnItsDays(_) => (CONFLICT, "reward_is_not_on_its_days"),
@@ -308,6 +312,16 @@ fn pointer_of(refused: &Refused) -> Option<String> {
         Refused::Move(
             MoveRejection::WalletIsUnknown(_) | MoveRejection::WalletIsNotTransferable(_),
         ) => "/wallet",
+        Refused::ReceiverIsUnknown(_)
+        | Refused::Move(MoveRejection::ReceiverIsErased(_) | MoveRejection::BothSidesAreOne(_)) => {
+            "/to"
+        }
+        Refused::AccountIsUnknown(_)
+        | Refused::Account(
+            AccountRejection::AccountIsErased(_)
+            | AccountRejection::AccountHasAnAccount(_)
+            | AccountRejection::MemberIsTheAccount(_),
+        ) => "/account",
         Refused::Earn(
             EarnRejection::ActivityIsInTheFuture { .. }
             | EarnRejection::ActivityIsBeforeEnrolment { .. },

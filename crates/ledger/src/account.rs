@@ -1,7 +1,8 @@
 //! Members of a household or a company share the wallets of one account, which is a member too. What
 //! one of them earns and spends there is that one's entry, and the account has an entry of it.
 
-use crate::decision::{Draft, GiveRejection};
+use crate::decision::{Draft, GiveRejection, put_off};
+use crate::earn::released;
 use crate::entry::AccountEntry;
 use crate::erase::{MemberIsErased, present};
 use crate::wallet::HoldId;
@@ -29,6 +30,9 @@ pub enum AccountRejection {
     /// It shares nobody's wallets.
     #[error("member `{0}` shares nobody's wallets")]
     MemberHasNoAccount(MemberId),
+    /// The person whose account it was wanted to be forgotten.
+    #[error("member `{0}`, whose wallets would be shared, has been erased")]
+    AccountIsErased(MemberId),
     /// An account cannot be a part of another.
     #[error("`{0}` shares the wallets of another account, so nobody can share its own")]
     AccountHasAnAccount(MemberId),
@@ -75,6 +79,7 @@ pub fn view(member: &Member, account: &Member, programme: &Programme) -> Member 
             view.wallets.insert(name.clone(), wallet.clone());
         }
     }
+    view.active_at = member.active_at.max(account.active_at);
     view
 }
 
@@ -101,25 +106,47 @@ pub fn part(
     let entry = account.version.saturating_add(1);
     decision.entry.account = Some(AccountEntry { account: account.id.clone(), entry });
     // What ran out is told where it ran out.
-    let forgone = decision
-        .entry
-        .changes
-        .iter()
-        .filter(|change| matches!(change, Change::Forgone { wallet, .. } if shared(wallet)));
-    let changes: Vec<Change> = forgone.cloned().collect();
+    let mut changes: Vec<Change> = Vec::new();
+    for change in &mut decision.entry.changes {
+        let there = change.clone();
+        if let Change::Forgone { wallet, shared: is_shared, .. } = change
+            && shared(wallet)
+        {
+            *is_shared = true;
+            changes.push(there);
+        }
+    }
     if !moved.is_empty() || !changes.is_empty() {
         let what = What::Share {
             by: member.id.clone(),
             entry: decision.entry.seq,
             moved: decision.entry.what.kind().to_owned(),
+            active_at: decision.entry.active_at(),
         };
         let draft = Draft { postings: moved, changes, ..Draft::default() };
         let other = draft.decide(account, programme, what, now, now)?;
         decision.others.push(other);
     }
+    let own = out_of_reach(member, programme, &decision.entry).ok_or_else(|| full(member))?;
+    decision.entry.postings.extend(own);
     after.apply(&decision.entry).ok_or_else(|| full(member))?;
     decision.member = after;
     Ok(decision)
+}
+
+/// The postings of what a member's activity means for its own wallets while it shares another's: what
+/// waits for it is let go, and ends are put off.
+fn out_of_reach(member: &Member, programme: &Programme, entry: &Entry) -> Option<Vec<Posting>> {
+    let mut own = member.at(entry.at);
+    own.wallets.retain(|name, _| programme.wallets.get(name).is_some_and(|policy| policy.shared));
+    own.active_at = own.active_at.max(entry.active_at());
+    let mut postings = match &entry.what {
+        What::Earn { activity } => released(&own, activity, entry.at),
+        _ => Vec::new(),
+    };
+    own.post(&postings)?;
+    postings.extend(put_off(&own, programme, entry));
+    Some(postings)
 }
 
 /// The member shares the account's wallets from now on. What it has in its own stays there until it
@@ -134,7 +161,9 @@ pub fn join(
     now: Moment,
 ) -> Result<Decision, AccountRejection> {
     present(member)?;
-    present(account)?;
+    if account.erased_at.is_some() {
+        return Err(AccountRejection::AccountIsErased(account.id.clone()));
+    }
     if !programme.wallets.values().any(|policy| policy.shared) {
         return Err(AccountRejection::NothingIsShared);
     }
@@ -180,7 +209,7 @@ pub(crate) fn told(
     let Some(account) = account else { return Ok(decision) };
     let Entry { seq, what, .. } = &decision.entry;
     let (by, moved) = (decision.member.id.clone(), what.kind().to_owned());
-    let what = What::Share { by, entry: *seq, moved };
+    let what = What::Share { by, entry: *seq, moved, active_at: None };
     let other = Draft::default().decide(account, programme, what, now, now)?;
     let entry = other.entry.seq;
     decision.entry.account = Some(AccountEntry { account: account.id.clone(), entry });

@@ -20,6 +20,9 @@ pub enum MoveRejection {
     /// A wallet out of which members may not give.
     #[error("units of `{0}` cannot be given to others; the manifest does not say `transferable`")]
     WalletIsNotTransferable(WalletName),
+    /// The other person wanted to be forgotten.
+    #[error("member `{0}`, who would get them, has been erased")]
+    ReceiverIsErased(MemberId),
     /// To oneself.
     #[error("member `{0}` cannot give units to itself, or to whom it shares its wallets with")]
     BothSidesAreOne(MemberId),
@@ -109,7 +112,9 @@ pub fn transfer(
     now: Moment,
 ) -> Result<(Decision, Decision), MoveRejection> {
     present(from)?;
-    present(to)?;
+    if to.erased_at.is_some() {
+        return Err(MoveRejection::ReceiverIsErased(to.id.clone()));
+    }
     let (wallet, policy) = wallet(programme, transfer.wallet.as_deref())?;
     if !policy.transferable {
         return Err(MoveRejection::WalletIsNotTransferable(wallet.clone()));

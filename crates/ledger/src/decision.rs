@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use crate::activity::REFERRAL;
 use crate::member::Hold;
 use crate::pot::Till;
 use crate::{
@@ -93,10 +92,12 @@ impl Draft {
         at: Moment,
         now: Moment,
     ) -> Result<Decision, GiveRejection> {
-        self.credit(programme, &what, at)?;
+        self.credit(member, programme, &what, at)?;
         self.free(member, &what, now);
         let full = || GiveRejection::WalletIsFull { member: member.id.clone() };
-        let Draft { because, credits, mut postings, changes, draws, returns, dry } = self;
+        let Draft { because, credits, postings: more, changes, draws, returns, dry } = self;
+        let mut postings = member.caught_up(now);
+        postings.extend(more);
         for (name, credit) in credits {
             postings.extend(paid_first(member, name, credit, &postings).ok_or_else(full)?);
         }
@@ -120,7 +121,7 @@ impl Draft {
         let mut after = member.clone();
         after.apply(&entry).ok_or_else(full)?;
         for more in [settled, put_off] {
-            let more = more(&after, programme, &entry, now);
+            let more = more(&after, programme, &entry);
             if !more.is_empty() {
                 entry.postings.extend(more);
                 after = member.clone();
@@ -139,6 +140,7 @@ impl Draft {
     /// Makes credits of the units that rules gave.
     fn credit(
         &mut self,
+        member: &Member,
         programme: &Programme,
         what: &What,
         at: Moment,
@@ -152,7 +154,7 @@ impl Draft {
                 wallet: wallet.clone(),
             })?;
             let terms = match what {
-                What::Earn { activity } => policy.terms_of(&activity.id, at, zone),
+                What::Earn { activity } => policy.terms_of(activity, member.active_at, zone),
                 _ => policy.terms(at, zone),
             };
             // All that one request gives into one wallet has the same terms: one posting.
@@ -202,39 +204,29 @@ fn paid_first(
 
 /// The postings that pay what is owed with what there is. Nobody owes and has at the same time, but
 /// for what is set aside: otherwise a lot could run out that pays a debt.
-fn settled(after: &Member, _: &Programme, _: &Entry, now: Moment) -> Vec<Posting> {
-    let mut postings = Vec::new();
-    for (name, wallet) in &after.wallets {
-        for lot in wallet.clone().take_for_debt(now) {
-            postings.push(Posting::paid(name.clone(), lot.units));
-            postings.push(Posting::taken(name.clone(), lot));
-        }
-    }
-    postings
+fn settled(after: &Member, _: &Programme, entry: &Entry) -> Vec<Posting> {
+    let pays = |(name, wallet): (&WalletName, &Wallet)| -> Vec<[Posting; 2]> {
+        let lots = wallet.clone().take_for_debt(entry.at);
+        lots.into_iter().map(|lot| Posting::pays(name.clone(), lot)).collect()
+    };
+    after.wallets.iter().flat_map(pays).flatten().collect()
 }
 
 /// The postings that put off the end of lots that stay as long as the member is active.
-fn put_off(after: &Member, programme: &Programme, entry: &Entry, now: Moment) -> Vec<Posting> {
-    let by_itself = entry.changes.iter().any(|change| matches!(change, Change::Raised { .. }));
-    let active_at = match &entry.what {
-        // What comes by itself, or from a friend, is no activity of the member's own.
-        What::Earn { activity } if by_itself || activity.kind == REFERRAL => return Vec::new(),
-        What::Earn { activity } => activity.at,
-        What::Redeem { .. } | What::Capture { .. } => now,
-        _ => return Vec::new(),
+pub(crate) fn put_off(after: &Member, programme: &Programme, entry: &Entry) -> Vec<Posting> {
+    let Some(active_at) = after.active_at.filter(|_| entry.active_at().is_some()) else {
+        return Vec::new();
     };
     let mut postings = Vec::new();
     for (name, wallet) in &after.wallets {
         for lot in wallet.lots() {
-            let Some(idle) = lot.terms.idle.filter(|_| !lot.terms.has_lapsed(now)) else {
-                continue;
-            };
-            let later = crate::Expiry::Idle(idle).of(active_at, programme.time_zone);
-            if later > lot.terms.expires_at {
-                let mut to = lot.clone();
-                to.terms.expires_at = later;
+            let Some(idle) = lot.terms.idle else { continue };
+            let to = idle.put_off(lot.terms.expires_at, active_at, entry.at, programme.time_zone);
+            if to > lot.terms.expires_at {
+                let mut later = lot.clone();
+                later.terms.expires_at = to;
                 postings.push(Posting::taken(name.clone(), lot.clone()));
-                postings.push(Posting::given(name.clone(), to));
+                postings.push(Posting::given(name.clone(), later));
             }
         }
     }

@@ -2,7 +2,8 @@ use chrono::TimeDelta;
 
 use crate::decision::{Draft, GiveRejection};
 use crate::erase::{MemberIsErased, present};
-use crate::{Activity, Decision, Member, Moment, Posting, Programme, What};
+use crate::wallet::{Awaited, Terms};
+use crate::{Activity, Decision, Lot, Member, Moment, Posting, Programme, What};
 
 /// How far a till's clock may run ahead of ours.
 pub const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -66,31 +67,24 @@ pub fn decide(
     now: Moment,
 ) -> Result<Decision, EarnRejection> {
     let at = activity.at;
-    given.postings.extend(released(member, programme, &activity, now));
+    given.postings.extend(released(member, &activity, now));
     Ok(given.decide(member, programme, What::Earn { activity }, at, now)?)
 }
 
 /// The postings that let go what waited for this activity: an order's units, once it is delivered.
-fn released(
-    member: &Member,
-    programme: &Programme,
-    activity: &Activity,
-    now: Moment,
-) -> Vec<Posting> {
-    let Some(of) = &activity.of else { return Vec::new() };
+pub(crate) fn released(member: &Member, activity: &Activity, now: Moment) -> Vec<Posting> {
     let mut postings = Vec::new();
     for (name, wallet) in &member.at(now).wallets {
-        let Some(policy) = programme.wallets.get(name) else { continue };
-        if policy.pending_until.as_ref() != Some(&activity.kind) {
-            continue;
-        }
-        let waiting = wallet.lots().iter().filter(|lot| lot.terms.awaits.as_ref() == Some(of));
-        for lot in waiting {
-            let mut to = lot.clone();
-            to.terms.awaits = None;
-            to.terms.available_at = policy.available_at(activity.at).filter(|at| *at > now);
+        for lot in wallet.lots() {
+            let waits = |awaited: &&Awaited| {
+                awaited.activity == activity.kind && activity.of.as_ref() == Some(&awaited.of)
+            };
+            let Some(awaited) = lot.terms.awaits.as_ref().filter(waits) else { continue };
+            let from = activity.at + TimeDelta::days(awaited.days.into());
+            let available_at = Some(from).filter(|from| *from > now);
+            let to = Terms { awaits: None, available_at, ..lot.terms.clone() };
             postings.push(Posting::taken(name.clone(), lot.clone()));
-            postings.push(Posting::given(name.clone(), to));
+            postings.push(Posting::given(name.clone(), Lot { units: lot.units, terms: to }));
         }
     }
     postings

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::activity::REFERRAL;
 use crate::member::{History, Hold};
 use crate::remind::Reminder;
 use crate::task::{Progress, Step};
@@ -135,6 +136,9 @@ pub enum What {
         entry: u64,
         /// What kind of entry that is.
         moved: String,
+        /// When that member was active, where it was by its own doing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        active_at: Option<Moment>,
     },
     /// Lots, grants and holds that had run out were written down, and the tier reviewed.
     Expire,
@@ -183,6 +187,23 @@ pub enum Counterpart {
     To(MemberId),
     /// Units came from there.
     From(MemberId),
+}
+
+impl Entry {
+    /// When the member was active, if it was by this, and by its own doing: what comes by itself, or
+    /// from a friend, is none. Of an account, when one who shares its wallets was.
+    #[must_use]
+    pub fn active_at(&self) -> Option<Moment> {
+        let by_itself =
+            || self.changes.iter().any(|change| matches!(change, Change::Raised { .. }));
+        match &self.what {
+            What::Earn { activity } if activity.kind == REFERRAL || by_itself() => None,
+            What::Earn { activity } => Some(activity.at),
+            What::Redeem { .. } | What::Capture { .. } => Some(self.at),
+            What::Share { active_at, .. } => *active_at,
+            _ => None,
+        }
+    }
 }
 
 impl What {
@@ -419,6 +440,12 @@ impl Posting {
         Posting { change: units.get(), ..Posting::owed(wallet, units) }
     }
 
+    /// A lot that pays what is owed.
+    #[must_use]
+    pub fn pays(wallet: WalletName, lot: Lot) -> [Posting; 2] {
+        [Posting::paid(wallet.clone(), lot.units), Posting::taken(wallet, lot)]
+    }
+
     /// The lot it is about, with the units that it gave or took.
     #[must_use]
     pub fn lot(&self) -> Option<Lot> {
@@ -483,10 +510,15 @@ pub enum Change {
         wallet: WalletName,
         /// How many.
         forgone: Units,
+        /// Of which entry, by its number where the wallet is.
+        of: u64,
+        /// It is the wallet of the account that the member shares, and not its own.
+        #[serde(default, skip_serializing_if = "is_false")]
+        shared: bool,
         /// Of the lot that lapsed then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Moment>,
-        /// Of the lots that lapse after so long without activity.
+        /// How long it stayed after the last activity.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         idle: Option<Idle>,
     },

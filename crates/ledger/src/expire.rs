@@ -14,12 +14,7 @@ pub fn decide(
 ) -> Result<Decision, GiveRejection> {
     let mut given = Draft::default();
     for (name, mut wallet) in member.at(now).wallets {
-        let mut owed = wallet.debt();
         for lot in wallet.take_lapsed(now) {
-            // It was set aside until its time was over, or it would have paid before.
-            let pays = lot.units.min(owed);
-            owed = owed.checked_sub(pays).unwrap_or_default();
-            given.postings.push(Posting::paid(name.clone(), pays));
             given.postings.push(Posting::taken(name.clone(), lot));
         }
     }

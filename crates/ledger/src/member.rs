@@ -10,7 +10,9 @@ use crate::remind::Reminded;
 use crate::task::Progress;
 use crate::tier::Standing;
 use crate::wallet::HoldId;
-use crate::{Change, Entry, MemberId, Moment, Outcome, Pot, Units, Wallet, WalletName, What};
+use crate::{
+    Change, Entry, MemberId, Moment, Outcome, Posting, Pot, Units, Wallet, WalletName, What,
+};
 
 /// A person (or a company) enrolled with one merchant, and all it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub struct Member {
     pub remainders: BTreeMap<String, Decimal>,
     /// For which day each activity that comes by itself has come last.
     pub raised: BTreeMap<String, NaiveDate>,
+    /// When it was active last, by its own doing; as an account, when one was who shares it.
+    pub active_at: Option<Moment>,
     /// What it has been reminded of.
     pub reminded: Reminded,
     /// Whose wallets it shares.
@@ -119,6 +123,7 @@ impl Member {
             holds: BTreeMap::new(),
             remainders: BTreeMap::new(),
             raised: BTreeMap::new(),
+            active_at: None,
             reminded: Reminded::default(),
             account: None,
             sharers: 0,
@@ -146,12 +151,23 @@ impl Member {
     }
 
     /// The same member as time has made it: lots whose day has come are one with the others, and
-    /// what was set aside for too long is free again.
+    /// what was set aside for too long is free again, and has paid what is owed.
     #[must_use]
     pub fn at(&self, now: Moment) -> Member {
         let mut member = self.clone();
+        let paid = self.caught_up(now);
         member.pass(now);
-        member
+        // What the lots of a wallet pay of its debt can always be taken from both.
+        member.post(&paid).map_or_else(|| self.clone(), |()| member)
+    }
+
+    /// The postings by which what was set aside has paid what is owed, when it was free again.
+    pub(crate) fn caught_up(&self, now: Moment) -> Vec<Posting> {
+        let pays = |(name, wallet): (&WalletName, &Wallet)| -> Vec<[Posting; 2]> {
+            let freed = wallet.clone().take_freed(now);
+            freed.into_iter().map(|lot| Posting::pays(name.clone(), lot)).collect()
+        };
+        self.wallets.iter().flat_map(pays).flatten().collect()
     }
 
     fn pass(&mut self, now: Moment) {
@@ -189,15 +205,7 @@ impl Member {
     #[must_use]
     pub fn apply(&mut self, entry: &Entry) -> Option<()> {
         self.pass(entry.at);
-        for posting in entry.postings.iter().filter(|posting| !posting.shared) {
-            let wallet = self.wallets.entry(posting.wallet.clone()).or_default();
-            let lot = posting.lot()?;
-            match posting.debt {
-                true => wallet.owe(posting.change.checked_neg()?)?,
-                false if posting.change < 0 => wallet.withdraw(&lot)?,
-                false => wallet.add(lot)?,
-            }
-        }
+        self.post(&entry.postings)?;
         for reason in &entry.because {
             self.receive(&reason.gave)?;
         }
@@ -208,8 +216,23 @@ impl Member {
         if let Some(standing) = &entry.standing {
             self.standing.clone_from(standing);
         }
+        self.active_at = self.active_at.max(entry.active_at());
         self.version = entry.seq;
         self.settled_at = self.settled_at.max(entry.at);
+        Some(())
+    }
+
+    /// Moves units in the member's own wallets.
+    pub(crate) fn post(&mut self, postings: &[Posting]) -> Option<()> {
+        for posting in postings.iter().filter(|posting| !posting.shared) {
+            let wallet = self.wallets.entry(posting.wallet.clone()).or_default();
+            let lot = posting.lot()?;
+            match posting.debt {
+                true => wallet.owe(posting.change.checked_neg()?)?,
+                false if posting.change < 0 => wallet.withdraw(&lot)?,
+                false => wallet.add(lot)?,
+            }
+        }
         Some(())
     }
 

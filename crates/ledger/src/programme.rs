@@ -9,8 +9,8 @@ use iso_currency::Currency;
 use rust_decimal::Decimal;
 
 use crate::remind::Reminders;
-use crate::wallet::{Idle, Terms};
-use crate::{MerchantId, Moment, Units, WalletName};
+use crate::wallet::{Awaited, Idle, Terms};
+use crate::{Activity, MerchantId, Moment, Units, WalletName};
 
 /// A merchant's policy, as its manifest lays it down. The logic is in the scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,12 +167,22 @@ impl WalletPolicy {
         Terms { idle, ..Terms::until(self.expires.of(at, time_zone)) }
     }
 
-    /// The terms of what an activity earns at `at`: it waits for its day, or for another activity.
+    /// The terms of what an activity earns: it waits for its day, or, where there is an order, for
+    /// another activity. What activity puts off counts from when the member was active last.
     #[must_use]
-    pub fn terms_of(&self, activity: &str, at: Moment, time_zone: Tz) -> Terms {
-        let awaits = self.pending_until.as_ref().map(|_| activity.to_owned());
-        let available_at = self.available_at(at).filter(|_| awaits.is_none());
-        Terms { available_at, awaits, ..self.terms(at, time_zone) }
+    pub fn terms_of(&self, activity: &Activity, active_at: Option<Moment>, time_zone: Tz) -> Terms {
+        let order = self.pending_until.as_ref().filter(|_| activity.order.is_some());
+        let awaits = order.map(|awaited| Awaited {
+            activity: awaited.clone(),
+            of: activity.id.clone(),
+            days: self.pending_days,
+        });
+        let available_at = self.available_at(activity.at).filter(|_| awaits.is_none());
+        let from = match self.expires {
+            Expiry::Idle(_) => active_at.map_or(activity.at, |at| at.max(activity.at)),
+            _ => activity.at,
+        };
+        Terms { available_at, awaits, ..self.terms(from, time_zone) }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::entry::{Returned, ReturnedLine};
 use crate::erase::MemberIsErased;
 use crate::member::{History, Hold};
 use crate::task::{Progress, Step};
-use crate::wallet::Terms;
+use crate::wallet::{Idle, Terms};
 use crate::{
     Activity, Change, Draw, Entry, Lot, Member, Moment, Order, Outcome, Past, Posting, Programme,
     Reason, Units, WalletName, What,
@@ -34,6 +34,11 @@ pub enum ReverseRejection {
         /// Its kind.
         kind: &'static str,
     },
+    /// It was the activity that units waited for, and they have been let go.
+    #[error(
+        "entry {0} let go what waited for it, and that is not held back again; reverse what earned it"
+    )]
+    EntryLetGo(u64),
     /// Nothing is left of it.
     #[error("entry {0} has been reversed already")]
     EntryIsReversedAlready(u64),
@@ -63,7 +68,9 @@ pub enum ReverseRejection {
         sku: String,
     },
     /// More money than is left of the order.
-    #[error("{refund} are paid back, and {total} is left of the order")]
+    #[error(
+        "{refund} is paid back, and {total} is left of the order; `refund` says how much it was"
+    )]
     RefundIsTooMuch {
         /// What is paid back.
         refund: Decimal,
@@ -193,27 +200,141 @@ fn take_pieces(
     Ok(taken)
 }
 
+/// What became of a lot since it was given, as the entries of its wallet's owner tell: of the entry
+/// that gave it, by its number, and those from far enough before it on.
+#[derive(Debug, Clone, Copy)]
+pub struct Since<'a> {
+    /// The number of the entry that gave it.
+    pub of: u64,
+    /// The owner's entries: from as far back on as another entry was undone after this one.
+    pub far: &'a [Entry],
+}
+
+impl<'a> Since<'a> {
+    fn entries(self) -> impl Iterator<Item = &'a Entry> {
+        self.far.iter().filter(move |entry| entry.seq > self.of)
+    }
+
+    /// An entry's own postings in a wallet: where the owner shared an account's wallet at the time,
+    /// those are not its own.
+    fn postings(entry: &'a Entry, wallet: &'a WalletName) -> impl Iterator<Item = &'a Posting> {
+        entry.postings.iter().filter(move |posting| posting.wallet == *wallet && !posting.shared)
+    }
+
+    /// The end that a lot has by now, where activity puts it off.
+    fn end(self, terms: &Terms, programme: &Programme) -> Option<Moment> {
+        let Some(idle) = terms.idle else { return terms.expires_at };
+        let zone = programme.time_zone;
+        self.entries().fold(terms.expires_at, |end, entry| match entry.active_at() {
+            Some(active_at) => idle.put_off(end, active_at, entry.at, zone),
+            None => end,
+        })
+    }
+
+    /// From when units can be spent that have waited for an activity, if that has come since.
+    fn released(self, wallet: &WalletName, terms: &Terms) -> Option<Moment> {
+        terms.awaits.as_ref()?;
+        let waited = |posting: &Posting| !posting.debt && posting.terms.awaits == terms.awaits;
+        // Out of the lot that waits for it, and into one that waits for its day alone. In an account's
+        // own entries the activity is one that a member had a share in.
+        self.entries().find_map(|entry| {
+            let own: Vec<&Posting> = Since::postings(entry, wallet).collect();
+            own.windows(2).find_map(|pair| match pair {
+                [from, to] if from.change < 0 && waited(from) && !to.debt && to.change > 0 => {
+                    to.terms.available_at.filter(|_| to.terms.awaits.is_none())
+                }
+                _ => None,
+            })
+        })
+    }
+
+    /// Units of a lot of an end that have run out since, less those that other returns have made good
+    /// for. Each of those is of an entry of its own, and what had run out before that one was given is
+    /// none of its units: so the earliest that can be is made use of first.
+    fn run_out(self, wallet: &WalletName, end: Option<Moment>, idle: Option<Idle>) -> Units {
+        let mut gone: Vec<(u64, i64)> = Vec::new();
+        for entry in self.far {
+            if matches!(entry.what, What::Expire) {
+                let lots = taken_for_good(Since::postings(entry, wallet));
+                let same = |terms: &Terms| terms.expires_at == end && terms.idle == idle;
+                let units: i64 =
+                    lots.iter().filter(|(_, terms, _)| same(terms)).map(|(.., units)| units).sum();
+                gone.push((entry.seq, units));
+            }
+            for change in &entry.changes {
+                let Change::Forgone {
+                    wallet: of_wallet,
+                    forgone,
+                    of,
+                    expires_at,
+                    idle: stays,
+                    shared,
+                } = change
+                else {
+                    continue;
+                };
+                if of_wallet != wallet || *expires_at != end || *stays != idle || *shared {
+                    continue;
+                }
+                let mut rest = forgone.get();
+                for (_, units) in gone.iter_mut().filter(|(seq, _)| seq > of) {
+                    let made_good = rest.min(*units);
+                    *units -= made_good;
+                    rest -= made_good;
+                }
+            }
+        }
+        let left: i64 = gone.iter().filter(|(seq, _)| *seq > self.of).map(|(_, units)| units).sum();
+        Units::new(left).unwrap_or_default()
+    }
+}
+
+/// What an entry took out of lots for good, by terms: what a lot pays of what is owed was made use
+/// of, and what it gave again was only moved.
+fn taken_for_good<'a>(
+    postings: impl Iterator<Item = &'a Posting>,
+) -> Vec<(WalletName, Terms, i64)> {
+    let mut taken: Vec<(WalletName, Terms, i64)> = Vec::new();
+    let mut paid: Option<(&WalletName, i64)> = None;
+    for posting in postings {
+        let Posting { wallet, change, terms, .. } = posting;
+        if posting.debt {
+            paid = Some((wallet, *change)).filter(|_| *change > 0);
+            continue;
+        }
+        // A lot pays right after what it pays.
+        let pays = paid.take().filter(|(of, units)| *of == wallet && -units == *change);
+        let units = -change - pays.map_or(0, |(_, units)| units);
+        match taken.iter_mut().find(|(of, same, _)| of == wallet && same == terms) {
+            Some((.., sum)) => *sum += units,
+            None => taken.push((wallet.clone(), terms.clone(), units)),
+        }
+    }
+    taken
+}
+
 /// Takes units back that an earn gave on these terms: from the very lots first. Of what is not there
 /// any more, what has run out is forgone, and the rest, which was spent, is owed.
+#[expect(clippy::too_many_arguments, reason = "they are what there is to know")]
 pub fn take_back(
     draft: &mut Draft,
     member: &Member,
+    programme: &Programme,
     wallet: &WalletName,
     units: Units,
     terms: &Terms,
-    since: &[Entry],
+    since: Since<'_>,
     now: Moment,
 ) {
     let mut lots = member.at(now).wallet(wallet.as_str()).clone();
-    let alike = |other: &Terms| {
-        let end = other.expires_at == terms.expires_at || other.idle.is_some();
-        end && other.idle == terms.idle && other.held.is_none()
-    };
+    let end = since.end(terms, programme);
+    let alike =
+        |other: &Terms| other.expires_at == end && other.idle == terms.idle && other.held.is_none();
     let as_given = |other: &Terms| {
         alike(other) && other.awaits == terms.awaits && other.available_at == terms.available_at
     };
     // Delivered since, and waiting for the end of the time in which it may come back.
-    let released_at = terms.awaits.as_ref().and_then(|id| released(wallet, id, since));
+    let released_at = since.released(wallet, terms);
     let released =
         |other: &Terms| released_at.is_some() && alike(other) && other.available_at == released_at;
     let ready =
@@ -226,11 +347,11 @@ pub fn take_back(
         let taken = taken.into_iter().map(|lot| Posting::taken(wallet.clone(), lot));
         draft.postings.extend(taken);
     }
-    let forgone = missing.min(run_out(wallet, terms, since));
+    let forgone = missing.min(since.run_out(wallet, end, terms.idle));
     if !forgone.is_zero() {
-        let Terms { expires_at, idle, .. } = *terms;
-        let wallet = wallet.clone();
-        draft.changes.push(Change::Forgone { wallet, forgone, expires_at, idle });
+        let (wallet, of, idle) = (wallet.clone(), since.of, terms.idle);
+        let shared = false;
+        draft.changes.push(Change::Forgone { wallet, forgone, of, shared, expires_at: end, idle });
     }
     let owed = missing.checked_sub(forgone).unwrap_or_default();
     if !owed.is_zero() {
@@ -238,67 +359,26 @@ pub fn take_back(
     }
 }
 
-/// From when units can be spent that have waited for an activity, if that has come since.
-fn released(wallet: &WalletName, awaits: &str, since: &[Entry]) -> Option<Moment> {
-    let own = |posting: &Posting| posting.wallet == *wallet && !posting.debt;
-    let waited =
-        |posting: &Posting| own(posting) && posting.terms.awaits.as_deref() == Some(awaits);
-    // Out of the lot that waits for it, and into one that waits for its day alone. In an account's
-    // own entries the activity is one that a member had a share in.
-    since.iter().find_map(|entry| {
-        entry.postings.windows(2).find_map(|pair| match pair {
-            [from, to] if from.change < 0 && waited(from) && own(to) && to.change > 0 => {
-                to.terms.available_at.filter(|_| to.terms.awaits.is_none())
-            }
-            _ => None,
-        })
-    })
+/// Whether what an activity did can be undone.
+///
+/// # Errors
+/// It has let go what waited for it, and that may be anywhere by now.
+pub fn can_be_taken_back(original: &Entry) -> Result<(), ReverseRejection> {
+    let let_go = original.postings.windows(2).any(|pair| match pair {
+        [from, to] => {
+            let moved = from.wallet == to.wallet && from.change == -to.change && to.change > 0;
+            moved && !from.debt && from.terms.awaits.is_some() && to.terms.awaits.is_none()
+        }
+        _ => false,
+    });
+    if let_go { Err(ReverseRejection::EntryLetGo(original.seq)) } else { Ok(()) }
 }
 
-/// Units of lots on these terms that have run out since, less those that other returns have made
-/// good for.
-fn run_out(wallet: &WalletName, terms: &Terms, since: &[Entry]) -> Units {
-    let mut units = 0i64;
-    for entry in since {
-        if matches!(entry.what, What::Expire) {
-            let own = entry.postings.iter().filter(|posting| posting.wallet == *wallet);
-            let mut paid = 0;
-            for Posting { change, debt, terms: other, .. } in own {
-                let end = other.expires_at == terms.expires_at || other.idle.is_some();
-                if *debt {
-                    // What the next lot pays of what is owed has not run out: it was made use of.
-                    paid = *change;
-                } else {
-                    if end && other.idle == terms.idle {
-                        units -= change + paid;
-                    }
-                    paid = 0;
-                }
-            }
-        }
-        for change in &entry.changes {
-            if let Change::Forgone { wallet: other, forgone, expires_at, idle } = change
-                && other == wallet
-                && *idle == terms.idle
-                && (idle.is_some() || *expires_at == terms.expires_at)
-            {
-                units -= forgone.get();
-            }
-        }
-    }
-    Units::new(units.max(0)).unwrap_or_default()
-}
-
-/// Gives back what a redemption took, into lots with their first terms. One whose time is over is
-/// over at once: the next run writes that down.
+/// Whether a redemption or a capture can be undone.
 ///
 /// # Errors
 /// It has been given back already, or it is no redemption.
-pub fn give_back(
-    draft: &mut Draft,
-    original: &Entry,
-    since: &[Entry],
-) -> Result<(), ReverseRejection> {
+pub fn can_be_given_back(original: &Entry, since: &[Entry]) -> Result<(), ReverseRejection> {
     let (entry, kind) = (original.seq, original.what.kind());
     let (What::Redeem { .. } | What::Capture { .. }) = &original.what else {
         return Err(ReverseRejection::EntryCannotBeReversed { entry, kind });
@@ -306,28 +386,44 @@ pub fn give_back(
     if since.iter().any(|later| undone(later, entry).is_some()) {
         return Err(ReverseRejection::EntryIsReversedAlready(entry));
     }
+    Ok(())
+}
+
+/// Gives back what a redemption took, into lots with their first terms; where activity puts an end
+/// off, with the end that they would have by now. One whose time is over is over at once: the next
+/// run writes that down.
+pub fn give_back<'a>(
+    draft: &mut Draft,
+    programme: &Programme,
+    original: &Entry,
+    active_at: Option<Moment>,
+    since: impl Fn(&WalletName) -> Since<'a>,
+) {
     // An entry also moves lots: what it put off, or freed of a hold, comes in again as it went out.
     let mut taken: Vec<(WalletName, Terms, i64)> = Vec::new();
-    for posting in original.postings.iter().filter(|posting| !posting.debt) {
-        let first = Terms { available_at: None, awaits: None, held: None, ..posting.terms.clone() };
+    for (wallet, terms, units) in taken_for_good(original.postings.iter()) {
+        let first = Terms { available_at: None, awaits: None, held: None, ..terms };
         let idle = |other: &Terms| other.idle.is_some() && other.idle == first.idle;
-        let same = |(wallet, terms, _): &&mut (WalletName, Terms, i64)| {
-            *wallet == posting.wallet && (*terms == first || idle(terms))
+        let same = |(of, terms, _): &&mut (WalletName, Terms, i64)| {
+            *of == wallet && (*terms == first || idle(terms))
         };
         match taken.iter_mut().find(same) {
             Some((_, terms, sum)) => {
-                *sum += posting.change;
+                *sum += units;
                 terms.expires_at = terms.expires_at.max(first.expires_at);
             }
-            None => taken.push((posting.wallet.clone(), first, posting.change)),
+            None => taken.push((wallet, first, units)),
         }
     }
-    for (wallet, terms, sum) in taken {
-        if let Some(units) = sum.checked_neg().and_then(|units| Units::new(units).ok()) {
-            draft.credits.push((wallet, Lot { units, terms }));
+    for (wallet, mut terms, units) in taken {
+        let Ok(units) = Units::new(units) else { continue };
+        if let (Some(idle), Some(active_at)) = (terms.idle, active_at) {
+            let zone = programme.time_zone;
+            terms.expires_at = idle.put_off(terms.expires_at, active_at, original.at, zone);
+            terms.expires_at = since(&wallet).end(&terms, programme);
         }
+        draft.credits.push((wallet, Lot { units, terms }));
     }
-    Ok(())
 }
 
 /// Undoes what an entry counted and the entry that takes its place does not.
@@ -447,7 +543,10 @@ pub fn withdraw(
     before: &Member,
     given: &[Reason],
     kept: &[Reason],
+    far: &Past,
+    original: &Entry,
 ) {
+    let left = kept;
     let mut kept: Vec<&Reason> = kept.iter().collect();
     for reason in given {
         if let Some(place) = kept.iter().position(|other| same(other, reason)) {
@@ -455,7 +554,7 @@ pub fn withdraw(
             continue;
         }
         let gave = match &reason.gave {
-            Outcome::Grant { grant, until } => shortened(member, before, grant, *until, draft),
+            Outcome::Grant { grant, .. } => shortened(member, grant, far, original, left, draft),
             Outcome::Revoke { revoke } => {
                 let had = before.grants.get(revoke).copied();
                 let gone = !member.grants.contains_key(revoke);
@@ -501,16 +600,17 @@ fn same(one: &Reason, other: &Reason) -> bool {
     }
 }
 
-/// A right without the time that an entry added to it.
+/// A right as it would be without the time that an entry added to it, or with as much of it as is
+/// `kept`: all that was added is told again, from the first entry on that has been undone since.
 fn shortened(
     member: &Member,
-    before: &Member,
     grant: &str,
-    given: Option<Moment>,
+    far: &Past,
+    original: &Entry,
+    kept: &[Reason],
     draft: &Draft,
 ) -> Option<Outcome> {
     let present = *member.grants.get(grant)?;
-    let first = before.grants.get(grant).copied();
     let done = draft.because.iter().any(|reason| {
         matches!(&reason.gave, Outcome::Revoke { revoke } if revoke == grant)
             || matches!(&reason.gave, Outcome::Grant { grant: other, .. } if other == grant)
@@ -518,21 +618,62 @@ fn shortened(
     if done {
         return None;
     }
-    let name = grant.to_owned();
-    match (present, given) {
-        // As the entry left it: it is what it was before.
-        _ if present == given => Some(match first {
-            None => Outcome::Revoke { revoke: name },
-            Some(until) => Outcome::Grant { grant: name, until },
-        }),
-        // More has been added since: that stays, from the end that there was before.
-        (Some(present), Some(given)) => {
-            let added = present.signed_duration_since(given);
-            let from = first.flatten().unwrap_or(before.settled_at);
-            Some(Outcome::Grant { grant: name, until: Some(from + added) })
+    // What there was, and what there would have been.
+    let mut was = far.before.grants.get(grant).copied();
+    let mut is = was;
+    for entry in &far.entries {
+        let at = match &entry.what {
+            What::Earn { activity } => activity.at,
+            _ => entry.at,
+        };
+        let counts = !matches!(entry.what, What::Reverse { .. })
+            && !far.entries.iter().any(|later| matches!(undone(later, entry.seq), Some(None)));
+        let stays = |reason: &Reason| match entry.seq == original.seq {
+            true => kept.iter().any(|kept| kept.rule == reason.rule),
+            false => counts,
+        };
+        for reason in &entry.because {
+            match &reason.gave {
+                Outcome::Revoke { revoke } if revoke == grant => {
+                    was = None;
+                    is = is.filter(|_| !stays(reason));
+                }
+                Outcome::Grant { grant: other, until } if other == grant => {
+                    if stays(reason) {
+                        is = Some(added(was, is, *until, at));
+                    }
+                    was = Some(*until);
+                }
+                _ => {}
+            }
         }
-        _ => None,
     }
+    let name = grant.to_owned();
+    match is {
+        None => Some(Outcome::Revoke { revoke: name }),
+        Some(until) if until == present => None,
+        Some(until) => Some(Outcome::Grant { grant: name, until }),
+    }
+}
+
+/// The end of a right to which as much is added as had been added to another.
+fn added(
+    was: Option<Option<Moment>>,
+    is: Option<Option<Moment>>,
+    until: Option<Moment>,
+    at: Moment,
+) -> Option<Moment> {
+    let until = until?;
+    // A right that stays has no end to which anything could be added.
+    let from = |had: Option<Option<Moment>>| match had {
+        Some(Some(end)) => Some(end.max(at)),
+        Some(None) => None,
+        None => Some(at),
+    };
+    Some(match (from(was), from(is)) {
+        (Some(was), Some(is)) => is + until.signed_duration_since(was),
+        _ => until,
+    })
 }
 
 /// What an entry drew from pots and the one that takes its place does not.

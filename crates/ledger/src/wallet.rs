@@ -1,6 +1,7 @@
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::{Moment, Units};
+use crate::{Expiry, Moment, Units};
 
 /// One credit in a wallet, with what is left of it. It keeps the terms under which it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,10 +18,9 @@ pub struct Terms {
     /// From when it can be spent; at once if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_at: Option<Moment>,
-    /// The activity by which it can be spent, such as the delivery of an order: the id of what that
-    /// one is `of`.
+    /// The activity by which it can be spent, such as the delivery of an order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub awaits: Option<String>,
+    pub awaits: Option<Awaited>,
     /// The hold for which it is set aside, until it can be spent by others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HoldId>,
@@ -32,6 +32,23 @@ pub struct Terms {
     pub idle: Option<Idle>,
 }
 
+/// An activity that a lot waits for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Awaited {
+    /// What kind of activity.
+    pub activity: String,
+    /// The id of what that one is `of`: an order's number.
+    pub of: String,
+    /// Days from there to the moment at which it can be spent.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub days: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_none(days: &u32) -> bool {
+    *days == 0
+}
+
 /// How long a lot stays after the member was last active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,6 +57,24 @@ pub enum Idle {
     Days(u32),
     /// So many months.
     Months(u32),
+}
+
+impl Idle {
+    /// The end of a lot that was to end, when at `now` the member turns out to have been active. What
+    /// has run out stays so, though a hold may still have it.
+    #[must_use]
+    pub fn put_off(
+        self,
+        end: Option<Moment>,
+        active_at: Moment,
+        now: Moment,
+        time_zone: Tz,
+    ) -> Option<Moment> {
+        if end.is_some_and(|end| end <= now) {
+            return end;
+        }
+        end.max(Expiry::Idle(self).of(active_at, time_zone))
+    }
 }
 
 impl Terms {
@@ -213,6 +248,15 @@ impl Wallet {
         (taken, missing)
     }
 
+    /// Takes what pays the debt out of what was set aside for holds that have passed. It pays in the
+    /// moment in which it is free again, though its time may be over in the same.
+    pub(crate) fn take_freed(&mut self, now: Moment) -> Vec<Lot> {
+        let freed = |terms: &Terms| terms.held.is_some() && !terms.is_held(now);
+        let (taken, _) = self.take_some(self.debt, freed);
+        let matured = |lot: Lot| Lot { terms: lot.terms.matured(now), ..lot };
+        taken.into_iter().map(matured).collect()
+    }
+
     /// Takes what pays the debt, or a part of it: what can be spent first, then what waits. What is
     /// set aside stays, and pays when it is free again.
     pub(crate) fn take_for_debt(&mut self, now: Moment) -> Vec<Lot> {
@@ -250,7 +294,10 @@ impl Wallet {
     #[must_use]
     pub fn spendable(&self, now: Moment) -> Units {
         let free = self.sum(|terms| terms.is_spendable(now));
-        free.checked_sub(self.debt).unwrap_or_default()
+        // What was set aside pays when it is free again, though its time is over in that moment.
+        let paid = self.sum(|terms| terms.held.is_some() && terms.has_lapsed(now));
+        let owed = self.debt.checked_sub(paid).unwrap_or_default();
+        free.checked_sub(owed).unwrap_or_default()
     }
 
     /// What waits for its day, or for an activity.

@@ -40,9 +40,12 @@ pub enum Refused {
     /// The person wanted to be forgotten.
     #[error(transparent)]
     Erased(#[from] MemberIsErased),
-    /// Another member that there is not.
+    /// There is nobody who could be given units.
     #[error("there is no member `{0}`")]
-    MemberIsUnknown(MemberId),
+    ReceiverIsUnknown(MemberId),
+    /// There is nobody whose wallets could be shared.
+    #[error("there is no member `{0}`")]
+    AccountIsUnknown(MemberId),
     /// A reward that no sheet has.
     #[error("there is no reward `{name}`{hint}")]
     RewardIsUnknown {
@@ -86,7 +89,7 @@ pub enum Refused {
     #[error("reward `{0}` has nothing to give this member now")]
     RewardGivesNothing(String),
     /// A reward that this member has had as often as it may.
-    #[error("reward `{reward}` can be had at most {most} times per period, and has been")]
+    #[error("reward `{reward}` can be had at most {most} for now, and has been")]
     RewardWasTakenAsOftenAsItMay {
         /// The reward.
         reward: String,

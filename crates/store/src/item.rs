@@ -16,7 +16,7 @@ use ledger::member::{History, Hold};
 use ledger::remind::Reminded;
 use ledger::task::Progress;
 use ledger::tier::{Standing, TierChange};
-use ledger::wallet::Idle;
+use ledger::wallet::{Awaited, Idle};
 use ledger::{
     Change, Draw, Entry, Lot, Member, MemberId, Moment, Posting, Pot, Reason, Terms, Units, Wallet,
     WalletName, What,
@@ -143,7 +143,7 @@ enum StoredLot {
 #[derive(Serialize, Deserialize)]
 struct MoreTerms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    awaits: Option<String>,
+    awaits: Option<Awaited>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -197,6 +197,8 @@ struct StoredMember {
     remainders: BTreeMap<String, Decimal>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     raised: BTreeMap<String, NaiveDate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    active_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reminded: Option<Reminded>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -423,6 +425,7 @@ fn stored(member: &Member) -> StoredMember {
         holds: member.holds.iter().map(|(name, held)| (name.clone(), hold(held))).collect(),
         remainders: member.remainders.clone(),
         raised: member.raised.clone(),
+        active_at: seconds(&member.active_at),
         reminded: Some(member.reminded.clone()).filter(|told| *told != Reminded::default()),
         account: member.account.clone(),
         sharers: member.sharers,
@@ -510,6 +513,7 @@ fn restored(
         holds: each(stored.holds, hold)?,
         remainders: stored.remainders,
         raised: stored.raised,
+        active_at: maybe(stored.active_at)?,
         reminded: stored.reminded.unwrap_or_default(),
         account: stored.account,
         sharers: stored.sharers,

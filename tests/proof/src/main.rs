@@ -147,7 +147,7 @@ async fn simulate(cli: &Cli, operations: Option<u64>, calm: bool) -> Outcome {
     }
     let mut report = Report { seed: cli.seed, ..Report::default() };
     while let Some(found) = simulations.join_next().await {
-        report.add(found??);
+        report.add(&found??);
     }
     bar.finish_and_clear();
     let mut table = table(&["a simulation", ""]);

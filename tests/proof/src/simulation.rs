@@ -86,9 +86,9 @@ pub struct Report {
 
 impl Report {
     /// Adds what was found in another world.
-    pub fn add(&mut self, other: Report) {
-        let Report { operations, done, refused, repeats, altered, nights, happened, .. } = &other;
-        let Report { calls, requests, members, entries, modelled, .. } = &other;
+    pub fn add(&mut self, other: &Report) {
+        let Report { operations, done, refused, repeats, altered, nights, happened, .. } = other;
+        let Report { calls, requests, members, entries, modelled, .. } = other;
         self.operations += operations;
         self.repeats += repeats;
         self.altered += altered;

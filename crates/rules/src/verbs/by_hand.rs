@@ -38,7 +38,7 @@ impl Bundle {
     ) -> Result<Decision, Refused> {
         let programme = self.programme();
         let to = supplies.member(&transfer.to)?;
-        let to = to.ok_or_else(|| Refused::MemberIsUnknown(transfer.to.clone()))?;
+        let to = to.ok_or_else(|| Refused::ReceiverIsUnknown(transfer.to.clone()))?;
         let name = transfer.wallet.as_deref().unwrap_or(programme.main_wallet.as_str());
         let shared = programme.wallets.get(name).is_some_and(|policy| policy.shared);
         if from.id == to.id || (shared && are_one(from, to)) {
@@ -53,7 +53,7 @@ impl Bundle {
                 self.followed(to, now, || Ok(other))
             })?;
             had = Some(other);
-            let gave = gave.ok_or_else(|| Refused::MemberIsUnknown(transfer.to.clone()))?;
+            let gave = gave.ok_or_else(|| Refused::ReceiverIsUnknown(transfer.to.clone()))?;
             self.followed(from, now, || Ok(gave))
         })?;
         if let Some(mut had) = had {
@@ -74,7 +74,7 @@ impl Bundle {
         supplies: &Supplies,
         now: Moment,
     ) -> Result<Decision, Refused> {
-        let unknown = || Refused::MemberIsUnknown(account.clone());
+        let unknown = || Refused::AccountIsUnknown(account.clone());
         let account = supplies.member(account)?.ok_or_else(unknown)?;
         let decision = account::join(member, account, self.programme(), now)?;
         self.dated(decision, supplies, now)

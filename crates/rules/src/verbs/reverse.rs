@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ledger::decision::Draft;
 use ledger::enroll::{self, Enrolment};
 use ledger::entry::Returned;
-use ledger::reverse::{self, ReverseRejection, Wanted};
+use ledger::reverse::{self, ReverseRejection, Since, Wanted};
 use ledger::tier::{Standing, settle};
 use ledger::{
     Activity, Change, Codes, Decision, Entry, Left, Member, MemberId, Moment, Outcome, Past,
@@ -13,7 +13,6 @@ use ledger::{
 use rust_decimal::Decimal;
 
 use crate::bundle::Bundle;
-use crate::mistake::RuleFailure;
 use crate::refused::Refused;
 
 /// A reversal in the making.
@@ -26,8 +25,8 @@ struct Undoing<'a> {
     since: &'a [Entry],
     /// As far back as another entry that was undone since.
     far: &'a Past,
-    /// The same of the account in whose wallets it moved units.
-    account: Option<&'a Past>,
+    /// The same of the account in whose wallets it moved units, and its entry of it.
+    account: Option<(u64, &'a Past)>,
     now: Moment,
 }
 
@@ -86,7 +85,7 @@ impl Bundle {
         now: Moment,
     ) -> Result<(Decision, Option<(MemberId, u64)>), Refused> {
         ledger::erase::present(member)?;
-        let far = far_enough(member, entry, supplies)?;
+        let far = far_enough(member, entry, supplies, undone)?;
         let unknown = || ReverseRejection::EntryIsReversedAlready(entry);
         let past = far.from(entry).ok_or_else(unknown)?;
         let (original, since) = past.entries.split_first().ok_or_else(unknown)?;
@@ -95,18 +94,21 @@ impl Bundle {
             Some(of) => match supplies.member(&of.account)? {
                 // Nobody can read what was when its person has been forgotten.
                 Some(account) if account.erased_at.is_none() => {
-                    supplies.past(account, of.entry)?.from(of.entry)
+                    let far = far_enough(account, of.entry, supplies, made_good)?;
+                    far.from(of.entry).map(|past| (of.entry, far, past))
                 }
                 _ => None,
             },
         };
         let before = match &account {
             None => past.before.clone(),
-            Some(account) => ledger::account::view(&past.before, &account.before, by.programme()),
+            Some((.., account)) => {
+                ledger::account::view(&past.before, &account.before, by.programme())
+            }
         };
-        let account_past = account.as_ref();
+        let account_far = account.as_ref().map(|(entry, far, _)| (*entry, *far));
         let undoing =
-            Undoing { by, before: &before, original, since, far, account: account_past, now };
+            Undoing { by, before: &before, original, since, far, account: account_far, now };
         let mut referrer = None;
         let account = original.account.as_ref().map(|of| &of.account);
         let decision =
@@ -119,7 +121,8 @@ impl Bundle {
                 _ if wanted.is_some() => Err(ReverseRejection::EntryHasNoOrder(entry).into()),
                 _ => self.undo_redemption(&undoing, member),
             })?;
-        Ok((decision, referrer))
+        let decision = self.tier_put_right(&undoing, member, supplies, decision)?;
+        Ok((self.dated(decision, supplies, now)?, referrer))
     }
 
     fn undo_earn(
@@ -128,7 +131,8 @@ impl Bundle {
         member: &Member,
         wanted: Option<&Wanted>,
     ) -> Result<(Decision, Option<(MemberId, u64)>), Refused> {
-        let Undoing { by, before, original, since, now, .. } = *undoing;
+        let Undoing { by, before, original, since, far, now, .. } = *undoing;
+        reverse::can_be_taken_back(original)?;
         let was = reverse::left_of(original, since)?;
         let left = match wanted {
             None => None,
@@ -149,11 +153,11 @@ impl Bundle {
         let draws = next.as_ref().map_or(&[][..], |entry| &entry.draws);
 
         let mut draft = Draft::default();
-        undoing.take_units_back(&mut draft, member, &was, &first, because, changes);
+        undoing.take_units_back(&mut draft, member, &was, because, changes);
         reverse::uncount(&mut draft, original, changes, since);
         reverse::retell(&mut draft, undoing.far, original, changes, self.programme());
         draft.changes.extend(reverse::bought(member, before, &was, left.as_ref(), since));
-        reverse::withdraw(&mut draft, member, before, &first.because, because);
+        reverse::withdraw(&mut draft, member, before, &first.because, because, far, original);
         reverse::put_back(&mut draft, original, draws, since);
 
         let referral = |reasons: &[Reason]| {
@@ -165,65 +169,75 @@ impl Bundle {
         let referrer = referral(&original.because).filter(|_| referral(because).is_none());
         let what = What::Reverse { of: original.seq, returned };
         let decision = draft.decide(member, self.programme(), what, now, now)?;
-        Ok((self.tier_put_right(undoing, member, decision)?, referrer))
+        Ok((decision, referrer))
     }
 
     fn undo_redemption(&self, undoing: &Undoing<'_>, member: &Member) -> Result<Decision, Refused> {
-        let Undoing { before, original, since, now, .. } = *undoing;
+        let Undoing { by, before, original, since, far, now, .. } = *undoing;
+        reverse::can_be_given_back(original, since)?;
         let mut draft = Draft::default();
-        reverse::give_back(&mut draft, original, since)?;
+        let active_at = before.active_at.max(original.active_at());
+        let of = |wallet: &WalletName| undoing.since(wallet);
+        reverse::give_back(&mut draft, by.programme(), original, active_at, of);
         reverse::uncount(&mut draft, original, &[], since);
-        reverse::withdraw(&mut draft, member, before, &original.because, &[]);
+        reverse::withdraw(&mut draft, member, before, &original.because, &[], far, original);
         reverse::put_back(&mut draft, original, &[], since);
         if let What::Capture { of, .. } = &original.what {
             reverse::undo_hold(&mut draft, of);
         }
         let what = What::Reverse { of: original.seq, returned: None };
-        let decision = draft.decide(member, self.programme(), what, now, now)?;
-        let standing = self.standing(&Arc::new(member.clone()), now)?;
-        Ok(self.settled(standing, decision, &member.standing, now)?)
+        Ok(draft.decide(member, self.programme(), what, now, now)?)
     }
 
-    /// Lets the tier follow a reversal. A tier that was reached with what is undone is lost at once,
-    /// without grace, where the member no longer qualifies: it should not have been reached. What the
-    /// member had before is reviewed as if it had always had that.
+    /// Lets the tier follow a reversal, on the wallets that the member sees now. A tier that was
+    /// reached with what is undone is lost at once, without grace, where the member no longer
+    /// qualifies: it should not have been reached. What the member had before is reviewed as if it had
+    /// always had that.
     fn tier_put_right(
         &self,
         undoing: &Undoing<'_>,
         member: &Member,
+        supplies: &Supplies,
         decision: Decision,
-    ) -> Result<Decision, RuleFailure> {
+    ) -> Result<Decision, Refused> {
         let Undoing { original, far, now, .. } = *undoing;
         let ladder = self.ladder();
         let rank = |tier: Option<&str>| ladder.tiers.iter().position(|name| Some(*name) == tier);
-        let present = self.standing(&Arc::new(member.clone()), now)?;
-        // The first that is undone and may have brought the tier: this one, one since, or one before
-        // that was undone earlier, while this one still held the tier.
-        let undone = |entry: &Entry| {
+        let account = supplies.account(member)?;
+        let present = self.standing(&Arc::new(self.viewed(member, account)), now)?;
+        // Its account as it will be, where it has a part in what was decided.
+        let of = |other: &&Decision| Some(&other.member.id) == member.account.as_ref();
+        let account_after = decision.others.iter().find(of).map(|other| &other.member).or(account);
+        let mut after = self.viewed(&decision.member, account_after);
+        let follow = |mut after: Member, first: Standing| -> Result<Standing, Refused> {
+            after.standing = first;
+            Ok(self.standing(&Arc::new(after), now)?)
+        };
+        let undone_since = |entry: &Entry| {
             let by =
                 |other: &Entry| matches!(other.what, What::Reverse { of, .. } if of == entry.seq);
             entry.seq >= original.seq || far.entries.iter().any(by)
         };
+        // The first that is undone and may have brought the tier: this one, one since, or one before
+        // that was undone earlier, while this one still held the tier.
         let raised = far.entries.iter().find(|entry| {
             let raises = entry.tier.as_ref().is_some_and(|change| {
                 change.to == present.tier
                     && rank(change.to.as_deref()) > rank(change.from.as_deref())
             });
-            raises && undone(entry)
+            raises && undone_since(entry)
         });
+        let raised = raised.filter(|_| matches!(original.what, What::Earn { .. }));
         let first = raised.and_then(|raised| Some(far.from(raised.seq)?.before.standing));
         let Some(first) = first else {
-            return self.settled(present, decision, &member.standing, now);
+            let standing = follow(after, present)?;
+            return Ok(settle(decision, &member.standing, standing));
         };
-        let mut after = decision.member.clone();
         after.standing = Standing::default();
         let qualified = self.qualified(&Arc::new(after.clone()), now)?;
         let (had, has) = (rank(first.tier.as_deref()), rank(present.tier.as_deref()));
-        if qualified >= has || had >= has {
-            return self.settled(present, decision, &member.standing, now);
-        }
-        after.standing = first;
-        let standing = self.standing(&Arc::new(after), now)?;
+        let from = if qualified >= has || had >= has { present } else { first };
+        let standing = follow(after, from)?;
         Ok(settle(decision, &member.standing, standing))
     }
 
@@ -270,22 +284,37 @@ impl Bundle {
     }
 }
 
-/// The past that tells how far tasks are: from the entry on that is undone, and from those on that
-/// were undone since and came before it. Where one look does not go back far enough, the next goes
-/// back twice as far: a chain of returns is a few looks, however long it is.
-fn far_enough<'s>(
+/// The entry that another one undid.
+fn undone(entry: &Entry) -> impl Iterator<Item = u64> {
+    let of = match &entry.what {
+        What::Reverse { of, .. } => Some(*of),
+        _ => None,
+    };
+    of.into_iter()
+}
+
+/// Entries whose units had run out when they were to be taken back.
+fn made_good(entry: &Entry) -> impl Iterator<Item = u64> {
+    entry.changes.iter().filter_map(|change| match change {
+        Change::Forgone { of, .. } => Some(*of),
+        _ => None,
+    })
+}
+
+/// The past from an entry on, and from those before it on to which later ones point. Where one look
+/// does not go back far enough, the next goes back twice as far: a chain of returns is a few looks,
+/// however long it is.
+fn far_enough<'s, I: Iterator<Item = u64>>(
     member: &Member,
     entry: u64,
     supplies: &'s Supplies,
+    points_to: fn(&'s Entry) -> I,
 ) -> Result<&'s Past, Refused> {
     let mut first = entry;
     loop {
         let past = supplies.past(member, first)?;
-        let undone = past.entries.iter().filter_map(|later| match &later.what {
-            What::Reverse { of, .. } => Some(*of),
-            _ => None,
-        });
-        match undone.min().filter(|earliest| *earliest < first) {
+        let earliest = past.entries.iter().flat_map(points_to).min();
+        match earliest.filter(|earliest| *earliest < first) {
             Some(earliest) => {
                 let known = member.version.saturating_sub(past.before.version);
                 let twice = known.saturating_mul(2);
@@ -296,135 +325,146 @@ fn far_enough<'s>(
     }
 }
 
-impl Undoing<'_> {
+/// What rules gave, or took back: exactly, by rule and wallet.
+type Exact = BTreeMap<(String, WalletName), Decimal>;
+
+impl<'a> Undoing<'a> {
+    /// What became of the wallet's lots since, as its owner's entries tell.
+    fn since(&self, wallet: &WalletName) -> Since<'a> {
+        let policy = self.by.programme().wallets.get(wallet);
+        match self.account.filter(|_| policy.is_some_and(|policy| policy.shared)) {
+            Some((of, far)) => Since { of, far: &far.entries },
+            None => Since { of: self.original.seq, far: &self.far.entries },
+        }
+    }
+
     /// Takes back what rules had given in units and do not give for what is left: rule by rule, and
-    /// for each wallet no less than nothing.
+    /// for each wallet no less than nothing. Where parts of units are carried over, what is carried
+    /// is taken first, and then whole units.
     fn take_units_back(
         &self,
         draft: &mut Draft,
         member: &Member,
         was: &Activity,
-        first: &Entry,
         because: &[Reason],
         changes: &[Change],
     ) {
-        let carried = self.carried(draft, member, first, because, changes);
-        let given = |reasons: &[Reason]| {
-            let mut given: BTreeMap<(String, WalletName), i64> = BTreeMap::new();
-            for reason in reasons {
-                let (wallet, units) = match &reason.gave {
-                    Outcome::Units { wallet, units } => (wallet, units.get()),
-                    Outcome::Back { wallet, back } => (wallet, -back.get()),
-                    _ => continue,
-                };
-                *given.entry((reason.rule.clone(), wallet.clone())).or_default() += units;
-            }
-            given
-        };
-        let mut had = given(&self.original.because);
-        for entry in self.since {
-            if matches!(entry.what, What::Reverse { of, .. } if of == self.original.seq) {
-                for (rule, units) in given(&entry.because) {
-                    *had.entry(rule).or_default() += units;
-                }
-            }
-        }
-        let left = given(because);
-        let mut less = had;
-        for (of, units) in left {
+        let mut less = self.had();
+        for (of, units) in self.gave(because, changes) {
             *less.entry(of).or_default() -= units;
         }
-        less.extend(carried);
-        let back: Vec<(String, WalletName, i64)> =
-            less.into_iter().map(|((rule, wallet), units)| (rule, wallet, units)).collect();
-        let reasons = self.original.because.iter().chain(&first.because);
-        let mut sources: BTreeMap<String, String> =
-            reasons.map(|reason| (reason.rule.clone(), reason.source.clone())).collect();
-        for (rule, ..) in &back {
-            // One that paid no whole unit has no reason that names its place.
-            let source = || self.by.source_of(rule).unwrap_or_default();
-            sources.entry(rule.clone()).or_insert_with(source);
-        }
-        let wallets: BTreeSet<WalletName> =
-            back.iter().map(|(_, wallet, _)| wallet.clone()).collect();
+        let wallets: BTreeSet<WalletName> = less.keys().map(|(_, wallet)| wallet.clone()).collect();
         for wallet in wallets {
-            let of_wallet = || back.iter().filter(|(_, of, _)| *of == wallet);
+            let of_wallet = || less.iter().filter(|((_, of), _)| *of == wallet);
             // A rule that pays more for what is left pays a part of what the others take back.
-            let mut more: i64 = of_wallet().map(|(.., units)| (-units).max(0)).sum();
+            let mut more: Decimal = of_wallet().map(|(_, units)| (-units).max(Decimal::ZERO)).sum();
             let mut sum = Units::ZERO;
-            for (rule, _, units) in of_wallet() {
-                let own = units.max(&0) - more.min(*units.max(&0));
-                more -= more.min(*units.max(&0));
-                let Ok(units) = Units::new(own) else { continue };
-                if units.is_zero() {
+            for ((rule, _), units) in of_wallet().filter(|(_, units)| **units > Decimal::ZERO) {
+                let paid = more.min(*units);
+                more -= paid;
+                let back = self.whole(draft, member, rule, &wallet, units - paid);
+                if back.is_zero() {
                     continue;
                 }
-                sum = sum.checked_add(units).unwrap_or(Units::MAX);
+                sum = sum.checked_add(back).unwrap_or(Units::MAX);
                 draft.because.push(Reason {
                     rule: rule.clone(),
-                    source: sources.get(rule).cloned().unwrap_or_default(),
-                    gave: Outcome::Back { wallet: wallet.clone(), back: units },
+                    source: self.source_of(rule),
+                    gave: Outcome::Back { wallet: wallet.clone(), back },
                 });
             }
-            let Some(policy) = self.by.programme().wallets.get(&wallet) else { continue };
-            let zone = self.by.programme().time_zone;
-            let terms = policy.terms_of(&was.id, was.at, zone);
-            // Where the wallet is an account's, its entries say what has run out.
-            let since = match self.account.filter(|_| policy.shared) {
-                Some(account) => &account.entries,
-                None => self.since,
-            };
-            reverse::take_back(draft, member, &wallet, sum, &terms, since, self.now);
+            let programme = self.by.programme();
+            let Some(policy) = programme.wallets.get(&wallet) else { continue };
+            let terms = policy.terms_of(was, self.before.active_at, programme.time_zone);
+            let since = self.since(&wallet);
+            reverse::take_back(draft, member, programme, &wallet, sum, &terms, since, self.now);
         }
     }
 
-    /// What rules take back whose parts of units are carried over: what they had paid exactly, less
-    /// what they pay exactly now, taken from what is carried over first.
-    fn carried(
+    /// The whole units to take back for an exact amount, when what the rule carries over is taken
+    /// first; what is left over of the last unit is carried over.
+    fn whole(
         &self,
         draft: &mut Draft,
         member: &Member,
-        first: &Entry,
+        rule: &str,
+        wallet: &WalletName,
+        exact: Decimal,
+    ) -> Units {
+        let carries = self.by.wallet_of(rule) == Some(wallet);
+        let has = member.remainders.get(rule).copied().filter(|_| carries).unwrap_or_default();
+        let rest = has - exact;
+        let whole = rest.floor();
+        let remainder = rest - whole;
+        if remainder != has {
+            draft.changes.push(Change::Carried { carried: rule.to_owned(), remainder });
+        }
+        let units: i64 = (-whole).try_into().unwrap_or_default();
+        Units::new(units).unwrap_or_default()
+    }
+
+    /// What rules had given by the entry, less what returns of it have taken back already.
+    fn had(&self) -> Exact {
+        let mut had = Exact::new();
+        let mut remainders = self.before.remainders.clone();
+        for entry in [self.original].into_iter().chain(self.since) {
+            let own = entry.seq == self.original.seq
+                || matches!(entry.what, What::Reverse { of, .. } if of == self.original.seq);
+            if own {
+                add(&mut had, self.exact(&entry.because, &entry.changes, &remainders));
+            }
+            for change in &entry.changes {
+                if let Change::Carried { carried, remainder } = change {
+                    remainders.insert(carried.clone(), *remainder);
+                }
+            }
+        }
+        had
+    }
+
+    /// What rules give for what is left.
+    fn gave(&self, because: &[Reason], changes: &[Change]) -> Exact {
+        self.exact(because, changes, &self.before.remainders)
+    }
+
+    /// Units, and what more is carried over than was.
+    fn exact(
+        &self,
         because: &[Reason],
         changes: &[Change],
-    ) -> BTreeMap<(String, WalletName), i64> {
-        let exact = |rule: &str, into: &WalletName, reasons: &[Reason], changes: &[Change]| {
-            let units: i64 = reasons
-                .iter()
-                .filter(|reason| reason.rule == rule)
-                .map(|reason| match &reason.gave {
-                    Outcome::Units { wallet, units } if wallet == into => units.get(),
-                    _ => 0,
-                })
-                .sum();
-            let after = changes.iter().find_map(|change| match change {
-                Change::Carried { carried, remainder } if carried == rule => Some(*remainder),
-                _ => None,
-            });
-            let had = self.before.remainders.get(rule).copied().unwrap_or_default();
-            Decimal::from(units) + after.unwrap_or(had) - had
-        };
-        let carries = |changes: &[Change]| -> Vec<String> {
-            let carried = changes.iter().filter_map(|change| match change {
-                Change::Carried { carried, .. } => Some(carried.clone()),
-                _ => None,
-            });
-            carried.collect()
-        };
-        let rules: BTreeSet<String> =
-            carries(&first.changes).into_iter().chain(carries(changes)).collect();
-        let mut back = BTreeMap::new();
-        for rule in rules {
-            let Some(into) = self.by.wallet_of(&rule) else { continue };
-            let less = exact(&rule, into, &first.because, &first.changes)
-                - exact(&rule, into, because, changes);
-            let has = member.remainders.get(&rule).copied().unwrap_or_default();
-            let rest = has - less.max(Decimal::ZERO);
-            let whole = rest.floor();
-            let units = (-whole).try_into().unwrap_or(0i64);
-            back.insert((rule.clone(), into.clone()), units);
-            draft.changes.push(Change::Carried { carried: rule, remainder: rest - whole });
+        remainders: &BTreeMap<String, Decimal>,
+    ) -> Exact {
+        let mut exact = Exact::new();
+        for reason in because {
+            let (wallet, units) = match &reason.gave {
+                Outcome::Units { wallet, units } => (wallet, units.get()),
+                Outcome::Back { wallet, back } => (wallet, -back.get()),
+                _ => continue,
+            };
+            *exact.entry((reason.rule.clone(), wallet.clone())).or_default() +=
+                Decimal::from(units);
         }
-        back
+        for change in changes {
+            if let Change::Carried { carried, remainder } = change
+                && let Some(wallet) = self.by.wallet_of(carried)
+            {
+                let had = remainders.get(carried).copied().unwrap_or_default();
+                *exact.entry((carried.clone(), wallet.clone())).or_default() += *remainder - had;
+            }
+        }
+        exact
+    }
+
+    /// Where a rule stands, as its reasons say; one that paid no whole unit has none that does.
+    fn source_of(&self, rule: &str) -> String {
+        let reason = self.original.because.iter().find(|reason| reason.rule == rule);
+        let told = reason.map(|reason| reason.source.clone());
+        told.or_else(|| self.by.source_of(rule)).unwrap_or_default()
+    }
+}
+
+fn add(sums: &mut Exact, more: Exact) {
+    for (of, units) in more {
+        *sums.entry(of).or_default() += units;
     }
 }

@@ -1,0 +1,297 @@
+//! What is undone, in whatever order, and whether or not the night has been there in between: it comes
+//! to the same.
+
+use end_to_end::Shop;
+use serde_json::json;
+
+use crate::crossings::{all_is_well, asks, does, shop, wallet};
+
+const PLAIN: &str = "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }\n\
+    reward \"part\" costs 1 to 1_000 { product(\"p\") }";
+
+async fn hold(shop: &Shop, member: &str, body: serde_json::Value) -> String {
+    let held = does(shop, &format!("{member} holds h"), body).await;
+    held.at("/entry/hold").as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_reward_gives_back_what_it_took_and_not_what_paid_a_debt() {
+    let shop = shop("[wallets.points]\nshared = true", PLAIN).await;
+    // The order comes back in part while all of it is set aside, and the rest of the hold pays.
+    shop.buys("ada", "1", "100.00").await;
+    let held = hold(&shop, "ada", json!({ "reward": "part", "units": 100 })).await;
+    does(&shop, "ada reverse b", json!({ "earn": "1", "refund": "40.00" })).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (0, 40));
+    does(&shop, &format!("ada holds/{held}/capture c"), json!({ "units": 60 })).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
+    does(&shop, "ada reverse d", json!({ "capture": "c" })).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (60, 0));
+
+    // A hold that passes pays with what it frees, and a redemption takes the rest.
+    shop.buys("bob", "1", "100.00").await;
+    hold(&shop, "bob", json!({ "reward": "part", "units": 100 })).await;
+    does(&shop, "bob reverse b", json!({ "earn": "1", "refund": "40.00" })).await;
+    shop.at("2026-05-02T09:00:00Z");
+    does(&shop, "bob redeem c", json!({ "reward": "part", "units": 60 })).await;
+    does(&shop, "bob reverse d", json!({ "redeem": "c" })).await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (60, 0));
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn what_is_carried_over_comes_back_exactly_however_much_is_left() {
+    for (rules, first, then, all) in [
+        (
+            "earn \"Big\" on purchase when order.total >= 100.00 { order.total * 2 }\n\
+             earn \"Normal\" on purchase when order.total < 100.00 { order.total }",
+            ("120.50", 241),
+            ("30.25", 90),
+            0,
+        ),
+        (
+            "earn \"Odd\" on purchase { if order.total < 50.00 { order.total * 2 } else { order.total / 2 } }",
+            ("60.50", 30),
+            ("20.25", 30),
+            0,
+        ),
+    ] {
+        let shop = shop("[wallets.points]\ncarry = true", rules).await;
+        shop.buys("ada", "1", first.0).await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (first.1, 0));
+        does(&shop, "ada reverse b", json!({ "earn": "1", "refund": then.0 })).await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (then.1, 0));
+        does(&shop, "ada reverse c", json!({ "earn": "1" })).await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (all, 0));
+        all_is_well(&shop).await;
+    }
+}
+
+#[tokio::test]
+async fn a_return_takes_the_very_lot_whether_or_not_the_night_has_been_there() {
+    for night in [false, true] {
+        let shop = shop("[wallets.points]\nexpires = { inactive_days = 1 }", PLAIN).await;
+        shop.buys("ada", "1", "100.00").await;
+        shop.at("2026-05-04T07:30:00Z");
+        if night {
+            shop.night().await;
+        }
+        shop.buys("ada", "2", "100.00").await;
+        does(&shop, "ada reverse b2", json!({ "earn": "2" })).await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{night}");
+        does(&shop, "ada reverse b1", json!({ "earn": "1" })).await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{night}");
+        shop.night().await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{night}");
+        all_is_well(&shop).await;
+    }
+}
+
+#[tokio::test]
+async fn what_ran_out_is_forgone_by_whose_it_was() {
+    let idle = shop("[wallets.points]\nexpires = { inactive_days = 30 }", PLAIN).await;
+    idle.buys("ada", "1", "100.00").await;
+    idle.at("2026-06-05T07:30:00Z");
+    idle.night().await;
+    idle.buys("ada", "2", "100.00").await;
+    idle.at("2026-08-01T07:30:00Z");
+    idle.night().await;
+    for key in ["1", "2"] {
+        does(&idle, &format!("ada reverse b{key}"), json!({ "earn": key })).await;
+        assert_eq!(wallet(&idle, "ada", "points").await, (0, 0));
+    }
+    all_is_well(&idle).await;
+
+    // Both of one month, and one of them told when the other had run out.
+    for account in [false, true] {
+        let manifest =
+            "[wallets.points]\nshared = true\nexpires = { months = 1, end_of = \"month\" }";
+        let month = shop(manifest, PLAIN).await;
+        if account {
+            does(&month, "ada join j", json!({ "account": "smiths" })).await;
+        }
+        let whose = if account { "smiths" } else { "ada" };
+        month.buys("ada", "1", "100.00").await;
+        month.at("2026-07-02T07:30:00Z");
+        month.night().await;
+        let late = json!({
+            "type": "purchase", "at": "2026-05-31T12:00:00Z", "order": { "total": "100.00" },
+        });
+        does(&month, "ada earn 2", late).await;
+        month.night().await;
+        for key in ["1", "2"] {
+            does(&month, &format!("ada reverse b{key}"), json!({ "earn": key })).await;
+            assert_eq!(wallet(&month, whose, "points").await, (0, 0), "{key} {account}");
+        }
+        all_is_well(&month).await;
+    }
+}
+
+#[tokio::test]
+async fn a_debt_is_paid_by_time_and_not_by_the_night() {
+    for night in [false, true] {
+        let shop = shop("[wallets.points]\nexpires = { days = 1 }", PLAIN).await;
+        // What had run out before there was a debt pays none.
+        shop.buys("ada", "1", "100.00").await;
+        shop.at("2026-05-02T19:30:00Z");
+        shop.buys("ada", "2", "100.00").await;
+        shop.at("2026-05-03T07:30:10Z");
+        if night {
+            shop.night().await;
+        }
+        does(&shop, "ada redeem r", json!({ "reward": "r" })).await;
+        does(&shop, "ada reverse b", json!({ "earn": "2" })).await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, 100), "{night}");
+        shop.night().await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, 100), "{night}");
+
+        // What was set aside over its end pays when it is free again.
+        shop.at("2026-05-10T07:30:00Z");
+        shop.buys("bob", "1", "100.00").await;
+        shop.at("2026-05-11T07:29:40Z");
+        hold(&shop, "bob", json!({ "reward": "r" })).await;
+        does(&shop, "bob reverse b", json!({ "earn": "1" })).await;
+        assert_eq!(wallet(&shop, "bob", "points").await, (0, 100), "{night}");
+        shop.at("2026-05-11T08:00:00Z");
+        if night {
+            shop.night().await;
+        }
+        shop.buys("bob", "2", "100.00").await;
+        shop.night().await;
+        assert_eq!(wallet(&shop, "bob", "points").await, (100, 0), "{night}");
+        all_is_well(&shop).await;
+    }
+}
+
+#[tokio::test]
+async fn a_right_that_was_added_to_stays_as_long_as_what_was_added() {
+    let shop = shop(
+        "[wallets.points]",
+        "earn \"a\" on purchase { order.total }\n\
+         reward \"club\" costs 100 { grant(\"Club\", 30.days); access(\"Club\") }",
+    )
+    .await;
+    let until = async |member: &str| {
+        shop.get(&format!("/v1/members/{member}")).await.at("/grants/Club").to_string()
+    };
+    let club = json!({ "reward": "club" });
+    shop.buys("ada", "1", "300.00").await;
+    shop.buys("bob", "1", "300.00").await;
+    does(&shop, "ada redeem r1", club.clone()).await;
+    shop.at("2026-05-12T07:30:00Z");
+    does(&shop, "ada redeem r2", club.clone()).await;
+    assert_eq!(until("ada").await, "\"2026-07-01T07:30:00Z\"");
+    does(&shop, "ada reverse b1", json!({ "redeem": "r1" })).await;
+    // Thirty days from when the second was taken.
+    assert_eq!(until("ada").await, "\"2026-06-11T07:30:00Z\"");
+    does(&shop, "ada reverse b2", json!({ "redeem": "r2" })).await;
+    assert_eq!(until("ada").await, "null");
+
+    // The first was over when the second was taken.
+    does(&shop, "bob redeem r1", club.clone()).await;
+    shop.at("2026-07-05T07:30:00Z");
+    does(&shop, "bob redeem r2", club).await;
+    does(&shop, "bob reverse b1", json!({ "redeem": "r1" })).await;
+    assert_eq!(until("bob").await, "\"2026-08-04T07:30:00Z\"");
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_delivery_is_let_go_wherever_it_is() {
+    let waits = "[wallets.points]\nshared = true\npending_until = \"delivery\"\n\
+        [activities.delivery]\n[activities.review]";
+    let rules = "earn \"a\" on purchase { order.total }\nearn \"b\" on review { 20 }";
+    let shop = shop(waits, rules).await;
+    shop.buys("ada", "1", "100.00").await;
+    does(&shop, "ada join j", json!({ "account": "smiths" })).await;
+    does(&shop, "ada earn d1", json!({ "type": "delivery", "of": "1" })).await;
+    does(&shop, "ada leave l", json!({})).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (100, 0));
+    // What has no order waits for none.
+    does(&shop, "ada earn v", json!({ "type": "review" })).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (120, 0));
+    // What was let go is not held back again.
+    let refused = asks(&shop, "ada reverse b", json!({ "earn": "d1" })).await;
+    assert_eq!(refused.at("/code"), "entry_let_go", "{}", refused.text);
+
+    // What waits goes on to, though nothing does any more.
+    shop.buys("bob", "1", "100.00").await;
+    let manifest = "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n\
+        [wallets.points]\n[activities.delivery]\n[activities.review]";
+    shop.publish(&[("merchant.toml", manifest), ("rules.rhai", rules)]).await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (0, 0));
+    does(&shop, "bob earn d1", json!({ "type": "delivery", "of": "1" })).await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (100, 0));
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn a_return_gives_no_tier_of_an_account_that_was_left() {
+    let shop = shop(
+        "[wallets.points]\nshared = true\n[tiers]\nkeep = { years = 1, end_of = \"year\" }",
+        "earn \"a\" on purchase { order.total }\n\
+         tier \"Base\" { true }\ntier \"Gold\" { wallet(\"points\") >= 500 }",
+    )
+    .await;
+    for member in ["ada", "bob"] {
+        does(&shop, &format!("{member} join j"), json!({ "account": "smiths" })).await;
+    }
+    shop.buys("ada", "1", "100.00").await;
+    does(&shop, "ada leave l", json!({})).await;
+    shop.buys("bob", "1", "1000.00").await;
+    let tier = async |member: &str| shop.get(&format!("/v1/members/{member}")).await.at("/tier");
+    assert_eq!((tier("ada").await, tier("bob").await), (json!("Base"), json!("Gold")));
+    does(&shop, "ada reverse b", json!({ "earn": "1" })).await;
+    assert_eq!((tier("ada").await, tier("bob").await), (json!("Base"), json!("Gold")));
+    assert_eq!(wallet(&shop, "smiths", "points").await, (1000, 0));
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn units_stay_as_long_as_their_member_is_active() {
+    let shop =
+        shop("[wallets.points]\nshared = true\nexpires = { inactive_days = 30 }", PLAIN).await;
+    // Out of reach while it shares another's wallets, and put off all the same.
+    shop.buys("ada", "1", "100.00").await;
+    does(&shop, "ada join j", json!({ "account": "smiths" })).await;
+    shop.at("2026-05-22T07:30:00Z");
+    shop.buys("ada", "2", "10.00").await;
+    shop.at("2026-06-10T07:30:00Z");
+    does(&shop, "ada leave l", json!({})).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (100, 0));
+
+    // Told late, it stays as long as what was told in time.
+    shop.at("2026-06-10T07:30:00Z");
+    shop.buys("bob", "1", "100.00").await;
+    shop.at("2026-06-20T07:30:00Z");
+    let late = json!({
+        "type": "purchase", "at": "2026-05-05T12:00:00Z", "order": { "total": "50.00" },
+    });
+    does(&shop, "bob earn 2", late).await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (150, 0));
+
+    // A reward that took everything gives it back as one that left something does.
+    for (member, left) in [("cid", 0), ("dan", 1)] {
+        shop.at("2026-06-20T07:30:00Z");
+        shop.enroll(member).await;
+        shop.buys(member, "1", &format!("{}.00", 100 + left)).await;
+        shop.at("2026-07-10T07:30:00Z");
+        does(&shop, &format!("{member} redeem r"), json!({ "reward": "r" })).await;
+        shop.at("2026-08-05T07:30:00Z");
+        does(&shop, &format!("{member} reverse b"), json!({ "redeem": "r" })).await;
+        assert_eq!(wallet(&shop, member, "points").await, (100 + left, 0), "{member}");
+    }
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn a_hold_brings_nothing_back_to_life() {
+    let shop = shop("[wallets.points]\nexpires = { inactive_days = 1 }", PLAIN).await;
+    shop.buys("ada", "1", "100.00").await;
+    shop.at("2026-05-03T07:20:00Z");
+    let held = hold(&shop, "ada", json!({ "reward": "r" })).await;
+    shop.at("2026-05-03T07:31:00Z");
+    shop.buys("ada", "2", "1.00").await;
+    does(&shop, &format!("ada holds/{held}/release f"), json!({})).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (1, 0));
+    all_is_well(&shop).await;
+}
