@@ -43,6 +43,7 @@ async fn bodies_that_do_not_read() {
         (EARN, key, r#"{"type":"purchase","order":{"total":"1","lines":[{"sku":"a","quantity":-1}]}}"#, "422 field_is_wrong /order/lines/0/quantity: `/order/lines/0/quantity`: invalid value: integer `-1`, expected a whole number from 1 to 1000000"),
         (EARN, key, r#"{"type":"purchase","order":{"total":"1","lines":[{"sku":"","quantity":1}]}}"#, "422 field_is_wrong /order/lines/0/sku: `/order/lines/0/sku`: it is empty"),
         (EARN, key, r#"{"type":"review","fields":{"stars":"five"}}"#, "422 field_is_wrong /fields/stars: `/fields/stars`: the manifest wants a whole number here"),
+        (EARN, key, r#"{"type":"review","fields":{"stars":5,"stars":1}}"#, "422 field_is_wrong /fields: `/fields`: duplicate field `stars`"),
         (EARN, key, r#"{"type":"review","fields":{"star":5}}"#, "422 field_is_wrong /fields/star: `/fields/star`: a review has no such field; did you mean `stars`?"),
         (REDEEM, key, r#"{"rewrd":"free-coffee"}"#, "422 field_is_wrong /rewrd: `/rewrd`: unknown field `rewrd`, expected one of `reward`, `units`, `order`"),
         (EARN, key, r#"{"type":"review","fields":{"a/b~c":5}}"#, "422 field_is_wrong /fields/a~1b~0c: `/fields/a~1b~0c`: a review has no such field"),
@@ -50,6 +51,7 @@ async fn bodies_that_do_not_read() {
         ("/v1/members", None, r#"{"id":5}"#, "422 field_is_wrong /id: `/id`: invalid type: integer `5`, expected a string"),
         ("/v1/members", None, r#"{"name":"x"}"#, "422 field_is_wrong /name: `/name`: unknown field `name`, expected one of `id`, `attributes`, `tags`, `referred_by`"),
         ("/v1/members", None, r#"{"id":"a b"}"#, "422 member_id_is_wrong /id: the member's id cannot be used: ` ` is not allowed; letters a-z and A-Z, digits, `-`, `_` and `.` are"),
+        ("/v1/members", None, r#"{"id":"ok","attributes":{"city":"A","city":"B"}}"#, "422 field_is_wrong /attributes: `/attributes`: duplicate field `city`"),
         ("/v1/members", None, r#"{"id":"ok","attributes":{"city":""}}"#, "422 field_is_wrong /attributes/city: `/attributes/city`: a name has 1 to 30 characters and a value 1 to 64"),
     ])
     .await;
@@ -164,4 +166,16 @@ async fn a_table_out_of_reach_is_told_as_busy() {
     let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["code"], "busy");
+}
+
+#[tokio::test]
+async fn a_request_has_one_key() {
+    let shop = Shop::open("sunrise-coffee").await;
+    shop.enroll("ada").await;
+    let request = shop.client.post(format!("{}{EARN}", shop.base));
+    let request = request.header("authorization", "Bearer local:sunrise-coffee");
+    let request = request.header("idempotency-key", "a").header("idempotency-key", "b");
+    let answer = request.body(r#"{"type":"review","fields":{"stars":5}}"#).send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    assert!(answer.text().await.unwrap().contains("idempotency_key_is_told_twice"));
 }

@@ -217,3 +217,23 @@ async fn who_was_due_under_other_rules_is_looked_at_once_and_put_down_anew() {
     assert_eq!(shop.night().await.units["test/points"], 60);
     all_is_well(&shop).await;
 }
+
+#[tokio::test]
+async fn a_rule_that_fails_keeps_nothing_else_from_being_done() {
+    let shop = shop(
+        "[wallets.points]\nexpires = { days = 30 }\n[activities.birthday]\nyearly = \"birthday\"\n\
+         [activities.anniversary]\nyearly = \"joined\"\n[reminders]\nexpiry_days = 3",
+        "earn \"a\" on purchase { order.total }\nearn \"b\" on birthday { 10 / (member.purchases - 1) }\n\
+         earn \"c\" on anniversary { 7 }",
+    )
+    .await;
+    let bad = json!({ "id": "bad", "attributes": { "birthday": "1990-05-03" } });
+    assert_eq!(shop.post("/v1/members", None, &bad).await.status, 201);
+    shop.buys("bad", "1", "100.00").await;
+    // Two days before they expire, and a day after the birthday whose rule divides by nothing.
+    shop.at("2026-05-30T12:00:00Z");
+    let failed = expire::run(&shop.api, &expire::Event::default(), None).await.unwrap_err();
+    assert!(failed.to_string().contains("bad"), "{failed}");
+    let entries = shop.get("/v1/members/bad/entries").await;
+    assert_eq!(entries.at("/entries/0/kind"), "remind", "{}", entries.text);
+}

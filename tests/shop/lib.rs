@@ -67,8 +67,10 @@ pub struct Shop {
     pub clock: Clock,
     /// Whom its till calls as.
     pub merchant: String,
-    base: String,
-    client: Client,
+    /// Where it is served.
+    pub base: String,
+    /// Who asks.
+    pub client: Client,
 }
 
 /// An answer as it came over the wire.

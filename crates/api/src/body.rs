@@ -1,10 +1,13 @@
+use std::collections::BTreeSet;
+
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use ledger::MemberId;
 use rules::{Object, escape};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_path_to_error::Segment;
 use store::Fingerprint;
 
@@ -41,13 +44,75 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Refusal> {
     let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
         Refusal::BodyIsNotJson { line: error.line(), column: error.column(), reason: say(&error) }
     })?;
-    // From the bytes and not from the value: the value has forgotten fields that came twice.
+    // A value forgets fields that came twice, and so do maps: it would be another body.
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let Object(value) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let pointer = pointer(error.path());
-        Refusal::FieldIsWrong { pointer, reason: say(error.inner()) }
-    })?;
+    serde_path_to_error::deserialize::<_, Once>(&mut reader).map_err(|error| wrong(&error))?;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut reader);
+    let Object(value) = read.map_err(|error| wrong(&error))?;
     Ok(Body { value, fingerprint: Fingerprint::of(&json) })
+}
+
+fn wrong(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
+    let pointer = pointer(error.path());
+    Refusal::FieldIsWrong { pointer, reason: say(error.inner()) }
+}
+
+/// Any JSON in which every field comes once.
+struct Once;
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Once, D::Error> {
+        deserializer.deserialize_any(Once)
+    }
+}
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Once;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Once, E> {
+        Ok(Once)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Once, E> {
+        Ok(Once)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Once, E> {
+        Ok(Once)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Once, E> {
+        Ok(Once)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Once, E> {
+        Ok(Once)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Once, E> {
+        Ok(Once)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Once, A::Error> {
+        while seq.next_element::<Once>()?.is_some() {}
+        Ok(Once)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Once, A::Error> {
+        let mut seen = BTreeSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            map.next_value::<Once>()?;
+            if let Some(name) = seen.replace(name) {
+                return Err(Error::custom(format!("duplicate field `{name}`")));
+            }
+        }
+        Ok(Once)
+    }
 }
 
 /// The JSON pointer (RFC 6901) of a place.
@@ -171,6 +236,10 @@ mod tests {
             "/typ: unknown field `typ`, expected one of `type`, `id`, `at`, `of`, `order`, `channel`, `payment`, `fields`",
         );
         check(r#"{"type":"a","type":"b"}"#, ": duplicate field `type`");
+        check(
+            r#"{"type":"review","fields":{"stars":9,"stars":2}}"#,
+            "/fields: duplicate field `stars`",
+        );
         check(r#"{"order":{"total":"1"}}"#, ": missing field `type`");
         check(
             r#"{"type":"purchase","order":{"total":12.4}}"#,

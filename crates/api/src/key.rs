@@ -49,7 +49,11 @@ impl FromRequestParts<Api> for Mode {
         if query.dry_run {
             return Ok(Mode::DryRun);
         }
-        let header = parts.headers.get("idempotency-key").ok_or(Refusal::KeyIsMissing)?;
+        let mut keys = parts.headers.get_all("idempotency-key").iter();
+        let header = keys.next().ok_or(Refusal::KeyIsMissing)?;
+        if keys.next().is_some() {
+            return Err(Refusal::KeyIsToldTwice.into());
+        }
         let key = header.to_str().map_err(|_| Refusal::KeyIsNotPlain)?;
         match key.len() {
             0 => Err(Refusal::KeyIsMissing.into()),

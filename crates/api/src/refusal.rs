@@ -30,6 +30,9 @@ pub enum Refusal {
     /// A write that moves value without a key.
     #[error("the header `Idempotency-Key` is missing; use the order's number or a UUID")]
     KeyIsMissing,
+    /// Two keys for one request.
+    #[error("the header `Idempotency-Key` is there more than once")]
+    KeyIsToldTwice,
     /// A key that is too long.
     #[error("the header `Idempotency-Key` has {length} characters, and {length_max} are allowed")]
     KeyIsTooLong {
@@ -150,6 +153,7 @@ impl From<Refusal> for Problem {
             R::ScopeIsMissing(_) => (StatusCode::FORBIDDEN, "scope_is_missing"),
             R::MerchantIsUnknown(_) => (StatusCode::FORBIDDEN, "merchant_is_unknown"),
             R::KeyIsMissing => (StatusCode::BAD_REQUEST, "idempotency_key_is_missing"),
+            R::KeyIsToldTwice => (StatusCode::BAD_REQUEST, "idempotency_key_is_told_twice"),
             R::KeyIsTooLong { .. } => (StatusCode::BAD_REQUEST, "idempotency_key_is_too_long"),
             R::KeyIsNotPlain => (StatusCode::BAD_REQUEST, "idempotency_key_is_not_plain"),
             R::KeyIsReusedWithAnotherBody => (INVALID, "idempotency_key_is_reused"),

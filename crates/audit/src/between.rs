@@ -110,7 +110,7 @@ impl Between {
             let forgotten = self.forgotten.contains(&from) || self.forgotten.contains(&to);
             if gave != had && !forgotten {
                 let what = format!("gave {gave} units to {to}, who had {had}");
-                faults.push(Fault { member: key(from), entry: None, what });
+                faults.push(Fault { member: key(from), entry: None, what, is_of_due: false });
             }
         }
         for ((account, entry, wallet), Shared { member, account: own, by }) in self.shares {
@@ -118,13 +118,18 @@ impl Between {
                 || by.is_some_and(|by| self.forgotten.contains(&by));
             if member != own && !forgotten {
                 let what = format!("{own} {wallet} moved, and who moved them says {member}");
-                faults.push(Fault { member: key(account), entry: Some(entry), what });
+                faults.push(Fault {
+                    member: key(account),
+                    entry: Some(entry),
+                    what,
+                    is_of_due: false,
+                });
             }
         }
         for ((pool, code), members) in self.codes {
             if let [first, second, ..] = members.as_slice() {
                 let what = format!("`{code}` from {pool} was given to {second} too");
-                faults.push(Fault { member: first.clone(), entry: None, what });
+                faults.push(Fault { member: first.clone(), entry: None, what, is_of_due: false });
             }
         }
         faults

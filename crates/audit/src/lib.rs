@@ -32,6 +32,8 @@ pub struct Fault {
     pub entry: Option<u64>,
     /// What.
     pub what: String,
+    /// It is about when the member is due, which is kept in two places.
+    pub is_of_due: bool,
 }
 
 impl fmt::Display for Fault {
@@ -87,17 +89,7 @@ impl Audit {
         if let Some(fault) = member::first_fault(history) {
             self.audited.faults.push(fault);
         }
-        if self.period.until.is_none() {
-            for (name, wallet) in &history.member().wallets {
-                self.audited.wallets.entry(name.clone()).or_default().closing += wallet.posted();
-            }
-        }
-        for line in &history.lines {
-            for posting in line.postings.iter().filter(|posting| !posting.shared) {
-                let wallet = self.audited.wallets.entry(posting.wallet.clone()).or_default();
-                wallet.count(&self.period, line, posting);
-            }
-        }
+        roll_forward::count(&mut self.audited.wallets, &self.period, history);
     }
 
     /// Adds what another audit has seen of other members.
@@ -136,7 +128,7 @@ impl Audit {
     }
 
     fn fault(&mut self, member: MemberKey, what: String) {
-        self.audited.faults.push(Fault { member, entry: None, what });
+        self.audited.faults.push(Fault { member, entry: None, what, is_of_due: true });
     }
 
     /// What was found.
@@ -181,5 +173,33 @@ pub async fn audit(
     let mut audit = Audit::over(period);
     store.each(merchant, |history| audit.see(&history)).await?;
     audit.see_due(listed(store, merchant).await?);
-    Ok(audit.done())
+    looked_at_again(store, audit.done()).await
+}
+
+/// How often one of whom something seems wrong is looked at again.
+const LOOKS: u32 = 3;
+
+/// The same without what was not wrong: in a table that is in use, a member and its place in the due
+/// index are read at different moments. Whoever is as it should be at a second look is so.
+///
+/// # Errors
+/// The table could not be reached or refused.
+pub async fn looked_at_again(store: &Store, audited: Audited) -> Result<Audited, StoreError> {
+    let mut faults = Vec::new();
+    for fault in audited.faults {
+        let mut stays = true;
+        for _ in 0..LOOKS {
+            // What is wrong between two members is not told by one of them.
+            if !fault.is_of_due || !stays {
+                break;
+            }
+            let Some(history) = store.history(&fault.member).await? else { break };
+            let listed = store.listed(&fault.member).await?;
+            stays = member::first_fault(&history).is_some() || listed != history.due_at;
+        }
+        if stays {
+            faults.push(fault);
+        }
+    }
+    Ok(Audited { faults, ..audited })
 }

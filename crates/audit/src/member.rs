@@ -15,8 +15,11 @@ type Sums = BTreeMap<(WalletName, Option<Moment>, Option<Idle>), i64>;
 
 /// The first thing that is wrong with a member; nothing should be.
 pub(crate) fn first_fault(history: &History) -> Option<Fault> {
-    let fault =
-        |entry: Option<u64>, what: String| Fault { member: history.at.clone(), entry, what };
+    let fault = |entry: Option<u64>, what: String| {
+        let is_of_due = entry.is_none();
+        Fault { member: history.at.clone(), entry, what, is_of_due }
+    };
+    let forgotten = history.member().erased_at.is_some();
     let mut lots = Sums::new();
     let mut debts: BTreeMap<WalletName, i64> = BTreeMap::new();
     let mut previous = None;
@@ -33,7 +36,12 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
         if let Some(what) = add_up(line, &mut lots, &mut debts) {
             return at(what);
         }
-        let Some(version) = &line.version else { continue };
+        let Some(version) = &line.version else {
+            if forgotten {
+                continue;
+            }
+            return at("nobody can read it, and the person was not forgotten".to_owned());
+        };
         if let Some(what) = disagrees(&version.entry, before) {
             return at(what);
         }

@@ -1,12 +1,17 @@
-use ledger::{Moment, Posting};
-use store::VersionLine;
+use std::collections::BTreeMap;
+
+use ledger::wallet::Idle;
+use ledger::{Moment, Posting, WalletName};
+use store::{History, VersionLine};
 
 /// From one moment to another; open where nothing is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Period {
     /// What was before counts as opening.
     pub from: Option<Moment>,
-    /// What is from then on is not counted.
+    /// What is from then on is not counted, and what has run out by then is not owed, whether or not
+    /// anyone has written it down. Where nothing is said, the table is taken by its word: what has run
+    /// out since the last run is in it.
     pub until: Option<Moment>,
 }
 
@@ -29,21 +34,81 @@ pub struct RollForward {
     pub transferred: i64,
     /// At the end of the period.
     pub closing: i64,
+    /// What members owed before the period: units that were taken back after they had been spent. So
+    /// much more is owed to the others than the opening says.
+    pub debts_before: i64,
+    /// The same at the end.
+    pub debts: i64,
+}
+
+/// When the lots of a member were last added to, by wallet and terms: what is told late may have run
+/// out before it was given.
+type Given = BTreeMap<(WalletName, Option<Moment>, Option<Idle>), Moment>;
+
+/// Counts a member's postings, each on its day: what runs out does so on the day on which it lapses,
+/// and not on the day on which somebody writes that down.
+pub(crate) fn count(
+    wallets: &mut BTreeMap<WalletName, RollForward>,
+    period: &Period,
+    history: &History,
+) {
+    let mut given = Given::new();
+    for line in &history.lines {
+        for posting in line.postings.iter().filter(|posting| !posting.shared) {
+            let Posting { wallet, change, debt, terms, .. } = posting;
+            let lot = (wallet.clone(), terms.expires_at, terms.idle);
+            if *change > 0 && !debt {
+                given.insert(lot.clone(), line.at);
+            }
+            let is_gone = line.kind == "expire" && *change < 0 && !debt;
+            let lapsed = terms.expires_at.filter(|_| is_gone).map(|at| {
+                let given = given.get(&lot).copied();
+                given.map_or(at, |given| at.max(given)).min(line.at)
+            });
+            let at = lapsed.unwrap_or(line.at);
+            let sums = wallets.entry(wallet.clone()).or_default();
+            sums.count(period, line, at, posting);
+        }
+    }
+    for (name, wallet) in &history.member().wallets {
+        let sums = wallets.entry(name.clone()).or_default();
+        if period.until.is_none() {
+            // Where the period ends now, it closes with what members hold, and not with what was
+            // posted.
+            sums.closing += wallet.posted();
+        }
+        let Some(end) = period.until else { continue };
+        for lot in wallet.lots().iter().filter(|lot| lot.terms.has_lapsed(end)) {
+            let key = (name.clone(), lot.terms.expires_at, lot.terms.idle);
+            let lapsed = lot.terms.expires_at.max(given.get(&key).copied());
+            if lapsed.is_none_or(|lapsed| lapsed >= end) {
+                continue;
+            }
+            let units = lot.units.get();
+            sums.closing -= units;
+            match lapsed < period.from {
+                true => sums.opening -= units,
+                false => sums.expired -= units,
+            }
+        }
+    }
 }
 
 impl RollForward {
     /// Counts a posting as of the kind of its entry. What moves from lot to lot comes to nothing.
-    pub(crate) fn count(&mut self, period: &Period, line: &VersionLine, posting: &Posting) {
+    fn count(&mut self, period: &Period, line: &VersionLine, at: Moment, posting: &Posting) {
         let units = posting.change;
-        if period.until.is_some_and(|until| line.at >= until) {
+        let owed = if posting.debt { -units } else { 0 };
+        if period.until.is_some_and(|until| at >= until) {
             return;
         }
-        // Where the period ends now, it closes with what members hold, and not with what was posted.
+        self.debts += owed;
         if period.until.is_some() {
             self.closing += units;
         }
-        if period.from.is_some_and(|from| line.at < from) {
+        if period.from.is_some_and(|from| at < from) {
             self.opening += units;
+            self.debts_before += owed;
             return;
         }
         // What members do in an account's wallet has the kind of what they did.
@@ -67,6 +132,8 @@ impl RollForward {
         self.adjusted += other.adjusted;
         self.transferred += other.transferred;
         self.closing += other.closing;
+        self.debts_before += other.debts_before;
+        self.debts += other.debts;
     }
 
     /// Whether opening and movements come to the closing, and what went from member to member came to
@@ -81,5 +148,11 @@ impl RollForward {
     pub fn sum(&self) -> i64 {
         let moved = [self.issued, self.redeemed, self.expired, self.reversed, self.adjusted];
         self.opening + moved.iter().sum::<i64>() + self.transferred
+    }
+
+    /// What is owed to members: what some of them owe does not make it less.
+    #[must_use]
+    pub fn owed(&self) -> i64 {
+        self.closing + self.debts
     }
 }

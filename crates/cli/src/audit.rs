@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ::audit::{Audit, Audited, Period, RollForward, listed};
+use ::audit::{Audit, Audited, Period, RollForward, listed, looked_at_again};
 use aws_config::BehaviorVersion;
 use chrono::NaiveDate;
 use clap::Args;
@@ -45,7 +45,8 @@ pub(crate) struct Options {
     /// What was before this day counts as opening
     #[arg(long, value_name = "DAY")]
     from: Option<NaiveDate>,
-    /// What came after this day is left out
+    /// What came after this day is left out, and what had run out by its end; where no day is said,
+    /// what has run out since the last run is still counted as owed
     #[arg(long, value_name = "DAY")]
     until: Option<NaiveDate>,
     #[command(flatten)]
@@ -142,7 +143,7 @@ async fn walk(
         all.add(part?);
     }
     all.see_due(listed(store, merchant).await?);
-    Ok(all.done())
+    Ok(looked_at_again(store, all.done()).await?)
 }
 
 async fn table_of(name: &str, endpoint: Option<&str>) -> Store {
@@ -250,6 +251,19 @@ fn page(programme: &Programme, audited: &Audited) -> String {
     if any {
         page += &format!("\nWhat that is worth:\n\n{sums}\n");
     }
+    for (name, wallet) in audited.wallets.iter().filter(|(_, wallet)| wallet.debts > 0) {
+        let in_money = |units: i64| {
+            let worth = worth(programme, name.as_str(), units);
+            worth.map_or_else(String::new, |worth| format!(" ({})", money(worth, code, decimals)))
+        };
+        page += &format!(
+            "\nSome members owe {} {name} themselves, units that were returned after they had been\n\
+             spent. To the others {} {name}{} are owed.\n",
+            whole(wallet.debts),
+            whole(wallet.owed()),
+            in_money(wallet.owed()),
+        );
+    }
     let reconciled = audited.wallets.values().all(RollForward::is_reconciled);
     if audited.faults.is_empty() && reconciled {
         page += "\nEvery balance is the sum of its entries, every entry follows from the one before it,\n";
@@ -286,7 +300,11 @@ fn as_json(programme: &Programme, audited: &Audited) -> serde_json::Value {
                 "adjusted": wallet.adjusted,
                 "closing": wallet.closing,
                 "reconciles": wallet.is_reconciled(),
-                "liability": { "opening": worth(wallet.opening), "closing": worth(wallet.closing) },
+                "owed_by_members": { "opening": wallet.debts_before, "closing": wallet.debts },
+                "liability": {
+                    "opening": worth(wallet.opening + wallet.debts_before),
+                    "closing": worth(wallet.owed()),
+                },
             });
             (name.to_string(), told)
         })

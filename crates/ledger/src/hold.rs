@@ -13,7 +13,7 @@ use crate::{
 
 /// The most that one member may have set aside at a time: all of it is loaded with every request, and
 /// each may put back a piece of another stock in the transaction of the next.
-pub const HOLDS_MAX: usize = 7;
+pub const HOLDS_MAX: usize = 3;
 
 /// Why a hold is not made, captured or released. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -297,7 +297,8 @@ impl From<Activity> for Told {
 /// What the friend's activity is for the member who brought the friend.
 fn referral(friend: &Member, activity: &Activity) -> Activity {
     Activity {
-        id: activity.id.clone(),
+        // Not by the friend's order: its number is the friend's own.
+        id: format!("{} {}", friend.id, friend.version.saturating_add(1)),
         kind: REFERRAL.to_owned(),
         at: activity.at,
         of: None,

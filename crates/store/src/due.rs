@@ -20,6 +20,22 @@ pub struct Due {
 pub struct Page(Option<Item>);
 
 impl Store {
+    /// Where the due index lists one member; nothing if it does not.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused.
+    pub async fn listed(&self, member: &MemberKey) -> Result<Option<Moment>, StoreError> {
+        let mut next = Some(Page::default());
+        while let Some(page) = next {
+            let (found, following) = self.due(member.shard(), Moment::MAX_UTC, page, 1000).await?;
+            if let Some(due) = found.into_iter().find(|due| due.member == *member) {
+                return Ok(Some(due.at));
+            }
+            next = following;
+        }
+        Ok(None)
+    }
+
     /// At most `limit` members of a shard that are due at `now`, those that wait longest first, and
     /// where to go on. The index itself is the checkpoint of the run: a member that has been seen
     /// to leaves it, so a run that was cut short begins anew and finds what is left.

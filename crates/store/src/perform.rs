@@ -227,7 +227,7 @@ impl Store {
                     looked.parts.insert(pot, parts);
                 }
                 Lack::Codes { pool, codes } => {
-                    let codes = self.codes(&at.merchant, &pool, at.part(), codes).await?;
+                    let codes = self.codes(&at.merchant, &pool, at.part(), codes, stop_at).await?;
                     looked.supplies.codes.insert(pool, codes);
                 }
                 Lack::Member(id) => {

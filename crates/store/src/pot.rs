@@ -4,6 +4,7 @@
 //! is still there: nothing is sold twice.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use ledger::{Codes, Draw, Left, MemberId, MerchantId, Pot, Units};
@@ -253,10 +254,15 @@ impl Store {
         pool: &str,
         own: u8,
         wanted: usize,
+        stop_at: Instant,
     ) -> Result<Codes, StoreError> {
         let most = wanted.max(CODES_AT_ONCE);
         let mut codes = Vec::new();
         for step in 0..PARTS {
+            if Instant::now() >= stop_at {
+                let reason = format!("looking for a code of {pool} took too long");
+                return Err(StoreError::Unavailable(reason));
+            }
             let mut found = self.codes_of(merchant, pool, (own + step) % PARTS, most).await?;
             fastrand::shuffle(&mut found);
             codes.append(&mut found);

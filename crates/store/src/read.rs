@@ -357,6 +357,38 @@ impl Store {
             }
         }
     }
+
+    /// A member with all its versions, as it is now.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused.
+    pub async fn history(&self, at: &MemberKey) -> Result<Option<History>, StoreError> {
+        let mut from = None;
+        let mut gathered = Gathered::default();
+        loop {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("#pk = :pk")
+                .expression_attribute_names("#pk", PK)
+                .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
+                .set_exclusive_start_key(from)
+                .consistent_read(true)
+                .set_return_consumed_capacity(self.capacity());
+            let found = query.send().await.map_err(StoreError::of)?;
+            self.count(Kind::Read, found.consumed_capacity());
+            for item in found.items.unwrap_or_default() {
+                if let Some(history) = gathered.add(item)? {
+                    return Ok(Some(history));
+                }
+            }
+            from = found.last_evaluated_key;
+            if from.is_none() {
+                return Ok(None);
+            }
+        }
+    }
 }
 
 /// The items of one member, which come together and in their order, the person last.

@@ -43,6 +43,16 @@ impl Points {
             .filter(|(_, until)| **until <= now)
             .map(|(hold, _)| hold.clone())
             .collect();
+        // What was set aside pays what is owed in the moment in which it is free again, though its end
+        // may be over in the same.
+        self.lots.sort_by_key(|lot| (lot.until, lot.from));
+        let freed = |lot: &&mut Lot| lot.hold.as_ref().is_some_and(|hold| over.contains(hold));
+        for lot in self.lots.iter_mut().filter(freed) {
+            let part = lot.units.min(self.debt);
+            lot.units -= part;
+            self.debt -= part;
+        }
+        self.lots.retain(|lot| lot.units > 0);
         for hold in over {
             self.free(&hold);
         }
@@ -78,7 +88,8 @@ impl Points {
 
     /// What can be spent.
     #[must_use]
-    pub fn spendable(&self, now: i64) -> i64 {
+    pub fn spendable(&mut self, now: i64) -> i64 {
+        self.pass(now);
         let open = |lot: &&Lot| {
             let held = lot
                 .hold
@@ -206,10 +217,7 @@ impl Points {
             self.lots.drain(..).partition(|lot| lot.until <= now && lot.hold.is_none());
         self.lots = kept;
         for lot in gone {
-            // It was set aside until its end, or it would have paid before.
-            let pays = lot.units.min(self.debt);
-            self.debt -= pays;
-            *self.gone.entry(lot.until).or_default() += lot.units - pays;
+            *self.gone.entry(lot.until).or_default() += lot.units;
         }
         self.settle(now);
     }

@@ -25,8 +25,8 @@ const POOLS_MAX: usize = 8;
 
 /// What both sides of a referral write at most: the part of each budget that is drawn on, scores,
 /// two items for each code, the version and the due date of each member and of each one's account,
-/// and what forgotten holds of each put back.
-const WRITES: usize = 16 * BUDGETS_MAX + CONTESTS_MAX + 2 * (2 * CODES_MAX) + 2 * 4 + 2 * HOLDS_MAX;
+/// and what forgotten holds of each of the four put back.
+const WRITES: usize = 16 * BUDGETS_MAX + CONTESTS_MAX + 2 * (2 * CODES_MAX) + 2 * 4 + 4 * HOLDS_MAX;
 const _: () = assert!(WRITES <= 100, "a transaction has at most a hundred items");
 
 /// A thing that takes part on some days, and where it is named.

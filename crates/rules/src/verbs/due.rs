@@ -31,14 +31,23 @@ impl Bundle {
             return Ok(Some(decision));
         }
         if member.erased_at.is_none() {
-            if let Some(told) = self.raised(member, now) {
-                return Ok(Some(self.earn(member, told, supplies, now)?));
+            // A rule that fails keeps nothing else from being done.
+            let mut failed = None;
+            for told in self.raised(member, now) {
+                match self.earn(member, told, supplies, now) {
+                    Ok(decision) => return Ok(Some(decision)),
+                    Err(Refused::Lacks(lack)) => return Err(lack.into()),
+                    Err(refused) => failed = failed.or(Some(refused)),
+                }
             }
             let reminders = self.reminders(member, supplies.account(member)?, now)?;
             if !reminders.is_empty() {
                 let what = What::Remind { reminders };
                 let decision = Draft::default().decide(member, self.programme(), what, now, now)?;
                 return Ok(Some(self.dated(decision, supplies, now)?));
+            }
+            if let Some(failed) = failed {
+                return Err(failed);
             }
         }
         // It was put down as due when other rules were in force: it is put down anew.
@@ -91,9 +100,14 @@ impl Bundle {
         Ok(due.into_iter().min())
     }
 
-    /// The activity that has come by itself, if one has.
-    fn raised(&self, member: &Member, now: Moment) -> Option<Told> {
-        let (_, kind, day) = self.yearly(member, now).filter(|(at, ..)| *at <= now).min()?;
+    /// The activities that have come by themselves, in the order in which they came.
+    fn raised(&self, member: &Member, now: Moment) -> Vec<Told> {
+        let mut come: Vec<_> = self.yearly(member, now).filter(|(at, ..)| *at <= now).collect();
+        come.sort();
+        come.into_iter().filter_map(|(_, kind, day)| self.told_of(member, kind, day)).collect()
+    }
+
+    fn told_of(&self, member: &Member, kind: String, day: NaiveDate) -> Option<Told> {
         let at = day.and_hms_opt(0, 0, 0)?;
         // Somebody who joined in the course of the day was not there when it began.
         let at = resolve(at, self.programme().time_zone).max(member.enrolled_at);
