@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
@@ -9,6 +9,7 @@ use flate2::write::DeflateEncoder;
 use ledger::MerchantId;
 use rules::{Bundle, BundleRejection, Sources};
 use store::{Store, StoreError, StoredBundle};
+use tokio::time::Instant;
 
 /// How long an instance may go on with a bundle before it asks whether another is active.
 pub(crate) const AGE_MAX: Duration = Duration::from_secs(5);

@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{
     Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{
 use ledger::enroll::Enrolment;
 use ledger::{Decision, Draw, Entry, Lack, Member, MemberId, Moment, Outcome, Pot, Supplies, What};
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::item::{self, Held, Person};

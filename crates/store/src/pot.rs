@@ -4,10 +4,10 @@
 //! is still there: nothing is sold twice.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use ledger::{Codes, Draw, Left, MemberId, MerchantId, Pot, Units};
+use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::item::text;

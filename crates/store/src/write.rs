@@ -1,14 +1,13 @@
 //! One write, sent until it is known what became of it. What is sent again is the very same, so it
 //! does not matter how many of them arrive, or when.
 
-use std::time::Instant;
-
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
+use tokio::time::Instant;
 
 use crate::error::{StoreError, TRANSIENT};
 use crate::meter::Kind;

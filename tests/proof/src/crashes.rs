@@ -17,8 +17,7 @@ use store::MemberKey;
 
 use crate::Outcome;
 use crate::process::Process;
-use crate::wire::Weather;
-use crate::world::{MERCHANTS, Planted, Worker, World};
+use crate::world::{MERCHANTS, Worker, World};
 
 /// What is done when the process is killed.
 const ACTS: [&str; 15] = [
@@ -170,9 +169,9 @@ struct Place {
 
 impl Place {
     async fn new(seed: u64, program: PathBuf) -> Outcome<Place> {
-        let world = World::new(seed, Weather::calm(), Planted::default(), 1_000_000).await?;
+        let world = World::served(seed, 1_000_000).await?;
         let worker = world.worker(0).await;
-        let process = Process::start(&program, world.wire.address, world.now())?;
+        let process = Process::start(&program, world.wire.reached_at()?, world.now())?;
         let process = Arc::new(Mutex::new(process));
         Ok(Place { world, worker, program, process, members: 0, expected: BTreeMap::new() })
     }
@@ -264,7 +263,7 @@ impl Place {
 
     /// How many entries each has; nothing of one that there is not.
     async fn entries(&self, members: &[String]) -> Outcome<Vec<Option<u64>>> {
-        let store = self.world.database.store();
+        let store = &self.world.store;
         let mut entries = Vec::new();
         for member in members {
             let merchant = MerchantId::parse(MERCHANT)?;
@@ -286,7 +285,8 @@ impl Place {
         let before = self.entries(&asked.members).await?;
         let (killed, answer) = self.ask(&asked, when).await;
         if killed {
-            let process = Process::start(&self.program, self.world.wire.address, self.world.now())?;
+            let process =
+                Process::start(&self.program, self.world.wire.reached_at()?, self.world.now())?;
             *self.process() = process;
         }
         let after = self.entries(&asked.members).await?;

@@ -24,8 +24,27 @@ pub mod races;
 pub mod simulation;
 /// The wire, and what happens on it.
 pub mod wire;
+/// The database without a socket.
+mod within;
 /// A database behind a wire, and workers.
 pub mod world;
+
+/// Runs something on a thread of its own, on which one thing happens after the other and waiting takes
+/// no time: with the same seed, the same.
+///
+/// # Errors
+/// As what is run.
+pub async fn alone<T, F>(run: impl FnOnce() -> F + Send + 'static) -> Outcome<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Outcome<T>>,
+{
+    tokio::task::spawn_blocking(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().start_paused(true).build()?.block_on(run())
+    })
+    .await?
+}
 
 /// An error on its way to whoever runs a proof.
 pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
-use proof::Outcome;
 use proof::bugs::{self, Found};
 use proof::crashes::{self, Killed};
 use proof::degraded;
@@ -15,6 +14,7 @@ use proof::races::{self, Race, Rounds};
 use proof::simulation::{self, Report, Size};
 use proof::wire::Weather;
 use proof::world::Planted;
+use proof::{Outcome, alone};
 
 /// A database, its clients and all workers share one process: most of its time would go into memory.
 #[global_allocator]
@@ -137,13 +137,13 @@ async fn simulate(cli: &Cli, operations: Option<u64>, calm: bool) -> Outcome {
     for world in 0..worlds {
         let (seed, size, bar) = (cli.seed.wrapping_add(world), size.clone(), bar.clone());
         let mut before = 0;
-        simulations.spawn(async move {
+        simulations.spawn(alone(move || async move {
             let told = |done| {
                 bar.inc(done - before);
                 before = done;
             };
             simulation::run(seed, &size, Planted::default(), told).await
-        });
+        }));
     }
     let mut report = Report { seed: cli.seed, ..Report::default() };
     while let Some(found) = simulations.join_next().await {
@@ -194,8 +194,11 @@ async fn race(cli: &Cli) -> Outcome {
     };
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(100));
-    let races =
-        races::run(cli.seed, rounds, Planted::default(), |race| bar.set_message(race)).await?;
+    let (seed, told) = (cli.seed, bar.clone());
+    let races = alone(move || async move {
+        races::run(seed, rounds, Planted::default(), |race| told.set_message(race)).await
+    });
+    let races = races.await?;
     bar.finish_and_clear();
     let mut table = table(&["race", "rounds", "requests", "wrong"]);
     let mut wrong = Vec::new();
@@ -211,7 +214,11 @@ async fn race(cli: &Cli) -> Outcome {
 async fn degrade(cli: &Cli) -> Outcome {
     let operations = if cli.long { 100_000 } else { 5000 };
     let bar = bar(2 * operations, "operations");
-    let found = degraded::run(cli.seed, operations, |done| bar.set_position(done)).await?;
+    let (seed, told) = (cli.seed, bar.clone());
+    let found = alone(move || async move {
+        degraded::run(seed, operations, |done| told.set_position(done)).await
+    });
+    let found = found.await?;
     bar.finish_and_clear();
     let mut table = table(&["store", "calls", "requests", "per call", "503", "entries", "wrong"]);
     for (store, report) in [("calm", &found.calm), ("degraded", &found.degraded)] {
@@ -293,7 +300,11 @@ async fn crash(cli: &Cli) -> Outcome {
 async fn find_bugs(cli: &Cli) -> Outcome {
     let operations = if cli.long { 10_000 } else { 1500 };
     let bar = bar(bugs::count(), "bugs");
-    let found = bugs::run(cli.seed, operations, |done| bar.set_position(done)).await?;
+    let (seed, told) = (cli.seed, bar.clone());
+    let found = alone(move || async move {
+        bugs::run(seed, operations, |done| told.set_position(done)).await
+    });
+    let found = found.await?;
     bar.finish_and_clear();
     let mut table = table(&["planted", "found by"]);
     let mut missed = Vec::new();

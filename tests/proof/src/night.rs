@@ -184,7 +184,7 @@ impl Field {
         api::publish(database.store(), &merchant, &sources).await?;
         let bundle = Bundle::proven(&merchant, &sources)?;
         let wire = Wire::to(database.address(), seed, Weather::calm(), None).await?;
-        let client = patient(wire.address).await;
+        let client = patient(wire.reached_at()?).await;
         let given: Moment = "2026-03-01T08:00:00Z".parse()?;
         let night = given + TimeDelta::days(31);
         Ok(Field { database, wire, client, merchant, bundle, given, night })
@@ -265,7 +265,7 @@ impl Field {
     }
 
     fn process(&self, program: &Path) -> Outcome<Process> {
-        Process::start(program, self.wire.address, self.night)
+        Process::start(program, self.wire.reached_at()?, self.night)
     }
 
     fn ask(
@@ -294,7 +294,7 @@ impl Field {
     /// Writes what the night wrote into a table of its own, and does nothing else; how long it took.
     async fn bare(&self, members: u64) -> Outcome<Duration> {
         const BARE: &str = "bare";
-        let store = Store::new(client(self.wire.address).await, BARE);
+        let store = Store::new(client(self.wire.reached_at()?).await, BARE);
         store.create_table().await?;
         let mut writes = Vec::new();
         for number in 0..members {

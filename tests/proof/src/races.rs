@@ -357,7 +357,7 @@ impl Track {
         equal("pieces handed out", done, PIECES)?;
         let merchant = ledger::MerchantId::parse(MERCHANT)?;
         let pot = ledger::Pot::Stock("scarce".to_owned());
-        equal("pieces left", self.world.database.store().left(&merchant, &pot).await?.get(), 0)?;
+        equal("pieces left", self.world.store.left(&merchant, &pot).await?.get(), 0)?;
         Ok(answers.len() as u64)
     }
 

@@ -201,6 +201,7 @@ pub async fn run(
     let mut ticks = tokio::time::interval(std::time::Duration::from_millis(500));
     while !workers.is_empty() {
         tokio::select! {
+            biased;
             ended = workers.join_next() => if let Some(ended) = ended { ended??; },
             _ = ticks.tick() => progress(operations.load(Ordering::Relaxed).min(size.operations)),
         }

@@ -2,8 +2,10 @@
 //! gives: conflicts, throttling, errors after the write was done, answers that come too late or not
 //! at all, reads and indexes that are behind. So a proxy gives it.
 //!
-//! What happens to a request depends on the seed, on the request, and on how often it has been sent;
-//! not on what else is under way. So a seed does the same to the same requests.
+//! What happens to a request depends on the seed and on how many came before it. Where all of it is in
+//! one process ([`Wire::within`]), one thing happens after the other, however many are under way, and
+//! waiting takes no time: the same seed does the same to the last request. Where processes are killed,
+//! it is a proxy between sockets ([`Wire::to`]).
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::convert::Infallible;
@@ -12,6 +14,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector as SdkConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector,
+    http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use dynoxide::Database;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
@@ -24,6 +34,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use crate::{Outcome, within};
 
 /// What may happen to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -150,8 +162,8 @@ impl<K: Clone + Eq + std::hash::Hash, V: Default> Recent<K, V> {
 /// What is known of each request and answer.
 #[derive(Default)]
 struct Memory {
-    /// How often a request has been sent, by its hash.
-    sent: HashMap<u64, u64>,
+    /// Requests so far.
+    sent: u64,
     /// Answers to reads, the oldest first.
     answers: Recent<u64, VecDeque<Bytes>>,
     /// Transactions that were done, by their token, as DynamoDB knows them for ten minutes. The
@@ -161,11 +173,18 @@ struct Memory {
     requests: BTreeMap<String, u64>,
 }
 
+/// The database behind a wire.
+enum Upstream {
+    /// In this process.
+    Held(Database),
+    /// Behind a socket.
+    Served(SocketAddr, Client<HttpConnector, Full<Bytes>>),
+}
+
 struct State {
     seed: u64,
     weather: Mutex<Weather>,
-    upstream: SocketAddr,
-    client: Client<HttpConnector, Full<Bytes>>,
+    upstream: Upstream,
     memory: Mutex<Memory>,
     tamper: Option<Tamper>,
     /// Told before a request goes on and after it has been answered: where a process can be killed.
@@ -181,9 +200,7 @@ pub type Moments = Arc<dyn Fn(&str, bool) -> bool + Send + Sync>;
 /// A proxy in front of a database.
 pub struct Wire {
     state: Arc<State>,
-    /// Where clients reach it.
-    pub address: SocketAddr,
-    server: JoinHandle<()>,
+    served: Option<(SocketAddr, JoinHandle<()>)>,
 }
 
 impl Wire {
@@ -199,18 +216,39 @@ impl Wire {
     ) -> std::io::Result<Wire> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State {
-            seed,
-            weather: Mutex::new(weather),
-            upstream,
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            memory: Mutex::default(),
-            tamper,
-            moments: Mutex::new(None),
-            under_way: AtomicU64::new(0),
-        });
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let upstream = Upstream::Served(upstream, client);
+        let state = Arc::new(State::new(upstream, seed, weather, tamper));
         let server = tokio::spawn(serve(listener, Arc::clone(&state)));
-        Ok(Wire { state, address, server })
+        Ok(Wire { state, served: Some((address, server)) })
+    }
+
+    /// A wire to a database in this process, and what happens on it: only [`Wire::client`] reaches it.
+    #[must_use]
+    pub fn within(database: Database, seed: u64, weather: Weather, tamper: Option<Tamper>) -> Wire {
+        let state = State::new(Upstream::Held(database), seed, weather, tamper);
+        Wire { state: Arc::new(state), served: None }
+    }
+
+    /// Where clients reach it, if by a socket.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.served.as_ref().map(|(address, _)| *address)
+    }
+
+    /// Where other processes reach it.
+    ///
+    /// # Errors
+    /// They do not.
+    pub fn reached_at(&self) -> Outcome<SocketAddr> {
+        self.address().ok_or_else(|| "no other process reaches this wire".into())
+    }
+
+    /// What carries a client's requests over a wire in this process.
+    #[must_use]
+    pub fn client(&self) -> SharedHttpClient {
+        let carrier = SharedHttpConnector::new(Carrier(Arc::clone(&self.state)));
+        http_client_fn(move |_, _| carrier.clone())
     }
 
     /// From now on, other things happen.
@@ -250,7 +288,72 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        self.server.abort();
+        if let Some((_, server)) = &self.served {
+            server.abort();
+        }
+    }
+}
+
+impl State {
+    fn new(upstream: Upstream, seed: u64, weather: Weather, tamper: Option<Tamper>) -> State {
+        State {
+            seed,
+            weather: Mutex::new(weather),
+            upstream,
+            memory: Mutex::default(),
+            tamper,
+            moments: Mutex::new(None),
+            under_way: AtomicU64::new(0),
+        }
+    }
+}
+
+/// Carries requests of the SDK over a wire in this process.
+#[derive(Clone)]
+struct Carrier(Arc<State>);
+
+impl std::fmt::Debug for Carrier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Carrier")
+    }
+}
+
+/// How long a request or an answer is on its way, at most.
+const ON_ITS_WAY_MAX: Duration = Duration::from_millis(20);
+
+impl SdkConnector for Carrier {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let state = Arc::clone(&self.0);
+        HttpConnectorFuture::new(async move {
+            let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+            let body = Bytes::copy_from_slice(request.body().bytes().unwrap_or_default());
+            let broken = |broken: Broken| ConnectorError::io(broken.into());
+            let parts = Request::builder().header("x-amz-target", target).body(());
+            let (parts, ()) = parts.map_err(|_| broken(Broken))?.into_parts();
+            on_its_way(&state).await;
+            let (parts, body) =
+                answered(state.clone(), parts, body).await.map_err(broken)?.into_parts();
+            on_its_way(&state).await;
+            let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            let status = parts.status.as_u16().try_into();
+            let status = status.map_err(|_| broken(Broken))?;
+            Ok(HttpResponse::new(status, SdkBody::from(body.to_vec())))
+        })
+    }
+}
+
+/// Some are faster than others.
+async fn on_its_way(state: &State) {
+    let most = u64::try_from(ON_ITS_WAY_MAX.as_micros()).unwrap_or(u64::MAX);
+    let number = lock(&state.memory).next(state.seed);
+    tokio::time::sleep(Duration::from_micros(number % most)).await;
+}
+
+impl Memory {
+    /// The next of a row of numbers that look like chance.
+    fn next(&mut self, seed: u64) -> u64 {
+        self.sent += 1;
+        hash(&[&seed.to_be_bytes(), &self.sent.to_be_bytes()])
     }
 }
 
@@ -290,6 +393,14 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Broken> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
+    answered(state, parts, body).await
+}
+
+async fn answered(
+    state: Arc<State>,
+    parts: hyper::http::request::Parts,
+    body: Bytes,
+) -> Result<Response<Full<Bytes>>, Broken> {
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     let target = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default().to_owned();
     let (body, before) = match tampered(&state, &target, body) {
@@ -300,7 +411,7 @@ async fn answer(
         send(&state, &as_target(&parts, target)?, Bytes::from(other.to_string())).await?;
     }
     let asked = Asked::of(&target, &body);
-    let fault = draw(&state, &target, &body, &asked);
+    let fault = draw(&state, &target, &asked);
     let moments = lock(&state.moments).clone();
     if let Some(moments) = &moments
         && !moments(&target, true)
@@ -410,8 +521,7 @@ fn hash(parts: &[&[u8]]) -> u64 {
 }
 
 /// What happens to a request this time.
-fn draw(state: &State, target: &str, body: &[u8], asked: &Asked) -> Option<Fault> {
-    let known = hash(&[target.as_bytes(), body]);
+fn draw(state: &State, target: &str, asked: &Asked) -> Option<Fault> {
     let weather = lock(&state.weather).per_thousand.clone();
     let mut memory = lock(&state.memory);
     let of_index = |index: &str| format!("{target} of {index}");
@@ -420,9 +530,7 @@ fn draw(state: &State, target: &str, body: &[u8], asked: &Asked) -> Option<Fault
     if weather.is_empty() || matches!(target, "CreateTable" | "Scan" | "DescribeTable") {
         return None;
     }
-    let sent = memory.sent.entry(known).or_default();
-    *sent += 1;
-    let number = hash(&[&state.seed.to_be_bytes(), &known.to_be_bytes(), &sent.to_be_bytes()]);
+    let number = memory.next(state.seed);
     let mut dice = u32::try_from(number % 1000).unwrap_or_default();
     for (fault, often) in weather {
         if !asked.can(fault) {
@@ -522,15 +630,25 @@ async fn send(
     parts: &hyper::http::request::Parts,
     body: Bytes,
 ) -> Result<Response<Full<Bytes>>, Broken> {
+    let (upstream, client) = match &state.upstream {
+        Upstream::Served(upstream, client) => (upstream, client),
+        Upstream::Held(database) => {
+            let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+            let target = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default();
+            let (status, text) = within::answer(database, target, &body);
+            let status = StatusCode::from_u16(status).map_err(|_| Broken)?;
+            return Ok(json_answer(status, Bytes::from(text)));
+        }
+    };
     let mut request =
-        Request::builder().method(parts.method.clone()).uri(format!("http://{}/", state.upstream));
+        Request::builder().method(parts.method.clone()).uri(format!("http://{upstream}/"));
     for (name, value) in &parts.headers {
         if name != hyper::header::HOST && name != hyper::header::CONTENT_LENGTH {
             request = request.header(name, value);
         }
     }
     let request = request.body(Full::new(body)).map_err(|_| Broken)?;
-    let asked = state.client.request(request);
+    let asked = client.request(request);
     let state = Arc::clone(state);
     state.under_way.fetch_add(1, Ordering::SeqCst);
     // It comes to its end although whoever sent it may have gone.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use api::{Api, Clock, Identity};
+use aws_config::ConfigLoader;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -29,10 +30,12 @@ pub const MERCHANTS: [&str; 2] = ["north", "south"];
 
 /// A database, and the wire to it.
 pub struct World {
-    /// The database itself, for audits.
-    pub database: Database,
+    /// The table, past the wire, for audits.
+    pub store: Store,
     /// The wire.
     pub wire: Wire,
+    /// Where other processes are to reach it, what is behind the wire.
+    _served: Option<Database>,
     /// What is wrong with all that workers decide.
     bug: Option<Bug>,
     /// Calls of the API, and those of them that were told to come again.
@@ -114,6 +117,10 @@ reward "scarce" costs 20 stock {scarce} at most 3 per month {{ product("Scarce")
 
 /// A client that gives up soon, so that what is late is late.
 pub async fn client(address: SocketAddr) -> Client {
+    hasty(local::config(&format!("http://{address}"))).await
+}
+
+async fn hasty(config: ConfigLoader) -> Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_millis(500))
         .operation_attempt_timeout(Duration::from_millis(250))
@@ -126,7 +133,6 @@ pub async fn client(address: SocketAddr) -> Client {
         .with_reconnect_mode(
             aws_sdk_dynamodb::config::retry::ReconnectMode::ReconnectOnTransientError,
         );
-    let config = local::config(&format!("http://{address}"));
     let config = config.timeout_config(timeouts).retry_config(retries).load().await;
     // The SDK stops retrying where most requests fail; here that is the point.
     let config = aws_sdk_dynamodb::config::Builder::from(&config)
@@ -152,21 +158,41 @@ impl World {
     /// # Errors
     /// The database or the wire cannot be had.
     pub async fn new(seed: u64, weather: Weather, planted: Planted, scarce: i64) -> Outcome<World> {
+        // Whatever waits for a while and then tries again waits as the seed says.
+        fastrand::seed(seed);
+        let database = dynoxide::Database::memory()?;
+        let past = Wire::within(database.clone(), seed, Weather::calm(), None);
+        let config = local::config("http://within").http_client(past.client());
+        let store = Store::new(Client::new(&config.load().await), local::TABLE);
+        store.create_table().await?;
+        let wire = Wire::within(database, seed, weather, planted.tamper);
+        World::of(store, wire, None, planted.bug, scarce).await
+    }
+
+    /// The same behind a socket, for other processes.
+    ///
+    /// # Errors
+    /// The database or the wire cannot be had.
+    pub async fn served(seed: u64, scarce: i64) -> Outcome<World> {
         let database = Database::open(None, 0).await?;
+        let wire = Wire::to(database.address(), seed, Weather::calm(), None).await?;
+        World::of(database.store().clone(), wire, Some(database), None, scarce).await
+    }
+
+    async fn of(
+        store: Store,
+        wire: Wire,
+        served: Option<Database>,
+        bug: Option<Bug>,
+        scarce: i64,
+    ) -> Outcome<World> {
         for merchant in MERCHANTS {
             let merchant_id = MerchantId::parse(merchant)?;
-            api::publish(database.store(), &merchant_id, &sources(merchant, scarce)).await?;
+            api::publish(&store, &merchant_id, &sources(merchant, scarce)).await?;
         }
-        let wire = Wire::to(database.address(), seed, weather, planted.tamper).await?;
         let start: Moment = "2026-01-02T08:00:00Z".parse()?;
-        let bug = planted.bug;
-        Ok(World {
-            database,
-            wire,
-            bug,
-            calls: Arc::default(),
-            now: AtomicI64::new(start.timestamp()),
-        })
+        let now = AtomicI64::new(start.timestamp());
+        Ok(World { store, wire, _served: served, bug, calls: Arc::default(), now })
     }
 
     /// Calls of the API so far, and those of them that were told to come again.
@@ -196,7 +222,11 @@ impl World {
     /// # Errors
     /// The API cannot be made.
     pub async fn worker(&self, skew: i64) -> Worker {
-        let store = Store::new(client(self.wire.address).await, local::TABLE);
+        let client = match self.wire.address() {
+            Some(address) => client(address).await,
+            None => hasty(local::config("http://within").http_client(self.wire.client())).await,
+        };
+        let store = Store::new(client, local::TABLE);
         let store = store.with_bug(self.bug.clone());
         let clock = Clock::standing(self.now());
         let api = Api::new(store, clock.clone(), Identity::Development);
@@ -211,7 +241,7 @@ impl World {
     pub async fn audit(&self, merchant: &str) -> Outcome<audit::Audited> {
         let merchant = MerchantId::parse(merchant)?;
         let period = audit::Period::default();
-        Ok(audit::audit(self.database.store(), &merchant, period).await?)
+        Ok(audit::audit(&self.store, &merchant, period).await?)
     }
 }
 

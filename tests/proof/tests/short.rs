@@ -26,7 +26,7 @@ fn none(faults: &[String]) {
     assert!(faults.is_empty(), "seed {}: {faults:#?}", seed());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn nothing_is_lost_and_nothing_doubled_under_everything_that_happens() -> Outcome {
     let report = simulation::run(seed(), &Size::of(1500, 10), Planted::default(), |_| ()).await?;
     none(&report.faults);
@@ -48,7 +48,7 @@ async fn who_is_killed_leaves_all_or_nothing() -> Outcome {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn of_several_who_want_the_same_one_has_it() -> Outcome {
     assert!(races::checker_is_right());
     let rounds = Rounds { histories: 4, redeems: (1, 200), others: 2 };
@@ -67,7 +67,7 @@ async fn a_night_that_is_killed_is_resumed() -> Outcome {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn a_store_in_a_bad_state_gives_no_wrong_answer() -> Outcome {
     let found = degraded::run(seed(), 800, |_| ()).await?;
     none(&[found.calm.faults, found.degraded.faults, found.faults].concat());

@@ -45,8 +45,8 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
                 modelled += follow(&history, &known, merchant, &mut wrong);
             }
         };
-        world.database.store().each(&id, see).await?;
-        let left = world.database.store().left(&id, &Pot::Stock("scarce".to_owned())).await?;
+        world.store.each(&id, see).await?;
+        let left = world.store.left(&id, &Pot::Stock("scarce".to_owned())).await?;
         scarce.is(left.get()).unwrap_or_else(|what| faults.push(format!("{merchant}: {what}")));
         report.modelled += modelled;
         report.faults.extend(faults.into_iter().take(FAULTS_MAX));
