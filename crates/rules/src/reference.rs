@@ -35,9 +35,9 @@ hold_minutes = 30                 # how long something is set aside at the till;
 [wallets.points]
 worth = "0.01"                    # what one is worth, for what you owe
 expires = { months = 12, end_of = "month" }  # or { days = 90 }, { months = 12 }, { years = 1, end_of = "year" },
-                                  # or after a time without a purchase: { inactive_months = 12 }, { inactive_days = 90 }
+                                  # or after a time in which the member does nothing: { inactive_months = 12 }, { inactive_days = 90 }
 pending_days = 14                 # from when it can be spent; at once if not said
-pending_until = "delivery"        # it waits for this activity `of` the order, and pending_days from there
+pending_until = "delivery"        # what an order pays waits for this activity `of` it, and pending_days from there
 carry = true                      # parts of a unit are carried over to the rule's next payment
 transferable = true               # members may give each other units of it
 shared = true                     # members of a household or a company earn into and spend from one account
@@ -56,7 +56,7 @@ yearly = "birthday"               # it comes by itself, on the date in this attr
 [activities.anniversary]
 yearly = "joined"                 # it comes by itself, on the day of joining
 
-[reminders]                       # entries that whoever tells members can listen to
+[reminders]                       # entries of their own, for whoever tells members to read
 expiry_days = 14                  # so many days before units expire
 tier_days = 30                    # so many days before a tier is lost
 task_left = 1                     # when so much of a task, or less, is left

@@ -92,6 +92,27 @@ const SCORES_AT_ONCE: usize = 60;
 /// Things that one decision may lack, one after the other.
 const LACKS_MAX: u32 = 32;
 
+/// How often one read is made again by itself before all of it is looked at anew.
+const READS_MAX: u32 = 4;
+
+/// Reads again what could not be read, as long as there is time: what has been read before it need not
+/// be read again.
+async fn surely<T, F: Future<Output = Result<T, StoreError>>>(
+    stop_at: Instant,
+    mut read: impl FnMut() -> F,
+) -> Result<T, StoreError> {
+    for attempt in 1..READS_MAX {
+        match read().await {
+            Err(StoreError::Unavailable(reason)) if Instant::now() < stop_at => {
+                tracing::warn!(%reason, attempt, "a read is made again");
+                tokio::time::sleep(wait(attempt)).await;
+            }
+            done => return done,
+        }
+    }
+    read().await
+}
+
 /// How a try went.
 enum Tried<R> {
     Done(Box<Performed>),
@@ -160,9 +181,9 @@ impl Store {
         stop_at: Instant,
         decide: &mut impl FnMut(Option<&Member>, &Supplies) -> Result<(Decision, Answer), Undecided<R>>,
     ) -> Result<Tried<R>, StoreError> {
-        let held = self.held(at, consistency).await?;
+        let held = surely(stop_at, || self.held(at, consistency)).await?;
         if let (Some(held), Some(op)) = (&held, &operation.name)
-            && let Some(version) = self.version_of(at, op, &held.person).await?
+            && let Some(version) = surely(stop_at, || self.version_of(at, op, &held.person)).await?
         {
             let same = version.fingerprint == operation.fingerprint;
             let done = || Tried::Done(Box::new(Performed { version, replayed: true }));
@@ -223,7 +244,8 @@ impl Store {
             }
             match lack {
                 Lack::Left { pot, units } => {
-                    let parts = self.look_into(&at.merchant, &pot, at.part(), units).await?;
+                    let look = || self.look_into(&at.merchant, &pot, at.part(), units);
+                    let parts = surely(stop_at, look).await?;
                     looked.supplies.left.insert(pot.clone(), parts.known());
                     looked.parts.insert(pot, parts);
                 }
@@ -233,7 +255,7 @@ impl Store {
                 }
                 Lack::Member(id) => {
                     let key = MemberKey { merchant: at.merchant.clone(), member: id.clone() };
-                    let held = self.held(&key, Consistency::Strong).await?;
+                    let held = surely(stop_at, || self.held(&key, Consistency::Strong)).await?;
                     let member = held.as_ref().map(|held| held.member.clone());
                     looked.supplies.members.insert(id.clone(), member);
                     looked.members.extend(held.map(|held| (id, held)));
@@ -245,7 +267,7 @@ impl Store {
                         // It was looked at, and was not of the moment of the rest.
                         return Err(StoreError::Unavailable("a member moved on".to_owned()));
                     }
-                    let past = self.past(&key, entry).await?;
+                    let past = surely(stop_at, || self.past(&key, entry)).await?;
                     looked.supplies.pasts.insert(id, past);
                 }
             }

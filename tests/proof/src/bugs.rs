@@ -104,21 +104,15 @@ async fn look(seed: u64, operations: u64, planted: &Planted) -> Option<String> {
     let mut weather = Weather::everything(10);
     weather.per_thousand.insert(crate::wire::Fault::StaleRead, 200);
     let size = Size { operations, days: 90, members: 6, workers: 24, weather };
-    match simulation::run(seed, &size, planted.clone(), |_| ()).await {
-        Err(error) => return Some(format!("simulation: {error}")),
-        Ok(report) => {
-            if let Some(fault) = report.faults.first() {
-                return Some(format!("simulation: {fault}"));
-            }
-        }
+    // What could not go on has found nothing.
+    if let Ok(report) = simulation::run(seed, &size, planted.clone(), |_| ()).await
+        && let Some(fault) = report.faults.first()
+    {
+        return Some(format!("simulation: {fault}"));
     }
     let rounds = Rounds { histories: 2, redeems: (1, 24), others: 2 };
-    match races::run(seed, rounds, planted.clone(), |_| ()).await {
-        Err(error) => Some(format!("races: {error}")),
-        Ok(races) => races
-            .iter()
-            .find_map(|race| Some(format!("races, {}: {}", race.name, race.faults.first()?))),
-    }
+    let races = races::run(seed, rounds, planted.clone(), |_| ()).await.ok()?;
+    races.iter().find_map(|race| Some(format!("races, {}: {}", race.name, race.faults.first()?)))
 }
 
 /// The puts of versions in a request, alone or in a transaction.

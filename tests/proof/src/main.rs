@@ -46,6 +46,9 @@ enum Part {
         /// Operations [default: 20,000, or a million in the long form]
         #[arg(long)]
         operations: Option<u64>,
+        /// Members of each of the two merchants [default: 100, or 1,250 in the long form]
+        #[arg(long)]
+        members: Option<u32>,
         /// Nothing happens on the wire
         #[arg(long)]
         calm: bool,
@@ -94,7 +97,9 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Outcome {
     match cli.part {
         Part::All => all(&cli).await,
-        Part::Simulation { operations, calm } => simulate(&cli, operations, calm).await,
+        Part::Simulation { operations, members, calm } => {
+            simulate(&cli, operations, members, calm).await
+        }
         Part::Races => race(&cli).await,
         Part::Degraded => degrade(&cli).await,
         Part::Night { members } => sleepless(&cli, members).await,
@@ -112,7 +117,7 @@ async fn all(cli: &Cli) -> Outcome {
         ("degraded", degrade(cli).await),
         ("crashes", crash(cli).await),
         ("night", sleepless(cli, None).await),
-        ("simulation", simulate(cli, None, false).await),
+        ("simulation", simulate(cli, None, None, false).await),
     ];
     let wrong: Vec<String> = parts
         .into_iter()
@@ -124,11 +129,12 @@ async fn all(cli: &Cli) -> Outcome {
 /// Worlds of the long simulation, side by side.
 const WORLDS: u64 = 2;
 
-async fn simulate(cli: &Cli, operations: Option<u64>, calm: bool) -> Outcome {
+async fn simulate(cli: &Cli, operations: Option<u64>, members: Option<u32>, calm: bool) -> Outcome {
     let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
     // Worlds know nothing of each other, and what one finds is found again by its seed alone.
     let worlds = if cli.long { WORLDS } else { 1 };
-    let mut size = Size::of(operations / worlds, if cli.long { 1_250 } else { 100 });
+    let members = members.unwrap_or(if cli.long { 1_250 } else { 100 });
+    let mut size = Size::of(operations / worlds, members);
     if calm {
         size.weather = Weather::calm();
     }
@@ -169,6 +175,7 @@ async fn simulate(cli: &Cli, operations: Option<u64>, calm: bool) -> Outcome {
         ("entries audited", report.entries.to_string()),
         ("balances that the model says too", report.modelled.to_string()),
         ("seconds", report.seconds.to_string()),
+        ("all answers, as a hash", format!("{:016x}", report.told)),
     ];
     for (name, value) in rows {
         table.add_row([name.to_owned(), value]);

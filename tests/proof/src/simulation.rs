@@ -72,6 +72,8 @@ pub struct Report {
     pub calls: (u64, u64),
     /// Requests on the wire, by their kind.
     pub requests: BTreeMap<String, u64>,
+    /// All answers in their order, as a hash: with the same seed, the same.
+    pub told: u64,
     /// Members audited.
     pub members: u64,
     /// Entries audited.
@@ -97,6 +99,8 @@ impl Report {
         self.modelled += modelled;
         self.nights = (self.nights.0 + nights.0, self.nights.1 + nights.1);
         self.calls = (self.calls.0 + calls.0, self.calls.1 + calls.1);
+        // In whatever order worlds end.
+        self.told ^= other.told;
         add(&mut self.done, done);
         add(&mut self.refused, refused);
         add(&mut self.requests, requests);
@@ -130,7 +134,7 @@ struct Asked {
 struct Known {
     asked: Vec<Asked>,
     /// Holds that may be open, by their name.
-    holds: Vec<String>,
+    holds: Vec<(String, Option<i64>)>,
     /// Whether it shares an account, as far as they know.
     is_home: bool,
     erased: bool,

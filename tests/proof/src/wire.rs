@@ -178,7 +178,7 @@ enum Upstream {
     /// In this process.
     Held(Database),
     /// Behind a socket.
-    Served(SocketAddr, Client<HttpConnector, Full<Bytes>>),
+    Served(SocketAddr, Box<Client<HttpConnector, Full<Bytes>>>),
 }
 
 struct State {
@@ -217,7 +217,7 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let upstream = Upstream::Served(upstream, client);
+        let upstream = Upstream::Served(upstream, Box::new(client));
         let state = Arc::new(State::new(upstream, seed, weather, tamper));
         let server = tokio::spawn(serve(listener, Arc::clone(&state)));
         Ok(Wire { state, served: Some((address, server)) })

@@ -41,6 +41,18 @@ async fn nothing_is_lost_and_nothing_doubled_under_everything_that_happens() -> 
     Ok(())
 }
 
+/// What a seed does, it does again: to the last byte of the last answer.
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_does_the_same() -> Outcome {
+    let size = Size::of(300, 5);
+    let first = simulation::run(seed(), &size, Planted::default(), |_| ()).await?;
+    let second = simulation::run(seed(), &size, Planted::default(), |_| ()).await?;
+    let other = simulation::run(seed() + 1, &size, Planted::default(), |_| ()).await?;
+    assert_eq!((first.told, &first.happened), (second.told, &second.happened));
+    assert_ne!(first.told, other.told);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_killed_leaves_all_or_nothing() -> Outcome {
     let report = crashes::run(seed(), program(), 120, |_| ()).await?;

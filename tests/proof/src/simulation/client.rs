@@ -103,6 +103,8 @@ impl Client {
                 json!({ "type": "purchase", "order": { "total": "99.99" }, "at": body["at"] })
             }
             "redeem" | "hold" => json!({ "reward": "some", "units": 61 }),
+            "capture" => json!({ "units": 61 }),
+            "join" => json!({ "account": "home-9" }),
             "adjust" => json!({ "units": 77, "reason": "another", "author": "eve" }),
             "transfer" => json!({ "to": body["to"], "units": 61 }),
             "reverse" => {
@@ -132,10 +134,13 @@ impl Client {
         let earned = self.some_key(merchant, member, "earn");
         // Whoever waits at the till is mostly served before anything else.
         let held = if self.rng.bool() { self.some_hold(merchant, member) } else { None };
-        if let Some(hold) = held {
+        if let Some((hold, most)) = held {
             let verb = if self.rng.bool() { "release" } else { "capture" };
+            // A part of it, where the price was the member's to choose.
+            let units = most.filter(|_| verb == "capture" && self.rng.bool());
+            let body = units.map_or(json!({}), |most| json!({ "units": self.rng.i64(5..=most) }));
             let path = path(&format!("holds/{hold}/{verb}"));
-            return self.ask_for(merchant, member, verb, path, json!({})).await;
+            return self.ask_for(merchant, member, verb, path, body).await;
         }
         let (verb, path, body) = match self.rng.u32(0..1000) {
             0..480 => {
@@ -154,8 +159,8 @@ impl Client {
                 }
                 ("earn", path("earn"), body)
             }
-            480..600 => ("redeem", path("redeem"), self.reward()),
-            600..770 => ("hold", path("holds"), self.reward()),
+            480..600 => ("redeem", path("redeem"), self.reward(member)),
+            600..770 => ("hold", path("holds"), self.reward(member)),
             770..850 => {
                 let Some(key) = earned else { return Ok(()) };
                 let mut body = json!({ "earn": key });
@@ -236,7 +241,8 @@ impl Client {
         let seq = told["entry"]["seq"].as_u64().unwrap_or_default();
         let mut known = lock_of(&self.members, merchant, member);
         if let Some(hold) = told["entry"]["hold"].as_str().filter(|_| verb == "hold") {
-            known.holds.push(hold.to_owned());
+            // What a member chose to pay, where it could choose.
+            known.holds.push((hold.to_owned(), body["units"].as_i64()));
         }
         match verb {
             "join" => known.is_home = true,
@@ -249,7 +255,7 @@ impl Client {
 
     /// Few are forgotten, and it is not done under a key.
     async fn erase(&mut self, merchant: usize, member: u32) -> Outcome {
-        if self.rng.u32(0..20) > 0 {
+        if self.rng.u32(0..4) > 0 || !may_be_erased(member) {
             return Ok(());
         }
         let path = format!("/v1/members/{}", name(member));
@@ -264,17 +270,21 @@ impl Client {
         Ok(())
     }
 
-    fn reward(&mut self) -> Value {
+    fn reward(&mut self, member: u32) -> Value {
         match self.rng.u32(0..4) {
             0 => json!({ "reward": "ten" }),
-            1 => json!({ "reward": "scarce" }),
+            // What one took who is forgotten can no longer be read, and not be counted either.
+            1 if !may_be_erased(member) => json!({ "reward": "scarce" }),
             _ => json!({ "reward": "some", "units": self.rng.i64(5..61) }),
         }
     }
 
     async fn send(&self, merchant: usize, path: &str, key: &str, body: &Value) -> Outcome<Answer> {
         let merchant = MERCHANTS.get(merchant).copied().unwrap_or_default();
-        self.worker.insist(merchant, Method::POST, path, Some(key), body).await
+        let answer = self.worker.insist(merchant, Method::POST, path, Some(key), body).await?;
+        let mut report = lock(&self.report);
+        report.told = digest(&format!("{:x} {key} {}", report.told, answer.text));
+        Ok(answer)
     }
 
     fn some_asked(&mut self, merchant: usize, member: u32) -> Option<Asked> {
@@ -293,7 +303,7 @@ impl Client {
         own.get(place).map(|asked| asked.key.clone())
     }
 
-    fn some_hold(&mut self, merchant: usize, member: u32) -> Option<String> {
+    fn some_hold(&mut self, merchant: usize, member: u32) -> Option<(String, Option<i64>)> {
         let mut known = lock_of(&self.members, merchant, member);
         let last = known.holds.len().checked_sub(1)?;
         // Some are left to lapse, and some are tried twice.
@@ -310,4 +320,9 @@ impl Client {
             report.faults.push(text);
         }
     }
+}
+
+/// One in seven may be forgotten.
+fn may_be_erased(member: u32) -> bool {
+    member % 7 == 3
 }
