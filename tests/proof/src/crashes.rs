@@ -20,7 +20,7 @@ use crate::process::Process;
 use crate::world::{MERCHANTS, Worker, World};
 
 /// What is done when the process is killed.
-const ACTS: [&str; 15] = [
+const ACTS: [&str; 19] = [
     "enroll",
     "earn",
     "earn again",
@@ -28,12 +28,16 @@ const ACTS: [&str; 15] = [
     "redeem a scarce one",
     "hold",
     "capture",
+    "capture a part",
     "release",
     "reverse an earn",
     "reverse a redemption",
+    "reverse a capture",
     "adjust",
     "transfer",
     "join",
+    "earn in an account",
+    "leave",
     "erase",
     "a night",
 ];
@@ -47,7 +51,7 @@ pub struct Killed {
     pub moments: u32,
     /// Killed at one of them.
     pub at_moments: u64,
-    /// Killed at random.
+    /// Killed at random, before it had answered.
     pub at_random: u64,
     /// Of all of them: those after which it had been done.
     pub done: u64,
@@ -77,10 +81,11 @@ enum When {
 const MERCHANT: &str = MERCHANTS[0];
 /// Kills after which another world is begun, since nights look at everybody.
 const KILLS_PER_WORLD: u64 = 300;
-/// The longest that one who is killed at random is let alone.
-const ALONE_MAX: u64 = 5000;
+/// Tries for each kill at random: some of them have answered before.
+const TRIES_MAX: u64 = 20;
 
-/// Kills processes of a program at all moments, and then at random until so many have been killed.
+/// Kills processes of a program until so many have been killed in the middle of what they did: at every
+/// moment first, if `every`, and then at moments and at times as chance has it.
 ///
 /// # Errors
 /// It cannot go on. What is wrong is in the report.
@@ -88,37 +93,43 @@ pub async fn run(
     seed: u64,
     program: PathBuf,
     kills: u64,
+    every: bool,
     mut progress: impl FnMut(u64),
 ) -> Outcome<Report> {
     let killed = ACTS.map(|act| Killed { act, ..Killed::default() }).to_vec();
     let mut report = Report { killed, faults: Vec::new() };
     let mut rng = Rng::with_seed(seed);
     let mut place = Place::new(seed, program.clone()).await?;
-    let mut plan: Vec<(usize, When)> = Vec::new();
     let mut done = 0;
-    let mut act = 0;
+    let mut tries = 0;
+    let mut act = if every { 0 } else { ACTS.len() };
     let mut moment = 1;
     while done < kills {
-        // First every moment of each act, then at random.
-        let (number, when) = if act < ACTS.len() {
-            (act, When::At(moment))
-        } else {
-            let alone = Duration::from_micros(rng.u64(0..ALONE_MAX));
-            (rng.usize(0..ACTS.len()), When::After(alone))
-        };
-        plan.push((number, when));
+        let number = if act < ACTS.len() { act } else { rng.usize(0..ACTS.len()) };
         let name = ACTS[number];
+        let Rehearsed { moments, took, .. } = place.rehearsed(name).await?;
+        let when = if act < ACTS.len() {
+            When::At(moment)
+        } else if rng.bool() {
+            When::At(rng.u32(1..=moments))
+        } else {
+            When::After(Duration::from_micros(rng.u64(0..=took)))
+        };
+        tries += 1;
+        if tries > TRIES_MAX * kills {
+            return Err(format!("only {done} were killed before they had answered").into());
+        }
         let killed = &mut report.killed[number];
         match place.kill(name, when).await {
             Ok(None) => {
                 // It came to its end before that moment: that was the last one.
-                if let When::At(last) = when {
-                    killed.moments = last - 1;
+                if act < ACTS.len() {
                     (act, moment) = (act + 1, 1);
                 }
             }
             Ok(Some(was_done)) => {
                 done += 1;
+                killed.moments = killed.moments.max(moments);
                 killed.done += u64::from(was_done);
                 match when {
                     When::At(_) => {
@@ -163,8 +174,18 @@ struct Place {
     program: PathBuf,
     process: Arc<Mutex<Process>>,
     members: u64,
-    /// Entries that come of it if nobody is killed.
-    expected: BTreeMap<&'static str, Vec<u64>>,
+    rehearsed: BTreeMap<&'static str, Rehearsed>,
+}
+
+/// What comes of something if nobody is killed.
+#[derive(Debug, Clone, Default)]
+struct Rehearsed {
+    /// Entries.
+    entries: Vec<u64>,
+    /// Moments: two for each request to the database.
+    moments: u32,
+    /// How long it took, in microseconds.
+    took: u64,
 }
 
 impl Place {
@@ -173,7 +194,7 @@ impl Place {
         let worker = world.worker(0).await;
         let process = Process::start(&program, world.wire.reached_at()?, world.now())?;
         let process = Arc::new(Mutex::new(process));
-        Ok(Place { world, worker, program, process, members: 0, expected: BTreeMap::new() })
+        Ok(Place { world, worker, program, process, members: 0, rehearsed: BTreeMap::new() })
     }
 
     async fn audit(&self) -> Outcome<Vec<String>> {
@@ -233,6 +254,26 @@ impl Place {
             "capture" | "release" => {
                 (Method::POST, path(&format!("holds/{}/{act}", held().await?)), json!({}))
             }
+            "capture a part" => {
+                let some = json!({ "reward": "some", "units": 30 });
+                let held = self.does(&one, "holds", "h", some).await?;
+                let held = held["entry"]["hold"].as_str().unwrap_or_default();
+                (Method::POST, path(&format!("holds/{held}/capture")), json!({ "units": 20 }))
+            }
+            "reverse a capture" => {
+                let verb = format!("holds/{}/capture", held().await?);
+                self.does(&one, &verb, "c", json!({})).await?;
+                (Method::POST, path("reverse"), json!({ "capture": "c" }))
+            }
+            "earn in an account" | "leave" => {
+                enroll(&other).await?;
+                members.push(other.clone());
+                self.does(&one, "join", "j", json!({ "account": other })).await?;
+                match act {
+                    "leave" => (Method::POST, path("leave"), json!({})),
+                    _ => (Method::POST, path("earn"), purchase),
+                }
+            }
             "reverse an earn" => (Method::POST, path("reverse"), json!({ "earn": "first" })),
             "reverse a redemption" => {
                 self.does(&one, "redeem", "r", ten()).await?;
@@ -276,11 +317,7 @@ impl Place {
     /// Kills the process while it does something, and says whether it had been done; nothing if the
     /// process came to its end alive.
     async fn kill(&mut self, act: &'static str, when: When) -> Outcome<Option<bool>> {
-        let expected = match self.expected.get(act) {
-            Some(expected) => expected.clone(),
-            None => self.rehearse(act).await?,
-        };
-        self.expected.insert(act, expected.clone());
+        let expected = self.rehearsed(act).await?.entries;
         let asked = self.prepare(act).await?;
         let before = self.entries(&asked.members).await?;
         let (killed, answer) = self.ask(&asked, when).await;
@@ -314,18 +351,42 @@ impl Place {
         if at_last != expected {
             return Err(format!("{at_last:?} entries at last, of {expected:?}").into());
         }
-        Ok(killed.then_some(all == expected))
+        // Who had answered before the time had come was not killed in the middle of it.
+        let in_the_middle = killed && (matches!(when, When::At(_)) || answer.is_err());
+        Ok(in_the_middle.then_some(all == expected))
     }
 
     /// What it comes to if nobody is killed.
-    async fn rehearse(&mut self, act: &'static str) -> Outcome<Vec<u64>> {
+    async fn rehearsed(&mut self, act: &'static str) -> Outcome<Rehearsed> {
+        if let Some(rehearsed) = self.rehearsed.get(act) {
+            return Ok(rehearsed.clone());
+        }
+        // The first of its kind has to look at the rules, and is no measure.
+        let _first = self.rehearse(act).await?;
+        let rehearsed = self.rehearse(act).await?;
+        self.rehearsed.insert(act, rehearsed.clone());
+        Ok(rehearsed)
+    }
+
+    async fn rehearse(&mut self, act: &'static str) -> Outcome<Rehearsed> {
         let asked = self.prepare(act).await?;
         let before = self.entries(&asked.members).await?;
+        let seen = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&seen);
+        self.world.wire.tell(Some(Arc::new(move |_, _| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            true
+        })));
+        let began = std::time::Instant::now();
         let (_, answer) = self.ask(&asked, When::Never).await;
+        let took = u64::try_from(began.elapsed().as_micros())?;
+        let moments = seen.load(Ordering::SeqCst);
         let (status, text) = answer?;
         let after = differences(&before, &self.entries(&asked.members).await?);
         match status {
-            200 | 201 if after.iter().any(|more| *more > 0) => Ok(after),
+            200 | 201 if after.iter().any(|more| *more > 0) => {
+                Ok(Rehearsed { entries: after, moments, took })
+            }
             _ => Err(format!("{act} cannot be rehearsed: {status} {text}").into()),
         }
     }

@@ -174,6 +174,7 @@ async fn simulate(cli: &Cli, operations: Option<u64>, members: Option<u32>, calm
         ("nights that could not do all", cut_short.to_string()),
         ("entries audited", report.entries.to_string()),
         ("balances that the model says too", report.modelled.to_string()),
+        ("refusals that the model says too", report.judged.to_string()),
         ("seconds", report.seconds.to_string()),
         ("all answers, as a hash", format!("{:016x}", report.told)),
     ];
@@ -282,10 +283,11 @@ async fn sleepless(cli: &Cli, members: Option<u64>) -> Outcome {
 }
 
 async fn crash(cli: &Cli) -> Outcome {
-    let kills = if cli.long { 2400 } else { 300 };
+    let kills = if cli.long { 2400 } else { 400 };
     let bar = bar(kills, "kills");
     let program = std::env::current_exe()?;
-    let report = crashes::run(cli.seed, program, kills, |done| bar.set_position(done)).await?;
+    let report =
+        crashes::run(cli.seed, program, kills, true, |done| bar.set_position(done)).await?;
     bar.finish_and_clear();
     let head = ["killed while it did", "moments", "killed at one", "killed at random", "was done"];
     let mut table = table(&head);

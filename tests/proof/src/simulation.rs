@@ -80,6 +80,8 @@ pub struct Report {
     pub entries: u64,
     /// Balances that the model was asked for.
     pub modelled: u64,
+    /// Refusals for lack of points that the model agrees with.
+    pub judged: u64,
     /// What is wrong; nothing should be.
     pub faults: Vec<String>,
     /// How long it took.
@@ -97,6 +99,7 @@ impl Report {
         self.members += members;
         self.entries += entries;
         self.modelled += modelled;
+        self.judged += other.judged;
         self.nights = (self.nights.0 + nights.0, self.nights.1 + nights.1);
         self.calls = (self.calls.0 + calls.0, self.calls.1 + calls.1);
         // In whatever order worlds end.
@@ -129,6 +132,17 @@ struct Asked {
     seq: u64,
 }
 
+/// A request that was refused for lack of points.
+#[derive(Debug)]
+struct Refused {
+    /// The member's version then.
+    seq: u64,
+    /// What the worker's clock showed.
+    at: i64,
+    /// How many it wanted.
+    units: i64,
+}
+
 /// What clients know of one member.
 #[derive(Debug, Default)]
 struct Known {
@@ -138,6 +152,7 @@ struct Known {
     /// Whether it shares an account, as far as they know.
     is_home: bool,
     erased: bool,
+    refused: Vec<Refused>,
 }
 
 type Members = HashMap<(usize, u32), Mutex<Known>>;
@@ -257,7 +272,12 @@ fn name(member: u32) -> String {
 const FAULTS_MAX: usize = 50;
 
 fn lock_of(members: &Members, merchant: usize, member: u32) -> std::sync::MutexGuard<'_, Known> {
-    static NOBODY: Mutex<Known> =
-        Mutex::new(Known { asked: Vec::new(), holds: Vec::new(), is_home: false, erased: false });
+    static NOBODY: Mutex<Known> = Mutex::new(Known {
+        asked: Vec::new(),
+        holds: Vec::new(),
+        is_home: false,
+        erased: false,
+        refused: Vec::new(),
+    });
     lock(members.get(&(merchant, member)).unwrap_or(&NOBODY))
 }

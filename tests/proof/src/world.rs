@@ -262,6 +262,12 @@ impl Worker {
         self.clock.set(world.now() + self.skew);
     }
 
+    /// What its clock shows.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
     /// Calls the API once.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use proof::crashes;
+use proof::crashes::{self, Killed};
 use proof::night;
 use proof::races::{self, Rounds};
 use proof::simulation::{self, Size};
@@ -55,8 +55,10 @@ async fn the_same_seed_does_the_same() -> Outcome {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_killed_leaves_all_or_nothing() -> Outcome {
-    let report = crashes::run(seed(), program(), 120, |_| ()).await?;
+    let report = crashes::run(seed(), program(), 120, false, |_| ()).await?;
     none(&report.faults);
+    let sum = |of: fn(&Killed) -> u64| report.killed.iter().map(of).sum::<u64>();
+    assert!(sum(|killed| killed.at_moments) > 20 && sum(|killed| killed.at_random) > 20);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use store::{History, Version, VersionLine};
 
 use super::client::LINE_PRICE;
-use super::{Asked, FAULTS_MAX, Known, Members, Report, SCARCE, digest, lock_of};
+use super::{Asked, FAULTS_MAX, Known, Members, Refused, Report, SCARCE, digest, lock_of};
 use crate::Outcome;
 use crate::model::{Points, Span};
 use crate::world::{MERCHANTS, World};
@@ -35,7 +35,7 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
         }
         let id = MerchantId::parse(merchant)?;
         let mut faults = Vec::new();
-        let mut modelled = 0;
+        let (mut modelled, mut judged) = (0, 0);
         let mut scarce = Scarce::default();
         let see = |history: History| {
             scarce.see(&history);
@@ -48,13 +48,16 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
             let mut wrong = |text: String| faults.push(format!("{}: {text}", history.at));
             told_and_there(&history, &known, &mut wrong);
             if history.member().erased_at.is_none() {
-                modelled += follow(&history, &known, merchant, &mut wrong);
+                let compared = follow(&history, &known, merchant, &mut wrong);
+                modelled += compared.0;
+                judged += compared.1;
             }
         };
         world.store.each(&id, see).await?;
         let left = world.store.left(&id, &Pot::Stock("scarce".to_owned())).await?;
         scarce.is(left.get()).unwrap_or_else(|what| faults.push(format!("{merchant}: {what}")));
         report.modelled += modelled;
+        report.judged += judged;
         report.faults.extend(faults.into_iter().take(FAULTS_MAX));
     }
     Ok(())
@@ -132,20 +135,30 @@ struct Followed<'a> {
     held: HashMap<String, i64>,
 }
 
-/// Follows a member's points by the model, and says how many balances were compared.
-fn follow(history: &History, known: &Known, merchant: &str, wrong: &mut impl FnMut(String)) -> u64 {
+/// Follows a member's points by the model, and says how many balances were compared, and how many
+/// refusals.
+fn follow(
+    history: &History,
+    known: &Known,
+    merchant: &str,
+    wrong: &mut impl FnMut(String),
+) -> (u64, u64) {
     let told: BTreeMap<u64, &Asked> = known.asked.iter().map(|asked| (asked.seq, asked)).collect();
     let (points, came, held) = (Points::default(), HashMap::new(), HashMap::new());
     let mut followed = Followed { merchant, points, came, held };
-    let mut compared = 0;
+    let mut refused: BTreeMap<u64, Vec<&Refused>> = BTreeMap::new();
+    for one in &known.refused {
+        refused.entry(one.seq).or_default().push(one);
+    }
+    let (mut compared, mut judged) = (0, refused.get(&0).map_or(0, |none| none.len() as u64));
     for line in &history.lines {
-        let Some(version) = &line.version else { return compared };
+        let Some(version) = &line.version else { return (compared, judged) };
         let now = line.at.timestamp();
         let entry = &version.entry;
         let kind = entry.what.kind();
         if let Err(what) = followed.see(line, &entry.what, told.get(&line.seq).copied(), now) {
             wrong(format!("entry {} ({kind}) {what}", line.seq));
-            return compared;
+            return (compared, judged);
         }
         // What the client was told, where one was: the table says the same, or its hash would differ.
         let answer: Value = serde_json::from_str(version.answer.get()).unwrap_or_default();
@@ -155,14 +168,23 @@ fn follow(history: &History, known: &Known, merchant: &str, wrong: &mut impl FnM
         compared += 1;
         if told != expected {
             wrong(format!("entry {} ({kind}) says {told} points, the model {expected}", line.seq));
-            return compared;
+            return (compared, judged);
+        }
+        for Refused { seq, at, units } in refused.get(&line.seq).into_iter().flatten() {
+            judged += 1;
+            let has = followed.points.clone().spendable(*at);
+            if has >= *units {
+                wrong(format!(
+                    "{units} points were refused after entry {seq}, by the model it has {has}"
+                ));
+            }
         }
     }
     let (posted, expected) = (history.member().wallet("points").posted(), followed.points.posted());
     if posted != expected {
         wrong(format!("it holds {posted} points, by the model {expected}"));
     }
-    compared
+    (compared, judged)
 }
 
 impl Followed<'_> {
@@ -295,7 +317,8 @@ fn until(at: i64, merchant: &str) -> i64 {
     }
 }
 
-fn price(body: &Value) -> i64 {
+/// What a reward costs.
+pub(super) fn price(body: &Value) -> i64 {
     match body["reward"].as_str() {
         Some("ten") => 10,
         Some("scarce") => 20,

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex};
 use axum::http::Method;
 use chrono::TimeDelta;
 use fastrand::Rng;
+use ledger::{MemberId, MerchantId};
 use serde_json::{Value, json};
+use store::MemberKey;
 use tokio::sync::RwLock;
 
-use super::{Asked, FAULTS_MAX, Members, Report, Size, digest, lock, lock_of, name};
+use super::check::price;
+use super::{Asked, FAULTS_MAX, Members, Refused, Report, Size, digest, lock, lock_of, name};
 use crate::Outcome;
 use crate::world::{Answer, MERCHANTS, Worker, World};
 
@@ -212,9 +215,26 @@ impl Client {
     ) -> Outcome {
         self.keys += 1;
         let key = format!("{verb}-{}-{}", self.number, self.keys);
+        let takes = takes(verb, &body);
+        let before = if takes > 0 { self.version(merchant, member).await? } else { 0 };
         let answer = self.send(merchant, &path, &key, &body).await?;
+        if answer.json()["code"] == "balance_is_insufficient"
+            && self.version(merchant, member).await? == before
+        {
+            // Nothing has happened meanwhile: it is known which balance was too small.
+            let at = self.worker.now().timestamp();
+            let refused = Refused { seq: before, at, units: takes };
+            lock_of(&self.members, merchant, member).refused.push(refused);
+        }
         self.put_down(merchant, member, verb, path, key, body, &answer);
         Ok(())
+    }
+
+    /// A member's newest version, past the wire.
+    async fn version(&self, merchant: usize, member: u32) -> Outcome<u64> {
+        let merchant = MerchantId::parse(MERCHANTS.get(merchant).copied().unwrap_or_default())?;
+        let at = MemberKey { merchant, member: MemberId::parse(&name(member))? };
+        Ok(self.world.store.member(&at).await?.map_or(0, |member| member.version))
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are what there is to put down")]
@@ -319,6 +339,16 @@ impl Client {
         if report.faults.len() < FAULTS_MAX {
             report.faults.push(text);
         }
+    }
+}
+
+/// Points that a request takes, if they are there.
+fn takes(verb: &str, body: &Value) -> i64 {
+    match verb {
+        "redeem" | "hold" => price(body),
+        "transfer" => body["units"].as_i64().unwrap_or_default(),
+        "adjust" => -body["units"].as_i64().unwrap_or_default(),
+        _ => 0,
     }
 }
 
