@@ -66,6 +66,7 @@ async fn amounts_and_dates_that_make_no_sense() {
     check(&[
         (EARN, key, &order("-1.00"), "422 amount_is_negative /order/total: `/order/total`: `-1.00` is negative"),
         (EARN, key, &order("1.005"), "422 amount_has_too_many_decimals /order/total: `/order/total`: `1.005` has 3 decimals, and EUR has 2"),
+        (EARN, key, r#"{"type":"purchase","order":{"total":"1","lines":[{"sku":"a","quantity":1000000,"price":"1000.01"}]}}"#, "422 amount_is_absurd /order/lines/0/quantity: `/order/lines/0/quantity`: `1000010000.00` is above the 1000000000 that is believed of one amount"),
         (EARN, key, &order("1000000000.01"), "422 amount_is_absurd /order/total: `/order/total`: `1000000000.01` is above the 1000000000 that is believed of one amount"),
         (EARN, key, &order("12,40"), "422 amount_is_not_a_number /order/total: `/order/total`: `12,40` is not an amount; write digits and a point, such as \"12.40\""),
         (EARN, key, &order("NaN"), "422 amount_is_not_a_number /order/total: `/order/total`: `NaN` is not an amount; write digits and a point, such as \"12.40\""),

@@ -46,6 +46,17 @@ pub fn decimals(currency: Currency) -> u32 {
     currency.exponent().map_or(0, u32::from)
 }
 
+/// Whether an amount is one that anybody means.
+///
+/// # Errors
+/// It is absurd.
+pub fn believed(amount: Decimal) -> Result<(), AmountRejection> {
+    if amount > Decimal::from(AMOUNT_MAX) {
+        return Err(AmountRejection::AmountIsAbsurd { amount });
+    }
+    Ok(())
+}
+
 /// Reads an amount such as `12.40`: digits and at most one point, no sign, no exponent.
 ///
 /// # Errors
@@ -66,9 +77,7 @@ pub fn parse_amount(text: &str, currency: Currency) -> Result<Decimal, AmountRej
     if amount.is_sign_negative() && !amount.is_zero() {
         return Err(AmountRejection::AmountIsNegative { amount });
     }
-    if amount > Decimal::from(AMOUNT_MAX) {
-        return Err(AmountRejection::AmountIsAbsurd { amount });
-    }
+    believed(amount)?;
     if amount.scale() > decimals(currency) {
         return Err(AmountRejection::AmountHasTooManyDecimals {
             amount,

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use crate::did_you_mean;
 use chrono::DateTime;
-use ledger::money::{AmountRejection, parse_amount};
+use ledger::money::{AmountRejection, believed, parse_amount};
 use ledger::programme::FieldKind;
 use ledger::{Activity, FieldValue, Line, Moment, Order, Programme};
 use rust_decimal::Decimal;
@@ -184,6 +184,14 @@ impl OrderBody {
         let total = self.total.check(&format!("{pointer}/total"), programme)?;
         let lines = self.lines.into_iter().enumerate().map(|(place, Object(line))| {
             let pointer = |field: &str| format!("{pointer}/lines/{place}/{field}");
+            let price = line.price.map(|price| price.check(&pointer("price"), programme));
+            let price = price.transpose()?;
+            if let Some(price) = price {
+                // What all its pieces come to is an amount, too.
+                let all = price.saturating_mul(line.quantity.0.into());
+                let absurd = |reason| Wrong { pointer: pointer("quantity"), reason };
+                believed(all).map_err(|reason| absurd(WrongReason::Amount(reason)))?;
+            }
             Ok(Line {
                 sku: word(&pointer("sku"), line.sku)?,
                 category: line
@@ -191,10 +199,7 @@ impl OrderBody {
                     .map(|category| word(&pointer("category"), category))
                     .transpose()?,
                 quantity: line.quantity.0,
-                price: line
-                    .price
-                    .map(|price| price.check(&pointer("price"), programme))
-                    .transpose()?,
+                price,
                 tags: tags(&pointer("tags"), line.tags)?,
             })
         });

@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use chrono::NaiveDate;
 use ledger::enroll::{Enrolment, decide};
 use ledger::{Member, MemberId, Moment};
-use rules::BIRTHDAY;
+use rules::{BIRTHDAY, escape};
 use serde::{Deserialize, Serialize};
 use store::{Enrolled, MemberKey};
 
@@ -106,7 +106,7 @@ fn check(body: EnrolmentBody) -> Result<Enrolment, Refusal> {
                 "a name has 1 to {ATTRIBUTE_NAME_LENGTH_MAX} characters and a value 1 to \
                  {ATTRIBUTE_LENGTH_MAX}"
             );
-            return wrong(format!("/attributes/{name}"), reason);
+            return wrong(format!("/attributes/{}", escape(name)), reason);
         }
     }
     if body.attributes.get(BIRTHDAY).is_some_and(|day| day.parse::<NaiveDate>().is_err()) {
