@@ -228,12 +228,13 @@ async fn degrade(cli: &Cli) -> Outcome {
     });
     let found = found.await?;
     bar.finish_and_clear();
-    let mut table = table(&["store", "calls", "requests", "per call", "503", "entries", "wrong"]);
+    let mut table = table(&["store", "calls", "requests", "ratio", "503", "entries", "wrong"]);
     for (store, report) in [("calm", &found.calm), ("degraded", &found.degraded)] {
         let (calls, busy) = report.calls;
         let sum: u64 = report.requests.values().sum();
         let counts = [busy, report.entries, report.faults.len() as u64].map(|n| n.to_string());
-        let row = [store.to_owned(), calls.to_string(), sum.to_string(), hundredths(sum, calls)];
+        let ratio = hundredths(sum, found.calm.requests.values().sum());
+        let row = [store.to_owned(), calls.to_string(), sum.to_string(), ratio];
         table.add_row(row.into_iter().chain(counts));
     }
     let wrong = [found.calm.faults, found.degraded.faults, found.faults].concat();
@@ -276,8 +277,9 @@ async fn sleepless(cli: &Cli, members: Option<u64>) -> Outcome {
     for (name, value) in rows {
         table.add_row([name.to_owned(), value]);
     }
-    for (due, all, requests) in &report.costs {
-        table.add_row([format!("requests for {due} due of {all}"), requests.to_string()]);
+    for night::Cost { due, all, requests, looked_at } in &report.costs {
+        let cost = format!("{requests}, and {looked_at} items looked at");
+        table.add_row([format!("requests for {due} due of {all}"), cost]);
     }
     tell(cli, &table, &report.faults)
 }

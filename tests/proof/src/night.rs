@@ -57,9 +57,22 @@ pub struct Report {
     /// same items and does nothing else.
     pub speed: (u64, u64),
     /// What is due, what there is, and requests that it took.
-    pub costs: Vec<(u64, u64, u64)>,
+    pub costs: Vec<Cost>,
     /// What is wrong; nothing should be.
     pub faults: Vec<String>,
+}
+
+/// What a night cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// Members that were due.
+    pub due: u64,
+    /// Members in all.
+    pub all: u64,
+    /// Requests to the database.
+    pub requests: u64,
+    /// Items that it looked at for them.
+    pub looked_at: u64,
 }
 
 const MERCHANT: &str = "night";
@@ -88,19 +101,25 @@ pub async fn run(
         let field = Field::new(seed).await?;
         field.lay(0..due, true, |_| ()).await?;
         field.lay(due..due + others, false, |_| ()).await?;
+        let before = field.wire.looked_at();
         let mut process = field.process(program)?;
         field.night(&process).await?;
         process.kill()?;
-        report.costs.push((due, due + others, field.requests()));
+        let (requests, looked_at) = (field.requests(), field.wire.looked_at() - before);
+        report.costs.push(Cost { due, all: due + others, requests, looked_at });
     }
-    let cost = |place: usize| report.costs.get(place).map_or(0, |(.., requests)| *requests);
-    // Shards are asked for anyway, and full pages for their end: all else is what is due.
-    let page = |due: u64| 2 * u64::from(store::SHARDS) + due / 100;
-    if cost(0).abs_diff(cost(1)) > page(0) || cost(0).abs_diff(cost(2)) > page(0) {
-        report.faults.push(format!("what there is costs something: {:?}", report.costs));
-    }
-    if cost(4) > 4 * cost(0) + page(size.compared) {
-        report.faults.push(format!("what is due costs more the more it is: {:?}", report.costs));
+    for of in [|cost: &Cost| cost.requests, |cost: &Cost| cost.looked_at] {
+        let cost = |place: usize| report.costs.get(place).map_or(0, of);
+        // Shards are asked for anyway, and full pages for their end: all else is what is due.
+        let page = |due: u64| 2 * u64::from(store::SHARDS) + due / 100;
+        if cost(0).abs_diff(cost(1)) > page(0) || cost(0).abs_diff(cost(2)) > page(0) {
+            report.faults.push(format!("what there is costs something: {:?}", report.costs));
+        }
+        if cost(4) > 4 * cost(0) + page(size.compared) {
+            report
+                .faults
+                .push(format!("what is due costs more the more it is: {:?}", report.costs));
+        }
     }
 
     // How fast it is, and how fast whoever only writes.

@@ -171,6 +171,8 @@ struct Memory {
     tokens: Recent<String, ()>,
     happened: BTreeMap<Fault, u64>,
     requests: BTreeMap<String, u64>,
+    /// Items that queries and scans looked at.
+    looked_at: u64,
 }
 
 /// The database behind a wire.
@@ -266,6 +268,12 @@ impl Wire {
         while self.state.under_way.load(Ordering::SeqCst) > 0 {
             tokio::time::sleep(Duration::from_micros(200)).await;
         }
+    }
+
+    /// Items that queries and scans looked at, as the database tells.
+    #[must_use]
+    pub fn looked_at(&self) -> u64 {
+        lock(&self.state.memory).looked_at
     }
 
     /// Forgets how many requests there were.
@@ -451,6 +459,12 @@ async fn answered(
         Some(Fault::ErrorAfter | Fault::DropAfter) | None => {}
     }
     let done = forward(&state, parts, &target, body.clone()).await?;
+    if matches!(target.as_str(), "Query" | "Scan") {
+        let Ok(text) = done.body().clone().collect().await;
+        let told: Value = serde_json::from_slice(&text.to_bytes()).unwrap_or_default();
+        let count = told["ScannedCount"].as_u64().unwrap_or_default();
+        lock(&state.memory).looked_at += count;
+    }
     if asked.may_be_stale && done.status() == StatusCode::OK {
         remember(&state, &asked, &done).await;
     }
