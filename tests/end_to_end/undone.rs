@@ -155,6 +155,7 @@ async fn a_debt_is_paid_by_time_and_not_by_the_night() {
         if night {
             shop.night().await;
         }
+        assert_eq!(wallet(&shop, "bob", "points").await, (0, 0), "{night}");
         shop.buys("bob", "2", "100.00").await;
         shop.night().await;
         assert_eq!(wallet(&shop, "bob", "points").await, (100, 0), "{night}");

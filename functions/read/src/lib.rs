@@ -140,8 +140,9 @@ async fn member(
     let next = bundle.next_tier(&member, tier.as_deref(), now);
     let benefits = bundle.benefits(&member, tier.as_deref(), None, now);
     let decimals = ledger::money::decimals(bundle.programme().currency);
+    let present = member.at(now);
     let view = |(name, policy): (&WalletName, &ledger::WalletPolicy)| {
-        let wallet = member.wallet(name.as_str());
+        let wallet = present.wallet(name.as_str());
         let balance = wallet.spendable(now);
         let worth = policy.worth.and_then(|worth| balance.checked_worth(worth));
         let view = WalletView {
