@@ -33,6 +33,8 @@ database_port=$(free_port) functions_port=$(free_port)
 cargo run --quiet -- dev --db-only --db-port "$database_port" --data "$work/lambda.db" \
   > "$work/database.log" 2>&1 < /dev/null &
 database=$!
+# It says where it is when all rules are in it.
+for _ in $(seq 600); do grep -q '^dynamodb' "$work/database.log" && break; sleep 0.1; done
 wait_for "$database_port"
 
 # The free ports take the place of the ones in the file.

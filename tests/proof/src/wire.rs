@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +23,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use dynoxide::Database;
+use fastrand::Rng;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
@@ -31,7 +33,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -162,8 +163,8 @@ impl<K: Clone + Eq + std::hash::Hash, V: Default> Recent<K, V> {
 /// What is known of each request and answer.
 #[derive(Default)]
 struct Memory {
-    /// Requests so far.
-    sent: u64,
+    /// What makes one thing happen and not another.
+    chance: Rng,
     /// Answers to reads, the oldest first.
     answers: Recent<u64, VecDeque<Bytes>>,
     /// Transactions that were done, by their token, as DynamoDB knows them for ten minutes. The
@@ -184,7 +185,6 @@ enum Upstream {
 }
 
 struct State {
-    seed: u64,
     weather: Mutex<Weather>,
     upstream: Upstream,
     memory: Mutex<Memory>,
@@ -305,10 +305,9 @@ impl Drop for Wire {
 impl State {
     fn new(upstream: Upstream, seed: u64, weather: Weather, tamper: Option<Tamper>) -> State {
         State {
-            seed,
             weather: Mutex::new(weather),
             upstream,
-            memory: Mutex::default(),
+            memory: Mutex::new(Memory { chance: Rng::with_seed(seed), ..Memory::default() }),
             tamper,
             moments: Mutex::new(None),
             under_way: AtomicU64::new(0),
@@ -353,16 +352,8 @@ impl SdkConnector for Carrier {
 /// Some are faster than others.
 async fn on_its_way(state: &State) {
     let most = u64::try_from(ON_ITS_WAY_MAX.as_micros()).unwrap_or(u64::MAX);
-    let number = lock(&state.memory).next(state.seed);
-    tokio::time::sleep(Duration::from_micros(number % most)).await;
-}
-
-impl Memory {
-    /// The next of a row of numbers that look like chance.
-    fn next(&mut self, seed: u64) -> u64 {
-        self.sent += 1;
-        hash(&[&seed.to_be_bytes(), &self.sent.to_be_bytes()])
-    }
+    let micros = lock(&state.memory).chance.u64(0..most);
+    tokio::time::sleep(Duration::from_micros(micros)).await;
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -509,7 +500,9 @@ impl Asked {
         if let Some(now) = value.pointer_mut("/ExpressionAttributeValues/:now") {
             now.take();
         }
-        let read = hash(&[value.to_string().as_bytes()]);
+        let mut hasher = DefaultHasher::new();
+        value.to_string().hash(&mut hasher);
+        let read = hasher.finish();
         Asked { index, writes, is_transaction, may_be_stale: reads && !strong, of_index, read }
     }
 
@@ -524,16 +517,6 @@ impl Asked {
     }
 }
 
-fn hash(parts: &[&[u8]]) -> u64 {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part);
-        hasher.update([0]);
-    }
-    let digest = hasher.finalize();
-    digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
-}
-
 /// What happens to a request this time.
 fn draw(state: &State, target: &str, asked: &Asked) -> Option<Fault> {
     let weather = lock(&state.weather).per_thousand.clone();
@@ -544,8 +527,7 @@ fn draw(state: &State, target: &str, asked: &Asked) -> Option<Fault> {
     if weather.is_empty() || matches!(target, "CreateTable" | "Scan" | "DescribeTable") {
         return None;
     }
-    let number = memory.next(state.seed);
-    let mut dice = u32::try_from(number % 1000).unwrap_or_default();
+    let mut dice = memory.chance.u32(0..1000);
     for (fault, often) in weather {
         if !asked.can(fault) {
             continue;
