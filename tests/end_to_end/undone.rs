@@ -326,3 +326,18 @@ async fn what_is_owed_is_told_by_the_day_and_not_less_for_what_others_owe() {
     }
     all_is_well(&shop).await;
 }
+
+#[tokio::test]
+async fn a_right_goes_although_its_rule_still_pays_for_the_rest() {
+    let shop = shop(
+        "[wallets.points]",
+        "earn \"a\" on purchase { if order.total >= 100.00 { grant(\"Club\", 30.days) } order.total }",
+    )
+    .await;
+    let club = async || shop.get("/v1/members/ada").await.at("/grants/Club");
+    shop.buys("ada", "1", "120.00").await;
+    assert_ne!(club().await, json!(null));
+    does(&shop, "ada reverse b", json!({ "earn": "1", "refund": "50.00" })).await;
+    assert_eq!((club().await, wallet(&shop, "ada", "points").await), (json!(null), (70, 0)));
+    all_is_well(&shop).await;
+}

@@ -155,10 +155,9 @@ impl Member {
     #[must_use]
     pub fn at(&self, now: Moment) -> Member {
         let mut member = self.clone();
-        let paid = self.caught_up(now);
+        member.wallets.values_mut().for_each(|wallet| wallet.catch_up(now));
         member.pass(now);
-        // What the lots of a wallet pay of its debt can always be taken from both.
-        member.post(&paid).map_or_else(|| self.clone(), |()| member)
+        member
     }
 
     /// The postings by which what was set aside has paid what is owed, when it was free again.

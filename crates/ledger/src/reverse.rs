@@ -629,7 +629,7 @@ fn shortened(
         let counts = !matches!(entry.what, What::Reverse { .. })
             && !far.entries.iter().any(|later| matches!(undone(later, entry.seq), Some(None)));
         let stays = |reason: &Reason| match entry.seq == original.seq {
-            true => kept.iter().any(|kept| kept.rule == reason.rule),
+            true => kept.iter().any(|kept| kept.rule == reason.rule && is_alike(kept, reason)),
             false => counts,
         };
         for reason in &entry.because {
@@ -653,6 +653,14 @@ fn shortened(
         None => Some(Outcome::Revoke { revoke: name }),
         Some(until) if until == present => None,
         Some(until) => Some(Outcome::Grant { grant: name, until }),
+    }
+}
+
+/// Whether both give the same right, for whatever time, or both take it.
+fn is_alike(one: &Reason, other: &Reason) -> bool {
+    match (&one.gave, &other.gave) {
+        (Outcome::Grant { grant, .. }, Outcome::Grant { grant: same, .. }) => grant == same,
+        (one, other) => one == other,
     }
 }
 

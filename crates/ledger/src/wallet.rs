@@ -40,12 +40,12 @@ pub struct Awaited {
     /// The id of what that one is `of`: an order's number.
     pub of: String,
     /// Days from there to the moment at which it can be spent.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub days: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
-fn is_none(days: &u32) -> bool {
+fn is_zero(days: &u32) -> bool {
     *days == 0
 }
 
@@ -255,6 +255,14 @@ impl Wallet {
         let (taken, _) = self.take_some(self.debt, freed);
         let matured = |lot: Lot| Lot { terms: lot.terms.matured(now), ..lot };
         taken.into_iter().map(matured).collect()
+    }
+
+    /// The same, paid.
+    pub(crate) fn catch_up(&mut self, now: Moment) {
+        for lot in self.take_freed(now) {
+            // No more than the debt has been taken.
+            self.debt = self.debt.checked_sub(lot.units).unwrap_or_default();
+        }
     }
 
     /// Takes what pays the debt, or a part of it: what can be spent first, then what waits. What is

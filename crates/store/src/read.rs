@@ -68,16 +68,10 @@ impl Store {
         consistency: Consistency,
     ) -> Result<Option<Held>, StoreError> {
         let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("#pk = :pk")
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
+            .all_of(at)
             .scan_index_forward(false)
             .limit(2)
-            .consistent_read(consistency == Consistency::Strong)
-            .set_return_consumed_capacity(self.capacity());
+            .consistent_read(consistency == Consistency::Strong);
         let found = query.send().await.map_err(StoreError::of)?;
         self.count(Kind::Read, found.consumed_capacity());
         let mut items = found.items.unwrap_or_default().into_iter();
@@ -211,6 +205,17 @@ impl Store {
         let last = versions.last().map(|version| version.entry.seq);
         let before = last.filter(|seq| more && *seq > 1);
         Ok(Some(Statement { versions, before, erased: false }))
+    }
+
+    /// All items of a member: its versions, and the person.
+    fn all_of(&self, at: &MemberKey) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#pk = :pk")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
+            .set_return_consumed_capacity(self.capacity())
     }
 
     /// A member's versions from one number to another, strongly consistent.
@@ -366,16 +371,7 @@ impl Store {
         let mut from = None;
         let mut gathered = Gathered::default();
         loop {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("#pk = :pk")
-                .expression_attribute_names("#pk", PK)
-                .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
-                .set_exclusive_start_key(from)
-                .consistent_read(true)
-                .set_return_consumed_capacity(self.capacity());
+            let query = self.all_of(at).set_exclusive_start_key(from).consistent_read(true);
             let found = query.send().await.map_err(StoreError::of)?;
             self.count(Kind::Read, found.consumed_capacity());
             for item in found.items.unwrap_or_default() {
