@@ -24,8 +24,6 @@ pub mod races;
 pub mod simulation;
 /// The wire, and what happens on it.
 pub mod wire;
-/// The database without a socket.
-mod within;
 /// A database behind a wire, and workers.
 pub mod world;
 
