@@ -1,0 +1,146 @@
+//! What an entry counted: for limits, for tasks, for what the member has bought, out of pots.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::undone;
+use crate::activity::PURCHASE;
+use crate::decision::Draft;
+use crate::member::{History, Hold};
+use crate::task::{Progress, Step};
+use crate::{Activity, Change, Draw, Entry, Member, Moment, Past, Programme, Units, What};
+
+/// Undoes what an entry counted and the entry that takes its place does not.
+pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &[Entry]) {
+    let counts = |changes: &[Change]| {
+        let mut counts: BTreeMap<(String, Moment), i64> = BTreeMap::new();
+        for change in changes {
+            match change {
+                Change::Counted { counted, since } => {
+                    *counts.entry((counted.clone(), *since)).or_default() += 1;
+                }
+                Change::Uncounted { uncounted, since } => {
+                    *counts.entry((uncounted.clone(), *since)).or_default() -= 1;
+                }
+                _ => {}
+            }
+        }
+        counts
+    };
+    let mut counted = counts(&original.changes);
+    for later in since.iter().filter(|later| undone(later, original.seq).is_some()) {
+        for (rule, times) in counts(&later.changes) {
+            *counted.entry(rule).or_default() += times;
+        }
+    }
+    let instead = counts(instead);
+    for ((rule, since), times) in counted {
+        let kept = instead.get(&(rule.clone(), since)).copied().unwrap_or_default();
+        for _ in kept..times {
+            draft.changes.push(Change::Uncounted { uncounted: rule.clone(), since });
+        }
+    }
+}
+
+/// Puts the tasks right that an entry counted for, as if it had always counted for what is left:
+/// every step since is told again. The past goes back as far as the first entry that was undone since,
+/// so that what that one counted for is left out as well.
+pub fn retell(
+    draft: &mut Draft,
+    past: &Past,
+    original: &Entry,
+    instead: &[Change],
+    programme: &Programme,
+) {
+    for (task, step) in steps(&original.changes) {
+        let mut told: BTreeMap<u64, Step> = BTreeMap::new();
+        for entry in &past.entries {
+            for (_, step) in steps(&entry.changes).filter(|(other, _)| *other == task) {
+                match &entry.what {
+                    // What is left of an entry's step is what that entry counts for.
+                    What::Reverse { of, .. } => {
+                        if let Some(first) = told.get_mut(of) {
+                            *first = *step;
+                        }
+                    }
+                    _ => {
+                        told.insert(entry.seq, *step);
+                    }
+                }
+            }
+        }
+        let left = steps(instead).find(|(other, _)| *other == task).map(|(_, step)| *step);
+        let left = left.unwrap_or(Step { by: 0, settled: 0, ..*step });
+        told.insert(original.seq, left);
+        let all: Vec<Step> = told.into_values().collect();
+        let first = past.before.tasks.get(task).cloned().unwrap_or_default();
+        let progress: Progress = first.retold(&all, programme.time_zone);
+        draft.changes.push(Change::Progressed { task: task.to_owned(), step: left, progress });
+    }
+}
+
+fn steps(changes: &[Change]) -> impl Iterator<Item = (&str, &Step)> {
+    changes.iter().filter_map(|change| match change {
+        Change::Progressed { task, step, .. } => Some((task.as_str(), step)),
+        _ => None,
+    })
+}
+
+/// What the member has bought, when of this purchase only what is left counts.
+#[must_use]
+pub fn bought(
+    member: &Member,
+    before: &Member,
+    was: &Activity,
+    left: Option<&Activity>,
+    since: &[Entry],
+) -> Option<Change> {
+    if was.kind != PURCHASE {
+        return None;
+    }
+    let total =
+        |activity: &Activity| activity.order.as_ref().map_or(Decimal::ZERO, |order| order.total);
+    let refund = total(was) - left.map_or(Decimal::ZERO, total);
+    let History { purchases, spend, .. } = member.history;
+    let reversed = |seq: u64| since.iter().any(|later| matches!(undone(later, seq), Some(None)));
+    let others =
+        since.iter().filter(|entry| !reversed(entry.seq)).filter_map(|entry| match &entry.what {
+            What::Earn { activity } if activity.kind == PURCHASE => Some(activity.at),
+            _ => None,
+        });
+    let own = left.map(|left| left.at);
+    let last_purchase_at = before.history.last_purchase_at.into_iter().chain(others).chain(own);
+    Some(Change::Bought {
+        bought: History {
+            purchases: if left.is_some() { purchases } else { purchases.saturating_sub(1) },
+            spend: spend - refund,
+            last_purchase_at: last_purchase_at.max(),
+        },
+    })
+}
+
+/// What an entry drew from pots and the one that takes its place does not.
+pub fn put_back(draft: &mut Draft, original: &Entry, kept: &[Draw], since: &[Entry]) {
+    for draw in &original.draws {
+        let units = |draws: &[Draw]| -> i64 {
+            draws.iter().filter(|other| other.pot == draw.pot).map(|draw| draw.units.get()).sum()
+        };
+        let earlier = since.iter().filter(|later| undone(later, original.seq).is_some());
+        let earlier: i64 = earlier.map(|later| units(&later.returns)).sum();
+        let back = draw.units.get() - units(kept) - earlier;
+        if let Ok(units) = Units::new(back)
+            && !units.is_zero()
+        {
+            draft.returns.push(Draw { pot: draw.pot.clone(), units });
+        }
+    }
+}
+
+/// What was counted and set aside when a reward was held that has now been captured and is undone.
+pub fn undo_hold(draft: &mut Draft, hold: &Hold) {
+    if let Some(since) = hold.counted {
+        draft.changes.push(Change::Uncounted { uncounted: hold.reward.clone(), since });
+    }
+    draft.put_back(hold);
+}

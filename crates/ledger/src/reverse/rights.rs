@@ -1,0 +1,154 @@
+//! What an entry gave that is no unit: rights, marks, scores, codes.
+
+use super::undone;
+use crate::decision::Draft;
+use crate::{Entry, Member, Moment, Outcome, Past, Reason, What};
+
+/// What a rule gave that is no unit, undone: rights, marks, scores, codes. What the entry that takes
+/// its place gives too stays.
+pub fn withdraw(
+    draft: &mut Draft,
+    member: &Member,
+    before: &Member,
+    given: &[Reason],
+    kept: &[Reason],
+    far: &Past,
+    original: &Entry,
+) {
+    let left = kept;
+    let mut kept: Vec<&Reason> = kept.iter().collect();
+    for reason in given {
+        if let Some(place) = kept.iter().position(|other| same(other, reason)) {
+            kept.remove(place);
+            continue;
+        }
+        let gave = match &reason.gave {
+            Outcome::Grant { grant, .. } => shortened(member, grant, far, original, left, draft),
+            Outcome::Revoke { revoke } => {
+                let had = before.grants.get(revoke).copied();
+                let gone = !member.grants.contains_key(revoke);
+                had.filter(|_| gone).map(|until| Outcome::Grant { grant: revoke.clone(), until })
+            }
+            Outcome::Tag { tag } => {
+                member.tags.contains(tag).then(|| Outcome::Untag { untag: tag.clone() })
+            }
+            Outcome::Untag { untag } => {
+                (!member.tags.contains(untag)).then(|| Outcome::Tag { tag: untag.clone() })
+            }
+            Outcome::Score { contest, score } => {
+                let less = kept.iter().find_map(|other| match &other.gave {
+                    Outcome::Score { contest: same, score } if same == contest => Some(*score),
+                    _ => None,
+                });
+                let back = score.checked_sub(less.unwrap_or_default()).unwrap_or_default();
+                let has = member.scores.get(contest).copied().unwrap_or_default();
+                let unscore = back.min(has);
+                (!unscore.is_zero()).then(|| Outcome::Unscore { contest: contest.clone(), unscore })
+            }
+            Outcome::Voucher { pool, code } => {
+                Some(Outcome::Void { pool: pool.clone(), void: code.clone() })
+            }
+            Outcome::Units { .. }
+            | Outcome::Back { .. }
+            | Outcome::Void { .. }
+            | Outcome::Referral { .. }
+            | Outcome::Unscore { .. } => None,
+        };
+        let Reason { rule, source, .. } = reason.clone();
+        draft.because.extend(gave.map(|gave| Reason { rule, source, gave }));
+    }
+}
+
+fn same(one: &Reason, other: &Reason) -> bool {
+    match (&one.gave, &other.gave) {
+        // The same right may be given for another time, and the same code is no other.
+        (Outcome::Voucher { pool, .. }, Outcome::Voucher { pool: same, .. }) => {
+            pool == same && one.rule == other.rule
+        }
+        _ => one == other,
+    }
+}
+
+/// A right as it would be without the time that an entry added to it, or with as much of it as is
+/// `kept`: all that was added is told again, from the first entry on that has been undone since.
+fn shortened(
+    member: &Member,
+    grant: &str,
+    far: &Past,
+    original: &Entry,
+    kept: &[Reason],
+    draft: &Draft,
+) -> Option<Outcome> {
+    let present = *member.grants.get(grant)?;
+    let done = draft.because.iter().any(|reason| {
+        matches!(&reason.gave, Outcome::Revoke { revoke } if revoke == grant)
+            || matches!(&reason.gave, Outcome::Grant { grant: other, .. } if other == grant)
+    });
+    if done {
+        return None;
+    }
+    // What there was, and what there would have been.
+    let mut was = far.before.grants.get(grant).copied();
+    let mut is = was;
+    for entry in &far.entries {
+        let at = match &entry.what {
+            What::Earn { activity } => activity.at,
+            _ => entry.at,
+        };
+        let counts = !matches!(entry.what, What::Reverse { .. })
+            && !far.entries.iter().any(|later| matches!(undone(later, entry.seq), Some(None)));
+        let stays = |reason: &Reason| match entry.seq == original.seq {
+            true => kept.iter().any(|kept| kept.rule == reason.rule && is_alike(kept, reason)),
+            false => counts,
+        };
+        for reason in &entry.because {
+            match &reason.gave {
+                Outcome::Revoke { revoke } if revoke == grant => {
+                    was = None;
+                    is = is.filter(|_| !stays(reason));
+                }
+                Outcome::Grant { grant: other, until } if other == grant => {
+                    if stays(reason) {
+                        is = Some(added(was, is, *until, at));
+                    }
+                    was = Some(*until);
+                }
+                _ => {}
+            }
+        }
+    }
+    let name = grant.to_owned();
+    match is {
+        None => Some(Outcome::Revoke { revoke: name }),
+        Some(until) if until == present => None,
+        Some(until) => Some(Outcome::Grant { grant: name, until }),
+    }
+}
+
+/// Whether both give the same right, for whatever time, or both take it.
+fn is_alike(one: &Reason, other: &Reason) -> bool {
+    match (&one.gave, &other.gave) {
+        (Outcome::Grant { grant, .. }, Outcome::Grant { grant: same, .. }) => grant == same,
+        (one, other) => one == other,
+    }
+}
+
+/// The end of a right to which as much is added as had been added to another.
+fn added(
+    was: Option<Option<Moment>>,
+    is: Option<Option<Moment>>,
+    until: Option<Moment>,
+    at: Moment,
+) -> Option<Moment> {
+    let until = until?;
+    // A right that stays has no end to which anything could be added.
+    let from = |had: Option<Option<Moment>>| match had {
+        Some(Some(end)) => Some(end.max(at)),
+        Some(None) => None,
+        None => Some(at),
+    };
+    Some(match (from(was), from(is)) {
+        (Some(was), Some(is)) => is + until.signed_duration_since(was),
+        _ => until,
+    })
+}
