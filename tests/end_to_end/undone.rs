@@ -341,3 +341,192 @@ async fn a_right_goes_although_its_rule_still_pays_for_the_rest() {
     assert_eq!((club().await, wallet(&shop, "ada", "points").await), (json!(null), (70, 0)));
     all_is_well(&shop).await;
 }
+
+#[tokio::test]
+async fn a_right_that_a_return_has_taken_does_not_come_back_with_the_next() {
+    let shop = shop(
+        "[wallets.points]",
+        "earn \"a\" on purchase { if order.total >= 100.00 { grant(\"Club\", 30.days) } order.total }",
+    )
+    .await;
+    let club = async || shop.get("/v1/members/ada").await.at("/grants/Club");
+    for whole in [false, true] {
+        let key = |of: &str| format!("{of}-{whole}");
+        shop.buys("ada", &key("1"), "120.00").await;
+        shop.buys("ada", &key("2"), "120.00").await;
+        does(
+            &shop,
+            &format!("ada reverse b{whole}"),
+            json!({ "earn": key("1"), "refund": "50.00" }),
+        )
+        .await;
+        assert_eq!(club().await, json!("2026-06-01T07:30:00Z"));
+        let mut second = json!({ "earn": key("2") });
+        if !whole {
+            second["refund"] = json!("50.00");
+        }
+        does(&shop, &format!("ada reverse c{whole}"), second).await;
+        assert_eq!(club().await, json!(null), "{whole}");
+    }
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn a_household_goes_on_when_a_hold_has_passed_and_something_is_owed() {
+    let shop = shop("[wallets.points]\nshared = true", PLAIN).await;
+    for member in ["ada", "bob"] {
+        does(&shop, &format!("{member} join j"), json!({ "account": "smiths" })).await;
+    }
+    for (round, who, refund, left) in
+        [(1, "ada", "100.00", 50), (2, "bob", "100.00", 100), (3, "bob", "40.00", 210)]
+    {
+        shop.at(&format!("2026-05-0{}T07:30:00Z", round + 1));
+        shop.buys("ada", &format!("{round}"), "100.00").await;
+        // All of what there is, and what was there before.
+        let there = wallet(&shop, "smiths", "points").await.0;
+        let all = json!({ "reward": "part", "units": there });
+        does(&shop, &format!("ada holds h{round}"), all).await;
+        let back = json!({ "earn": format!("{round}"), "refund": refund });
+        does(&shop, &format!("ada reverse b{round}"), back).await;
+        shop.at(&format!("2026-05-0{}T08:01:00Z", round + 1));
+        shop.buys(who, &format!("after {round}"), "50.00").await;
+        assert_eq!(wallet(&shop, "smiths", "points").await, (left, 0), "{round}");
+    }
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn what_is_let_go_pays_in_that_moment_as_what_is_forgotten_does() {
+    for let_go in ["forgotten", "released", "captured"] {
+        let shop = shop("[wallets.points]\nexpires = { days = 1 }", PLAIN).await;
+        shop.buys("ada", "1", "100.00").await;
+        shop.at("2026-05-03T07:29:40Z");
+        let held = hold(&shop, "ada", json!({ "reward": "part", "units": 100 })).await;
+        // Forty stay owed, or all of it.
+        let refund = if let_go == "captured" { "40.00" } else { "100.00" };
+        does(&shop, "ada reverse b", json!({ "earn": "1", "refund": refund })).await;
+        shop.at("2026-05-03T07:31:00Z");
+        match let_go {
+            "released" => {
+                does(&shop, &format!("ada holds/{held}/release f"), json!({})).await;
+            }
+            "captured" => {
+                does(&shop, &format!("ada holds/{held}/capture f"), json!({ "units": 60 })).await;
+            }
+            _ => shop.at("2026-05-03T08:00:00Z"),
+        }
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{let_go}");
+        shop.night().await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{let_go}");
+        all_is_well(&shop).await;
+    }
+}
+
+#[tokio::test]
+async fn the_first_hold_to_pass_pays_first_whoever_has_looked_in_between() {
+    for looked in [false, true] {
+        let shop = shop("[wallets.points]\nexpires = { days = 1 }", PLAIN).await;
+        shop.at("2026-05-02T08:30:00Z");
+        shop.buys("ada", "1", "50.00").await;
+        shop.at("2026-05-03T07:05:00Z");
+        hold(&shop, "ada", json!({ "reward": "part", "units": 50 })).await;
+        // A second lot that ends sooner, and is set aside for longer.
+        let sooner = json!({
+            "type": "purchase", "at": "2026-05-02T07:40:00Z", "order": { "total": "50.00" },
+        });
+        does(&shop, "ada earn 2", sooner).await;
+        shop.at("2026-05-03T07:12:00Z");
+        let held = asks(&shop, "ada holds h2", json!({ "reward": "part", "units": 50 })).await;
+        assert_eq!(held.status, 201, "{}", held.text);
+        does(&shop, "ada reverse b", json!({ "earn": "1" })).await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, 50));
+        shop.at("2026-05-03T07:36:00Z");
+        if looked {
+            does(&shop, "ada adjust a", json!({ "units": 1, "reason": "r", "author": "eve" }))
+                .await;
+        }
+        shop.at("2026-05-03T07:43:00Z");
+        assert_eq!(wallet(&shop, "ada", "points").await, (i64::from(looked), 0), "{looked}");
+        shop.night().await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (i64::from(looked), 0), "{looked}");
+        all_is_well(&shop).await;
+    }
+}
+
+#[tokio::test]
+async fn what_others_of_a_household_do_puts_off_what_they_share_and_nothing_else() {
+    let shop = shop(
+        "[wallets.points]\nexpires = { inactive_days = 30 }\n\
+         [wallets.miles]\nshared = true\nexpires = { inactive_days = 30 }",
+        "earn \"a\" on purchase { award(10, \"miles\"); order.total }",
+    )
+    .await;
+    let late = |day: &str| {
+        json!({
+            "type": "purchase", "at": format!("2026-05-{day}T12:00:00Z"),
+            "order": { "total": "7.00" },
+        })
+    };
+    // Bob was active before he came, later than what is told of him afterwards.
+    shop.at("2026-05-20T13:00:00Z");
+    does(&shop, "bob earn b0", late("20")).await;
+    shop.at("2026-05-02T13:00:00Z");
+    for member in ["ada", "bob"] {
+        does(&shop, &format!("{member} join j"), json!({ "account": "smiths" })).await;
+    }
+    shop.buys("ada", "1", "100.00").await;
+    shop.at("2026-05-21T13:00:00Z");
+    does(&shop, "bob earn b1", late("09")).await;
+    does(&shop, "ada earn 2", late("10")).await;
+    // Ada's own points have run out thirty days after what she has done herself.
+    shop.at("2026-06-10T07:30:00Z");
+    assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
+    assert_eq!(wallet(&shop, "smiths", "miles").await, (30, 0));
+    shop.at("2026-07-01T07:30:00Z");
+    shop.night().await;
+    for key in ["1", "2"] {
+        does(&shop, &format!("ada reverse r{key}"), json!({ "earn": key })).await;
+    }
+    does(&shop, "bob reverse r1", json!({ "earn": "b1" })).await;
+    // Nobody has spent any of it, so nobody owes.
+    assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
+    assert_eq!(wallet(&shop, "bob", "points").await, (0, 0));
+    assert_eq!(wallet(&shop, "smiths", "miles").await, (0, 0));
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn the_last_purchase_is_the_last_that_is_left_in_whatever_order_others_come_back() {
+    let shop = shop(
+        "[wallets.points]",
+        "earn \"a\" on purchase { order.total }\n\
+         tier \"New\" { true }\ntier \"Fresh\" { member.days_since_purchase < 30 }",
+    )
+    .await;
+    for (member, order) in [("ada", ["1", "2"]), ("bob", ["2", "1"])] {
+        shop.at("2026-05-12T07:30:00Z");
+        shop.buys(member, "1", "10.00").await;
+        shop.at("2026-05-13T07:30:00Z");
+        shop.buys(member, "2", "10.00").await;
+        for key in order {
+            does(&shop, &format!("{member} reverse b{key}"), json!({ "earn": key })).await;
+        }
+        // Since joining, as there is no purchase.
+        shop.at("2026-06-05T07:30:00Z");
+        let tier = shop.get(&format!("/v1/members/{member}")).await.at("/tier");
+        assert_eq!(tier, json!("New"), "{member}");
+    }
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn who_has_paid_by_time_may_join() {
+    let shop = shop("[wallets.points]\nshared = true", PLAIN).await;
+    shop.buys("bob", "1", "100.00").await;
+    hold(&shop, "bob", json!({ "reward": "r" })).await;
+    does(&shop, "bob reverse b", json!({ "earn": "1" })).await;
+    shop.at("2026-05-02T09:00:00Z");
+    assert_eq!(wallet(&shop, "bob", "points").await, (0, 0));
+    does(&shop, "bob join j", json!({ "account": "smiths" })).await;
+    all_is_well(&shop).await;
+}

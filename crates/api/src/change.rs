@@ -110,15 +110,14 @@ fn within_reach(
     supplies: &Supplies,
     now: Moment,
 ) -> Vec<String> {
-    let Decision { member, others, .. } = decision;
+    let member = &decision.member;
     if member.erased_at.is_some() {
         return Vec::new();
     }
     // With the wallets that it shares, as they will be.
-    let of = |account: &&Member| Some(&account.id) == member.account.as_ref();
-    let after = others.iter().map(|other| &other.member).find(of);
-    let account = after.or_else(|| supplies.account(member).ok().flatten());
-    let member = bundle.viewed(member, account);
+    let account =
+        decision.account_after(member).or_else(|| supplies.account(member).ok().flatten());
+    let member = bundle.viewed(member, account, now);
     let offers = bundle.offers(&member, member.tier(), now);
     let within_reach = |offer| match offer {
         Ok(offer) => Offer::within_reach(&offer).then_some(offer.name),

@@ -42,7 +42,7 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
             }
             return at("nobody can read it, and the person was not forgotten".to_owned());
         };
-        if let Some(what) = disagrees(&version.entry, before) {
+        if let Some(what) = disagrees(&version.entry, before, &history.lines) {
             return at(what);
         }
         let sealed_before = line.seq > 1 && before.version.checked_add(1) != Some(line.seq);
@@ -59,6 +59,9 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
             }
         }
         if let Some(what) = holds_other(&version.member, &lots, &debts) {
+            return at(what);
+        }
+        if let Some(what) = tells_other(&version.entry, &version.member) {
             return at(what);
         }
         before = &version.member;
@@ -101,6 +104,16 @@ fn add_up(
     below.map(|(wallet, units)| format!("{units} {wallet} are owed"))
 }
 
+/// What is wrong if an entry tells another balance than the member has. Of wallets that it shares, it
+/// tells what the account has.
+fn tells_other(entry: &Entry, member: &Member) -> Option<String> {
+    let mut told = entry.balances.iter().filter(|_| entry.account.is_none());
+    told.find_map(|(wallet, told)| {
+        let has = member.spendable(wallet.as_str(), entry.at);
+        (has != *told).then(|| format!("it tells of {told} {wallet} to spend, and {has} there are"))
+    })
+}
+
 /// What is wrong if a member's wallets are not what the postings come to.
 fn holds_other(member: &Member, lots: &Sums, debts: &BTreeMap<WalletName, i64>) -> Option<String> {
     let mut held = Sums::new();
@@ -120,55 +133,71 @@ fn holds_other(member: &Member, lots: &Sums, debts: &BTreeMap<WalletName, i64>) 
             return Some(format!("it holds {} {name}, and {posted} were posted", wallet.posted()));
         }
     }
-    let some = |sums: &Sums| -> Sums {
-        sums.iter()
-            .filter(|(_, units)| **units != 0)
-            .map(|(key, units)| (key.clone(), *units))
-            .collect()
-    };
-    let owes = |debts: &BTreeMap<WalletName, i64>| -> BTreeMap<WalletName, i64> {
-        debts
-            .iter()
-            .filter(|(_, units)| **units != 0)
-            .map(|(name, units)| (name.clone(), *units))
-            .collect()
-    };
-    if some(&held) != some(lots) {
-        return Some(format!("it holds {held:?}, and {:?} were posted", some(lots)));
+    let (held, lots) = (some(&held), some(lots));
+    if held != lots {
+        return Some(format!("it holds {held:?}, and {lots:?} were posted"));
     }
-    let (owed, posted) = (owes(&owed), owes(debts));
+    let (owed, posted) = (some(&owed), some(debts));
     (owed != posted).then(|| format!("it owes {owed:?}, and {posted:?} were posted"))
 }
 
+fn some<K: Ord>(sums: &BTreeMap<K, i64>) -> BTreeMap<&K, i64> {
+    sums.iter().filter(|(_, units)| **units != 0).map(|(key, units)| (key, *units)).collect()
+}
+
+/// Units by wallet; wallets of which none are not in it.
+type Units<'a> = BTreeMap<&'a WalletName, i64>;
+
+fn units<'a>(of: impl IntoIterator<Item = (&'a WalletName, i64)>) -> Units<'a> {
+    let mut sums = Units::new();
+    for (wallet, units) in of {
+        *sums.entry(wallet).or_default() += units;
+    }
+    sums.retain(|_, units| *units != 0);
+    sums
+}
+
+fn moved(postings: &[Posting]) -> Units<'_> {
+    units(postings.iter().map(|posting| (&posting.wallet, posting.change)))
+}
+
 /// What is wrong if an entry's postings are not what its kind and its reasons say.
-fn disagrees(entry: &Entry, before: &Member) -> Option<String> {
-    let moved: i64 = entry.postings.iter().map(|posting| posting.change).sum();
-    let given: i64 = entry.because.iter().map(|reason| given(&reason.gave)).sum();
-    let forgone: i64 = entry
-        .changes
-        .iter()
-        .map(|change| match change {
-            Change::Forgone { forgone, .. } => forgone.get(),
-            _ => 0,
-        })
-        .sum();
+fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<String> {
+    let moved = moved(&entry.postings);
+    let given = entry.because.iter().filter_map(|reason| given(&reason.gave));
     let due = match &entry.what {
-        What::Earn { .. } => given,
-        What::Redeem { reward, .. } | What::Capture { reward, .. } => given - reward.costs.get(),
+        What::Earn { .. } => units(given),
+        What::Redeem { reward, .. } | What::Capture { reward, .. } => {
+            units(given.chain([(&reward.wallet, -reward.costs.get())]))
+        }
         What::Hold { .. }
         | What::Release { .. }
         | What::Join { .. }
         | What::Leave { .. }
         | What::Remind { .. }
-        | What::Erase => 0,
-        // What ran out is not there to be taken back.
-        What::Reverse { .. } if given < 0 || forgone > 0 => given + forgone,
-        What::Reverse { .. } => moved.max(0),
-        What::Expire => moved.min(0),
-        What::Adjust { .. } | What::Transfer { .. } | What::Share { .. } => moved,
+        | What::Erase => Units::new(),
+        What::Reverse { of, .. } => {
+            let original = lines.iter().find(|line| line.seq == *of);
+            match original.filter(|line| line.kind != "earn") {
+                // A redemption gives back what it took. What its reward gave beside stays.
+                Some(original) => {
+                    let took = self::moved(&original.postings).into_iter();
+                    took.map(|(wallet, units)| (wallet, -units))
+                        .filter(|(_, units)| *units > 0)
+                        .collect()
+                }
+                None => units(given.chain(entry.changes.iter().filter_map(forgone))),
+            }
+        }
+        What::Expire => moved
+            .iter()
+            .filter(|(_, units)| **units < 0)
+            .map(|(wallet, units)| (*wallet, *units))
+            .collect(),
+        What::Adjust { .. } | What::Transfer { .. } | What::Share { .. } => moved.clone(),
     };
     if moved != due {
-        return Some(format!("it moved {moved} units, and {due} are what it stands for"));
+        return Some(format!("it moved {}, and stands for {}", in_words(&moved), in_words(&due)));
     }
     if let What::Expire = &entry.what
         && let Some((wallet, units)) =
@@ -211,10 +240,26 @@ fn beyond_debt(entry: &Entry, of: impl Fn(&Terms) -> bool) -> Option<(&WalletNam
     taken.into_iter().find(|(_, units)| *units > 0)
 }
 
-fn given(outcome: &Outcome) -> i64 {
+fn given(outcome: &Outcome) -> Option<(&WalletName, i64)> {
     match outcome {
-        Outcome::Units { units, .. } => units.get(),
-        Outcome::Back { back, .. } => -back.get(),
-        _ => 0,
+        Outcome::Units { wallet, units } => Some((wallet, units.get())),
+        Outcome::Back { wallet, back } => Some((wallet, -back.get())),
+        _ => None,
+    }
+}
+
+/// What ran out is not there to be taken back.
+fn forgone(change: &Change) -> Option<(&WalletName, i64)> {
+    match change {
+        Change::Forgone { wallet, forgone, .. } => Some((wallet, forgone.get())),
+        _ => None,
+    }
+}
+
+fn in_words(units: &Units<'_>) -> String {
+    let words = units.iter().map(|(wallet, units)| format!("{units} {wallet}"));
+    match words.collect::<Vec<_>>().join(" and ") {
+        none if none.is_empty() => "nothing".to_owned(),
+        words => words,
     }
 }

@@ -54,13 +54,17 @@ pub(crate) fn count(
 ) {
     let mut given = Given::new();
     for line in &history.lines {
-        for posting in line.postings.iter().filter(|posting| !posting.shared) {
+        let own = || line.postings.iter().filter(|posting| !posting.shared);
+        let before = [None].into_iter().chain(own().map(Some));
+        for (before, posting) in before.zip(own()) {
             let Posting { wallet, change, debt, terms, .. } = posting;
+            // A lot pays right after what it pays.
+            let pays = before.is_some_and(|before| before.debt && before.change == -change);
             let lot = (wallet.clone(), terms.expires_at, terms.idle);
             if *change > 0 && !debt {
                 given.insert(lot.clone(), line.at);
             }
-            let is_gone = line.kind == "expire" && *change < 0 && !debt;
+            let is_gone = line.kind == "expire" && *change < 0 && !debt && !pays;
             let lapsed = terms.expires_at.filter(|_| is_gone).map(|at| {
                 let given = given.get(&lot).copied();
                 given.map_or(at, |given| at.max(given)).min(line.at)
@@ -70,7 +74,11 @@ pub(crate) fn count(
             sums.count(period, line, at, posting);
         }
     }
-    for (name, wallet) in &history.member().wallets {
+    // What time has done since the last entry, as far as the period goes.
+    let member = history.member();
+    let end = period.until.filter(|end| member.settled_at < *end);
+    let present = end.map_or_else(|| member.clone(), |end| member.at(end));
+    for (name, wallet) in &present.wallets {
         let sums = wallets.entry(name.clone()).or_default();
         if period.until.is_none() {
             // Where the period ends now, it closes with what members hold, and not with what was
@@ -78,6 +86,7 @@ pub(crate) fn count(
             sums.closing += wallet.posted();
         }
         let Some(end) = period.until else { continue };
+        sums.debts -= member.wallet(name.as_str()).debt().get() - wallet.debt().get();
         for lot in wallet.lots().iter().filter(|lot| lot.terms.has_lapsed(end)) {
             let key = (name.clone(), lot.terms.expires_at, lot.terms.idle);
             let lapsed = lot.terms.expires_at.max(given.get(&key).copied());

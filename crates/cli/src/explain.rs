@@ -87,7 +87,7 @@ async fn again(
     if let Some(of) = &entry.account {
         let key = MemberKey { merchant: at.merchant.clone(), member: of.account.clone() };
         let past = store.past(&key, of.entry).await?;
-        view = ledger::account::view(before, &past.before, bundle.programme());
+        view = ledger::account::view(before, &past.before, bundle.programme(), now);
         supplies.members.insert(of.account.clone(), Some(past.before));
     }
     let plain = |decision: Decision| Ok(Some((Vec::new(), decision)));

@@ -68,18 +68,19 @@ pub enum AccountRejection {
     Give(#[from] GiveRejection),
 }
 
-/// The member with the account's wallets in place of its own, as far as they are shared: what its
-/// rules see and its verbs work on.
+/// The member with the account's wallets in place of its own, as far as they are shared and as time
+/// has made them: what its rules see and its verbs work on. What was set aside there has paid what is
+/// owed; the account's own entry says so.
 #[must_use]
-pub fn view(member: &Member, account: &Member, programme: &Programme) -> Member {
+pub fn view(member: &Member, account: &Member, programme: &Programme, now: Moment) -> Member {
     let mut view = member.clone();
+    let account = account.at(now);
     for (name, _) in programme.wallets.iter().filter(|(_, policy)| policy.shared) {
         view.wallets.remove(name);
         if let Some(wallet) = account.wallets.get(name) {
             view.wallets.insert(name.clone(), wallet.clone());
         }
     }
-    view.active_at = member.active_at.max(account.active_at);
     view
 }
 
@@ -121,7 +122,7 @@ pub fn part(
             by: member.id.clone(),
             entry: decision.entry.seq,
             moved: decision.entry.what.kind().to_owned(),
-            active_at: decision.entry.active_at(),
+            active_at: decision.entry.active_at().and(decision.member.active_at),
         };
         let draft = Draft { postings: moved, changes, ..Draft::default() };
         let other = draft.decide(account, programme, what, now, now)?;
@@ -181,7 +182,7 @@ pub fn join(
     settled(member, programme, now)?;
     let what = What::Join { account: account.id.clone() };
     let mut decision = Draft::default().decide(member, programme, what, now, now)?;
-    let view = view(&decision.member, account, programme);
+    let view = view(&decision.member, account, programme, now);
     let balance = |(name, wallet): (&WalletName, &Wallet)| (name.clone(), wallet.spendable(now));
     decision.entry.balances = view.wallets.iter().map(balance).collect();
     Ok(told(decision, Some(account), programme, now)?)
@@ -239,12 +240,12 @@ pub fn leave(
 /// Nothing is owed or set aside that would be out of reach afterwards.
 fn settled(member: &Member, programme: &Programme, now: Moment) -> Result<(), AccountRejection> {
     nothing_aside(member, now)?;
+    let member = member.at(now);
     let mut shared = programme.wallets.iter().filter(|(_, policy)| policy.shared);
     match shared.find(|(name, _)| !member.wallet(name.as_str()).debt().is_zero()) {
         None => Ok(()),
         Some((wallet, _)) => {
-            let (member, wallet) = (member.id.clone(), wallet.clone());
-            Err(AccountRejection::MemberOwes { member, wallet })
+            Err(AccountRejection::MemberOwes { member: member.id.clone(), wallet: wallet.clone() })
         }
     }
 }

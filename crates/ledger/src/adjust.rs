@@ -153,10 +153,11 @@ fn taken(
     now: Moment,
 ) -> Result<Vec<Posting>, MoveRejection> {
     let mut lots = member.at(now).wallet(wallet.as_str()).clone();
+    let spendable = lots.spendable(now);
     let taken = lots.take(units, now).ok_or_else(|| MoveRejection::BalanceIsInsufficient {
         wallet: wallet.clone(),
         units,
-        spendable: member.at(now).spendable(wallet.as_str(), now),
+        spendable,
     })?;
     Ok(taken.into_iter().map(|lot| Posting::taken(wallet.clone(), lot)).collect())
 }

@@ -25,6 +25,15 @@ pub struct Decision {
     pub others: Vec<Decision>,
 }
 
+impl Decision {
+    /// The account whose wallets a member shares, as it will be, where it has a part in this.
+    #[must_use]
+    pub fn account_after(&self, member: &Member) -> Option<&Member> {
+        let members = self.others.iter().map(|other| &other.member);
+        members.into_iter().find(|other| Some(&other.id) == member.account.as_ref())
+    }
+}
+
 /// Why what the rules gave cannot be given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GiveRejection {

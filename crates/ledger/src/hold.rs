@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 
 use crate::decision::{Draft, GiveRejection};
 use crate::member::Hold;
-use crate::redeem::RedeemRejection;
+use crate::redeem::{self, RedeemRejection};
 use crate::wallet::Terms;
 use crate::{
     Decision, Lot, Member, Moment, Order, Posting, Programme, Taken, Units, WalletName, What,
@@ -55,21 +55,10 @@ pub fn hold(
     mut given: Draft,
     now: Moment,
 ) -> Result<Decision, HoldRejection> {
-    let present = member.at(now);
-    if present.holds.len() >= HOLDS_MAX {
+    if member.at(now).holds.len() >= HOLDS_MAX {
         return Err(HoldRejection::HoldsAreTooMany(member.id.clone()));
     }
-    let spendable = present.spendable(reward.wallet.as_str(), now);
-    let mut wallet = present.wallet(reward.wallet.as_str()).clone();
-    let Some(taken) = wallet.take(reward.costs, now) else {
-        return Err(RedeemRejection::BalanceIsInsufficient {
-            reward: reward.name,
-            wallet: reward.wallet,
-            costs: reward.costs,
-            spendable,
-        }
-        .into());
-    };
+    let taken = redeem::price(member, &reward, now)?;
     // Unique among those who share a wallet, too.
     let seq = member.version.saturating_add(1);
     let name = match &member.account {
@@ -111,7 +100,7 @@ pub fn capture(
 ) -> Result<Decision, HoldRejection> {
     let of = open(member, name, now)?.clone();
     let (wallet, units) = (reward.wallet.clone(), reward.costs);
-    let held = lots(member, &wallet, name, now);
+    let (held, mut debt) = lots(member, &wallet, name, now);
     let sum = held.iter().try_fold(Units::ZERO, |sum, lot| sum.checked_add(lot.units));
     let mut missing = units;
     for lot in held {
@@ -119,7 +108,7 @@ pub fn capture(
         missing = missing.checked_sub(part).unwrap_or_default();
         let rest = lot.units.checked_sub(part).unwrap_or_default();
         given.postings.push(Posting::taken(wallet.clone(), lot.clone()));
-        given.postings.push(Posting::given(wallet.clone(), free(Lot { units: rest, ..lot })));
+        set_free(&mut given, &wallet, Lot { units: rest, ..lot }, &mut debt, now);
     }
     if !missing.is_zero() {
         return Err(HoldRejection::MoreIsCapturedThanHeld {
@@ -146,9 +135,10 @@ pub fn release(
     let hold = open(member, name, now)?;
     let mut given = Draft::default();
     for wallet in member.wallets.keys() {
-        for lot in lots(member, wallet, name, now) {
+        let (held, mut debt) = lots(member, wallet, name, now);
+        for lot in held {
             given.postings.push(Posting::taken(wallet.clone(), lot.clone()));
-            given.postings.push(Posting::given(wallet.clone(), free(lot)));
+            set_free(&mut given, wallet, lot, &mut debt, now);
         }
     }
     if let Some(since) = hold.counted {
@@ -160,14 +150,24 @@ pub fn release(
     Ok(given.decide(member, programme, what, now, now)?)
 }
 
-/// What lies in a wallet for a hold.
-fn lots(member: &Member, wallet: &WalletName, name: &str, now: Moment) -> Vec<Lot> {
+/// What lies in a wallet for a hold, and what is owed there.
+fn lots(member: &Member, wallet: &WalletName, name: &str, now: Moment) -> (Vec<Lot>, Units) {
     let present = member.at(now);
-    let lots = present.wallet(wallet.as_str()).lots().iter();
-    lots.filter(|lot| lot.terms.held.as_deref() == Some(name)).cloned().collect()
+    let wallet = present.wallet(wallet.as_str());
+    let held = wallet.lots().iter().filter(|lot| lot.terms.held.as_deref() == Some(name));
+    (held.cloned().collect(), wallet.debt())
 }
 
-fn free(lot: Lot) -> Lot {
+/// Frees what was set aside. What is owed it pays in that moment, though its own time is over: what
+/// still has time pays with all else that has.
+fn set_free(given: &mut Draft, wallet: &WalletName, lot: Lot, debt: &mut Units, now: Moment) {
     let terms = Terms { available_at: None, held: None, ..lot.terms };
-    Lot { units: lot.units, terms }
+    given
+        .postings
+        .push(Posting::given(wallet.clone(), Lot { units: lot.units, terms: terms.clone() }));
+    if terms.has_lapsed(now) {
+        let units = lot.units.min(*debt);
+        *debt = debt.checked_sub(units).unwrap_or_default();
+        given.postings.extend(Posting::pays(wallet.clone(), Lot { units, terms }));
+    }
 }

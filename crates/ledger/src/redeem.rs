@@ -1,5 +1,7 @@
 use crate::decision::{Draft, GiveRejection};
-use crate::{Decision, Member, Moment, Order, Posting, Programme, Taken, Units, WalletName, What};
+use crate::{
+    Decision, Lot, Member, Moment, Order, Posting, Programme, Taken, Units, WalletName, What,
+};
 
 /// Why a reward is not given. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +23,21 @@ pub enum RedeemRejection {
     Give(#[from] GiveRejection),
 }
 
+/// What pays the reward's price: of the lots that can be spent, those that expire soonest.
+///
+/// # Errors
+/// They do not suffice.
+pub fn price(member: &Member, reward: &Taken, now: Moment) -> Result<Vec<Lot>, RedeemRejection> {
+    let mut wallet = member.at(now).wallet(reward.wallet.as_str()).clone();
+    let spendable = wallet.spendable(now);
+    wallet.take(reward.costs, now).ok_or_else(|| RedeemRejection::BalanceIsInsufficient {
+        reward: reward.name.clone(),
+        wallet: reward.wallet.clone(),
+        costs: reward.costs,
+        spendable,
+    })
+}
+
 /// Takes the reward's price from the lots that expire soonest, and gives what its rule gave beside
 /// the gift.
 ///
@@ -34,16 +51,7 @@ pub fn decide(
     mut given: Draft,
     now: Moment,
 ) -> Result<Decision, RedeemRejection> {
-    let spendable = member.spendable(reward.wallet.as_str(), now);
-    let mut wallet = member.at(now).wallet(reward.wallet.as_str()).clone();
-    let Some(taken) = wallet.take(reward.costs, now) else {
-        return Err(RedeemRejection::BalanceIsInsufficient {
-            reward: reward.name,
-            wallet: reward.wallet,
-            costs: reward.costs,
-            spendable,
-        });
-    };
+    let taken = price(member, &reward, now)?;
     given.postings =
         taken.into_iter().map(|lot| Posting::taken(reward.wallet.clone(), lot)).collect();
     Ok(given.decide(member, programme, What::Redeem { reward, order }, now, now)?)

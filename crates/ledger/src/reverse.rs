@@ -95,6 +95,11 @@ fn undone(entry: &Entry, original: u64) -> Option<Option<&Returned>> {
     }
 }
 
+/// Whether nothing is left of an entry.
+fn is_undone(entry: &Entry, since: &[Entry]) -> bool {
+    since.iter().any(|later| matches!(undone(later, entry.seq), Some(None)))
+}
+
 /// Whether what an activity did can be undone.
 ///
 /// # Errors

@@ -1,3 +1,6 @@
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -249,12 +252,20 @@ impl Wallet {
     }
 
     /// Takes what pays the debt out of what was set aside for holds that have passed. It pays in the
-    /// moment in which it is free again, though its time may be over in the same.
+    /// moment in which it is free again, the first hold to pass first, though its time may be over in
+    /// the same.
     pub(crate) fn take_freed(&mut self, now: Moment) -> Vec<Lot> {
-        let freed = |terms: &Terms| terms.held.is_some() && !terms.is_held(now);
-        let (taken, _) = self.take_some(self.debt, freed);
-        let matured = |lot: Lot| Lot { terms: lot.terms.matured(now), ..lot };
-        taken.into_iter().map(matured).collect()
+        let has_passed = |terms: &Terms| terms.held.is_some() && !terms.is_held(now);
+        let passed = self.lots.iter().filter(|lot| has_passed(&lot.terms));
+        let free_at: BTreeSet<_> = passed.map(|lot| lot.terms.available_at).collect();
+        let (mut taken, mut missing) = (Vec::new(), self.debt);
+        for at in free_at {
+            let freed = |terms: &Terms| has_passed(terms) && terms.available_at == at;
+            let (lots, rest) = self.take_some(missing, freed);
+            taken.extend(lots.into_iter().map(|lot| Lot { terms: lot.terms.matured(now), ..lot }));
+            missing = rest;
+        }
+        taken
     }
 
     /// The same, paid.
@@ -301,11 +312,12 @@ impl Wallet {
     /// What can be spent now: what is owed is not.
     #[must_use]
     pub fn spendable(&self, now: Moment) -> Units {
-        let free = self.sum(|terms| terms.is_spendable(now));
-        // What was set aside pays when it is free again, though its time is over in that moment.
-        let paid = self.sum(|terms| terms.held.is_some() && terms.has_lapsed(now));
-        let owed = self.debt.checked_sub(paid).unwrap_or_default();
-        free.checked_sub(owed).unwrap_or_default()
+        let mut present = Cow::Borrowed(self);
+        if !self.debt.is_zero() {
+            present.to_mut().catch_up(now);
+        }
+        let free = present.sum(|terms| terms.is_spendable(now));
+        free.checked_sub(present.debt).unwrap_or_default()
     }
 
     /// What waits for its day, or for an activity.

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use ledger::decision::Draft;
 use ledger::pot::Till;
-use ledger::redeem::RedeemRejection;
 use ledger::tier::{Standing, settle};
 use ledger::{
     Activity, Change, Decision, FieldValue, Member, MemberId, Moment, Order, Pot, Supplies, Taken,
@@ -167,17 +166,8 @@ impl Bundle {
         // Codes are handed over with the reward, and not set aside.
         let codes = Some(&mut till).filter(|_| handed == Handed::Over);
         let (taken, draft) = self.take(&member, standing.tier.clone(), &wish, codes, now)?;
-        let spendable = member.spendable(taken.wallet.as_str(), now);
-        if spendable < taken.costs {
-            // Before the stock is asked: whoever cannot pay is told that.
-            return Err(RedeemRejection::BalanceIsInsufficient {
-                reward: taken.name,
-                wallet: taken.wallet,
-                costs: taken.costs,
-                spendable,
-            }
-            .into());
-        }
+        // Before the stock is asked: whoever cannot pay is told that.
+        ledger::redeem::price(&member, &taken, now)?;
         if rule.stock.is_some() && !till.draw(&Pot::Stock(name.clone()), Units::ONE)? {
             return Err(Refused::RewardIsSoldOut(name));
         }
@@ -199,9 +189,9 @@ impl Bundle {
         // The tier looks at what the member shares; what runs out there is the account's to write
         // down.
         let account = supplies.account(member)?;
-        let seen = Arc::new(self.viewed(member, account));
+        let seen = Arc::new(self.viewed(member, account, now));
         let standing = self.standing(&seen, now)?;
-        let after = Member { standing, ..self.viewed(&decision.member, account) };
+        let after = Member { standing, ..self.viewed(&decision.member, account, now) };
         let standing = self.standing(&Arc::new(after), now)?;
         decision = settle(decision, &member.standing, standing);
         if !decision.says_something() {
@@ -212,9 +202,9 @@ impl Bundle {
 
     /// The member with the wallets that it shares, if it shares some.
     #[must_use]
-    pub fn viewed(&self, member: &Member, account: Option<&Member>) -> Member {
+    pub fn viewed(&self, member: &Member, account: Option<&Member>, now: Moment) -> Member {
         match account {
-            Some(account) => ledger::account::view(member, account, self.programme()),
+            Some(account) => ledger::account::view(member, account, self.programme(), now),
             None => member.clone(),
         }
     }
@@ -262,7 +252,7 @@ impl Bundle {
             None => decide(member)?,
             Some(account) => {
                 let programme = self.programme();
-                let decision = decide(&ledger::account::view(member, account, programme))?;
+                let decision = decide(&ledger::account::view(member, account, programme, now))?;
                 ledger::account::part(member, account, programme, decision, now)?
             }
         };

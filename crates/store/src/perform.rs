@@ -471,11 +471,7 @@ impl Store {
                 Outcome::Voucher { pool, code } => {
                     writes.extend(self.hand_out(&at.merchant, pool, code, at.member.as_str())?);
                 }
-                Outcome::Score { contest, .. } => {
-                    let score = member.scores.get(contest).copied().unwrap_or_default();
-                    writes.push(self.put_score(at, contest, score)?);
-                }
-                Outcome::Unscore { contest, .. } => {
+                Outcome::Score { contest, .. } | Outcome::Unscore { contest, .. } => {
                     let score = member.scores.get(contest).copied().unwrap_or_default();
                     writes.push(self.put_score(at, contest, score)?);
                 }

@@ -131,9 +131,8 @@ async fn member(
     _: InQuery<NoQuery>,
 ) -> Result<Json<MemberView>, Problem> {
     let bundle = api.bundle(&caller.merchant).await?;
-    let member = load(&api, &caller, id, bundle.programme()).await?;
     let now = api.clock.now();
-    let member = Arc::new(member);
+    let member = Arc::new(load(&api, &caller, id, bundle.programme(), now).await?);
     let standing = bundle.standing(&member, now).map_err(Refusal::from)?;
     let at_risk = bundle.at_risk(&member, &standing, now).map_err(Refusal::from)?;
     let tier = standing.tier;
@@ -303,8 +302,8 @@ async fn rewards(
     _: InQuery<NoQuery>,
 ) -> Result<Json<RewardsView>, Problem> {
     let bundle = api.bundle(&caller.merchant).await?;
-    let member = Arc::new(load(&api, &caller, id, bundle.programme()).await?);
     let now = api.clock.now();
+    let member = Arc::new(load(&api, &caller, id, bundle.programme(), now).await?);
     let tier = bundle.standing(&member, now).map_err(Refusal::from)?.tier;
     let mut rewards = Vec::new();
     for offer in bundle.offers(&member, tier.as_deref(), now).into_iter().filter_map(that_works) {
@@ -391,6 +390,7 @@ async fn load(
     caller: &Caller,
     id: MemberId,
     programme: &Programme,
+    now: Moment,
 ) -> Result<ledger::Member, Problem> {
     let key = |member| MemberKey { merchant: caller.merchant.clone(), member };
     let member = api.store.member(&key(id.clone())).await?;
@@ -402,6 +402,6 @@ async fn load(
     };
     Ok(match account {
         None => member,
-        Some(account) => ledger::account::view(&member, &account, programme),
+        Some(account) => ledger::account::view(&member, &account, programme, now),
     })
 }

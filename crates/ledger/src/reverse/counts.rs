@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::undone;
+use super::{is_undone, undone};
 use crate::activity::PURCHASE;
 use crate::decision::Draft;
 use crate::member::{History, Hold};
@@ -87,14 +87,15 @@ fn steps(changes: &[Change]) -> impl Iterator<Item = (&str, &Step)> {
     })
 }
 
-/// What the member has bought, when of this purchase only what is left counts.
+/// What the member has bought, when of this purchase only what is left counts: the last one is that of
+/// all since the first that was undone, less those of which nothing is left.
 #[must_use]
 pub fn bought(
     member: &Member,
-    before: &Member,
+    far: &Past,
+    original: &Entry,
     was: &Activity,
     left: Option<&Activity>,
-    since: &[Entry],
 ) -> Option<Change> {
     if was.kind != PURCHASE {
         return None;
@@ -103,14 +104,16 @@ pub fn bought(
         |activity: &Activity| activity.order.as_ref().map_or(Decimal::ZERO, |order| order.total);
     let refund = total(was) - left.map_or(Decimal::ZERO, total);
     let History { purchases, spend, .. } = member.history;
-    let reversed = |seq: u64| since.iter().any(|later| matches!(undone(later, seq), Some(None)));
-    let others =
-        since.iter().filter(|entry| !reversed(entry.seq)).filter_map(|entry| match &entry.what {
-            What::Earn { activity } if activity.kind == PURCHASE => Some(activity.at),
-            _ => None,
-        });
-    let own = left.map(|left| left.at);
-    let last_purchase_at = before.history.last_purchase_at.into_iter().chain(others).chain(own);
+    let is_gone = |entry: &Entry| match entry.seq == original.seq {
+        true => left.is_none(),
+        false => is_undone(entry, &far.entries),
+    };
+    let purchases_left = far.entries.iter().filter(|entry| !is_gone(entry));
+    let at = purchases_left.filter_map(|entry| match &entry.what {
+        What::Earn { activity } if activity.kind == PURCHASE => Some(activity.at),
+        _ => None,
+    });
+    let last_purchase_at = far.before.history.last_purchase_at.into_iter().chain(at);
     Some(Change::Bought {
         bought: History {
             purchases: if left.is_some() { purchases } else { purchases.saturating_sub(1) },

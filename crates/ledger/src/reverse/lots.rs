@@ -58,7 +58,6 @@ pub fn give_back<'a>(
     draft: &mut Draft,
     programme: &Programme,
     original: &Entry,
-    active_at: Option<Moment>,
     since: impl Fn(&WalletName) -> Since<'a>,
 ) {
     // An entry also moves lots: what it put off, or freed of a hold, comes in again as it went out.
@@ -79,11 +78,7 @@ pub fn give_back<'a>(
     }
     for (wallet, mut terms, units) in taken {
         let Ok(units) = Units::new(units) else { continue };
-        if let (Some(idle), Some(active_at)) = (terms.idle, active_at) {
-            let zone = programme.time_zone;
-            terms.expires_at = idle.put_off(terms.expires_at, active_at, original.at, zone);
-            terms.expires_at = since(&wallet).end(&terms, programme);
-        }
+        terms.expires_at = since(&wallet).end(&terms, programme);
         draft.credits.push((wallet, Lot { units, terms }));
     }
 }
@@ -96,27 +91,28 @@ pub struct Since<'a> {
     pub of: u64,
     /// The owner's entries: from as far back on as another entry was undone after this one.
     pub far: &'a [Entry],
+    /// When the owner had been active last before that entry.
+    pub active_at: Option<Moment>,
 }
 
 impl<'a> Since<'a> {
-    fn entries(self) -> impl Iterator<Item = &'a Entry> {
-        self.far.iter().filter(move |entry| entry.seq > self.of)
-    }
-
     /// An entry's own postings in a wallet: where the owner shared an account's wallet at the time,
     /// those are not its own.
     fn postings(entry: &'a Entry, wallet: &'a WalletName) -> impl Iterator<Item = &'a Posting> {
         entry.postings.iter().filter(move |posting| posting.wallet == *wallet && !posting.shared)
     }
 
-    /// The end that a lot has by now, where activity puts it off.
+    /// The end that a lot has by now, where activity puts it off: that of the entry itself too.
     fn end(self, terms: &Terms, programme: &Programme) -> Option<Moment> {
         let Some(idle) = terms.idle else { return terms.expires_at };
-        let zone = programme.time_zone;
-        self.entries().fold(terms.expires_at, |end, entry| match entry.active_at() {
-            Some(active_at) => idle.put_off(end, active_at, entry.at, zone),
-            None => end,
-        })
+        let (mut end, mut last) = (terms.expires_at, self.active_at);
+        for entry in self.far.iter().filter(|entry| entry.seq >= self.of) {
+            let Some(active_at) = entry.active_at() else { continue };
+            let active_at = last.map_or(active_at, |last| last.max(active_at));
+            end = idle.put_off(end, active_at, entry.at, programme.time_zone);
+            last = Some(active_at);
+        }
+        end
     }
 
     /// From when units can be spent that have waited for an activity, if that has come since.
@@ -125,7 +121,7 @@ impl<'a> Since<'a> {
         let waited = |posting: &Posting| !posting.debt && posting.terms.awaits == terms.awaits;
         // Out of the lot that waits for it, and into one that waits for its day alone. In an account's
         // own entries the activity is one that a member had a share in.
-        self.entries().find_map(|entry| {
+        self.far.iter().filter(|entry| entry.seq > self.of).find_map(|entry| {
             let own: Vec<&Posting> = Since::postings(entry, wallet).collect();
             own.windows(2).find_map(|pair| match pair {
                 [from, to] if from.change < 0 && waited(from) && !to.debt && to.change > 0 => {

@@ -1,6 +1,6 @@
 //! What an entry gave that is no unit: rights, marks, scores, codes.
 
-use super::undone;
+use super::{is_undone, undone};
 use crate::decision::Draft;
 use crate::{Entry, Member, Moment, Outcome, Past, Reason, What};
 
@@ -23,7 +23,7 @@ pub fn withdraw(
             continue;
         }
         let gave = match &reason.gave {
-            Outcome::Grant { grant, .. } => shortened(member, grant, far, original, left, draft),
+            Outcome::Grant { grant, .. } => shortened(member, grant, far, original, left),
             Outcome::Revoke { revoke } => {
                 let had = before.grants.get(revoke).copied();
                 let gone = !member.grants.contains_key(revoke);
@@ -77,16 +77,8 @@ fn shortened(
     far: &Past,
     original: &Entry,
     kept: &[Reason],
-    draft: &Draft,
 ) -> Option<Outcome> {
-    let present = *member.grants.get(grant)?;
-    let done = draft.because.iter().any(|reason| {
-        matches!(&reason.gave, Outcome::Revoke { revoke } if revoke == grant)
-            || matches!(&reason.gave, Outcome::Grant { grant: other, .. } if other == grant)
-    });
-    if done {
-        return None;
-    }
+    member.grants.get(grant)?;
     // What there was, and what there would have been.
     let mut was = far.before.grants.get(grant).copied();
     let mut is = was;
@@ -95,11 +87,10 @@ fn shortened(
             What::Earn { activity } => activity.at,
             _ => entry.at,
         };
-        let counts = !matches!(entry.what, What::Reverse { .. })
-            && !far.entries.iter().any(|later| matches!(undone(later, entry.seq), Some(None)));
+        let counts = !matches!(entry.what, What::Reverse { .. }) && !is_undone(entry, &far.entries);
         let stays = |reason: &Reason| match entry.seq == original.seq {
             true => kept.iter().any(|kept| kept.rule == reason.rule && is_alike(kept, reason)),
-            false => counts,
+            false => counts && !is_withdrawn(entry, reason, grant, &far.entries),
         };
         for reason in &entry.because {
             match &reason.gave {
@@ -117,12 +108,24 @@ fn shortened(
             }
         }
     }
+    // Told although the end may be the same, because others gave it too: a later return of theirs has
+    // to know that this rule's part is gone.
     let name = grant.to_owned();
-    match is {
-        None => Some(Outcome::Revoke { revoke: name }),
-        Some(until) if until == present => None,
-        Some(until) => Some(Outcome::Grant { grant: name, until }),
-    }
+    Some(match is {
+        None => Outcome::Revoke { revoke: name },
+        Some(until) => Outcome::Grant { grant: name, until },
+    })
+}
+
+/// Whether a return of a part has withdrawn what a rule did to a right.
+fn is_withdrawn(entry: &Entry, reason: &Reason, grant: &str, since: &[Entry]) -> bool {
+    let is_of_grant = |gave: &Outcome| match gave {
+        Outcome::Grant { grant: other, .. } | Outcome::Revoke { revoke: other } => other == grant,
+        _ => false,
+    };
+    let returns = since.iter().filter(|later| undone(later, entry.seq).is_some());
+    let mut reasons = returns.flat_map(|later| &later.because);
+    reasons.any(|later| later.rule == reason.rule && is_of_grant(&later.gave))
 }
 
 /// Whether both give the same right, for whatever time, or both take it.

@@ -65,19 +65,19 @@ impl Bundle {
         supplies: &Supplies,
         now: Moment,
     ) -> Result<Decision, Refused> {
-        let after: Vec<Member> = decision.others.iter().map(|other| other.member.clone()).collect();
         let due_at = |member: &Member| -> Result<Option<Moment>, Refused> {
-            // Its account as it will be, where it has a part in what was decided.
-            let of = |account: &&Member| Some(&account.id) == member.account.as_ref();
-            let account = match after.iter().find(of) {
+            let account = match decision.account_after(member) {
                 Some(account) => Some(account),
                 None => supplies.account(member)?,
             };
             Ok(self.due_at(member, account, now)?)
         };
-        decision.due_at = due_at(&decision.member)?;
-        for other in &mut decision.others {
-            other.due_at = due_at(&other.member)?;
+        let own = due_at(&decision.member)?;
+        let others = decision.others.iter().map(|other| due_at(&other.member));
+        let others: Vec<Option<Moment>> = others.collect::<Result<_, _>>()?;
+        decision.due_at = own;
+        for (other, due_at) in decision.others.iter_mut().zip(others) {
+            other.due_at = due_at;
         }
         Ok(decision)
     }
@@ -185,7 +185,7 @@ impl Bundle {
         if let Some(days) = policy.tier_days
             && let Some(tier) = member.tier()
         {
-            let seen = Arc::new(self.viewed(member, account));
+            let seen = Arc::new(self.viewed(member, account, now));
             let at = self.at_risk(&seen, &member.standing, now)?;
             if let Some(at) = at.filter(|at| member.reminded.tier != Some(*at)) {
                 let reminder = Reminder::Tier { tier: tier.to_owned(), at };

@@ -29,8 +29,9 @@ struct Undoing<'a> {
     since: &'a [Entry],
     /// As far back as another entry that was undone since.
     far: &'a Past,
-    /// The same of the account in whose wallets it moved units, and its entry of it.
-    account: Option<(u64, &'a Past)>,
+    /// The same of the account in whose wallets it moved units: its entry of it, and when it had been
+    /// active before that.
+    account: Option<(u64, &'a Past, Option<Moment>)>,
     now: Moment,
 }
 
@@ -39,8 +40,12 @@ impl<'a> Undoing<'a> {
     fn since(&self, wallet: &WalletName) -> Since<'a> {
         let policy = self.by.programme().wallets.get(wallet);
         match self.account.filter(|_| policy.is_some_and(|policy| policy.shared)) {
-            Some((of, far)) => Since { of, far: &far.entries },
-            None => Since { of: self.original.seq, far: &self.far.entries },
+            Some((of, far, active_at)) => Since { of, far: &far.entries, active_at },
+            None => Since {
+                of: self.original.seq,
+                far: &self.far.entries,
+                active_at: self.before.active_at,
+            },
         }
     }
 }
@@ -118,10 +123,12 @@ impl Bundle {
         let before = match &account {
             None => past.before.clone(),
             Some((.., account)) => {
-                ledger::account::view(&past.before, &account.before, by.programme())
+                let at = original.at;
+                ledger::account::view(&past.before, &account.before, by.programme(), at)
             }
         };
-        let account_far = account.as_ref().map(|(entry, far, _)| (*entry, *far));
+        let account_far =
+            account.as_ref().map(|(entry, far, past)| (*entry, *far, past.before.active_at));
         let undoing =
             Undoing { by, before: &before, original, since, far, account: account_far, now };
         let mut referrer = None;
@@ -171,7 +178,7 @@ impl Bundle {
         undoing.take_units_back(&mut draft, member, &was, because, changes);
         reverse::uncount(&mut draft, original, changes, since);
         reverse::retell(&mut draft, undoing.far, original, changes, self.programme());
-        draft.changes.extend(reverse::bought(member, before, &was, left.as_ref(), since));
+        draft.changes.extend(reverse::bought(member, far, original, &was, left.as_ref()));
         reverse::withdraw(&mut draft, member, before, &first.because, because, far, original);
         reverse::put_back(&mut draft, original, draws, since);
 
@@ -191,9 +198,8 @@ impl Bundle {
         let Undoing { by, before, original, since, far, now, .. } = *undoing;
         reverse::can_be_given_back(original, since)?;
         let mut draft = Draft::default();
-        let active_at = before.active_at.max(original.active_at());
         let of = |wallet: &WalletName| undoing.since(wallet);
-        reverse::give_back(&mut draft, by.programme(), original, active_at, of);
+        reverse::give_back(&mut draft, by.programme(), original, of);
         reverse::uncount(&mut draft, original, &[], since);
         reverse::withdraw(&mut draft, member, before, &original.because, &[], far, original);
         reverse::put_back(&mut draft, original, &[], since);
@@ -219,11 +225,9 @@ impl Bundle {
         let ladder = self.ladder();
         let rank = |tier: Option<&str>| ladder.tiers.iter().position(|name| Some(*name) == tier);
         let account = supplies.account(member)?;
-        let present = self.standing(&Arc::new(self.viewed(member, account)), now)?;
-        // Its account as it will be, where it has a part in what was decided.
-        let of = |other: &&Decision| Some(&other.member.id) == member.account.as_ref();
-        let account_after = decision.others.iter().find(of).map(|other| &other.member).or(account);
-        let mut after = self.viewed(&decision.member, account_after);
+        let present = self.standing(&Arc::new(self.viewed(member, account, now)), now)?;
+        let account_after = decision.account_after(member).or(account);
+        let mut after = self.viewed(&decision.member, account_after, now);
         let follow = |mut after: Member, first: Standing| -> Result<Standing, Refused> {
             after.standing = first;
             Ok(self.standing(&Arc::new(after), now)?)
