@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The end-to-end tests against AWS's own DynamoDB Local instead of the embedded database: another
 # implementation of the same interface. Needs Java 17 and Maven; where it cannot be had, that is said
-# and the exit status is 77.
+# and the exit status is 77. One that was had and does not start is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,7 +29,7 @@ java "-Djava.library.path=$work/lib" -cp "$work/lib/*" \
   com.amazonaws.services.dynamodbv2.local.main.ServerRunner -inMemory -port "$port" \
   > "$work/server.log" 2>&1 < /dev/null &
 server=$!
-for _ in $(seq 100); do
+for _ in $(seq 300); do
   if (exec 3<> "/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
     REGULARS_TEST_DYNAMODB="127.0.0.1:$port" cargo test -p end-to-end --test end_to_end
     exit
@@ -38,4 +38,5 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 cat "$work/server.log"
-not_done "it did not start"
+echo "DynamoDB Local did not start" >&2
+exit 1

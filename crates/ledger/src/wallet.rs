@@ -404,6 +404,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_set_aside_has_paid_what_is_owed_when_its_hold_has_passed() {
+        let aside = |units: i64, until: i64, expires: i64| {
+            let mut aside = lot(units, Some(until), Some(expires));
+            aside.terms.held = Some(until.to_string());
+            aside
+        };
+        let lots = [aside(5, 10, 12), aside(5, 20, 15), lot(3, None, None)];
+        let wallet = Wallet::of(lots, Units::new(7).unwrap()).unwrap();
+        assert_eq!(wallet.spendable(at(9)).get(), 0);
+        assert_eq!(wallet.spendable(at(10)).get(), 1);
+        // The second pays as well, though its end has come before it is free.
+        assert_eq!(wallet.spendable(at(20)).get(), 3);
+    }
+
+    #[test]
     fn a_lot_is_gone_at_its_last_second_and_not_before() {
         let wallet = of([lot(4, Some(5), Some(10))]);
         assert_eq!(wallet.spendable(at(4)).get(), 0);

@@ -67,7 +67,9 @@ impl StoreError {
 }
 
 /// DynamoDB's codes for "later, please".
-pub(crate) const TRANSIENT: [&str; 8] = [
+pub(crate) const TRANSIENT: [&str; 9] = [
+    // A write beside a transaction at the same item.
+    "TransactionConflictException",
     "ThrottlingException",
     "ThrottlingError",
     "ProvisionedThroughputExceededException",

@@ -69,13 +69,16 @@ pub fn count() -> u64 {
 }
 
 /// Plants each bug alone and lets the simulation and, where that finds nothing, the races look for
-/// it; first of all they look where there is none.
+/// it; first of all they look where there is none, with all the seeds with which they look for one.
 ///
 /// # Errors
 /// They find something where there is nothing.
 pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> Outcome<Vec<Found>> {
-    if let Some(what) = look(seed, operations, &Planted::default()).await {
-        return Err(format!("something is found where no bug is: {what}").into());
+    for more in 0..LOOKS_MAX {
+        if let Some(what) = look(seed + more, operations, &Planted::default()).await {
+            let seed = seed + more;
+            return Err(format!("something is found where no bug is, seed {seed}: {what}").into());
+        }
     }
     let mut found = Vec::new();
     for (number, (name, place)) in (1..).zip(BUGS) {
@@ -140,10 +143,11 @@ fn without_condition(put: &mut Value) {
     }
 }
 
-/// One in so many, always the same.
-fn one_in(many: u64, value: &Value) -> bool {
+/// One put in so many, always the same, whatever key its person has.
+fn one_in(many: u64, put: &Value) -> bool {
     let mut hasher = DefaultHasher::new();
-    value.to_string().hash(&mut hasher);
+    let key = ["pk", "sk"].map(|part| put["Item"][part]["S"].as_str());
+    key.hash(&mut hasher);
     hasher.finish().is_multiple_of(many)
 }
 

@@ -124,6 +124,11 @@ pub async fn run(
             Ok(None) => {
                 // It came to its end before that moment: that was the last one.
                 if act < ACTS.len() {
+                    // A night may find less to do than the one that was rehearsed.
+                    if moment <= moments && name != "a night" {
+                        let what = format!("{name} was killed at {} of {moments}", moment - 1);
+                        report.faults.push(what);
+                    }
                     (act, moment) = (act + 1, 1);
                     if ACTS.get(act) == Some(&"a night") {
                         // It looks at everybody: few are enough.

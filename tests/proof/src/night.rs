@@ -156,8 +156,11 @@ pub async fn run(
         progress("a night, killed", field.written(), size.members);
         report.memory = report.memory.max(process.memory()?);
         process.kill()?;
-        report.kills += 1;
-        let _ = night.await;
+        // Who had answered was not killed in the middle of it.
+        match night.await? {
+            Ok((status, text)) => report.faults.push(format!("{status} before the kill: {text}")),
+            Err(_) => report.kills += 1,
+        }
         field.wire.quiet().await;
     }
     let process = field.process(program)?;
@@ -366,7 +369,7 @@ impl Field {
         if (wallet.issued, wallet.expired, wallet.closing) != (units, -units, 0) {
             report.faults.push(format!("the wallet comes to {wallet:?}"));
         }
-        // What was under way when it was killed, and at most one in a hundred.
+        // What was under way when it was killed, and, where that is more, one in a hundred.
         let under_way = report.kills * SIDE_BY_SIDE as u64;
         if report.again > under_way.max(report.members / 100) {
             report.faults.push(format!("{} were looked at again", report.again));

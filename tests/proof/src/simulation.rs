@@ -14,6 +14,7 @@ use tokio::sync::RwLock;
 
 use crate::Outcome;
 use crate::simulation::client::Client;
+pub(crate) use crate::simulation::client::is_busy;
 use crate::wire::{Fault, Weather};
 use crate::world::{MERCHANTS, Planted, Worker, World};
 
@@ -25,7 +26,7 @@ mod client;
 /// How large a simulation is.
 #[derive(Debug, Clone)]
 pub struct Size {
-    /// Operations in all, repeats and altered bodies among them.
+    /// Operations in all, repeats, altered bodies and looks among them.
     pub operations: u64,
     /// Days that they are spread over.
     pub days: u32,
@@ -186,10 +187,10 @@ pub async fn run(
     let members = Arc::new(members);
     let first = world.worker(0).await;
     first.look_up(&world);
-    enroll_all(&first, size.members).await?;
     world.wire.set(size.weather.clone());
+    let enrolled = enroll_all(&world, &first, size.members).await?;
 
-    let report = Arc::new(Mutex::new(Report { seed, ..Report::default() }));
+    let report = Arc::new(Mutex::new(Report { seed, ..enrolled }));
     let operations = Arc::new(AtomicU64::new(0));
     let day = Arc::new(RwLock::new(()));
     let mut workers = tokio::task::JoinSet::new();
@@ -211,8 +212,9 @@ pub async fn run(
         let (operations, most) = (Arc::clone(&operations), size.operations);
         workers.spawn(async move {
             // Whoever finds something wrong has seen enough.
-            while operations.fetch_add(1, Ordering::Relaxed) < most && client.is_well() {
-                client.step().await?;
+            while operations.load(Ordering::Relaxed) < most && client.is_well() {
+                // Where there was nothing to ask for, nothing was done.
+                operations.fetch_add(client.step().await?.into(), Ordering::Relaxed);
             }
             Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
         });
@@ -231,7 +233,7 @@ pub async fn run(
     found.calls = world.calls();
     last_night(&world, &first, &mut found).await;
     check::check(&world, &members, &mut found).await?;
-    found.operations = size.operations;
+    found.operations = operations.load(Ordering::Relaxed);
     found.seconds = began.elapsed().as_secs();
     Ok(found)
 }
@@ -249,19 +251,53 @@ async fn last_night(world: &World, worker: &Worker, report: &mut Report) {
     }
 }
 
-async fn enroll_all(worker: &Worker, members: u32) -> Outcome {
+/// What is told of a member when it is enrolled. Some are brought by the one before.
+fn enrolment(member: &str, number: u32) -> Value {
+    let day = member.bytes().map(u32::from).sum::<u32>() % 28 + 1;
+    let attributes = json!({ "birthday": format!("1990-{:02}-{day:02}", day % 12 + 1) });
+    let mut body = json!({ "id": member, "attributes": attributes });
+    if number % 5 == 4 {
+        body["referred_by"] = json!(name(number - 1));
+    }
+    body
+}
+
+/// Enrols everybody, some of them twice, and some with something else: that is refused.
+async fn enroll_all(world: &World, worker: &Worker, members: u32) -> Outcome<Report> {
+    let mut report = Report::default();
     for merchant in MERCHANTS {
-        for member in (0..members).map(name).chain(["home-0".to_owned(), "home-1".to_owned()]) {
-            let day = member.bytes().map(u32::from).sum::<u32>() % 28 + 1;
-            let attributes = json!({ "birthday": format!("1990-{:02}-{day:02}", day % 12 + 1) });
-            let body = json!({ "id": member, "attributes": attributes });
-            let answer = worker.insist(merchant, Method::POST, "/v1/members", None, &body).await?;
-            if answer.status != 201 {
-                return Err(answer.text.into());
+        let homes = [(0, "home-0".to_owned()), (0, "home-1".to_owned())];
+        let all = (0..members).map(|number| (number, name(number))).chain(homes);
+        for (number, member) in all {
+            let body = enrolment(&member, number);
+            let enroll = async |body: &Value| {
+                worker.look_up(world);
+                worker.insist(merchant, Method::POST, "/v1/members", None, body).await
+            };
+            let first = enroll(&body).await?;
+            if first.status != 201 {
+                report.faults.push(format!("{member} is not enrolled: {}", first.text));
+            }
+            *report.done.entry("enroll".to_owned()).or_default() += 1;
+            if number % 3 == 1 {
+                let again = enroll(&body).await?;
+                if (again.status, &again.text, again.replayed) != (201, &first.text, true) {
+                    report.faults.push(format!("{member} was enrolled anew: {}", again.text));
+                }
+                report.repeats += 1;
+            }
+            if number % 4 == 1 {
+                let mut other = body;
+                other["attributes"]["city"] = json!("Elsewhere");
+                let refused = enroll(&other).await?;
+                if refused.json()["code"] != "member_id_is_taken" {
+                    report.faults.push(format!("{member} was enrolled twice: {}", refused.text));
+                }
+                report.altered += 1;
             }
         }
     }
-    Ok(())
+    Ok(report)
 }
 
 fn name(member: u32) -> String {

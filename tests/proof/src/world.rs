@@ -28,6 +28,11 @@ use crate::wire::{Tamper, Weather, Wire};
 /// The merchants, whose clocks change on different days.
 pub const MERCHANTS: [&str; 2] = ["north", "south"];
 
+/// Codes that each merchant has to hand out.
+const CODES: u32 = 200;
+/// The merchants' contest.
+pub const CONTEST: &str = "Visits";
+
 /// A database, and the wire to it.
 pub struct World {
     /// The table, past the wire, for audits.
@@ -94,7 +99,7 @@ fn sources(merchant: &str, scarce: i64) -> Sources {
          [wallets.miles]\nshared = true\ncarry = true\nexpires = {{ inactive_days = 40 }}\n\
          [wallets.status]\nspendable = false\nexpires = {{ months = 2, end_of = \"month\" }}\n\
          [tiers]\ngrace_days = 5\n[activities.birthday]\nyearly = \"birthday\"\n\
-         [reminders]\nexpiry_days = 3\ntask_left = 1\n"
+         [activities.referral]\n[pools.CODES]\n[reminders]\nexpiry_days = 3\ntask_left = 1\n"
     );
     let rules = format!(
         r#"
@@ -103,12 +108,16 @@ earn "Miles" on purchase into miles {{ order.total / 3 }}
 earn "Status" on purchase into status {{ order.total }}
 earn "Once a week" on purchase into miles at most 1 per week {{ 7 }}
 earn "Birthday" on birthday into miles {{ 50 }}
+earn "A friend has come" on referral into miles {{ 20 }}
+earn "Brought by a friend" on purchase into miles when member.referred at most 1 ever {{ refer(); 5 }}
+contest "Visits" on purchase at most 1 per week {{ 1 }}
 task "Ten" on purchase goal 10 {{ award(25, "miles"); }}
 task "Days" on purchase streak 3 days {{ award(5, "miles"); }}
 tier "Base" {{ true }}
 tier "Gold" {{ wallet("status") >= 300 }}
 reward "ten" costs 10 {{ product("Ten") }}
 reward "some" costs 5 to 60 {{ discount(units * 0.01) }}
+reward "code" costs 7 {{ voucher("CODES") }}
 reward "scarce" costs 20 stock {scarce} at most 3 per month {{ product("Scarce") }}
 "#
     );
@@ -189,6 +198,8 @@ impl World {
         for merchant in MERCHANTS {
             let merchant_id = MerchantId::parse(merchant)?;
             api::publish(&store, &merchant_id, &sources(merchant, scarce)).await?;
+            let codes: Vec<String> = (0..CODES).map(|code| format!("C{code}")).collect();
+            store.bring_codes(&merchant_id, "CODES", &codes).await?;
         }
         let start: Moment = "2026-01-02T08:00:00Z".parse()?;
         let now = AtomicI64::new(start.timestamp());

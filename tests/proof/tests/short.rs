@@ -32,8 +32,8 @@ async fn nothing_is_lost_and_nothing_doubled_under_everything_that_happens() -> 
     none(&report.faults);
     // All of it was there: every verb, repeats, altered bodies, faults of every kind.
     let verbs = [
-        "adjust", "capture", "earn", "hold", "join", "leave", "redeem", "release", "reverse",
-        "transfer",
+        "adjust", "capture", "earn", "enroll", "erase", "hold", "join", "leave", "look", "redeem",
+        "release", "reverse", "transfer",
     ];
     assert!(verbs.iter().all(|verb| report.done.contains_key(*verb)), "{:?}", report.done);
     assert!(report.repeats > 0 && report.altered > 0 && report.nights.0 > 0, "{report:?}");

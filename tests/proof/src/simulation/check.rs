@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{NaiveDateTime, TimeDelta, TimeZone};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use ledger::{Draw, MerchantId, Pot, What};
 use serde_json::{Value, json};
 use store::{History, Version, VersionLine};
@@ -11,7 +11,7 @@ use super::client::LINE_PRICE;
 use super::{Asked, FAULTS_MAX, Known, Members, Refused, Report, SCARCE, digest, lock_of};
 use crate::Outcome;
 use crate::model::{Points, Span};
-use crate::world::{MERCHANTS, World};
+use crate::world::{CONTEST, MERCHANTS, World};
 
 /// What must hold afterwards: the audit; that what clients were told is what is there, and nothing
 /// else; and the model's balances.
@@ -37,8 +37,10 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
         let mut faults = Vec::new();
         let (mut modelled, mut judged) = (0, 0);
         let mut scarce = Scarce::default();
+        let mut scores: Vec<i64> = Vec::new();
         let see = |history: History| {
             scarce.see(&history);
+            scores.extend(history.member().scores.values().map(|score| score.get()));
             let member = history.at.member.as_str();
             let Some(member) = member.strip_prefix('m').and_then(|number| number.parse().ok())
             else {
@@ -56,12 +58,22 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
         world.store.each(&id, see).await?;
         let left = world.store.left(&id, &Pot::Stock("scarce".to_owned())).await?;
         scarce.is(left.get()).unwrap_or_else(|what| faults.push(format!("{merchant}: {what}")));
+        scores.sort_unstable_by(|one, other| other.cmp(one));
+        scores.truncate(PLACES as usize);
+        let places = world.store.leaderboard(&id, CONTEST, PLACES).await?;
+        let told: Vec<i64> = places.iter().map(|place| place.score.get()).collect();
+        if told != scores {
+            faults.push(format!("{merchant}: the board says {told:?}, the members {scores:?}"));
+        }
         report.modelled += modelled;
         report.judged += judged;
         report.faults.extend(faults.into_iter().take(FAULTS_MAX));
     }
     Ok(())
 }
+
+/// Places of the board that are looked at.
+const PLACES: u32 = 50;
 
 /// Pieces of the scarce reward, by what the entries took and put back. Nobody who may be forgotten takes
 /// one.
@@ -209,7 +221,9 @@ impl Followed<'_> {
         match what {
             What::Earn { activity } => {
                 let left = cents(&body["order"]["total"]);
-                let at = activity.at.timestamp();
+                let at = body["at"].as_str().and_then(|at| at.parse().ok());
+                let at: i64 = at.map_or(now, |at: DateTime<Utc>| at.timestamp());
+                (activity.at.timestamp() == at).then_some(()).ok_or("is told for another time")?;
                 let from = if self.merchant == "south" { at + 3 * 86_400 } else { 0 };
                 let span = Span { units: left / 100, from, until: until(at, self.merchant) };
                 self.points.credit(span, now);
@@ -321,6 +335,7 @@ fn until(at: i64, merchant: &str) -> i64 {
 pub(super) fn price(body: &Value) -> i64 {
     match body["reward"].as_str() {
         Some("ten") => 10,
+        Some("code") => 7,
         Some("scarce") => 20,
         _ => body["units"].as_i64().unwrap_or_default(),
     }

@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex};
 
 use axum::http::Method;
 use chrono::TimeDelta;
+use expire::ExpireError;
 use fastrand::Rng;
 use ledger::{MemberId, MerchantId};
 use serde_json::{Value, json};
-use store::MemberKey;
+use store::{MemberKey, StoreError};
 use tokio::sync::RwLock;
 
 use super::check::price;
 use super::{Asked, FAULTS_MAX, Members, Refused, Report, Size, digest, lock, lock_of, name};
 use crate::Outcome;
-use crate::world::{Answer, MERCHANTS, Worker, World};
+use crate::world::{Answer, CONTEST, MERCHANTS, Worker, World};
 
 /// Nights in a thousand operations.
 const NIGHTS_PER_THOUSAND: u32 = 3;
@@ -38,10 +39,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) async fn step(&mut self) -> Outcome {
+    /// Does one thing, and says whether there was anything to ask for.
+    pub(super) async fn step(&mut self) -> Outcome<bool> {
         let is_night = self.rng.u32(0..1000) < NIGHTS_PER_THOUSAND;
         if is_night {
-            return self.night().await;
+            return self.night().await.map(|()| true);
         }
         let day = Arc::clone(&self.day);
         let _day = day.read().await;
@@ -56,6 +58,7 @@ impl Client {
         match self.rng.u32(0..1000) {
             0..60 => self.repeat(merchant, member).await,
             60..80 => self.alter(merchant, member).await,
+            80..120 => self.look(merchant, member).await,
             _ => self.ask(merchant, member).await,
         }
     }
@@ -75,31 +78,67 @@ impl Client {
         let _day = self.day.read().await;
         self.worker.look_up(&self.world);
         let done = expire::run(&self.worker.api, &expire::Event::default(), None).await;
+        // What found the table too busy is done by the next one.
+        if let Err(error) = &done
+            && !is_busy(error)
+        {
+            self.fault(format!("a night: {error}"));
+        }
         let mut report = lock(&self.report);
         report.nights.0 += 1;
         report.nights.1 += u64::from(done.is_err());
         Ok(())
     }
 
+    /// Looks, and has something judged that is not done.
+    async fn look(&mut self, merchant: usize, member: u32) -> Outcome<bool> {
+        let id = name(member);
+        let path = match self.rng.u32(0..5) {
+            0 => format!("/v1/members/{id}/entries"),
+            1 => format!("/v1/members/{id}/rewards"),
+            2 => format!("/v1/contests/{CONTEST}"),
+            3 => format!("/v1/members/{id}/redeem?dry_run=true"),
+            _ => format!("/v1/members/{id}"),
+        };
+        let (method, body) = match path.contains("dry_run") {
+            true => (Method::POST, json!({ "reward": "ten" })),
+            false => (Method::GET, Value::Null),
+        };
+        let name = MERCHANTS.get(merchant).copied().unwrap_or_default();
+        let answer = self.worker.insist(name, method, &path, None, &body).await?;
+        let erased = lock_of(&self.members, merchant, member).erased;
+        let is_well = match answer.status {
+            200 => true,
+            410 => erased,
+            409 => path.contains("dry_run"),
+            _ => false,
+        };
+        if !is_well {
+            self.fault(format!("{path}: {} {}", answer.status, answer.text));
+        }
+        *lock(&self.report).done.entry("look".to_owned()).or_default() += 1;
+        Ok(true)
+    }
+
     /// Sends something again that was done.
-    async fn repeat(&mut self, merchant: usize, member: u32) -> Outcome {
-        let Some(asked) = self.some_asked(merchant, member) else { return Ok(()) };
+    async fn repeat(&mut self, merchant: usize, member: u32) -> Outcome<bool> {
+        let Some(asked) = self.some_asked(merchant, member) else { return Ok(false) };
         let again = self.send(merchant, &asked.path, &asked.key, &asked.body).await?;
         let erased = lock_of(&self.members, merchant, member).erased;
         if again.status == 410 && erased {
-            return Ok(());
+            return Ok(true);
         }
         if again.status != 201 || digest(&again.text) != asked.answer || !again.replayed {
             self.fault(format!("{} {} was answered anew: {}", asked.path, asked.key, again.text));
         } else {
             lock(&self.report).repeats += 1;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Sends something else under a key that was used.
-    async fn alter(&mut self, merchant: usize, member: u32) -> Outcome {
-        let Some(asked) = self.some_asked(merchant, member) else { return Ok(()) };
+    async fn alter(&mut self, merchant: usize, member: u32) -> Outcome<bool> {
+        let Some(asked) = self.some_asked(merchant, member) else { return Ok(false) };
         let mut body = asked.body.clone();
         let changed = match asked.verb {
             "earn" => {
@@ -114,23 +153,24 @@ impl Client {
                 body["refund"] = json!("0.07");
                 body
             }
-            _ => return Ok(()),
+            // They have no body that could be another.
+            _ => return Ok(false),
         };
         let refused = self.send(merchant, &asked.path, &asked.key, &changed).await?;
         let erased = lock_of(&self.members, merchant, member).erased;
         if refused.status == 410 && erased {
-            return Ok(());
+            return Ok(true);
         }
         if refused.json()["code"] != "idempotency_key_is_reused" {
             self.fault(format!("{} {} took another body: {}", asked.path, asked.key, refused.text));
         } else {
             lock(&self.report).altered += 1;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Asks for something new.
-    async fn ask(&mut self, merchant: usize, member: u32) -> Outcome {
+    async fn ask(&mut self, merchant: usize, member: u32) -> Outcome<bool> {
         let id = name(member);
         let path = |verb: &str| format!("/v1/members/{id}/{verb}");
         let now = self.world.now();
@@ -165,7 +205,7 @@ impl Client {
             480..600 => ("redeem", path("redeem"), self.reward(member)),
             600..770 => ("hold", path("holds"), self.reward(member)),
             770..850 => {
-                let Some(key) = earned else { return Ok(()) };
+                let Some(key) = earned else { return Ok(false) };
                 let mut body = json!({ "earn": key });
                 match self.rng.u32(0..3) {
                     0 => body["refund"] = json!(format!("{}.00", self.rng.u32(1..30))),
@@ -177,7 +217,7 @@ impl Client {
             850..890 => {
                 let verb = if self.rng.bool() { "redeem" } else { "capture" };
                 let key = self.some_key(merchant, member, verb);
-                let Some(key) = key else { return Ok(()) };
+                let Some(key) = key else { return Ok(false) };
                 ("reverse", path("reverse"), json!({ verb: key }))
             }
             890..920 => {
@@ -189,7 +229,7 @@ impl Client {
                 let to = name(self.rng.u32(0..self.size.members));
                 ("transfer", path("transfer"), json!({ "to": to, "units": self.rng.i64(1..60) }))
             }
-            960..998 => {
+            960..992 => {
                 let is_home = lock_of(&self.members, merchant, member).is_home;
                 // Some leave that never came, and some come twice.
                 if is_home == (self.rng.u32(0..5) == 0) {
@@ -212,7 +252,7 @@ impl Client {
         verb: &'static str,
         path: String,
         body: Value,
-    ) -> Outcome {
+    ) -> Outcome<bool> {
         self.keys += 1;
         let key = format!("{verb}-{}-{}", self.number, self.keys);
         let takes = takes(verb, &body);
@@ -227,7 +267,7 @@ impl Client {
             lock_of(&self.members, merchant, member).refused.push(refused);
         }
         self.put_down(merchant, member, verb, path, key, body, &answer);
-        Ok(())
+        Ok(true)
     }
 
     /// A member's newest version, past the wire.
@@ -274,9 +314,9 @@ impl Client {
     }
 
     /// Few are forgotten, and it is not done under a key.
-    async fn erase(&mut self, merchant: usize, member: u32) -> Outcome {
-        if self.rng.u32(0..4) > 0 || !may_be_erased(member) {
-            return Ok(());
+    async fn erase(&mut self, merchant: usize, member: u32) -> Outcome<bool> {
+        if !may_be_erased(member) {
+            return Ok(false);
         }
         let path = format!("/v1/members/{}", name(member));
         // From now on, answers of before may be gone.
@@ -284,17 +324,20 @@ impl Client {
         let merchant_name = MERCHANTS.get(merchant).copied().unwrap_or_default();
         let answer =
             self.worker.insist(merchant_name, Method::DELETE, &path, None, &json!({})).await?;
-        if answer.status == 201 && !answer.replayed {
-            *lock(&self.report).done.entry("erase".to_owned()).or_default() += 1;
+        match answer.status {
+            201 if answer.replayed => {}
+            201 => *lock(&self.report).done.entry("erase".to_owned()).or_default() += 1,
+            _ => self.fault(format!("{path} is not forgotten: {}", answer.text)),
         }
-        Ok(())
+        Ok(true)
     }
 
     fn reward(&mut self, member: u32) -> Value {
-        match self.rng.u32(0..4) {
-            0 => json!({ "reward": "ten" }),
+        match self.rng.u32(0..16) {
+            0..4 => json!({ "reward": "ten" }),
+            4 => json!({ "reward": "code" }),
             // What one took who is forgotten can no longer be read, and not be counted either.
-            1 if !may_be_erased(member) => json!({ "reward": "scarce" }),
+            5..9 if !may_be_erased(member) => json!({ "reward": "scarce" }),
             _ => json!({ "reward": "some", "units": self.rng.i64(5..61) }),
         }
     }
@@ -349,6 +392,15 @@ fn takes(verb: &str, body: &Value) -> i64 {
         "transfer" => body["units"].as_i64().unwrap_or_default(),
         "adjust" => -body["units"].as_i64().unwrap_or_default(),
         _ => 0,
+    }
+}
+
+/// Whether a run could not do everything because the table was busy.
+pub(crate) fn is_busy(error: &ExpireError) -> bool {
+    match error {
+        ExpireError::Store(StoreError::Unavailable(_)) => true,
+        ExpireError::MembersFailed { reason, .. } => reason.contains("busy"),
+        _ => false,
     }
 }
 
