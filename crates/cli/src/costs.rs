@@ -85,6 +85,7 @@ pub(crate) async fn run(options: Options) -> Outcome {
     measured.post("redeem, repeated", &path("/redeem"), Some("redeem-1"), &coffee).await?;
     measured.get("read a member", &path("")).await?;
     measured.get("read its statement, 20 entries", &path("/entries")).await?;
+    measured.get("read what it can have, one of a stock", &path("/rewards")).await?;
 
     expire::run(&api, &expire::Event::default(), None).await?;
     measured.row("expire, nothing due in 64 shards");
@@ -136,6 +137,7 @@ shared = true
 expires = { months = 12, end_of = "month" }
 [activities.birthday]
 yearly = "birthday"
+[activities.cup]
 [reminders]
 expiry_days = 14
 "#;
@@ -145,6 +147,8 @@ earn "Miles" on purchase into miles { order.total }
 earn "Birthday" on birthday { 10 }
 task "Twenty visits" on purchase goal 20 { 100 }
 reward "Mug" costs 30 { product("Mug") }
+reward "Discount" costs 1 to 100 { discount(units * 0.01) }
+contest "Cups" on cup { 1 }
 "#;
 
 /// The verbs that the coffee shop has no use for. Due dates stay where they are, unless a line says
@@ -175,12 +179,20 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Outcom
         hold.unwrap_or_default().to_owned()
     };
     measured.post("hold: it sets a deadline", &path("ada", "/holds"), Some("h1"), &mug).await?;
+    measured.post("hold, repeated", &path("ada", "/holds"), Some("h1"), &mug).await?;
     let second = measured.quietly(&path("ada", "/holds"), "h2", &mug).await?;
     let third = measured.quietly(&path("ada", "/holds"), "h3", &mug).await?;
     let held = format!("/holds/{}/capture", hold(&second));
     measured.post("capture", &path("ada", &held), Some("c"), &nothing).await?;
     let held = format!("/holds/{}/release", hold(&third));
     measured.post("release", &path("ada", &held), Some("r"), &nothing).await?;
+    let some = json!({ "reward": "Discount", "units": 50 });
+    let fourth = measured.quietly(&path("ada", "/holds"), "h4", &some).await?;
+    let held = format!("/holds/{}/capture", hold(&fourth));
+    let part = json!({ "units": 30 });
+    measured.post("capture a part", &path("ada", &held), Some("p"), &part).await?;
+    let captured = json!({ "capture": "p" });
+    measured.post("reverse a capture", &path("ada", "/reverse"), Some("v0"), &captured).await?;
     let line = json!({ "earn": "order-3", "lines": [{ "sku": "MUG-CER-0042", "quantity": 1 }] });
     measured.post("reverse a line", &path("ada", "/reverse"), Some("v1"), &line).await?;
     let whole = json!({ "earn": "order-4" });
@@ -199,6 +211,8 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Outcom
         .await?;
     measured.post("leave it", &path("joe", "/leave"), Some("l"), &nothing).await?;
     measured.delete("erase", &path("eve", "")).await?;
+    measured.quietly(&path("joe", "/earn"), "cup", &json!({ "type": "cup" })).await?;
+    measured.get("read a contest's board", "/v1/contests/Cups").await?;
 
     // Each by itself, in the shard of one member who has nothing else that is due.
     let shard = |name: &str| -> Outcome<expire::Event> {

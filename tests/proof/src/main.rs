@@ -133,7 +133,7 @@ async fn simulate(cli: &Cli, operations: Option<u64>, members: Option<u32>, calm
     let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
     // Worlds know nothing of each other, and what one finds is found again by its seed alone.
     let worlds = if cli.long { WORLDS } else { 1 };
-    let members = members.unwrap_or(if cli.long { 1_250 } else { 100 });
+    let members = members.unwrap_or(if cli.long { 5_000 } else { 100 });
     let mut size = Size::of(operations / worlds, members);
     if calm {
         size.weather = Weather::calm();
@@ -228,11 +228,23 @@ async fn degrade(cli: &Cli) -> Outcome {
     });
     let found = found.await?;
     bar.finish_and_clear();
-    let mut table = table(&["store", "calls", "requests", "ratio", "503", "entries", "wrong"]);
+    let mut table = table(&[
+        "store",
+        "calls",
+        "requests",
+        "ratio",
+        "503",
+        "entries",
+        "nights",
+        "cut short",
+        "wrong",
+    ]);
     for (store, report) in [("calm", &found.calm), ("degraded", &found.degraded)] {
         let (calls, busy) = report.calls;
         let sum: u64 = report.requests.values().sum();
-        let counts = [busy, report.entries, report.faults.len() as u64].map(|n| n.to_string());
+        let (nights, cut_short) = report.nights;
+        let wrong = report.faults.len() as u64;
+        let counts = [busy, report.entries, nights, cut_short, wrong].map(|n| n.to_string());
         let ratio = hundredths(sum, found.calm.requests.values().sum());
         let row = [store.to_owned(), calls.to_string(), sum.to_string(), ratio];
         table.add_row(row.into_iter().chain(counts));
@@ -262,15 +274,18 @@ async fn sleepless(cli: &Cli, members: Option<u64>) -> Outcome {
     let mut table = table(&["a night", ""]);
     let (run, bare) = report.speed;
     let seconds = format!("{}.{:03}", report.millis / 1000, report.millis % 1000);
-    let rows = [
+    let percent = hundredths(100 * report.again, report.members);
+    let again = format!("{}, {percent} in a hundred", report.again);
+    let compared = format!("members a second, let alone, of {}", size.compared);
+    let rows: [(&str, String); 10] = [
         ("members, all of them due", report.members.to_string()),
         ("killed", report.kills.to_string()),
         ("lots that ran out", report.expired.to_string()),
-        ("members looked at again", report.again.to_string()),
+        ("members looked at again", again),
         ("requests", report.requests.to_string()),
         ("seconds", seconds),
         ("memory of the run, at most", format!("{} KiB", report.memory)),
-        ("members a second, let alone", (run / 1000).to_string()),
+        (&compared, (run / 1000).to_string()),
         ("members a second, of a client that only writes", (bare / 1000).to_string()),
         ("ratio", hundredths(run, bare)),
     ];
