@@ -287,6 +287,9 @@ async fn a_person_is_forgotten_and_the_sums_stay() {
         post(&shop, "cid", "earn", "2", purchase).await,
         post(&shop, "cid", "redeem", "2", json!({ "reward": "r" })).await,
         post(&shop, "cid", "reverse", "2", json!({ "earn": "1" })).await,
+        // Whoever the other is.
+        post(&shop, "cid", "join", "2", json!({ "account": "nobody" })).await,
+        post(&shop, "cid", "transfer", "2", json!({ "to": "nobody", "units": 1 })).await,
     ] {
         assert_eq!(answer.problem(), "410 member_is_erased : member `cid` has been erased");
     }

@@ -105,7 +105,7 @@ impl Store {
             return Ok(Parts { left: BTreeMap::from([(own, part.left)]) });
         }
         // Strongly: nobody is told that nothing is left because of a look that was a moment behind.
-        let parts = self.parts(merchant, pot).await?;
+        let parts = self.parts(merchant, pot, Consistency::Strong).await?;
         Ok(Parts { left: parts.into_iter().map(|(part, is)| (part, is.left)).collect() })
     }
 
@@ -113,9 +113,10 @@ impl Store {
         &self,
         merchant: &MerchantId,
         pot: &Pot,
+        consistency: Consistency,
     ) -> Result<BTreeMap<u8, Part>, StoreError> {
         let keys = (0..PARTS).map(|part| key(&pot_pk(merchant, pot, part), SK_OF_ONE));
-        let items = self.batch(keys, Consistency::Strong).await?;
+        let items = self.batch(keys, consistency).await?;
         let of = |part: u8| {
             let pk = pot_pk(merchant, pot, part);
             Ok((part, part_of(items.iter().find(|item| text(item, PK) == pk))?))
@@ -183,7 +184,7 @@ impl Store {
         units: Units,
     ) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS_MAX {
-            let parts = self.parts(merchant, pot).await?;
+            let parts = self.parts(merchant, pot, Consistency::Strong).await?;
             if parts.values().map(|part| part.allotted).sum::<i64>() == units.get() {
                 return Ok(());
             }
@@ -236,12 +237,12 @@ impl Store {
         Err(StoreError::Unavailable(format!("{pot} did not hold still")))
     }
 
-    /// What is left of a pot.
+    /// What is left of a pot, or was a moment ago: for whoever looks, and takes nothing.
     ///
     /// # Errors
     /// The table could not be reached or refused.
     pub async fn left(&self, merchant: &MerchantId, pot: &Pot) -> Result<Units, StoreError> {
-        let parts = self.parts(merchant, pot).await?;
+        let parts = self.parts(merchant, pot, Consistency::Eventual).await?;
         let sum = parts.values().map(|part| part.left).sum();
         Ok(Units::new(sum).unwrap_or_default())
     }

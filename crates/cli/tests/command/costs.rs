@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::{json, regulars};
 
 /// What each request may cost, in read and write units; and no more.
-const COSTS: [(&str, &str, &str); 28] = [
+const COSTS: [(&str, &str, &str); 33] = [
     ("enroll", "0", "1"),
     ("enroll, repeated", "0", "0"),
     ("earn, the first: it sets the due date", "1.5", "6"),
@@ -16,13 +16,17 @@ const COSTS: [(&str, &str, &str); 28] = [
     ("redeem, repeated", "2.5", "0"),
     ("read a member", "1", "0"),
     ("read its statement, 20 entries", "5", "0"),
+    ("read what it can have, one of a stock", "9", "0"),
     ("expire, nothing due in 64 shards", "32", "0"),
     ("expire one member, its shard", "1", "6"),
     ("hold: it sets a deadline", "1.5", "7"),
+    ("hold, repeated", "2.5", "0"),
     ("capture", "4.5", "2"),
     ("release", "1.5", "2"),
+    ("capture a part", "4.5", "2"),
+    ("reverse a capture", "6.5", "2"),
     ("reverse a line", "7.5", "2"),
-    ("reverse a purchase", "10.5", "2"),
+    ("reverse a purchase", "11.5", "2"),
     ("reverse a redemption", "6.5", "2"),
     ("adjust", "1.5", "2"),
     ("transfer, both sides", "2.5", "5"),
@@ -30,6 +34,7 @@ const COSTS: [(&str, &str, &str); 28] = [
     ("earn into an account's wallet", "2.5", "5"),
     ("leave it", "2.5", "5"),
     ("erase", "1.5", "7"),
+    ("read a contest's board", "8", "0"),
     ("a birthday, its shard", "1", "6"),
     ("a reminder, its shard", "1.5", "7"),
 ];

@@ -1,5 +1,6 @@
 use ledger::account;
 use ledger::adjust::{self, Adjustment, MoveRejection, Transfer};
+use ledger::erase::present;
 use ledger::{Decision, Member, MemberId, Moment, Supplies};
 
 use crate::bundle::Bundle;
@@ -36,6 +37,8 @@ impl Bundle {
         supplies: &Supplies,
         now: Moment,
     ) -> Result<Decision, Refused> {
+        // Who is forgotten is told that, before anything of others.
+        present(from)?;
         let programme = self.programme();
         let to = supplies.member(&transfer.to)?;
         let to = to.ok_or_else(|| Refused::ReceiverIsUnknown(transfer.to.clone()))?;
@@ -74,6 +77,7 @@ impl Bundle {
         supplies: &Supplies,
         now: Moment,
     ) -> Result<Decision, Refused> {
+        present(member)?;
         let unknown = || Refused::AccountIsUnknown(account.clone());
         let account = supplies.member(account)?.ok_or_else(unknown)?;
         let decision = account::join(member, account, self.programme(), now)?;
