@@ -530,3 +530,17 @@ async fn who_has_paid_by_time_may_join() {
     does(&shop, "bob join j", json!({ "account": "smiths" })).await;
     all_is_well(&shop).await;
 }
+
+#[tokio::test]
+async fn what_was_shared_is_undone_where_it_was() {
+    let shop = shop("[wallets.points]\nshared = true", PLAIN).await;
+    does(&shop, "ada join j", json!({ "account": "smiths" })).await;
+    shop.buys("ada", "1", "100.00").await;
+    let manifest = "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n\
+        [wallets.points]\n[wallets.miles]\nshared = true";
+    shop.publish(&[("merchant.toml", manifest), ("rules.rhai", PLAIN)]).await;
+    does(&shop, "ada reverse b", json!({ "earn": "1" })).await;
+    assert_eq!(wallet(&shop, "smiths", "points").await, (0, 0));
+    assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
+    all_is_well(&shop).await;
+}

@@ -190,6 +190,15 @@ pub enum Counterpart {
 }
 
 impl Entry {
+    /// The number of the entry that this one undoes, if it undoes one.
+    #[must_use]
+    pub fn undoes(&self) -> Option<u64> {
+        match &self.what {
+            What::Reverse { of, .. } => Some(*of),
+            _ => None,
+        }
+    }
+
     /// When the member was active, if it was by this, and by its own doing: what comes by itself, or
     /// from a friend, is none. Of an account, when one who shares its wallets was.
     #[must_use]

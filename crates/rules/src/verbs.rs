@@ -17,8 +17,8 @@ use ledger::decision::Draft;
 use ledger::pot::Till;
 use ledger::tier::{Standing, settle};
 use ledger::{
-    Activity, Change, Decision, FieldValue, Member, MemberId, Moment, Order, Pot, Supplies, Taken,
-    Units,
+    Activity, Change, Decision, FieldValue, Member, MemberId, Moment, Order, Pot, Programme,
+    Supplies, Taken, Units,
 };
 
 use crate::bundle::Bundle;
@@ -247,11 +247,23 @@ impl Bundle {
         now: Moment,
         decide: impl FnOnce(&Member) -> Result<Decision, Refused>,
     ) -> Result<Decision, Refused> {
+        self.within_by(self.programme(), account, member, supplies, now, decide)
+    }
+
+    /// The same, with the wallets that are shared by a programme.
+    pub(crate) fn within_by(
+        &self,
+        programme: &Programme,
+        account: Option<&MemberId>,
+        member: &Member,
+        supplies: &Supplies,
+        now: Moment,
+        decide: impl FnOnce(&Member) -> Result<Decision, Refused>,
+    ) -> Result<Decision, Refused> {
         let account = account.map(|account| supplies.member(account)).transpose()?.flatten();
         let decision = match account {
             None => decide(member)?,
             Some(account) => {
-                let programme = self.programme();
                 let decision = decide(&ledger::account::view(member, account, programme, now))?;
                 ledger::account::part(member, account, programme, decision, now)?
             }

@@ -87,7 +87,7 @@ fn shortened(
             What::Earn { activity } => activity.at,
             _ => entry.at,
         };
-        let counts = !matches!(entry.what, What::Reverse { .. }) && !is_undone(entry, &far.entries);
+        let counts = entry.undoes().is_none() && !is_undone(entry, &far.entries);
         let stays = |reason: &Reason| match entry.seq == original.seq {
             true => kept.iter().any(|kept| kept.rule == reason.rule && is_alike(kept, reason)),
             false => counts && !is_withdrawn(entry, reason, grant, &far.entries),

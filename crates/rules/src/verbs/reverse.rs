@@ -105,7 +105,7 @@ impl Bundle {
         now: Moment,
     ) -> Result<(Decision, Option<(MemberId, u64)>), Refused> {
         ledger::erase::present(member)?;
-        let far = far_enough(member, entry, supplies, undone)?;
+        let far = far_enough(member, entry, supplies, |entry| entry.undoes().into_iter())?;
         let unknown = || ReverseRejection::EntryIsReversedAlready(entry);
         let past = far.from(entry).ok_or_else(unknown)?;
         let (original, since) = past.entries.split_first().ok_or_else(unknown)?;
@@ -133,8 +133,14 @@ impl Bundle {
             Undoing { by, before: &before, original, since, far, account: account_far, now };
         let mut referrer = None;
         let account = original.account.as_ref().map(|of| &of.account);
-        let decision =
-            self.within(account, member, supplies, now, |member| match &original.what {
+        // What was shared then is undone where it was, whether or not it is shared now.
+        let decision = self.within_by(
+            by.programme(),
+            account,
+            member,
+            supplies,
+            now,
+            |member| match &original.what {
                 What::Earn { .. } => {
                     let (decision, other) = self.undo_earn(&undoing, member, wanted)?;
                     referrer = other;
@@ -142,7 +148,8 @@ impl Bundle {
                 }
                 _ if wanted.is_some() => Err(ReverseRejection::EntryHasNoOrder(entry).into()),
                 _ => self.undo_redemption(&undoing, member),
-            })?;
+            },
+        )?;
         let decision = self.tier_put_right(&undoing, member, supplies, decision)?;
         Ok((self.dated(decision, supplies, now)?, referrer))
     }
@@ -233,8 +240,7 @@ impl Bundle {
             Ok(self.standing(&Arc::new(after), now)?)
         };
         let undone_since = |entry: &Entry| {
-            let by =
-                |other: &Entry| matches!(other.what, What::Reverse { of, .. } if of == entry.seq);
+            let by = |other: &Entry| other.undoes() == Some(entry.seq);
             entry.seq >= original.seq || far.entries.iter().any(by)
         };
         // The first that is undone and may have brought the tier: this one, one since, or one before
@@ -301,15 +307,6 @@ impl Bundle {
         }
         supplies
     }
-}
-
-/// The entry that another one undid.
-fn undone(entry: &Entry) -> impl Iterator<Item = u64> {
-    let of = match &entry.what {
-        What::Reverse { of, .. } => Some(*of),
-        _ => None,
-    };
-    of.into_iter()
 }
 
 /// Entries whose units had run out when they were to be taken back.

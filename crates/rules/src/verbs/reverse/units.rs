@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::decision::Draft;
-use ledger::{Activity, Change, Member, Outcome, Reason, Units, WalletName, What, reverse};
+use ledger::{Activity, Change, Member, Outcome, Reason, Units, WalletName, reverse};
 use rust_decimal::Decimal;
 
 use super::Undoing;
@@ -83,8 +83,7 @@ impl Undoing<'_> {
         let mut had = Exact::new();
         let mut remainders = self.before.remainders.clone();
         for entry in [self.original].into_iter().chain(self.since) {
-            let own = entry.seq == self.original.seq
-                || matches!(entry.what, What::Reverse { of, .. } if of == self.original.seq);
+            let own = entry.seq == self.original.seq || entry.undoes() == Some(self.original.seq);
             if own {
                 add(&mut had, self.exact(&entry.because, &entry.changes, &remainders));
             }
