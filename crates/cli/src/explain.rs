@@ -163,7 +163,8 @@ async fn again(
 
 async fn version(store: &Store, at: &MemberKey, entry: u64) -> Outcome<(Member, Version)> {
     let found = store.version(at, entry).await?;
-    Ok(found.ok_or_else(|| format!("member {at} has no entry {entry}"))?)
+    let found = found.ok_or_else(|| format!("member {at} has no entry {entry}"))?;
+    Ok((store.before(at, entry).await?, found))
 }
 
 /// Each part in which two entries differ.

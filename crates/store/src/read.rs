@@ -123,7 +123,7 @@ impl Store {
         let Some(keys) = found.items.unwrap_or_default().into_iter().next() else {
             return Ok(None);
         };
-        let item = self.get(&at.pk(), item::text(&keys, SK), Consistency::Strong).await?;
+        let item = self.lasting(at, item::text(&keys, SK)).await?;
         let line = item.map(|item| item::to_line(at, &item, person)).transpose()?;
         // Of one that is forgotten, nobody can say what was answered.
         Ok(line.and_then(|line| line.version))
@@ -233,30 +233,42 @@ impl Store {
             .set_return_consumed_capacity(self.capacity())
     }
 
-    /// One version of a member, and the one before it; nothing where there is no such version. The
-    /// one before the first is the member on its first day.
+    /// One version of a member; nothing where there is no such version.
     ///
     /// # Errors
     /// The table could not be reached or refused.
-    pub async fn version(
-        &self,
-        at: &MemberKey,
-        seq: u64,
-    ) -> Result<Option<(Member, Version)>, StoreError> {
-        let Some(person) = self.person(at, Consistency::Strong).await? else { return Ok(None) };
-        let version = async |seq: u64| {
-            let item = self.get(&at.pk(), &version_sk(seq), Consistency::Strong).await?;
-            item.map(|item| item::to_version(at, &item, &person)).transpose()
-        };
-        let Some(wanted) = version(seq).await? else { return Ok(None) };
-        let before = match seq {
-            1 => person.member(),
-            seq => {
-                let gap = || StoreError::unreadable(&at.pk(), format!("before {seq} is a gap"));
-                version(seq.saturating_sub(1)).await?.ok_or_else(gap)?.member
-            }
-        };
-        Ok(Some((before, wanted)))
+    pub async fn version(&self, at: &MemberKey, seq: u64) -> Result<Option<Version>, StoreError> {
+        let Some(item) = self.lasting(at, &version_sk(seq)).await? else { return Ok(None) };
+        let Some(person) = self.somebody(at).await? else { return Ok(None) };
+        Ok(Some(item::to_version(at, &item, &person)?))
+    }
+
+    /// A member as it was before a version: on its first day before the first.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused, or there is no such member.
+    pub async fn before(&self, at: &MemberKey, seq: u64) -> Result<Member, StoreError> {
+        let gap = || StoreError::unreadable(&at.pk(), format!("before {seq} is a gap"));
+        match seq {
+            1 => Ok(self.person(at, Consistency::Strong).await?.ok_or_else(gap)?.member()),
+            seq => Ok(self.version(at, seq.saturating_sub(1)).await?.ok_or_else(gap)?.member),
+        }
+    }
+
+    /// The person, as it is or was a moment ago.
+    async fn somebody(&self, at: &MemberKey) -> Result<Option<Person>, StoreError> {
+        match self.person(at, Consistency::Eventual).await? {
+            Some(person) => Ok(Some(person)),
+            None => self.person(at, Consistency::Strong).await,
+        }
+    }
+
+    /// An item of a member that never changes: a cheap look that finds it is as good as any.
+    async fn lasting(&self, at: &MemberKey, sk: &str) -> Result<Option<Item>, StoreError> {
+        match self.get(&at.pk(), sk, Consistency::Eventual).await? {
+            Some(item) => Ok(Some(item)),
+            None => self.get(&at.pk(), sk, Consistency::Strong).await,
+        }
     }
 
     /// A member as it was before an entry, and its entries from that one on.
@@ -300,7 +312,7 @@ impl Store {
         at: &MemberKey,
         operation: &Operation,
     ) -> Result<Option<Version>, StoreError> {
-        let Some(person) = self.person(at, Consistency::Strong).await? else { return Ok(None) };
+        let Some(person) = self.somebody(at).await? else { return Ok(None) };
         match &operation.name {
             Some(op) => self.version_of(at, op, &person).await,
             None => Ok(None),

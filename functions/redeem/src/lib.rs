@@ -111,7 +111,7 @@ async fn capture(
         },
         None => None,
     };
-    let found = found.map(|(_, version)| version).filter(
+    let found = found.filter(
         |version| matches!(&version.entry.what, What::Hold { hold: name, .. } if *name == hold),
     );
     let Some(set_aside) = found else {
