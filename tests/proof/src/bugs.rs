@@ -35,7 +35,7 @@ enum Place {
 use Place::{Decision as Decided, Wire};
 
 /// The bugs, by what is wrong.
-const BUGS: [(&str, Place); 21] = [
+const BUGS: [(&str, Place); 24] = [
     ("a version is written without its condition", Wire(no_condition)),
     ("a stale read is written without its version", Wire(stale_without_version)),
     ("a bare ADD, beside the transaction", Wire(bare_add)),
@@ -57,6 +57,9 @@ const BUGS: [(&str, Place); 21] = [
     ("a hold stays an hour longer", Decided(longer_hold)),
     ("what waits can be spent at once", Decided(no_waiting)),
     ("a due date is forgotten", Decided(no_due_date)),
+    ("units come into another wallet", Decided(other_wallet)),
+    ("a redemption gives back one more than it took", Decided(one_more_back)),
+    ("an entry tells another balance", Decided(other_balance)),
 ];
 
 /// How often a bug is looked for: some need things to happen in one order and not in another.
@@ -350,6 +353,39 @@ fn no_waiting(before: &Member, decision: &mut Decision) {
                 posting.terms.held.as_ref().and(posting.terms.available_at);
         }
         follow(before, decision);
+    }
+}
+
+fn other_wallet(before: &Member, decision: &mut Decision) {
+    if matches!(decision.entry.what, What::Earn { .. }) && decision.entry.account.is_none() {
+        let miles =
+            decision.entry.postings.iter().find(|posting| posting.wallet.as_str() == "miles");
+        if let Some(miles) = miles.map(|posting| posting.wallet.clone()) {
+            for posting in decision.entry.postings.iter_mut().filter(|posting| !posting.debt) {
+                if posting.change > 0 {
+                    posting.wallet = miles.clone();
+                }
+            }
+        }
+        follow(before, decision);
+    }
+}
+
+fn one_more_back(before: &Member, decision: &mut Decision) {
+    if matches!(decision.entry.what, What::Reverse { .. }) && decision.entry.account.is_none() {
+        let mut back = decision.entry.postings.iter_mut();
+        if let Some(posting) = back.find(|posting| posting.change > 0 && !posting.debt) {
+            posting.change += 1;
+        }
+        follow(before, decision);
+    }
+}
+
+fn other_balance(_: &Member, decision: &mut Decision) {
+    if decision.entry.account.is_none() {
+        for balance in decision.entry.balances.values_mut() {
+            *balance = balance.checked_add(Units::ONE).unwrap_or(*balance);
+        }
     }
 }
 

@@ -46,7 +46,7 @@ enum Part {
         /// Operations [default: 20,000, or a million in the long form]
         #[arg(long)]
         operations: Option<u64>,
-        /// Members of each of the two merchants [default: 100, or 1,250 in the long form]
+        /// Members of each of the two merchants [default: 100, or 5,000 in the long form]
         #[arg(long)]
         members: Option<u32>,
         /// Nothing happens on the wire

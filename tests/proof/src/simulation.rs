@@ -192,6 +192,7 @@ pub async fn run(
 
     let report = Arc::new(Mutex::new(Report { seed, ..enrolled }));
     let operations = Arc::new(AtomicU64::new(0));
+    let steps = Arc::new(AtomicU64::new(0));
     let day = Arc::new(RwLock::new(()));
     let mut workers = tokio::task::JoinSet::new();
     for number in 0..size.workers {
@@ -210,11 +211,13 @@ pub async fn run(
             last: (0, 0),
         };
         let (operations, most) = (Arc::clone(&operations), size.operations);
+        let steps = Arc::clone(&steps);
         workers.spawn(async move {
             // Whoever finds something wrong has seen enough.
             while operations.load(Ordering::Relaxed) < most && client.is_well() {
                 // Where there was nothing to ask for, nothing was done.
-                operations.fetch_add(client.step().await?.into(), Ordering::Relaxed);
+                let asked = client.step(steps.fetch_add(1, Ordering::Relaxed)).await?;
+                operations.fetch_add(asked.into(), Ordering::Relaxed);
             }
             Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
         });

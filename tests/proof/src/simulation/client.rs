@@ -17,8 +17,8 @@ use super::{Asked, FAULTS_MAX, Members, Refused, Report, Size, digest, lock, loc
 use crate::Outcome;
 use crate::world::{Answer, CONTEST, MERCHANTS, Worker, World};
 
-/// Nights in a thousand operations.
-const NIGHTS_PER_THOUSAND: u32 = 3;
+/// After so many steps of all clients, a night.
+const STEPS_OF_A_DAY: u64 = 333;
 /// What one piece of an order's only line costs.
 pub(super) const LINE_PRICE: &str = "3.25";
 
@@ -39,10 +39,9 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Does one thing, and says whether there was anything to ask for.
-    pub(super) async fn step(&mut self) -> Outcome<bool> {
-        let is_night = self.rng.u32(0..1000) < NIGHTS_PER_THOUSAND;
-        if is_night {
+    /// Does one thing, the one of that number among all clients', and says whether there was anything to ask for.
+    pub(super) async fn step(&mut self, number: u64) -> Outcome<bool> {
+        if number % STEPS_OF_A_DAY == STEPS_OF_A_DAY - 1 {
             return self.night().await.map(|()| true);
         }
         let day = Arc::clone(&self.day);
@@ -69,7 +68,7 @@ impl Client {
 
     /// The day ends, and what has come due is done.
     async fn night(&mut self) -> Outcome {
-        let nights = self.size.operations * u64::from(NIGHTS_PER_THOUSAND) / 1000;
+        let nights = self.size.operations / STEPS_OF_A_DAY;
         let seconds = u64::from(self.size.days) * 86_400 / nights.max(1);
         {
             let _nobody = self.day.write().await;
@@ -315,9 +314,10 @@ impl Client {
 
     /// Few are forgotten, and it is not done under a key.
     async fn erase(&mut self, merchant: usize, member: u32) -> Outcome<bool> {
-        if !may_be_erased(member) {
+        // The next below that may be.
+        let Some(member) = (0..=member).rev().find(|member| may_be_erased(*member)) else {
             return Ok(false);
-        }
+        };
         let path = format!("/v1/members/{}", name(member));
         // From now on, answers of before may be gone.
         lock_of(&self.members, merchant, member).erased = true;
