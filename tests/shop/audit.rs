@@ -21,7 +21,7 @@ pub struct Audited {
 pub async fn audit(store: &Store, merchant: &str) -> Audited {
     let merchant = MerchantId::parse(merchant).unwrap();
     let found = ::audit::audit(store, &merchant, ::audit::Period::default()).await.unwrap();
-    let mut faults: Vec<String> = found.faults.iter().map(ToString::to_string).collect();
+    let mut faults: Vec<String> = found.wrong().collect();
     for (name, wallet) in &found.wallets {
         if wallet.sum() != wallet.closing || wallet.transferred != 0 {
             faults.push(format!("{name} does not reconcile: {wallet:?}"));

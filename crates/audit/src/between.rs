@@ -7,7 +7,7 @@ use ledger::entry::Counterpart;
 use ledger::{MemberId, Outcome, What};
 use store::{History, MemberKey};
 
-use crate::Fault;
+use crate::{About, Fault};
 
 /// What was said so far, and by whom.
 #[derive(Debug, Default)]
@@ -110,26 +110,24 @@ impl Between {
             let forgotten = self.forgotten.contains(&from) || self.forgotten.contains(&to);
             if gave != had && !forgotten {
                 let what = format!("gave {gave} units to {to}, who had {had}");
-                faults.push(Fault { member: key(from), entry: None, what, is_of_due: false });
+                let about = About::Other(key(to));
+                faults.push(Fault { member: key(from), entry: None, what, about });
             }
         }
         for ((account, entry, wallet), Shared { member, account: own, by }) in self.shares {
             let forgotten = self.forgotten.contains(&account)
-                || by.is_some_and(|by| self.forgotten.contains(&by));
+                || by.as_ref().is_some_and(|by| self.forgotten.contains(by));
             if member != own && !forgotten {
                 let what = format!("{own} {wallet} moved, and who moved them says {member}");
-                faults.push(Fault {
-                    member: key(account),
-                    entry: Some(entry),
-                    what,
-                    is_of_due: false,
-                });
+                let about = by.map_or(About::Itself, |by| About::Other(key(by)));
+                faults.push(Fault { member: key(account), entry: Some(entry), what, about });
             }
         }
         for ((pool, code), members) in self.codes {
             if let [first, second, ..] = members.as_slice() {
                 let what = format!("`{code}` from {pool} was given to {second} too");
-                faults.push(Fault { member: first.clone(), entry: None, what, is_of_due: false });
+                let about = About::Other(second.clone());
+                faults.push(Fault { member: first.clone(), entry: None, what, about });
             }
         }
         faults

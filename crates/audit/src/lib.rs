@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ledger::{MerchantId, Moment, WalletName};
-use store::{History, MemberKey, Page, SHARDS, Store, StoreError};
+use store::{Found, History, MemberKey, Page, SHARDS, Store, StoreError};
 
 pub use roll_forward::{Period, RollForward};
 
@@ -32,8 +32,19 @@ pub struct Fault {
     pub entry: Option<u64>,
     /// What.
     pub what: String,
-    /// It is about when the member is due, which is kept in two places.
-    pub is_of_due: bool,
+    /// Where else to look.
+    pub about: About,
+}
+
+/// What is read at different moments while a table is in use, and so may only seem wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// The member's own entries, which are read together.
+    Itself,
+    /// When the member is due, which the index says too.
+    Due,
+    /// What another member says too.
+    Other(MemberKey),
 }
 
 impl fmt::Display for Fault {
@@ -58,6 +69,15 @@ pub struct Audited {
     pub wallets: BTreeMap<WalletName, RollForward>,
     /// What is wrong, the first of each member; nothing should be.
     pub faults: Vec<Fault>,
+    /// Members of whom nothing can be read, and why; there should be none.
+    pub unreadable: Vec<String>,
+}
+
+impl Audited {
+    /// All that is wrong, in words.
+    pub fn wrong(&self) -> impl Iterator<Item = String> {
+        self.faults.iter().map(ToString::to_string).chain(self.unreadable.iter().cloned())
+    }
 }
 
 /// An audit in the making.
@@ -77,6 +97,14 @@ impl Audit {
         Audit { period, ..Audit::default() }
     }
 
+    /// Looks at one member as it was found.
+    pub fn see_found(&mut self, found: Found) {
+        match found {
+            Ok(history) => self.see(&history),
+            Err(error) => self.audited.unreadable.push(error.to_string()),
+        }
+    }
+
     /// Looks at one member with all its entries.
     pub fn see(&mut self, history: &History) {
         self.audited.members += 1;
@@ -94,7 +122,8 @@ impl Audit {
 
     /// Adds what another audit has seen of other members.
     pub fn add(&mut self, other: Audit) {
-        let Audited { members, erased, entries, wallets, faults } = other.audited;
+        let Audited { members, erased, entries, wallets, faults, unreadable } = other.audited;
+        self.audited.unreadable.extend(unreadable);
         self.audited.members += members;
         self.audited.erased += erased;
         self.audited.entries += entries;
@@ -128,7 +157,7 @@ impl Audit {
     }
 
     fn fault(&mut self, member: MemberKey, what: String) {
-        self.audited.faults.push(Fault { member, entry: None, what, is_of_due: true });
+        self.audited.faults.push(Fault { member, entry: None, what, about: About::Due });
     }
 
     /// What was found.
@@ -171,7 +200,7 @@ pub async fn audit(
     period: Period,
 ) -> Result<Audited, StoreError> {
     let mut audit = Audit::over(period);
-    store.each(merchant, |history| audit.see(&history)).await?;
+    store.each_of_part(merchant, 0, 1, |found| audit.see_found(found)).await?;
     audit.see_due(listed(store, merchant).await?);
     looked_at_again(store, audit.done()).await
 }
@@ -179,8 +208,9 @@ pub async fn audit(
 /// How often one of whom something seems wrong is looked at again.
 const LOOKS: u32 = 3;
 
-/// The same without what was not wrong: in a table that is in use, a member and its place in the due
-/// index are read at different moments. Whoever is as it should be at a second look is so.
+/// The same without what was not wrong: in a table that is in use, a member, its place in the due
+/// index and other members are read at different moments. Who is as it should be at a second look
+/// is so.
 ///
 /// # Errors
 /// The table could not be reached or refused.
@@ -189,17 +219,40 @@ pub async fn looked_at_again(store: &Store, audited: Audited) -> Result<Audited,
     for fault in audited.faults {
         let mut stays = true;
         for _ in 0..LOOKS {
-            // What is wrong between two members is not told by one of them.
-            if !fault.is_of_due || !stays {
-                break;
+            if stays {
+                stays = is_still(store, &fault).await?;
             }
-            let Some(history) = store.history(&fault.member).await? else { break };
-            let listed = store.listed(&fault.member).await?;
-            stays = member::first_fault(&history).is_some() || listed != history.due_at;
         }
         if stays {
             faults.push(fault);
         }
     }
     Ok(Audited { faults, ..audited })
+}
+
+/// Whether something is wrong at another look, too.
+async fn is_still(store: &Store, fault: &Fault) -> Result<bool, StoreError> {
+    let Some(history) = store.history(&fault.member).await? else { return Ok(true) };
+    match &fault.about {
+        About::Itself => Ok(true),
+        About::Due => {
+            let listed = store.listed(&fault.member).await?;
+            Ok(member::first_fault(&history).is_some() || listed != history.due_at)
+        }
+        About::Other(other) => {
+            let Some(other) = store.history(other).await? else { return Ok(true) };
+            let mut between = Between::default();
+            between.see(&history);
+            between.see(&other);
+            let same = |found: &Fault| found.is_about(fault);
+            Ok(between.faults().iter().any(same))
+        }
+    }
+}
+
+impl Fault {
+    /// Whether both are about the same, whatever the sums were.
+    fn is_about(&self, other: &Fault) -> bool {
+        (&self.member, self.entry, &self.about) == (&other.member, other.entry, &other.about)
+    }
 }

@@ -7,7 +7,7 @@ use ledger::wallet::{Idle, Terms};
 use ledger::{Change, Entry, Member, Moment, Outcome, Posting, WalletName, What};
 use store::{History, VersionLine};
 
-use crate::Fault;
+use crate::{About, Fault};
 
 /// What tells sums apart: the wallet, and when its lots run out. Whether a lot can be spent yet is a
 /// matter of time and not of sums.
@@ -16,8 +16,8 @@ type Sums = BTreeMap<(WalletName, Option<Moment>, Option<Idle>), i64>;
 /// The first thing that is wrong with a member; nothing should be.
 pub(crate) fn first_fault(history: &History) -> Option<Fault> {
     let fault = |entry: Option<u64>, what: String| {
-        let is_of_due = entry.is_none();
-        Fault { member: history.at.clone(), entry, what, is_of_due }
+        let about = if entry.is_none() { About::Due } else { About::Itself };
+        Fault { member: history.at.clone(), entry, what, about }
     };
     let forgotten = history.member().erased_at.is_some();
     let mut lots = Sums::new();
@@ -68,6 +68,11 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
     }
     if let Some((seq, reason)) = &history.unreadable {
         return Some(fault(Some(*seq), reason.clone()));
+    }
+    if let Some(stray) = &history.stray {
+        let what = format!("item `{stray}` lies among its own and is nothing that a member has");
+        let about = About::Itself;
+        return Some(Fault { member: history.at.clone(), entry: None, what, about });
     }
     let newest = history.versions().next_back().map(|version| version.due_at);
     if newest.is_some_and(|due_at| due_at != history.due_at) {

@@ -14,6 +14,9 @@ use crate::{
     Change, Entry, MemberId, Moment, Outcome, Posting, Pot, Units, Wallet, WalletName, What,
 };
 
+/// The attribute that holds the birthday, as `1990-05-17`.
+pub const BIRTHDAY: &str = "birthday";
+
 /// A person (or a company) enrolled with one merchant, and all it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -186,6 +189,12 @@ impl Member {
         self.wallet(wallet).spendable(now)
     }
 
+    /// When it was born, if that is known.
+    #[must_use]
+    pub fn birthday(&self) -> Option<NaiveDate> {
+        self.attributes.get(BIRTHDAY)?.parse().ok()
+    }
+
     /// When there is something to write down of what the member has: the first of its lots, grants
     /// or holds lapses, or a tier that it no longer qualifies for is lost.
     #[must_use]
@@ -318,7 +327,7 @@ impl Member {
             What::Join { account } => self.account = Some(account.clone()),
             What::Leave { .. } => self.account = None,
             What::Remind { reminders } => {
-                reminders.iter().for_each(|reminder| self.reminded.note(reminder));
+                reminders.iter().for_each(|reminder| self.reminded.note(reminder, entry.at));
             }
             What::Erase => self.forget(entry.at),
             What::Share { moved, .. } => match moved.as_str() {

@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use iso_currency::Currency;
 use rust_decimal::Decimal;
 
+use crate::member::BIRTHDAY;
 use crate::remind::Reminders;
 use crate::wallet::{Awaited, Idle, Terms};
 use crate::{Activity, MerchantId, Moment, Units, WalletName};
@@ -195,6 +196,17 @@ pub struct ActivityPolicy {
     pub yearly: Option<Yearly>,
 }
 
+impl Programme {
+    /// The attributes of a member that are dates, where it has them.
+    pub fn dates(&self) -> impl Iterator<Item = &str> {
+        let yearly = self.activities.values().filter_map(|policy| match &policy.yearly {
+            Some(Yearly::Attribute(name)) if name != BIRTHDAY => Some(name.as_str()),
+            _ => None,
+        });
+        std::iter::once(BIRTHDAY).chain(yearly)
+    }
+}
+
 /// A day that comes round every year.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Yearly {
@@ -295,9 +307,43 @@ pub fn resolve(local: NaiveDateTime, time_zone: Tz) -> Moment {
     }
 }
 
+/// When a day comes round this year; 29 February comes round on the 28th in common years.
+#[must_use]
+pub fn this_year(day: NaiveDate, today: NaiveDate) -> Option<NaiveDate> {
+    let same = day.with_year(today.year());
+    same.or_else(|| NaiveDate::from_ymd_opt(today.year(), 2, 28))
+}
+
+/// The first time from a day on that a date comes round.
+#[must_use]
+pub fn next_day(date: NaiveDate, from: NaiveDate) -> Option<NaiveDate> {
+    let this = this_year(date, from)?;
+    if this >= from {
+        return Some(this);
+    }
+    // Twelve months after the first of January: the next year's.
+    let next = from.checked_add_months(Months::new(12))?;
+    this_year(date, next)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_comes_round_every_year_and_29_february_too() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        for (date, from, expected) in [
+            ("1990-05-17", "2026-05-17", "2026-05-17"),
+            ("1990-05-17", "2026-05-18", "2027-05-17"),
+            ("1992-02-29", "2026-01-01", "2026-02-28"),
+            ("1992-02-29", "2027-03-01", "2028-02-29"),
+            ("1992-02-29", "2028-02-29", "2028-02-29"),
+            ("1990-01-01", "2026-12-31", "2027-01-01"),
+        ] {
+            assert_eq!(next_day(day(date), day(from)), Some(day(expected)), "{date} {from}");
+        }
+    }
 
     #[test]
     fn a_lot_runs_out_by_the_merchants_calendar() {

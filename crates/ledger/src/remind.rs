@@ -57,9 +57,9 @@ pub enum Reminder {
 /// What a member has been reminded of, so that it comes once.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Reminded {
-    /// By wallet: of everything that expires up to then.
+    /// By wallet: of what expires between two moments, both included, that are still to come.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub expiry: BTreeMap<WalletName, Moment>,
+    pub expiry: BTreeMap<WalletName, Vec<(Moment, Moment)>>,
     /// Of a tier that is lost then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Moment>,
@@ -69,10 +69,12 @@ pub struct Reminded {
 }
 
 impl Reminded {
-    pub(crate) fn note(&mut self, reminder: &Reminder) {
+    pub(crate) fn note(&mut self, reminder: &Reminder, now: Moment) {
         match reminder {
-            Reminder::Expiry { wallet, until, .. } => {
-                self.expiry.insert(wallet.clone(), *until);
+            Reminder::Expiry { wallet, at, until, .. } => {
+                let told = self.expiry.entry(wallet.clone()).or_default();
+                told.retain(|(_, until)| *until > now);
+                told.push((*at, *until));
             }
             Reminder::Tier { at, .. } => self.tier = Some(*at),
             Reminder::Task { task, round, .. } => {
@@ -99,9 +101,10 @@ pub fn expiries(member: &Member, programme: &Programme, now: Moment) -> Vec<Remi
         programme.wallets.get(name.as_str()).is_some_and(|policy| policy.spendable)
     };
     let next = |name: &WalletName| {
-        let after = member.reminded.expiry.get(name).copied();
+        let told = member.reminded.expiry.get(name).map_or(&[][..], Vec::as_slice);
+        let is_told = |end: Moment| told.iter().any(|(at, until)| (*at..=*until).contains(&end));
         let open = member.wallet(name.as_str()).lots().iter().filter_map(|lot| {
-            let at = lot.terms.expires_at.filter(|at| Some(*at) > after && *at > now)?;
+            let at = lot.terms.expires_at.filter(|at| *at > now && !is_told(*at))?;
             lot.terms.held.is_none().then_some((at, lot.units))
         });
         let open: Vec<(Moment, Units)> = open.collect();

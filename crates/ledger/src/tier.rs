@@ -2,14 +2,14 @@
 //! no longer qualifies for is policy, and here.
 //!
 //! A tier is lost by time and not by a job: the moments at which anything can change are known
-//! (a lot or a grant runs out, a grace period ends), and a member that is looked at late is walked
+//! (a lot or a grant runs out, a grace period ends, a day more has passed), and a member that is looked at late is walked
 //! through those that have passed, one by one. So it does not matter when it is looked at.
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::programme::{Downgrade, TierPolicy};
+use crate::programme::{Downgrade, TierPolicy, next_day, resolve};
 use crate::{Decision, Member, Moment, Wallet};
 
 /// From which tier to which.
@@ -47,8 +47,38 @@ pub struct Ladder<'a> {
     pub policy: TierPolicy,
     /// The merchant's time zone.
     pub time_zone: Tz,
-    /// Whether a condition asks for days that pass: since joining, since the last purchase.
-    pub daily: bool,
+    /// What conditions ask for that changes by itself.
+    pub passing: Passing,
+}
+
+/// Facts that a condition asks for and that change although nothing happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Passing {
+    /// Days since joining.
+    pub days: bool,
+    /// Days since the last purchase, or since joining where there is none.
+    pub days_since_purchase: bool,
+    /// Full years since joining.
+    pub years: bool,
+    /// Full years since the birthday.
+    pub age: bool,
+}
+
+impl Passing {
+    /// Whether a condition asks for any.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.days || self.days_since_purchase || self.years || self.age
+    }
+}
+
+/// What becomes of a member's tier, should nothing more happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ahead {
+    /// When somebody has to look: the tier is another then, or nobody has looked beyond.
+    pub review_at: Option<Moment>,
+    /// When the tier that it has now is lost.
+    pub lost_at: Option<Moment>,
 }
 
 /// The most days that one walk looks at, back or ahead.
@@ -124,29 +154,34 @@ pub fn review<E>(
     Ok(standing)
 }
 
-/// When the member, should nothing more happen, loses the tier that it has at `now`; nothing if
-/// never. `standing` is its standing at `now`.
+/// What becomes of the member's tier, should nothing more happen. `standing` is its standing at
+/// `now`.
 ///
 /// # Errors
 /// `qualified` failed.
-pub fn at_risk<E>(
+pub fn ahead<E>(
     ladder: &Ladder<'_>,
     member: &Member,
     standing: &Standing,
     now: Moment,
     qualified: impl FnMut(Moment) -> Result<Option<usize>, E>,
-) -> Result<Option<Moment>, E> {
-    let Some(present) = ladder.rank(standing.tier.as_deref()) else { return Ok(None) };
-    let lost = |standing: &Standing| ladder.rank(standing.tier.as_deref()) < Some(present);
+) -> Result<Ahead, E> {
+    let present = ladder.rank(standing.tier.as_deref());
     let mut after = standing.clone();
-    let mut lost_at = None;
-    walk(ladder, member, &mut after, now, Moment::MAX_UTC, qualified, |standing, at| {
-        if lost(standing) {
-            lost_at = Some(at);
+    let mut ahead = Ahead::default();
+    walk(ladder, member, &mut after, now, Moment::MAX_UTC, qualified, |after, at| {
+        if after.tier != standing.tier {
+            ahead.review_at.get_or_insert(at);
         }
-        lost_at.is_some()
+        if ladder.rank(after.tier.as_deref()) < present {
+            ahead.lost_at = Some(at);
+        }
+        ahead.lost_at.is_some()
     })?;
-    Ok(lost_at)
+    if ahead.review_at.is_none() && ladder.passing.any() {
+        ahead.review_at = now.checked_add_signed(TimeDelta::days(DAYS_MAX));
+    }
+    Ok(ahead)
 }
 
 /// Walks a standing from moment to moment, up to and including `to`, until `stop` says so. The end
@@ -161,8 +196,8 @@ fn walk<E>(
     mut stop: impl FnMut(&Standing, Moment) -> bool,
 ) -> Result<(), E> {
     let mut known = moments(member);
-    if ladder.daily {
-        known.extend(days(member, from, to));
+    if ladder.passing.any() {
+        known.extend(days(ladder, member, from, to));
         known.sort_unstable();
         known.dedup();
     }
@@ -199,20 +234,35 @@ fn moments(member: &Member) -> Vec<Moment> {
     moments
 }
 
-/// The moments at which one more day has passed since the member joined, and since it last bought.
-fn days(member: &Member, from: Moment, to: Moment) -> Vec<Moment> {
-    let since = [Some(member.enrolled_at), member.history.last_purchase_at];
+/// The moments at which a fact that changes by itself does: when one more day has passed since the
+/// member joined or last bought, and when the day begins on which it joined or was born.
+fn days(ladder: &Ladder<'_>, member: &Member, from: Moment, to: Moment) -> Vec<Moment> {
+    let Passing { days, days_since_purchase, years, age } = ladder.passing;
+    let most = TimeDelta::days(DAYS_MAX);
     // Back from the end where that is known, since the latest days count; ahead where it is not.
-    let last = to.min(from.checked_add_signed(TimeDelta::days(DAYS_MAX)).unwrap_or(to));
-    let first = if to == Moment::MAX_UTC { from } else { from.max(to - TimeDelta::days(DAYS_MAX)) };
-    let mut days = Vec::new();
-    for base in since.into_iter().flatten() {
+    let (first, last) = if to == Moment::MAX_UTC {
+        (from, from.checked_add_signed(most).unwrap_or(to))
+    } else {
+        (from.max(to - most), to)
+    };
+    let joined = member.enrolled_at;
+    let bought = member.history.last_purchase_at.unwrap_or(joined);
+    let since = [(days, joined), (days_since_purchase, bought)];
+    let mut moments = Vec::new();
+    for (_, base) in since.into_iter().filter(|(asked, _)| *asked) {
         let passed = first.signed_duration_since(base).num_days().max(0);
-        let end = if to == Moment::MAX_UTC { last } else { to };
         let steps = (1..=DAYS_MAX).map(|step| base + TimeDelta::days(passed + step));
-        days.extend(steps.take_while(|at| *at < end));
+        moments.extend(steps.take_while(|at| *at <= last));
     }
-    days
+    let local = |at: Moment| at.with_timezone(&ladder.time_zone).date_naive();
+    let dates = [years.then(|| local(joined)), age.then(|| member.birthday()).flatten()];
+    for date in dates.into_iter().flatten() {
+        let next = |day: NaiveDate| next_day(date, day.succ_opt()?);
+        let days = std::iter::successors(next_day(date, local(first)), |day| next(*day));
+        let begins = days.map(|day| resolve(day.and_time(NaiveTime::MIN), ladder.time_zone));
+        moments.extend(begins.take_while(|at| *at <= last));
+    }
+    moments
 }
 
 /// Puts the standing that the rules find for the member as decided, and says so in the entry where

@@ -3,11 +3,11 @@ use std::sync::Arc;
 
 use ledger::entry::Gives;
 use ledger::task::Goal;
-use ledger::tier::{Ladder, Standing};
+use ledger::tier::{Ahead, Ladder, Passing, Standing};
 use ledger::{Activity, Member, MemberId, MerchantId, Moment, Order, Pot, Programme, Units};
 use rhai::{Engine, INT, Module};
 
-use crate::asked::asked;
+use crate::asked::Asked;
 use crate::check;
 use crate::engine::{OPERATIONS_MAX, Optimized, engine};
 use crate::facts::{Background, Facts, OrderRef, Seen};
@@ -33,8 +33,8 @@ pub struct Bundle {
     found: Arc<Found>,
     engine: &'static Engine,
     warnings: Vec<Mistake>,
-    /// Whether a tier asks for days that pass.
-    daily: bool,
+    /// What tiers ask for that changes by itself.
+    passing: Passing,
     /// Members that are in a tier whatever its conditions say: for specs.
     pinned: Vec<(MemberId, String)>,
     /// The grants that rules give, if all of them are known.
@@ -92,11 +92,15 @@ impl Bundle {
         }
         let goals: Vec<(String, Goal)> =
             sheets.rules.iter().filter_map(|rule| Some((rule.title.clone(), rule.goal?))).collect();
-        let mut tiers = sheets.rules.iter().filter(|rule| rule.kind() == StatementKind::Tier);
-        let daily = tiers.any(|rule| {
-            let asked = asked(&rule.body, &sheets.bodies);
-            DAILY.iter().any(|word| asked.contains(*word))
-        });
+        let tiers = sheets.rules.iter().filter(|rule| rule.kind() == StatementKind::Tier);
+        let asked: Vec<Asked> = tiers.map(|rule| Asked::by(&rule.body, &sheets.bodies)).collect();
+        let asks = |word: &str| asked.iter().any(|asked| asked.words.contains(word));
+        let passing = Passing {
+            days: asks("days"),
+            days_since_purchase: asks("days_since_purchase"),
+            years: asks("years"),
+            age: asks("age"),
+        };
         let files = sheets.bodies.iter();
         let files = files.map(|own| (own.name.clone(), Arc::clone(&own.file))).collect();
         let places = goals.iter().enumerate();
@@ -119,7 +123,7 @@ impl Bundle {
             found: Arc::new(Found::of(files)),
             engine,
             warnings,
-            daily,
+            passing,
             pinned: Vec::new(),
         })
     }
@@ -285,7 +289,7 @@ impl Bundle {
     pub fn ladder(&self) -> Ladder<'_> {
         let programme = self.programme();
         let (policy, time_zone) = (programme.tiers, programme.time_zone);
-        Ladder { tiers: self.tiers().collect(), policy, time_zone, daily: self.daily }
+        Ladder { tiers: self.tiers().collect(), policy, time_zone, passing: self.passing }
     }
 
     /// The tier that the member qualifies for at a moment, by its number from the lowest: the last
@@ -330,19 +334,17 @@ impl Bundle {
         ledger::tier::review(&self.ladder(), member, now, |at| self.qualified(member, at))
     }
 
-    /// When the member, should nothing more happen, loses its tier; nothing if never.
+    /// What becomes of the member's tier, should nothing more happen.
     ///
     /// # Errors
     /// A tier's condition failed.
-    pub fn at_risk(
+    pub fn ahead(
         &self,
         member: &Arc<Member>,
         standing: &Standing,
         now: Moment,
-    ) -> Result<Option<Moment>, RuleFailure> {
-        ledger::tier::at_risk(&self.ladder(), member, standing, now, |at| {
-            self.qualified(member, at)
-        })
+    ) -> Result<Ahead, RuleFailure> {
+        ledger::tier::ahead(&self.ladder(), member, standing, now, |at| self.qualified(member, at))
     }
 }
 
@@ -355,8 +357,6 @@ pub(crate) enum Checked {
     Before,
 }
 
-/// Facts that change with the days: a tier that asks for them is looked at day by day.
-const DAILY: [&str; 4] = ["days", "years", "days_since_purchase", "age"];
 /// Steps that all tiers of a member may take at one moment, of many that are looked at.
 const TIER_STEPS_MAX: u64 = 200;
 /// Steps that a reward may take, of many that are looked at.

@@ -9,7 +9,7 @@ use ledger::{Programme, Units};
 use rhai::{ASTNode, Expr, Position, Stmt};
 use rust_decimal::Decimal;
 
-use crate::asked::asked;
+use crate::asked::Asked;
 use crate::grammar::StatementKind;
 use crate::kind::Kind;
 use crate::mistake::Mistake;
@@ -57,7 +57,7 @@ pub(crate) fn sheets(
         mistakes.extend(check.mistakes);
     }
     mistakes.extend(unreachable_tiers(&sheets.rules));
-    mistakes.extend(fleeting_tiers(sheets));
+    mistakes.extend(fleeting_tiers(sheets, programme));
     mistakes.extend(together::too_much(sheets, programme));
     mistakes
 }
@@ -66,17 +66,34 @@ pub(crate) fn sheets(
 /// would come and go without anything having happened.
 const FLEETING: [&str; 4] = ["has_birthday", "has_anniversary", "birthday_month", "progress"];
 
-/// Tiers that ask for what comes and goes, by themselves or in a function.
-fn fleeting_tiers(sheets: &Sheets) -> Vec<Mistake> {
+/// Tiers that ask for what comes and goes, or for what others can spend, by themselves or in a
+/// function.
+fn fleeting_tiers(sheets: &Sheets, programme: &Programme) -> Vec<Mistake> {
     let tiers = sheets.rules.iter().filter(|rule| rule.kind() == StatementKind::Tier);
+    let shared = programme.wallets.iter().find(|(_, policy)| policy.shared);
+    let shared = shared.map(|(name, _)| name.as_str());
+    let is_shared = |name: &Option<String>| match name {
+        Some(name) => programme.wallets.get(name.as_str()).is_some_and(|policy| policy.shared),
+        // It may be.
+        None => shared.is_some(),
+    };
     let mistake = |tier: &Rule| {
-        let asked = asked(&tier.body, &sheets.bodies);
-        let word = FLEETING.into_iter().find(|word| asked.contains(*word))?;
-        let remedy = match word {
-            "progress" => "let the task `grant(..)`, and ask `member.granted(..)`",
-            _ => "write a `benefit` or an `earn` for it",
+        let asked = Asked::by(&tier.body, &sheets.bodies);
+        let word = FLEETING.into_iter().find(|word| asked.words.contains(*word));
+        let message = if let Some(word) = word {
+            let remedy = match word {
+                "progress" => "let the task `grant(..)`, and ask `member.granted(..)`",
+                _ => "write a `benefit` or an `earn` for it",
+            };
+            format!("a tier cannot ask for `{word}`, which comes and goes; {remedy}")
+        } else {
+            let wallet = asked.wallets.iter().find(|name| is_shared(name))?;
+            let wallet = wallet.as_deref().or(shared)?;
+            format!(
+                "a tier is one member's own and cannot ask for `{wallet}`, which others spend from; \
+                 count in a wallet of its own, such as `into status`, and ask that by its written name"
+            )
         };
-        let message = format!("a tier cannot ask for `{word}`, which comes and goes; {remedy}");
         Some(Mistake::at(&tier.file, tier.body.position(), message))
     };
     tiers.filter_map(mistake).collect()

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use chrono_tz::Tz;
+use ledger::programme::this_year;
 use ledger::task::Goal;
 use ledger::{Activity, FieldValue, Line, Member, MemberId, MerchantId, Moment, Order, Programme};
 use rhai::{Dynamic, Engine, EvalAltResult, INT, ImmutableString, Position, Scope};
@@ -232,13 +233,17 @@ fn register_member(engine: &mut Engine) {
             member.at.signed_duration_since(since).num_days().max(0)
         })
         .register_get("has_birthday", |member: &mut MemberFacts| {
-            member.0.birthday().is_some_and(|birthday| is_its_day(birthday, member.0.today()))
+            member
+                .0
+                .member
+                .birthday()
+                .is_some_and(|birthday| is_its_day(birthday, member.0.today()))
         })
         .register_get("birthday_month", |member: &mut MemberFacts| {
-            member.0.birthday().map_or(0, |birthday| INT::from(birthday.month()))
+            member.0.member.birthday().map_or(0, |birthday| INT::from(birthday.month()))
         })
         .register_get("age", |member: &mut MemberFacts| {
-            member.0.birthday().map_or(0, |birthday| full_years(birthday, member.0.today()))
+            member.0.member.birthday().map_or(0, |birthday| full_years(birthday, member.0.today()))
         })
         .register_get("has_anniversary", |member: &mut MemberFacts| {
             let joined = member.0.local_date(member.0.member.enrolled_at);
@@ -275,10 +280,6 @@ impl Seen {
         self.local_date(self.at)
     }
 
-    fn birthday(&self) -> Option<NaiveDate> {
-        self.member.attributes.get(BIRTHDAY)?.parse().ok()
-    }
-
     fn progress(&self, task: &str) -> u32 {
         let place = self.background.places.get(task);
         let goal = place.and_then(|place| self.background.goals.get(*place));
@@ -299,18 +300,9 @@ pub(crate) fn bucket(merchant: &MerchantId, member: &MemberId) -> u8 {
     u8::try_from(number % 100).unwrap_or_default()
 }
 
-/// The attribute that holds the birthday, as `1990-05-17`.
-pub const BIRTHDAY: &str = "birthday";
-
 fn full_years(from: NaiveDate, today: NaiveDate) -> INT {
     let not_yet = this_year(from, today).is_some_and(|day| today < day);
     (INT::from(today.year()) - INT::from(from.year()) - INT::from(not_yet)).max(0)
-}
-
-/// When a day comes round this year; 29 February comes round on the 28th in common years.
-pub(crate) fn this_year(day: NaiveDate, today: NaiveDate) -> Option<NaiveDate> {
-    let same = day.with_year(today.year());
-    same.or_else(|| NaiveDate::from_ymd_opt(today.year(), 2, 28))
 }
 
 /// Whether a day comes round today.

@@ -72,7 +72,6 @@ mod tests;
 
 pub use bundle::Bundle;
 pub use coverage::{Coverage, RuleCoverage};
-pub use facts::BIRTHDAY;
 pub use judge::{Said, Verdict};
 pub use mistake::{BundleRejection, Mistake, RuleFailure, Severity, did_you_mean};
 pub use next_tier::{Need, NextTier};

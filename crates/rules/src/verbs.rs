@@ -175,31 +175,6 @@ impl Bundle {
         Ok((taken, order, draft))
     }
 
-    /// What has run out by now; nothing where there is nothing to write down.
-    ///
-    /// # Errors
-    /// A tier's condition failed.
-    pub fn expire(
-        &self,
-        member: &Member,
-        supplies: &Supplies,
-        now: Moment,
-    ) -> Result<Option<Decision>, Refused> {
-        let mut decision = ledger::expire::decide(member, self.programme(), now)?;
-        // The tier looks at what the member shares; what runs out there is the account's to write
-        // down.
-        let account = supplies.account(member)?;
-        let seen = Arc::new(self.viewed(member, account, now));
-        let standing = self.standing(&seen, now)?;
-        let after = Member { standing, ..self.viewed(&decision.member, account, now) };
-        let standing = self.standing(&Arc::new(after), now)?;
-        decision = settle(decision, &member.standing, standing);
-        if !decision.says_something() {
-            return Ok(None);
-        }
-        Ok(Some(self.dated(decision, supplies, now)?))
-    }
-
     /// The member with the wallets that it shares, if it shares some.
     #[must_use]
     pub fn viewed(&self, member: &Member, account: Option<&Member>, now: Moment) -> Member {
@@ -268,7 +243,7 @@ impl Bundle {
                 ledger::account::part(member, account, programme, decision, now)?
             }
         };
-        self.dated(decision, supplies, now)
+        Ok(self.dated(decision, now))
     }
 }
 

@@ -143,7 +143,7 @@ fn play(name: &str, sheet: &str) -> Vec<Cost> {
         });
         costs.push(cost);
     }
-    let (_, cost) = measure(name, "expired", || bundle.expire(&member, &supplies, now).is_ok());
+    let (_, cost) = measure(name, "expired", || bundle.expire(&member, now).is_ok());
     costs.push(cost);
     costs
 }

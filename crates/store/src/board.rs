@@ -9,9 +9,9 @@ use ledger::{MemberId, MerchantId, Units};
 use crate::error::StoreError;
 use crate::item::text;
 use crate::meter::Kind;
-use crate::table::{BOARD, BOARD_INDEX, Item, MemberKey, PARTS, PK, SCORE, Store, key};
-
-const SCORE_PREFIX: &str = "c#";
+use crate::table::{
+    BOARD, BOARD_INDEX, Item, MemberKey, PARTS, PK, SCORE, SCORE_PREFIX, Store, key,
+};
 
 fn board_of(merchant: &MerchantId, contest: &str, part: u8) -> String {
     format!("board#{merchant}#{contest}#{part:02}")

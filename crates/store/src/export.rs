@@ -1,17 +1,20 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Read};
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use data_encoding::BASE64;
 use flate2::read::GzDecoder;
 use ledger::MerchantId;
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::error::StoreError;
 use crate::item::text;
-use crate::read::{Gathered, History};
+use crate::read::{Found, Gathered};
 use crate::table::{Item, PK, SK, merchant_prefix, shard_of};
 
 /// Bytes of an export that are gathered at a time: its lines come in no order, so what belongs
@@ -39,76 +42,217 @@ pub enum ExportError {
         /// Why.
         reason: String,
     },
-    /// What it holds cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    /// There is nothing.
+    #[error("there are no data files in `{folder}`")]
+    Empty {
+        /// Where.
+        folder: String,
+    },
+    /// A file was not downloaded.
+    #[error("`{file}` is not in `{folder}`, and the export's manifest-files.json lists it")]
+    FileIsMissing {
+        /// Where it should be.
+        folder: String,
+        /// Which.
+        file: String,
+    },
+    /// A file is not whole.
+    #[error("`{file}` has {items} items, and the export's manifest-files.json says {listed}")]
+    FileIsCutOff {
+        /// Which.
+        file: String,
+        /// Items that it should have.
+        listed: u64,
+        /// Items that it has.
+        items: u64,
+    },
 }
 
-/// Looks at every member of a merchant in an export of the table, as DynamoDB writes it to S3: files
-/// of one item a line, gzipped or not.
-///
-/// # Errors
-/// A file cannot be read, or a line is no item.
-pub fn each_exported(
-    files: &[PathBuf],
-    merchant: &MerchantId,
-    mut see: impl FnMut(History),
-) -> Result<(), ExportError> {
-    let mut bytes = 0u64;
-    for file in files {
-        let found = std::fs::metadata(file).map_err(|reason| in_file(file, reason))?;
-        bytes = bytes.saturating_add(found.len());
-    }
-    let parts = u8::try_from(bytes / BYTES_AT_ONCE + 1).unwrap_or(u8::MAX);
-    for part in 0..parts {
-        let mut members: BTreeMap<String, BTreeMap<String, Item>> = BTreeMap::new();
-        for file in files {
-            each_line(file, |item| {
-                let pk = text(&item, PK);
-                let own = pk.starts_with(&merchant_prefix(merchant));
-                if own && shard_of(pk, parts) == part {
-                    let sk = text(&item, SK).to_owned();
-                    members.entry(pk.to_owned()).or_default().insert(sk, item);
-                }
-            })?;
-        }
-        for (_, items) in members {
-            let mut gathered = Gathered::default();
-            for (_, item) in items {
-                if let Some(history) = gathered.add(item)? {
-                    see(history);
+/// An export of the table, as DynamoDB writes it to S3 and as it was downloaded: files of one item
+/// a line, gzipped or not, and files about those.
+#[derive(Debug)]
+pub struct Export {
+    files: Vec<PathBuf>,
+    /// Items by the name of each file, as the export itself says.
+    listed: BTreeMap<String, u64>,
+}
+
+/// A line of the file in which an export lists its files.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    item_count: u64,
+    data_file_s3_key: String,
+}
+
+/// What was gathered of an export: items by member and sort key.
+type Members = BTreeMap<String, BTreeMap<String, Item>>;
+
+impl Export {
+    /// Finds the files of an export, in whatever folders they lie.
+    ///
+    /// # Errors
+    /// There are none, a folder cannot be read, or one is missing that the export lists.
+    pub fn open(folder: &Path) -> Result<Export, ExportError> {
+        let mut export = Export { files: Vec::new(), listed: BTreeMap::new() };
+        let mut folders = vec![folder.to_owned()];
+        while let Some(folder) = folders.pop() {
+            let unreadable = |reason| in_file(&folder, reason);
+            for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
+                let path = entry.map_err(unreadable)?.path();
+                let name = name_of(&path);
+                if path.is_dir() {
+                    folders.push(path);
+                } else if name == "manifest-files.json" {
+                    each_line(&path, |value| {
+                        let listed: Listed =
+                            serde_json::from_value(value).map_err(|error| error.to_string())?;
+                        let name = name_of(Path::new(&listed.data_file_s3_key));
+                        export.listed.insert(name, listed.item_count);
+                        Ok(())
+                    })?;
+                } else if (name.ends_with(".json") || name.ends_with(".json.gz"))
+                    && !name.starts_with("manifest-")
+                {
+                    export.files.push(path);
                 }
             }
-            gathered.done()?;
         }
+        export.files.sort();
+        let folder = folder.display().to_string();
+        let there: BTreeSet<String> = export.files.iter().map(|file| name_of(file)).collect();
+        if let Some(file) = export.listed.keys().find(|file| !there.contains(*file)) {
+            return Err(ExportError::FileIsMissing { folder, file: file.clone() });
+        }
+        if export.files.is_empty() {
+            return Err(ExportError::Empty { folder });
+        }
+        Ok(export)
     }
-    Ok(())
+
+    /// Whether the export says itself which files it has: if not, nobody can tell that one is missing.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
+    /// Looks at every member of a merchant, on all the machine's cores, each with something of its
+    /// own that it adds to.
+    ///
+    /// # Errors
+    /// A file cannot be read or is not whole, or a line is no item.
+    pub fn each<S: Send>(
+        &self,
+        merchant: &MerchantId,
+        start: impl Fn() -> S,
+        see: impl Fn(&mut S, Found) + Sync,
+    ) -> Result<Vec<S>, ExportError> {
+        let mut bytes = 0u64;
+        for file in &self.files {
+            let found = std::fs::metadata(file).map_err(|reason| in_file(file, reason))?;
+            bytes = bytes.saturating_add(found.len());
+        }
+        let parts = u8::try_from(bytes / BYTES_AT_ONCE + 1).unwrap_or(u8::MAX);
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let mut seen: Vec<S> = (0..cores).map(|_| start()).collect();
+        for part in 0..parts {
+            let members: Vec<_> = self.members(merchant, part, parts, cores)?.into_iter().collect();
+            let each = members.len().div_ceil(cores).max(1);
+            std::thread::scope(|scope| {
+                for (own, members) in seen.iter_mut().zip(members.chunks(each)) {
+                    let see = &see;
+                    scope.spawn(move || {
+                        let mut gathered = Gathered::default();
+                        let mut see = |found: Found| see(own, found);
+                        for item in members.iter().flat_map(|(_, items)| items.values()) {
+                            gathered.add(item.clone(), &mut see);
+                        }
+                        gathered.done(&mut see);
+                    });
+                }
+            });
+        }
+        Ok(seen)
+    }
+
+    /// The items of one part of the members, read from so many files at a time.
+    fn members(
+        &self,
+        merchant: &MerchantId,
+        part: u8,
+        parts: u8,
+        cores: usize,
+    ) -> Result<Members, ExportError> {
+        let next = AtomicUsize::new(0);
+        let prefix = merchant_prefix(merchant);
+        let read = || -> Result<Members, ExportError> {
+            let mut members = Members::new();
+            while let Some(file) = self.files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let mut items = 0;
+                each_line(file, |value| {
+                    let item = to_item(&value)?;
+                    items += 1;
+                    let pk = text(&item, PK);
+                    if pk.starts_with(&prefix) && shard_of(pk, parts) == part {
+                        let sk = text(&item, SK).to_owned();
+                        members.entry(pk.to_owned()).or_default().insert(sk, item);
+                    }
+                    Ok(())
+                })?;
+                let listed = self.listed.get(&name_of(file)).copied();
+                if let Some(listed) = listed.filter(|listed| *listed != items) {
+                    let file = file.display().to_string();
+                    return Err(ExportError::FileIsCutOff { file, listed, items });
+                }
+            }
+            Ok(members)
+        };
+        let mut all = Members::new();
+        std::thread::scope(|scope| {
+            let readers: Vec<_> = (0..cores).map(|_| scope.spawn(read)).collect();
+            for reader in readers {
+                let members = reader.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+                for (pk, items) in members {
+                    all.entry(pk).or_default().extend(items);
+                }
+            }
+            Ok(all)
+        })
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn in_file(file: &Path, reason: std::io::Error) -> ExportError {
     ExportError::File { file: file.display().to_string(), reason }
 }
 
-fn each_line(file: &Path, mut see: impl FnMut(Item)) -> Result<(), ExportError> {
+fn each_line(
+    file: &Path,
+    mut see: impl FnMut(Value) -> Result<(), String>,
+) -> Result<(), ExportError> {
     let opened = std::fs::File::open(file).map_err(|reason| in_file(file, reason))?;
     let zipped = file.extension().is_some_and(|extension| extension == "gz");
     let reader: Box<dyn Read> =
         if zipped { Box::new(GzDecoder::new(opened)) } else { Box::new(opened) };
     for (number, line) in BufReader::new(reader).lines().enumerate() {
         let line = line.map_err(|reason| in_file(file, reason))?;
-        let wrong = |reason: String| ExportError::Line {
+        let value = serde_json::from_str(&line).map_err(|error| error.to_string());
+        value.and_then(&mut see).map_err(|reason| ExportError::Line {
             file: file.display().to_string(),
             line: number + 1,
             reason,
-        };
-        let value: Value = serde_json::from_str(&line).map_err(|error| wrong(error.to_string()))?;
-        let item = value.get("Item").and_then(Value::as_object);
-        let item = item.ok_or_else(|| wrong("it has no `Item`".to_owned()))?;
-        let item = item.iter().map(|(name, value)| Some((name.clone(), attribute(value)?)));
-        let item: Option<Item> = item.collect();
-        see(item.ok_or_else(|| wrong("an attribute is of an unknown type".to_owned()))?);
+        })?;
     }
     Ok(())
+}
+
+fn to_item(value: &Value) -> Result<Item, String> {
+    let item = value.get("Item").and_then(Value::as_object).ok_or("it has no `Item`")?;
+    let item = item.iter().map(|(name, value)| Some((name.clone(), attribute(value)?)));
+    item.collect::<Option<Item>>().ok_or_else(|| "an attribute is of an unknown type".to_owned())
 }
 
 /// An attribute from DynamoDB's JSON: `{"S": "text"}`.

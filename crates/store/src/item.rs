@@ -29,7 +29,8 @@ use crate::error::StoreError;
 use crate::operation::{Fingerprint, digest};
 use crate::seal::{self, Place, Secret};
 use crate::table::{
-    DUE, DUE_AT, Item, MemberKey, OP, PERSON_SK, SK, VERSION_PREFIX, due_key, key, version_sk,
+    DUE, DUE_AT, Item, MemberKey, OP, PERSON_SK, SCORE_PREFIX, SK, VERSION_PREFIX, due_key, key,
+    version_sk,
 };
 use crate::version::{Version, VersionLine};
 
@@ -290,7 +291,7 @@ pub(crate) fn of_version(
     let text = |error: serde_json::Error| StoreError::unreadable(&pk, error);
     let open = serde_json::to_vec(&open).map_err(text)?;
     let sealed = serde_json::to_vec(&sealed).map_err(text)?;
-    let place = Place { pk: &pk, seq: entry.seq };
+    let place = Place { pk: &pk, seq: entry.seq, op };
     let body = seal::pack(place, &open, &sealed, secret)
         .map_err(|reason| StoreError::Refused(format!("an entry cannot be written: {reason}")))?;
     let mut item = key(&pk, &version_sk(entry.seq));
@@ -330,7 +331,8 @@ pub(crate) fn to_line(
     let unreadable = |reason: &str| StoreError::unreadable(&pk, reason);
     let seq = seq_of(item).ok_or_else(|| unreadable("a version has no number"))?;
     let body = blob(item, BODY).ok_or_else(|| unreadable("a version has no body"))?;
-    let texts = seal::unpack(Place { pk: &pk, seq }, body, person.secret.as_ref());
+    let op = item.get(OP).and_then(|op| op.as_s().ok()).map(String::as_str);
+    let texts = seal::unpack(Place { pk: &pk, seq, op }, body, person.secret.as_ref());
     let texts = texts.map_err(|reason| StoreError::unreadable(&pk, format!("{seq}: {reason}")))?;
     let text = |error: serde_json::Error| StoreError::unreadable(&pk, format!("{seq}: {error}"));
     let open: Open = serde_json::from_slice(&texts.open).map_err(text)?;
@@ -340,7 +342,7 @@ pub(crate) fn to_line(
         kind: open.kind,
         postings: open.postings,
         previous: open.previous,
-        hash: digest(&[body]),
+        hash: digest(&[body, op.unwrap_or_default().as_bytes()]),
         asked: item.contains_key(OP),
         version: None,
     };
@@ -537,6 +539,11 @@ fn moment(pk: &str, seconds: i64) -> Result<Moment, StoreError> {
 /// The number of a version; nothing if the item is none.
 pub(crate) fn seq_of(item: &Item) -> Option<u64> {
     text(item, SK).strip_prefix(VERSION_PREFIX)?.parse().ok()
+}
+
+/// A place on a leaderboard.
+pub(crate) fn is_score(item: &Item) -> bool {
+    text(item, SK).starts_with(SCORE_PREFIX)
 }
 
 pub(crate) fn is_person(item: &Item) -> bool {

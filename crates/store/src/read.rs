@@ -37,7 +37,12 @@ pub struct History {
     /// The first version that nobody can read although it should be readable, and why: those after it
     /// are left out.
     pub unreadable: Option<(u64, String)>,
+    /// The key of an item that lies among its own and is nothing that a member has.
+    pub stray: Option<String>,
 }
+
+/// A member as it was found with all its entries, or why it cannot be read.
+pub type Found = Result<History, StoreError>;
 
 impl History {
     /// The member as it is now.
@@ -323,13 +328,19 @@ impl Store {
     /// for reports and audits, not for requests.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached or refused, or somebody in it cannot be read.
     pub async fn each(
         &self,
         merchant: &MerchantId,
-        see: impl FnMut(History),
+        mut see: impl FnMut(History),
     ) -> Result<(), StoreError> {
-        self.each_of_part(merchant, 0, 1, see).await
+        let mut broken = None;
+        let sees = |found: Found| match found {
+            Ok(history) => see(history),
+            Err(error) => broken = broken.take().or(Some(error)),
+        };
+        self.each_of_part(merchant, 0, 1, sees).await?;
+        broken.map_or(Ok(()), Err)
     }
 
     /// The same for one of so many parts of the table, so that several can be looked at side by side.
@@ -341,7 +352,7 @@ impl Store {
         merchant: &MerchantId,
         part: i32,
         parts: i32,
-        mut see: impl FnMut(History),
+        mut see: impl FnMut(Found),
     ) -> Result<(), StoreError> {
         let mut from = None;
         let mut gathered = Gathered::default();
@@ -364,13 +375,12 @@ impl Store {
             let found = scan.send().await.map_err(StoreError::of)?;
             self.count(Kind::Read, found.consumed_capacity());
             for item in found.items.unwrap_or_default() {
-                if let Some(history) = gathered.add(item)? {
-                    see(history);
-                }
+                gathered.add(item, &mut see);
             }
             from = found.last_evaluated_key;
             if from.is_none() {
-                return gathered.done();
+                gathered.done(&mut see);
+                return Ok(());
             }
         }
     }
@@ -382,18 +392,19 @@ impl Store {
     pub async fn history(&self, at: &MemberKey) -> Result<Option<History>, StoreError> {
         let mut from = None;
         let mut gathered = Gathered::default();
+        let mut whole = None;
+        let mut see = |found: Found| whole = whole.take().or(Some(found));
         loop {
             let query = self.all_of(at).set_exclusive_start_key(from).consistent_read(true);
             let found = query.send().await.map_err(StoreError::of)?;
             self.count(Kind::Read, found.consumed_capacity());
             for item in found.items.unwrap_or_default() {
-                if let Some(history) = gathered.add(item)? {
-                    return Ok(Some(history));
-                }
+                gathered.add(item, &mut see);
             }
             from = found.last_evaluated_key;
             if from.is_none() {
-                return Ok(None);
+                gathered.done(&mut see);
+                return whole.transpose();
             }
         }
     }
@@ -403,40 +414,43 @@ impl Store {
 #[derive(Default)]
 pub(crate) struct Gathered {
     versions: Vec<Item>,
+    /// The key of one that is nothing that a member has.
+    stray: Option<String>,
+    pk: String,
 }
 
 impl Gathered {
-    /// Adds an item; the member, once all of it is there.
-    pub(crate) fn add(&mut self, item: Item) -> Result<Option<History>, StoreError> {
+    /// Adds an item; tells of a member once all of it is there.
+    pub(crate) fn add(&mut self, item: Item, see: &mut impl FnMut(Found)) {
+        let pk = item::text(&item, PK);
+        if pk != self.pk {
+            let before = std::mem::replace(self, Gathered { pk: pk.to_owned(), ..Self::default() });
+            before.done(see);
+        }
         if item::is_person(&item) {
-            let history = history(&item, &self.versions)?;
-            self.versions.clear();
-            return Ok(Some(history));
-        }
-        if item::seq_of(&item).is_some() {
+            let Gathered { versions, stray, .. } = std::mem::take(self);
+            see(history(&item, &versions, stray));
+        } else if item::seq_of(&item).is_some() {
             self.versions.push(item);
+        } else if !item::is_score(&item) {
+            self.stray.get_or_insert_with(|| item::text(&item, SK).to_owned());
         }
-        Ok(None)
     }
 
-    pub(crate) fn done(self) -> Result<(), StoreError> {
-        match self.versions.first() {
-            None => Ok(()),
-            Some(orphan) => {
-                Err(StoreError::unreadable(item::text(orphan, PK), "entries without a member"))
-            }
-        }
+    pub(crate) fn done(self, see: &mut impl FnMut(Found)) {
+        let reason = match (self.versions.is_empty(), self.stray) {
+            (true, None) => return,
+            (true, Some(stray)) => format!("item `{stray}` is nothing that a member has"),
+            (false, _) => "there are entries and no member".to_owned(),
+        };
+        see(Err(StoreError::unreadable(&self.pk, reason)));
     }
 }
 
-fn history(person: &Item, versions: &[Item]) -> Result<History, StoreError> {
+fn history(person: &Item, versions: &[Item], stray: Option<String>) -> Found {
     let pk = item::text(person, PK);
     let at = MemberKey::of_pk(pk)
         .ok_or_else(|| StoreError::unreadable(pk, "its key names no member"))?;
-    if let Some(other) = versions.iter().find(|version| item::text(version, PK) != pk) {
-        let reason = "entries without a member";
-        return Err(StoreError::unreadable(item::text(other, PK), reason));
-    }
     let person = item::to_person(&at, person.clone())?;
     let mut lines = Vec::new();
     let mut unreadable = None;
@@ -449,5 +463,5 @@ fn history(person: &Item, versions: &[Item]) -> Result<History, StoreError> {
             }
         }
     }
-    Ok(History { at, enrolled: person.member(), due_at: person.due_at, lines, unreadable })
+    Ok(History { at, enrolled: person.member(), due_at: person.due_at, lines, unreadable, stray })
 }

@@ -59,11 +59,12 @@ pub(crate) struct Texts {
     pub(crate) sealed: Option<Vec<u8>>,
 }
 
-/// Which version of which member a body is: it cannot be read as another's.
+/// Which version of which member a body is, and by which request: it cannot be read as another's.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) pk: &'a str,
     pub(crate) seq: u64,
+    pub(crate) op: Option<&'a str>,
 }
 
 impl Place<'_> {
@@ -76,8 +77,10 @@ impl Place<'_> {
         Nonce::assume_unique_for_key(bytes)
     }
 
-    fn aad(self) -> Aad<Vec<u8>> {
-        Aad::from(format!("{} {}", self.pk, self.seq).into_bytes())
+    /// What is sealed is read only beside the open part that it was written with.
+    fn aad(self, open: &[u8]) -> Aad<Vec<u8>> {
+        let place = format!("{} {} {}\n", self.pk, self.seq, self.op.unwrap_or_default());
+        Aad::from([place.as_bytes(), open].concat())
     }
 }
 
@@ -98,7 +101,7 @@ pub(crate) fn pack(
     if let Some(secret) = secret {
         secret
             .key()?
-            .seal_in_place_append_tag(place.nonce(), place.aad(), &mut second)
+            .seal_in_place_append_tag(place.nonce(), place.aad(open), &mut second)
             .map_err(|_| "it cannot be sealed")?;
     }
     let mut body = vec![if secret.is_some() { SEALED } else { OPEN }];
@@ -124,8 +127,8 @@ pub(crate) fn unpack(
         (SEALED, None) => None,
         (SEALED, Some(secret)) => {
             let mut second = second.to_vec();
-            let opened = secret.key()?.open_in_place(place.nonce(), place.aad(), &mut second);
-            let opened = opened.map_err(|_| "it is not sealed under its member's key")?;
+            let opened = secret.key()?.open_in_place(place.nonce(), place.aad(&open), &mut second);
+            let opened = opened.map_err(|_| "it is not as it was sealed under its member's key")?;
             Some(inflate(&after(), opened)?)
         }
         _ => return Err("it is packed in a way that this version does not know"),
@@ -174,7 +177,7 @@ fn inflate(dictionary: &[u8], packed: &[u8]) -> Result<Vec<u8>, &'static str> {
 mod tests {
     use super::*;
 
-    const PLACE: Place<'_> = Place { pk: "m#shop#ada", seq: 7 };
+    const PLACE: Place<'_> = Place { pk: "m#shop#ada", seq: 7, op: Some("k") };
 
     #[test]
     fn a_body_reads_back_where_it_belongs_and_nowhere_else() {
@@ -189,6 +192,8 @@ mod tests {
             assert!(unpack(PLACE, &body, Some(&other)).is_err());
             assert!(unpack(Place { seq: 8, ..PLACE }, &body, Some(&secret)).is_err());
             assert!(unpack(Place { pk: "m#shop#bob", ..PLACE }, &body, Some(&secret)).is_err());
+            assert!(unpack(Place { op: None, ..PLACE }, &body, Some(&secret)).is_err());
+            assert!(unpack(Place { op: Some("l"), ..PLACE }, &body, Some(&secret)).is_err());
         }
         let open = pack(PLACE, b"o", b"sums", None).unwrap();
         assert_eq!(unpack(PLACE, &open, None).unwrap().sealed.as_deref(), Some(&b"sums"[..]));
@@ -201,7 +206,7 @@ mod tests {
         for end in 0..body.len() {
             assert!(unpack(PLACE, &body[..end], Some(&secret)).is_err(), "cut at {end}");
         }
-        for place in 3 + usize::from(body[2])..body.len() {
+        for place in 3..body.len() {
             let mut body = body.clone();
             body[place] ^= 1;
             assert!(unpack(PLACE, &body, Some(&secret)).is_err(), "turned at {place}");

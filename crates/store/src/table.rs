@@ -32,6 +32,8 @@ pub(crate) const DUE_INDEX: &str = "due";
 /// the person and the newest version.
 pub(crate) const PERSON_SK: &str = "~";
 pub(crate) const VERSION_PREFIX: &str = "v#";
+/// Before a contest, where a member has a score in it.
+pub(crate) const SCORE_PREFIX: &str = "c#";
 
 /// The largest number that a version can have: more than one member ever makes.
 pub(crate) const SEQ_MAX: u64 = 9_999_999_999;

@@ -13,8 +13,8 @@ use axum::routing::post;
 use axum::{Json, Router};
 use chrono::NaiveDate;
 use ledger::enroll::{Enrolment, decide};
-use ledger::{Member, MemberId, Moment};
-use rules::{BIRTHDAY, escape};
+use ledger::{Member, MemberId, Moment, Programme};
+use rules::escape;
 use serde::{Deserialize, Serialize};
 use store::{Enrolled, MemberKey};
 
@@ -60,7 +60,7 @@ async fn enroll(
 ) -> Result<Response, Problem> {
     // A merchant without rules has no programme to join.
     let bundle = api.bundle(&caller.merchant).await?;
-    let enrolment = check(body.value)?;
+    let enrolment = check(body.value, bundle.programme())?;
     if let Some(referrer) = &enrolment.referred_by {
         let at = MemberKey { merchant: caller.merchant.clone(), member: referrer.clone() };
         if *referrer == enrolment.id || api.store.member(&at).await?.is_none() {
@@ -69,8 +69,7 @@ async fn enroll(
     }
     let at = MemberKey { merchant: caller.merchant, member: enrolment.id.clone() };
     let now = api.clock.now();
-    let due_at =
-        bundle.due_at(&decide(enrolment.clone(), now), None, now).map_err(Refusal::from)?;
+    let due_at = bundle.due_at(&decide(enrolment.clone(), now), now);
     match api.store.enroll(&at, enrolment, body.fingerprint, due_at, now).await? {
         Enrolled::New(member) => {
             tracing::info!(member = %at, "enroll {at}");
@@ -91,7 +90,7 @@ fn respond(member: Member, replayed: bool) -> Response {
     response
 }
 
-fn check(body: EnrolmentBody) -> Result<Enrolment, Refusal> {
+fn check(body: EnrolmentBody, programme: &Programme) -> Result<Enrolment, Refusal> {
     let wrong = |pointer: String, reason: String| Err(Refusal::FieldIsWrong { pointer, reason });
     let id = MemberId::parse(&body.id)
         .map_err(|reason| Refusal::MemberIdIsWrong { pointer: Some("/id".to_owned()), reason })?;
@@ -109,9 +108,11 @@ fn check(body: EnrolmentBody) -> Result<Enrolment, Refusal> {
             return wrong(format!("/attributes/{}", escape(name)), reason);
         }
     }
-    if body.attributes.get(BIRTHDAY).is_some_and(|day| day.parse::<NaiveDate>().is_err()) {
-        let reason = "a birthday is a date such as \"1990-05-17\"".to_owned();
-        return wrong(format!("/attributes/{BIRTHDAY}"), reason);
+    for name in programme.dates() {
+        if body.attributes.get(name).is_some_and(|day| day.parse::<NaiveDate>().is_err()) {
+            let reason = format!("`{name}` is a date such as \"1990-05-17\"");
+            return wrong(format!("/attributes/{}", escape(name)), reason);
+        }
     }
     let referred_by = body.referred_by.as_deref().map(MemberId::parse).transpose();
     let referred_by = referred_by.map_err(|reason| Refusal::MemberIdIsWrong {

@@ -134,7 +134,7 @@ async fn member(
     let now = api.clock.now();
     let member = Arc::new(load(&api, &caller, id, bundle.programme(), now).await?);
     let standing = bundle.standing(&member, now).map_err(Refusal::from)?;
-    let at_risk = bundle.at_risk(&member, &standing, now).map_err(Refusal::from)?;
+    let at_risk = bundle.ahead(&member, &standing, now).map_err(Refusal::from)?.lost_at;
     let tier = standing.tier;
     let next = bundle.next_tier(&member, tier.as_deref(), now);
     let benefits = bundle.benefits(&member, tier.as_deref(), None, now);

@@ -209,7 +209,7 @@ impl Place {
 
     async fn audit(&self) -> Outcome<Vec<String>> {
         let audited = self.world.audit(MERCHANT).await?;
-        let mut faults: Vec<String> = audited.faults.iter().map(ToString::to_string).collect();
+        let mut faults: Vec<String> = audited.wrong().collect();
         for (name, wallet) in &audited.wallets {
             if !wallet.is_reconciled() {
                 faults.push(format!("{name} does not reconcile: {wallet:?}"));

@@ -358,7 +358,7 @@ impl Field {
         let store = Store::new(patient(self.database.address()).await, TABLE);
         let audited = audit::audit(&store, &self.merchant, period).await?;
         report.expired = audited.entries - audited.members;
-        report.faults.extend(audited.faults.iter().take(10).map(ToString::to_string));
+        report.faults.extend(audited.wrong().take(10));
         let wallet = audited.wallets.values().next().copied().unwrap_or_default();
         let units = UNITS * i64::try_from(report.members)?;
         if audited.members != report.members || report.expired != report.members {

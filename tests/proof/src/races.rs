@@ -130,7 +130,7 @@ impl Track {
             }
         }
         let audited = self.world.audit(MERCHANT).await?;
-        race.faults.extend(audited.faults.iter().take(5).map(ToString::to_string));
+        race.faults.extend(audited.wrong().take(5));
         Ok(race)
     }
 

@@ -104,7 +104,7 @@ impl Scene<'_> {
             return Err((None, "this step is before the one above it".to_owned()));
         }
         self.at = at;
-        let lapsed = self.bundle.expire(&self.member, &self.supplies, at);
+        let lapsed = self.bundle.expire(&self.member, at);
         let lapsed = lapsed.map_err(|refused| (None, refused.to_string()))?;
         let expired = lapsed.map_or_else(BTreeMap::new, |decision| {
             let expired = taken(Some(&decision));

@@ -14,7 +14,7 @@ use toml::Spanned;
 use super::written::{MemberBody, Sums, Until};
 use super::{Wrong, known, unknown};
 use crate::bundle::Bundle;
-use crate::facts::{BIRTHDAY, bucket, unknown_wallet};
+use crate::facts::{bucket, unknown_wallet};
 use crate::mistake::say_toml;
 
 /// Codes that a pool has where the spec names none.
@@ -55,11 +55,13 @@ pub(super) fn person(
         Until::Stays(stays) => stays.then_some((name.into_inner(), None)),
         Until::At(at) => Some((name.into_inner(), Some(at.0))),
     };
-    if let Some(day) = body.attributes.get(BIRTHDAY)
-        && day.parse::<NaiveDate>().is_err()
-    {
-        let message = format!("a birthday is written such as \"1990-05-31\", not \"{day}\"");
-        return Err((None, message));
+    for name in programme.dates() {
+        if let Some(day) = body.attributes.get(name)
+            && day.parse::<NaiveDate>().is_err()
+        {
+            let message = format!("`{name}` is written such as \"1990-05-31\", not \"{day}\"");
+            return Err((None, message));
+        }
     }
     let bundle = bundle.with_tier(&id, body.tier.map(Spanned::into_inner));
     let member = Member {

@@ -87,16 +87,15 @@ fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
         bundle.standing(&std::sync::Arc::new(member.clone()), at(text)).unwrap().tier.unwrap()
     };
     // 90 days end on 1 April, and the grace on 1 May.
-    let looked_at =
-        bundle.expire(&ada, &Supplies::default(), at("2026-04-02")).unwrap().unwrap().member;
+    let looked_at = bundle.expire(&ada, at("2026-04-02")).unwrap().unwrap().member;
     for member in [&ada, &looked_at] {
         assert_eq!(tier(member, "2026-04-30"), "Active");
         assert_eq!(tier(member, "2026-05-01"), "Base");
         assert_eq!(tier(member, "2026-08-01"), "Base");
     }
     let standing = bundle.standing(&std::sync::Arc::new(ada.clone()), at("2026-01-02")).unwrap();
-    let at_risk = bundle.at_risk(&std::sync::Arc::new(ada), &standing, at("2026-01-02"));
-    assert_eq!(at_risk.unwrap(), Some(at("2026-05-01")));
+    let ahead = bundle.ahead(&std::sync::Arc::new(ada), &standing, at("2026-01-02"));
+    assert_eq!(ahead.unwrap().lost_at, Some(at("2026-05-01")));
 }
 
 #[test]

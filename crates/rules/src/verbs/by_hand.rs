@@ -81,7 +81,7 @@ impl Bundle {
         let unknown = || Refused::AccountIsUnknown(account.clone());
         let account = supplies.member(account)?.ok_or_else(unknown)?;
         let decision = account::join(member, account, self.programme(), now)?;
-        self.dated(decision, supplies, now)
+        Ok(self.dated(decision, now))
     }
 
     /// What having its own wallets again changes for a member.
@@ -96,7 +96,7 @@ impl Bundle {
     ) -> Result<Decision, Refused> {
         let account = supplies.account(member)?;
         let decision = account::leave(member, account, self.programme(), now)?;
-        self.dated(decision, supplies, now)
+        Ok(self.dated(decision, now))
     }
 
     /// What forgetting the person changes.
@@ -111,6 +111,6 @@ impl Bundle {
     ) -> Result<Decision, Refused> {
         let account = supplies.account(member)?;
         let decision = ledger::erase::decide(member, account, self.programme(), now)?;
-        self.dated(decision, supplies, now)
+        Ok(self.dated(decision, now))
     }
 }

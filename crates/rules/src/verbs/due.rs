@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use chrono::{Days, NaiveDate};
 use ledger::decision::Draft;
-use ledger::programme::{Yearly, resolve};
+use ledger::programme::{Yearly, next_day, resolve};
 use ledger::remind::{self, Reminder, days_before};
-use ledger::{Activity, Decision, Member, Moment, Supplies, What};
+use ledger::tier::Ahead;
+use ledger::{Activity, Decision, Member, Moment, Supplies, Wallet, What};
 
 use super::Told;
 use crate::bundle::Bundle;
-use crate::facts::this_year;
 use crate::mistake::RuleFailure;
 use crate::refused::Refused;
 
@@ -17,22 +17,28 @@ const MADE_UP_DAYS: u64 = 31;
 
 impl Bundle {
     /// The next thing that is due for a member; nothing if nothing is. What has run out comes first,
-    /// then activities that come by themselves, then reminders.
+    /// then activities that come by themselves, then reminders. A rule that fails keeps nothing else
+    /// from being done.
     ///
     /// # Errors
-    /// A rule failed, or something has to be loaded first.
+    /// A rule failed and nothing else is due, or something has to be loaded first.
     pub fn next_due(
         &self,
         member: &Member,
         supplies: &Supplies,
         now: Moment,
     ) -> Result<Option<Decision>, Refused> {
-        if let Some(decision) = self.expire(member, supplies, now)? {
-            return Ok(Some(decision));
+        let mut failed: Option<Refused> = None;
+        let lapsed = ledger::expire::decide(member, self.programme(), now)?;
+        // What has run out has, whatever becomes of the tier.
+        let decision = self.reviewed(lapsed.clone(), member, now).unwrap_or_else(|failure| {
+            failed = Some(failure.into());
+            lapsed
+        });
+        if decision.says_something() {
+            return Ok(Some(self.dated(decision, now)));
         }
         if member.erased_at.is_none() {
-            // A rule that fails keeps nothing else from being done.
-            let mut failed = None;
             for told in self.raised(member, now) {
                 match self.earn(member, told, supplies, now) {
                     Ok(decision) => return Ok(Some(decision)),
@@ -40,11 +46,11 @@ impl Bundle {
                     Err(refused) => failed = failed.or(Some(refused)),
                 }
             }
-            let reminders = self.reminders(member, supplies.account(member)?, now)?;
+            let reminders = self.reminders(member, now);
             if !reminders.is_empty() {
                 let what = What::Remind { reminders };
                 let decision = Draft::default().decide(member, self.programme(), what, now, now)?;
-                return Ok(Some(self.dated(decision, supplies, now)?));
+                return Ok(Some(self.dated(decision, now)));
             }
             if let Some(failed) = failed {
                 return Err(failed);
@@ -53,51 +59,85 @@ impl Bundle {
         // It was put down as due when other rules were in force: it is put down anew.
         if supplies.due_at.is_some_and(|due_at| due_at <= now) {
             let decision = ledger::expire::decide(member, self.programme(), now)?;
-            return Ok(Some(self.dated(decision, supplies, now)?));
+            return Ok(Some(self.dated(decision, now)));
         }
         Ok(None)
     }
 
-    /// The decision with the moment at which somebody has to look at each member next.
-    pub(crate) fn dated(
-        &self,
-        mut decision: Decision,
-        supplies: &Supplies,
-        now: Moment,
-    ) -> Result<Decision, Refused> {
-        let due_at = |member: &Member| -> Result<Option<Moment>, Refused> {
-            let account = match decision.account_after(member) {
-                Some(account) => Some(account),
-                None => supplies.account(member)?,
-            };
-            Ok(self.due_at(member, account, now)?)
-        };
-        let own = due_at(&decision.member)?;
-        let others = decision.others.iter().map(|other| due_at(&other.member));
-        let others: Vec<Option<Moment>> = others.collect::<Result<_, _>>()?;
-        decision.due_at = own;
-        for (other, due_at) in decision.others.iter_mut().zip(others) {
-            other.due_at = due_at;
-        }
-        Ok(decision)
-    }
-
-    /// When somebody has to look at a member next; never if nothing.
+    /// What has run out by now; nothing where there is nothing to write down.
     ///
     /// # Errors
     /// A tier's condition failed.
-    pub fn due_at(
+    pub fn expire(&self, member: &Member, now: Moment) -> Result<Option<Decision>, Refused> {
+        let lapsed = ledger::expire::decide(member, self.programme(), now)?;
+        let decision = self.reviewed(lapsed, member, now)?;
+        Ok(decision.says_something().then(|| self.dated(decision, now)))
+    }
+
+    /// What has run out, with the tier following. Who is forgotten has none.
+    fn reviewed(
         &self,
+        lapsed: Decision,
         member: &Member,
-        account: Option<&Member>,
         now: Moment,
-    ) -> Result<Option<Moment>, RuleFailure> {
+    ) -> Result<Decision, RuleFailure> {
+        if member.erased_at.is_some() {
+            return Ok(lapsed);
+        }
+        let standing = self.standing(&Arc::new(member.clone()), now)?;
+        self.settled(standing, lapsed, &member.standing, now)
+    }
+
+    /// The decision with the moment at which somebody has to look at each member next.
+    pub(crate) fn dated(&self, mut decision: Decision, now: Moment) -> Decision {
+        decision.due_at = self.due_at(&decision.member, now);
+        for other in &mut decision.others {
+            other.due_at = self.due_at(&other.member, now);
+        }
+        decision
+    }
+
+    /// When somebody has to look at a member next; never if nothing. Where a rule fails nobody knows,
+    /// and the run is to find it at once and say so.
+    #[must_use]
+    pub fn due_at(&self, member: &Member, now: Moment) -> Option<Moment> {
         let mut due: Vec<Moment> = member.lapses_at().into_iter().collect();
         if member.erased_at.is_none() {
             due.extend(self.yearly(member, now).map(|(at, ..)| at));
-            due.extend(self.to_remind(member, account, now)?.into_iter().map(|(at, _)| at));
+            due.extend(self.to_remind(member, now).into_iter().map(|(at, _)| at));
+            match self.tier_ahead(member, now) {
+                Ok(ahead) => {
+                    due.extend(ahead.review_at);
+                    due.extend(self.tier_reminder(member, ahead).map(|(at, _)| at));
+                }
+                Err(_) => due.push(now),
+            }
         }
-        Ok(due.into_iter().min())
+        due.into_iter().min()
+    }
+
+    /// What becomes of the tier by itself, as far as anybody has to know now: what lapses is due
+    /// in any case, and whoever looks then looks at the tier.
+    fn tier_ahead(&self, member: &Member, now: Moment) -> Result<Ahead, RuleFailure> {
+        let lots = member.wallets.values().flat_map(Wallet::lots);
+        let mut matures = lots.filter_map(|lot| lot.terms.available_at);
+        let is_asked = self.ladder().passing.any()
+            || self.programme().reminders.tier_days.is_some()
+            || matures.any(|at| at > now);
+        if !is_asked || self.tiers().next().is_none() {
+            return Ok(Ahead::default());
+        }
+        let member = Arc::new(member.clone());
+        self.ahead(&member, &self.standing(&member, now)?, now)
+    }
+
+    /// What a member is told of a tier that it will lose, and when.
+    fn tier_reminder(&self, member: &Member, ahead: Ahead) -> Option<(Moment, Reminder)> {
+        let days = self.programme().reminders.tier_days?;
+        let tier = member.tier()?.to_owned();
+        let at = ahead.lost_at.filter(|at| member.reminded.tier != Some(*at))?;
+        let zone = self.programme().time_zone;
+        Some((days_before(at, days, zone), Reminder::Tier { tier, at }))
     }
 
     /// The activities that have come by themselves, in the order in which they came.
@@ -154,23 +194,16 @@ impl Bundle {
     }
 
     /// What a member is told now.
-    fn reminders(
-        &self,
-        member: &Member,
-        account: Option<&Member>,
-        now: Moment,
-    ) -> Result<Vec<Reminder>, RuleFailure> {
-        let due = self.to_remind(member, account, now)?.into_iter().filter(|(at, _)| *at <= now);
-        Ok(due.map(|(_, reminder)| reminder).collect())
+    fn reminders(&self, member: &Member, now: Moment) -> Vec<Reminder> {
+        // A tier's condition that fails is told where the tier is looked at.
+        let ahead = self.tier_ahead(member, now).unwrap_or_default();
+        let due = self.to_remind(member, now).into_iter().chain(self.tier_reminder(member, ahead));
+        due.filter(|(at, _)| *at <= now).map(|(_, reminder)| reminder).collect()
     }
 
-    /// What a member will be told, and when, as things are. Of what it shares, the account is told.
-    fn to_remind(
-        &self,
-        member: &Member,
-        account: Option<&Member>,
-        now: Moment,
-    ) -> Result<Vec<(Moment, Reminder)>, RuleFailure> {
+    /// What a member will be told but for its tier, and when, as things are. Of what it shares, the
+    /// account is told.
+    fn to_remind(&self, member: &Member, now: Moment) -> Vec<(Moment, Reminder)> {
         let programme = self.programme();
         let zone = programme.time_zone;
         let policy = programme.reminders;
@@ -180,16 +213,6 @@ impl Bundle {
                 if let Reminder::Expiry { at, .. } = &reminder {
                     reminders.push((days_before(*at, days, zone), reminder));
                 }
-            }
-        }
-        if let Some(days) = policy.tier_days
-            && let Some(tier) = member.tier()
-        {
-            let seen = Arc::new(self.viewed(member, account, now));
-            let at = self.at_risk(&seen, &member.standing, now)?;
-            if let Some(at) = at.filter(|at| member.reminded.tier != Some(*at)) {
-                let reminder = Reminder::Tier { tier: tier.to_owned(), at };
-                reminders.push((days_before(at, days, zone), reminder));
             }
         }
         if let Some(most) = policy.task_left {
@@ -204,38 +227,6 @@ impl Bundle {
                 }
             }
         }
-        Ok(reminders)
-    }
-}
-
-/// The first time from a day on that a date comes round. 29 February comes round on the 28th in
-/// common years.
-fn next_day(date: NaiveDate, from: NaiveDate) -> Option<NaiveDate> {
-    let this = this_year(date, from)?;
-    if this >= from {
-        return Some(this);
-    }
-    // Twelve months after the first of January: the next year's.
-    let next = from.checked_add_months(chrono::Months::new(12))?;
-    this_year(date, next)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_comes_round_every_year_and_29_february_too() {
-        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
-        for (date, from, expected) in [
-            ("1990-05-17", "2026-05-17", "2026-05-17"),
-            ("1990-05-17", "2026-05-18", "2027-05-17"),
-            ("1992-02-29", "2026-01-01", "2026-02-28"),
-            ("1992-02-29", "2027-03-01", "2028-02-29"),
-            ("1992-02-29", "2028-02-29", "2028-02-29"),
-            ("1990-01-01", "2026-12-31", "2027-01-01"),
-        ] {
-            assert_eq!(next_day(day(date), day(from)), Some(day(expected)), "{date} {from}");
-        }
+        reminders
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use ledger::decision::Draft;
 use ledger::hold::HoldRejection;
 use ledger::pot::Till;
-use ledger::{Decision, Entry, Member, Moment, Supplies, Units, What};
+use ledger::{Decision, Entry, Member, Moment, Programme, Supplies, Units, What};
 
 use super::{Handed, Redemption};
 use crate::bundle::Bundle;
@@ -66,7 +66,8 @@ impl Bundle {
                 }
             });
         }
-        self.within(member.account.as_ref(), member, supplies, now, |member| {
+        let programme = self.as_set_aside(member, supplies, hold)?;
+        self.within_by(&programme, member.account.as_ref(), member, supplies, now, |member| {
             let wish = Wish {
                 rule,
                 costs,
@@ -80,8 +81,7 @@ impl Bundle {
             let (taken, draft) = by.take(&seen, tier, &wish, Some(&mut till), entry.at)?;
             let draft = Draft { draws: till.draws(), dry: till.dry, ..draft };
             self.followed(member, now, || {
-                let programme = self.programme();
-                Ok(ledger::hold::capture(member, programme, hold, taken, draft, now)?)
+                Ok(ledger::hold::capture(member, &programme, hold, taken, draft, now)?)
             })
         })
     }
@@ -98,10 +98,32 @@ impl Bundle {
         now: Moment,
     ) -> Result<Decision, Refused> {
         ledger::erase::present(member)?;
-        self.within(member.account.as_ref(), member, supplies, now, |member| {
-            self.followed(member, now, || {
-                Ok(ledger::hold::release(member, self.programme(), hold, now)?)
-            })
+        let programme = self.as_set_aside(member, supplies, hold)?;
+        self.within_by(&programme, member.account.as_ref(), member, supplies, now, |member| {
+            self.followed(member, now, || Ok(ledger::hold::release(member, &programme, hold, now)?))
         })
+    }
+
+    /// The programme with the wallet of a hold shared, or not, as when its units were set aside: they
+    /// lie where they were put, whatever is shared by now.
+    fn as_set_aside(
+        &self,
+        member: &Member,
+        supplies: &Supplies,
+        hold: &str,
+    ) -> Result<Programme, Refused> {
+        let mut programme = self.programme().clone();
+        let Some(account) = supplies.account(member)? else { return Ok(programme) };
+        let lies = |at: &Member, wallet: &str| {
+            at.wallet(wallet).lots().iter().any(|lot| lot.terms.held.as_deref() == Some(hold))
+        };
+        for (name, policy) in &mut programme.wallets {
+            if lies(account, name.as_str()) {
+                policy.shared = true;
+            } else if lies(member, name.as_str()) {
+                policy.shared = false;
+            }
+        }
+        Ok(programme)
     }
 }

@@ -151,7 +151,7 @@ impl Bundle {
             },
         )?;
         let decision = self.tier_put_right(&undoing, member, supplies, decision)?;
-        Ok((self.dated(decision, supplies, now)?, referrer))
+        Ok((self.dated(decision, now), referrer))
     }
 
     fn undo_earn(

@@ -26,7 +26,7 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
             report.faults.push(format!("{merchant}: {found} members are there, of {all}"));
         }
         report.entries += audited.entries;
-        let faults = audited.faults.iter().map(ToString::to_string);
+        let faults = audited.wrong();
         report.faults.extend(faults.take(FAULTS_MAX));
         for (name, wallet) in &audited.wallets {
             if !wallet.is_reconciled() {
