@@ -325,11 +325,13 @@ async fn a_tier_that_returns_take_away_goes_in_any_order() {
 }
 
 #[tokio::test]
-async fn a_tier_and_what_is_within_reach_see_what_is_shared() {
+async fn what_is_within_reach_is_what_is_shared_and_a_tier_is_ones_own() {
     let shop = shop(
-        "[wallets.points]\nexpires = { days = 3 }\n[wallets.miles]\nshared = true",
+        "[wallets.points]\nexpires = { days = 3 }\n[wallets.miles]\nshared = true\n\
+         [wallets.status]\nspendable = false",
         "earn \"p\" on purchase { order.total }\nearn \"m\" on purchase into miles { order.total }\n\
-         tier \"Base\" { true }\ntier \"Gold\" { wallet(\"miles\") >= 100 }\n\
+         earn \"s\" on purchase into status { order.total }\n\
+         tier \"Base\" { true }\ntier \"Gold\" { wallet(\"status\") >= 100 }\n\
          reward \"flight\" costs 100 miles { product(\"Flight\") }",
     )
     .await;
@@ -338,6 +340,9 @@ async fn a_tier_and_what_is_within_reach_see_what_is_shared() {
     let bought = shop.buys("ada", "o", "110.00").await;
     assert_eq!(bought.at("/within_reach"), json!(["flight"]), "{}", bought.text);
     assert_eq!(shop.get("/v1/members/ada").await.at("/tier"), "Gold");
+    does(&shop, "bob join b", json!({ "account": "smiths" })).await;
+    assert_eq!(shop.get("/v1/members/bob").await.at("/wallets/miles/balance"), 110);
+    assert_eq!(shop.get("/v1/members/bob").await.at("/tier"), "Base");
     // Her own points run out, and nobody takes her tier for that.
     shop.at("2026-05-08T07:30:00Z");
     shop.night().await;

@@ -1,11 +1,20 @@
 use end_to_end::Shop;
 use end_to_end::audit::audit;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 async fn shop(manifest: &str, rules: &str) -> Shop {
     let manifest =
         format!("name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n{manifest}");
     Shop::under(&[("merchant.toml", &manifest), ("rules.rhai", rules)]).await
+}
+
+async fn publish(shop: &Shop, manifest: &str, rules: &str) {
+    let manifest =
+        format!("name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n{manifest}");
+    let sources = rules::Sources::of([("merchant.toml", manifest.as_str()), ("rules.rhai", rules)]);
+    let merchant = ledger::MerchantId::parse("test").unwrap();
+    api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
 }
 
 async fn tell(shop: &Shop, key: &str, body: Value) -> Value {
@@ -200,15 +209,7 @@ async fn who_was_due_under_other_rules_is_looked_at_once_and_put_down_anew() {
     .await;
     shop.enroll("ada").await;
     shop.buys("ada", "1", "60.00").await;
-    let sources = rules::Sources::of([
-        (
-            "merchant.toml",
-            "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n[wallets.points]",
-        ),
-        ("rules.rhai", "earn \"a\" on purchase { order.total }"),
-    ]);
-    let merchant = ledger::MerchantId::parse("test").unwrap();
-    api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
+    publish(&shop, "[wallets.points]", "earn \"a\" on purchase { order.total }").await;
     shop.at("2026-05-20T00:00:00Z");
     let night = shop.night().await;
     assert_eq!((night.due, night.reminded), (1, 0));
@@ -236,4 +237,170 @@ async fn a_rule_that_fails_keeps_nothing_else_from_being_done() {
     assert!(failed.to_string().contains("bad"), "{failed}");
     let entries = shop.get("/v1/members/bad/entries").await;
     assert_eq!(entries.at("/entries/0/kind"), "remind", "{}", entries.text);
+}
+
+#[tokio::test]
+async fn a_tier_that_days_take_or_give_is_written_down_by_the_night() {
+    let shop = shop(
+        "[wallets.points]\n[tiers]\ngrace_days = 10",
+        "earn \"a\" on purchase { order.total }\n\
+         tier \"Base\" { true }\ntier \"Youth\" { member.age < 26 }\n\
+         tier \"Active\" { member.age < 26 && member.days_since_purchase < 90 && member.purchases > 0 }",
+    )
+    .await;
+    let newest = async || shop.get("/v1/members/ada/entries").await.at("/entries/0");
+    let night = async || {
+        let night = shop.night().await;
+        (night.due, night.expired)
+    };
+    let ada = json!({ "id": "ada", "attributes": { "birthday": "2000-09-10" } });
+    assert_eq!(shop.post("/v1/members", None, &ada).await.status, 201);
+    shop.buys("ada", "1", "100.00").await;
+    assert_eq!(shop.get("/v1/members/ada").await.at("/tier"), "Active");
+    // Ninety days since she bought are over on 31 July, and the grace ten days later.
+    shop.at("2026-08-10T07:29:59Z");
+    assert_eq!(night().await, (0, 0));
+    shop.at("2026-08-10T07:30:00Z");
+    assert_eq!(night().await, (1, 1));
+    assert_eq!(newest().await["tier"], json!({ "from": "Active", "to": "Youth" }));
+    // Her birthday begins at midnight in Berlin, and the grace is ten days more.
+    shop.at("2026-09-19T21:59:59Z");
+    assert_eq!(night().await, (0, 0));
+    let at_risk = shop.get("/v1/members/ada").await.at("/tier_at_risk");
+    assert_eq!(at_risk, "2026-09-19T22:00:00Z");
+    shop.at("2026-09-19T22:00:00Z");
+    assert_eq!(night().await, (1, 1));
+    assert_eq!(newest().await["tier"], json!({ "from": "Youth", "to": "Base" }));
+    // Nothing changes any more, and after 800 days somebody looks whether that is so.
+    shop.at("2028-11-27T21:59:59Z");
+    assert_eq!(night().await, (0, 0));
+    shop.at("2028-11-27T22:00:00Z");
+    assert_eq!(night().await, (1, 1));
+    assert_eq!(newest().await["tier"], Value::Null);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn a_tier_that_waiting_points_bring_is_written_down_by_the_night() {
+    let shop = shop(
+        "[wallets.points]\npending_days = 3",
+        "earn \"a\" on purchase { order.total }\n\
+         tier \"Base\" { true }\ntier \"Rich\" { wallet(\"points\") >= 100 }",
+    )
+    .await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "1", "100.00").await;
+    shop.at("2026-05-05T07:29:59Z");
+    assert_eq!(shop.night().await.due, 0);
+    shop.at("2026-05-05T07:30:00Z");
+    assert_eq!(shop.night().await.due, 1);
+    let entries = shop.get("/v1/members/ada/entries").await;
+    assert_eq!(entries.at("/entries/0/tier"), json!({ "from": "Base", "to": "Rich" }));
+    assert_eq!(shop.night().await.due, 0);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn a_tier_whose_condition_fails_keeps_nothing_from_running_out() {
+    let manifest = "[wallets.points]\nexpires = { days = 30 }\n[activities.visit]";
+    let earn = "earn \"a\" on visit { 7 }";
+    let shop = shop(manifest, earn).await;
+    shop.enroll("ada").await;
+    tell(&shop, "v", json!({ "type": "visit" })).await;
+    let fails = "tier \"Gold\" { member.spend / member.purchases >= 50.00 }";
+    publish(&shop, manifest, &format!("{earn}\n{fails}")).await;
+    shop.at("2026-06-01T07:30:00Z");
+    let failed = expire::run(&shop.api, &expire::Event::default(), None).await.unwrap_err();
+    assert!(failed.to_string().contains("rule `Gold`"), "{failed}");
+    let wallets = shop.get("/v1/members/ada/entries").await;
+    assert_eq!(wallets.at("/entries/0/kind"), "expire", "{}", wallets.text);
+    // Somebody is told until it is mended; then nothing is due.
+    let again = expire::run(&shop.api, &expire::Event::default(), None).await.unwrap_err();
+    assert!(again.to_string().contains("rule `Gold`"), "{again}");
+    publish(&shop, manifest, earn).await;
+    assert_eq!(shop.night().await.due, 1);
+    assert_eq!(shop.night().await.due, 0);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn what_comes_back_after_a_reminder_is_reminded_of_too() {
+    let shop = shop(
+        "[wallets.points]\nexpires = { days = 30 }\n[reminders]\nexpiry_days = 14",
+        "earn \"a\" on purchase { order.total }\nreward \"cup\" costs 100 { product(\"Cup\") }",
+    )
+    .await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "A", "100.00").await;
+    shop.at("2026-05-03T07:30:00Z");
+    shop.buys("ada", "B", "70.00").await;
+    shop.at("2026-05-10T07:30:00Z");
+    let cup = json!({ "reward": "cup" });
+    assert_eq!(shop.post("/v1/members/ada/redeem", Some("r"), &cup).await.status, 201);
+    shop.at("2026-05-19T07:30:00Z");
+    assert_eq!(shop.night().await.reminded, 1);
+    shop.at("2026-05-20T07:30:00Z");
+    let back = json!({ "redeem": "r" });
+    assert_eq!(shop.post("/v1/members/ada/reverse", Some("b"), &back).await.status, 201);
+    assert_eq!(shop.night().await.reminded, 1);
+    let told = shop.get("/v1/members/ada/entries").await.at("/entries/0/reminders/0");
+    assert_eq!((&told["units"], &told["at"]), (&json!(100), &json!("2026-06-01T07:30:00Z")));
+    // Of what was told before, nobody is told again.
+    assert_eq!(shop.night().await.due, 0);
+    shop.at("2026-06-01T07:30:00Z");
+    let night = shop.night().await;
+    assert_eq!((night.units["test/points"], night.reminded), (100, 0));
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn members_are_put_down_anew_under_rules_by_which_more_comes_by_itself() {
+    let earn = "earn \"a\" on purchase { order.total }";
+    let shop = shop("[wallets.points]\nexpires = { days = 90 }", earn).await;
+    let ada = json!({ "id": "ada", "attributes": { "birthday": "1990-05-17" } });
+    assert_eq!(shop.post("/v1/members", None, &ada).await.status, 201);
+    shop.enroll("bob").await;
+    shop.buys("bob", "1", "10.00").await;
+    let manifest = "[wallets.points]\nexpires = { days = 90 }\n[activities.birthday]\n\
+        yearly = \"birthday\"\n[reminders]\nexpiry_days = 30";
+    let birthday = "earn \"b\" on birthday { 50 }";
+    publish(&shop, manifest, &format!("{earn}\n{birthday}")).await;
+    let event = json!({ "anew": "test" });
+    let event: expire::Event = serde_json::from_value(event).unwrap();
+    let run = async || expire::run(&shop.api, &event, None).await.unwrap();
+    let first = run().await;
+    assert_eq!((first.anew, first.due), (2, 0));
+    assert_eq!(run().await.anew, 0);
+    shop.at("2026-05-16T22:00:00Z");
+    assert_eq!(shop.night().await.raised, 1);
+    assert_eq!(points(&shop).await.0, 50);
+    shop.at("2026-07-01T07:30:00Z");
+    assert_eq!(shop.night().await.reminded, 1);
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn a_day_that_comes_every_year_is_a_date_and_who_is_forgotten_has_no_tier() {
+    let shop = shop(
+        "[wallets.points]\nexpires = { days = 30 }\n[activities.name_day]\nyearly = \"name_day\"",
+        "earn \"a\" on purchase { order.total }\nearn \"n\" on name_day { 5 }\ntier \"Base\" { true }",
+    )
+    .await;
+    let eve = json!({ "id": "eve", "attributes": { "name_day": "24 December" } });
+    assert_eq!(
+        shop.post("/v1/members", None, &eve).await.problem(),
+        "422 field_is_wrong /attributes/name_day: `/attributes/name_day`: `name_day` is a date such \
+         as \"1990-05-17\""
+    );
+    shop.enroll("ada").await;
+    shop.buys("ada", "1", "60.00").await;
+    assert_eq!(shop.send(Method::DELETE, "/v1/members/ada", None, "").await.status, 201);
+    shop.at("2026-06-01T07:30:00Z");
+    assert_eq!(shop.night().await.units["test/points"], 60);
+    let store = shop.database.store();
+    let merchant = ledger::MerchantId::parse("test").unwrap();
+    let member = ledger::MemberId::parse("ada").unwrap();
+    let ada = store.member(&store::MemberKey { merchant, member }).await.unwrap().unwrap();
+    assert_eq!(ada.tier(), None);
+    all_is_well(&shop).await;
 }

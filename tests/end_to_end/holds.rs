@@ -207,3 +207,44 @@ async fn too_many_holds_are_refused() {
         "409 holds_are_too_many : member `ada` has 3 holds already; capture or release one first"
     );
 }
+
+#[tokio::test]
+async fn what_is_set_aside_is_captured_where_it_lies_whatever_is_shared_by_now() {
+    let rules =
+        "earn \"a\" on purchase { order.total }\nreward \"cup\" costs 40 { product(\"Cup\") }";
+    let manifest = |shared: bool| {
+        format!(
+            "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n\
+             [wallets.points]\nshared = {shared}\n[wallets.miles]\nshared = true"
+        )
+    };
+    for at_first in [true, false] {
+        for what in ["capture", "release"] {
+            let manifests = (manifest(at_first), manifest(!at_first));
+            let files = [("merchant.toml", manifests.0.as_str()), ("rules.rhai", rules)];
+            let shop = Shop::under(&files).await;
+            shop.enroll("ada").await;
+            shop.enroll("smiths").await;
+            let smiths = json!({ "account": "smiths" });
+            assert_eq!(shop.post("/v1/members/ada/join", Some("j"), &smiths).await.status, 201);
+            shop.buys("ada", "1", "100.00").await;
+            let held = hold(&shop, "h", json!({ "reward": "cup" })).await;
+            let name = held.at("/entry/hold").as_str().unwrap().to_owned();
+            let sources = rules::Sources::of([
+                ("merchant.toml", manifests.1.as_str()),
+                ("rules.rhai", rules),
+            ]);
+            let merchant = ledger::MerchantId::parse("test").unwrap();
+            api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
+            let ended = end(&shop, what, &name, "e", json!({})).await;
+            assert_eq!(ended.status, 201, "{at_first} {what}: {}", ended.text);
+            let whose = if at_first { "smiths" } else { "ada" };
+            let entries = shop.get(&format!("/v1/members/{whose}/entries")).await;
+            let moved = entries.at("/entries/0/postings");
+            let moved = moved.as_array().unwrap().iter().map(|one| one["change"].as_i64().unwrap());
+            let left = if what == "capture" { -40 } else { 0 };
+            assert_eq!(moved.sum::<i64>(), left, "{at_first} {what}: {}", entries.text);
+            all_is_well(&shop).await;
+        }
+    }
+}

@@ -226,11 +226,12 @@ async fn what_waits_for_a_delivery_is_let_go_wherever_it_is() {
 }
 
 #[tokio::test]
-async fn a_return_gives_no_tier_of_an_account_that_was_left() {
+async fn a_return_takes_the_tier_of_who_bought_whoever_shares_what_was_paid() {
     let shop = shop(
-        "[wallets.points]\nshared = true\n[tiers]\nkeep = { years = 1, end_of = \"year\" }",
-        "earn \"a\" on purchase { order.total }\n\
-         tier \"Base\" { true }\ntier \"Gold\" { wallet(\"points\") >= 500 }",
+        "[wallets.points]\nshared = true\n[wallets.status]\nspendable = false\n\
+         [tiers]\nkeep = { years = 1, end_of = \"year\" }",
+        "earn \"a\" on purchase { order.total }\nearn \"s\" on purchase into status { order.total }\n\
+         tier \"Base\" { true }\ntier \"Gold\" { wallet(\"status\") >= 100 }",
     )
     .await;
     for member in ["ada", "bob"] {
@@ -240,7 +241,7 @@ async fn a_return_gives_no_tier_of_an_account_that_was_left() {
     does(&shop, "ada leave l", json!({})).await;
     shop.buys("bob", "1", "1000.00").await;
     let tier = async |member: &str| shop.get(&format!("/v1/members/{member}")).await.at("/tier");
-    assert_eq!((tier("ada").await, tier("bob").await), (json!("Base"), json!("Gold")));
+    assert_eq!((tier("ada").await, tier("bob").await), (json!("Gold"), json!("Gold")));
     does(&shop, "ada reverse b", json!({ "earn": "1" })).await;
     assert_eq!((tier("ada").await, tier("bob").await), (json!("Base"), json!("Gold")));
     assert_eq!(wallet(&shop, "smiths", "points").await, (1000, 0));

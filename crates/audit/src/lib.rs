@@ -232,7 +232,11 @@ pub async fn looked_at_again(store: &Store, audited: Audited) -> Result<Audited,
 
 /// Whether something is wrong at another look, too.
 async fn is_still(store: &Store, fault: &Fault) -> Result<bool, StoreError> {
-    let Some(history) = store.history(&fault.member).await? else { return Ok(true) };
+    let history = match store.history(&fault.member).await {
+        Ok(Some(history)) => history,
+        Ok(None) | Err(StoreError::Unreadable { .. }) => return Ok(true),
+        Err(error) => return Err(error),
+    };
     match &fault.about {
         About::Itself => Ok(true),
         About::Due => {

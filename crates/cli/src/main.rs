@@ -65,7 +65,7 @@ enum Command {
     Demo(demo::Options),
     /// Run a file of orders through the handlers, with the clock following the data
     Replay(replay::Options),
-    /// Do what the nightly schedule does, once, over a data file
+    /// Do what the hourly schedule does, once, over a data file
     Expire(night::Options),
     /// Recompute every balance from its entries, and show what is owed
     Audit(audit::Options),

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use api::{Api, Problem, Refusal};
 use futures::StreamExt;
-use ledger::{Member, Moment, Supplies, What};
+use ledger::{Member, MerchantId, Moment, Supplies, What};
 use rules::Refused;
 use serde::{Deserialize, Serialize};
 use store::{
-    Answer, Due, Failure, MemberKey, Operation, Page, SHARDS, StoreError, Undecided, Version,
+    Answer, Due, Failure, Found, MemberKey, Operation, Page, SHARDS, StoreError, Undecided, Version,
 };
 
 /// Shards that one run works on side by side, and members of a shard.
@@ -34,6 +34,9 @@ const DEADLINE_MARGIN: Duration = Duration::from_secs(20);
 pub struct Event {
     /// Which shards this run is for.
     pub shards: Shards,
+    /// A merchant that has published rules by which more comes by itself (a birthday, a reminder):
+    /// all its members of these shards are looked at first, and put down as due by them.
+    pub anew: Option<MerchantId>,
 }
 
 /// Shards from one to another, both included.
@@ -61,6 +64,8 @@ pub struct Summary {
     pub raised: u64,
     /// Reminders.
     pub reminded: u64,
+    /// Members who were put down anew under rules that are new.
+    pub anew: u64,
     /// Units that ran out, by merchant and wallet.
     pub units: BTreeMap<String, i64>,
     /// Whether all that was due has been looked at; if not, the next run goes on.
@@ -110,7 +115,14 @@ pub async fn run(
     }
     let stop_at = time_left.map(|left| Instant::now() + left.saturating_sub(DEADLINE_MARGIN));
     let shards: Vec<Result<Tally, StoreError>> = futures::stream::iter(from..=to)
-        .map(|number| shard(api, number, stop_at))
+        .map(async |number| {
+            let mut tally = match &event.anew {
+                Some(merchant) => anew(api, merchant, number).await?,
+                None => Tally { finished: true, ..Tally::default() },
+            };
+            tally.add(shard(api, number, stop_at).await?);
+            Ok(tally)
+        })
         .buffer_unordered(SHARDS_AT_ONCE)
         .collect()
         .await;
@@ -118,12 +130,13 @@ pub async fn run(
     for tally in shards {
         all.add(tally?);
     }
-    let due = all.due;
+    let Tally { due, expired, raised, reminded, anew, units, finished, failed, .. } = all;
+    let summary = Summary { due, expired, raised, reminded, anew, units, finished };
     if let Some((member, reason)) = all.first_failure {
-        return Err(ExpireError::MembersFailed { failed: all.failed, due, member, reason });
+        tracing::error!(?summary, "{failed} members failed; the others are done: {summary:?}");
+        return Err(ExpireError::MembersFailed { failed, due, member, reason });
     }
-    let Tally { expired, raised, reminded, units, finished, .. } = all;
-    Ok(Summary { due, expired, raised, reminded, units, finished })
+    Ok(summary)
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +145,7 @@ struct Tally {
     expired: u64,
     raised: u64,
     reminded: u64,
+    anew: u64,
     failed: u64,
     first_failure: Option<(MemberKey, String)>,
     units: BTreeMap<String, i64>,
@@ -157,11 +171,18 @@ impl Tally {
         }
     }
 
+    fn fail(&mut self, member: MemberKey, reason: String) {
+        tracing::error!(member = %member, reason, "expire {member} failed: {reason}");
+        self.failed += 1;
+        self.first_failure.get_or_insert((member, reason));
+    }
+
     fn add(&mut self, other: Tally) {
         self.due += other.due;
         self.expired += other.expired;
         self.raised += other.raised;
         self.reminded += other.reminded;
+        self.anew += other.anew;
         self.failed += other.failed;
         self.first_failure = self.first_failure.take().or(other.first_failure);
         self.finished &= other.finished;
@@ -176,7 +197,7 @@ impl Tally {
 async fn all_due(api: &Api, due: &Due, now: Moment) -> (Vec<Version>, Option<String>) {
     let mut done = Vec::new();
     while done.len() < AT_ONCE_MAX {
-        match expire(api, due, now).await {
+        match write(api, &due.member, Wanted::Due, now).await {
             Ok(Some(version)) => {
                 let more = version.due_at.is_some_and(|due_at| due_at <= now);
                 done.push(version);
@@ -189,6 +210,39 @@ async fn all_due(api: &Api, due: &Due, now: Moment) -> (Vec<Version>, Option<Str
         }
     }
     (done, None)
+}
+
+/// Puts down anew whoever is due earlier under the rules in force than under those of its last entry.
+/// It reads one of so many parts of the whole table, so it is asked for by hand.
+async fn anew(api: &Api, merchant: &MerchantId, part: u8) -> Result<Tally, StoreError> {
+    let now = api.clock.now();
+    let mut tally = Tally { finished: true, ..Tally::default() };
+    let bundle = match api.bundle(merchant).await {
+        Ok(bundle) => bundle,
+        Err(problem) => {
+            return Err(StoreError::Refused(format!("{}: {}", problem.code(), problem.detail())));
+        }
+    };
+    let mut members = Vec::new();
+    let see = |found: Found| match found {
+        Ok(history) if bundle.is_due_earlier(history.member(), history.due_at, now) => {
+            members.push(history.at);
+        }
+        Ok(_) => {}
+        // The audit names it.
+        Err(error) => tracing::error!("{error}"),
+    };
+    api.store.each_of_part(merchant, part.into(), SHARDS.into(), see).await?;
+    let mut members = futures::stream::iter(members)
+        .map(async |member| (write(api, &member, Wanted::Anew, now).await, member))
+        .buffer_unordered(MEMBERS_AT_ONCE);
+    while let Some((done, member)) = members.next().await {
+        match done {
+            Ok(done) => tally.anew += u64::from(done.is_some()),
+            Err(reason) => tally.fail(member, reason),
+        }
+    }
+    Ok(tally)
 }
 
 async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally, StoreError> {
@@ -210,9 +264,7 @@ async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally,
             tally.due += 1;
             tally.put_down(&member, &done);
             if let Some(reason) = failure {
-                tracing::error!(member = %member, reason, "expire {member} failed: {reason}");
-                tally.failed += 1;
-                tally.first_failure.get_or_insert((member, reason));
+                tally.fail(member, reason);
             }
         }
         next = following;
@@ -227,16 +279,33 @@ enum No {
     Refused(Refused),
 }
 
-/// Does the next thing that is due for one member, and says what, or nothing where nothing is.
-async fn expire(api: &Api, due: &Due, now: Moment) -> Result<Option<Version>, String> {
+/// What is wanted of a member.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    /// The next thing that is due.
+    Due,
+    /// To be put down as due by the rules in force.
+    Anew,
+}
+
+/// Does what is wanted for one member, and says what, or nothing where there is nothing to do.
+async fn write(
+    api: &Api,
+    at: &MemberKey,
+    wanted: Wanted,
+    now: Moment,
+) -> Result<Option<Version>, String> {
     let say = |problem: Problem| format!("{}: {}", problem.code(), problem.detail());
-    let at = &due.member;
     let bundle = api.bundle(&at.merchant).await.map_err(say)?;
     let operation = Operation::scheduled();
     let decide = |member: Option<&Member>, supplies: &Supplies| {
         let no = |no: No| Undecided::Rejected(no);
         let member = member.ok_or(no(No::NothingIsDue))?;
-        let decision = bundle.next_due(member, supplies, now).map_err(|refused| match refused {
+        let decision = match wanted {
+            Wanted::Due => bundle.next_due(member, supplies, now),
+            Wanted::Anew => bundle.put_down(member, supplies, now),
+        };
+        let decision = decision.map_err(|refused| match refused {
             Refused::Lacks(lack) => Undecided::Lacks(lack),
             refused => no(No::Refused(refused)),
         })?;

@@ -110,9 +110,30 @@ async fn a_file_an_endpoint_and_an_export_come_to_the_same() {
     let (one, other) = lines.split_at(lines.len() / 2);
     std::fs::write(export.join("a.json"), one.join("\n")).unwrap();
     std::fs::write(export.join("b.json"), other.join("\n")).unwrap();
-    std::fs::write(export.join("manifest-files.json"), "{}").unwrap();
     let of_export = audit(&["--export", export.to_str().unwrap()], &["--json"]);
     assert_eq!(json(&of_export), of_file);
+    let told = String::from_utf8_lossy(&of_export.stderr).into_owned();
+    assert!(told.contains("if a file is missing, nobody can tell"), "{told}");
+
+    // Its own list of files says that one was not downloaded, or not to its end.
+    let listed = |name: &str, items: usize| json!({ "itemCount": items, "dataFileS3Key": format!("AWSDynamoDB/1/data/{name}") });
+    let manifest = export.parent().unwrap().join("manifest-files.json");
+    let files = [listed("a.json", one.len()), listed("b.json", other.len())];
+    std::fs::write(&manifest, format!("{}\n{}", files[0], files[1])).unwrap();
+    let folder = manifest.parent().unwrap().to_str().unwrap();
+    let of_whole = audit(&["--export", folder], &["--json"]);
+    assert_eq!(json(&of_whole), of_file);
+    assert_eq!(String::from_utf8_lossy(&of_whole.stderr), "");
+    std::fs::write(export.join("b.json"), other[1..].join("\n")).unwrap();
+    let refused = |expected: &str| {
+        let output = audit(&["--export", folder], &["--json"]);
+        assert!(!output.status.success());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains(expected), "{told}");
+    };
+    refused(&format!("has {} items, and the export's manifest-files.json says", other.len() - 1));
+    std::fs::remove_file(export.join("b.json")).unwrap();
+    refused("`b.json` is not in");
 
     // A period: what closes one opens the next.
     let months = |from: &str, until: &str| {
@@ -173,6 +194,34 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
         assert_eq!(found("a copied entry").await["entry"], 3);
         served.ask("DeleteItem", json!({ "Key": key(&third) })).await;
     }
+
+    // An entry that no longer says which request it was: who repeats that would be served again.
+    let mut forgetful = second.clone();
+    forgetful.as_object_mut().unwrap().remove("op");
+    put(&forgetful).await;
+    let fault = found("a key that is lost").await;
+    assert_eq!((&fault["member"], &fault["entry"]), (&json!(member(second)), &json!(2)), "{fault}");
+    put(second).await;
+
+    // Something among a member's items that nobody has put there.
+    let stray = json!({ "pk": second["pk"], "sk": { "S": "z" } });
+    put(&stray).await;
+    let fault = found("a stray item").await;
+    assert!(fault["what"].as_str().unwrap().starts_with("item `z` lies among"), "{fault}");
+    served.ask("DeleteItem", json!({ "Key": stray })).await;
+
+    // Whoever cannot be read keeps nobody else from being looked at.
+    let person = items.iter().find(|item| sk(item) == "~").unwrap();
+    let mut broken = person.clone();
+    broken["secret"]["B"] = json!("AAAA");
+    put(&broken).await;
+    let output = audit(&of, &["--json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(!output.status.success());
+    assert_eq!(told["unreadable"].as_array().unwrap().len(), 1, "{told}");
+    let whole = items.iter().filter(|item| sk(item) == "~").count() as u64;
+    assert_eq!(told["members"].as_u64(), Some(whole - 1));
+    put(person).await;
 
     // A member that has left the due index.
     let due = items.iter().find(|item| !item["due"].is_null()).unwrap();

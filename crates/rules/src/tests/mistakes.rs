@@ -413,7 +413,7 @@ fn a_mistake_in_a_spec_is_told_at_its_value() {
         &format!(
             "{redeem}pays = {{}}\nmember = {{ attributes = {{ birthday = \"31.05.1990\" }} }}"
         ),
-        "earn.spec.toml:2:6: a birthday is written such as \"1990-05-31\", not \"31.05.1990\"",
+        "earn.spec.toml:2:6: `birthday` is written such as \"1990-05-31\", not \"31.05.1990\"",
     );
     check(
         &format!("{redeem}scores = {{ Cups = 1 }}"),
@@ -488,4 +488,21 @@ fn what_was_published_before_a_check_became_stricter_is_still_read() {
     assert!(Bundle::load(&merchant, &proven_wrong).is_err());
     assert!(Bundle::published(&merchant, &proven_wrong).is_ok());
     assert!(Bundle::published(&merchant, &sources("earn \"a\" on")).is_err());
+}
+
+#[test]
+fn a_tier_cannot_ask_for_what_others_spend() {
+    let manifest = format!("{MANIFEST}[wallets.miles]\nshared = true\n");
+    let check = |sheet: &str, expected: &str| {
+        let told = load(&[("merchant.toml", &manifest), ("tiers.rhai", sheet)]).err();
+        let told = told.unwrap_or_default();
+        assert!(told.contains(expected), "{sheet}: {told}");
+    };
+    let cannot = "a tier is one member's own and cannot ask for `miles`, which others spend from";
+    check("tier \"Gold\" { wallet(\"miles\") >= 100 }", cannot);
+    check("fn many() { wallet(\"miles\") >= 100 }\ntier \"Gold\" { many() }", cannot);
+    // Which wallet it is cannot be told before it is asked.
+    check("fn many(w) { wallet(w) >= 100 }\ntier \"Gold\" { many(\"status\") }", cannot);
+    let own = "tier \"Gold\" { wallet(\"status\") >= 100 }";
+    assert!(load(&[("merchant.toml", &manifest), ("tiers.rhai", own)]).is_ok());
 }

@@ -36,7 +36,12 @@ impl Bundle {
             lapsed
         });
         if decision.says_something() {
-            return Ok(Some(self.dated(decision, now)));
+            let mut decision = self.dated(decision, now);
+            if failed.is_some() {
+                // The run comes again at once, and says so.
+                decision.due_at = Some(now);
+            }
+            return Ok(Some(decision));
         }
         if member.erased_at.is_none() {
             for told in self.raised(member, now) {
@@ -62,6 +67,32 @@ impl Bundle {
             return Ok(Some(self.dated(decision, now)));
         }
         Ok(None)
+    }
+
+    /// Puts a member down as due by these rules, where that is earlier than by those of its last
+    /// entry; nothing where it is not.
+    ///
+    /// # Errors
+    /// The member's entries do not add up.
+    pub fn put_down(
+        &self,
+        member: &Member,
+        supplies: &Supplies,
+        now: Moment,
+    ) -> Result<Option<Decision>, Refused> {
+        if !self.is_due_earlier(member, supplies.due_at, now) {
+            return Ok(None);
+        }
+        let decision = ledger::expire::decide(member, self.programme(), now)?;
+        Ok(Some(self.dated(decision, now)))
+    }
+
+    /// Whether a member is due earlier by these rules than it is put down. What is later is looked
+    /// at once in vain.
+    #[must_use]
+    pub fn is_due_earlier(&self, member: &Member, put_down: Option<Moment>, now: Moment) -> bool {
+        let due_at = self.due_at(member, now);
+        due_at.is_some_and(|due_at| put_down.is_none_or(|put_down| due_at < put_down))
     }
 
     /// What has run out by now; nothing where there is nothing to write down.

@@ -150,7 +150,7 @@ impl Bundle {
                 _ => self.undo_redemption(&undoing, member),
             },
         )?;
-        let decision = self.tier_put_right(&undoing, member, supplies, decision)?;
+        let decision = self.tier_put_right(&undoing, member, decision)?;
         Ok((self.dated(decision, now), referrer))
     }
 
@@ -217,7 +217,7 @@ impl Bundle {
         Ok(draft.decide(member, self.programme(), what, now, now)?)
     }
 
-    /// Lets the tier follow a reversal, on the wallets that the member sees now. A tier that was
+    /// Lets the tier follow a reversal. A tier that was
     /// reached with what is undone is lost at once, without grace, where the member no longer
     /// qualifies: it should not have been reached. What the member had before is reviewed as if it had
     /// always had that.
@@ -225,16 +225,13 @@ impl Bundle {
         &self,
         undoing: &Undoing<'_>,
         member: &Member,
-        supplies: &Supplies,
         decision: Decision,
     ) -> Result<Decision, Refused> {
         let Undoing { original, far, now, .. } = *undoing;
         let ladder = self.ladder();
         let rank = |tier: Option<&str>| ladder.tiers.iter().position(|name| Some(*name) == tier);
-        let account = supplies.account(member)?;
-        let present = self.standing(&Arc::new(self.viewed(member, account, now)), now)?;
-        let account_after = decision.account_after(member).or(account);
-        let mut after = self.viewed(&decision.member, account_after, now);
+        let present = self.standing(&Arc::new(member.clone()), now)?;
+        let mut after = decision.member.clone();
         let follow = |mut after: Member, first: Standing| -> Result<Standing, Refused> {
             after.standing = first;
             Ok(self.standing(&Arc::new(after), now)?)
