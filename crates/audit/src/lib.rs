@@ -8,6 +8,8 @@
 
 /// What two members have to say the same about.
 mod between;
+/// What an earlier export has, and so must still be there.
+mod earlier;
 /// One member, entry by entry.
 mod member;
 /// What is owed: opening, issued, redeemed and so on, closing.
@@ -15,10 +17,12 @@ mod roll_forward;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use ledger::{MerchantId, Moment, WalletName};
 use store::{Found, History, MemberKey, Page, SHARDS, Store, StoreError};
 
+pub use earlier::{Earlier, EarlierError};
 pub use roll_forward::{Period, RollForward};
 
 use crate::between::Between;
@@ -86,6 +90,7 @@ pub struct Audit {
     period: Period,
     audited: Audited,
     between: Between,
+    earlier: Option<Arc<Earlier>>,
     /// Where each member says it is in the due index.
     due: BTreeMap<MemberKey, Moment>,
 }
@@ -95,6 +100,12 @@ impl Audit {
     #[must_use]
     pub fn over(period: Period) -> Audit {
         Audit { period, ..Audit::default() }
+    }
+
+    /// The same, held to what an earlier export has, if there is one.
+    #[must_use]
+    pub fn after(self, earlier: Option<Arc<Earlier>>) -> Audit {
+        Audit { earlier, ..self }
     }
 
     /// Looks at one member as it was found.
@@ -114,9 +125,8 @@ impl Audit {
             self.due.insert(history.at.clone(), due_at);
         }
         self.between.see(history);
-        if let Some(fault) = member::first_fault(history) {
-            self.audited.faults.push(fault);
-        }
+        let earlier = self.earlier.as_ref().and_then(|earlier| earlier.fault(history));
+        self.audited.faults.extend(earlier.or_else(|| member::first_fault(history)));
         roll_forward::count(&mut self.audited.wallets, &self.period, history);
     }
 
@@ -164,6 +174,9 @@ impl Audit {
     #[must_use]
     pub fn done(mut self) -> Audited {
         self.audited.faults.extend(self.between.faults());
+        if let Some(earlier) = &self.earlier {
+            self.audited.faults.extend(earlier.gone());
+        }
         self.audited.faults.sort_by(|one, other| one.member.cmp(&other.member));
         self.audited
     }

@@ -1,9 +1,9 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ::audit::{Audit, Audited, Period, RollForward, listed, looked_at_again};
+use ::audit::{Audit, Audited, Earlier, Period, RollForward, listed, looked_at_again};
 use aws_config::BehaviorVersion;
 use chrono::NaiveDate;
 use clap::Args;
@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// An export of a table to S3, as it was downloaded: a folder with files of one item a line
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
+    /// An earlier export: all that it has must still be there
+    #[arg(long, value_name = "DIR")]
+    after: Option<PathBuf>,
     /// What was before this day counts as opening
     #[arg(long, value_name = "DAY")]
     from: Option<NaiveDate>,
@@ -67,31 +70,25 @@ pub(crate) async fn run(options: Options) -> Outcome {
     }
     let bar = bar();
     let seen = Arc::new(AtomicU64::new(0));
+    let earlier = options.after.as_deref().map(|folder| exported(folder, &bar)).transpose()?;
+    let earlier = earlier.map(|export| Earlier::of(&export, &merchant)).transpose()?.map(Arc::new);
     let (programme, audited) = if let Some(export) = &options.export {
         // An export is no table to ask for the rules in force: they are read from their folder.
         let folder = options.rules.of_merchant(merchant.as_str())?;
         let sources = rules::Sources::read(&folder)?;
         let bundle = rules::Bundle::load(&merchant, &sources)?;
         let programme = bundle.programme().clone();
-        let period = period(&options, &programme);
-        let exported = Export::open(export)?;
+        let start = || Audit::over(period(&options, &programme)).after(earlier.clone());
         let see = |audit: &mut Audit, found| {
             bar.inc(1);
             audit.see_found(found);
         };
-        let mut all = Audit::over(period);
-        for audit in exported.each(&merchant, || Audit::over(period), see)? {
+        let mut all = start();
+        for audit in exported(export, &bar)?.each(&merchant, start, see)? {
             all.add(audit);
         }
-        if !exported.is_listed() {
-            bar.suspend(|| {
-                eprintln!(
-                    "there is no manifest-files.json in `{}`: if a file is missing, nobody can tell",
-                    export.display()
-                );
-            });
-        }
-        (programme, all.without_index().done())
+        let audited = all.without_index().done();
+        (programme, audited)
     } else {
         let opened;
         let store = match &options.table {
@@ -111,7 +108,8 @@ pub(crate) async fn run(options: Options) -> Outcome {
         let hash = store.active_bundle(&merchant).await?;
         let hash = hash.ok_or_else(|| format!("`{merchant}` has published no rules there"))?;
         let programme = api::bundle_of(&store, &merchant, &hash).await?.programme().clone();
-        let audited = walk(&store, &merchant, period(&options, &programme), &bar, &seen).await?;
+        let start = || Audit::over(period(&options, &programme)).after(earlier.clone());
+        let audited = walk(&store, &merchant, start, &bar, &seen).await?;
         (programme, audited)
     };
     bar.finish_and_clear();
@@ -141,15 +139,15 @@ pub(crate) async fn run(options: Options) -> Outcome {
 async fn walk(
     store: &Store,
     merchant: &MerchantId,
-    period: Period,
+    start: impl Fn() -> Audit,
     bar: &ProgressBar,
     seen: &Arc<AtomicU64>,
 ) -> Outcome<Audited> {
     let parts = (0..PARTS).map(|part| {
+        let mut audit = start();
         let (store, merchant) = (store.clone(), merchant.clone());
         let (bar, seen) = (bar.clone(), Arc::clone(seen));
         let walked = tokio::spawn(async move {
-            let mut audit = Audit::over(period);
             let see = |found| {
                 bar.set_position(seen.fetch_add(1, Ordering::Relaxed) + 1);
                 audit.see_found(found);
@@ -159,12 +157,26 @@ async fn walk(
         });
         async { walked.await.map_err(|error| error.to_string()) }
     });
-    let mut all = Audit::over(period);
+    let mut all = start();
     for part in try_join_all(parts).await? {
         all.add(part?);
     }
     all.see_due(listed(store, merchant).await?);
     Ok(looked_at_again(store, all.done()).await?)
+}
+
+/// An export, with a word to whoever cannot know that it is whole.
+fn exported(folder: &Path, bar: &ProgressBar) -> Outcome<Export> {
+    let export = Export::open(folder)?;
+    if !export.is_listed() {
+        bar.suspend(|| {
+            eprintln!(
+                "there is no manifest-files.json in `{}`: if a file is missing, nobody can tell",
+                folder.display()
+            );
+        });
+    }
+    Ok(export)
 }
 
 async fn table_of(name: &str, endpoint: Option<&str>) -> Store {

@@ -223,6 +223,39 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
     assert_eq!(told["members"].as_u64(), Some(whole - 1));
     put(person).await;
 
+    // The newest entry of somebody, and all of somebody else: no table knows by itself that they
+    // were there, and an earlier export does.
+    let export = table.folder.path().join("earlier");
+    std::fs::create_dir_all(&export).unwrap();
+    let lines = items.iter().map(|item| json!({ "Item": item }).to_string());
+    std::fs::write(export.join("a.json"), lines.collect::<Vec<_>>().join("\n")).unwrap();
+    let after = ["--json", "--after", export.to_str().unwrap()];
+    assert!(audit(&of, &after).status.success());
+    let is_followed = |item: &&Value| {
+        let next = json!({ "pk": item["pk"], "sk": { "S": "v#0000000003" } });
+        items.iter().any(|other| key(other) == next)
+    };
+    let twice = items.iter().find(|item| sk(item) == "v#0000000002" && !is_followed(item)).unwrap();
+    served.ask("DeleteItem", json!({ "Key": key(twice) })).await;
+    let told: Value = serde_json::from_slice(&audit(&of, &after).stdout).unwrap();
+    let fault = &told["faults"][0];
+    assert_eq!((&fault["member"], &fault["entry"]), (&json!(member(twice)), &json!(2)), "{fault}");
+    put(twice).await;
+    let gone = items.iter().filter(|item| item["pk"] == second["pk"]);
+    let gone: Vec<&Value> = gone.collect();
+    for item in &gone {
+        served.ask("DeleteItem", json!({ "Key": key(item) })).await;
+    }
+    let told: Value = serde_json::from_slice(&audit(&of, &after).stdout).unwrap();
+    assert_eq!(
+        told["faults"],
+        json!([{ "member": member(second), "entry": null,
+            "what": "the earlier export has it, and it is gone" }])
+    );
+    for item in gone {
+        put(item).await;
+    }
+
     // A member that has left the due index.
     let due = items.iter().find(|item| !item["due"].is_null()).unwrap();
     let mut lost = due.clone();

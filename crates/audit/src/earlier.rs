@@ -1,0 +1,97 @@
+//! What an earlier export of the table has. All of it must still be there: no table can show by
+//! itself that somebody's last entries are gone, since nothing that is left follows from them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ledger::MerchantId;
+use store::{Export, ExportError, Found, History, MemberKey, StoreError};
+
+use crate::{About, Fault};
+
+/// The newest entry of each member, as an earlier export has it.
+#[derive(Debug, Default)]
+pub struct Earlier {
+    heads: BTreeMap<MemberKey, Head>,
+    broken: Option<StoreError>,
+}
+
+#[derive(Debug)]
+struct Head {
+    /// Its number; 0 where the member had only enrolled.
+    seq: u64,
+    hash: String,
+    /// Whether the audit has met the member.
+    is_met: AtomicBool,
+}
+
+/// Why nothing can be held to an earlier export.
+#[derive(Debug, thiserror::Error)]
+pub enum EarlierError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// Somebody in it cannot be read.
+    #[error(transparent)]
+    Broken(StoreError),
+}
+
+impl Earlier {
+    /// Reads an export.
+    ///
+    /// # Errors
+    /// It cannot be read, or somebody in it cannot.
+    pub fn of(export: &Export, merchant: &MerchantId) -> Result<Earlier, EarlierError> {
+        let mut all = Earlier::default();
+        for earlier in export.each(merchant, Earlier::default, Earlier::see)? {
+            all.heads.extend(earlier.heads);
+            all.broken = all.broken.take().or(earlier.broken);
+        }
+        match all.broken.take() {
+            None => Ok(all),
+            Some(broken) => Err(EarlierError::Broken(broken)),
+        }
+    }
+
+    fn see(&mut self, found: Found) {
+        match found {
+            Ok(History { at, lines, .. }) => {
+                let newest = lines.into_iter().next_back();
+                let (seq, hash) =
+                    newest.map_or((0, String::new()), |newest| (newest.seq, newest.hash));
+                self.heads.insert(at, Head { seq, hash, is_met: AtomicBool::new(false) });
+            }
+            Err(error) => self.broken = self.broken.take().or(Some(error)),
+        }
+    }
+
+    /// What is wrong with a member that the export has: an entry is gone, or another one is there.
+    /// Those before it follow by their hashes.
+    pub(crate) fn fault(&self, history: &History) -> Option<Fault> {
+        let Head { seq, hash, is_met } = self.heads.get(&history.at)?;
+        is_met.store(true, Ordering::Relaxed);
+        if *seq == 0 {
+            return None;
+        }
+        let now = history.lines.iter().find(|line| line.seq == *seq);
+        let what = match now {
+            None => "the earlier export has it, and it is gone",
+            Some(now) if now.hash != *hash => "the earlier export has another",
+            Some(_) => return None,
+        };
+        let what = what.to_owned();
+        let about = About::Itself;
+        Some(Fault { member: history.at.clone(), entry: Some(*seq), what, about })
+    }
+
+    /// Members that the export has and that the audit has not met.
+    pub(crate) fn gone(&self) -> impl Iterator<Item = Fault> {
+        let gone = self.heads.iter().filter(|(_, head)| !head.is_met.load(Ordering::Relaxed));
+        gone.map(|(member, _)| Fault {
+            member: member.clone(),
+            entry: None,
+            what: "the earlier export has it, and it is gone".to_owned(),
+            about: About::Itself,
+        })
+    }
+}
