@@ -404,3 +404,85 @@ async fn a_day_that_comes_every_year_is_a_date_and_who_is_forgotten_has_no_tier(
     assert_eq!(ada.tier(), None);
     all_is_well(&shop).await;
 }
+
+#[tokio::test]
+async fn a_tier_whose_condition_will_fail_is_told_of_at_once_and_writes_nothing() {
+    let shop = shop(
+        "[wallets.points]",
+        "tier \"New\" { 100 / (30 - member.days) >= 3 }\nearn \"a\" on purchase { 1 }",
+    )
+    .await;
+    shop.enroll("ada").await;
+    for _ in 0..2 {
+        let failed = expire::run(&shop.api, &expire::Event::default(), None).await.unwrap_err();
+        assert!(failed.to_string().contains("division by zero"), "{failed}");
+    }
+    // The tier that she has, once, and nothing again.
+    let entries = shop.get("/v1/members/ada/entries").await.at("/entries");
+    assert_eq!(entries.as_array().unwrap().len(), 1, "{entries}");
+}
+
+#[tokio::test]
+async fn an_entry_of_any_kind_has_the_tier_that_time_has_made() {
+    // Whoever joins an account between the moment and the night.
+    let shop = shop(
+        "[wallets.points]\npending_days = 3\n[wallets.miles]\nshared = true",
+        "earn \"a\" on purchase { order.total }\ntier \"Base\" { true }\n\
+         tier \"Rich\" { wallet(\"points\") >= 100 }",
+    )
+    .await;
+    shop.enroll("ada").await;
+    shop.enroll("smiths").await;
+    shop.buys("ada", "1", "100.00").await;
+    shop.at("2026-05-05T07:31:00Z");
+    let smiths = json!({ "account": "smiths" });
+    let joined = shop.post("/v1/members/ada/join", Some("j"), &smiths).await;
+    assert_eq!(
+        joined.at("/entry/tier"),
+        json!({ "from": "Base", "to": "Rich" }),
+        "{}",
+        joined.text
+    );
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn what_others_do_in_an_accounts_wallets_does_not_start_its_grace_anew() {
+    let shop = shop(
+        "[wallets.points]\nshared = true\n[tiers]\ngrace_days = 10",
+        "earn \"a\" on purchase { order.total }\ntier \"Base\" { true }\n\
+         tier \"Active\" { member.days_since_purchase < 90 && member.purchases > 0 }",
+    )
+    .await;
+    shop.enroll("smiths").await;
+    shop.enroll("bob").await;
+    shop.buys("smiths", "1", "10.00").await;
+    let smiths = json!({ "account": "smiths" });
+    assert_eq!(shop.post("/v1/members/bob/join", Some("j"), &smiths).await.status, 201);
+    // Ninety days are over on 31 July.
+    for (key, at) in [("a", "2026-08-05"), ("b", "2026-08-09"), ("c", "2026-08-14")] {
+        shop.at(&format!("{at}T07:30:00Z"));
+        shop.buys("bob", key, "10.00").await;
+    }
+    assert_eq!(shop.get("/v1/members/smiths").await.at("/tier"), "Base");
+    let entry = shop.get("/v1/members/smiths/entries").await.at("/entries/0");
+    assert_eq!(entry["tier"], json!({ "from": "Active", "to": "Base" }), "{entry}");
+    all_is_well(&shop).await;
+}
+
+#[tokio::test]
+async fn members_of_a_tier_that_is_new_are_put_down_in_it() {
+    let earn = "earn \"a\" on purchase { order.total }\ntier \"Base\" { true }";
+    let shop = shop("[wallets.points]", earn).await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "1", "10.00").await;
+    shop.at("2027-09-20T07:30:00Z");
+    let old = "tier \"Old friend\" { member.days >= 365 }";
+    publish(&shop, "[wallets.points]", &format!("{earn}\n{old}")).await;
+    let event: expire::Event = serde_json::from_value(json!({ "anew": "test" })).unwrap();
+    let done = expire::run(&shop.api, &event, None).await.unwrap();
+    assert_eq!((done.anew, done.due, done.finished), (1, 0, true));
+    let entry = shop.get("/v1/members/ada/entries").await.at("/entries/0");
+    assert_eq!(entry["tier"], json!({ "from": "Base", "to": "Old friend" }), "{entry}");
+    all_is_well(&shop).await;
+}

@@ -17,7 +17,7 @@ pub struct Earlier {
 }
 
 #[derive(Debug)]
-struct Head {
+pub(crate) struct Head {
     /// Its number; 0 where the member had only enrolled.
     seq: u64,
     hash: String,
@@ -65,11 +65,17 @@ impl Earlier {
         }
     }
 
+    /// Notes that a member is there, as whatever it is.
+    pub(crate) fn meet(&self, member: &MemberKey) -> Option<&Head> {
+        let head = self.heads.get(member)?;
+        head.is_met.store(true, Ordering::Relaxed);
+        Some(head)
+    }
+
     /// What is wrong with a member that the export has: an entry is gone, or another one is there.
     /// Those before it follow by their hashes.
     pub(crate) fn fault(&self, history: &History) -> Option<Fault> {
-        let Head { seq, hash, is_met } = self.heads.get(&history.at)?;
-        is_met.store(true, Ordering::Relaxed);
+        let Head { seq, hash, .. } = self.meet(&history.at)?;
         if *seq == 0 {
             return None;
         }

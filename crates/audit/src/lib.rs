@@ -112,7 +112,12 @@ impl Audit {
     pub fn see_found(&mut self, found: Found) {
         match found {
             Ok(history) => self.see(&history),
-            Err(error) => self.audited.unreadable.push(error.to_string()),
+            Err(error) => {
+                if let (Some(earlier), Some(member)) = (&self.earlier, error.member()) {
+                    earlier.meet(&member);
+                }
+                self.audited.unreadable.push(error.to_string());
+            }
         }
     }
 
@@ -245,11 +250,7 @@ pub async fn looked_at_again(store: &Store, audited: Audited) -> Result<Audited,
 
 /// Whether something is wrong at another look, too.
 async fn is_still(store: &Store, fault: &Fault) -> Result<bool, StoreError> {
-    let history = match store.history(&fault.member).await {
-        Ok(Some(history)) => history,
-        Ok(None) | Err(StoreError::Unreadable { .. }) => return Ok(true),
-        Err(error) => return Err(error),
-    };
+    let Some(history) = readable(store, &fault.member).await? else { return Ok(true) };
     match &fault.about {
         About::Itself => Ok(true),
         About::Due => {
@@ -257,13 +258,21 @@ async fn is_still(store: &Store, fault: &Fault) -> Result<bool, StoreError> {
             Ok(member::first_fault(&history).is_some() || listed != history.due_at)
         }
         About::Other(other) => {
-            let Some(other) = store.history(other).await? else { return Ok(true) };
+            let Some(other) = readable(store, other).await? else { return Ok(true) };
             let mut between = Between::default();
             between.see(&history);
             between.see(&other);
             let same = |found: &Fault| found.is_about(fault);
             Ok(between.faults().iter().any(same))
         }
+    }
+}
+
+/// A member with all its entries; nothing if it is not there or cannot be read.
+async fn readable(store: &Store, member: &MemberKey) -> Result<Option<History>, StoreError> {
+    match store.history(member).await {
+        Err(StoreError::Unreadable { .. }) => Ok(None),
+        found => found,
     }
 }
 

@@ -154,6 +154,15 @@ pub fn review<E>(
     Ok(standing)
 }
 
+/// How far somebody has to look ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// To the first change.
+    Change,
+    /// To the loss of the tier, if it is lost.
+    Loss,
+}
+
 /// What becomes of the member's tier, should nothing more happen. `standing` is its standing at
 /// `now`.
 ///
@@ -164,6 +173,7 @@ pub fn ahead<E>(
     member: &Member,
     standing: &Standing,
     now: Moment,
+    until: Until,
     qualified: impl FnMut(Moment) -> Result<Option<usize>, E>,
 ) -> Result<Ahead, E> {
     let present = ladder.rank(standing.tier.as_deref());
@@ -176,7 +186,7 @@ pub fn ahead<E>(
         if ladder.rank(after.tier.as_deref()) < present {
             ahead.lost_at = Some(at);
         }
-        ahead.lost_at.is_some()
+        ahead.lost_at.is_some() || (until == Until::Change && ahead.review_at.is_some())
     })?;
     if ahead.review_at.is_none() && ladder.passing.any() {
         ahead.review_at = now.checked_add_signed(TimeDelta::days(DAYS_MAX));

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use ledger::entry::Gives;
 use ledger::task::Goal;
-use ledger::tier::{Ahead, Ladder, Passing, Standing};
+use ledger::tier::{Ahead, Ladder, Passing, Standing, Until};
 use ledger::{Activity, Member, MemberId, MerchantId, Moment, Order, Pot, Programme, Units};
 use rhai::{Engine, INT, Module};
 
@@ -343,8 +343,11 @@ impl Bundle {
         member: &Arc<Member>,
         standing: &Standing,
         now: Moment,
+        until: Until,
     ) -> Result<Ahead, RuleFailure> {
-        ledger::tier::ahead(&self.ladder(), member, standing, now, |at| self.qualified(member, at))
+        ledger::tier::ahead(&self.ladder(), member, standing, now, until, |at| {
+            self.qualified(member, at)
+        })
     }
 }
 

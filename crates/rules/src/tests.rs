@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ledger::enroll::{self, Enrolment};
+use ledger::tier::Until;
 use ledger::{
     Activity, Codes, Decision, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order,
     Outcome, Supplies, Terms, Units, Wallet, WalletName,

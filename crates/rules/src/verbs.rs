@@ -240,7 +240,8 @@ impl Bundle {
             None => decide(member)?,
             Some(account) => {
                 let decision = decide(&ledger::account::view(member, account, programme, now))?;
-                ledger::account::part(member, account, programme, decision, now)?
+                let decision = ledger::account::part(member, account, programme, decision, now)?;
+                self.account_reviewed(decision, Some(account), now)?
             }
         };
         Ok(self.dated(decision, now))

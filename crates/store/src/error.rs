@@ -33,6 +33,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whose item it is that cannot be read, if a member's.
+    #[must_use]
+    pub fn member(&self) -> Option<MemberKey> {
+        match self {
+            StoreError::Unreadable { pk, .. } => MemberKey::of_pk(pk),
+            _ => None,
+        }
+    }
+
     /// A request that could not even be put together.
     pub(crate) fn request(error: impl Error) -> StoreError {
         StoreError::Refused(error.to_string())

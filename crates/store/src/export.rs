@@ -56,6 +56,12 @@ pub enum ExportError {
         /// Which.
         file: String,
     },
+    /// A file is none of the export's.
+    #[error("`{file}` is not in the export's manifest-files.json")]
+    FileIsNotListed {
+        /// Which.
+        file: String,
+    },
     /// A file is not whole.
     #[error("`{file}` has {items} items, and the export's manifest-files.json says {listed}")]
     FileIsCutOff {
@@ -107,7 +113,7 @@ impl Export {
                     each_line(&path, |value| {
                         let listed: Listed =
                             serde_json::from_value(value).map_err(|error| error.to_string())?;
-                        let name = name_of(Path::new(&listed.data_file_s3_key));
+                        let name = stem_of(Path::new(&listed.data_file_s3_key));
                         export.listed.insert(name, listed.item_count);
                         Ok(())
                     })?;
@@ -120,9 +126,16 @@ impl Export {
         }
         export.files.sort();
         let folder = folder.display().to_string();
-        let there: BTreeSet<String> = export.files.iter().map(|file| name_of(file)).collect();
+        let there: BTreeSet<String> = export.files.iter().map(|file| stem_of(file)).collect();
         if let Some(file) = export.listed.keys().find(|file| !there.contains(*file)) {
             return Err(ExportError::FileIsMissing { folder, file: file.clone() });
+        }
+        let is_listed = |file: &&PathBuf| export.listed.contains_key(&stem_of(file));
+        if export.is_listed()
+            && let Some(file) = export.files.iter().find(|file| !is_listed(file))
+        {
+            let file = file.display().to_string();
+            return Err(ExportError::FileIsNotListed { file });
         }
         if export.files.is_empty() {
             return Err(ExportError::Empty { folder });
@@ -199,7 +212,7 @@ impl Export {
                     }
                     Ok(())
                 })?;
-                let listed = self.listed.get(&name_of(file)).copied();
+                let listed = self.listed.get(&stem_of(file)).copied();
                 if let Some(listed) = listed.filter(|listed| *listed != items) {
                     let file = file.display().to_string();
                     return Err(ExportError::FileIsCutOff { file, listed, items });
@@ -223,6 +236,12 @@ impl Export {
 
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The name of a data file, whether or not somebody has unzipped it.
+fn stem_of(path: &Path) -> String {
+    let name = name_of(path);
+    name.strip_suffix(".gz").map(str::to_owned).unwrap_or(name)
 }
 
 fn in_file(file: &Path, reason: std::io::Error) -> ExportError {

@@ -10,9 +10,9 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 /// The words that texts begin with in common. Bodies that were packed with it can only be unpacked
 /// with it: it is never changed, only followed by another under another number.
 const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
-/// How a body is packed: with this dictionary, sealed or not.
-const SEALED: u8 = 1;
+/// How a body is packed: with this dictionary, sealed or not. 1 was sealed beside nothing.
 const OPEN: u8 = 2;
+const SEALED: u8 = 3;
 /// A text never unpacks to more: the largest order has 500 lines.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes that the seal adds.

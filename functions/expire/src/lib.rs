@@ -35,7 +35,8 @@ pub struct Event {
     /// Which shards this run is for.
     pub shards: Shards,
     /// A merchant that has published rules by which more comes by itself (a birthday, a reminder):
-    /// all its members of these shards are looked at first, and put down as due by them.
+    /// its members are looked at first, as many parts of the table as there are shards, and put down
+    /// as due by them.
     pub anew: Option<MerchantId>,
 }
 
@@ -117,7 +118,7 @@ pub async fn run(
     let shards: Vec<Result<Tally, StoreError>> = futures::stream::iter(from..=to)
         .map(async |number| {
             let mut tally = match &event.anew {
-                Some(merchant) => anew(api, merchant, number).await?,
+                Some(merchant) => anew(api, merchant, number, stop_at).await?,
                 None => Tally { finished: true, ..Tally::default() },
             };
             tally.add(shard(api, number, stop_at).await?);
@@ -214,32 +215,48 @@ async fn all_due(api: &Api, due: &Due, now: Moment) -> (Vec<Version>, Option<Str
 
 /// Puts down anew whoever is due earlier under the rules in force than under those of its last entry.
 /// It reads one of so many parts of the whole table, so it is asked for by hand.
-async fn anew(api: &Api, merchant: &MerchantId, part: u8) -> Result<Tally, StoreError> {
+async fn anew(
+    api: &Api,
+    merchant: &MerchantId,
+    part: u8,
+    stop_at: Option<Instant>,
+) -> Result<Tally, StoreError> {
     let now = api.clock.now();
+    let is_late = || stop_at.is_some_and(|stop_at| Instant::now() >= stop_at);
     let mut tally = Tally { finished: true, ..Tally::default() };
+    if is_late() {
+        return Ok(Tally { finished: false, ..tally });
+    }
     let bundle = match api.bundle(merchant).await {
         Ok(bundle) => bundle,
         Err(problem) => {
             return Err(StoreError::Refused(format!("{}: {}", problem.code(), problem.detail())));
         }
     };
-    let mut members = Vec::new();
+    let (mut members, mut unreadable) = (Vec::new(), Vec::new());
     let see = |found: Found| match found {
         Ok(history) if bundle.is_due_earlier(history.member(), history.due_at, now) => {
             members.push(history.at);
         }
         Ok(_) => {}
-        // The audit names it.
-        Err(error) => tracing::error!("{error}"),
+        Err(error) => unreadable.push(error),
     };
     api.store.each_of_part(merchant, part.into(), SHARDS.into(), see).await?;
     let mut members = futures::stream::iter(members)
+        .take_while(|_| std::future::ready(!is_late()))
         .map(async |member| (write(api, &member, Wanted::Anew, now).await, member))
         .buffer_unordered(MEMBERS_AT_ONCE);
     while let Some((done, member)) = members.next().await {
         match done {
             Ok(done) => tally.anew += u64::from(done.is_some()),
             Err(reason) => tally.fail(member, reason),
+        }
+    }
+    tally.finished = !is_late();
+    for error in unreadable {
+        match error.member() {
+            Some(member) => tally.fail(member, error.to_string()),
+            None => return Err(error),
         }
     }
     Ok(tally)

@@ -14,6 +14,7 @@ use axum::{Json, Router};
 use data_encoding::BASE64URL_NOPAD;
 use ledger::erase::MemberIsErased;
 use ledger::task::Goal;
+use ledger::tier::Until;
 use ledger::{Gives, MemberId, Moment, Pot, Programme, Units, WalletName};
 use rules::{Eligible, Offer, RuleFailure, did_you_mean};
 use rust_decimal::Decimal;
@@ -134,7 +135,7 @@ async fn member(
     let now = api.clock.now();
     let member = Arc::new(load(&api, &caller, id, bundle.programme(), now).await?);
     let standing = bundle.standing(&member, now).map_err(Refusal::from)?;
-    let at_risk = bundle.ahead(&member, &standing, now).map_err(Refusal::from)?.lost_at;
+    let at_risk = bundle.ahead(&member, &standing, now, Until::Loss).map_err(Refusal::from)?;
     let tier = standing.tier;
     let next = bundle.next_tier(&member, tier.as_deref(), now);
     let benefits = bundle.benefits(&member, tier.as_deref(), None, now);
@@ -178,7 +179,7 @@ async fn member(
         enrolled_at: member.enrolled_at,
         referred_by: member.referred_by.clone(),
         tier,
-        tier_at_risk: at_risk,
+        tier_at_risk: at_risk.lost_at,
         next_tier: next.map(|next| NextTierView {
             tier: next.tier,
             needs: next.needs.into_iter().map(need).collect(),

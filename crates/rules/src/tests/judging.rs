@@ -94,7 +94,7 @@ fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
         assert_eq!(tier(member, "2026-08-01"), "Base");
     }
     let standing = bundle.standing(&std::sync::Arc::new(ada.clone()), at("2026-01-02")).unwrap();
-    let ahead = bundle.ahead(&std::sync::Arc::new(ada), &standing, at("2026-01-02"));
+    let ahead = bundle.ahead(&std::sync::Arc::new(ada), &standing, at("2026-01-02"), Until::Loss);
     assert_eq!(ahead.unwrap().lost_at, Some(at("2026-05-01")));
 }
 

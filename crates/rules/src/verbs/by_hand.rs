@@ -81,7 +81,8 @@ impl Bundle {
         let unknown = || Refused::AccountIsUnknown(account.clone());
         let account = supplies.member(account)?.ok_or_else(unknown)?;
         let decision = account::join(member, account, self.programme(), now)?;
-        Ok(self.dated(decision, now))
+        let decision = self.reviewed(decision, member, now)?;
+        Ok(self.dated(self.account_reviewed(decision, Some(account), now)?, now))
     }
 
     /// What having its own wallets again changes for a member.
@@ -96,7 +97,8 @@ impl Bundle {
     ) -> Result<Decision, Refused> {
         let account = supplies.account(member)?;
         let decision = account::leave(member, account, self.programme(), now)?;
-        Ok(self.dated(decision, now))
+        let decision = self.reviewed(decision, member, now)?;
+        Ok(self.dated(self.account_reviewed(decision, account, now)?, now))
     }
 
     /// What forgetting the person changes.
@@ -111,6 +113,6 @@ impl Bundle {
     ) -> Result<Decision, Refused> {
         let account = supplies.account(member)?;
         let decision = ledger::erase::decide(member, account, self.programme(), now)?;
-        Ok(self.dated(decision, now))
+        Ok(self.dated(self.account_reviewed(decision, account, now)?, now))
     }
 }

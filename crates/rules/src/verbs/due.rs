@@ -4,7 +4,7 @@ use chrono::{Days, NaiveDate};
 use ledger::decision::Draft;
 use ledger::programme::{Yearly, next_day, resolve};
 use ledger::remind::{self, Reminder, days_before};
-use ledger::tier::Ahead;
+use ledger::tier::{Ahead, Until};
 use ledger::{Activity, Decision, Member, Moment, Supplies, Wallet, What};
 
 use super::Told;
@@ -51,7 +51,8 @@ impl Bundle {
                     Err(refused) => failed = failed.or(Some(refused)),
                 }
             }
-            let reminders = self.reminders(member, now);
+            let (reminders, fails) = self.reminders(member, now);
+            failed = failed.or(fails.map(Refused::from));
             if !reminders.is_empty() {
                 let what = What::Remind { reminders };
                 let decision = Draft::default().decide(member, self.programme(), what, now, now)?;
@@ -84,15 +85,22 @@ impl Bundle {
             return Ok(None);
         }
         let decision = ledger::expire::decide(member, self.programme(), now)?;
+        let decision = self.reviewed(decision, member, now)?;
         Ok(Some(self.dated(decision, now)))
     }
 
-    /// Whether a member is due earlier by these rules than it is put down. What is later is looked
-    /// at once in vain.
+    /// Whether a member is due earlier by these rules than it is put down, or in another tier than
+    /// it is written down. What is due later is looked at once in vain.
     #[must_use]
     pub fn is_due_earlier(&self, member: &Member, put_down: Option<Moment>, now: Moment) -> bool {
         let due_at = self.due_at(member, now);
-        due_at.is_some_and(|due_at| put_down.is_none_or(|put_down| due_at < put_down))
+        if due_at.is_some_and(|due_at| put_down.is_none_or(|put_down| due_at < put_down)) {
+            return true;
+        }
+        // Whoever has no entry yet is in the first tier without anyone having written that down.
+        let has_begun = member.version > 0 && member.erased_at.is_none();
+        let standing = self.standing(&Arc::new(member.clone()), now);
+        has_begun && standing.is_ok_and(|standing| standing.tier != member.standing.tier)
     }
 
     /// What has run out by now; nothing where there is nothing to write down.
@@ -105,18 +113,34 @@ impl Bundle {
         Ok(decision.says_something().then(|| self.dated(decision, now)))
     }
 
-    /// What has run out, with the tier following. Who is forgotten has none.
-    fn reviewed(
+    /// What was decided on no rule, with the tier following. Who is forgotten has none.
+    pub(crate) fn reviewed(
         &self,
-        lapsed: Decision,
+        decision: Decision,
         member: &Member,
         now: Moment,
     ) -> Result<Decision, RuleFailure> {
         if member.erased_at.is_some() {
-            return Ok(lapsed);
+            return Ok(decision);
         }
         let standing = self.standing(&Arc::new(member.clone()), now)?;
-        self.settled(standing, lapsed, &member.standing, now)
+        self.settled(standing, decision, &member.standing, now)
+    }
+
+    /// What was decided, with the tier following of the account that has a part in it.
+    pub(crate) fn account_reviewed(
+        &self,
+        mut decision: Decision,
+        account: Option<&Member>,
+        now: Moment,
+    ) -> Result<Decision, RuleFailure> {
+        let others = std::mem::take(&mut decision.others).into_iter();
+        let reviewed = others.map(|other| match account {
+            Some(account) if account.id == other.member.id => self.reviewed(other, account, now),
+            _ => Ok(other),
+        });
+        decision.others = reviewed.collect::<Result<_, _>>()?;
+        Ok(decision)
     }
 
     /// The decision with the moment at which somebody has to look at each member next.
@@ -159,7 +183,11 @@ impl Bundle {
             return Ok(Ahead::default());
         }
         let member = Arc::new(member.clone());
-        self.ahead(&member, &self.standing(&member, now)?, now)
+        let until = match self.programme().reminders.tier_days {
+            Some(_) => Until::Loss,
+            None => Until::Change,
+        };
+        self.ahead(&member, &self.standing(&member, now)?, now, until)
     }
 
     /// What a member is told of a tier that it will lose, and when.
@@ -224,12 +252,15 @@ impl Bundle {
         found.into_iter()
     }
 
-    /// What a member is told now.
-    fn reminders(&self, member: &Member, now: Moment) -> Vec<Reminder> {
-        // A tier's condition that fails is told where the tier is looked at.
-        let ahead = self.tier_ahead(member, now).unwrap_or_default();
+    /// What a member is told now, and why nobody can tell what becomes of its tier, if so.
+    fn reminders(&self, member: &Member, now: Moment) -> (Vec<Reminder>, Option<RuleFailure>) {
+        let (ahead, failed) = match self.tier_ahead(member, now) {
+            Ok(ahead) => (ahead, None),
+            Err(failure) => (Ahead::default(), Some(failure)),
+        };
         let due = self.to_remind(member, now).into_iter().chain(self.tier_reminder(member, ahead));
-        due.filter(|(at, _)| *at <= now).map(|(_, reminder)| reminder).collect()
+        let due = due.filter(|(at, _)| *at <= now);
+        (due.map(|(_, reminder)| reminder).collect(), failed)
     }
 
     /// What a member will be told but for its tier, and when, as things are. Of what it shares, the
