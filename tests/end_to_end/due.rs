@@ -486,3 +486,21 @@ async fn members_of_a_tier_that_is_new_are_put_down_in_it() {
     assert_eq!(entry["tier"], json!({ "from": "Base", "to": "Old friend" }), "{entry}");
     all_is_well(&shop).await;
 }
+
+#[tokio::test]
+async fn who_cannot_be_put_down_anew_is_named() {
+    let earn = "earn \"a\" on purchase { order.total }";
+    let shop = shop("[wallets.points]", earn).await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "1", "10.00").await;
+    let fails = "tier \"Gold\" { 10 / (member.purchases - 1) >= 1 }";
+    publish(&shop, "[wallets.points]", &format!("{earn}\n{fails}")).await;
+    let run = async |merchant: &str| {
+        let event = serde_json::from_value(json!({ "anew": merchant })).unwrap();
+        expire::run(&shop.api, &event, None).await.unwrap_err().to_string()
+    };
+    let failed = run("test").await;
+    assert!(failed.contains("test/ada: rule `Gold` failed"), "{failed}");
+    let failed = run("nobody").await;
+    assert!(failed.contains("`nobody` has no rules to put its members down by"), "{failed}");
+}

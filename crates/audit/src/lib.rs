@@ -250,22 +250,19 @@ pub async fn looked_at_again(store: &Store, audited: Audited) -> Result<Audited,
 
 /// Whether something is wrong at another look, too.
 async fn is_still(store: &Store, fault: &Fault) -> Result<bool, StoreError> {
-    let Some(history) = readable(store, &fault.member).await? else { return Ok(true) };
-    match &fault.about {
-        About::Itself => Ok(true),
-        About::Due => {
-            let listed = store.listed(&fault.member).await?;
-            Ok(member::first_fault(&history).is_some() || listed != history.due_at)
-        }
-        About::Other(other) => {
-            let Some(other) = readable(store, other).await? else { return Ok(true) };
-            let mut between = Between::default();
-            between.see(&history);
-            between.see(&other);
-            let same = |found: &Fault| found.is_about(fault);
-            Ok(between.faults().iter().any(same))
-        }
+    if fault.about == About::Itself {
+        return Ok(true);
     }
+    let Some(history) = readable(store, &fault.member).await? else { return Ok(true) };
+    let About::Other(other) = &fault.about else {
+        let listed = store.listed(&fault.member).await?;
+        return Ok(member::first_fault(&history).is_some() || listed != history.due_at);
+    };
+    let Some(other) = readable(store, other).await? else { return Ok(true) };
+    let mut between = Between::default();
+    between.see(&history);
+    between.see(&other);
+    Ok(between.faults().iter().any(|found| found.is_about(fault)))
 }
 
 /// A member with all its entries; nothing if it is not there or cannot be read.

@@ -2,8 +2,9 @@
 //! no longer qualifies for is policy, and here.
 //!
 //! A tier is lost by time and not by a job: the moments at which anything can change are known
-//! (a lot or a grant runs out, a grace period ends, a day more has passed), and a member that is looked at late is walked
-//! through those that have passed, one by one. So it does not matter when it is looked at.
+//! (a lot or a grant runs out, a grace period ends, a day more has passed), and a member that is
+//! looked at late is walked through those that have passed, one by one. So it does not matter when
+//! it is looked at. The same walk, ahead, says when somebody has to look.
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use chrono_tz::Tz;

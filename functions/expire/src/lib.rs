@@ -96,6 +96,14 @@ pub enum ExpireError {
         /// Why it could not.
         reason: String,
     },
+    /// The event names a merchant whose rules cannot be had.
+    #[error("`{merchant}` has no rules to put its members down by: {reason}")]
+    NoRules {
+        /// Who.
+        merchant: MerchantId,
+        /// Why.
+        reason: String,
+    },
     /// The index could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -115,7 +123,7 @@ pub async fn run(
         return Err(ExpireError::ShardIsUnknown { from, to });
     }
     let stop_at = time_left.map(|left| Instant::now() + left.saturating_sub(DEADLINE_MARGIN));
-    let shards: Vec<Result<Tally, StoreError>> = futures::stream::iter(from..=to)
+    let shards: Vec<Result<Tally, ExpireError>> = futures::stream::iter(from..=to)
         .map(async |number| {
             let mut tally = match &event.anew {
                 Some(merchant) => anew(api, merchant, number, stop_at).await?,
@@ -220,19 +228,17 @@ async fn anew(
     merchant: &MerchantId,
     part: u8,
     stop_at: Option<Instant>,
-) -> Result<Tally, StoreError> {
+) -> Result<Tally, ExpireError> {
     let now = api.clock.now();
     let is_late = || stop_at.is_some_and(|stop_at| Instant::now() >= stop_at);
     let mut tally = Tally { finished: true, ..Tally::default() };
     if is_late() {
         return Ok(Tally { finished: false, ..tally });
     }
-    let bundle = match api.bundle(merchant).await {
-        Ok(bundle) => bundle,
-        Err(problem) => {
-            return Err(StoreError::Refused(format!("{}: {}", problem.code(), problem.detail())));
-        }
-    };
+    let bundle = api.bundle(merchant).await.map_err(|problem| ExpireError::NoRules {
+        merchant: merchant.clone(),
+        reason: format!("{}: {}", problem.code(), problem.detail()),
+    })?;
     let (mut members, mut unreadable) = (Vec::new(), Vec::new());
     let see = |found: Found| match found {
         Ok(history) if bundle.is_due_earlier(history.member(), history.due_at, now) => {
@@ -256,7 +262,7 @@ async fn anew(
     for error in unreadable {
         match error.member() {
             Some(member) => tally.fail(member, error.to_string()),
-            None => return Err(error),
+            None => return Err(error.into()),
         }
     }
     Ok(tally)

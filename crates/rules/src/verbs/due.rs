@@ -63,18 +63,15 @@ impl Bundle {
             }
         }
         // It was put down as due when other rules were in force: it is put down anew.
-        if supplies.due_at.is_some_and(|due_at| due_at <= now) {
-            let decision = ledger::expire::decide(member, self.programme(), now)?;
-            return Ok(Some(self.dated(decision, now)));
-        }
-        Ok(None)
+        let is_due = supplies.due_at.is_some_and(|due_at| due_at <= now);
+        Ok(is_due.then(|| self.dated(decision, now)))
     }
 
     /// Puts a member down as due by these rules, where that is earlier than by those of its last
     /// entry; nothing where it is not.
     ///
     /// # Errors
-    /// The member's entries do not add up.
+    /// A tier's condition failed.
     pub fn put_down(
         &self,
         member: &Member,
@@ -90,7 +87,7 @@ impl Bundle {
     }
 
     /// Whether a member is due earlier by these rules than it is put down, or in another tier than
-    /// it is written down. What is due later is looked at once in vain.
+    /// it is written down, as far as anybody can tell. What is due later is looked at once in vain.
     #[must_use]
     pub fn is_due_earlier(&self, member: &Member, put_down: Option<Moment>, now: Moment) -> bool {
         let due_at = self.due_at(member, now);
@@ -100,7 +97,7 @@ impl Bundle {
         // Whoever has no entry yet is in the first tier without anyone having written that down.
         let has_begun = member.version > 0 && member.erased_at.is_none();
         let standing = self.standing(&Arc::new(member.clone()), now);
-        has_begun && standing.is_ok_and(|standing| standing.tier != member.standing.tier)
+        has_begun && standing.map_or(true, |standing| standing.tier != member.standing.tier)
     }
 
     /// What has run out by now; nothing where there is nothing to write down.
