@@ -12,6 +12,10 @@ use crate::table::{
 };
 use crate::version::{Version, VersionLine};
 
+/// Items of a page of a scan. A megabyte holds about half as many, so DynamoDB ends a page before that;
+/// the embedded database, unless it is told how many, reads to the end of the table for each page.
+const PAGE: i32 = 4000;
+
 /// A page of a member's entries, the newest first.
 #[derive(Debug)]
 pub struct Statement {
@@ -361,8 +365,9 @@ impl Store {
                 .client
                 .scan()
                 .table_name(&self.table)
-                .segment(part)
-                .total_segments(parts)
+                .set_segment((parts > 1).then_some(part))
+                .set_total_segments((parts > 1).then_some(parts))
+                .limit(PAGE)
                 .filter_expression("begins_with(#pk, :prefix)")
                 .expression_attribute_names("#pk", PK)
                 .expression_attribute_values(
