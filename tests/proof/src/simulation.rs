@@ -269,7 +269,7 @@ fn enrolment(member: &str, number: u32) -> Value {
 async fn enroll_all(world: &World, worker: &Worker, members: u32) -> Outcome<Report> {
     let mut report = Report::default();
     for merchant in MERCHANTS {
-        let homes = [(0, "home-0".to_owned()), (0, "home-1".to_owned())];
+        let homes = (0..homes(members)).map(|number| (0, home(number)));
         let all = (0..members).map(|number| (number, name(number))).chain(homes);
         for (number, member) in all {
             let body = enrolment(&member, number);
@@ -305,6 +305,16 @@ async fn enroll_all(world: &World, worker: &Worker, members: u32) -> Outcome<Rep
 
 fn name(member: u32) -> String {
     format!("m{member}")
+}
+
+/// Accounts of each merchant that its members may share: at any time, about half of them do, some ten
+/// in each.
+fn homes(members: u32) -> u32 {
+    (members / 20).max(2)
+}
+
+fn home(number: u32) -> String {
+    format!("home-{number}")
 }
 
 /// Faults that are kept: whoever has more does not read them all.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use store::{History, Version, VersionLine};
 
 use super::client::LINE_PRICE;
-use super::{Asked, FAULTS_MAX, Known, Members, Refused, Report, SCARCE, digest, lock_of};
+use super::{Asked, FAULTS_MAX, Known, Members, Refused, Report, SCARCE, digest, homes, lock_of};
 use crate::Outcome;
 use crate::model::{Points, Span};
 use crate::world::{CONTEST, MERCHANTS, World};
@@ -19,8 +19,8 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
     for (number, merchant) in MERCHANTS.iter().enumerate() {
         let audited = world.audit(merchant).await?;
         report.members += audited.members;
-        // Those of the workload, and two homes.
-        let all = members.keys().filter(|(of, _)| *of == number).count() as u64 + 2;
+        let people = members.keys().filter(|(of, _)| *of == number).count();
+        let all = u64::try_from(people)? + u64::from(homes(u32::try_from(people)?));
         if audited.members != all {
             let found = audited.members;
             report.faults.push(format!("{merchant}: {found} members are there, of {all}"));

@@ -13,7 +13,9 @@ use store::{MemberKey, StoreError};
 use tokio::sync::RwLock;
 
 use super::check::price;
-use super::{Asked, FAULTS_MAX, Members, Refused, Report, Size, digest, lock, lock_of, name};
+use super::{
+    Asked, FAULTS_MAX, Members, Refused, Report, Size, digest, home, homes, lock, lock_of, name,
+};
 use crate::Outcome;
 use crate::world::{Answer, CONTEST, MERCHANTS, Worker, World};
 
@@ -145,7 +147,7 @@ impl Client {
             }
             "redeem" | "hold" => json!({ "reward": "some", "units": 61 }),
             "capture" => json!({ "units": 61 }),
-            "join" => json!({ "account": "home-9" }),
+            "join" => json!({ "account": "nowhere" }),
             "adjust" => json!({ "units": 77, "reason": "another", "author": "eve" }),
             "transfer" => json!({ "to": body["to"], "units": 61 }),
             "reverse" => {
@@ -232,8 +234,8 @@ impl Client {
                 let is_home = lock_of(&self.members, merchant, member).is_home;
                 // Some leave that never came, and some come twice.
                 if is_home == (self.rng.u32(0..5) == 0) {
-                    let home = format!("home-{}", self.rng.u32(0..2));
-                    ("join", path("join"), json!({ "account": home }))
+                    let account = home(self.rng.u32(0..homes(self.size.members)));
+                    ("join", path("join"), json!({ "account": account }))
                 } else {
                     ("leave", path("leave"), json!({}))
                 }
