@@ -18,12 +18,18 @@ pub struct Found {
     pub faults: Vec<String>,
 }
 
+/// As many members as operations ask for, so that none comes to have a life that nobody has.
+const OPERATIONS_PER_MEMBER: u64 = 50;
+/// Members of each merchant, at least.
+const MEMBERS_MIN: u32 = 100;
+
 /// Runs both.
 ///
 /// # Errors
 /// They cannot go on, as when a client is told to come again without being told when.
 pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> Outcome<Found> {
-    let size = |weather: Weather| Size { operations, days: 60, members: 100, workers: 32, weather };
+    let members = u32::try_from(operations / OPERATIONS_PER_MEMBER)?.max(MEMBERS_MIN);
+    let size = |weather: Weather| Size { operations, days: 60, members, workers: 32, weather };
     let none = Planted::default();
     let calm = simulation::run(seed, &size(Weather::calm()), none.clone(), &mut progress).await?;
     let weather = Weather::degraded(300, 200, 100);
