@@ -145,7 +145,7 @@ async fn transfers_both_ways_at_once_lose_and_double_nothing() {
     }))
     .await;
     for (status, from, key, body, text) in transfers {
-        assert!(matches!(status, 201 | 409 | 503), "{text}");
+        assert!(matches!(status, 201 | 409), "{text}");
         if status == 201 {
             let again = post(shop, from, "transfer", &key, body).await;
             assert_eq!((again.replayed, again.text), (true, text));
@@ -251,14 +251,7 @@ async fn a_household_that_shops_at_once_loses_nothing() {
         let member = if number % 2 == 0 { "ada" } else { "bob" };
         let body = json!({ "type": "purchase", "order": { "total": "10.00" } });
         let key = format!("k{number}");
-        // A busy table is told, and the same request is sent again.
-        for _ in 0..20 {
-            let answer = post(shop, member, "earn", &key, body.clone()).await;
-            if answer.status != 503 {
-                return answer.status.as_u16();
-            }
-        }
-        503
+        post(shop, member, "earn", &key, body).await.status.as_u16()
     }))
     .await;
     assert!(done.iter().all(|status| *status == 201), "{done:?}");
