@@ -9,6 +9,7 @@ use ledger::{MemberId, MerchantId, Units};
 use crate::error::StoreError;
 use crate::item::text;
 use crate::meter::Kind;
+use crate::retry::surely;
 use crate::table::{
     BOARD, BOARD_INDEX, Item, MemberKey, PARTS, PK, SCORE, SCORE_PREFIX, Store, key,
 };
@@ -73,7 +74,8 @@ impl Store {
                 .table_name(&self.table)
                 .set_key(Some(key(&at.pk(), &format!("{SCORE_PREFIX}{contest}"))))
                 .set_return_consumed_capacity(self.capacity());
-            let dropped = request.send().await.map_err(StoreError::of)?;
+            let dropped =
+                surely(async || request.clone().send().await.map_err(StoreError::of)).await?;
             self.count(Kind::Write, dropped.consumed_capacity());
         }
         Ok(())
@@ -91,7 +93,7 @@ impl Store {
     ) -> Result<Vec<Place>, StoreError> {
         let mut scores: Vec<(i64, String)> = Vec::new();
         for part in 0..PARTS {
-            let found = self
+            let query = self
                 .client
                 .query()
                 .table_name(&self.table)
@@ -103,12 +105,8 @@ impl Store {
                     AttributeValue::S(board_of(merchant, contest, part)),
                 )
                 .scan_index_forward(false)
-                .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-                .set_return_consumed_capacity(self.capacity())
-                .send()
-                .await
-                .map_err(StoreError::of)?;
-            self.count(Kind::Read, found.consumed_capacity());
+                .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+            let found = self.ask(query).await?;
             for item in found.items.unwrap_or_default() {
                 let pk = text(&item, PK);
                 let score = item.get(SCORE).and_then(|score| score.as_n().ok()?.parse().ok());

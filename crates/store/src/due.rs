@@ -3,7 +3,6 @@ use ledger::Moment;
 
 use crate::error::StoreError;
 use crate::item;
-use crate::meter::Kind;
 use crate::table::{DUE, DUE_AT, DUE_INDEX, Item, MemberKey, PK, Store, due_key};
 
 /// A member that needs the scheduled run.
@@ -49,7 +48,7 @@ impl Store {
         from: Page,
         limit: u32,
     ) -> Result<(Vec<Due>, Option<Page>), StoreError> {
-        let found = self
+        let query = self
             .client
             .query()
             .table_name(&self.table)
@@ -60,12 +59,8 @@ impl Store {
             .expression_attribute_values(":shard", AttributeValue::S(due_key(shard)))
             .expression_attribute_values(":now", AttributeValue::N(now.timestamp().to_string()))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(from.0)
-            .set_return_consumed_capacity(self.capacity())
-            .send()
-            .await
-            .map_err(StoreError::of)?;
-        self.count(Kind::Read, found.consumed_capacity());
+            .set_exclusive_start_key(from.0);
+        let found = self.ask(query).await?;
         let mut due = Vec::new();
         for item in found.items.unwrap_or_default() {
             let pk = item::text(&item, PK);

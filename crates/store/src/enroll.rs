@@ -1,14 +1,15 @@
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use aws_sdk_dynamodb::types::Put;
 use ledger::enroll::Enrolment;
 use ledger::{Member, Moment};
+use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::item::{self, Person};
-use crate::meter::Kind;
 use crate::operation::Fingerprint;
+use crate::perform::TIME_MAX;
 use crate::seal::Secret;
 use crate::table::{Consistency, MemberKey, PK, Store};
+use crate::write::Written;
 
 /// What became of an enrolment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,39 +39,25 @@ impl Store {
         let secret = Secret::new().map_err(|reason| StoreError::Refused(reason.to_owned()))?;
         let person =
             Person { enrolment, enrolled_at: now, fingerprint, due_at, secret: Some(secret) };
-        let put = self
-            .client
-            .put_item()
+        let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item::of_person(at, &person)?))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PK)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .set_return_consumed_capacity(self.capacity())
-            .send()
-            .await;
-        let error = match put {
-            Ok(put) => {
-                self.count(Kind::Write, put.consumed_capacity());
-                return Ok(Enrolled::New(person.member()));
-            }
-            Err(error) => error,
+            .build()
+            .map_err(StoreError::request)?;
+        let there = match self.write(put, Vec::new(), Instant::now() + TIME_MAX).await? {
+            Written::Done => return Ok(Enrolled::New(person.member())),
+            Written::SomebodyWasFaster(Some(there)) => Some(item::to_person(at, there)?),
+            // A table that does not bring it back is asked for it.
+            Written::SomebodyWasFaster(None) => self.person(at, Consistency::Strong).await?,
+            Written::NobodyKnows(reason) => return Err(StoreError::Unavailable(reason)),
         };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(there)) => {
-                let there = match there.item() {
-                    Some(item) => Some(item::to_person(at, item.clone())?),
-                    // A table that does not bring it back is asked for it.
-                    None => self.person(at, Consistency::Strong).await?,
-                };
-                Ok(match there {
-                    Some(there) if there.fingerprint == person.fingerprint => {
-                        Enrolled::Before(there.member())
-                    }
-                    _ => Enrolled::NameIsTaken,
-                })
+        Ok(match there {
+            Some(there) if there.fingerprint == person.fingerprint => {
+                Enrolled::Before(there.member())
             }
-            _ => Err(StoreError::of(error)),
-        }
+            _ => Enrolled::NameIsTaken,
+        })
     }
 }

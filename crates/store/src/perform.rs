@@ -13,6 +13,7 @@ use crate::error::StoreError;
 use crate::item::{self, Held, Person};
 use crate::operation::{Fingerprint, Operation};
 use crate::pot::Parts;
+use crate::retry::wait;
 use crate::table::{Consistency, DUE, DUE_AT, MemberKey, PERSON_SK, PK, Store, key};
 use crate::version::Version;
 use crate::write::Written;
@@ -20,9 +21,6 @@ use crate::write::Written;
 /// How often a request is decided anew before it is told to come back. Each time but the last
 /// somebody else's request on the same member has gone through.
 const ATTEMPTS_MAX: u32 = 16;
-/// The longest wait before the first try again; it doubles up to the last.
-const WAIT_FIRST: Duration = Duration::from_millis(4);
-const WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// The answer to an operation, as it is given now and at every repeat.
 #[derive(Debug, Clone)]
@@ -36,10 +34,10 @@ pub struct Answer {
 }
 
 /// The time after which no further try is begun, and nothing further is looked at for a decision.
-/// What is under way then is a look of at most two calls of the table and the commit, and each call
-/// is bounded to three seconds by the client's configuration: all of it ends before the function's
-/// time does, so that the client hears `busy` and not a time-out.
-const TIME_MAX: Duration = Duration::from_secs(4);
+/// What is under way then is a look of at most two calls of the table and the commit. The client's
+/// configuration bounds each call to three seconds, and none is begun again after half of one: all of
+/// it ends before the function's time does, so that the client hears `busy` and not a time-out.
+pub(crate) const TIME_MAX: Duration = Duration::from_secs(4);
 
 /// What has been done.
 #[derive(Debug)]
@@ -91,27 +89,6 @@ const SCORES_AT_ONCE: usize = 60;
 
 /// Things that one decision may lack, one after the other.
 const LACKS_MAX: u32 = 32;
-
-/// How often one read is made again by itself before all of it is looked at anew.
-const READS_MAX: u32 = 4;
-
-/// Reads again what could not be read, as long as there is time: what has been read before it need not
-/// be read again.
-async fn surely<T, F: Future<Output = Result<T, StoreError>>>(
-    stop_at: Instant,
-    mut read: impl FnMut() -> F,
-) -> Result<T, StoreError> {
-    for attempt in 1..READS_MAX {
-        match read().await {
-            Err(StoreError::Unavailable(reason)) if Instant::now() < stop_at => {
-                tracing::warn!(%reason, attempt, "a read is made again");
-                tokio::time::sleep(wait(attempt)).await;
-            }
-            done => return done,
-        }
-    }
-    read().await
-}
 
 /// How a try went.
 enum Tried<R> {
@@ -181,9 +158,9 @@ impl Store {
         stop_at: Instant,
         decide: &mut impl FnMut(Option<&Member>, &Supplies) -> Result<(Decision, Answer), Undecided<R>>,
     ) -> Result<Tried<R>, StoreError> {
-        let held = surely(stop_at, || self.held(at, consistency)).await?;
+        let held = self.held(at, consistency).await?;
         if let (Some(held), Some(op)) = (&held, &operation.name)
-            && let Some(version) = surely(stop_at, || self.version_of(at, op, &held.person)).await?
+            && let Some(version) = self.version_of(at, op, &held.person).await?
         {
             let same = version.fingerprint == operation.fingerprint;
             let done = || Tried::Done(Box::new(Performed { version, replayed: true }));
@@ -244,8 +221,7 @@ impl Store {
             }
             match lack {
                 Lack::Left { pot, units } => {
-                    let look = || self.look_into(&at.merchant, &pot, at.part(), units);
-                    let parts = surely(stop_at, look).await?;
+                    let parts = self.look_into(&at.merchant, &pot, at.part(), units).await?;
                     looked.supplies.left.insert(pot.clone(), parts.known());
                     looked.parts.insert(pot, parts);
                 }
@@ -255,7 +231,7 @@ impl Store {
                 }
                 Lack::Member(id) => {
                     let key = MemberKey { merchant: at.merchant.clone(), member: id.clone() };
-                    let held = surely(stop_at, || self.held(&key, Consistency::Strong)).await?;
+                    let held = self.held(&key, Consistency::Strong).await?;
                     let member = held.as_ref().map(|held| held.member.clone());
                     looked.supplies.members.insert(id.clone(), member);
                     looked.members.extend(held.map(|held| (id, held)));
@@ -267,7 +243,7 @@ impl Store {
                         // It was looked at, and was not of the moment of the rest.
                         return Err(StoreError::Unavailable("a member moved on".to_owned()));
                     }
-                    let past = surely(stop_at, || self.past(&key, entry)).await?;
+                    let past = self.past(&key, entry).await?;
                     looked.supplies.pasts.insert(id, past);
                 }
             }
@@ -323,7 +299,7 @@ impl Store {
         writes.extend(due);
         match self.write(put, writes, stop_at).await? {
             Written::Done => Ok(Tried::Done(Box::new(Performed { version, replayed: false }))),
-            Written::SomebodyWasFaster => Ok(Tried::LookAgain),
+            Written::SomebodyWasFaster(_) => Ok(Tried::LookAgain),
             // The next look may say.
             Written::NobodyKnows(reason) => {
                 tracing::warn!(%reason, member = %at, "a write of {at} is looked at again");
@@ -518,11 +494,4 @@ fn together(draws: &mut Vec<Draw>, others: &[Draw]) -> Result<(), StoreError> {
         }
     }
     Ok(())
-}
-
-/// A random wait, so that those who met do not meet again.
-pub(crate) fn wait(attempt: u32) -> Duration {
-    let longest = WAIT_FIRST.saturating_mul(1 << attempt.min(8)).min(WAIT_MAX);
-    let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
-    Duration::from_micros(fastrand::u64(0..=micros))
 }

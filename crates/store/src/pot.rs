@@ -283,7 +283,7 @@ impl Store {
         part: u8,
         most: usize,
     ) -> Result<Vec<String>, StoreError> {
-        let found = self
+        let query = self
             .client
             .query()
             .table_name(&self.table)
@@ -293,12 +293,8 @@ impl Store {
             .expression_attribute_values(":pk", AttributeValue::S(pool_pk(merchant, pool, part)))
             .expression_attribute_values(":free", AttributeValue::S(FREE_PREFIX.to_owned()))
             .consistent_read(true)
-            .limit(i32::try_from(most).unwrap_or(i32::MAX))
-            .set_return_consumed_capacity(self.capacity())
-            .send()
-            .await
-            .map_err(StoreError::of)?;
-        self.count(Kind::Read, found.consumed_capacity());
+            .limit(i32::try_from(most).unwrap_or(i32::MAX));
+        let found = self.ask(query).await?;
         let items = found.items.unwrap_or_default();
         let code = |item: &Item| Some(text(item, SK).strip_prefix(FREE_PREFIX)?.to_owned());
         Ok(items.iter().filter_map(code).collect())

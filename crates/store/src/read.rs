@@ -1,3 +1,4 @@
+use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use ledger::{Member, MerchantId, Moment, Past};
@@ -6,6 +7,7 @@ use crate::error::StoreError;
 use crate::item::{self, Held, Person};
 use crate::meter::Kind;
 use crate::operation::Operation;
+use crate::retry::surely;
 use crate::table::{
     BY_OP, Consistency, Item, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, Store, key,
     merchant_prefix, version_sk,
@@ -81,8 +83,7 @@ impl Store {
             .scan_index_forward(false)
             .limit(2)
             .consistent_read(consistency == Consistency::Strong);
-        let found = query.send().await.map_err(StoreError::of)?;
-        self.count(Kind::Read, found.consumed_capacity());
+        let found = self.ask(query).await?;
         let mut items = found.items.unwrap_or_default().into_iter();
         let Some(person) = items.next().filter(item::is_person) else { return Ok(None) };
         let person = item::to_person(at, person)?;
@@ -125,10 +126,8 @@ impl Store {
             .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
             .expression_attribute_values(":op", AttributeValue::S(op.to_owned()))
             .limit(1)
-            .consistent_read(true)
-            .set_return_consumed_capacity(self.capacity());
-        let found = query.send().await.map_err(StoreError::of)?;
-        self.count(Kind::Read, found.consumed_capacity());
+            .consistent_read(true);
+        let found = self.ask(query).await?;
         let Some(keys) = found.items.unwrap_or_default().into_iter().next() else {
             return Ok(None);
         };
@@ -138,22 +137,28 @@ impl Store {
         Ok(line.and_then(|line| line.version))
     }
 
+    /// The answer to a query.
+    pub(crate) async fn ask(&self, query: QueryFluentBuilder) -> Result<QueryOutput, StoreError> {
+        let query = query.set_return_consumed_capacity(self.capacity());
+        let found = surely(async || query.clone().send().await.map_err(StoreError::of)).await?;
+        self.count(Kind::Read, found.consumed_capacity());
+        Ok(found)
+    }
+
     pub(crate) async fn get(
         &self,
         pk: &str,
         sk: &str,
         consistency: Consistency,
     ) -> Result<Option<Item>, StoreError> {
-        let found = self
+        let get = self
             .client
             .get_item()
             .table_name(&self.table)
             .set_key(Some(key(pk, sk)))
             .consistent_read(consistency == Consistency::Strong)
-            .set_return_consumed_capacity(self.capacity())
-            .send()
-            .await
-            .map_err(StoreError::of)?;
+            .set_return_consumed_capacity(self.capacity());
+        let found = surely(async || get.clone().send().await.map_err(StoreError::of)).await?;
         self.count(Kind::Read, found.consumed_capacity());
         Ok(found.item)
     }
@@ -169,18 +174,20 @@ impl Store {
             .consistent_read(consistency == Consistency::Strong)
             .build()
             .map_err(StoreError::request)?;
-        let found = self
+        let get = self
             .client
             .batch_get_item()
             .request_items(&self.table, wanted)
-            .set_return_consumed_capacity(self.capacity())
-            .send()
-            .await
-            .map_err(StoreError::of)?;
-        self.count(Kind::Read, found.consumed_capacity());
-        if found.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
-            return Err(StoreError::Unavailable("a part of the read was put off".to_owned()));
-        }
+            .set_return_consumed_capacity(self.capacity());
+        let whole = async || {
+            let found = get.clone().send().await.map_err(StoreError::of)?;
+            self.count(Kind::Read, found.consumed_capacity());
+            if found.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
+                return Err(StoreError::Unavailable("a part of the read was put off".to_owned()));
+            }
+            Ok(found)
+        };
+        let found = surely(whole).await?;
         let items = found.responses.and_then(|mut tables| tables.remove(&self.table));
         Ok(items.unwrap_or_default())
     }
@@ -205,8 +212,7 @@ impl Store {
             .between(at, 1, newest.min(SEQ_MAX))
             .scan_index_forward(false)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        let found = query.send().await.map_err(StoreError::of)?;
-        self.count(Kind::Read, found.consumed_capacity());
+        let found = self.ask(query).await?;
         let more = found.last_evaluated_key.is_some();
         let items = found.items.unwrap_or_default();
         let versions = items.iter().map(|item| item::to_version(at, item, &person));
@@ -224,7 +230,6 @@ impl Store {
             .key_condition_expression("#pk = :pk")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
-            .set_return_consumed_capacity(self.capacity())
     }
 
     /// A member's versions from one number to another, strongly consistent.
@@ -239,7 +244,6 @@ impl Store {
             .expression_attribute_values(":oldest", AttributeValue::S(version_sk(oldest)))
             .expression_attribute_values(":newest", AttributeValue::S(version_sk(newest)))
             .consistent_read(true)
-            .set_return_consumed_capacity(self.capacity())
     }
 
     /// One version of a member; nothing where there is no such version.
@@ -292,8 +296,7 @@ impl Store {
         let mut start = None;
         loop {
             let query = self.between(at, before, SEQ_MAX).set_exclusive_start_key(start);
-            let found = query.send().await.map_err(StoreError::of)?;
-            self.count(Kind::Read, found.consumed_capacity());
+            let found = self.ask(query).await?;
             for item in found.items.unwrap_or_default() {
                 versions.push(item::to_version(at, &item, &person)?);
             }
@@ -377,7 +380,7 @@ impl Store {
                 .set_exclusive_start_key(from)
                 .consistent_read(true)
                 .set_return_consumed_capacity(self.capacity());
-            let found = scan.send().await.map_err(StoreError::of)?;
+            let found = surely(async || scan.clone().send().await.map_err(StoreError::of)).await?;
             self.count(Kind::Read, found.consumed_capacity());
             for item in found.items.unwrap_or_default() {
                 gathered.add(item, &mut see);
@@ -401,8 +404,7 @@ impl Store {
         let mut see = |found: Found| whole = whole.take().or(Some(found));
         loop {
             let query = self.all_of(at).set_exclusive_start_key(from).consistent_read(true);
-            let found = query.send().await.map_err(StoreError::of)?;
-            self.count(Kind::Read, found.consumed_capacity());
+            let found = self.ask(query).await?;
             for item in found.items.unwrap_or_default() {
                 gathered.add(item, &mut see);
             }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::error::{StoreError, TRANSIENT};
 use crate::meter::Kind;
-use crate::perform::wait;
+use crate::retry::wait;
 use crate::table::{Item, Store};
 
 /// How often one write is sent, where it met another or nobody knows whether it arrived.
@@ -21,8 +21,9 @@ const SENT_MAX: u32 = 5;
 pub(crate) enum Written {
     /// It is there.
     Done,
-    /// What it rests on has changed.
-    SomebodyWasFaster,
+    /// What it rests on has changed. If there is an item of its key, this is it, where the table
+    /// brings it back.
+    SomebodyWasFaster(Option<Item>),
     /// It may be there, or may yet arrive.
     NobodyKnows(String),
 }
@@ -30,15 +31,15 @@ pub(crate) enum Written {
 /// What became of sending it once.
 enum Sent {
     Done,
-    /// There is a version of that number, and this is it, where the table brings it back.
+    /// There is an item of that key, and this is it, where the table brings it back.
     Taken(Option<Item>),
     /// It met another, or no answer came: the same may be sent again.
     Again(String),
 }
 
 impl Store {
-    /// Writes a version on condition that there is none of its number, and whatever goes with it in
-    /// the same transaction.
+    /// Writes an item on condition that there is none of its key (a member's next version, a person),
+    /// and whatever goes with it in the same transaction.
     pub(crate) async fn write(
         &self,
         put: Put,
@@ -59,7 +60,7 @@ impl Store {
                     // An earlier one of these has arrived after all, with its key and its body. The
                     // first to be sent meets only others, such as the same request elsewhere.
                     let own = attempt > 1 && there.as_ref() == Some(put.item());
-                    return Ok(if own { Written::Done } else { Written::SomebodyWasFaster });
+                    return Ok(if own { Written::Done } else { Written::SomebodyWasFaster(there) });
                 }
                 Sent::Again(why) => reason = why,
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
-use ledger::{Draw, MerchantId, Pot, What};
+use ledger::{Draw, MerchantId, Posting, Pot, What};
 use serde_json::{Value, json};
 use store::{History, Version, VersionLine};
 
@@ -303,10 +303,14 @@ impl Followed<'_> {
 fn had(points: &mut Points, line: &VersionLine, now: i64) {
     let own = line.postings.iter().filter(|posting| posting.wallet.as_str() == "points");
     let (debts, lots): (Vec<_>, Vec<_>) = own.partition(|posting| posting.debt);
-    // What pays a debt comes first, and has no end of its own any more.
-    let debts = debts.into_iter().map(|posting| (posting.change, None));
-    let lots = lots.into_iter().map(|posting| (posting.change, posting.terms.expires_at));
-    for (units, until) in debts.chain(lots).filter(|(units, _)| *units > 0) {
+    let (came, own): (Vec<_>, Vec<_>) = lots.into_iter().partition(|posting| posting.change > 0);
+    let sum = |postings: &[&Posting]| postings.iter().map(|posting| posting.change).sum::<i64>();
+    // What pays a debt comes first, and has no end of its own any more. A part of the debt may be paid
+    // by the member's own, set aside until just now.
+    let pays = sum(&debts) + sum(&own);
+    let came = came.into_iter().map(|posting| (posting.change, posting.terms.expires_at));
+    for (units, until) in std::iter::once((pays, None)).chain(came).filter(|(units, _)| *units > 0)
+    {
         let until = until.map_or(i64::MAX, |at| at.timestamp());
         points.credit(Span { units, from: 0, until }, now);
     }

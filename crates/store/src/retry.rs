@@ -1,0 +1,43 @@
+//! Asking again. A read changes nothing, so where one could not be made it is made again by itself:
+//! what was read and decided before it need not be done anew, and the client need not send all of it
+//! again.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::StoreError;
+
+/// How often one request is sent.
+const SENT_MAX: u32 = 4;
+/// The time after which it is not sent again. A table that throttles says so at once; one that takes
+/// as long as this is out of reach, and whoever waits should hear of it.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// The longest wait before the first try again; it doubles up to the last.
+const WAIT_FIRST: Duration = Duration::from_millis(4);
+const WAIT_MAX: Duration = Duration::from_millis(250);
+
+/// Sends what may arrive more than once, a read above all, until the table has answered, or for as
+/// long as there is hope.
+pub(crate) async fn surely<T, F: Future<Output = Result<T, StoreError>>>(
+    mut send: impl FnMut() -> F,
+) -> Result<T, StoreError> {
+    let began = Instant::now();
+    for attempt in 1..SENT_MAX {
+        match send().await {
+            Err(StoreError::Unavailable(reason)) if began.elapsed() < PATIENCE => {
+                tracing::warn!(%reason, attempt, "a request is sent again");
+                tokio::time::sleep(wait(attempt)).await;
+            }
+            done => return done,
+        }
+    }
+    send().await
+}
+
+/// A random wait, so that those who met do not meet again.
+pub(crate) fn wait(attempt: u32) -> Duration {
+    let longest = WAIT_FIRST.saturating_mul(1 << attempt.min(8)).min(WAIT_MAX);
+    let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(fastrand::u64(0..=micros))
+}
