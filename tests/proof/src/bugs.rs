@@ -65,8 +65,9 @@ const BUGS: [(&str, Place); 24] = [
 /// How often a bug is looked for: some need things to happen in one order and not in another.
 const LOOKS_MAX: u64 = 5;
 
-/// Few members, so that they meet: as many as operations ask for.
+/// Few members, so that they meet, and as many as operations ask for.
 const OPERATIONS_PER_MEMBER: u64 = 250;
+const MEMBERS_MIN: u32 = 6;
 
 /// How many there are.
 #[must_use]
@@ -114,7 +115,7 @@ pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> O
 async fn look(seed: u64, operations: u64, planted: &Planted) -> Option<String> {
     let mut weather = Weather::everything(10);
     weather.per_thousand.insert(crate::wire::Fault::StaleRead, 200);
-    let members = u32::try_from(operations / OPERATIONS_PER_MEMBER).ok()?;
+    let members = u32::try_from(operations / OPERATIONS_PER_MEMBER).ok()?.max(MEMBERS_MIN);
     let size = Size { operations, days: 90, members, workers: 24, weather };
     // What could not go on has found nothing.
     if let Ok(report) = simulation::run(seed, &size, planted.clone(), |_| ()).await
