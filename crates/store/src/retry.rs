@@ -41,3 +41,35 @@ pub(crate) fn wait(attempt: u32) -> Duration {
     let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
     Duration::from_micros(fastrand::u64(0..=micros))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// How often a table is asked that takes so long to answer, and says so until it was asked so
+    /// often.
+    async fn asked(takes: Duration, says: fn() -> StoreError, until: u32) -> (u32, bool) {
+        let asked = Cell::new(0);
+        let answer = surely(async || {
+            asked.set(asked.get() + 1);
+            tokio::time::sleep(takes).await;
+            if asked.get() < until { Err(says()) } else { Ok(()) }
+        });
+        let is_answered = answer.await.is_ok();
+        (asked.get(), is_answered)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_be_asked_again_is_asked_again_as_long_as_there_is_hope() {
+        let busy = || StoreError::Unavailable("busy".to_owned());
+        let refused = || StoreError::Refused("no".to_owned());
+        let soon = Duration::from_millis(5);
+        assert_eq!(asked(soon, busy, 1).await, (1, true));
+        assert_eq!(asked(soon, busy, 4).await, (4, true));
+        assert_eq!(asked(soon, busy, 5).await, (4, false));
+        assert_eq!(asked(PATIENCE, busy, 5).await, (1, false));
+        assert_eq!(asked(soon, refused, 5).await, (1, false));
+    }
+}
