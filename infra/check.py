@@ -69,8 +69,8 @@ REPEAT = {"by_op": QUERY}
 # For each function: its routes, what it may do to the table, what to each index, and its time
 # limit in seconds.
 FUNCTIONS = {
-    "Enroll": (["POST /v1/members"], LOAD | PUT, {}, 25),
-    "Earn": (["POST /v1/members/{id}/earn"], LOAD | PARTS | COMMIT, REPEAT, 25),
+    "Enroll": (["POST /v1/members"], LOAD | PUT, {}, 28),
+    "Earn": (["POST /v1/members/{id}/earn"], LOAD | PARTS | COMMIT, REPEAT, 28),
     "Redeem": (
         [
             "POST /v1/members/{id}/redeem",
@@ -80,9 +80,9 @@ FUNCTIONS = {
         ],
         LOAD | PARTS | COMMIT,
         REPEAT,
-        25,
+        28,
     ),
-    "Reverse": (["POST /v1/members/{id}/reverse"], LOAD | PUT | UPDATE, REPEAT, 25),
+    "Reverse": (["POST /v1/members/{id}/reverse"], LOAD | PUT | UPDATE, REPEAT, 28),
     "Manage": (
         [
             "DELETE /v1/members/{id}",
@@ -93,7 +93,7 @@ FUNCTIONS = {
         ],
         LOAD | COMMIT,
         REPEAT,
-        25,
+        28,
     ),
     "Read": (
         [
@@ -104,7 +104,7 @@ FUNCTIONS = {
         ],
         LOAD | PARTS,
         {"board": QUERY},
-        25,
+        28,
     ),
     "Expire": ([], LOAD | PARTS | SCAN | COMMIT, {"due": QUERY}, 900),
 }

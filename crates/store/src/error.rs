@@ -1,5 +1,6 @@
 use std::error::Error;
 
+use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use ledger::MemberId;
 
@@ -55,14 +56,16 @@ impl StoreError {
         StoreError::Sealed { member: at.member.clone(), entry }
     }
 
-    pub(crate) fn of<E, R>(error: SdkError<E, R>) -> StoreError
+    pub(crate) fn of<E>(error: SdkError<E, HttpResponse>) -> StoreError
     where
         E: ProvideErrorMetadata + Error + 'static,
-        R: std::fmt::Debug + 'static,
     {
         let transient = match &error {
+            // What stands before the table may fail too, and has no code of the table's.
             SdkError::ServiceError(service) => {
-                service.err().code().is_some_and(|code| TRANSIENT.contains(&code))
+                let code = service.err().code();
+                service.raw().status().is_server_error()
+                    || code.is_some_and(|code| TRANSIENT.contains(&code))
             }
             // The request may or may not have arrived: ask again with the same key.
             SdkError::TimeoutError(_)
@@ -88,3 +91,23 @@ pub(crate) const TRANSIENT: [&str; 9] = [
     "ServiceUnavailable",
     "TransactionInProgressException",
 ];
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::error::ErrorMetadata;
+    use aws_sdk_dynamodb::operation::get_item::GetItemError;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_fails_without_a_code_is_asked_again_and_a_refusal_is_none() {
+        let told = |status: u16| {
+            let raw = HttpResponse::new(status.try_into().unwrap(), "<html></html>".into());
+            let error = GetItemError::generic(ErrorMetadata::builder().build());
+            StoreError::of(SdkError::service_error(error, raw))
+        };
+        assert!(matches!(told(503), StoreError::Unavailable(_)));
+        assert!(matches!(told(500), StoreError::Unavailable(_)));
+        assert!(matches!(told(403), StoreError::Refused(_)));
+    }
+}

@@ -35,7 +35,6 @@ mod pot;
 /// Reads: a member, its statement, everything.
 mod read;
 /// Asking again.
-/// Asking again.
 mod retry;
 /// A version's body: packed small, and sealed under its person's key.
 mod seal;

@@ -34,9 +34,10 @@ pub struct Answer {
 }
 
 /// The time after which no further try is begun, and nothing further is looked at for a decision.
-/// What is under way then is a look of at most two calls of the table and the commit. The client's
-/// configuration bounds each call to three seconds, and none is begun again after half of one: all of
-/// it ends before the function's time does, so that the client hears `busy` and not a time-out.
+/// What is under way then is a look of at most four calls of the table, or of two and the commit. The
+/// client's configuration bounds each call to three seconds, and a read is begun again only in its
+/// first half second: all of it ends before the function's time does, so that the client hears `busy`
+/// and not a time-out.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(4);
 
 /// What has been done.

@@ -45,7 +45,7 @@ use tokio::task::JoinHandle;
 
 pub use self::weather::{Fault, Weather};
 
-use self::answers::{Broken, cancelled, done, json_answer, refused};
+use self::answers::{Broken, cancelled, done, failed_in_front, json_answer, refused};
 use self::asked::{Asked, draw};
 use self::carrier::Carrier;
 use self::memory::{Memory, remember, stale};
@@ -310,7 +310,7 @@ async fn answered(
         std::future::pending::<Infallible>().await;
     }
     match fault {
-        Some(Fault::ErrorAfter) => Ok(refused(500, "InternalServerError", "after")),
+        Some(Fault::ErrorAfter) => Ok(failed_in_front()),
         Some(Fault::DropAfter) => Err(Broken),
         _ => Ok(done),
     }

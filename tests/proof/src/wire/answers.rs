@@ -39,6 +39,14 @@ pub(super) fn refused(status: u16, code: &str, message: &str) -> Response<Full<B
     json_answer(status, Bytes::from(body.to_string()))
 }
 
+/// Something that stands before the database fails, and knows nothing of its codes.
+pub(super) fn failed_in_front() -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::from_static(b"<html>unavailable</html>")));
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    answer
+}
+
 /// A transaction that one of its items has cancelled, with a reason for each item, as DynamoDB tells.
 pub(super) fn cancelled(items: usize, at: usize, code: &str) -> Response<Full<Bytes>> {
     let reason = |item: usize| match item == at {
