@@ -8,7 +8,7 @@ use aws_config::BehaviorVersion;
 use chrono::NaiveDate;
 use clap::Args;
 use futures::future::try_join_all;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use ledger::programme::resolve;
 use ledger::{MerchantId, Moment, Programme};
 use local::Database;
@@ -20,8 +20,10 @@ use crate::Outcome;
 use crate::place::{self, Rules};
 use crate::show::{money, table, whole};
 
-/// Parts of the table that are walked side by side.
-const PARTS: i32 = 8;
+/// Parts of the table, by which the bar knows how far it is.
+const PARTS: i32 = 64;
+/// How many of them are walked side by side.
+const SIDE_BY_SIDE: usize = 8;
 /// Faults that are shown; whoever has more does not read them all.
 const FAULTS_SHOWN: usize = 20;
 
@@ -143,16 +145,28 @@ async fn walk(
     bar: &ProgressBar,
     seen: &Arc<AtomicU64>,
 ) -> Outcome<Audited> {
-    let parts = (0..PARTS).map(|part| {
+    let counted = Arc::clone(seen);
+    let style = "{bar:40} {pos} of {len} parts, {members} members audited, {elapsed}";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        let members = move |_: &ProgressState, text: &mut dyn std::fmt::Write| {
+            let _ = text.write_str(&whole(counted.load(Ordering::Relaxed)));
+        };
+        bar.set_style(style.progress_chars("█░").with_key("members", members));
+    }
+    bar.set_length(PARTS.unsigned_abs().into());
+    let parts = (0..PARTS).take(SIDE_BY_SIDE).map(|first| {
         let mut audit = start();
         let (store, merchant) = (store.clone(), merchant.clone());
         let (bar, seen) = (bar.clone(), Arc::clone(seen));
         let walked = tokio::spawn(async move {
-            let see = |found| {
-                bar.set_position(seen.fetch_add(1, Ordering::Relaxed) + 1);
-                audit.see_found(found);
-            };
-            store.each_of_part(&merchant, part, PARTS, see).await?;
+            for part in (first..PARTS).step_by(SIDE_BY_SIDE) {
+                let see = |found| {
+                    seen.fetch_add(1, Ordering::Relaxed);
+                    audit.see_found(found);
+                };
+                store.each_of_part(&merchant, part, PARTS, see).await?;
+                bar.inc(1);
+            }
             Ok::<Audit, store::StoreError>(audit)
         });
         async { walked.await.map_err(|error| error.to_string()) }
