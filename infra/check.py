@@ -66,11 +66,13 @@ UPDATE = {"dynamodb:UpdateItem"}
 COMMIT = PUT | UPDATE | {"dynamodb:DeleteItem"}
 REPEAT = {"by_op": QUERY}
 
+# Seconds that a function which answers somebody has.
+ANSWERS = 28
 # For each function: its routes, what it may do to the table, what to each index, and its time
 # limit in seconds.
 FUNCTIONS = {
-    "Enroll": (["POST /v1/members"], LOAD | PUT, {}, 28),
-    "Earn": (["POST /v1/members/{id}/earn"], LOAD | PARTS | COMMIT, REPEAT, 28),
+    "Enroll": (["POST /v1/members"], LOAD | PUT, {}, ANSWERS),
+    "Earn": (["POST /v1/members/{id}/earn"], LOAD | PARTS | COMMIT, REPEAT, ANSWERS),
     "Redeem": (
         [
             "POST /v1/members/{id}/redeem",
@@ -80,9 +82,9 @@ FUNCTIONS = {
         ],
         LOAD | PARTS | COMMIT,
         REPEAT,
-        28,
+        ANSWERS,
     ),
-    "Reverse": (["POST /v1/members/{id}/reverse"], LOAD | PUT | UPDATE, REPEAT, 28),
+    "Reverse": (["POST /v1/members/{id}/reverse"], LOAD | PUT | UPDATE, REPEAT, ANSWERS),
     "Manage": (
         [
             "DELETE /v1/members/{id}",
@@ -93,7 +95,7 @@ FUNCTIONS = {
         ],
         LOAD | COMMIT,
         REPEAT,
-        28,
+        ANSWERS,
     ),
     "Read": (
         [
@@ -104,7 +106,7 @@ FUNCTIONS = {
         ],
         LOAD | PARTS,
         {"board": QUERY},
-        28,
+        ANSWERS,
     ),
     "Expire": ([], LOAD | PARTS | SCAN | COMMIT, {"due": QUERY}, 900),
 }

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use ledger::{Activity, Line, MemberId, MerchantId, Order, Outcome, Supplies};
+use decide::Context;
 use rules::{Bundle, Sources};
 
 fn readme() -> String {
@@ -47,7 +48,11 @@ fn the_sheet_on_the_first_screen_is_the_one_in_the_folder_and_pays_what_it_says(
         payment: None,
         fields: Default::default(),
     };
-    let decision = bundle.earn(&ada, purchase, &Supplies::default(), now).unwrap();
+    let decision = {
+        let data = Supplies::default();
+        let context = Context { bundle: &bundle, data: &data, now };
+        decide::earn(&context, &ada, purchase).unwrap()
+    };
     let mut answer = String::new();
     for reason in decision.entry.because {
         let Outcome::Units { wallet, units } = reason.gave else { panic!("{reason:?}") };

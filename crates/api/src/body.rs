@@ -5,7 +5,8 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use ledger::MemberId;
-use rules::{Object, escape};
+use decide::escape;
+use rules::Object;
 use serde::de::{DeserializeOwned, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_path_to_error::Segment;
@@ -203,7 +204,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for InQuery<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rules::ActivityBody;
+    use decide::ActivityBody;
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]

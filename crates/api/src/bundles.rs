@@ -56,7 +56,7 @@ pub async fn publish(
     merchant: &MerchantId,
     sources: &Sources,
 ) -> Result<Bundle, PublishError> {
-    let bundle = Bundle::proven(merchant, sources)?;
+    let bundle = decide::proven(merchant, sources)?;
     for (pot, units) in bundle.pots() {
         store.lay_out(merchant, &pot, units).await?;
     }

@@ -1,32 +1,31 @@
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use ledger::{Decision, Member, MemberId, Moment, Supplies};
-use rules::{Bundle, Offer, TraceLine};
+use decide::{Context, Offer, TraceLine, offers};
+use ledger::{Decision, Member, MemberId, Supplies};
+use rules::Bundle;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use store::{Answer, Failure, Fingerprint, MemberKey, Operation, Undecided};
+use store::{Answer, Failure, Fingerprint, MemberKey, Operation};
 
-use crate::{Api, Caller, EntryView, Mode, Problem, Refusal, TraceView};
+use crate::{Api, Caller, EntryView, Mode, Problem, Refusal, TraceView, Undecided};
 
 /// The header of an answer that had been given before.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A request that changes a member.
 #[derive(Debug)]
-pub struct Change<'a> {
+pub struct Change {
     /// Its name, which keeps the keys of different verbs apart.
     pub verb: &'static str,
     /// Who asks.
-    pub caller: &'a Caller,
+    pub caller: Caller,
     /// Of whom.
     pub member: MemberId,
     /// Under which key, or only to see.
     pub mode: Mode,
     /// For what.
     pub fingerprint: Fingerprint,
-    /// When.
-    pub now: Moment,
 }
 
 /// The answer: the entry, and what the member can have now, which is the moment to tell it.
@@ -51,39 +50,58 @@ pub struct Decided {
     pub trace: Option<Vec<TraceLine>>,
 }
 
-/// Load, decide, commit, answer: the way of every request that changes a member. `decide` also hears
-/// whether somebody only wants to see.
+impl From<Decision> for Decided {
+    fn from(decision: Decision) -> Decided {
+        Decided { decision, trace: None }
+    }
+}
+
+/// Load, decide, commit, answer: the way of every request that changes a member.
 ///
 /// # Errors
 /// The request is refused, and nothing has changed.
-pub async fn change(
+pub async fn change<D: Into<Decided>>(
+    api: &Api,
+    request: Change,
+    decide: impl Fn(&Context<'_>, &Member) -> Result<D, Undecided>,
+) -> Result<Response, Problem> {
+    let bundle = api.bundle(&request.caller.merchant).await?;
+    change_under(api, &bundle, request, decide).await
+}
+
+/// The same under rules that have been loaded before.
+///
+/// # Errors
+/// The request is refused, and nothing has changed.
+pub async fn change_under<D: Into<Decided>>(
     api: &Api,
     bundle: &Bundle,
-    change: Change<'_>,
-    decide: impl Fn(&Member, &Supplies, bool) -> Result<Decided, Refusal>,
+    request: Change,
+    decide: impl Fn(&Context<'_>, &Member) -> Result<D, Undecided>,
 ) -> Result<Response, Problem> {
-    let Change { verb, caller, member, mode, fingerprint, now } = change;
-    let at = MemberKey { merchant: caller.merchant.clone(), member };
-    let dry_run = mode == Mode::DryRun;
-    let decide = |member: Option<&Member>,
-                  supplies: &Supplies|
-     -> Result<(Decision, Answer), Undecided<Refusal>> {
+    let Change { verb, caller, member, mode, fingerprint } = request;
+    let at = MemberKey { merchant: caller.merchant, member };
+    let (dry_run, now) = (mode == Mode::DryRun, api.clock.now());
+    let decide = |member: Option<&Member>, data: &Supplies| -> Result<_, Undecided> {
         let member = member.ok_or_else(|| Refusal::MemberIsUnknown(at.member.clone()))?;
-        let Decided { decision, trace } = decide(member, supplies, dry_run)?;
+        let Decided { decision, trace } = decide(&Context { bundle, data, now }, member)?.into();
         let body = AnswerBody {
             member: &at.member,
             dry_run,
             entry: EntryView::of(&decision.entry),
-            within_reach: within_reach(bundle, &decision, supplies, now),
+            within_reach: within_reach(&Context { bundle, data, now }, &decision),
             trace: trace.map(|lines| lines.iter().map(TraceView::of).collect()),
         };
         let answer = Answer {
             bundle: bundle.hash().to_string(),
             status: StatusCode::CREATED.as_u16(),
             body: serde_json::value::to_raw_value(&body)
-                .map_err(|error| Refusal::AnswerIsUnwritable(error.to_string()))?,
+                .map_err(|error| Refusal::Internal(error.to_string()))?,
         };
         Ok((decision, answer))
+    };
+    let decide = |member: Option<&Member>, data: &Supplies| {
+        decide(member, data).map_err(store::Undecided::from)
     };
     match mode {
         Mode::DryRun => {
@@ -104,21 +122,16 @@ pub async fn change(
 
 /// The rewards that the member can have now. It is told on the way: a reward whose rule fails is the
 /// merchant's to mend, and does not stand in the way of what was asked.
-fn within_reach(
-    bundle: &Bundle,
-    decision: &Decision,
-    supplies: &Supplies,
-    now: Moment,
-) -> Vec<String> {
+fn within_reach(context: &Context<'_>, decision: &Decision) -> Vec<String> {
     let member = &decision.member;
     if member.erased_at.is_some() {
         return Vec::new();
     }
     // With the wallets that it shares, as they will be.
     let account =
-        decision.account_after(member).or_else(|| supplies.account(member).ok().flatten());
-    let member = bundle.viewed(member, account, now);
-    let offers = bundle.offers(&member, member.tier(), now);
+        decision.account_after(member).or_else(|| context.data.account(member).ok().flatten());
+    let member = context.view(member, account);
+    let offers = offers(context.bundle, &member, member.tier(), context.now);
     let within_reach = |offer| match offer {
         Ok(offer) => Offer::within_reach(&offer).then_some(offer.name),
         Err(failure) => {

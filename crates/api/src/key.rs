@@ -52,7 +52,7 @@ impl FromRequestParts<Api> for Mode {
         let mut keys = parts.headers.get_all("idempotency-key").iter();
         let header = keys.next().ok_or(Refusal::KeyIsMissing)?;
         if keys.next().is_some() {
-            return Err(Refusal::KeyIsToldTwice.into());
+            return Err(Refusal::KeyIsDuplicated.into());
         }
         let key = header.to_str().map_err(|_| Refusal::KeyIsNotPlain)?;
         match key.len() {

@@ -19,8 +19,10 @@ mod identity;
 mod key;
 /// Refusals as `application/problem+json`.
 mod problem;
-/// Why a request is refused: each rejection with its status and code, in one match.
+/// Why a request is refused.
 mod refusal;
+/// The status, the code and the pointer of each refusal, in one table.
+mod answers;
 /// What every function holds.
 mod state;
 /// Entries as a client reads them.
@@ -28,12 +30,12 @@ mod view;
 
 pub use body::{BODY_BYTES_MAX, Body, InPath, InPathOf, InQuery, NoQuery};
 pub use bundles::{PublishError, bundle_of, publish};
-pub use change::{Change, Decided, change};
+pub use change::{Change, Decided, change, change_under};
 pub use clock::Clock;
 pub use host::{client, from_environment, log, serve};
 pub use identity::{Caller, DEVELOPMENT_VARIABLE, Identity, Manager, TOKEN_PREFIX};
 pub use key::{IdempotencyKey, Mode};
 pub use problem::Problem;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, Undecided};
 pub use state::Api;
 pub use view::{EntryView, TraceView};

@@ -33,14 +33,6 @@ impl Problem {
         self
     }
 
-    /// Something that the caller can do nothing about. What it is goes to the log and not out.
-    #[must_use]
-    pub fn internal(reason: &str) -> Problem {
-        tracing::error!(reason, "a request failed: {reason}");
-        let detail = "something is wrong on this side; it has been logged".to_owned();
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
-    }
-
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -46,7 +46,7 @@ impl Api {
         self.bundles.of(&self.store, merchant, hash).await.map_err(|none| match none {
             NoBundle::Store(error) => error.into(),
             NoBundle::Unpublished | NoBundle::Broken(_) => {
-                Problem::internal(&format!("rules {hash} of {merchant} cannot be read"))
+                Refusal::Internal(format!("rules {hash} of {merchant} cannot be read")).into()
             }
         })
     }
@@ -60,7 +60,7 @@ impl Api {
             NoBundle::Unpublished => Refusal::MerchantIsUnknown(merchant.clone()).into(),
             NoBundle::Store(error) => error.into(),
             NoBundle::Broken(reason) => {
-                Problem::internal(&format!("rules of {merchant}: {reason}"))
+                Refusal::Internal(format!("rules of {merchant}: {reason}")).into()
             }
         })
     }

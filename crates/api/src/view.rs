@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use decide::TraceLine;
 use ledger::entry::{Counterpart, Returned};
 use ledger::remind::Reminder;
 use ledger::tier::TierChange;
@@ -7,7 +8,6 @@ use ledger::{
     Change, Entry, Gives, MemberId, Moment, Order, Outcome, Posting, Reason, Taken, Units,
     WalletName, What,
 };
-use rules::TraceLine;
 use serde::Serialize;
 
 /// An entry as a client reads it: in the answer to the request that made it, and in the statement.

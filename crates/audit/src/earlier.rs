@@ -37,13 +37,17 @@ pub enum EarlierError {
 }
 
 impl Earlier {
-    /// Reads an export.
+    /// Reads an export, and tells how many steps are done, of how many.
     ///
     /// # Errors
     /// It cannot be read, or somebody in it cannot.
-    pub fn of(export: &Export, merchant: &MerchantId) -> Result<Earlier, EarlierError> {
+    pub fn of(
+        export: &Export,
+        merchant: &MerchantId,
+        told: impl Fn(u64, u64) + Sync,
+    ) -> Result<Earlier, EarlierError> {
         let mut all = Earlier::default();
-        for earlier in export.each(merchant, Earlier::default, Earlier::see)? {
+        for earlier in export.each(merchant, Earlier::default, Earlier::see, told)? {
             all.heads.extend(earlier.heads);
             all.broken = all.broken.take().or(earlier.broken);
         }

@@ -1,14 +1,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use ::audit::{Audit, Audited, Earlier, Period, RollForward, listed, looked_at_again};
 use aws_config::BehaviorVersion;
 use chrono::NaiveDate;
 use clap::Args;
 use futures::future::try_join_all;
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::ProgressBar;
 use ledger::programme::resolve;
 use ledger::{MerchantId, Moment, Programme};
 use local::Database;
@@ -18,12 +17,14 @@ use store::{Export, Store};
 
 use crate::Outcome;
 use crate::place::{self, Rules};
-use crate::show::{money, table, whole};
+use crate::show::{money, progress, table, whole};
 
 /// Parts of the table, by which the bar knows how far it is.
 const PARTS: i32 = 64;
 /// How many of them are walked side by side.
 const SIDE_BY_SIDE: usize = 8;
+/// Members after which the bar tells how many they are.
+const MEMBERS_AT_ONCE: u64 = 100;
 /// Faults that are shown; whoever has more does not read them all.
 const FAULTS_SHOWN: usize = 20;
 
@@ -70,10 +71,11 @@ pub(crate) async fn run(options: Options) -> Outcome {
     {
         return Err(format!("--from {from} is after --until {until}").into());
     }
-    let bar = bar();
-    let seen = Arc::new(AtomicU64::new(0));
-    let earlier = options.after.as_deref().map(|folder| exported(folder, &bar)).transpose()?;
-    let earlier = earlier.map(|export| Earlier::of(&export, &merchant)).transpose()?.map(Arc::new);
+    let told = Told::new();
+    let is_far = |done, of| told.is_far(done, of);
+    let earlier = options.after.as_deref().map(|folder| exported(folder, &told.bar)).transpose()?;
+    let earlier = earlier.map(|export| Earlier::of(&export, &merchant, is_far)).transpose()?;
+    let earlier = earlier.map(Arc::new);
     let (programme, audited) = if let Some(export) = &options.export {
         // An export is no table to ask for the rules in force: they are read from their folder.
         let folder = options.rules.of_merchant(merchant.as_str())?;
@@ -82,11 +84,11 @@ pub(crate) async fn run(options: Options) -> Outcome {
         let programme = bundle.programme().clone();
         let start = || Audit::over(period(&options, &programme)).after(earlier.clone());
         let see = |audit: &mut Audit, found| {
-            bar.inc(1);
+            told.one_more();
             audit.see_found(found);
         };
         let mut all = start();
-        for audit in exported(export, &bar)?.each(&merchant, start, see)? {
+        for audit in exported(export, &told.bar)?.each(&merchant, start, see, is_far)? {
             all.add(audit);
         }
         let audited = all.without_index().done();
@@ -111,10 +113,10 @@ pub(crate) async fn run(options: Options) -> Outcome {
         let hash = hash.ok_or_else(|| format!("`{merchant}` has published no rules there"))?;
         let programme = api::bundle_of(&store, &merchant, &hash).await?.programme().clone();
         let start = || Audit::over(period(&options, &programme)).after(earlier.clone());
-        let audited = walk(&store, &merchant, start, &bar, &seen).await?;
+        let audited = walk(&store, &merchant, start, &told).await?;
         (programme, audited)
     };
-    bar.finish_and_clear();
+    told.bar.finish_and_clear();
     if options.json {
         say!("{}", as_json(&programme, &audited));
     } else {
@@ -137,35 +139,53 @@ pub(crate) async fn run(options: Options) -> Outcome {
     Ok(())
 }
 
+/// How far an audit is, on a terminal.
+#[derive(Clone)]
+struct Told {
+    bar: ProgressBar,
+    members: Arc<AtomicU64>,
+}
+
+impl Told {
+    fn new() -> Told {
+        let bar = progress(1, "{bar:40} {percent} %, {msg} members audited, {elapsed}");
+        bar.set_message("0");
+        Told { bar, members: Arc::default() }
+    }
+
+    fn is_far(&self, done: u64, of: u64) {
+        self.bar.set_length(of);
+        self.bar.set_position(done);
+    }
+
+    fn one_more(&self) {
+        let members = self.members.fetch_add(1, Ordering::Relaxed) + 1;
+        if members.is_multiple_of(MEMBERS_AT_ONCE) {
+            self.bar.set_message(whole(members));
+        }
+    }
+}
+
 /// Walks the parts of a table side by side.
 async fn walk(
     store: &Store,
     merchant: &MerchantId,
     start: impl Fn() -> Audit,
-    bar: &ProgressBar,
-    seen: &Arc<AtomicU64>,
+    told: &Told,
 ) -> Outcome<Audited> {
-    let counted = Arc::clone(seen);
-    let style = "{bar:40} {pos} of {len} parts, {members} members audited, {elapsed}";
-    if let Ok(style) = ProgressStyle::with_template(style) {
-        let members = move |_: &ProgressState, text: &mut dyn std::fmt::Write| {
-            let _ = text.write_str(&whole(counted.load(Ordering::Relaxed)));
-        };
-        bar.set_style(style.progress_chars("█░").with_key("members", members));
-    }
-    bar.set_length(PARTS.unsigned_abs().into());
+    told.bar.set_length(PARTS.unsigned_abs().into());
     let parts = (0..PARTS).take(SIDE_BY_SIDE).map(|first| {
         let mut audit = start();
         let (store, merchant) = (store.clone(), merchant.clone());
-        let (bar, seen) = (bar.clone(), Arc::clone(seen));
+        let told = told.clone();
         let walked = tokio::spawn(async move {
             for part in (first..PARTS).step_by(SIDE_BY_SIDE) {
                 let see = |found| {
-                    seen.fetch_add(1, Ordering::Relaxed);
+                    told.one_more();
                     audit.see_found(found);
                 };
                 store.each_of_part(&merchant, part, PARTS, see).await?;
-                bar.inc(1);
+                told.bar.inc(1);
             }
             Ok::<Audit, store::StoreError>(audit)
         });
@@ -211,16 +231,6 @@ fn period(options: &Options, programme: &Programme) -> Period {
         from: options.from.and_then(midnight),
         until: options.until.and_then(|day| midnight(day.succ_opt()?)),
     }
-}
-
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    let style = "{spinner} {human_pos} members audited, {per_sec}, {elapsed}";
-    if let Ok(style) = ProgressStyle::with_template(style) {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 /// What units are worth in the programme's currency. Below zero where more is owed than held.

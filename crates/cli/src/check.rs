@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         let (sources, read) = read(folder);
         let mut mistakes = match read {
             Ok(bundle) => {
-                let specs = bundle.hold_to(&sources).err().unwrap_or_default();
+                let specs = decide::run_specs(&bundle, &sources).err().unwrap_or_default();
                 bundle.warnings().iter().cloned().chain(specs).collect()
             }
             Err(rejection) => rejection.mistakes,

@@ -1,10 +1,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use decide::{Context, Redemption, Reversal, Told, TraceLine, Undecided};
+use ledger::entry::Returned;
 use ledger::reverse::Wanted;
-use ledger::{Change, Decision, Entry, Lack, Member, MemberId, What};
+use ledger::{
+    Activity, Change, Decision, Entry, Lack, Member, MemberId, Order, Supplies, Taken, What,
+};
 use local::Database;
-use rules::{Bundle, Redemption, Refused, Told, TraceLine};
+use rules::Bundle;
 use store::{MemberKey, Store, Version};
 
 use crate::Outcome;
@@ -73,6 +77,16 @@ pub(crate) async fn run(options: Options) -> Outcome {
     Err("derived again, the entry differs".into())
 }
 
+/// An entry that is derived again: the member before it, and the data that it was decided from.
+struct Again<'a> {
+    store: &'a Store,
+    at: &'a MemberKey,
+    bundle: &'a Bundle,
+    before: &'a Member,
+    entry: &'a Entry,
+    data: Supplies,
+}
+
 /// What the rules of then say of what was asked then; nothing where no rule had a say.
 async fn again(
     store: &Store,
@@ -81,76 +95,36 @@ async fn again(
     before: &Member,
     entry: &Entry,
 ) -> Outcome<Option<(Vec<TraceLine>, Decision)>> {
-    let now = entry.at;
-    let mut supplies = bundle.told_then(before, entry);
+    let mut data = decide::data_then(bundle, before, entry);
     let mut view = before.clone();
     if let Some(of) = &entry.account {
         let key = MemberKey { merchant: at.merchant.clone(), member: of.account.clone() };
         let past = store.past(&key, of.entry).await?;
-        view = ledger::account::view(before, &past.before, bundle.programme(), now);
-        supplies.members.insert(of.account.clone(), Some(past.before));
+        view = ledger::account::view(before, &past.before, bundle.programme(), entry.at);
+        data.members.insert(of.account.clone(), Some(past.before));
     }
+    let mut again = Again { store, at, bundle, before, entry, data };
     let plain = |decision: Decision| Ok(Some((Vec::new(), decision)));
     match &entry.what {
-        What::Earn { activity } => {
-            let lines = bundle.trace(&view, activity, &supplies, now)?;
-            // What it brought the one who brought the member is that one's entry.
-            let raised = entry.changes.iter().find_map(|change| match change {
-                Change::Raised { day, .. } => Some(*day),
-                _ => None,
-            });
-            let told = Told { activity: activity.clone(), raised };
-            let (decision, _) = bundle.earn_alone(before, told, &supplies, now)?;
-            Ok(Some((lines, decision)))
-        }
+        What::Earn { activity } => again.earn(&view, activity).map(Some),
         What::Redeem { reward, order } | What::Hold { reward, order, .. } => {
-            let mut rewards = bundle.rewards();
-            let chosen = rewards.any(|(name, costs)| name == reward.name && costs.is_chosen());
-            let units = chosen.then_some(reward.costs);
-            let redemption =
-                Redemption { reward: reward.name.clone(), units, order: order.clone() };
-            let lines = bundle.trace_reward(&view, &redemption, now)?;
-            let decision = match &entry.what {
-                What::Hold { .. } => bundle.hold(before, redemption, &supplies, now)?,
-                _ => bundle.redeem(before, redemption, &supplies, now)?,
-            };
-            Ok(Some((lines, decision)))
+            again.take(&view, reward, order.clone()).map(Some)
         }
         What::Capture { of, reward, .. } => {
             let (_, held) = version(store, at, of.entry).await?;
             let by = api::bundle_of(store, &at.merchant, &held.bundle).await?;
             let units = Some(reward.costs);
-            plain(bundle.capture(&by, before, &held.entry, units, &supplies, now)?)
+            let context = again.context();
+            plain(decide::capture(&context, &by, before, &held.entry, units)?)
         }
-        What::Release { hold } => plain(bundle.release(before, hold, &supplies, now)?),
-        What::Reverse { of, returned } => {
-            let (_, undone) = version(store, at, *of).await?;
-            let by = api::bundle_of(store, &at.merchant, &undone.bundle).await?;
-            let wanted = returned
-                .clone()
-                .map(|returned| Wanted { lines: returned.lines, refund: Some(returned.refund) });
-            loop {
-                let wanted = wanted.as_ref();
-                // What a referral brought another is that one's entry.
-                let decided = bundle.reverse_alone(&by, before, *of, wanted, &supplies, now);
-                let (member, from) = match decided {
-                    Ok((decision, _)) => return plain(decision),
-                    Err(Refused::Lacks(Lack::Past { member, entry })) => (member, entry),
-                    Err(refused) => return Err(refused.into()),
-                };
-                // The past as it was when this was decided.
-                let last = supplies.members.get(&member).and_then(Option::as_ref);
-                let last = last.unwrap_or(before).version;
-                let key = MemberKey { merchant: at.merchant.clone(), member: member.clone() };
-                let mut past = store.past(&key, from).await?;
-                past.entries.retain(|later| later.seq <= last);
-                supplies.pasts.insert(member, past);
-            }
+        What::Release { hold } => {
+            plain(decide::release(&again.context(), before, hold)?)
         }
+        What::Reverse { of, returned } => plain(again.reverse(*of, returned.as_ref()).await?),
         What::Expire | What::Remind { .. } => {
-            supplies.due_at = Some(now);
+            again.data.due_at = Some(entry.at);
             let nothing = "nothing was due at that moment";
-            plain(bundle.next_due(before, &supplies, now)?.ok_or(nothing)?)
+            plain(decide::next_due(&again.context(), before)?.ok_or(nothing)?)
         }
         What::Adjust { .. }
         | What::Transfer { .. }
@@ -158,6 +132,68 @@ async fn again(
         | What::Leave { .. }
         | What::Share { .. }
         | What::Erase => Ok(None),
+    }
+}
+
+impl Again<'_> {
+    fn context(&self) -> Context<'_> {
+        Context { bundle: self.bundle, data: &self.data, now: self.entry.at }
+    }
+
+    fn earn(&self, view: &Member, activity: &Activity) -> Outcome<(Vec<TraceLine>, Decision)> {
+        let lines = decide::trace(&self.context(), view, activity)?;
+        // What it brought the referrer is the referrer's entry.
+        let raised = self.entry.changes.iter().find_map(|change| match change {
+            Change::Raised { day, .. } => Some(*day),
+            _ => None,
+        });
+        let told = Told { activity: activity.clone(), raised };
+        let (decision, _) = decide::earn_alone(&self.context(), self.before, told)?;
+        Ok((lines, decision))
+    }
+
+    fn take(
+        &self,
+        view: &Member,
+        reward: &Taken,
+        order: Option<Order>,
+    ) -> Outcome<(Vec<TraceLine>, Decision)> {
+        let mut rewards = self.bundle.rewards();
+        let chosen = rewards.any(|(name, costs)| name == reward.name && costs.is_chosen());
+        let units = chosen.then_some(reward.costs);
+        let redemption = Redemption { reward: reward.name.clone(), units, order };
+        let context = self.context();
+        let lines = decide::trace_reward(&context, view, &redemption)?;
+        let decision = match &self.entry.what {
+            What::Hold { .. } => decide::hold(&context, self.before, redemption),
+            _ => decide::redeem(&context, self.before, redemption),
+        };
+        Ok((lines, decision?))
+    }
+
+    async fn reverse(&mut self, of: u64, returned: Option<&Returned>) -> Outcome<Decision> {
+        let (_, undone) = version(self.store, self.at, of).await?;
+        let by = api::bundle_of(self.store, &self.at.merchant, &undone.bundle).await?;
+        let wanted = returned
+            .cloned()
+            .map(|returned| Wanted { lines: returned.lines, refund: Some(returned.refund) });
+        loop {
+            let reversal = Reversal { judged_by: &by, entry: of, wanted: wanted.as_ref() };
+            // What a referral brought another is that one's entry.
+            let done = decide::reverse_alone(&self.context(), self.before, reversal);
+            let (member, from) = match done {
+                Ok((decision, _)) => return Ok(decision),
+                Err(Undecided::NeedsData(Lack::Past { member, entry })) => (member, entry),
+                Err(undecided) => return Err(undecided.into()),
+            };
+            // The past as it was when this was decided.
+            let last = self.data.members.get(&member).and_then(Option::as_ref);
+            let last = last.unwrap_or(self.before).version;
+            let key = MemberKey { merchant: self.at.merchant.clone(), member: member.clone() };
+            let mut past = self.store.past(&key, from).await?;
+            past.entries.retain(|later| later.seq <= last);
+            self.data.pasts.insert(member, past);
+        }
     }
 }
 

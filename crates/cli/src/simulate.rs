@@ -2,8 +2,9 @@ use std::path::PathBuf;
 
 use api::Clock;
 use clap::Args;
+use decide::{ActivityBody, Context, TraceLine, simulated_member, simulated_supplies};
 use ledger::{Decision, Moment, What};
-use rules::{ActivityBody, Bundle, Object, TraceLine, simulated_member, simulated_supplies};
+use rules::{Bundle, Object};
 use serde_json::json;
 
 use crate::Outcome;
@@ -65,9 +66,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
         }
     };
     let supplies = simulated_supplies(&bundle);
-    let now = activity.at;
-    let lines = bundle.trace(&member, &activity, &supplies, now)?;
-    let decision = bundle.earn(&member, activity, &supplies, now)?;
+    let context = Context { bundle: &bundle, data: &supplies, now: activity.at };
+    let lines = decide::trace(&context, &member, &activity)?;
+    let decision = decide::earn(&context, &member, activity)?;
     if options.json {
         let lines: Vec<_> = lines.iter().map(api::TraceView::of).collect();
         let entry = api::EntryView::of(&decision.entry);

@@ -3,7 +3,8 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use rules::{Difference, Sources, SpecReport, say_value};
+use decide::{Difference, SpecReport, say_value};
+use rules::Sources;
 use serde_json::json;
 use toml_edit::{DocumentMut, Item};
 
@@ -42,7 +43,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     for folder in folders(options.folder.as_deref())? {
         let (sources, bundle) = read(&folder);
         let report = match bundle {
-            Ok(bundle) => bundle.hold_to(&sources),
+            Ok(bundle) => decide::run_specs(&bundle, &sources),
             Err(rejection) => Err(rejection.mistakes),
         };
         match report {

@@ -9,6 +9,10 @@ use crate::Moment;
 pub const PURCHASE: &str = "purchase";
 /// The activity that a friend's is for the member who brought the friend.
 pub const REFERRAL: &str = "referral";
+/// The field of a referral that names the friend.
+pub const FRIEND: &str = "friend";
+/// The most characters of an id, an article number, a category, a channel.
+pub const WORD_LENGTH_MAX: usize = 64;
 
 /// Something a member did. It has been checked against the programme: its type is known, its
 /// amounts have the currency's decimals, its fields are those that the manifest lists.

@@ -14,9 +14,9 @@ mod rights;
 use rust_decimal::Decimal;
 
 pub use self::counts::{bought, put_back, retell, uncount, undo_hold};
-pub use self::lots::{Since, give_back, take_back};
+pub use self::lots::{Reclaim, Since, give_back, take_back};
 pub use self::order::{Wanted, left_of, lessened};
-pub use self::rights::withdraw;
+pub use self::rights::{Rights, withdraw};
 
 use crate::decision::GiveRejection;
 use crate::entry::Returned;

@@ -1,22 +1,24 @@
+//! A merchant's rules, whole and checked: what a folder of sheets becomes.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ledger::entry::Gives;
 use ledger::task::Goal;
-use ledger::tier::{Ahead, Ladder, Passing, Standing, Until};
-use ledger::{Activity, Member, MemberId, MerchantId, Moment, Order, Pot, Programme, Units};
-use rhai::{Engine, INT, Module};
+use ledger::tier::Passing;
+use ledger::{Member, MemberId, MerchantId, Moment, Pot, Programme, Units};
+use rhai::{Engine, Module};
 
 use crate::asked::Asked;
 use crate::check;
 use crate::engine::{OPERATIONS_MAX, Optimized, engine};
-use crate::facts::{Background, Facts, OrderRef, Seen};
+use crate::facts::{Background, Facts, Seen};
+use crate::file_names::MANIFEST;
 use crate::grammar::StatementKind;
 use crate::manifest;
-use crate::mistake::{BundleRejection, Mistake, RuleFailure, Severity, plain_types};
-use crate::run::{Found, Run, failure};
+use crate::mistake::{BundleRejection, Mistake, Severity};
+use crate::run::{Found, Run};
 use crate::sheet::{self, Costs, Rule, Titles};
-use crate::source::{BundleHash, MANIFEST, Sources};
+use crate::source::{BundleHash, Sources};
 
 /// Mistakes that are told at a time. Whoever has made more does not read them all.
 const MISTAKES_MAX: usize = 100;
@@ -50,6 +52,18 @@ impl Bundle {
         Bundle::compile(merchant, sources, Optimized::No, Checked::Yes)
     }
 
+    /// The same as [`Bundle::load`], compiled with the engine's optimiser on. Rules mean the same
+    /// either way; a test holds that.
+    ///
+    /// # Errors
+    /// As [`Bundle::load`].
+    pub fn load_optimized(
+        merchant: &MerchantId,
+        sources: &Sources,
+    ) -> Result<Bundle, BundleRejection> {
+        Bundle::compile(merchant, sources, Optimized::Yes, Checked::Yes)
+    }
+
     /// Compiles sources that were published, and so were checked by the version of their day. What
     /// can be proven of them today is not asked: a stricter check does not take a shop's rules away.
     ///
@@ -59,7 +73,7 @@ impl Bundle {
         Bundle::compile(merchant, sources, Optimized::No, Checked::Before)
     }
 
-    pub(crate) fn compile(
+    fn compile(
         merchant: &MerchantId,
         sources: &Sources,
         optimized: Optimized,
@@ -177,7 +191,8 @@ impl Bundle {
     }
 
     /// Whether some rule may give a grant of this name.
-    pub(crate) fn may_grant(&self, grant: &str) -> bool {
+    #[must_use]
+    pub fn may_grant(&self, grant: &str) -> bool {
         self.grants.as_ref().is_none_or(|grants| grants.contains(grant))
     }
 
@@ -187,7 +202,7 @@ impl Bundle {
     }
 
     /// The rules of the rewards with what they cost, in the order of the sheets.
-    pub(crate) fn priced(&self) -> impl Iterator<Item = (&Rule, &Costs)> {
+    pub fn priced(&self) -> impl Iterator<Item = (&Rule, &Costs)> {
         let rewards = self.rules_of(StatementKind::Reward);
         rewards.filter_map(|(_, rule)| Some((rule, rule.costs.as_ref()?)))
     }
@@ -198,66 +213,78 @@ impl Bundle {
         rules.map(|rule| (rule.statement.keyword, rule.title.as_str(), rule.source.as_str()))
     }
 
-    pub(crate) fn all_rules(&self) -> impl Iterator<Item = &Rule> {
+    /// All rules, in the order of the sheets.
+    pub fn all_rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
     }
 
-    /// The same rules, with a member in a tier whatever its conditions say.
-    pub(crate) fn with_tier(&self, member: &MemberId, tier: Option<String>) -> Bundle {
+    /// What the conditions of tiers ask for that changes by itself.
+    #[must_use]
+    pub fn passing(&self) -> Passing {
+        self.passing
+    }
+
+    /// The tier that a member is in whatever the conditions say, if it is so by
+    /// [`Bundle::with_tier`]. The empty name is no tier.
+    #[must_use]
+    pub fn pinned_tier(&self, member: &MemberId) -> Option<&str> {
+        let pinned = self.pinned.iter().find(|(id, _)| id == member);
+        pinned.map(|(_, tier)| tier.as_str())
+    }
+
+    /// The same rules, with a member in a tier whatever its conditions say. For specs.
+    #[must_use]
+    pub fn with_tier(&self, member: &MemberId, tier: Option<String>) -> Bundle {
         let pinned = tier.map(|tier| (member.clone(), tier));
         let pinned = self.pinned.iter().cloned().chain(pinned).collect();
         Bundle { pinned, ..self.clone() }
     }
 
-    /// Whether each tier's condition holds for a member. One that fails is left out.
-    pub(crate) fn conditions(&self, member: &Arc<Member>, at: Moment) -> Vec<(String, bool)> {
-        let seen = self.see(member, member.tier().map(str::to_owned), at, at);
-        let mut run = self.run(&Bundle::facts_of_order(seen, None, None));
-        let tiers = self.rules_of(StatementKind::Tier);
-        tiers
-            .filter_map(|(_, rule)| {
-                let (holds, _) = run.body(rule).ok()?;
-                Some((rule.title.clone(), holds.as_bool().ok()?))
-            })
-            .collect()
-    }
-
     /// The rules that an activity asks: what it pays, how far tasks are, how scores grow.
-    pub(crate) fn rules_on(&self, activity: &str) -> impl Iterator<Item = (usize, &Rule)> {
+    pub fn rules_on(&self, activity: &str) -> impl Iterator<Item = (usize, &Rule)> {
         let places = self.on.get(activity);
         places.into_iter().flatten().filter_map(|place| Some((*place, self.rules.get(*place)?)))
     }
 
-    pub(crate) fn rules_of(&self, kind: StatementKind) -> impl Iterator<Item = (usize, &Rule)> {
+    /// The rules of a kind of statement, with their numbers.
+    pub fn rules_of(&self, kind: StatementKind) -> impl Iterator<Item = (usize, &Rule)> {
         self.rules.iter().enumerate().filter(move |(_, rule)| rule.kind() == kind)
     }
 
     /// The wallet that an earn rule pays into; nothing if there is no such rule.
-    pub(crate) fn wallet_of(&self, title: &str) -> Option<&ledger::WalletName> {
+    #[must_use]
+    pub fn wallet_of(&self, title: &str) -> Option<&ledger::WalletName> {
         let rule = self.rules.iter().find(|rule| rule.title == title)?;
         Some(rule.into.as_ref().unwrap_or(&self.programme().main_wallet))
     }
 
     /// Where a rule stands; nothing if there is no such rule.
-    pub(crate) fn source_of(&self, title: &str) -> Option<String> {
+    #[must_use]
+    pub fn source_of(&self, title: &str) -> Option<String> {
         Some(self.rules.iter().find(|rule| rule.title == title)?.source.clone())
     }
 
-    pub(crate) fn rule(&self, number: usize) -> Option<&Rule> {
+    /// The rule of a number.
+    #[must_use]
+    pub fn rule(&self, number: usize) -> Option<&Rule> {
         self.rules.get(number)
     }
 
-    pub(crate) fn run(&self, facts: &Facts) -> Run<'_> {
+    /// A run over all rules about the same facts, within the steps that one request may take.
+    #[must_use]
+    pub fn run(&self, facts: &Facts) -> Run<'_> {
         self.run_within(OPERATIONS_MAX, facts)
     }
 
     /// A run of at most so many steps.
-    pub(crate) fn run_within(&self, steps: u64, facts: &Facts) -> Run<'_> {
+    #[must_use]
+    pub fn run_within(&self, steps: u64, facts: &Facts) -> Run<'_> {
         Run::new(self.engine, &self.functions, facts, &self.found, steps)
     }
 
     /// The member as rules see it, in a tier that may not be written down yet.
-    pub(crate) fn see(
+    #[must_use]
+    pub fn see(
         &self,
         member: &Arc<Member>,
         tier: Option<String>,
@@ -267,118 +294,13 @@ impl Bundle {
         let (member, background) = (Arc::clone(member), Arc::clone(&self.background));
         Arc::new(Seen { member, tier, background, at, now })
     }
-
-    /// What the rules of an activity see.
-    pub(crate) fn facts_of_activity(seen: Arc<Seen>, activity: &Arc<Activity>) -> Facts {
-        let order = activity.order.as_ref().map(|_| OrderRef::Of(Arc::clone(activity)));
-        Facts { seen, order, activity: Some(Arc::clone(activity)), units: None }
-    }
-
-    /// What the rules of rewards and benefits see.
-    pub(crate) fn facts_of_order(
-        seen: Arc<Seen>,
-        order: Option<&Order>,
-        units: Option<INT>,
-    ) -> Facts {
-        let order = order.map(|order| OrderRef::Alone(Arc::new(order.clone())));
-        Facts { seen, order, activity: None, units }
-    }
-
-    /// The merchant's tiers and their policy.
-    #[must_use]
-    pub fn ladder(&self) -> Ladder<'_> {
-        let programme = self.programme();
-        let (policy, time_zone) = (programme.tiers, programme.time_zone);
-        Ladder { tiers: self.tiers().collect(), policy, time_zone, passing: self.passing }
-    }
-
-    /// The tier that the member qualifies for at a moment, by its number from the lowest: the last
-    /// of the sheet whose condition holds.
-    pub(crate) fn qualified(
-        &self,
-        member: &Arc<Member>,
-        at: Moment,
-    ) -> Result<Option<usize>, RuleFailure> {
-        let tiers: Vec<&Rule> = self.rules_of(StatementKind::Tier).map(|(_, rule)| rule).collect();
-        if tiers.is_empty() {
-            return Ok(None);
-        }
-        let seen = self.see(member, member.tier().map(str::to_owned), at, at);
-        let mut run = self.run_within(TIER_STEPS_MAX, &Bundle::facts_of_order(seen, None, None));
-        for (rank, rule) in tiers.iter().enumerate().rev() {
-            let (holds, _) = run.body(rule)?;
-            match holds.as_bool() {
-                Ok(true) => return Ok(Some(rank)),
-                Ok(false) => {}
-                Err(found) => {
-                    let found = plain_types(found);
-                    return Err(failure(
-                        rule,
-                        format!("a tier's condition is yes or no, not {found}"),
-                    ));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// How the member stands with its tier now, whoever has written it down or not.
-    ///
-    /// # Errors
-    /// A tier's condition failed.
-    pub fn standing(&self, member: &Arc<Member>, now: Moment) -> Result<Standing, RuleFailure> {
-        if let Some((_, tier)) = self.pinned.iter().find(|(id, _)| *id == member.id) {
-            let tier = Some(tier.clone()).filter(|tier| !tier.is_empty());
-            return Ok(Standing { tier, ..Standing::default() });
-        }
-        ledger::tier::review(&self.ladder(), member, now, |at| self.qualified(member, at))
-    }
-
-    /// What becomes of the member's tier, should nothing more happen.
-    ///
-    /// # Errors
-    /// A tier's condition failed.
-    pub fn ahead(
-        &self,
-        member: &Arc<Member>,
-        standing: &Standing,
-        now: Moment,
-        until: Until,
-    ) -> Result<Ahead, RuleFailure> {
-        ledger::tier::ahead(&self.ladder(), member, standing, now, until, |at| {
-            self.qualified(member, at)
-        })
-    }
 }
 
 /// Whether what can be proven wrong is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Checked {
+enum Checked {
     /// Now.
     Yes,
     /// It was, when the sources were published.
     Before,
-}
-
-/// Steps that all tiers of a member may take at one moment, of many that are looked at.
-const TIER_STEPS_MAX: u64 = 200;
-/// Steps that a reward may take, of many that are looked at.
-pub(crate) const REWARD_STEPS_MAX: u64 = 500;
-
-/// Why no till could honour a gift, if none could.
-pub(crate) fn cannot_be_given(gives: &Gives) -> Option<String> {
-    use rust_decimal::Decimal;
-    match gives {
-        Gives::Discount { amount } | Gives::GiftCard { amount } | Gives::Payout { amount }
-            if *amount <= Decimal::ZERO =>
-        {
-            Some(format!("a gift of {amount} is none; it is above zero"))
-        }
-        Gives::PercentOff { percent }
-            if *percent <= Decimal::ZERO || *percent > Decimal::ONE_HUNDRED =>
-        {
-            Some(format!("{percent} is no percentage; it is above 0 and at most 100"))
-        }
-        _ => None,
-    }
 }

@@ -27,6 +27,8 @@ mod together;
 /// Words and names.
 mod words;
 
+/// Codes that one activity may give: each is two writes of the request's transaction.
+pub const CODES_MAX: usize = 5;
 /// Items of a list that is written out: each look walks through all of them.
 const LIST_ITEMS_MAX: usize = 100;
 /// Cases of a `switch`, for the same reason.

@@ -8,8 +8,8 @@ use rhai::packages::{ArithmeticPackage, BasicIteratorPackage, LogicPackage, Pack
 use rhai::{Array, Dynamic, Engine, INT, OptimizationLevel};
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use crate::facts::{self, Outcome, fail};
-use crate::{desk, grammar};
+use crate::facts::{self, Evaluated, fail};
+use crate::{effect_buffer, grammar};
 
 /// Steps that all rules of one request may take together. A rule takes about ten.
 pub(crate) const OPERATIONS_MAX: u64 = 25_000;
@@ -67,7 +67,6 @@ const FORBIDDEN: [&str; 26] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Optimized {
     No,
-    #[cfg_attr(not(test), expect(dead_code, reason = "only the test of determinism compiles so"))]
     Yes,
 }
 
@@ -120,7 +119,7 @@ fn build(level: OptimizationLevel) -> Engine {
     register_text(&mut engine);
     register_lists(&mut engine);
     facts::register(&mut engine);
-    desk::register(&mut engine);
+    effect_buffer::register(&mut engine);
     register_gifts(&mut engine);
     grammar::register(&mut engine);
     engine
@@ -146,7 +145,7 @@ fn register_numbers(engine: &mut Engine) {
         .register_fn("round", |a: Decimal| {
             a.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero)
         });
-    let percent = |of: Decimal, part: Decimal| -> Outcome<Decimal> {
+    let percent = |of: Decimal, part: Decimal| -> Evaluated<Decimal> {
         let hundredths = of.checked_mul(part).and_then(|all| all.checked_div(Decimal::ONE_HUNDRED));
         hundredths.map_or_else(|| fail("the number is too large".to_owned()), Ok)
     };
@@ -155,7 +154,7 @@ fn register_numbers(engine: &mut Engine) {
         .register_fn("percent", move |of: INT, part: INT| percent(of.into(), part.into()))
         .register_fn("percent", move |of: INT, part: Decimal| percent(of.into(), part))
         .register_fn("percent", move |of: Decimal, part: INT| percent(of, part.into()));
-    desk::register_cents(engine);
+    effect_buffer::register_cents(engine);
 }
 
 /// What can be asked of a text. Rhai's own package has more than a sheet needs, and among it a

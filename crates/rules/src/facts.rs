@@ -9,15 +9,19 @@ use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use chrono_tz::Tz;
 use ledger::programme::this_year;
 use ledger::task::Goal;
-use ledger::{Activity, FieldValue, Line, Member, MemberId, MerchantId, Moment, Order, Programme};
+use ledger::{
+    Activity, FieldValue, Line, Member, MemberId, MerchantId, Moment, Order, Programme, Units,
+};
 use rhai::{Dynamic, Engine, EvalAltResult, INT, ImmutableString, Position, Scope};
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 
-use crate::mistake::{NO_ORDER, did_you_mean};
+use crate::mistake::NO_ORDER;
+use crate::suggest::did_you_mean;
 use crate::vocabulary::{FACTS, WEEKDAYS};
 
-pub(crate) type Outcome<T> = Result<T, Box<EvalAltResult>>;
+/// What a fact or a function answers to the engine.
+pub(crate) type Evaluated<T> = Result<T, Box<EvalAltResult>>;
 
 /// What is asked of the bundle by facts: its policy, and the goals of its tasks.
 #[derive(Debug)]
@@ -34,7 +38,8 @@ pub(crate) struct Background {
 pub(crate) struct MemberFacts(pub(crate) Arc<Seen>);
 
 /// The member, and when it is looked at.
-pub(crate) struct Seen {
+#[derive(Debug)]
+pub struct Seen {
     pub(crate) member: Arc<Member>,
     /// The tier that holds, which may not be written down yet.
     pub(crate) tier: Option<String>,
@@ -51,7 +56,7 @@ pub(crate) struct Seen {
 struct OrderFacts(Option<(OrderRef, Arc<OnceLock<Bought>>)>);
 
 /// An order, in its activity or by itself. It is looked at where it lies.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) enum OrderRef {
     Of(Arc<Activity>),
     Alone(Arc<Order>),
@@ -127,13 +132,16 @@ struct LocalTime(DateTime<Tz>, Arc<Background>);
 
 /// A span of calendar time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Span {
+pub enum Span {
+    /// So many days.
     Days(u32),
+    /// So many months.
     Months(u32),
 }
 
 /// All that the rules of one request see.
-pub(crate) struct Facts {
+#[derive(Debug)]
+pub struct Facts {
     pub(crate) seen: Arc<Seen>,
     pub(crate) order: Option<OrderRef>,
     pub(crate) activity: Option<Arc<Activity>>,
@@ -142,6 +150,21 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// What the rules of an activity see.
+    #[must_use]
+    pub fn of_activity(seen: Arc<Seen>, activity: &Arc<Activity>) -> Facts {
+        let order = activity.order.as_ref().map(|_| OrderRef::Of(Arc::clone(activity)));
+        Facts { seen, order, activity: Some(Arc::clone(activity)), units: None }
+    }
+
+    /// What the rules of tiers, rewards and benefits see. `units` are those that the member wants to
+    /// spend.
+    #[must_use]
+    pub fn of_order(seen: Arc<Seen>, order: Option<&Order>, units: Option<Units>) -> Facts {
+        let order = order.map(|order| OrderRef::Alone(Arc::new(order.clone())));
+        Facts { seen, order, activity: None, units: units.map(Units::get) }
+    }
+
     /// A scope in which every fact has its place: a compiled sheet finds them by it.
     pub(crate) fn scope(&self) -> Scope<'static> {
         let mut scope = Scope::new();
@@ -174,7 +197,7 @@ impl Facts {
 }
 
 /// What can be spent from (or is counted in) a wallet of the member.
-pub(crate) fn wallet(seen: &Seen, name: &str) -> Outcome<INT> {
+pub(crate) fn wallet(seen: &Seen, name: &str) -> Evaluated<INT> {
     let programme = &seen.background.programme;
     if !programme.wallets.contains_key(name) {
         return fail(unknown_wallet(name, programme));
@@ -182,12 +205,14 @@ pub(crate) fn wallet(seen: &Seen, name: &str) -> Outcome<INT> {
     Ok(seen.member.spendable(name, seen.now).get())
 }
 
-pub(crate) fn unknown_wallet(name: &str, programme: &Programme) -> String {
+/// The message about a wallet that the manifest does not list.
+#[must_use]
+pub fn unknown_wallet(name: &str, programme: &Programme) -> String {
     let known = programme.wallets.keys().map(ledger::WalletName::as_str);
     format!("there is no wallet `{name}` in the manifest{}", did_you_mean(name, known))
 }
 
-pub(crate) fn fail<T>(message: String) -> Outcome<T> {
+pub(crate) fn fail<T>(message: String) -> Evaluated<T> {
     Err(Box::new(EvalAltResult::ErrorRuntime(message.into(), Position::NONE)))
 }
 
@@ -294,7 +319,8 @@ impl Seen {
 
 /// A number from 0 to 99 that the member keeps. Each merchant has its own, so that the same people
 /// are not in every trial.
-pub(crate) fn bucket(merchant: &MerchantId, member: &MemberId) -> u8 {
+#[must_use]
+pub fn bucket(merchant: &MerchantId, member: &MemberId) -> u8 {
     let digest = Sha256::digest(format!("{merchant}#{member}"));
     let number = digest.iter().take(7).fold(0u64, |sum, byte| sum * 256 + u64::from(*byte));
     u8::try_from(number % 100).unwrap_or_default()
@@ -313,24 +339,24 @@ fn is_its_day(day: NaiveDate, today: NaiveDate) -> bool {
 fn register_order(engine: &mut Engine) {
     engine
         .register_type_with_name::<OrderFacts>("order")
-        .register_get("total", |order: &mut OrderFacts| -> Outcome<Decimal> {
+        .register_get("total", |order: &mut OrderFacts| -> Evaluated<Decimal> {
             Ok(order.get()?.total)
         })
-        .register_get("pieces", |order: &mut OrderFacts| -> Outcome<INT> {
+        .register_get("pieces", |order: &mut OrderFacts| -> Evaluated<INT> {
             Ok(whole(order.get()?.pieces()))
         })
-        .register_get("lines", |order: &mut OrderFacts| -> Outcome<LinesFacts> {
+        .register_get("lines", |order: &mut OrderFacts| -> Evaluated<LinesFacts> {
             order.get()?;
             let order = order.0.as_ref().map(|(order, _)| LinesFacts(order.clone()));
             order.map_or_else(|| fail(NO_ORDER.to_owned()), Ok)
         })
-        .register_fn("quantity", |order: &mut OrderFacts, what: &str| -> Outcome<INT> {
+        .register_fn("quantity", |order: &mut OrderFacts, what: &str| -> Evaluated<INT> {
             Ok(whole(order.of(what)?.quantity))
         })
-        .register_fn("has", |order: &mut OrderFacts, what: &str| -> Outcome<bool> {
+        .register_fn("has", |order: &mut OrderFacts, what: &str| -> Evaluated<bool> {
             Ok(order.of(what)?.quantity > 0)
         })
-        .register_fn("spent", |order: &mut OrderFacts, on: &str| -> Outcome<Decimal> {
+        .register_fn("spent", |order: &mut OrderFacts, on: &str| -> Evaluated<Decimal> {
             order.of(on)?.spent.map_or_else(
                 || {
                     fail(format!(
@@ -345,7 +371,7 @@ fn register_order(engine: &mut Engine) {
         .register_type_with_name::<LinesFacts>("lines")
         .register_iterator::<LinesFacts>()
         .register_fn("len", |lines: &mut LinesFacts| whole(lines.0.lines().len()))
-        .register_indexer_get(|lines: &mut LinesFacts, place: INT| -> Outcome<LineFacts> {
+        .register_indexer_get(|lines: &mut LinesFacts, place: INT| -> Evaluated<LineFacts> {
             let place = usize::try_from(place).ok().filter(|place| *place < lines.0.lines().len());
             let known = lines.0.lines().len();
             place.map_or_else(
@@ -354,7 +380,7 @@ fn register_order(engine: &mut Engine) {
             )
         });
 
-    let price = |line: &mut LineFacts, price: Option<Decimal>| -> Outcome<Decimal> {
+    let price = |line: &mut LineFacts, price: Option<Decimal>| -> Evaluated<Decimal> {
         let sku = line.get().map_or("", |line| line.sku.as_str());
         price.map_or_else(|| fail(format!("the line of `{sku}` has no price")), Ok)
     };
@@ -381,12 +407,12 @@ fn register_order(engine: &mut Engine) {
 }
 
 impl OrderFacts {
-    fn get(&self) -> Outcome<&Order> {
+    fn get(&self) -> Evaluated<&Order> {
         let order = self.0.as_ref().and_then(|(order, _)| order.get());
         order.map_or_else(|| fail(NO_ORDER.to_owned()), Ok)
     }
 
-    fn of(&self, word: &str) -> Outcome<Pieces> {
+    fn of(&self, word: &str) -> Evaluated<Pieces> {
         let lines = &self.get()?.lines;
         let mut pieces = Pieces { quantity: 0, spent: Some(Decimal::ZERO) };
         let mut add = |line: &Line| {
@@ -493,7 +519,7 @@ fn register_span(engine: &mut Engine) {
     }
 }
 
-fn span(number: INT, times: u32, most: u32) -> Outcome<u32> {
+fn span(number: INT, times: u32, most: u32) -> Evaluated<u32> {
     let span = u32::try_from(number).ok().and_then(|number| number.checked_mul(times));
     span.filter(|span| (1..=most).contains(span))
         .map_or_else(|| fail(format!("`{number}` is not a number from 1 to {}", most / times)), Ok)

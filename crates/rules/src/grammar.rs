@@ -10,16 +10,22 @@ use rhai::{
 };
 
 use crate::kind::Kind;
-use crate::mistake::did_you_mean;
+use crate::suggest::did_you_mean;
 
-/// What a statement lays down.
+/// The kinds of statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StatementKind {
+pub enum StatementKind {
+    /// Units for an activity.
     Earn,
+    /// A goal or a streak.
     Task,
+    /// Scores on a leaderboard.
     Contest,
+    /// A tier, and who is in it.
     Tier,
+    /// Something that units can be spent on.
     Reward,
+    /// Something that a member has by its tier or its rights.
     Benefit,
 }
 

@@ -1,88 +1,78 @@
-//! A merchant's rules: from a folder of scripts to what they decide.
+//! The rule language: from a merchant's folder of files to rules that can be run.
 //!
 //! A folder becomes a [`Bundle`]: its [`Sources`], their hash, the manifest's policy as a
-//! [`ledger::Programme`], and each sheet compiled to a list of typed rules. A rule sees facts and
-//! returns outcomes; it cannot act, remember, or tell the time.
+//! [`ledger::Programme`], and each sheet compiled to a list of typed [`Rule`]s. A [`Run`] asks rules
+//! about [`Facts`], and answers with a [`Value`] and the effects that a rule asks for. A rule cannot
+//! act, remember, or tell the time. What becomes of its answer is decided in the crate `decide`.
 //!
 //! This is the only crate that knows Rhai, and `engine` the only module that builds an engine.
+//!
+//! Read the modules in this order.
 
-/// The words that a block asks.
-mod asked;
-/// A merchant's rules, whole and checked.
-mod bundle;
-/// What can be proven wrong with a sheet before it runs.
-mod check;
-/// What of the rules the specs have shown.
-mod coverage;
-/// What a rule does besides giving a value.
-mod desk;
-/// The sandbox: the only place where an engine is built.
-mod engine;
-/// What a rule can see, as values of the engine.
-mod facts;
-/// The statements of a sheet: how they are written.
-mod grammar;
-/// What an activity brings.
-mod judge;
-/// What kind of thing a value is.
-mod kind;
-/// `merchant.toml`.
-mod manifest;
-/// What can be wrong with a rule, and where.
-mod mistake;
-/// How far a member is from the next tier.
-mod next_tier;
-/// What a member can have.
-mod offer;
-/// A sheet's text in pieces.
-mod pieces;
-/// Whether a condition can hold at all.
-mod range;
-/// The reference of the language.
-mod reference;
-/// Why a request is not decided.
-mod refused;
-/// Running rules.
-mod run;
-/// A sheet as text, before the engine reads it.
-mod scan;
-/// Sheets as a list of typed rules.
-mod sheet;
+// From text to a checked bundle.
+/// The names of the files that make a bundle.
+mod file_names;
 /// The files of a bundle and their hash.
 mod source;
-/// Specs: what the merchant expects of its rules.
-mod spec;
-/// A reward as one member takes it.
-mod taking;
-/// What is told from outside: an activity, an order.
-mod told;
-/// Why an activity brought what it brought.
-mod trace;
-/// The verbs: rules and ledger together.
-mod verbs;
+/// Mistakes of a merchant: where, what, and what would mend them.
+mod mistake;
+/// The name that somebody may have meant.
+mod suggest;
+/// An object or a table, never a list.
+mod object;
+/// `merchant.toml`.
+mod manifest;
+/// A sheet as text, before the engine reads it.
+mod scan;
+/// A sheet's text in pieces.
+mod pieces;
+/// Kinds of values.
+mod kind;
 /// Every word that a rule can use.
 mod vocabulary;
+/// The statements of a sheet: how they are written.
+mod grammar;
+/// Sheets as a list of typed rules.
+mod sheet;
 /// Expressions in the words of the sheet.
 mod words;
+/// Whether a condition can hold at all.
+mod range;
+/// The words that a block asks for.
+mod asked;
+/// Mistakes that can be proven before a sheet runs.
+mod check;
+/// A merchant's rules, whole and checked.
+mod bundle;
+/// The reference of the language.
+mod reference;
 
-#[cfg(test)]
-mod generated;
+// Running rules.
+/// The sandbox: the only place where an engine is built.
+mod engine;
+/// Facts that rules see, as values of the engine.
+mod facts;
+/// Effects that a rule asks for.
+mod effect_buffer;
+/// The value of a condition or of a block.
+mod value;
+/// Rules of one request, run about the same facts.
+mod run;
+
 #[cfg(test)]
 mod tests;
 
 pub use bundle::Bundle;
-pub use coverage::{Coverage, RuleCoverage};
-pub use judge::{Said, Verdict};
-pub use mistake::{BundleRejection, Mistake, RuleFailure, Severity, did_you_mean};
-pub use next_tier::{Need, NextTier};
-pub use offer::{Benefit, Eligible, Offer};
+pub use check::CODES_MAX;
+pub use effect_buffer::EffectRequest;
+pub use facts::{Facts, Seen, Span, bucket, unknown_wallet};
+pub use grammar::StatementKind;
+pub use mistake::{BundleRejection, Mistake, RuleFailure, Severity, say_toml};
+pub use object::Object;
+pub use pieces::place_of;
 pub use reference::reference;
-pub use refused::Refused;
-pub use sheet::Costs;
+pub use run::{Need, Run};
+pub use sheet::{Costs, Rule};
 pub use source::{BundleHash, Sources};
-pub use spec::{
-    Difference, SpecOutcome, SpecReport, say as say_value, simulated_member, simulated_supplies,
-};
-pub use told::{ActivityBody, Amount, At, Object, OrderBody, Wrong, WrongReason, escape};
-pub use trace::TraceLine;
-pub use verbs::{FRIEND, REFERRAL, Redemption, Told};
+pub use suggest::did_you_mean;
+pub use value::Value;

@@ -4,7 +4,7 @@ use std::ops::Range;
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use iso_currency::Currency;
-use ledger::activity::PURCHASE;
+use ledger::activity::{FRIEND, PURCHASE, REFERRAL, WORD_LENGTH_MAX};
 use ledger::programme::{
     ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, TierPolicy, Yearly,
 };
@@ -15,11 +15,11 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::file_names::MANIFEST;
 use crate::kind::Kind;
-use crate::mistake::{Mistake, did_you_mean};
-use crate::source::MANIFEST;
-use crate::told::{Object, WORD_LENGTH_MAX};
-use crate::verbs::{FRIEND, REFERRAL};
+use crate::mistake::Mistake;
+use crate::suggest::did_you_mean;
+use crate::object::Object;
 use crate::vocabulary::words_of;
 
 /// How long something is set aside, unless the manifest says otherwise; and at most, which is a week.

@@ -9,7 +9,7 @@ use crate::pieces::{byte_of, place_of};
 
 pub use failure::RuleFailure;
 pub(crate) use failure::{NO_ORDER, plain_types};
-pub(crate) use tables::say_toml;
+pub use tables::say_toml;
 
 /// A rule that failed while it ran.
 mod failure;
@@ -41,7 +41,9 @@ pub enum Severity {
 }
 
 impl Mistake {
-    pub(crate) fn of_file(file: &str, message: String) -> Mistake {
+    /// A mistake of a file as a whole.
+    #[must_use]
+    pub fn of_file(file: &str, message: String) -> Mistake {
         Mistake { file: file.to_owned(), place: None, message, severity: Severity::Error }
     }
 
@@ -67,7 +69,8 @@ impl Mistake {
     }
 
     /// A mistake at a byte of a text.
-    pub(crate) fn at_byte(file: &str, text: &str, byte: usize, message: String) -> Mistake {
+    #[must_use]
+    pub fn at_byte(file: &str, text: &str, byte: usize, message: String) -> Mistake {
         let place = Some(place_of(text, byte));
         Mistake { file: file.to_owned(), place, message, severity: Severity::Error }
     }
@@ -150,24 +153,4 @@ fn lower_first(text: &str) -> String {
     let first = chars.next().map(|first| first.to_lowercase().to_string()).unwrap_or_default();
     let rest = chars.as_str();
     format!("{first}{rest}").trim_end_matches('.').to_owned()
-}
-
-/// `; did you mean ...?` where one of the known words is near, or nothing.
-#[must_use]
-pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let lower = word.to_lowercase();
-    known
-        .into_iter()
-        // A capital is no other letter, and a word that was cut short is near.
-        .map(|known| {
-            let known_lower = known.to_lowercase();
-            let is_cut = lower.len() >= 3 && known_lower.starts_with(&lower);
-            let distance = strsim::damerau_levenshtein(&lower, &known_lower);
-            (if is_cut { distance.min(1) } else { distance }, known)
-        })
-        .min()
-        // A third of the letters may be wrong, at least one.
-        .filter(|(distance, known)| *distance <= (known.chars().count() / 3).max(1))
-        .map(|(_, known)| format!("; did you mean `{known}`?"))
-        .unwrap_or_default()
 }

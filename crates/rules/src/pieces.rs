@@ -56,7 +56,8 @@ fn text_length(rest: &str) -> usize {
 }
 
 /// The line and the column of a byte, both from 1.
-pub(crate) fn place_of(text: &str, byte: usize) -> (usize, usize) {
+#[must_use]
+pub fn place_of(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;

@@ -17,8 +17,10 @@ use crate::facts::unknown_wallet;
 use crate::grammar::{
     self, Reading, Role, STATEMENTS, Statement, StatementKind, inner_name, is_keyword,
 };
-use crate::mistake::{Mistake, did_you_mean};
+use crate::mistake::{Mistake, RuleFailure};
+use crate::suggest::did_you_mean;
 use crate::pieces::variables;
+use crate::range::constant;
 use crate::vocabulary::{FACTS, meant};
 
 /// The most rules of a bundle. What one activity can cost is bounded for all of them together.
@@ -30,21 +32,28 @@ const WITHIN_DAYS_MAX: u32 = 3660;
 
 /// A statement taken apart, its words checked against the manifest.
 #[derive(Debug, Clone)]
-pub(crate) struct Rule {
-    pub(crate) statement: &'static StatementRef,
-    pub(crate) title: String,
-    pub(crate) file: Arc<str>,
+pub struct Rule {
+    /// Its title.
+    pub title: String,
     /// Where it stands: `earn.rhai:3`.
-    pub(crate) source: String,
+    pub source: String,
+    /// The activity that it is asked about.
+    pub on: Option<String>,
+    /// The wallet that it pays into; the main one if none is named.
+    pub into: Option<WalletName>,
+    /// How often it may pay one member.
+    pub cap: Option<Cap>,
+    /// What completes it, if it is a task.
+    pub goal: Option<Goal>,
+    /// What it costs, if it is a reward.
+    pub costs: Option<Costs>,
+    /// How many there are for all members, if that is limited.
+    pub stock: Option<Units>,
+    pub(crate) statement: &'static StatementRef,
+    pub(crate) file: Arc<str>,
     pub(crate) position: Position,
-    pub(crate) on: Option<String>,
-    pub(crate) into: Option<WalletName>,
-    pub(crate) cap: Option<Cap>,
     pub(crate) days: DaySpan,
     pub(crate) during: Option<String>,
-    pub(crate) goal: Option<Goal>,
-    pub(crate) costs: Option<Costs>,
-    pub(crate) stock: Option<Units>,
     pub(crate) when: Option<Expr>,
     pub(crate) counting: Option<Expr>,
     pub(crate) body: Expr,
@@ -79,8 +88,29 @@ impl Costs {
 }
 
 impl Rule {
-    pub(crate) fn kind(&self) -> StatementKind {
+    /// Its kind of statement.
+    #[must_use]
+    pub fn kind(&self) -> StatementKind {
         self.statement.kind
+    }
+
+    /// The word that its statement begins with, such as `earn`.
+    #[must_use]
+    pub fn keyword(&self) -> &'static str {
+        self.statement.keyword
+    }
+
+    /// Whether it has a condition that can fail.
+    #[must_use]
+    pub fn has_condition(&self) -> bool {
+        let is_tier = self.kind() == StatementKind::Tier;
+        self.when.is_some() || (is_tier && constant(&self.body).is_none())
+    }
+
+    /// A failure of the rule as a whole.
+    #[must_use]
+    pub fn failure(&self, message: String) -> RuleFailure {
+        RuleFailure::at(&self.file, &self.title, self.position, message)
     }
 
     /// The days on which it applies: its own, narrowed to its campaign's.
@@ -92,12 +122,14 @@ impl Rule {
     }
 
     /// Whether it applies on a day of the merchant's calendar.
-    pub(crate) fn is_on(&self, date: NaiveDate, programme: &Programme) -> bool {
+    #[must_use]
+    pub fn is_on(&self, date: NaiveDate, programme: &Programme) -> bool {
         self.days_of(programme).contains(date)
     }
 
     /// The pot that pays for it, if what it gives is limited over all members.
-    pub(crate) fn budget(&self, programme: &Programme) -> Option<Pot> {
+    #[must_use]
+    pub fn budget(&self, programme: &Programme) -> Option<Pot> {
         let name = self.during.as_ref()?;
         programme.campaigns.get(name)?.budget.map(|_| Pot::Budget(name.clone()))
     }

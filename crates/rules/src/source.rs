@@ -6,14 +6,10 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::file_names::{MANIFEST, SHEET_END, SPEC_END};
 use crate::mistake::{BundleRejection, Mistake};
 use crate::scan;
 
-/// The manifest's file name.
-pub(crate) const MANIFEST: &str = "merchant.toml";
-/// How the name of a sheet ends, and that of the specs beside it.
-const SHEET_END: &str = ".rhai";
-pub(crate) const SPEC_END: &str = ".spec.toml";
 /// The most bytes of all files together. A sheet of a thousand rules has a tenth of it.
 const BYTES_MAX: usize = 256 * 1024;
 /// The most files.
@@ -99,7 +95,7 @@ impl Sources {
     }
 
     /// The specs by file name.
-    pub(crate) fn specs(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn specs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.ending(SPEC_END)
     }
 

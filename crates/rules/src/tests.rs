@@ -1,20 +1,14 @@
-//! What a merchant writes, and what it answers.
+//! The language: every word, and the reference.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use ledger::enroll::{self, Enrolment};
-use ledger::tier::Until;
-use ledger::{
-    Activity, Codes, Decision, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order,
-    Outcome, Supplies, Terms, Units, Wallet, WalletName,
-};
+use ledger::{Activity, Line, MerchantId, Moment, Order, Units};
 
-use crate::{Bundle, Eligible, Redemption, Refused, Sources};
-
-mod judging;
-mod mistakes;
-mod reference;
+use crate::kind::Kind;
+use crate::vocabulary::WORDS;
+use crate::{Bundle, Facts, Rule, Sources};
 
 const MANIFEST: &str = r#"
 name = "Test"
@@ -26,69 +20,19 @@ time_zone = "Europe/Berlin"
 spendable = false
 [activities.review]
 fields = { stars = "integer" }
+[activities.referral]
+[pools.SPRING]
 "#;
 
-fn load(files: &[(&str, &str)]) -> Result<Bundle, String> {
-    let merchant = MerchantId::parse("test").unwrap();
-    Bundle::load(&merchant, &Sources::of(files.iter().copied())).map_err(|error| error.to_string())
-}
-
-fn bundle(earn: &str) -> Result<Bundle, String> {
-    load(&[("merchant.toml", MANIFEST), ("earn.rhai", earn)])
-}
-
-fn shop(name: &str) -> Bundle {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules").join(name);
-    let merchant = MerchantId::parse(name).unwrap();
-    Bundle::load(&merchant, &Sources::read(&folder).unwrap()).unwrap()
-}
+/// Statements of which the words in examples ask.
+const ASKED: &str = "task \"Five visits in a week\" on review goal 5 { grant(\"Club\"); grant(\"Regular\"); }\n\
+    contest \"Most cups in July\" on review { 1 }\ntier \"Gold\" { true }\n";
 
 fn moment(text: &str) -> Moment {
     text.parse().unwrap()
 }
 
-fn member(tier: &str, wallets: &[(&str, i64)]) -> Member {
-    let wallet = |units| {
-        let lot = Lot { units: Units::new(units).unwrap(), terms: Terms::default() };
-        Wallet::of([lot], Units::ZERO).unwrap()
-    };
-    let enrolment = Enrolment {
-        id: MemberId::parse("ada").unwrap(),
-        attributes: BTreeMap::new(),
-        tags: BTreeSet::from(["regular".to_owned()]),
-        referred_by: None,
-    };
-    let mut member = enroll::decide(enrolment, moment("2026-01-01T00:00:00Z"));
-    member.standing.tier = Some(tier.to_owned());
-    member.wallets = wallets
-        .iter()
-        .map(|(name, units)| (WalletName::parse(name).unwrap(), wallet(*units)))
-        .collect();
-    member
-}
-
-/// Full pots, pools and nobody who brought anyone.
-fn supplies(bundle: &Bundle) -> Supplies {
-    let left = bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect();
-    Supplies { left, ..Supplies::default() }
-}
-
-fn earn(bundle: &Bundle, member: &Member, activity: Activity) -> Result<Decision, Refused> {
-    bundle.earn(member, activity, &supplies(bundle), moment("2026-05-02T08:00:00Z"))
-}
-
-/// `rule@source wallet units` of each reason.
-fn lines(decision: &Decision) -> Vec<String> {
-    let line = |reason: &ledger::Reason| match &reason.gave {
-        Outcome::Units { wallet, units } => {
-            format!("{}@{} {wallet} {units}", reason.rule, reason.source)
-        }
-        other => format!("{}@{} {other:?}", reason.rule, reason.source),
-    };
-    decision.entry.because.iter().map(line).collect()
-}
-
-/// A Saturday morning's order: 12.40 for two coffees and a bag of beans.
+/// A Saturday morning's order.
 fn purchase() -> Activity {
     let line = |sku: &str, category: &str, quantity, price: &str| Line {
         sku: sku.to_owned(),
@@ -108,67 +52,63 @@ fn purchase() -> Activity {
         }),
         channel: None,
         payment: Some("card".to_owned()),
-        fields: BTreeMap::new(),
+        fields: [].into(),
     }
 }
 
-/// What a sheet pays Saturday's order: `rule@line wallet units`, or the failure.
-fn pays(sheet: &str) -> Vec<String> {
-    let bundle = match bundle(sheet) {
-        Ok(bundle) => bundle,
-        Err(rejection) => return vec![rejection],
+/// Runs all rules of a sheet about the order.
+fn run(bundle: &Bundle) -> Result<(), String> {
+    let enrolment = Enrolment {
+        id: ledger::MemberId::parse("ada").unwrap(),
+        attributes: [].into(),
+        tags: [].into(),
+        referred_by: None,
     };
-    match earn(&bundle, &member("Gold", &[]), purchase()) {
-        Ok(decision) => lines(&decision),
-        Err(failure) => vec![failure.to_string()],
+    let member = Arc::new(enroll::decide(enrolment, moment("2026-01-01T00:00:00Z")));
+    let activity = Arc::new(purchase());
+    let seen = || bundle.see(&member, Some("Gold".to_owned()), activity.at, activity.at);
+    let ask = |rule: &Rule, facts: Facts| {
+        let mut run = bundle.run(&facts);
+        run.applies(rule).and_then(|_| run.body(rule)).map(drop).map_err(|no| no.to_string())
+    };
+    for (_, rule) in bundle.rules_on("purchase") {
+        ask(rule, Facts::of_activity(seen(), &activity))?;
     }
+    for (rule, _) in bundle.priced() {
+        ask(rule, Facts::of_order(seen(), activity.order.as_ref(), Some(Units::ONE)))?;
+    }
+    Ok(())
 }
 
+/// A rule in which a word is asked: its example stands in for the block.
 #[test]
-fn every_programme_is_read_and_keeps_its_specs() {
-    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules");
-    let mut names: Vec<String> = std::fs::read_dir(folders)
-        .unwrap()
-        .map(|folder| folder.unwrap())
-        .filter(|folder| folder.path().is_dir())
-        .map(|folder| folder.file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    let mut wrong = Vec::new();
-    for name in names {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules").join(&name);
-        let sources = Sources::read(&folder).unwrap();
-        let bundle = match Bundle::load(&MerchantId::parse(&name).unwrap(), &sources) {
-            Ok(bundle) => bundle,
-            Err(rejection) => {
-                wrong.push(rejection.to_string());
-                continue;
-            }
+fn every_word_of_the_reference_can_be_asked_and_is_what_the_reference_says() {
+    for word in WORDS {
+        // What is no number is turned into one, by what only its kind can do.
+        let example = word.example;
+        let block = match &word.gives {
+            Kind::Whole | Kind::Amount | Kind::Number => example.to_owned(),
+            Kind::Flag => format!("if {example} {{ 1 }} else {{ 2 }}"),
+            Kind::Text(_) => format!("{example}.len()"),
+            Kind::Lines => format!("{example}.len()"),
+            Kind::Span => format!("grant(\"Club\", {example});"),
+            Kind::Gift | Kind::Nothing => format!("{example};"),
+            other => panic!("{example}: no word gives {other:?}"),
         };
-        wrong.extend(bundle.warnings().iter().map(|warning| format!("{name}/{warning}")));
-        match bundle.hold_to(&sources) {
-            Ok(report) => {
-                for spec in report.failed() {
-                    for difference in &spec.differences {
-                        wrong.push(format!(
-                            "{name}/{}:{} {}: {difference}",
-                            spec.file, spec.line, spec.it
-                        ));
-                    }
-                }
-                for (rule, gap) in report.coverage.gaps() {
-                    wrong.push(format!(
-                        "{name}/{} {} `{}`: {gap}",
-                        rule.source, rule.statement, rule.rule
-                    ));
-                }
-            }
-            Err(mistakes) => {
-                wrong.extend(mistakes.iter().map(|mistake| format!("{name}/{mistake}")));
-            }
-        }
+        let sheet = if word.gives == Kind::Gift {
+            format!("{ASKED}reward \"r\" costs 1 {{ {example} }}")
+        } else if example.starts_with("line.") {
+            format!(
+                "{ASKED}earn \"a\" on purchase {{ for line in order.lines {{ let it = {block}; }} 1 }}"
+            )
+        } else {
+            format!("{ASKED}earn \"a\" on purchase {{ {block} }}")
+        };
+        let sources = Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", sheet.as_str())]);
+        let bundle = Bundle::load(&MerchantId::parse("test").unwrap(), &sources);
+        let bundle = bundle.unwrap_or_else(|rejection| panic!("{example}: {rejection}"));
+        run(&bundle).unwrap_or_else(|failure| panic!("{example}: {failure}"));
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -178,4 +118,11 @@ fn the_hash_changes_with_every_byte() {
     assert_eq!(base, hash(&[("d", "e"), ("a", "bc")]));
     assert_ne!(base, hash(&[("a", "b"), ("cd", "e")]));
     assert_ne!(base, hash(&[("a", "bc"), ("d", "e ")]));
+}
+
+#[test]
+fn the_reference_is_not_stale() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules/LANGUAGE.md");
+    let written = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(written == crate::reference(), "write it anew with `cargo run -- reference`");
 }

@@ -5,7 +5,7 @@
 use ledger::Programme;
 
 use crate::kind::{Domain, Kind};
-use crate::mistake::did_you_mean;
+use crate::suggest::did_you_mean;
 
 /// The days of the week.
 pub(crate) const WEEKDAYS: [&str; 7] =

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use crate::error::StoreError;
 use crate::item::{self, Person};
 use crate::operation::Fingerprint;
-use crate::perform::TIME_MAX;
+use crate::retry::TIME_MAX;
 use crate::seal::Secret;
 use crate::table::{Consistency, MemberKey, PK, Store};
 use crate::write::Written;

@@ -21,6 +21,9 @@ use crate::table::{Item, PK, SK, merchant_prefix, shard_of};
 /// together is put together in memory, a part of the members after the other.
 const BYTES_AT_ONCE: u64 = 256 * 1024 * 1024;
 
+/// Steps in which a core looks at its members of a part.
+const STEPS_OF_CORE: usize = 32;
+
 /// Why an export cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -150,7 +153,7 @@ impl Export {
     }
 
     /// Looks at every member of a merchant, on all the machine's cores, each with something of its
-    /// own that it adds to.
+    /// own that it adds to, and tells how many steps are done, of how many.
     ///
     /// # Errors
     /// A file cannot be read or is not whole, or a line is no item.
@@ -159,6 +162,7 @@ impl Export {
         merchant: &MerchantId,
         start: impl Fn() -> S,
         see: impl Fn(&mut S, Found) + Sync,
+        told: impl Fn(u64, u64) + Sync,
     ) -> Result<Vec<S>, ExportError> {
         let mut bytes = 0u64;
         for file in &self.files {
@@ -168,22 +172,30 @@ impl Export {
         let parts = u8::try_from(bytes / BYTES_AT_ONCE + 1).unwrap_or(u8::MAX);
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let mut seen: Vec<S> = (0..cores).map(|_| start()).collect();
+        let steps_of_part = self.files.len() + cores * STEPS_OF_CORE;
+        let steps =
+            Steps { done: AtomicUsize::new(0), of: usize::from(parts) * steps_of_part, told };
         for part in 0..parts {
-            let members: Vec<_> = self.members(merchant, part, parts, cores)?.into_iter().collect();
-            let each = members.len().div_ceil(cores).max(1);
+            let members = self.members(merchant, part, parts, cores, &steps)?;
+            let members: Vec<_> = members.into_iter().collect();
+            let of_core = members.len().div_ceil(cores).max(1);
             std::thread::scope(|scope| {
-                for (own, members) in seen.iter_mut().zip(members.chunks(each)) {
-                    let see = &see;
+                for (own, members) in seen.iter_mut().zip(members.chunks(of_core)) {
+                    let (see, steps) = (&see, &steps);
                     scope.spawn(move || {
-                        let mut gathered = Gathered::default();
                         let mut see = |found: Found| see(own, found);
-                        for item in members.iter().flat_map(|(_, items)| items.values()) {
-                            gathered.add(item.clone(), &mut see);
+                        for members in members.chunks(of_core.div_ceil(STEPS_OF_CORE)) {
+                            let mut gathered = Gathered::default();
+                            for item in members.iter().flat_map(|(_, items)| items.values()) {
+                                gathered.add(item.clone(), &mut see);
+                            }
+                            gathered.done(&mut see);
+                            steps.one_more();
                         }
-                        gathered.done(&mut see);
                     });
                 }
             });
+            steps.reach((usize::from(part) + 1) * steps_of_part);
         }
         Ok(seen)
     }
@@ -195,6 +207,7 @@ impl Export {
         part: u8,
         parts: u8,
         cores: usize,
+        steps: &Steps<impl Fn(u64, u64) + Sync>,
     ) -> Result<Members, ExportError> {
         let next = AtomicUsize::new(0);
         let prefix = merchant_prefix(merchant);
@@ -217,6 +230,7 @@ impl Export {
                     let file = file.display().to_string();
                     return Err(ExportError::FileIsCutOff { file, listed, items });
                 }
+                steps.one_more();
             }
             Ok(members)
         };
@@ -231,6 +245,29 @@ impl Export {
             }
             Ok(all)
         })
+    }
+}
+
+/// What is done of a walk: a file read, or some members looked at.
+struct Steps<T> {
+    done: AtomicUsize,
+    of: usize,
+    told: T,
+}
+
+impl<T: Fn(u64, u64)> Steps<T> {
+    fn one_more(&self) {
+        self.tell(self.done.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+
+    /// Few members are looked at in fewer steps.
+    fn reach(&self, done: usize) {
+        self.done.store(done, Ordering::Relaxed);
+        self.tell(done);
+    }
+
+    fn tell(&self, done: usize) {
+        (self.told)(done as u64, self.of as u64);
     }
 }
 

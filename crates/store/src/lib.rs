@@ -27,6 +27,8 @@ mod meter;
 mod operation;
 /// Load, decide, commit.
 mod perform;
+/// The writes of one decision.
+mod commit;
 /// Bugs for proofs.
 #[cfg(feature = "planted")]
 pub mod planted;
@@ -53,7 +55,7 @@ pub use error::StoreError;
 pub use export::{Export, ExportError};
 pub use meter::{Cost, Meter};
 pub use operation::{Fingerprint, Operation};
-pub use perform::{Answer, Failure, Performed, Undecided};
+pub use perform::{Failure, Performed, Undecided};
 pub use read::{Found, History, Statement};
 pub use table::{MemberKey, SHARDS, Store};
-pub use version::{Version, VersionLine};
+pub use version::{Answer, Version, VersionLine};

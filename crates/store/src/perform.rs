@@ -1,44 +1,24 @@
-use std::collections::{BTreeMap, BTreeSet};
+//! The loop of every request that changes a member: load, decide, commit.
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{
-    Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
-use ledger::enroll::Enrolment;
-use ledger::{Decision, Draw, Entry, Lack, Member, MemberId, Moment, Outcome, Pot, Supplies, What};
-use serde_json::value::RawValue;
+use ledger::{Decision, Lack, Member, MemberId, Pot, Supplies};
 use tokio::time::Instant;
 
+use crate::commit::Commit;
 use crate::error::StoreError;
-use crate::item::{self, Held, Person};
-use crate::operation::{Fingerprint, Operation};
+use crate::item::Held;
+use crate::operation::Operation;
 use crate::pot::Parts;
-use crate::retry::wait;
-use crate::table::{Consistency, DUE, DUE_AT, MemberKey, PERSON_SK, PK, Store, key};
-use crate::version::Version;
+use crate::retry::{TIME_MAX, wait};
+use crate::table::{Consistency, MemberKey, Store};
+use crate::version::{Answer, Version};
 use crate::write::Written;
 
 /// How often a request is decided anew before it is told to come back. Each time but the last
 /// somebody else's request on the same member has gone through.
 const ATTEMPTS_MAX: u32 = 16;
-
-/// The answer to an operation, as it is given now and at every repeat.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The hash of the bundle that decided.
-    pub bundle: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: Box<RawValue>,
-}
-
-/// The time after which no further try is begun, and nothing further is looked at for a decision.
-/// What is under way then is a look of at most four calls of the table, or of two and the commit. The
-/// client's configuration bounds each call to three seconds, and a read is begun again only in its
-/// first half second: all of it ends before the function's time does, so that the client hears `busy`
-/// and not a time-out.
-pub(crate) const TIME_MAX: Duration = Duration::from_secs(4);
 
 /// What has been done.
 #[derive(Debug)]
@@ -84,9 +64,6 @@ struct Looked {
     /// Other members, as held.
     members: BTreeMap<MemberId, Held>,
 }
-
-/// Leaderboards that a member is taken off in the transaction that forgets it.
-const SCORES_AT_ONCE: usize = 60;
 
 /// Things that one decision may lack, one after the other.
 const LACKS_MAX: u32 = 32;
@@ -185,7 +162,18 @@ impl Store {
             }
             decision
         };
-        self.commit(at, operation, held, decision, answer, looked, stop_at).await
+        let Looked { parts, members, .. } = looked;
+        let commit = Commit { at, operation, held, decision, answer, parts, members };
+        let (version, written) = self.commit(commit, stop_at).await?;
+        Ok(match written {
+            Written::Done => Tried::Done(Box::new(Performed { version, replayed: false })),
+            Written::SomebodyWasFaster(_) => Tried::LookAgain,
+            // The next look may say.
+            Written::NobodyKnows(reason) => {
+                tracing::warn!(%reason, member = %at, "a write of {at} is looked at again");
+                Tried::LookAgain
+            }
+        })
     }
 
     /// Decides for a member as it is now, and writes nothing.
@@ -220,279 +208,49 @@ impl Store {
             if Instant::now() >= stop_at {
                 return Err(StoreError::Unavailable("looking things up took too long".to_owned()));
             }
-            match lack {
-                Lack::Left { pot, units } => {
-                    let parts = self.look_into(&at.merchant, &pot, at.part(), units).await?;
-                    looked.supplies.left.insert(pot.clone(), parts.known());
-                    looked.parts.insert(pot, parts);
-                }
-                Lack::Codes { pool, codes } => {
-                    let codes = self.codes(&at.merchant, &pool, at.part(), codes, stop_at).await?;
-                    looked.supplies.codes.insert(pool, codes);
-                }
-                Lack::Member(id) => {
-                    let key = MemberKey { merchant: at.merchant.clone(), member: id.clone() };
-                    let held = self.held(&key, Consistency::Strong).await?;
-                    let member = held.as_ref().map(|held| held.member.clone());
-                    looked.supplies.members.insert(id.clone(), member);
-                    looked.members.extend(held.map(|held| (id, held)));
-                }
-                Lack::Past { member: id, entry } => {
-                    let key = MemberKey { merchant: at.merchant.clone(), member: id.clone() };
-                    let known = looked.supplies.pasts.get(&id);
-                    if known.is_some_and(|known| known.before.version < entry) {
-                        // It was looked at, and was not of the moment of the rest.
-                        return Err(StoreError::Unavailable("a member moved on".to_owned()));
-                    }
-                    let past = self.past(&key, entry).await?;
-                    looked.supplies.pasts.insert(id, past);
-                }
-            }
+            self.load(at, lack, looked, stop_at).await?;
         }
         Err(StoreError::unreadable(&at.pk(), "a decision that always lacks something"))
     }
 
-    /// Writes all that was decided at once: the member's next version, and where there is more (a
-    /// due date that moves, what was taken from pots and pools, scores, the one who brought the
-    /// member), all of it in one transaction.
-    #[expect(clippy::too_many_arguments, reason = "they are all that was looked at and decided")]
-    async fn commit<R>(
+    /// Loads the data that a decision lacks.
+    async fn load(
         &self,
         at: &MemberKey,
-        operation: &Operation,
-        seen: Held,
-        decision: Decision,
-        answer: Answer,
-        looked: Looked,
+        missing: Lack,
+        looked: &mut Looked,
         stop_at: Instant,
-    ) -> Result<Tried<R>, StoreError> {
-        let Looked { parts, mut members, .. } = looked;
-        let Decision { member, entry, due_at, others } = decision;
-        if matches!(entry.what, What::Erase) {
-            let more = seen.member.scores.keys().skip(SCORES_AT_ONCE);
-            self.drop_scores(at, more).await?;
-        }
-        let mut writes = self.given(at, &entry, &member)?;
-        let (mut draws, mut returns) = (Vec::new(), Vec::new());
-        together(&mut draws, &entry.draws)?;
-        together(&mut returns, &entry.returns)?;
-        for Decision { member, entry, due_at, .. } in others {
-            let key = MemberKey { merchant: at.merchant.clone(), member: member.id.clone() };
-            let held = members.remove(&key.member).ok_or_else(|| {
-                StoreError::unreadable(&key.pk(), "it was decided without being looked at")
-            })?;
-            writes.extend(self.given(&key, &entry, &member)?);
-            together(&mut draws, &entry.draws)?;
-            together(&mut returns, &entry.returns)?;
-            let bundle = answer.bundle.clone();
-            let answer = Answer { bundle, status: 200, body: RawValue::NULL.to_owned() };
-            // Nobody asks for it again: the member's own version is the memory of all.
-            let scheduled = Operation::scheduled();
-            let (_, put, due) =
-                self.next(&key, &scheduled, &held, member, entry, due_at, answer)?;
-            writes.push(TransactWriteItem::builder().put(put).build());
-            writes.extend(due);
-        }
-        net(&mut draws, &mut returns);
-        writes.extend(self.put_back(at, &returns)?);
-        writes.extend(self.draws(at, &draws, &parts)?);
-        let (version, put, due) = self.next(at, operation, &seen, member, entry, due_at, answer)?;
-        writes.extend(due);
-        match self.write(put, writes, stop_at).await? {
-            Written::Done => Ok(Tried::Done(Box::new(Performed { version, replayed: false }))),
-            Written::SomebodyWasFaster(_) => Ok(Tried::LookAgain),
-            // The next look may say.
-            Written::NobodyKnows(reason) => {
-                tracing::warn!(%reason, member = %at, "a write of {at} is looked at again");
-                Ok(Tried::LookAgain)
+    ) -> Result<(), StoreError> {
+        let key = |member: &MemberId| MemberKey {
+            merchant: at.merchant.clone(),
+            member: member.clone(),
+        };
+        match missing {
+            Lack::Left { pot, units } => {
+                let parts = self.look_into(&at.merchant, &pot, at.part(), units).await?;
+                looked.supplies.left.insert(pot.clone(), parts.known());
+                looked.parts.insert(pot, parts);
             }
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "they are all that a version is made of")]
-    /// The write of a member's next version, on condition that there is none of its number; and
-    /// those that go with it, where its due date moves or its person is forgotten.
-    fn next(
-        &self,
-        at: &MemberKey,
-        operation: &Operation,
-        seen: &Held,
-        member: Member,
-        entry: Entry,
-        due_at: Option<Moment>,
-        answer: Answer,
-    ) -> Result<(Version, Put, Vec<TransactWriteItem>), StoreError> {
-        let erased = matches!(entry.what, What::Erase);
-        let beside = if erased {
-            self.forget(at, seen, due_at)?
-        } else if seen.due_at != due_at {
-            vec![self.put_due(at, due_at)?]
-        } else {
-            Vec::new()
-        };
-        let secret = seen.person.secret.as_ref().filter(|_| !erased);
-        let version = Version {
-            entry,
-            member,
-            due_at,
-            bundle: answer.bundle,
-            fingerprint: operation.fingerprint.clone(),
-            previous: seen.head.clone(),
-            status: answer.status,
-            answer: answer.body,
-        };
-        let item = item::of_version(at, &version, operation.name.as_deref(), secret)?;
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#pk)")
-            .expression_attribute_names("#pk", PK)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(StoreError::request)?;
-        Ok((version, put, beside))
-    }
-
-    /// The writes that forget a person: its key, and so all that was sealed under it, its attributes,
-    /// its places on leaderboards. That there is a member of its name stays.
-    fn forget(
-        &self,
-        at: &MemberKey,
-        seen: &Held,
-        due_at: Option<Moment>,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let person = Person {
-            enrolment: Enrolment {
-                id: at.member.clone(),
-                attributes: BTreeMap::new(),
-                tags: BTreeSet::new(),
-                referred_by: None,
-            },
-            enrolled_at: seen.person.enrolled_at,
-            fingerprint: Fingerprint::of(&serde_json::Value::Null),
-            due_at,
-            secret: None,
-        };
-        let put = Put::builder().table_name(&self.table);
-        let put = put.set_item(Some(item::of_person(at, &person)?)).build();
-        let put = put.map_err(StoreError::request)?;
-        let mut writes = vec![TransactWriteItem::builder().put(put).build()];
-        for contest in seen.member.scores.keys().take(SCORES_AT_ONCE) {
-            writes.push(self.drop_score(at, contest)?);
-        }
-        Ok(writes)
-    }
-
-    /// The write that moves a member in the due index, or takes it out. It needs no condition: it is
-    /// written together with the version that it follows from.
-    fn put_due(
-        &self,
-        at: &MemberKey,
-        due_at: Option<Moment>,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let update = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(key(&at.pk(), PERSON_SK)))
-            .expression_attribute_names("#due", DUE)
-            .expression_attribute_names("#at", DUE_AT);
-        let update = match due_at {
-            None => update.update_expression("REMOVE #due, #at"),
-            Some(due_at) => {
-                let [(_, due), (_, at)] = item::due(at, due_at);
-                update
-                    .update_expression("SET #due = :due, #at = :at")
-                    .expression_attribute_values(":due", due)
-                    .expression_attribute_values(":at", at)
+            Lack::Codes { pool, codes } => {
+                let codes = self.codes(&at.merchant, &pool, at.part(), codes, stop_at).await?;
+                looked.supplies.codes.insert(pool, codes);
             }
-        };
-        let update = update.build().map_err(StoreError::request)?;
-        Ok(TransactWriteItem::builder().update(update).build())
-    }
-
-    /// The writes that take what an entry drew from pots, from the parts that were looked into.
-    fn draws(
-        &self,
-        at: &MemberKey,
-        draws: &[Draw],
-        parts: &BTreeMap<Pot, Parts>,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let mut writes = Vec::new();
-        for draw in draws {
-            let parts = parts.get(&draw.pot).ok_or_else(|| {
-                StoreError::unreadable(&at.pk(), format!("{} was not looked into", draw.pot))
-            })?;
-            writes.extend(self.take(&at.merchant, at.part(), draw, parts)?);
-        }
-        Ok(writes)
-    }
-
-    /// The writes that put units back into pots.
-    fn put_back(
-        &self,
-        at: &MemberKey,
-        returns: &[Draw],
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        returns.iter().map(|draw| self.give(&at.merchant, at.part(), draw)).collect()
-    }
-
-    /// The writes to what members share that are one member's alone: its codes, and its scores.
-    fn given(
-        &self,
-        at: &MemberKey,
-        entry: &Entry,
-        member: &Member,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let mut writes = Vec::new();
-        for reason in &entry.because {
-            match &reason.gave {
-                Outcome::Voucher { pool, code } => {
-                    writes.extend(self.hand_out(&at.merchant, pool, code, at.member.as_str())?);
+            Lack::Member(id) => {
+                let held = self.held(&key(&id), Consistency::Strong).await?;
+                let member = held.as_ref().map(|held| held.member.clone());
+                looked.supplies.members.insert(id.clone(), member);
+                looked.members.extend(held.map(|held| (id, held)));
+            }
+            Lack::Past { member: id, entry } => {
+                let known = looked.supplies.pasts.get(&id);
+                if known.is_some_and(|known| known.before.version < entry) {
+                    // It was looked at, and was not of the moment of the rest.
+                    return Err(StoreError::Unavailable("a member moved on".to_owned()));
                 }
-                Outcome::Score { contest, .. } | Outcome::Unscore { contest, .. } => {
-                    let score = member.scores.get(contest).copied().unwrap_or_default();
-                    writes.push(self.put_score(at, contest, score)?);
-                }
-                Outcome::Units { .. }
-                | Outcome::Back { .. }
-                | Outcome::Void { .. }
-                | Outcome::Grant { .. }
-                | Outcome::Revoke { .. }
-                | Outcome::Tag { .. }
-                | Outcome::Untag { .. }
-                | Outcome::Referral { .. } => {}
+                let past = self.past(&key(&id), entry).await?;
+                looked.supplies.pasts.insert(id, past);
             }
         }
-        Ok(writes)
+        Ok(())
     }
-}
-
-/// Settles what is drawn from a pot with what is put back into it: what a forgotten hold had set aside
-/// may be what is taken now.
-fn net(draws: &mut Vec<Draw>, returns: &mut Vec<Draw>) {
-    for back in returns.iter_mut() {
-        for draw in draws.iter_mut().filter(|draw| draw.pot == back.pot) {
-            let both = draw.units.min(back.units);
-            // Neither is below zero: it is the smaller of the two.
-            draw.units = draw.units.checked_sub(both).unwrap_or_default();
-            back.units = back.units.checked_sub(both).unwrap_or_default();
-        }
-    }
-    draws.retain(|draw| !draw.units.is_zero());
-    returns.retain(|back| !back.units.is_zero());
-}
-
-/// Adds what another member draws or puts back. An item can be written only once in a transaction, so
-/// what two members draw from one pot is one draw.
-fn together(draws: &mut Vec<Draw>, others: &[Draw]) -> Result<(), StoreError> {
-    for draw in others {
-        match draws.iter_mut().find(|own| own.pot == draw.pot) {
-            Some(own) => {
-                own.units = own.units.checked_add(draw.units).ok_or_else(|| {
-                    StoreError::unreadable(&draw.pot.to_string(), "more is drawn than a pot holds")
-                })?;
-            }
-            None => draws.push(draw.clone()),
-        }
-    }
-    Ok(())
 }

@@ -8,6 +8,13 @@ use tokio::time::Instant;
 
 use crate::error::StoreError;
 
+/// The time after which no further try is begun, and nothing further is looked at for a decision.
+/// What is under way then is a look of at most four calls of the table, or of two and the commit. The
+/// client's configuration bounds each call to three seconds, and a read is begun again only in its
+/// first half second: all of it ends before the function's time does, so that the client hears `busy`
+/// and not a time-out.
+pub(crate) const TIME_MAX: Duration = Duration::from_secs(4);
+
 /// How often one request is sent.
 const SENT_MAX: u32 = 4;
 /// The time after which it is not sent again. A table that throttles says so at once; one that takes

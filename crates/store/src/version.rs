@@ -3,6 +3,17 @@ use serde_json::value::RawValue;
 
 use crate::operation::Fingerprint;
 
+/// The answer to an operation, as it is given now and at every repeat.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The hash of the bundle that decided.
+    pub bundle: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Box<RawValue>,
+}
+
 /// One version of a member, for ever: the entry that made it, the answer that was given, and the
 /// member as it was after. It is written once and never changed.
 #[derive(Debug, Clone)]

@@ -1,11 +1,13 @@
 //! `POST /v1/members/{id}/earn`: a member did something, and the rules say what it pays.
 
-use api::{Api, Body, Caller, Change, Decided, InPath, Mode, Problem, Refusal, change};
+use api::{Api, Body, Caller, Change, Decided, InPath, Mode, Problem, change};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
-use rules::{ActivityBody, REFERRAL, Wrong, WrongReason};
+use decide::{ActivityBody, Wrong, WrongReason};
+use ledger::activity::REFERRAL;
+use ledger::{Activity, Programme};
 
 /// The function's routes.
 pub fn router(api: Api) -> Router {
@@ -19,33 +21,34 @@ async fn earn(
     mode: Mode,
     body: Body<ActivityBody>,
 ) -> Result<Response, Problem> {
-    let bundle = api.bundle(&caller.merchant).await?;
-    let now = api.clock.now();
     let Body { value, fingerprint } = body;
-    let id = match &mode {
-        Mode::Do(key) => key.as_str().to_owned(),
-        Mode::DryRun => "dry-run".to_owned(),
+    let (id, dry_run) = match &mode {
+        Mode::Do(key) => (key.as_str().to_owned(), false),
+        Mode::DryRun => ("dry-run".to_owned(), true),
     };
-    let request = Change { verb: "earn", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, supplies, dry_run| {
+    let request = Change { verb: "earn", caller, member, mode, fingerprint };
+    change(&api, request, |context, member| {
         // Checked here and not before: a repeat gets its first answer even where the programme has
         // changed since and would refuse it now.
-        let activity = value.clone().check(bundle.programme(), &id, now)?;
-        if activity.kind == REFERRAL {
-            let reason = "a referral is told by a rule of the friend's, with `refer()`".to_owned();
-            let reason = WrongReason::Field(reason);
-            return Err(Refusal::Told(Wrong { pointer: "/type".to_owned(), reason }));
-        }
-        let policy = bundle.programme().activities.get(&activity.kind);
-        if policy.is_some_and(|policy| policy.yearly.is_some()) {
-            let kind = &activity.kind;
-            let reason = format!("{kind} comes by itself, on its day; it is not told");
-            let reason = WrongReason::Field(reason);
-            return Err(Refusal::Told(Wrong { pointer: "/type".to_owned(), reason }));
-        }
-        let decision = bundle.earn(member, activity.clone(), supplies, now)?;
-        let trace = dry_run.then(|| bundle.trace(member, &activity, supplies, now)).transpose()?;
+        let activity = value.clone().check(context.programme(), &id, context.now)?;
+        comes_from_a_client(context.programme(), &activity)?;
+        let decision = decide::earn(context, member, activity.clone())?;
+        let trace = dry_run.then(|| decide::trace(context, member, &activity)).transpose()?;
         Ok(Decided { decision, trace })
     })
     .await
+}
+
+/// Whether the activity is one that a client sends, and not one that a rule or a day raises.
+fn comes_from_a_client(programme: &Programme, activity: &Activity) -> Result<(), Wrong> {
+    let kind = &activity.kind;
+    let policy = programme.activities.get(kind);
+    let reason = if kind == REFERRAL {
+        "a referral is told by a rule of the friend's, with `refer()`".to_owned()
+    } else if policy.is_some_and(|policy| policy.yearly.is_some()) {
+        format!("{kind} comes by itself, on its day; it is not told")
+    } else {
+        return Ok(());
+    };
+    Err(Wrong { pointer: "/type".to_owned(), reason: WrongReason::Field(reason) })
 }

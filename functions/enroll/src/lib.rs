@@ -12,9 +12,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use chrono::NaiveDate;
-use ledger::enroll::{Enrolment, decide};
+use decide::escape;
+use ledger::enroll::Enrolment;
 use ledger::{Member, MemberId, Moment, Programme};
-use rules::escape;
 use serde::{Deserialize, Serialize};
 use store::{Enrolled, MemberKey};
 
@@ -69,7 +69,7 @@ async fn enroll(
     }
     let at = MemberKey { merchant: caller.merchant, member: enrolment.id.clone() };
     let now = api.clock.now();
-    let due_at = bundle.due_at(&decide(enrolment.clone(), now), now);
+    let due_at = decide::due_at(&bundle, &ledger::enroll::decide(enrolment.clone(), now), now);
     match api.store.enroll(&at, enrolment, body.fingerprint, due_at, now).await? {
         Enrolled::New(member) => {
             tracing::info!(member = %at, "enroll {at}");

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use api::{Api, Problem, Refusal};
+use decide::Context;
 use futures::StreamExt;
 use ledger::{Member, MerchantId, Moment, Supplies, What};
-use rules::Refused;
 use serde::{Deserialize, Serialize};
 use store::{
     Answer, Due, Failure, Found, MemberKey, Operation, Page, SHARDS, StoreError, Undecided, Version,
@@ -241,7 +241,7 @@ async fn anew(
     })?;
     let (mut members, mut unreadable) = (Vec::new(), Vec::new());
     let see = |found: Found| match found {
-        Ok(history) if bundle.is_due_earlier(history.member(), history.due_at, now) => {
+        Ok(history) if decide::is_due_earlier(&bundle, history.member(), history.due_at, now) => {
             members.push(history.at);
         }
         Ok(_) => {}
@@ -299,7 +299,7 @@ async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally,
 enum No {
     /// Nothing has run out: it was done already, or spent before it ran out.
     NothingIsDue,
-    Refused(Refused),
+    Refused(decide::Refusal),
 }
 
 /// What is wanted of a member.
@@ -321,16 +321,17 @@ async fn write(
     let say = |problem: Problem| format!("{}: {}", problem.code(), problem.detail());
     let bundle = api.bundle(&at.merchant).await.map_err(say)?;
     let operation = Operation::scheduled();
-    let decide = |member: Option<&Member>, supplies: &Supplies| {
+    let decide = |member: Option<&Member>, data: &Supplies| {
         let no = |no: No| Undecided::Rejected(no);
         let member = member.ok_or(no(No::NothingIsDue))?;
+        let context = Context { bundle: &bundle, data, now };
         let decision = match wanted {
-            Wanted::Due => bundle.next_due(member, supplies, now),
-            Wanted::Anew => bundle.put_down(member, supplies, now),
+            Wanted::Due => decide::next_due(&context, member),
+            Wanted::Anew => decide::put_down(&context, member),
         };
-        let decision = decision.map_err(|refused| match refused {
-            Refused::Lacks(lack) => Undecided::Lacks(lack),
-            refused => no(No::Refused(refused)),
+        let decision = decision.map_err(|undecided| match undecided {
+            decide::Undecided::NeedsData(missing) => Undecided::Lacks(missing),
+            decide::Undecided::Refused(refusal) => no(No::Refused(refusal)),
         })?;
         let decision = decision.ok_or(no(No::NothingIsDue))?;
         let body = serde_json::value::RawValue::NULL.to_owned();

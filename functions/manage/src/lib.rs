@@ -1,7 +1,7 @@
 //! What is done by hand, and needs the scope `regulars/manage`: units given, taken or passed on,
 //! accounts that members share, and a person forgotten.
 
-use api::{Api, Body, Change, Decided, InPath, InQuery, Manager, Mode, NoQuery, Problem, Refusal};
+use api::{Api, Body, Change, InPath, InQuery, Manager, Mode, NoQuery, Problem, Refusal};
 use api::{IdempotencyKey, change};
 use axum::Router;
 use axum::extract::State;
@@ -62,16 +62,13 @@ async fn adjust(
     mode: Mode,
     body: Body<AdjustmentBody>,
 ) -> Result<Response, Problem> {
-    let bundle = api.bundle(&caller.merchant).await?;
-    let now = api.clock.now();
     let Body { value, fingerprint } = body;
-    let request = Change { verb: "adjust", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, supplies, _| {
+    let request = Change { verb: "adjust", caller, member, mode, fingerprint };
+    change(&api, request, |context, member| {
         let AdjustmentBody { wallet, units, reason, author } = value.clone();
         let (reason, author) = (text("/reason", reason)?, text("/author", author)?);
         let adjustment = Adjustment { wallet, units, reason, author };
-        let decision = bundle.adjust(member, adjustment, supplies, now)?;
-        Ok(Decided { decision, trace: None })
+        Ok(decide::adjust(context, member, adjustment)?)
     })
     .await
 }
@@ -83,11 +80,9 @@ async fn transfer(
     mode: Mode,
     body: Body<TransferBody>,
 ) -> Result<Response, Problem> {
-    let bundle = api.bundle(&caller.merchant).await?;
-    let now = api.clock.now();
     let Body { value, fingerprint } = body;
-    let request = Change { verb: "transfer", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, supplies, _| {
+    let request = Change { verb: "transfer", caller, member, mode, fingerprint };
+    change(&api, request, |context, member| {
         let TransferBody { to, wallet, units, reason } = value.clone();
         let units = Units::new(units).map_err(|reason| Refusal::FieldIsWrong {
             pointer: "/units".to_owned(),
@@ -95,8 +90,7 @@ async fn transfer(
         })?;
         let reason = reason.map(|reason| text("/reason", reason)).transpose()?;
         let transfer = Transfer { to: name("/to", &to)?, wallet, units, reason };
-        let decision = bundle.transfer(member, &transfer, supplies, now)?;
-        Ok(Decided { decision, trace: None })
+        Ok(decide::transfer(context, member, &transfer)?)
     })
     .await
 }
@@ -108,14 +102,11 @@ async fn join(
     mode: Mode,
     body: Body<JoinBody>,
 ) -> Result<Response, Problem> {
-    let bundle = api.bundle(&caller.merchant).await?;
-    let now = api.clock.now();
     let Body { value, fingerprint } = body;
-    let request = Change { verb: "join", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, supplies, _| {
+    let request = Change { verb: "join", caller, member, mode, fingerprint };
+    change(&api, request, |context, member| {
         let account = name("/account", &value.account)?;
-        let decision = bundle.join(member, &account, supplies, now)?;
-        Ok(Decided { decision, trace: None })
+        Ok(decide::join(context, member, &account)?)
     })
     .await
 }
@@ -127,34 +118,22 @@ async fn leave(
     mode: Mode,
     body: Body<LeaveBody>,
 ) -> Result<Response, Problem> {
-    let bundle = api.bundle(&caller.merchant).await?;
-    let now = api.clock.now();
     let fingerprint = body.fingerprint;
-    let request = Change { verb: "leave", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, supplies, _| {
-        let decision = bundle.leave(member, supplies, now)?;
-        Ok(Decided { decision, trace: None })
-    })
-    .await
+    let request = Change { verb: "leave", caller, member, mode, fingerprint };
+    change(&api, request, |context, member| Ok(decide::leave(context, member)?)).await
 }
 
-/// A person is forgotten once, so a repeat needs no key to be known.
+/// A person is forgotten once, so that a repeat needs no key to be known.
 async fn erase(
     State(api): State<Api>,
     Manager(caller): Manager,
     InPath(member): InPath,
     _: InQuery<NoQuery>,
 ) -> Result<Response, Problem> {
-    let bundle = api.bundle(&caller.merchant).await?;
-    let now = api.clock.now();
     let mode = Mode::Do(IdempotencyKey::only());
     let fingerprint = Fingerprint::of(&serde_json::Value::Null);
-    let request = Change { verb: "erase", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, supplies, _| {
-        let decision = bundle.erase(member, supplies, now)?;
-        Ok(Decided { decision, trace: None })
-    })
-    .await
+    let request = Change { verb: "erase", caller, member, mode, fingerprint };
+    change(&api, request, |context, member| Ok(decide::erase(context, member)?)).await
 }
 
 fn name(pointer: &str, text: &str) -> Result<MemberId, Refusal> {

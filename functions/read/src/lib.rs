@@ -12,11 +12,12 @@ use axum::extract::{Path, State};
 use axum::routing::get;
 use axum::{Json, Router};
 use data_encoding::BASE64URL_NOPAD;
+use decide::{Eligible, Offer};
 use ledger::erase::MemberIsErased;
 use ledger::task::Goal;
 use ledger::tier::Until;
 use ledger::{Gives, MemberId, Moment, Pot, Programme, Units, WalletName};
-use rules::{Eligible, Offer, RuleFailure, did_you_mean};
+use rules::{Need, RuleFailure, did_you_mean};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use store::{MemberKey, Place};
@@ -134,11 +135,11 @@ async fn member(
     let bundle = api.bundle(&caller.merchant).await?;
     let now = api.clock.now();
     let member = Arc::new(load(&api, &caller, id, bundle.programme(), now).await?);
-    let standing = bundle.standing(&member, now).map_err(Refusal::from)?;
-    let at_risk = bundle.ahead(&member, &standing, now, Until::Loss).map_err(Refusal::from)?;
+    let standing = decide::standing(&bundle, &member, now).map_err(Refusal::from)?;
+    let at_risk = decide::ahead(&bundle, &member, &standing, now, Until::Loss).map_err(Refusal::from)?;
     let tier = standing.tier;
-    let next = bundle.next_tier(&member, tier.as_deref(), now);
-    let benefits = bundle.benefits(&member, tier.as_deref(), None, now);
+    let next = decide::next_tier(&bundle, &member, tier.as_deref(), now);
+    let benefits = decide::benefits(&bundle, &member, tier.as_deref(), None, now);
     let decimals = ledger::money::decimals(bundle.programme().currency);
     let present = member.at(now);
     let view = |(name, policy): (&WalletName, &ledger::WalletPolicy)| {
@@ -169,7 +170,7 @@ async fn member(
         (title.clone(), TaskView { done, goal: goal.target(), completed })
     };
     let grants = member.grants.iter().filter(|(grant, _)| member.is_granted(grant, now));
-    let need = |need: rules::Need| NeedView {
+    let need = |need: Need| NeedView {
         fact: need.fact,
         have: need.have.to_string(),
         need: need.need.to_string(),
@@ -245,7 +246,7 @@ async fn entries(
     let statement = api.store.statement(&at, before, limit).await?;
     let statement = statement.ok_or_else(|| Refusal::MemberIsUnknown(at.member.clone()))?;
     if statement.erased {
-        return Err(Refusal::Refused(MemberIsErased(at.member).into()).into());
+        return Err(Refusal::Decision(MemberIsErased(at.member).into()).into());
     }
     let view = StatementView {
         entries: statement.versions.iter().map(|version| EntryView::of(&version.entry)).collect(),
@@ -305,9 +306,9 @@ async fn rewards(
     let bundle = api.bundle(&caller.merchant).await?;
     let now = api.clock.now();
     let member = Arc::new(load(&api, &caller, id, bundle.programme(), now).await?);
-    let tier = bundle.standing(&member, now).map_err(Refusal::from)?.tier;
+    let tier = decide::standing(&bundle, &member, now).map_err(Refusal::from)?.tier;
     let mut rewards = Vec::new();
-    for offer in bundle.offers(&member, tier.as_deref(), now).into_iter().filter_map(that_works) {
+    for offer in decide::offers(&bundle, &member, tier.as_deref(), now).into_iter().filter_map(that_works) {
         let pot = offer.stock.map(|_| Pot::Stock(offer.name.clone()));
         let left = match &pot {
             Some(pot) => Some(api.store.left(&caller.merchant, pot).await?),
@@ -396,7 +397,7 @@ async fn load(
     let key = |member| MemberKey { merchant: caller.merchant.clone(), member };
     let member = api.store.member(&key(id.clone())).await?;
     let member = member.ok_or(Refusal::MemberIsUnknown(id))?;
-    ledger::erase::present(&member).map_err(|erased| Refusal::Refused(erased.into()))?;
+    ledger::erase::present(&member).map_err(|erased| Refusal::Decision(erased.into()))?;
     let account = match &member.account {
         None => None,
         Some(account) => api.store.member(&key(account.clone())).await?,

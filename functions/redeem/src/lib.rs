@@ -1,16 +1,19 @@
 //! A member takes a reward: at once with `POST /v1/members/{id}/redeem`, or set aside at the till with
 //! `/holds` and then captured or released.
 
-use api::{Api, Body, Caller, Change, Decided, InPath, InPathOf, Mode, Problem, Refusal, change};
+use api::{
+    Api, Body, Caller, Change, InPath, InPathOf, Mode, Problem, Refusal, change, change_under,
+};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
+use decide::{OrderBody, Redemption};
 use ledger::erase::present;
-use ledger::{Decision, Member, MemberId, Moment, Programme, Supplies, Units, What};
-use rules::{Bundle, Object, OrderBody, Redemption, Refused};
+use ledger::{Programme, Units, What};
+use rules::Object;
 use serde::Deserialize;
-use store::{MemberKey, StoreError};
+use store::{MemberKey, StoreError, Version};
 
 /// The most characters of a reward's name, as in the sheets.
 const REWARD_LENGTH_MAX: usize = 100;
@@ -55,7 +58,13 @@ async fn redeem(
     mode: Mode,
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
-    take(&api, "redeem", Bundle::redeem, &caller, member, mode, body).await
+    let Body { value, fingerprint } = body;
+    let request = Change { verb: "redeem", caller, member, mode, fingerprint };
+    change(&api, request, |context, member| {
+        let redemption = check(value.clone(), context.programme())?;
+        Ok(decide::redeem(context, member, redemption)?)
+    })
+    .await
 }
 
 async fn hold(
@@ -65,29 +74,11 @@ async fn hold(
     mode: Mode,
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
-    take(&api, "hold", Bundle::hold, &caller, member, mode, body).await
-}
-
-/// How a reward is taken: at once, or set aside.
-type Taking = fn(&Bundle, &Member, Redemption, &Supplies, Moment) -> Result<Decision, Refused>;
-
-async fn take(
-    api: &Api,
-    verb: &'static str,
-    taking: Taking,
-    caller: &Caller,
-    member: MemberId,
-    mode: Mode,
-    body: Body<RedemptionBody>,
-) -> Result<Response, Problem> {
-    let bundle = api.bundle(&caller.merchant).await?;
-    let now = api.clock.now();
     let Body { value, fingerprint } = body;
-    let request = Change { verb, caller, member, mode, fingerprint, now };
-    change(api, &bundle, request, |member, supplies, _| {
-        let redemption = check(value.clone(), bundle.programme())?;
-        let decision = taking(&bundle, member, redemption, supplies, now)?;
-        Ok(Decided { decision, trace: None })
+    let request = Change { verb: "hold", caller, member, mode, fingerprint };
+    change(&api, request, |context, member| {
+        let redemption = check(value.clone(), context.programme())?;
+        Ok(decide::hold(context, member, redemption)?)
     })
     .await
 }
@@ -101,41 +92,45 @@ async fn capture(
 ) -> Result<Response, Problem> {
     let bundle = api.bundle(&caller.merchant).await?;
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
-    // What was set aside never changes, so it can be looked at before anything is decided.
-    let entry = hold.rsplit('.').next().and_then(|number| number.parse().ok());
-    let found = match entry {
-        Some(entry) => match api.store.version(&at, entry).await {
-            // Its person has been forgotten, and what was set aside with it.
-            Err(StoreError::Sealed { .. }) => None,
-            found => found?,
-        },
-        None => None,
-    };
-    let found = found.filter(
-        |version| matches!(&version.entry.what, What::Hold { hold: name, .. } if *name == hold),
-    );
-    let Some(set_aside) = found else {
-        // A member that there is not is told before a hold that there is not.
+    // The entry of a hold never changes, so it can be looked at before anything is decided.
+    let Some(held) = version_of_hold(&api, &at, &hold).await? else {
+        // A member that does not exist is told before a hold that does not.
         return Err(match api.store.member(&at).await? {
             None => Refusal::MemberIsUnknown(member).into(),
             Some(there) => match present(&there) {
-                Err(erased) => Refusal::from(Refused::from(erased)).into(),
+                Err(erased) => Refusal::Decision(erased.into()).into(),
                 Ok(()) => Refusal::HoldIsUnknown(hold).into(),
             },
         });
     };
-    let by = api.bundle_of(&caller.merchant, &set_aside.bundle).await?;
-    let now = api.clock.now();
+    let judged_by = api.bundle_of(&caller.merchant, &held.bundle).await?;
     let Body { value, fingerprint } = body;
     let fingerprint = fingerprint.about(&hold);
-    let request = Change { verb: "capture", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, supplies, _| {
+    let request = Change { verb: "capture", caller, member, mode, fingerprint };
+    change_under(&api, &bundle, request, |context, member| {
         let units = units(value.units)?;
-        let entry = &set_aside.entry;
-        let decision = bundle.capture(&by, member, entry, units, supplies, now)?;
-        Ok(Decided { decision, trace: None })
+        Ok(decide::capture(context, &judged_by, member, &held.entry, units)?)
     })
     .await
+}
+
+/// The version of the entry that held a reward; nothing if there is none.
+async fn version_of_hold(
+    api: &Api,
+    at: &MemberKey,
+    hold: &str,
+) -> Result<Option<Version>, StoreError> {
+    let entry = hold.rsplit('.').next().and_then(|number| number.parse().ok());
+    let Some(entry) = entry else { return Ok(None) };
+    let found = match api.store.version(at, entry).await {
+        // The person has been forgotten, and the hold with it.
+        Err(StoreError::Sealed { .. }) => None,
+        found => found?,
+    };
+    let is_hold = |version: &Version| {
+        matches!(&version.entry.what, What::Hold { hold: name, .. } if *name == hold)
+    };
+    Ok(found.filter(is_hold))
 }
 
 async fn release(
@@ -145,15 +140,9 @@ async fn release(
     mode: Mode,
     body: Body<ReleaseBody>,
 ) -> Result<Response, Problem> {
-    let bundle = api.bundle(&caller.merchant).await?;
-    let now = api.clock.now();
     let fingerprint = body.fingerprint.about(&hold);
-    let request = Change { verb: "release", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, supplies, _| {
-        let decision = bundle.release(member, &hold, supplies, now)?;
-        Ok(Decided { decision, trace: None })
-    })
-    .await
+    let request = Change { verb: "release", caller, member, mode, fingerprint };
+    change(&api, request, |context, member| Ok(decide::release(context, member, &hold)?)).await
 }
 
 fn check(body: RedemptionBody, programme: &Programme) -> Result<Redemption, Refusal> {

@@ -1,15 +1,16 @@
 //! `POST /v1/members/{id}/reverse`: an earlier request is undone. A return takes back what a purchase
 //! earned, whole or by line; a reward that is given back gives its units back.
 
-use api::{Api, Body, Caller, Change, Decided, InPath, Mode, Problem, Refusal, change};
+use api::{Api, Body, Caller, Change, InPath, Mode, Problem, Refusal, change_under};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
+use decide::{Amount, Reversal};
 use ledger::Programme;
 use ledger::entry::ReturnedLine;
 use ledger::reverse::Wanted;
-use rules::{Amount, Object};
+use rules::Object;
 use serde::Deserialize;
 use store::{Fingerprint, MemberKey, Operation};
 
@@ -60,17 +61,16 @@ async fn reverse(
     let Some(done) = api.store.done(&at, &done).await? else {
         let person = api.store.member(&at).await?.ok_or(Refusal::MemberIsUnknown(member))?;
         // Of one who is forgotten, nothing is known any more.
-        ledger::erase::present(&person).map_err(|erased| Refusal::Refused(erased.into()))?;
+        ledger::erase::present(&person).map_err(|erased| Refusal::Decision(erased.into()))?;
         return Err(Refusal::EntryIsUnknown { verb, key }.into());
     };
-    let by = api.bundle_of(&caller.merchant, &done.bundle).await?;
-    let now = api.clock.now();
-    let request = Change { verb: "reverse", caller: &caller, member, mode, fingerprint, now };
-    change(&api, &bundle, request, |member, supplies, _| {
-        let wanted = wanted(value.clone(), by.programme())?;
-        let entry = done.entry.seq;
-        let decision = bundle.reverse(&by, member, entry, wanted.as_ref(), supplies, now)?;
-        Ok(Decided { decision, trace: None })
+    let judged_by = api.bundle_of(&caller.merchant, &done.bundle).await?;
+    let request = Change { verb: "reverse", caller, member, mode, fingerprint };
+    change_under(&api, &bundle, request, |context, member| {
+        let wanted = wanted(value.clone(), judged_by.programme())?;
+        let (judged_by, entry) = (&*judged_by, done.entry.seq);
+        let reversal = Reversal { judged_by, entry, wanted: wanted.as_ref() };
+        Ok(decide::reverse(context, member, reversal)?)
     })
     .await
 }

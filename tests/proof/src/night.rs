@@ -204,7 +204,7 @@ impl Field {
         let rules = "earn \"all\" on purchase { order.total }";
         let sources = Sources::of([("merchant.toml", manifest), ("rules.rhai", rules)]);
         api::publish(database.store(), &merchant, &sources).await?;
-        let bundle = Bundle::proven(&merchant, &sources)?;
+        let bundle = decide::proven(&merchant, &sources)?;
         let wire = Wire::to(database.address(), seed, Weather::calm(), None).await?;
         let client = patient(wire.reached_at()?).await;
         let given: Moment = "2026-03-01T08:00:00Z".parse()?;
@@ -281,7 +281,11 @@ impl Field {
             payment: None,
             fields: Default::default(),
         };
-        let decision = self.bundle.earn(&member, activity, &Supplies::default(), at);
+        let decision = {
+            let data = Supplies::default();
+            let context = decide::Context { bundle: &self.bundle, data: &data, now: at };
+            decide::earn(&context, &member, activity)
+        };
         let decision = decision.map_err(|refused| refused.to_string())?;
         Ok(items(&key, enrolment, decision, &self.bundle.hash().to_string())?)
     }

@@ -202,6 +202,15 @@ fn any(state: &State, many: usize) -> usize {
     lock(&state.memory).chance.usize(0..many.max(1))
 }
 
+/// An error, told in turn by the database and by what stands before it.
+fn error(state: &State, fault: Fault) -> Response<Full<Bytes>> {
+    let happened = lock(&state.memory).happened.get(&fault).copied().unwrap_or_default();
+    match happened.is_multiple_of(2) {
+        true => refused(500, "InternalServerError", "on purpose"),
+        false => failed_in_front(),
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -270,7 +279,7 @@ async fn answered(
                 _ => refused(400, "ThrottlingException", "the rate is too high"),
             });
         }
-        Some(Fault::ErrorBefore) => return Ok(refused(500, "InternalServerError", "before")),
+        Some(fault @ Fault::ErrorBefore) => return Ok(error(&state, fault)),
         Some(Fault::DropBefore) => return Err(Broken),
         Some(fault @ (Fault::StaleRead | Fault::LaggingIndex)) => {
             if let Some(old) = stale(&state, &asked) {
@@ -310,7 +319,7 @@ async fn answered(
         std::future::pending::<Infallible>().await;
     }
     match fault {
-        Some(Fault::ErrorAfter) => Ok(failed_in_front()),
+        Some(fault @ Fault::ErrorAfter) => Ok(error(&state, fault)),
         Some(Fault::DropAfter) => Err(Broken),
         _ => Ok(done),
     }

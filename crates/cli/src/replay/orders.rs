@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 use ledger::programme::resolve;
 use ledger::{MemberId, Moment, Programme};
-use rules::ActivityBody;
+use decide::ActivityBody;
 use serde::Deserialize;
 use serde_json::json;
 

@@ -5,19 +5,29 @@ use crate::decision::Draft;
 use crate::wallet::{Idle, Terms};
 use crate::{Change, Entry, Lot, Member, Moment, Posting, Programme, Units, WalletName, What};
 
-/// Takes units back that an earn gave on these terms: from the very lots first. Of what is not there
-/// any more, what has run out is forgone, and the rest, which was spent, is owed.
-#[expect(clippy::too_many_arguments, reason = "they are what there is to know")]
+/// Units that an earn gave and that are taken back.
+#[derive(Debug, Clone, Copy)]
+pub struct Reclaim<'a> {
+    /// Of which wallet.
+    pub wallet: &'a WalletName,
+    /// How many.
+    pub units: Units,
+    /// The terms on which they were given.
+    pub terms: &'a Terms,
+    /// What became of their lot since.
+    pub since: Since<'a>,
+}
+
+/// Takes units back that an earn gave: from the very lots first. Of what is not there any more, what
+/// has expired is forgone, and the rest, which was spent, is owed.
 pub fn take_back(
     draft: &mut Draft,
     member: &Member,
     programme: &Programme,
-    wallet: &WalletName,
-    units: Units,
-    terms: &Terms,
-    since: Since<'_>,
+    reclaim: Reclaim<'_>,
     now: Moment,
 ) {
+    let Reclaim { wallet, units, terms, since } = reclaim;
     let mut lots = member.at(now).wallet(wallet.as_str()).clone();
     let end = since.end(terms, programme);
     let alike =

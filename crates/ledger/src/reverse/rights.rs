@@ -4,17 +4,23 @@ use super::{is_undone, undone};
 use crate::decision::Draft;
 use crate::{Entry, Member, Moment, Outcome, Past, Reason, What};
 
-/// What a rule gave that is no unit, undone: rights, marks, scores, codes. What the entry that takes
-/// its place gives too stays.
-pub fn withdraw(
-    draft: &mut Draft,
-    member: &Member,
-    before: &Member,
-    given: &[Reason],
-    kept: &[Reason],
-    far: &Past,
-    original: &Entry,
-) {
+/// What is undone of rights, and what stays.
+#[derive(Debug, Clone, Copy)]
+pub struct Rights<'a> {
+    /// The member as it was before the entry that is undone.
+    pub before: &'a Member,
+    /// As far back as another entry that was undone since.
+    pub far: &'a Past,
+    /// The entry that is undone.
+    pub original: &'a Entry,
+    /// What the rules give for what is left of the entry.
+    pub kept: &'a [Reason],
+}
+
+/// Undoes what rules gave that is no unit: rights, marks, scores, codes. What the rules give for what
+/// is left too stays.
+pub fn withdraw(draft: &mut Draft, member: &Member, given: &[Reason], rights: Rights<'_>) {
+    let Rights { before, far, original, kept } = rights;
     let left = kept;
     let mut kept: Vec<&Reason> = kept.iter().collect();
     for reason in given {

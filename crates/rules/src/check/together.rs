@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use ledger::Programme;
+use ledger::activity::REFERRAL;
 use ledger::hold::HOLDS_MAX;
 use ledger::programme::DaySpan;
 use rhai::{ASTNode, Expr, Position, Stmt};
 
+use super::CODES_MAX;
 use crate::grammar::StatementKind;
-use crate::judge::CODES_MAX;
 use crate::mistake::Mistake;
 use crate::sheet::{Rule, Sheets};
-use crate::verbs::REFERRAL;
 
 /// Campaigns with a budget that may run at the same time: what is left of each lies in 16 parts.
 const BUDGETS_MAX: usize = 3;

@@ -1,15 +1,15 @@
 //! Words and names: whether they exist, and may stand where they do.
 
 use chrono::NaiveDate;
+use ledger::activity::REFERRAL;
 use ledger::programme::FieldKind;
 use rhai::{Expr, FnCallExpr, Position};
 
 use super::Check;
 use crate::facts::unknown_wallet;
 use crate::kind::{Domain, Kind};
-use crate::mistake::did_you_mean;
+use crate::suggest::did_you_mean;
 use crate::range;
-use crate::verbs::REFERRAL;
 use crate::vocabulary::{Form, WEEKDAYS, WORDS, Word, words_of};
 
 impl Check<'_> {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use rhai::{EvalAltResult, Position};
 
 use super::{Mistake, lower_first};
-use crate::sheet::Rule;
 use crate::vocabulary::FACTS;
 
 /// A rule that failed while it ran. The whole activity fails with it: a rule is never skipped.
@@ -25,22 +24,24 @@ pub struct RuleFailure {
 pub(crate) const NO_ORDER: &str = "there is no order to look at";
 
 impl RuleFailure {
+    /// The failure of a rule, by its title and its file.
     pub(crate) fn of(
-        rule: &Rule,
+        rule: (&str, &str),
         error: &EvalAltResult,
         steps: u64,
         file_of: impl Fn(&str) -> Option<Arc<str>>,
     ) -> RuleFailure {
+        let (title, own_file) = rule;
         let inner = innermost(error);
         // What fails inside a function of the merchant's is told where the function stands.
         let file = innermost_function(error).and_then(file_of);
-        let file = file.as_deref().unwrap_or(&rule.file);
+        let file = file.as_deref().unwrap_or(own_file);
         // What fails inside a function of the engine has no place of its own.
         let position = if inner.position().is_none() { error.position() } else { inner.position() };
         let needs_order =
             matches!(inner, EvalAltResult::ErrorRuntime(text, _) if text.to_string() == NO_ORDER);
         RuleFailure {
-            rule: rule.title.clone(),
+            rule: title.to_owned(),
             mistake: Mistake::at(file, position, say_runtime_error(inner, steps)),
             needs_order,
         }

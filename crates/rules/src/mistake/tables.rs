@@ -1,12 +1,14 @@
 //! A manifest or a spec that cannot be read: the words of the TOML reader, put to a person who is no
 //! programmer.
 
-use super::{Mistake, did_you_mean};
-use crate::source::SPEC_END;
+use super::Mistake;
+use crate::file_names::SPEC_END;
+use crate::suggest::did_you_mean;
 
 impl Mistake {
     /// A file that is no TOML, or not the TOML that is wanted.
-    pub(crate) fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> Mistake {
+    #[must_use]
+    pub fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> Mistake {
         let mut message = say_toml(error);
         if message == TWICE && file.ends_with(SPEC_END) {
             message +=
@@ -33,7 +35,8 @@ const TOP_OF_MANIFEST: [&str; 4] = ["name", "currency", "time_zone", "main_walle
 const TWICE: &str = "this stands here twice";
 
 /// The reader's words for TOML that is not what is wanted, put to a person who is no programmer.
-pub(crate) fn say_toml(error: &toml::de::Error) -> String {
+#[must_use]
+pub fn say_toml(error: &toml::de::Error) -> String {
     let message = error.message().replace('\n', " ");
     if let Some(name) = message.strip_prefix("missing field ") {
         return format!("{name} is missing");

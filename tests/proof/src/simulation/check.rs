@@ -307,9 +307,8 @@ fn had(points: &mut Points, line: &VersionLine, now: i64) {
     let sum = |postings: &[&Posting]| postings.iter().map(|posting| posting.change).sum::<i64>();
     // What pays a debt comes first, and has no end of its own any more. A part of the debt may be paid
     // by the member's own, set aside until just now and free.
-    let (freed, _): (Vec<_>, Vec<_>) = own
-        .into_iter()
-        .partition(|own| own.terms.held.is_none() && own.terms.available_at.is_none());
+    let is_free = |own: &&Posting| own.terms.held.is_none() && own.terms.available_at.is_none();
+    let freed: Vec<_> = own.into_iter().filter(is_free).collect();
     let pays = sum(&debts) + sum(&freed);
     let came = came.into_iter().map(|posting| (posting.change, posting.terms.expires_at));
     for (units, until) in std::iter::once((pays, None)).chain(came).filter(|(units, _)| *units > 0)

@@ -1,0 +1,244 @@
+//! The one table of how each refusal is answered: its status, its stable code, and the field that is to
+//! blame. Each match is exhaustive, so that a new refusal gets all three.
+
+use axum::http::StatusCode;
+use decide::WrongReason;
+use ledger::account::AccountRejection;
+use ledger::adjust::MoveRejection;
+use ledger::decision::GiveRejection;
+use ledger::earn::EarnRejection;
+use ledger::erase::MemberIsErased;
+use ledger::hold::HoldRejection;
+use ledger::money::AmountRejection;
+use ledger::redeem::RedeemRejection;
+use ledger::reverse::ReverseRejection;
+use store::{Failure, StoreError};
+
+use crate::{Problem, Refusal};
+
+const BAD_REQUEST: StatusCode = StatusCode::BAD_REQUEST;
+const CONFLICT: StatusCode = StatusCode::CONFLICT;
+const FORBIDDEN: StatusCode = StatusCode::FORBIDDEN;
+const INVALID: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+const NOT_FOUND: StatusCode = StatusCode::NOT_FOUND;
+const OURS: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+
+/// The status, the code, and a JSON pointer to the field that is to blame.
+type Answer = (StatusCode, &'static str, Option<&'static str>);
+
+const ERASED: Answer = (StatusCode::GONE, "member_is_erased", None);
+const HOLD_IS_UNKNOWN: Answer = (CONFLICT, "hold_is_unknown", None);
+const BALANCE_IS_INSUFFICIENT: Answer = (CONFLICT, "balance_is_insufficient", None);
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let (status, code, pointer) = answer(&refusal);
+        if status == OURS {
+            // The caller can do nothing about it: somebody on this side has to know.
+            let reason = match &refusal {
+                Refusal::Internal(reason) => reason.clone(),
+                other => other.to_string(),
+            };
+            tracing::error!(code, "{code}: {reason}");
+        }
+        let pointer = match &refusal {
+            // These name the field themselves.
+            Refusal::FieldIsWrong { pointer, .. } => Some(pointer.clone()),
+            Refusal::Told(wrong) => Some(wrong.pointer.clone()),
+            Refusal::MemberIdIsWrong { pointer, .. } => pointer.clone(),
+            Refusal::EntryIsUnknown { verb, .. } => Some(format!("/{verb}")),
+            _ => pointer.map(str::to_owned),
+        };
+        Problem::new(status, code, refusal.to_string()).at(pointer)
+    }
+}
+
+fn answer(refusal: &Refusal) -> Answer {
+    use Refusal as R;
+    match refusal {
+        R::CallerIsUnknown => (StatusCode::UNAUTHORIZED, "caller_is_unknown", None),
+        R::ScopeIsMissing(_) => (FORBIDDEN, "scope_is_missing", None),
+        R::MerchantIsUnknown(_) => (FORBIDDEN, "merchant_is_unknown", None),
+        R::KeyIsMissing => (BAD_REQUEST, "idempotency_key_is_missing", None),
+        R::KeyIsDuplicated => (BAD_REQUEST, "idempotency_key_is_duplicated", None),
+        R::KeyIsTooLong { .. } => (BAD_REQUEST, "idempotency_key_is_too_long", None),
+        R::KeyIsNotPlain => (BAD_REQUEST, "idempotency_key_is_not_plain", None),
+        R::KeyIsReusedWithAnotherBody => (INVALID, "idempotency_key_is_reused", None),
+        R::BodyIsTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_is_too_large", None),
+        R::BodyIsCutOff(_) => (BAD_REQUEST, "body_is_cut_off", None),
+        R::BodyIsNotJson { .. } => (BAD_REQUEST, "body_is_not_json", None),
+        R::FieldIsWrong { .. } => (INVALID, "field_is_wrong", None),
+        R::Told(wrong) => (INVALID, code_of_input(&wrong.reason), None),
+        R::PathIsWrong(_) => (BAD_REQUEST, "path_is_wrong", None),
+        R::QueryIsWrong(_) => (BAD_REQUEST, "query_is_wrong", None),
+        R::CursorIsWrong => (BAD_REQUEST, "cursor_is_wrong", None),
+        R::MemberIdIsWrong { .. } => (INVALID, "member_id_is_wrong", None),
+        R::MemberIsUnknown(_) => (NOT_FOUND, "member_is_unknown", None),
+        R::MemberIdIsTaken(_) => (CONFLICT, "member_id_is_taken", None),
+        R::ReferrerIsUnknown(_) => (INVALID, "referrer_is_unknown", Some("/referred_by")),
+        R::HoldIsUnknown(_) => HOLD_IS_UNKNOWN,
+        R::EntryIsUnknown { .. } => (INVALID, "entry_is_unknown", None),
+        R::ContestIsUnknown { .. } => (NOT_FOUND, "contest_is_unknown", None),
+        R::Decision(refusal) => answer_of_decision(refusal),
+        R::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", None),
+        R::Internal(_) => (OURS, "internal", None),
+        R::PathIsUnknown => (NOT_FOUND, "path_is_unknown", None),
+        R::MethodIsNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_is_not_allowed", None),
+    }
+}
+
+fn code_of_input(reason: &WrongReason) -> &'static str {
+    use AmountRejection as A;
+    match reason {
+        WrongReason::Field(_) => "field_is_wrong",
+        WrongReason::ActivityIsUnknown { .. } => "activity_is_unknown",
+        WrongReason::Amount(A::AmountIsNotANumber { .. }) => "amount_is_not_a_number",
+        WrongReason::Amount(A::AmountIsNegative { .. }) => "amount_is_negative",
+        WrongReason::Amount(A::AmountHasTooManyDecimals { .. }) => "amount_has_too_many_decimals",
+        WrongReason::Amount(A::AmountIsAbsurd { .. }) => "amount_is_absurd",
+    }
+}
+
+fn answer_of_decision(refusal: &decide::Refusal) -> Answer {
+    use decide::Refusal as R;
+    match refusal {
+        R::Earn(earn) => answer_of_earn(earn),
+        R::Redeem(redeem) => answer_of_redeem(redeem),
+        R::Hold(hold) => answer_of_hold(hold),
+        R::Reverse(reverse) => answer_of_reverse(reverse),
+        R::Move(moved) => answer_of_move(moved),
+        R::Account(account) => answer_of_account(account),
+        R::Give(give) => answer_of_give(give),
+        R::Erased(_) => ERASED,
+        R::ReceiverIsUnknown(_) => (INVALID, "other_member_is_unknown", Some("/to")),
+        R::AccountIsUnknown(_) => (INVALID, "other_member_is_unknown", Some("/account")),
+        R::RewardIsUnknown { .. } => (INVALID, "reward_is_unknown", Some("/reward")),
+        R::RewardIsNotOnItsDays(_) => (CONFLICT, "reward_is_not_on_its_days", None),
+        R::RewardNeedsTheOrder(_) => (INVALID, "reward_needs_an_order", Some("/order")),
+        R::UnitsAreMissing { .. } => (INVALID, "units_are_missing", Some("/units")),
+        R::UnitsAreOutOfRange { .. } => (INVALID, "units_are_out_of_range", Some("/units")),
+        R::RewardConditionDoesNotHold(_) => (CONFLICT, "reward_condition_does_not_hold", None),
+        R::RewardWasTakenAsOftenAsItMay { .. } => {
+            (CONFLICT, "reward_was_taken_as_often_as_it_may", None)
+        }
+        R::RewardGivesNothing(_) => (CONFLICT, "reward_gives_nothing", None),
+        R::RewardIsSoldOut(_) => (CONFLICT, "reward_is_sold_out", None),
+        R::PoolIsEmpty { .. } => (CONFLICT, "pool_is_empty", None),
+        // The merchant's own rule, which the merchant can mend.
+        R::RuleFailed(_) => (OURS, "rule_failed", None),
+    }
+}
+
+fn answer_of_earn(rejection: &EarnRejection) -> Answer {
+    use EarnRejection as R;
+    match rejection {
+        R::Erased(_) => ERASED,
+        R::ActivityIsInTheFuture { .. } => (INVALID, "activity_is_in_the_future", Some("/at")),
+        R::ActivityIsBeforeEnrolment { .. } => {
+            (INVALID, "activity_is_before_enrolment", Some("/at"))
+        }
+        R::Give(give) => answer_of_give(give),
+    }
+}
+
+fn answer_of_redeem(rejection: &RedeemRejection) -> Answer {
+    match rejection {
+        RedeemRejection::BalanceIsInsufficient { .. } => BALANCE_IS_INSUFFICIENT,
+        RedeemRejection::Give(give) => answer_of_give(give),
+    }
+}
+
+fn answer_of_hold(rejection: &HoldRejection) -> Answer {
+    use HoldRejection as R;
+    match rejection {
+        R::HoldsAreTooMany(_) => (CONFLICT, "holds_are_too_many", None),
+        R::HoldIsUnknown(_) => HOLD_IS_UNKNOWN,
+        R::MoreIsCapturedThanHeld { .. } => (INVALID, "more_is_captured_than_held", Some("/units")),
+        R::Redeem(redeem) => answer_of_redeem(redeem),
+        R::Give(give) => answer_of_give(give),
+    }
+}
+
+fn answer_of_reverse(rejection: &ReverseRejection) -> Answer {
+    use ReverseRejection as R;
+    match rejection {
+        R::Erased(_) => ERASED,
+        R::EntryCannotBeReversed { .. } => (INVALID, "entry_cannot_be_reversed", None),
+        R::EntryLetGo(_) => (CONFLICT, "entry_let_go", None),
+        R::EntryIsReversedAlready(_) => (CONFLICT, "entry_is_reversed_already", None),
+        R::EntryHasNoOrder(_) => (INVALID, "entry_has_no_order", None),
+        R::LineIsUnknown { .. } => (INVALID, "line_is_unknown", Some("/lines")),
+        R::MoreComesBackThanIsLeft { .. } => {
+            (INVALID, "more_comes_back_than_is_left", Some("/lines"))
+        }
+        R::RefundIsMissing { .. } => (INVALID, "refund_is_missing", Some("/refund")),
+        R::RefundIsTooMuch { .. } => (INVALID, "refund_is_too_much", Some("/refund")),
+        R::Give(give) => answer_of_give(give),
+    }
+}
+
+fn answer_of_move(rejection: &MoveRejection) -> Answer {
+    use MoveRejection as R;
+    match rejection {
+        R::Erased(_) => ERASED,
+        R::WalletIsUnknown(_) => (INVALID, "wallet_is_unknown", Some("/wallet")),
+        R::WalletIsNotTransferable(_) => (INVALID, "wallet_is_not_transferable", Some("/wallet")),
+        R::ReceiverIsErased(_) => (CONFLICT, "other_member_is_erased", Some("/to")),
+        R::BothSidesAreOne(_) => (INVALID, "both_sides_are_one", Some("/to")),
+        R::UnitsAreZero => (INVALID, "units_are_zero", Some("/units")),
+        R::BalanceIsInsufficient { .. } => BALANCE_IS_INSUFFICIENT,
+        R::Give(give) => answer_of_give(give),
+    }
+}
+
+fn answer_of_account(rejection: &AccountRejection) -> Answer {
+    use AccountRejection as R;
+    match rejection {
+        R::Erased(_) => ERASED,
+        R::NothingIsShared => (CONFLICT, "nothing_is_shared", None),
+        R::MemberHasAnAccount { .. } => (CONFLICT, "member_has_an_account", None),
+        R::MemberHasNoAccount(_) => (CONFLICT, "member_has_no_account", None),
+        R::AccountIsErased(_) => (CONFLICT, "other_member_is_erased", Some("/account")),
+        R::AccountHasAnAccount(_) => (CONFLICT, "account_has_an_account", Some("/account")),
+        R::MemberIsTheAccount(_) => (INVALID, "member_is_the_account", Some("/account")),
+        R::AccountIsShared { .. } => (CONFLICT, "account_is_shared", None),
+        R::MemberHasAHold { .. } => (CONFLICT, "member_has_a_hold", None),
+        R::MemberOwes { .. } => (CONFLICT, "member_owes", None),
+        R::Give(give) => answer_of_give(give),
+    }
+}
+
+fn answer_of_give(rejection: &GiveRejection) -> Answer {
+    match rejection {
+        GiveRejection::WalletIsUnknown { .. } => (OURS, "wallet_is_unknown", None),
+        GiveRejection::WalletIsFull { .. } => (CONFLICT, "wallet_is_full", None),
+        GiveRejection::HoldingsAreTooMany { .. } => (CONFLICT, "holdings_are_too_many", None),
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        match error {
+            StoreError::Unavailable(reason) => {
+                tracing::warn!(%reason, "the table is out of reach: {reason}");
+                Refusal::Busy.into()
+            }
+            // The person was forgotten while the request was under way.
+            StoreError::Sealed { member, .. } => {
+                Refusal::Decision(MemberIsErased(member).into()).into()
+            }
+            error => Refusal::Internal(error.to_string()).into(),
+        }
+    }
+}
+
+impl From<Failure<Refusal>> for Problem {
+    fn from(failure: Failure<Refusal>) -> Problem {
+        match failure {
+            Failure::Rejected(refusal) => refusal.into(),
+            Failure::KeyIsReusedWithAnotherBody => Refusal::KeyIsReusedWithAnotherBody.into(),
+            Failure::Busy => Refusal::Busy.into(),
+            Failure::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Any text as a sheet: it is read or refused, and what is read pays or fails, without a panic, and
+//! the same twice.
+#![no_main]
+
+use decide::Context;
+use ledger::enroll::{self, Enrolment};
+use ledger::{Activity, Codes, Left, Line, Member, MemberId, MerchantId, Order, Supplies};
+use libfuzzer_sys::fuzz_target;
+use rules::{Bundle, Sources};
+
+const MANIFEST: &str = include_str!("../../tests/hostile.toml");
+
+fn member() -> Member {
+    let enrolment = Enrolment {
+        id: MemberId::parse("ada").expect("a name"),
+        attributes: [("city".to_owned(), "Oslo".to_owned())].into(),
+        tags: ["regular".to_owned()].into(),
+        referred_by: None,
+    };
+    enroll::decide(enrolment, "2025-01-01T00:00:00Z".parse().expect("a time"))
+}
+
+fn purchase() -> Activity {
+    let line = |sku: &str, category: &str| Line {
+        sku: sku.to_owned(),
+        category: Some(category.to_owned()),
+        quantity: 2,
+        price: "3.10".parse().ok(),
+        tags: vec!["organic".to_owned()],
+    };
+    Activity {
+        id: "1".to_owned(),
+        kind: "purchase".to_owned(),
+        at: "2026-05-02T07:30:00Z".parse().expect("a time"),
+        of: None,
+        order: Some(Order {
+            total: "12.40".parse().expect("an amount"),
+            lines: vec![line("espresso", "coffee"), line("house", "beans")],
+        }),
+        channel: None,
+        payment: Some("card".to_owned()),
+        fields: [].into(),
+    }
+}
+
+fuzz_target!(|sheet: &str| {
+    let merchant = MerchantId::parse("hostile").expect("a name");
+    let sources = Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", sheet)]);
+    let Ok(bundle) = Bundle::load(&merchant, &sources) else { return };
+    let (member, activity) = (member(), purchase());
+    let left = bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect();
+    let codes = Codes::all(vec!["A".to_owned(), "B".to_owned()]);
+    let codes = [("SPRING".to_owned(), codes)].into();
+    let supplies = Supplies { left, codes, ..Supplies::default() };
+    let context = Context { bundle: &bundle, data: &supplies, now: activity.at };
+    let earn = || decide::earn(&context, &member, activity.clone());
+    assert_eq!(earn(), earn());
+    let _ = decide::trace(&context, &member, &activity);
+    let _ = decide::offers(&bundle, &member, None, activity.at);
+    let _ = decide::benefits(&bundle, &member, None, activity.order.as_ref(), activity.at);
+    let _ = decide::next_tier(&bundle, &member, None, activity.at);
+});

@@ -1,0 +1,34 @@
+//! What a decision is made from, besides the member and the request.
+
+use ledger::{Member, Moment, Programme, Supplies};
+use rules::Bundle;
+
+/// What a decision is made from: the merchant's rules, the data beyond the member, and the time.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The rules in force.
+    pub bundle: &'a Bundle,
+    /// The data beyond the member that has been loaded so far.
+    pub data: &'a Supplies,
+    /// The time of the decision.
+    pub now: Moment,
+}
+
+impl<'a> Context<'a> {
+    /// The merchant's policy.
+    #[must_use]
+    pub fn programme(&self) -> &'a Programme {
+        self.bundle.programme()
+    }
+
+    /// The member with the wallets that it shares, if it shares any.
+    #[must_use]
+    pub fn view(&self, member: &Member, account: Option<&Member>) -> Member {
+        match account {
+            Some(account) => {
+                ledger::account::view(member, account, self.programme(), self.now)
+            }
+            None => member.clone(),
+        }
+    }
+}

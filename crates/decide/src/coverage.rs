@@ -1,0 +1,122 @@
+//! What of the rules the specs have shown: which were never asked, never true, never false.
+
+use ledger::{Decision, Member, Moment, Order};
+use rules::Bundle;
+
+use crate::judging::Verdict;
+use crate::offers::benefits;
+use crate::refusal::Refusal;
+use crate::tier::{conditions, standing};
+use crate::trace::TraceLine;
+
+/// How often specs have seen each rule apply, and not apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    /// The rules, in the order of the sheets.
+    pub rules: Vec<RuleCoverage>,
+}
+
+/// How often specs have seen one rule apply, and not apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleCoverage {
+    /// Its statement, such as `earn`.
+    pub statement: &'static str,
+    /// Its title.
+    pub rule: String,
+    /// Where it stands.
+    pub source: String,
+    /// Whether it has a condition that can fail.
+    pub has_condition: bool,
+    /// Times it applied.
+    pub applied: u32,
+    /// Times its condition did not hold.
+    pub did_not: u32,
+}
+
+impl RuleCoverage {
+    /// What the specs have not shown of it.
+    #[must_use]
+    pub fn gap(&self) -> Option<&'static str> {
+        match (self.applied, self.did_not) {
+            (0, 0) => Some("never asked"),
+            (0, _) => Some("never true"),
+            (_, 0) if self.has_condition => Some("never false"),
+            _ => None,
+        }
+    }
+}
+
+impl Coverage {
+    pub(crate) fn of(bundle: &Bundle) -> Coverage {
+        let rules = bundle.all_rules().map(|rule| RuleCoverage {
+            statement: rule.keyword(),
+            rule: rule.title.clone(),
+            source: rule.source.clone(),
+            has_condition: rule.has_condition(),
+            applied: 0,
+            did_not: 0,
+        });
+        Coverage { rules: rules.collect() }
+    }
+
+    /// Rules of which the specs have not shown all.
+    pub fn gaps(&self) -> impl Iterator<Item = (&RuleCoverage, &'static str)> {
+        self.rules.iter().filter_map(|rule| Some((rule, rule.gap()?)))
+    }
+
+    fn count(&mut self, statement: &str, title: &str, applied: bool) {
+        let mut rules = self.rules.iter_mut();
+        if let Some(rule) = rules.find(|rule| rule.statement == statement && rule.rule == title) {
+            let times = if applied { &mut rule.applied } else { &mut rule.did_not };
+            *times = times.saturating_add(1);
+        }
+    }
+
+    pub(crate) fn trace(&mut self, lines: &[TraceLine]) {
+        for line in lines {
+            match line.verdict {
+                Verdict::Gave
+                | Verdict::GaveNothing
+                | Verdict::Progressed { .. }
+                | Verdict::NothingLeft => {
+                    self.count(line.statement, &line.rule, true);
+                }
+                Verdict::ConditionDoesNotHold => self.count(line.statement, &line.rule, false),
+                Verdict::NotOnItsDays | Verdict::AsOftenAsItMay => {}
+            }
+        }
+    }
+
+    pub(crate) fn reward(&mut self, name: &str, decided: &Result<Decision, Refusal>) {
+        match decided {
+            Ok(_) => self.count("reward", name, true),
+            Err(Refusal::RewardConditionDoesNotHold(_)) => self.count("reward", name, false),
+            Err(_) => {}
+        }
+    }
+
+    /// Tiers and benefits are asked of every member at every step.
+    pub(crate) fn see(
+        &mut self,
+        bundle: &Bundle,
+        member: &Member,
+        order: Option<&Order>,
+        at: Moment,
+    ) {
+        let member = std::sync::Arc::new(member.clone());
+        for (title, holds) in conditions(bundle, &member, at) {
+            self.count("tier", &title, holds);
+        }
+        let tier = standing(bundle, &member, at).ok().and_then(|standing| standing.tier);
+        let benefits = benefits(bundle, &member, tier.as_deref(), order, at);
+        for (statement, title, _) in bundle.titles() {
+            if statement == "benefit" {
+                let found = benefits.iter().flatten().find(|benefit| benefit.title == title);
+                // One that depends on an order, where there is none, has neither held nor not.
+                if found.is_none_or(|benefit| benefit.gives.is_some()) {
+                    self.count("benefit", title, found.is_some());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What the scheduled run does for one member: it writes down what has expired, raises activities
+//! whose day has come, and reminds.
+
+use ledger::decision::Draft;
+use ledger::{Decision, Member, What};
+
+use crate::context::Context;
+use crate::earn::earn;
+use crate::pipeline::{with_due_date, with_tier_review};
+use crate::recurrence::raised;
+use crate::refusal::{Refusal, Undecided};
+use crate::reminders::due_reminders;
+use crate::schedule::is_due_earlier;
+
+/// The next thing that is due for a member; nothing if nothing is. What has expired comes first, then
+/// activities whose day has come, then reminders. A rule that fails does not keep the rest from being
+/// done.
+///
+/// # Errors
+/// A rule failed and nothing else is due, or data has to be loaded first.
+pub fn next_due(context: &Context<'_>, member: &Member) -> Result<Option<Decision>, Undecided> {
+    let Context { bundle, data, now } = *context;
+    let mut failed: Option<Refusal> = None;
+    let lapsed = ledger::expire::decide(member, context.programme(), now)?;
+    // What has expired is written down, whatever becomes of the tier.
+    let decision = with_tier_review(context, lapsed.clone(), member).unwrap_or_else(|failure| {
+        failed = Some(failure.into());
+        lapsed
+    });
+    if decision.says_something() {
+        let mut decision = with_due_date(context, decision);
+        if failed.is_some() {
+            // The run comes again at once, and says so.
+            decision.due_at = Some(now);
+        }
+        return Ok(Some(decision));
+    }
+    if member.erased_at.is_none() {
+        for event in raised(bundle, member, now) {
+            match earn(context, member, event) {
+                Ok(decision) => return Ok(Some(decision)),
+                Err(Undecided::NeedsData(missing)) => return Err(missing.into()),
+                Err(Undecided::Refused(refusal)) => failed = failed.or(Some(refusal)),
+            }
+        }
+        let (reminders, failure) = due_reminders(bundle, member, now);
+        failed = failed.or(failure.map(Refusal::from));
+        if !reminders.is_empty() {
+            let what = What::Remind { reminders };
+            let decision = Draft::default().decide(member, context.programme(), what, now, now)?;
+            return Ok(Some(with_due_date(context, decision)));
+        }
+        if let Some(failed) = failed {
+            return Err(failed.into());
+        }
+    }
+    // It was scheduled when other rules were in force: it is scheduled anew.
+    let is_due = data.due_at.is_some_and(|due_at| due_at <= now);
+    Ok(is_due.then(|| with_due_date(context, decision)))
+}
+
+/// Schedules a member by the rules in force, where it is due earlier by them than by those of its
+/// last entry; nothing where it is not.
+///
+/// # Errors
+/// A tier's condition failed.
+pub fn put_down(context: &Context<'_>, member: &Member) -> Result<Option<Decision>, Undecided> {
+    if !is_due_earlier(context.bundle, member, context.data.due_at, context.now) {
+        return Ok(None);
+    }
+    let decision = ledger::expire::decide(member, context.programme(), context.now)?;
+    let decision = with_tier_review(context, decision, member)?;
+    Ok(Some(with_due_date(context, decision)))
+}
+
+/// What has expired by now; nothing where there is nothing to write down.
+///
+/// # Errors
+/// A tier's condition failed.
+pub fn expire(context: &Context<'_>, member: &Member) -> Result<Option<Decision>, Undecided> {
+    let lapsed = ledger::expire::decide(member, context.programme(), context.now)?;
+    let decision = with_tier_review(context, lapsed, member)?;
+    Ok(decision.says_something().then(|| with_due_date(context, decision)))
+}

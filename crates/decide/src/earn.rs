@@ -1,0 +1,123 @@
+//! A member did something: what it brings the member, and the member who brought this one.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use ledger::activity::{FRIEND, REFERRAL};
+use ledger::decision::Draft;
+use ledger::{Activity, Change, Decision, FieldValue, Member};
+use rules::Facts;
+
+use crate::context::Context;
+use crate::judging::judge;
+use crate::pipeline::{on_shared_wallets, with_tier};
+use crate::refusal::Undecided;
+use crate::tier;
+
+/// An activity that a client sends, or that is triggered by its day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The activity.
+    pub activity: Activity,
+    /// The day that triggered it; nothing for one that a client sends.
+    pub raised: Option<NaiveDate>,
+}
+
+impl From<Activity> for Told {
+    fn from(activity: Activity) -> Told {
+        Told { activity, raised: None }
+    }
+}
+
+/// What an activity brings the member, and the member who brought this one.
+///
+/// # Errors
+/// The activity's date makes no sense, a rule failed, or data has to be loaded first.
+pub fn earn(
+    context: &Context<'_>,
+    member: &Member,
+    event: impl Into<Told>,
+) -> Result<Decision, Undecided> {
+    let (mut decision, referred) = earn_alone(context, member, event.into())?;
+    if let Some(Referral { referrer, activity }) = referred {
+        // The two draw on the same shared limits. The referrer was brought by somebody too, who has
+        // no part in it: a rule on `referral` refers nobody.
+        let data = context.data.beside(&decision);
+        let beside = Context { data: &data, ..*context };
+        let (mut referrers, _) = earn_alone(&beside, &referrer, activity.into())?;
+        decision.others.append(&mut referrers.others);
+        decision.others.push(referrers);
+    }
+    Ok(decision)
+}
+
+/// What an activity is for the member who brought the one that did it.
+#[derive(Debug)]
+pub struct Referral {
+    /// The member who brought the other.
+    pub referrer: Member,
+    /// The activity `referral`.
+    pub activity: Activity,
+}
+
+/// What an activity brings the member alone, and the referral that it is for another.
+///
+/// # Errors
+/// As [`earn`].
+pub fn earn_alone(
+    context: &Context<'_>,
+    member: &Member,
+    event: Told,
+) -> Result<(Decision, Option<Referral>), Undecided> {
+    let mut referred = None;
+    let decision = on_shared_wallets(context, member, |member| {
+        let (decision, referral) = earn_on_own_wallets(context, member, event)?;
+        referred = referral;
+        Ok(decision)
+    })?;
+    Ok((decision, referred))
+}
+
+/// The story of an earn: the dates are checked, the member's tier is found, every rule is asked, the
+/// ledger makes an entry of what they gave, and the tier follows.
+pub(crate) fn earn_on_own_wallets(
+    context: &Context<'_>,
+    member: &Member,
+    event: Told,
+) -> Result<(Decision, Option<Referral>), Undecided> {
+    let Told { activity, raised } = event;
+    let Context { bundle, data, now } = *context;
+    ledger::earn::admit(member, &activity, now)?;
+    let present = Arc::new(member.at(now));
+    let standing = tier::standing(bundle, &present, now)?;
+    let seen = bundle.see(&present, standing.tier.clone(), activity.at, now);
+    let activity = Arc::new(activity);
+    let mut run = bundle.run(&Facts::of_activity(seen, &activity));
+    let judged = judge(bundle, &present, &activity, data, &mut run)?;
+    let referred = judged.referrer().map(|referrer| referral(&present, referrer, &activity));
+    let mut draft = Draft::of(judged.because, judged.changes, judged.till);
+    let raised = raised.map(|day| Change::Raised { raised: activity.kind.clone(), day });
+    draft.changes.extend(raised);
+    // The run shares the activity with its facts; the entry takes it over.
+    drop(run);
+    let activity = Arc::unwrap_or_clone(activity);
+    let decision = ledger::earn::decide(member, context.programme(), activity, draft, now)?;
+    Ok((with_tier(context, standing, decision, &member.standing)?, referred))
+}
+
+/// What the friend's activity is for the member who brought the friend.
+fn referral(friend: &Member, referrer: &Member, activity: &Activity) -> Referral {
+    let activity = Activity {
+        // Not the number of the friend's order, which is the friend's own.
+        id: format!("{} {}", friend.id, friend.version.saturating_add(1)),
+        kind: REFERRAL.to_owned(),
+        // The referrer may have joined in the very second of the purchase.
+        at: activity.at.max(referrer.enrolled_at),
+        of: None,
+        order: None,
+        channel: None,
+        payment: None,
+        fields: [(FRIEND.to_owned(), FieldValue::Text(friend.id.to_string()))].into(),
+    };
+    Referral { referrer: referrer.clone(), activity }
+}

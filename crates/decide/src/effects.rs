@@ -1,0 +1,139 @@
+//! What the effects that a rule asks for come to for one member.
+
+use chrono::{Datelike, Days, Months, NaiveDateTime};
+use ledger::entry::Gives;
+use ledger::programme::resolve;
+use ledger::{Member, Moment, Outcome, Programme, Units, WalletName};
+use rules::{EffectRequest, Rule, RuleFailure, Span, Value, unknown_wallet};
+use rust_decimal::Decimal;
+
+/// Whether two members have wallets in common.
+pub(crate) fn are_one(one: &Member, other: &Member) -> bool {
+    let account = |member: &Member| member.account.clone().unwrap_or_else(|| member.id.clone());
+    account(one) == account(other)
+}
+
+pub(crate) fn check_pool(
+    rule: &Rule,
+    pool: &str,
+    programme: &Programme,
+) -> Result<(), RuleFailure> {
+    if programme.pools.contains(pool) {
+        return Ok(());
+    }
+    Err(rule.failure(
+        format!("there is no pool `{pool}` in the manifest; list it as [pools.{pool}]"),
+    ))
+}
+
+/// Who receives what rules give, and when.
+pub(crate) struct Receiver<'a> {
+    pub(crate) member: &'a Member,
+    pub(crate) programme: &'a Programme,
+    pub(crate) at: Moment,
+}
+
+impl Receiver<'_> {
+    /// The outcome of a request that needs nothing beyond the member; nothing where there is nothing
+    /// to change. `earlier` is what the same request has given already.
+    pub(crate) fn receives<'o>(
+        &self,
+        rule: &Rule,
+        request: EffectRequest,
+        into: &WalletName,
+        earlier: impl DoubleEndedIterator<Item = &'o Outcome>,
+    ) -> Result<Option<Outcome>, RuleFailure> {
+        Ok(match request {
+            EffectRequest::Award { units, wallet } => {
+                let wallet = match wallet {
+                    None => into.clone(),
+                    Some(name) => WalletName::parse(&name)
+                        .ok()
+                        .filter(|name| self.programme.wallets.contains_key(name))
+                        .ok_or_else(|| {
+                            rule.failure(unknown_wallet(&name, self.programme))
+                        })?,
+                };
+                let units = paid(rule, units)?;
+                (!units.is_zero()).then_some(Outcome::Units { wallet, units })
+            }
+            EffectRequest::Grant { grant, span } => {
+                let mut rev = earlier.rev();
+                let present = rev.find_map(|outcome| match outcome {
+                    Outcome::Grant { grant: name, until } if *name == grant => Some(Some(*until)),
+                    Outcome::Revoke { revoke } if *revoke == grant => Some(None),
+                    _ => None,
+                });
+                let present = present.unwrap_or_else(|| self.member.grants.get(&grant).copied());
+                let until = self.until(present, span);
+                (present != Some(until)).then_some(Outcome::Grant { grant, until })
+            }
+            EffectRequest::Revoke(revoke) => {
+                let had = self.member.grants.contains_key(&revoke) || { earlier }.any(
+                    |outcome| matches!(outcome, Outcome::Grant { grant, .. } if *grant == revoke),
+                );
+                had.then_some(Outcome::Revoke { revoke })
+            }
+            EffectRequest::Tag(tag) => (!self.is_tagged(&tag, earlier)).then_some(Outcome::Tag { tag }),
+            EffectRequest::Untag(untag) => {
+                self.is_tagged(&untag, earlier).then_some(Outcome::Untag { untag })
+            }
+            EffectRequest::Voucher(_) | EffectRequest::Refer => None,
+        })
+    }
+
+    /// Whether the member has a tag, after what the same request has given already.
+    fn is_tagged<'o>(
+        &self,
+        name: &str,
+        earlier: impl DoubleEndedIterator<Item = &'o Outcome>,
+    ) -> bool {
+        let last = earlier.rev().find_map(|outcome| match outcome {
+            Outcome::Tag { tag } if tag == name => Some(true),
+            Outcome::Untag { untag } if untag == name => Some(false),
+            _ => None,
+        });
+        last.unwrap_or_else(|| self.member.tags.contains(name))
+    }
+
+    /// The end of a grant that is given for a span: from now, or from the end of the same grant
+    /// that still runs. One that stays for ever does stay.
+    fn until(&self, present: Option<Option<Moment>>, span: Option<Span>) -> Option<Moment> {
+        let span = span?;
+        let from = match present {
+            Some(None) => return None,
+            Some(Some(until)) => until.max(self.at),
+            None => self.at,
+        };
+        let local: NaiveDateTime = from.with_timezone(&self.programme.time_zone).naive_local();
+        let end = match span {
+            Span::Days(days) => local.checked_add_days(Days::new(days.into())),
+            Span::Months(months) => local.checked_add_months(Months::new(months)),
+        };
+        // A date beyond what a calendar holds never comes.
+        let end = end.filter(|end| end.year() <= 9999);
+        end.map(|end| resolve(end, self.programme.time_zone))
+    }
+}
+
+/// Whole units from the value of a rule's block: the part of a unit is dropped, and a block without
+/// a value, such as an `if` that did not apply, pays nothing.
+pub(crate) fn units(rule: &Rule, value: &Value) -> Result<Units, RuleFailure> {
+    match (value, value.number()) {
+        // A code is among the effects, and no number.
+        (Value::Nothing | Value::Gift(Gives::Voucher { .. }), _) => Ok(Units::ZERO),
+        (_, Some(amount)) => paid(rule, amount),
+        (other, None) => {
+            let found = other.kind();
+            Err(rule.failure(format!("a rule pays a number of units, not {found}")))
+        }
+    }
+}
+
+/// The whole units of an amount that a rule pays.
+pub(crate) fn paid(rule: &Rule, units: Decimal) -> Result<Units, RuleFailure> {
+    Units::from_decimal_floor(units).map_err(|reason| {
+        let remedy = if units < Decimal::ZERO { "; write `max(0, ..)` around it" } else { "" };
+        rule.failure(format!("the rule pays {units}: {reason}{remedy}"))
+    })
+}

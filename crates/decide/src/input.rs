@@ -1,0 +1,328 @@
+//! What is told from outside: an activity, an order. A client tells it in JSON and a spec in TOML;
+//! the shape is the same, and so is what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::DateTime;
+use ledger::activity::WORD_LENGTH_MAX;
+use ledger::money::{AmountRejection, believed, parse_amount};
+use ledger::programme::FieldKind;
+use ledger::{Activity, FieldValue, Line, Moment, Order, Programme};
+use rules::{Object, did_you_mean};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Unexpected, Visitor};
+
+/// The most lines of an order.
+const LINES_MAX: usize = 500;
+/// The most tags of a line.
+const TAGS_MAX: usize = 20;
+/// The most characters of a text field.
+const TEXT_LENGTH_MAX: usize = 200;
+
+/// An activity as a client writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an activity")]
+pub struct ActivityBody {
+    #[serde(rename = "type")]
+    kind: String,
+    id: Option<String>,
+    at: Option<At>,
+    /// The id of the activity that it is about.
+    of: Option<String>,
+    order: Option<Object<OrderBody>>,
+    channel: Option<String>,
+    payment: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, serde_json::Value>,
+}
+
+/// An order as a client writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an order")]
+pub struct OrderBody {
+    total: Amount,
+    #[serde(default)]
+    lines: Vec<Object<LineBody>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a line of an order")]
+struct LineBody {
+    sku: String,
+    category: Option<String>,
+    quantity: Quantity,
+    price: Option<Amount>,
+    #[serde(default)]
+    tags: Vec<String>,
+}
+
+/// What is wrong with something that was told, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{reason}", place(.pointer, .reason))]
+pub struct Wrong {
+    /// Where, as a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// Why.
+    pub reason: WrongReason,
+}
+
+fn place(pointer: &str, reason: &WrongReason) -> String {
+    match reason {
+        // It names what it is about.
+        WrongReason::ActivityIsUnknown { .. } => String::new(),
+        _ if pointer.is_empty() => String::new(),
+        _ => format!("`{pointer}`: "),
+    }
+}
+
+/// Why something that was told is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WrongReason {
+    /// It is unknown or out of bounds.
+    #[error("{0}")]
+    Field(String),
+    /// It is an activity that the manifest does not list.
+    #[error("there is no activity `{kind}`{hint}")]
+    ActivityIsUnknown {
+        /// The activity told.
+        kind: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// It is an amount that makes no sense in the programme's currency.
+    #[error(transparent)]
+    Amount(#[from] AmountRejection),
+}
+
+impl ActivityBody {
+    /// When it happened, if that is told.
+    pub(crate) fn told_at(&self) -> Option<Moment> {
+        self.at.map(|at| at.0)
+    }
+
+    /// The activity, checked against the programme. One without an id has the request's key for it;
+    /// one without a time happened now.
+    ///
+    /// # Errors
+    /// Something is unknown or out of bounds; the pointer says where.
+    pub fn check(self, programme: &Programme, key: &str, now: Moment) -> Result<Activity, Wrong> {
+        let kind = word("/type", self.kind.clone())?;
+        let Some(policy) = programme.activities.get(&kind) else {
+            let known = programme.activities.keys().map(String::as_str);
+            let hint = did_you_mean(&self.kind, known);
+            let reason = WrongReason::ActivityIsUnknown { kind: self.kind, hint };
+            return Err(Wrong { pointer: "/type".to_owned(), reason });
+        };
+        if self.kind == ledger::activity::PURCHASE && self.order.is_none() {
+            return Err(wrong("/order", "a purchase has an order".to_owned()));
+        }
+        let mut fields = BTreeMap::new();
+        for (name, value) in self.fields {
+            let pointer = format!("/fields/{}", escape(&name));
+            let Some(kind) = policy.fields.get(&name) else {
+                let hint = did_you_mean(&name, policy.fields.keys().map(String::as_str));
+                return Err(wrong(&pointer, format!("a {} has no such field{hint}", self.kind)));
+            };
+            fields.insert(name, field(&pointer, *kind, &value, programme)?);
+        }
+        Ok(Activity {
+            id: match self.id {
+                Some(id) => word("/id", id)?,
+                None => key.to_owned(),
+            },
+            kind: self.kind,
+            at: self.at.map_or(now, |at| at.0),
+            of: self.of.map(|of| word("/of", of)).transpose()?,
+            order: self.order.map(|Object(order)| order.check("/order", programme)).transpose()?,
+            channel: self.channel.map(|channel| word("/channel", channel)).transpose()?,
+            payment: self.payment.map(|payment| word("/payment", payment)).transpose()?,
+            fields,
+        })
+    }
+}
+
+impl OrderBody {
+    /// The order at `pointer` in the body, checked against the programme.
+    ///
+    /// # Errors
+    /// Something is out of bounds; the pointer says where.
+    pub fn check(self, pointer: &str, programme: &Programme) -> Result<Order, Wrong> {
+        if self.lines.len() > LINES_MAX {
+            let reason = format!("it has {} lines, and {LINES_MAX} are allowed", self.lines.len());
+            return Err(wrong(&format!("{pointer}/lines"), reason));
+        }
+        let total = self.total.check(&format!("{pointer}/total"), programme)?;
+        let lines = self.lines.into_iter().enumerate().map(|(place, Object(line))| {
+            let pointer = |field: &str| format!("{pointer}/lines/{place}/{field}");
+            let price = line.price.map(|price| price.check(&pointer("price"), programme));
+            let price = price.transpose()?;
+            if let Some(price) = price {
+                // What all its pieces come to is an amount, too.
+                let all = price.saturating_mul(line.quantity.0.into());
+                let absurd = |reason| Wrong { pointer: pointer("quantity"), reason };
+                believed(all).map_err(|reason| absurd(WrongReason::Amount(reason)))?;
+            }
+            Ok(Line {
+                sku: word(&pointer("sku"), line.sku)?,
+                category: line
+                    .category
+                    .map(|category| word(&pointer("category"), category))
+                    .transpose()?,
+                quantity: line.quantity.0,
+                price,
+                tags: tags(&pointer("tags"), line.tags)?,
+            })
+        });
+        Ok(Order { total, lines: lines.collect::<Result<_, Wrong>>()? })
+    }
+}
+
+/// A name as a part of a JSON pointer (RFC 6901).
+#[must_use]
+pub fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+fn wrong(pointer: &str, reason: String) -> Wrong {
+    Wrong { pointer: pointer.to_owned(), reason: WrongReason::Field(reason) }
+}
+
+fn word(pointer: &str, word: String) -> Result<String, Wrong> {
+    match word.chars().count() {
+        0 => Err(wrong(pointer, "it is empty".to_owned())),
+        length if length > WORD_LENGTH_MAX => {
+            let reason = format!("it has {length} characters, and {WORD_LENGTH_MAX} are allowed");
+            Err(wrong(pointer, reason))
+        }
+        _ => Ok(word),
+    }
+}
+
+fn tags(pointer: &str, tags: Vec<String>) -> Result<Vec<String>, Wrong> {
+    if tags.len() > TAGS_MAX {
+        let reason = format!("there are {} tags, and {TAGS_MAX} are allowed", tags.len());
+        return Err(wrong(pointer, reason));
+    }
+    tags.into_iter()
+        .enumerate()
+        .map(|(place, tag)| word(&format!("{pointer}/{place}"), tag))
+        .collect()
+}
+
+fn field(
+    pointer: &str,
+    kind: FieldKind,
+    value: &serde_json::Value,
+    programme: &Programme,
+) -> Result<FieldValue, Wrong> {
+    let found = match (kind, value) {
+        (FieldKind::Integer, value) => value.as_i64().map(FieldValue::Integer),
+        (FieldKind::Flag, value) => value.as_bool().map(FieldValue::Flag),
+        (FieldKind::Amount, serde_json::Value::String(text)) => {
+            return Amount(text.clone()).check(pointer, programme).map(FieldValue::Amount);
+        }
+        (FieldKind::Text, serde_json::Value::String(text))
+            if text.chars().count() <= TEXT_LENGTH_MAX =>
+        {
+            Some(FieldValue::Text(text.clone()))
+        }
+        _ => None,
+    };
+    found.ok_or_else(|| {
+        let wanted = match kind {
+            FieldKind::Integer => "a whole number",
+            FieldKind::Amount => "an amount in quotes, such as \"12.40\"",
+            FieldKind::Text => "a text of at most 200 characters",
+            FieldKind::Flag => "true or false",
+        };
+        wrong(pointer, format!("the manifest wants {wanted} here"))
+    })
+}
+
+/// An amount as text: a JSON number would have been through floating point in most clients.
+#[derive(Debug, Clone)]
+pub struct Amount(pub String);
+
+impl Amount {
+    /// The amount at `pointer`, in the programme's currency.
+    ///
+    /// # Errors
+    /// It is none, or has more decimals than the currency.
+    pub fn check(&self, pointer: &str, programme: &Programme) -> Result<Decimal, Wrong> {
+        parse_amount(&self.0, programme.currency)
+            .map_err(|reason| Wrong { pointer: pointer.to_owned(), reason: reason.into() })
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Amount;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an amount in quotes, such as \"12.40\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
+                Ok(Amount(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// A number of pieces.
+#[derive(Debug, Clone, Copy)]
+struct Quantity(u32);
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Quantity, D::Error> {
+        struct Whole;
+        impl Visitor<'_> for Whole {
+            type Value = Quantity;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number from 1 to 1000000")
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Quantity, E> {
+                u32::try_from(number)
+                    .ok()
+                    .filter(|number| (1..=1_000_000).contains(number))
+                    .map(Quantity)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Quantity, E> {
+                match u64::try_from(number) {
+                    Ok(number) => self.visit_u64(number),
+                    Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_u64(Whole)
+    }
+}
+
+/// A time with its offset, kept to the second.
+#[derive(Debug, Clone, Copy)]
+pub struct At(pub Moment);
+
+impl<'de> Deserialize<'de> for At {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<At, D::Error> {
+        struct Time;
+        impl Visitor<'_> for Time {
+            type Value = At;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time with its offset, such as \"2026-05-02T09:30:00+02:00\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<At, E> {
+                // By way of the seconds, since a leap second has none of its own in the ledger.
+                DateTime::parse_from_rfc3339(text)
+                    .ok()
+                    .and_then(|at| DateTime::from_timestamp(at.timestamp(), 0))
+                    .map(At)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(Time)
+    }
+}

@@ -1,0 +1,97 @@
+//! The decisions: what a merchant's rules and the ledger make of a request, together. Pure: a function
+//! in Lambda, the local server, a spec and a simulation ask the same question and get the same answer.
+//!
+//! Each verb has one function, from a [`Context`] and a member to a [`ledger::Decision`]; or to
+//! [`Undecided`]: a refusal, or the data that has to be loaded first. This crate runs rules and does
+//! not know how they are written: that is the crate `rules`.
+//!
+//! Read the modules in this order.
+
+/// What a decision is made from.
+mod context;
+/// Refusals, and data that is missing.
+mod refusal;
+/// Activities and orders as clients and specs write them.
+mod input;
+
+// What the rules say.
+/// Tiers.
+mod tier;
+/// What an effect comes to for one member.
+mod effects;
+/// Every rule of an activity, asked in turn.
+mod judging;
+/// A reward as one member takes it.
+mod reward;
+/// Rewards and benefits that a member can have.
+mod offers;
+/// How far a member is from the next tier.
+mod next_tier;
+/// Why an activity brought what it brought.
+mod trace;
+
+// What follows a decision.
+/// Activities that are triggered by their day.
+mod recurrence;
+/// What a member is reminded of, and when.
+mod reminders;
+/// When a member is due next.
+mod schedule;
+/// The tier, the account and the due date.
+mod pipeline;
+
+// The verbs.
+/// A member did something.
+mod earn;
+/// A member takes a reward.
+mod redeem;
+/// A reward is held, captured, released.
+mod hold;
+/// An entry is undone.
+mod reverse;
+/// Units are given or taken by hand.
+mod adjust;
+/// One member gives units to another.
+mod transfer;
+/// A member joins an account, or leaves it.
+mod account;
+/// A person is forgotten.
+mod erase;
+/// The scheduled run, for one member.
+mod due;
+
+// Before rules are published.
+/// How much of the rules the specs have shown.
+mod coverage;
+/// Specs: what the merchant expects of its rules.
+mod spec;
+
+#[cfg(test)]
+mod generated;
+#[cfg(test)]
+mod tests;
+
+pub use account::{join, leave};
+pub use adjust::adjust;
+pub use context::Context;
+pub use coverage::{Coverage, RuleCoverage};
+pub use due::{expire, next_due, put_down};
+pub use earn::{Referral, Told, earn, earn_alone};
+pub use erase::erase;
+pub use hold::{capture, hold, release};
+pub use input::{ActivityBody, Amount, At, OrderBody, Wrong, WrongReason, escape};
+pub use judging::{Said, Verdict, ask};
+pub use next_tier::{NextTier, next_tier};
+pub use offers::{Benefit, Eligible, Offer, benefits, offers};
+pub use redeem::redeem;
+pub use refusal::{Refusal, Undecided};
+pub use reverse::{ReferralEntry, Reversal, data_then, reverse, reverse_alone};
+pub use reward::Redemption;
+pub use schedule::{due_at, is_due_earlier};
+pub use spec::{
+    Difference, SpecOutcome, SpecReport, proven, run_specs, say as say_value, simulated_member,
+    simulated_supplies,
+};
+pub use tier::{ahead, ladder, standing};
+pub use trace::{TraceLine, trace, trace_reward};
+pub use transfer::transfer;

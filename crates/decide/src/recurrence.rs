@@ -1,0 +1,63 @@
+//! Activities that are triggered by their day: birthdays, anniversaries.
+
+use chrono::{Days, NaiveDate};
+use ledger::programme::{ActivityPolicy, Yearly, next_day, resolve};
+use ledger::{Activity, Member, Moment};
+use rules::Bundle;
+
+use crate::earn::Told;
+
+/// Days for which an activity that is triggered by its day is made up for, if nobody looked in time.
+const MADE_UP_DAYS: u64 = 31;
+
+/// The activities whose day has come, in the order in which it came.
+pub(crate) fn raised(bundle: &Bundle, member: &Member, now: Moment) -> Vec<Told> {
+    let mut come: Vec<_> =
+        yearly(bundle, member, now).into_iter().filter(|(at, ..)| *at <= now).collect();
+    come.sort();
+    come.into_iter().filter_map(|(_, kind, day)| told_of(bundle, member, kind, day)).collect()
+}
+
+fn told_of(bundle: &Bundle, member: &Member, kind: String, day: NaiveDate) -> Option<Told> {
+    let at = day.and_hms_opt(0, 0, 0)?;
+    // A member that joined in the course of the day was not there when it began.
+    let at = resolve(at, bundle.programme().time_zone).max(member.enrolled_at);
+    let activity = Activity {
+        id: format!("{kind} {day}"),
+        kind,
+        at,
+        of: None,
+        order: None,
+        channel: None,
+        payment: None,
+        fields: Default::default(),
+    };
+    Some(Told { activity, raised: Some(day) })
+}
+
+/// The next day of each activity that is triggered by one, and when it begins.
+pub(crate) fn yearly(
+    bundle: &Bundle,
+    member: &Member,
+    now: Moment,
+) -> Vec<(Moment, String, NaiveDate)> {
+    let programme = bundle.programme();
+    let zone = programme.time_zone;
+    let local = |at: Moment| at.with_timezone(&zone).date_naive();
+    let joined = local(member.enrolled_at);
+    let today = local(now);
+    let made_up = today.checked_sub_days(Days::new(MADE_UP_DAYS)).unwrap_or(today);
+    let next = |(kind, policy): (&String, &ActivityPolicy)| {
+        let (day, first) = match policy.yearly.as_ref()? {
+            // The first anniversary is a year after the day itself.
+            Yearly::Joined => (joined, joined.succ_opt()?),
+            Yearly::Attribute(name) => (member.attributes.get(name)?.parse().ok()?, joined),
+        };
+        let after = member.raised.get(kind).and_then(NaiveDate::succ_opt);
+        let from = first.max(made_up).max(after.unwrap_or(first));
+        let day = next_day(day, from)?;
+        let at = resolve(day.and_hms_opt(0, 0, 0)?, zone);
+        Some((at, kind.clone(), day))
+    };
+    programme.activities.iter().filter_map(next).collect()
+}

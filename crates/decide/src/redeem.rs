@@ -1,0 +1,32 @@
+//! A member takes a reward.
+
+use std::sync::Arc;
+
+use ledger::{Decision, Member};
+
+use crate::context::Context;
+use crate::pipeline::{on_shared_wallets, with_tier};
+use crate::refusal::Undecided;
+use crate::reward::{Handed, Redemption, take};
+use crate::tier;
+
+/// What taking a reward changes.
+///
+/// # Errors
+/// The reward is unknown, not for this member, too dear or sold out, its rule failed, or data has to
+/// be loaded first.
+pub fn redeem(
+    context: &Context<'_>,
+    member: &Member,
+    redemption: Redemption,
+) -> Result<Decision, Undecided> {
+    on_shared_wallets(context, member, |member| {
+        let Context { bundle, now, .. } = *context;
+        let standing = tier::standing(bundle, &Arc::new(member.clone()), now)?;
+        let tier = standing.tier.clone();
+        let (taken, order, draft) = take(context, member, tier, redemption, Handed::Over)?;
+        let programme = context.programme();
+        let decision = ledger::redeem::decide(member, programme, taken, order, draft, now)?;
+        Ok(with_tier(context, standing, decision, &member.standing)?)
+    })
+}

@@ -1,0 +1,217 @@
+//! An earlier entry is undone, judged by the rules that judged it then.
+
+/// The data beyond the member that an earlier decision was made from.
+mod data_then;
+/// How far back a reversal looks.
+mod past;
+/// The tier that follows from a reversal.
+mod tier;
+/// A reversal in the making.
+mod undoing;
+/// Units, exactly.
+mod units;
+
+use std::collections::BTreeSet;
+
+use ledger::decision::Draft;
+use ledger::entry::Returned;
+use ledger::reverse::{self, ReverseRejection, Wanted};
+use ledger::{Activity, Decision, Entry, Member, MemberId, Outcome, Reason, WalletName, What};
+use rules::Bundle;
+
+pub use self::data_then::data_then;
+use self::past::{far_enough, made_good};
+use self::tier::with_tier_put_right;
+use self::undoing::{AccountPast, Undoing};
+use crate::context::Context;
+use crate::earn::earn_on_own_wallets;
+use crate::pipeline::{Sharing, on_wallets_shared_as, with_due_date};
+use crate::refusal::{Refusal, Undecided};
+
+/// A request to undo an entry.
+#[derive(Debug, Clone, Copy)]
+pub struct Reversal<'a> {
+    /// The rules that judged the entry.
+    pub judged_by: &'a Bundle,
+    /// The entry, by its number.
+    pub entry: u64,
+    /// What comes back of its order; all that is left if nothing.
+    pub wanted: Option<&'a Wanted>,
+}
+
+/// What undoing an entry changes: all that is left of it, or what is wanted of its order.
+///
+/// # Errors
+/// It cannot be undone, or data has to be loaded first.
+pub fn reverse(
+    context: &Context<'_>,
+    member: &Member,
+    reversal: Reversal<'_>,
+) -> Result<Decision, Undecided> {
+    let (mut decision, referral) = reverse_alone(context, member, reversal)?;
+    if let Some(ReferralEntry { referrer, entry }) = referral
+        && let Some(referrer) = context.data.member(&referrer)?
+    {
+        // What the friend's purchase brought the referrer goes with it.
+        match reverse_alone(context, referrer, Reversal { entry, wanted: None, ..reversal }) {
+            Ok((mut other, _)) => {
+                let ids = |decision: &Decision| -> BTreeSet<MemberId> {
+                    let others = decision.others.iter().map(|other| other.member.id.clone());
+                    others.chain([decision.member.id.clone()]).collect()
+                };
+                // Members who have come to share the same wallets since give nothing back there.
+                if ids(&decision).is_disjoint(&ids(&other)) {
+                    decision.others.append(&mut other.others);
+                    decision.others.push(other);
+                }
+            }
+            Err(Undecided::Refused(
+                Refusal::Reverse(ReverseRejection::EntryIsReversedAlready(_))
+                | Refusal::Erased(_),
+            )) => {}
+            Err(undecided) => return Err(undecided),
+        }
+    }
+    Ok(decision)
+}
+
+/// A referrer's entry of a referral, which goes with the friend's purchase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferralEntry {
+    /// The member who brought the other.
+    pub referrer: MemberId,
+    /// The entry, by its number.
+    pub entry: u64,
+}
+
+/// The same for one member alone, and the referral that goes with it.
+///
+/// # Errors
+/// As [`reverse`].
+pub fn reverse_alone(
+    context: &Context<'_>,
+    member: &Member,
+    reversal: Reversal<'_>,
+) -> Result<(Decision, Option<ReferralEntry>), Undecided> {
+    let Reversal { judged_by, entry, wanted } = reversal;
+    let (data, programme) = (context.data, judged_by.programme());
+    ledger::erase::present(member)?;
+    let far = far_enough(member, entry, data, |entry| entry.undoes().into_iter())?;
+    let unknown = || ReverseRejection::EntryIsReversedAlready(entry);
+    let past = far.from(entry).ok_or_else(unknown)?;
+    let (original, since) = past.entries.split_first().ok_or_else(unknown)?;
+    let account = match &original.account {
+        None => None,
+        Some(of) => match data.member(&of.account)? {
+            // The past of a person that is forgotten cannot be read.
+            Some(account) if account.erased_at.is_none() => {
+                let far = far_enough(account, of.entry, data, made_good)?;
+                far.from(of.entry).map(|past| (of.entry, far, past))
+            }
+            _ => None,
+        },
+    };
+    let before = match &account {
+        None => past.before.clone(),
+        Some((.., account)) => {
+            ledger::account::view(&past.before, &account.before, programme, original.at)
+        }
+    };
+    let account = account.as_ref().map(|(entry, far, past)| AccountPast {
+        entry: *entry,
+        far,
+        active_at: past.before.active_at,
+    });
+    let now = context.now;
+    let undoing = Undoing { judged_by, before: &before, original, since, far, account, now };
+    let mut referral = None;
+    // Wallets that were shared then are put right where they were, whether or not they are shared
+    // now.
+    let account = original.account.as_ref().map(|of| &of.account);
+    let sharing = Sharing { programme, account };
+    let decision = on_wallets_shared_as(context, sharing, member, |member| {
+        match &original.what {
+            What::Earn { .. } => {
+                let (decision, of_referrer) = undo_earn(context, &undoing, member, wanted)?;
+                referral = of_referrer;
+                Ok(decision)
+            }
+            _ if wanted.is_some() => Err(ReverseRejection::EntryHasNoOrder(entry).into()),
+            _ => undo_redemption(context, &undoing, member),
+        }
+    })?;
+    let decision = with_tier_put_right(context, &undoing, member, decision)?;
+    Ok((with_due_date(context, decision), referral))
+}
+
+fn undo_earn(
+    context: &Context<'_>,
+    undoing: &Undoing<'_>,
+    member: &Member,
+    wanted: Option<&Wanted>,
+) -> Result<(Decision, Option<ReferralEntry>), Undecided> {
+    let Undoing { judged_by, before, original, since, far, now, .. } = *undoing;
+    reverse::can_be_taken_back(original)?;
+    let was = reverse::left_of(original, since)?;
+    let left = match wanted {
+        None => None,
+        Some(wanted) => reverse::lessened(original.seq, &was, wanted)?,
+    };
+    let (left, returned): (Option<Activity>, Option<Returned>) = left.unzip();
+    // What the rules say of what was left so far, and of what is left now.
+    let data = data_then(judged_by, before, original);
+    let then = Context { bundle: judged_by, data: &data, now: original.at };
+    let judge = |activity: &Activity| -> Result<Entry, Undecided> {
+        Ok(earn_on_own_wallets(&then, before, activity.clone().into())?.0.entry)
+    };
+    let first = judge(&was)?;
+    let next = left.as_ref().map(judge).transpose()?;
+    let because = next.as_ref().map_or(&[][..], |entry| &entry.because);
+    let changes = next.as_ref().map_or(&[][..], |entry| &entry.changes);
+    let draws = next.as_ref().map_or(&[][..], |entry| &entry.draws);
+
+    let mut draft = Draft::default();
+    undoing.take_units_back(&mut draft, member, &was, because, changes);
+    reverse::uncount(&mut draft, original, changes, since);
+    reverse::retell(&mut draft, far, original, changes, context.programme());
+    draft.changes.extend(reverse::bought(member, far, original, &was, left.as_ref()));
+    let rights = reverse::Rights { before, far, original, kept: because };
+    reverse::withdraw(&mut draft, member, &first.because, rights);
+    reverse::put_back(&mut draft, original, draws, since);
+
+    let gone = referral_of(&original.because).filter(|_| referral_of(because).is_none());
+    let what = What::Reverse { of: original.seq, returned };
+    let decision = draft.decide(member, context.programme(), what, now, now)?;
+    Ok((decision, gone))
+}
+
+/// The referral that a rule gave.
+fn referral_of(reasons: &[Reason]) -> Option<ReferralEntry> {
+    reasons.iter().find_map(|reason| match &reason.gave {
+        Outcome::Referral { referrer, entry } => {
+            Some(ReferralEntry { referrer: referrer.clone(), entry: *entry })
+        }
+        _ => None,
+    })
+}
+
+fn undo_redemption(
+    context: &Context<'_>,
+    undoing: &Undoing<'_>,
+    member: &Member,
+) -> Result<Decision, Undecided> {
+    let Undoing { judged_by, before, original, since, far, now, .. } = *undoing;
+    reverse::can_be_given_back(original, since)?;
+    let mut draft = Draft::default();
+    let of = |wallet: &WalletName| undoing.since(wallet);
+    reverse::give_back(&mut draft, judged_by.programme(), original, of);
+    reverse::uncount(&mut draft, original, &[], since);
+    let rights = reverse::Rights { before, far, original, kept: &[] };
+    reverse::withdraw(&mut draft, member, &original.because, rights);
+    reverse::put_back(&mut draft, original, &[], since);
+    if let What::Capture { of, .. } = &original.what {
+        reverse::undo_hold(&mut draft, of);
+    }
+    let what = What::Reverse { of: original.seq, returned: None };
+    Ok(draft.decide(member, context.programme(), what, now, now)?)
+}

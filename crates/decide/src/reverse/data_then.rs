@@ -1,0 +1,49 @@
+//! The data beyond the member that an earlier decision was made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::enroll::{self, Enrolment};
+use ledger::{Codes, Entry, Left, Member, Outcome, Supplies, Units};
+use rules::Bundle;
+
+/// The data beyond the member that a decision was made from, as its entry records it.
+#[must_use]
+pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> Supplies {
+    // A pool that was asked and gave no code was empty; a pot that was not drawn on had nothing.
+    let empty = |pool: &String| (pool.clone(), Codes::all(Vec::new()));
+    let codes = bundle.programme().pools.iter().map(empty).collect();
+    let left = bundle.pots().into_keys().map(|pot| (pot, Left::all(Units::ZERO))).collect();
+    let mut supplies = Supplies { codes, left, ..Supplies::default() };
+    for draw in &entry.draws {
+        // What was drawn was there; how much more there was does not matter, unless there was
+        // not enough for a later rule.
+        let units = if entry.dry.contains(&draw.pot) { draw.units } else { Units::MAX };
+        supplies.left.insert(draw.pot.clone(), Left::all(units));
+    }
+    for pot in &entry.dry {
+        supplies.left.entry(pot.clone()).or_insert(Left::all(Units::ZERO));
+    }
+    let mut brought = None;
+    for reason in &entry.because {
+        match &reason.gave {
+            Outcome::Voucher { pool, code } => {
+                supplies.codes.entry(pool.clone()).or_default().codes.push(code.clone());
+            }
+            Outcome::Referral { entry, .. } => brought = entry.checked_sub(1),
+            _ => {}
+        }
+    }
+    if let Some(id) = &before.referred_by {
+        // Only that there is such a member counts for this one's entry, and which entry it was.
+        let enrolment = Enrolment {
+            id: id.clone(),
+            attributes: BTreeMap::new(),
+            tags: BTreeSet::new(),
+            referred_by: None,
+        };
+        let referrer = brought
+            .map(|version| Member { version, ..enroll::decide(enrolment, before.enrolled_at) });
+        supplies.members.insert(id.clone(), referrer);
+    }
+    supplies
+}

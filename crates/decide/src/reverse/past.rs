@@ -1,0 +1,35 @@
+//! How far back a reversal looks.
+
+use ledger::{Change, Entry, Lack, Member, Past, Supplies};
+
+/// Entries whose units had run out when they were to be taken back.
+pub(super) fn made_good(entry: &Entry) -> impl Iterator<Item = u64> {
+    entry.changes.iter().filter_map(|change| match change {
+        Change::Forgone { of, .. } => Some(*of),
+        _ => None,
+    })
+}
+
+/// The past from an entry on, and from those before it on to which later ones point. Where one look
+/// does not go back far enough, the next goes back twice as far: a chain of returns is a few looks,
+/// however long it is.
+pub(super) fn far_enough<'s, I: Iterator<Item = u64>>(
+    member: &Member,
+    entry: u64,
+    supplies: &'s Supplies,
+    points_to: fn(&'s Entry) -> I,
+) -> Result<&'s Past, Lack> {
+    let mut first = entry;
+    loop {
+        let past = supplies.past(member, first)?;
+        let earliest = past.entries.iter().flat_map(points_to).min();
+        match earliest.filter(|earliest| *earliest < first) {
+            Some(earliest) => {
+                let known = member.version.saturating_sub(past.before.version);
+                let twice = known.saturating_mul(2);
+                first = earliest.min(member.version.saturating_sub(twice).max(1));
+            }
+            None => return Ok(past),
+        }
+    }
+}

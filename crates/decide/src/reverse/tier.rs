@@ -1,0 +1,66 @@
+//! The tier that follows from a reversal.
+
+use std::sync::Arc;
+
+use ledger::tier::{Standing, settle};
+use ledger::{Decision, Entry, Member, What};
+use rules::RuleFailure;
+
+use super::undoing::Undoing;
+use crate::context::Context;
+use crate::tier::{ladder, qualified, standing};
+
+/// The decision with the tier that follows from it. A tier that was reached with what is undone is
+/// lost at once, without grace, where the member no longer qualifies: it should not have been reached.
+/// The tier that the member had before is reviewed as if it had always had that.
+pub(super) fn with_tier_put_right(
+    context: &Context<'_>,
+    undoing: &Undoing<'_>,
+    member: &Member,
+    decision: Decision,
+) -> Result<Decision, RuleFailure> {
+    let (bundle, now) = (context.bundle, context.now);
+    let present = standing(bundle, &Arc::new(member.clone()), now)?;
+    let mut after = decision.member.clone();
+    let standing = match before_it_was_reached(context, undoing, &present) {
+        None => present,
+        Some(first) => {
+            let tiers = ladder(bundle).tiers;
+            let rank = |tier: Option<&str>| tiers.iter().position(|name| Some(*name) == tier);
+            after.standing = Standing::default();
+            let qualified = qualified(bundle, &Arc::new(after.clone()), now)?;
+            let (had, has) = (rank(first.tier.as_deref()), rank(present.tier.as_deref()));
+            if qualified >= has || had >= has { present } else { first }
+        }
+    };
+    after.standing = standing;
+    let followed = self::standing(bundle, &Arc::new(after), now)?;
+    Ok(settle(decision, &member.standing, followed))
+}
+
+/// The standing before the present tier was reached, where it was reached with an entry that is
+/// undone: this one, one since, or one before that was undone earlier, while this one still held the
+/// tier.
+fn before_it_was_reached(
+    context: &Context<'_>,
+    undoing: &Undoing<'_>,
+    present: &Standing,
+) -> Option<Standing> {
+    let Undoing { original, far, .. } = *undoing;
+    if !matches!(original.what, What::Earn { .. }) {
+        return None;
+    }
+    let tiers = ladder(context.bundle).tiers;
+    let rank = |tier: Option<&str>| tiers.iter().position(|name| Some(*name) == tier);
+    let undone_since = |entry: &Entry| {
+        let by = |other: &Entry| other.undoes() == Some(entry.seq);
+        entry.seq >= original.seq || far.entries.iter().any(by)
+    };
+    let reached = far.entries.iter().find(|entry| {
+        let reaches = entry.tier.as_ref().is_some_and(|change| {
+            change.to == present.tier && rank(change.to.as_deref()) > rank(change.from.as_deref())
+        });
+        reaches && undone_since(entry)
+    })?;
+    Some(far.from(reached.seq)?.before.standing)
+}

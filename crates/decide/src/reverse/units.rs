@@ -1,0 +1,145 @@
+//! Units that rules gave and do not give for what is left of the order, exactly: parts of units that
+//! are carried over are part of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::decision::Draft;
+use ledger::{Activity, Change, Member, Outcome, Reason, Units, WalletName, reverse};
+use rust_decimal::Decimal;
+
+use super::undoing::Undoing;
+
+/// What rules gave, or took back: exactly, by rule and wallet.
+type Exact = BTreeMap<(String, WalletName), Decimal>;
+
+impl Undoing<'_> {
+    /// Takes back what rules had given in units and do not give for what is left: rule by rule, and
+    /// for each wallet no less than nothing. Where parts of units are carried over, what is carried
+    /// is taken first, and then whole units.
+    pub(super) fn take_units_back(
+        &self,
+        draft: &mut Draft,
+        member: &Member,
+        was: &Activity,
+        because: &[Reason],
+        changes: &[Change],
+    ) {
+        let mut less = self.had();
+        for (of, units) in self.gave(because, changes) {
+            *less.entry(of).or_default() -= units;
+        }
+        let wallets: BTreeSet<WalletName> = less.keys().map(|(_, wallet)| wallet.clone()).collect();
+        for wallet in wallets {
+            let of_wallet = || less.iter().filter(|((_, of), _)| *of == wallet);
+            // A rule that pays more for what is left pays a part of what the others take back.
+            let mut more: Decimal = of_wallet().map(|(_, units)| (-units).max(Decimal::ZERO)).sum();
+            let mut sum = Units::ZERO;
+            for ((rule, _), units) in of_wallet().filter(|(_, units)| **units > Decimal::ZERO) {
+                let paid = more.min(*units);
+                more -= paid;
+                let back = self.whole(draft, member, rule, &wallet, units - paid);
+                if back.is_zero() {
+                    continue;
+                }
+                sum = sum.checked_add(back).unwrap_or(Units::MAX);
+                draft.because.push(Reason {
+                    rule: rule.clone(),
+                    source: self.source_of(rule),
+                    gave: Outcome::Back { wallet: wallet.clone(), back },
+                });
+            }
+            let programme = self.judged_by.programme();
+            let Some(policy) = programme.wallets.get(&wallet) else { continue };
+            let terms = policy.terms_of(was, self.before.active_at, programme.time_zone);
+            let since = self.since(&wallet);
+            let reclaim = reverse::Reclaim { wallet: &wallet, units: sum, terms: &terms, since };
+            reverse::take_back(draft, member, programme, reclaim, self.now);
+        }
+    }
+
+    /// The whole units to take back for an exact amount, when what the rule carries over is taken
+    /// first; what is left over of the last unit is carried over.
+    fn whole(
+        &self,
+        draft: &mut Draft,
+        member: &Member,
+        rule: &str,
+        wallet: &WalletName,
+        exact: Decimal,
+    ) -> Units {
+        let carries = self.judged_by.wallet_of(rule) == Some(wallet);
+        let has = member.remainders.get(rule).copied().filter(|_| carries).unwrap_or_default();
+        let rest = has - exact;
+        let whole = rest.floor();
+        let remainder = rest - whole;
+        if remainder != has {
+            draft.changes.push(Change::Carried { carried: rule.to_owned(), remainder });
+        }
+        let units: i64 = (-whole).try_into().unwrap_or_default();
+        Units::new(units).unwrap_or_default()
+    }
+
+    /// What rules had given by the entry, less what returns of it have taken back already.
+    fn had(&self) -> Exact {
+        let mut had = Exact::new();
+        let mut remainders = self.before.remainders.clone();
+        for entry in [self.original].into_iter().chain(self.since) {
+            let own = entry.seq == self.original.seq || entry.undoes() == Some(self.original.seq);
+            if own {
+                add(&mut had, self.exact(&entry.because, &entry.changes, &remainders));
+            }
+            for change in &entry.changes {
+                if let Change::Carried { carried, remainder } = change {
+                    remainders.insert(carried.clone(), *remainder);
+                }
+            }
+        }
+        had
+    }
+
+    /// What rules give for what is left.
+    fn gave(&self, because: &[Reason], changes: &[Change]) -> Exact {
+        self.exact(because, changes, &self.before.remainders)
+    }
+
+    /// Units, and what more is carried over than was.
+    fn exact(
+        &self,
+        because: &[Reason],
+        changes: &[Change],
+        remainders: &BTreeMap<String, Decimal>,
+    ) -> Exact {
+        let mut exact = Exact::new();
+        for reason in because {
+            let (wallet, units) = match &reason.gave {
+                Outcome::Units { wallet, units } => (wallet, units.get()),
+                Outcome::Back { wallet, back } => (wallet, -back.get()),
+                _ => continue,
+            };
+            *exact.entry((reason.rule.clone(), wallet.clone())).or_default() +=
+                Decimal::from(units);
+        }
+        for change in changes {
+            if let Change::Carried { carried, remainder } = change
+                && let Some(wallet) = self.judged_by.wallet_of(carried)
+            {
+                let had = remainders.get(carried).copied().unwrap_or_default();
+                *exact.entry((carried.clone(), wallet.clone())).or_default() += *remainder - had;
+            }
+        }
+        exact
+    }
+
+    /// Where a rule stands, as its reasons say; one that paid no whole unit has none that does.
+    fn source_of(&self, rule: &str) -> String {
+        let reason = self.original.because.iter().find(|reason| reason.rule == rule);
+        let told = reason.map(|reason| reason.source.clone());
+        told.or_else(|| self.judged_by.source_of(rule)).unwrap_or_default()
+    }
+}
+
+fn add(sums: &mut Exact, more: Exact) {
+    for (of, units) in more {
+        *sums.entry(of).or_default() += units;
+    }
+}

@@ -1,0 +1,256 @@
+//! A reward as one member takes it: its price, whether it is for the member, and what its block gives.
+
+use std::sync::Arc;
+
+use ledger::decision::Draft;
+use ledger::entry::Gives;
+use ledger::pot::Till;
+use ledger::{Change, Member, Moment, Order, Outcome, Pot, Reason, Taken, Units, cap};
+use rules::{Bundle, Costs, EffectRequest, Facts, Rule, RuleFailure, Value, did_you_mean};
+use rust_decimal::Decimal;
+
+use crate::context::Context;
+use crate::effects::{Receiver, check_pool};
+use crate::refusal::{Refusal, Undecided};
+
+/// Steps that a reward may take, of many that are looked at.
+const REWARD_STEPS_MAX: u64 = 500;
+
+/// A reward that a member wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redemption {
+    /// Which.
+    pub reward: String,
+    /// How many units of it, where the member chooses.
+    pub units: Option<Units>,
+    /// The order it is taken with.
+    pub order: Option<Order>,
+}
+
+/// Whether a reward is taken at once or held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handed {
+    /// Over the counter.
+    Over,
+    /// Later, if at all.
+    Later,
+}
+
+/// A reward as one member wants it.
+#[derive(Clone, Copy)]
+pub(crate) struct Wish<'a> {
+    pub(crate) rule: &'a Rule,
+    pub(crate) costs: &'a Costs,
+    pub(crate) order: Option<&'a Order>,
+    pub(crate) units: Option<Units>,
+    /// It is held already: whether it can be had was asked then.
+    pub(crate) promised: bool,
+}
+
+/// The member who takes a reward: in its tier, at a moment.
+#[derive(Clone)]
+pub(crate) struct Taker<'a> {
+    pub(crate) member: &'a Arc<Member>,
+    pub(crate) tier: Option<String>,
+    pub(crate) now: Moment,
+}
+
+/// The rule of a reward, and what it costs.
+pub(crate) fn named<'b>(bundle: &'b Bundle, name: &str) -> Result<(&'b Rule, &'b Costs), Refusal> {
+    bundle.priced().find(|(rule, _)| rule.title == name).ok_or_else(|| {
+        let rewards = bundle.rewards().map(|(title, _)| title);
+        Refusal::RewardIsUnknown { name: name.to_owned(), hint: did_you_mean(name, rewards) }
+    })
+}
+
+/// A reward as it is taken or held, with what its rule gives, and a piece of its stock.
+pub(crate) fn take(
+    context: &Context<'_>,
+    member: &Member,
+    tier: Option<String>,
+    redemption: Redemption,
+    handed: Handed,
+) -> Result<(Taken, Option<Order>, Draft), Undecided> {
+    let Context { bundle, data, now } = *context;
+    ledger::erase::present(member)?;
+    let Redemption { reward: name, units, order } = redemption;
+    let (rule, costs) = named(bundle, &name)?;
+    let mut till = Till::new(data);
+    // The piece of an expired hold goes back with this entry.
+    for hold in member.holds.values().filter(|hold| hold.until <= now) {
+        if hold.pot() == Some(Pot::Stock(name.clone())) {
+            till.comes_back(Pot::Stock(name.clone()), Units::ONE);
+        }
+    }
+    let member = Arc::new(member.at(now));
+    let wish = Wish { rule, costs, order: order.as_ref(), units, promised: false };
+    // Codes are handed over with the reward, and not held.
+    let codes = Some(&mut till).filter(|_| handed == Handed::Over);
+    let taker = Taker { member: &member, tier, now };
+    let (taken, draft) = at_its_price(bundle, &taker, &wish, codes)?;
+    // Before the stock is asked: a member that cannot pay is told that.
+    ledger::redeem::price(&member, &taken, now)?;
+    if rule.stock.is_some() && !till.draw(&Pot::Stock(name.clone()), Units::ONE)? {
+        return Err(Refusal::RewardIsSoldOut(name).into());
+    }
+    let draft = Draft { draws: till.draws(), dry: till.dry, ..draft };
+    Ok((taken, order, draft))
+}
+
+/// The reward as the member would take it. Without a till, nothing is taken from pools of codes: then
+/// it is only asked whether it could be had.
+pub(crate) fn at_its_price(
+    bundle: &Bundle,
+    taker: &Taker<'_>,
+    wish: &Wish<'_>,
+    till: Option<&mut Till<'_>>,
+) -> Result<(Taken, Draft), Undecided> {
+    let Wish { rule, costs, order, promised, .. } = *wish;
+    let Taker { member, now, .. } = *taker;
+    let programme = bundle.programme();
+    let name = || rule.title.clone();
+    if !promised && !rule.is_on(now.with_timezone(&programme.time_zone).date_naive(), programme) {
+        return Err(Refusal::RewardIsNotOnItsDays(name()).into());
+    }
+    let price = price(wish)?;
+    let seen = bundle.see(member, taker.tier.clone(), now, now);
+    let mut run = bundle.run_within(REWARD_STEPS_MAX, &Facts::of_order(seen, order, Some(price)));
+    let needs_order = |failure: RuleFailure| {
+        if failure.needs_order {
+            Refusal::RewardNeedsTheOrder(name())
+        } else {
+            Refusal::RuleFailed(failure)
+        }
+    };
+    if !promised && !run.applies(rule).map_err(needs_order)? {
+        return Err(Refusal::RewardConditionDoesNotHold(name()).into());
+    }
+    let mut draft = Draft::default();
+    if let Some(cap) = rule.cap.filter(|_| !promised) {
+        let room = cap::room(member, &rule.title, cap, now, programme.time_zone);
+        if room.times == 0 {
+            let most = cap.most;
+            return Err(Refusal::RewardWasTakenAsOftenAsItMay { reward: name(), most }.into());
+        }
+        let counted = rule.title.clone();
+        draft.changes.push(Change::Counted { counted, since: room.since });
+    }
+    let (value, effects) = run.body(rule).map_err(needs_order)?;
+    let gives = gift(rule, value, programme)?;
+    let receiver = Receiver { member, programme, at: now };
+    let mut handover = Handover { rule, receiver, till, gives, draft };
+    for effect in effects {
+        handover.receive(effect)?;
+    }
+    let Handover { gives, draft, .. } = handover;
+    if gives.is_none() && draft.because.is_empty() {
+        return Err(Refusal::RewardGivesNothing(name()).into());
+    }
+    let (source, wallet) = (rule.source.clone(), costs.wallet.clone());
+    Ok((Taken { name: name(), source, wallet, costs: price, gives }, draft))
+}
+
+/// What the reward costs the member: its price, or what the member chooses.
+fn price(wish: &Wish<'_>) -> Result<Units, Refusal> {
+    let Wish { rule, costs, units, .. } = *wish;
+    let (reward, least, most) = (rule.title.clone(), costs.least, costs.most);
+    match units {
+        None if costs.is_chosen() => Err(Refusal::UnitsAreMissing { reward, least, most }),
+        None => Ok(least),
+        Some(units) if (least..=most).contains(&units) => Ok(units),
+        Some(units) => Err(Refusal::UnitsAreOutOfRange { reward, units, least, most }),
+    }
+}
+
+/// A reward on its way over the counter.
+struct Handover<'a, 't> {
+    rule: &'a Rule,
+    receiver: Receiver<'a>,
+    /// Where codes come from; nothing where it is only asked whether the reward could be had.
+    till: Option<&'a mut Till<'t>>,
+    gives: Option<Gives>,
+    draft: Draft,
+}
+
+impl Handover<'_, '_> {
+    fn receive(&mut self, effect: EffectRequest) -> Result<(), Undecided> {
+        let outcome = match effect {
+            EffectRequest::Voucher(pool) => Some(self.voucher(pool)?),
+            effect => {
+                let into = &self.receiver.programme.main_wallet;
+                let earlier = self.draft.because.iter().map(|reason| &reason.gave);
+                self.receiver.receives(self.rule, effect, into, earlier)?
+            }
+        };
+        let (rule, source) = (&self.rule.title, &self.rule.source);
+        let reason = |gave| Reason { rule: rule.clone(), source: source.clone(), gave };
+        self.draft.because.extend(outcome.map(reason));
+        Ok(())
+    }
+
+    fn voucher(&mut self, pool: String) -> Result<Outcome, Undecided> {
+        check_pool(self.rule, &pool, self.receiver.programme)?;
+        let Some(till) = &mut self.till else {
+            return Ok(Outcome::Voucher { pool, code: String::new() });
+        };
+        let Some(code) = till.code(&pool)? else {
+            return Err(Refusal::PoolIsEmpty { reward: self.rule.title.clone(), pool }.into());
+        };
+        if let Some(Gives::Voucher { pool: given, code: empty }) = &mut self.gives
+            && *given == pool
+        {
+            empty.clone_from(&code);
+        }
+        Ok(Outcome::Voucher { pool, code })
+    }
+}
+
+/// The gift that a block gives, if it gives one.
+pub(crate) fn gift(
+    rule: &Rule,
+    value: Value,
+    programme: &ledger::Programme,
+) -> Result<Option<Gives>, RuleFailure> {
+    let mut gives = match value {
+        Value::Nothing => return Ok(None),
+        Value::Gift(gives) => gives,
+        other => {
+            let (keyword, found) = (rule.keyword(), other.kind());
+            let message =
+                format!("a {keyword} gives `product(..)`, `discount(..)` or the like, not {found}");
+            return Err(rule.failure(message));
+        }
+    };
+    if let Gives::Discount { amount } | Gives::GiftCard { amount } | Gives::Payout { amount } =
+        &mut gives
+    {
+        // Money has the decimals of its currency: five euros are 5.00, and what is less than the
+        // smallest coin is dropped.
+        let decimals = ledger::money::decimals(programme.currency);
+        *amount = amount.trunc_with_scale(decimals);
+        if amount.scale() < decimals {
+            amount.rescale(decimals);
+        }
+    }
+    match cannot_be_given(&gives) {
+        Some(reason) => Err(rule.failure(reason)),
+        None => Ok(Some(gives)),
+    }
+}
+
+/// Why no till could honour a gift, if none could.
+fn cannot_be_given(gives: &Gives) -> Option<String> {
+    match gives {
+        Gives::Discount { amount } | Gives::GiftCard { amount } | Gives::Payout { amount }
+            if *amount <= Decimal::ZERO =>
+        {
+            Some(format!("a gift of {amount} is none; it is above zero"))
+        }
+        Gives::PercentOff { percent }
+            if *percent <= Decimal::ZERO || *percent > Decimal::ONE_HUNDRED =>
+        {
+            Some(format!("{percent} is no percentage; it is above 0 and at most 100"))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,346 @@
+//! What is found, held against what is expected. A name that there is not is a mistake in the spec,
+//! and not only a difference: an expectation of it would never hold, or always.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ledger::entry::Gives;
+use ledger::{Decision, Member, Moment, Order, Outcome, Pot, Supplies, What};
+use rules::{Bundle, Object, StatementKind, say_toml};
+use serde::Deserialize;
+use toml::{Spanned, Value};
+
+use super::mistake::{Wrong, known};
+use super::report::Difference;
+use super::setup::{known_grant, known_task, known_wallets};
+use super::written::{ReferrerGets, Step, Sums};
+use crate::offers::{benefits, offers};
+use crate::refusal::Refusal;
+use crate::tier::standing;
+
+/// What a step brought.
+pub(super) struct Found {
+    /// What was decided, unless it was refused or only time passed.
+    pub(super) decision: Option<Decision>,
+    /// Why it was refused.
+    pub(super) refused: Option<Refusal>,
+    /// The units by wallet that had expired by then.
+    pub(super) expired: BTreeMap<String, i64>,
+}
+
+/// The people of a spec, and what they share, as a step leaves them.
+pub(super) struct Left<'a> {
+    pub(super) bundle: &'a Bundle,
+    pub(super) member: &'a Member,
+    pub(super) referrer: Option<&'a Member>,
+    pub(super) supplies: &'a Supplies,
+    /// The order of the step.
+    pub(super) order: Option<&'a Order>,
+    pub(super) at: Moment,
+}
+
+/// Which step of its spec it is, if it is not all of it, and on which line it begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) step: Option<usize>,
+    pub(super) line: Option<usize>,
+}
+
+/// What of a step is not as expected.
+///
+/// # Errors
+/// It expects something of what there is not.
+pub(super) fn differences(
+    place: Place,
+    step: Step,
+    found: &Found,
+    left: &Left<'_>,
+) -> Result<Vec<Difference>, Wrong> {
+    let mut comparison = Comparison { place, bundle: left.bundle, differences: Vec::new() };
+    // A refusal that nobody expects is the first thing to know.
+    comparison.refused(step.refused.as_deref(), found.refused.as_ref());
+    let decision = found.decision.as_ref();
+    comparison.all_units("pays", step.pays, &given(decision))?;
+    comparison.all_units("costs", step.costs, &taken(decision))?;
+    comparison.all_units("expires", step.expires, &found.expired)?;
+    comparison.titles("because", step.because, decision)?;
+    comparison.gift(step.gives, decision)?;
+    if let Some(expected) = step.vouchers {
+        comparison.hold("vouchers", expected, vouchers(decision));
+    }
+
+    let (member, at) = (left.member, left.at);
+    let spendable = |name: &str| member.wallet(name).spendable(at).get();
+    comparison.units("balance", step.balance, spendable)?;
+    comparison.units("pending", step.pending, |name| member.wallet(name).pending(at).get())?;
+    let standing = standing(left.bundle, &Arc::new(member.clone()), at);
+    let tier = standing.map_err(|failure| (None, failure.to_string()))?.tier;
+    if let Some(expected) = step.tier {
+        comparison.tier(&expected, tier.as_deref())?;
+    }
+    if let Some(expected) = step.grants {
+        expected.iter().try_for_each(|grant| known_grant(left.bundle, grant))?;
+        let expected = expected.into_iter().map(Spanned::into_inner);
+        let held = member.grants.keys().filter(|grant| member.is_granted(grant, at));
+        comparison.hold("grants", texts(expected), texts(held.cloned()));
+    }
+    if let Some(expected) = step.tags {
+        comparison.hold("tags", texts(expected), texts(member.tags.iter().cloned()));
+    }
+    if let Some(expected) = step.tasks {
+        comparison.tasks(expected, member, at)?;
+    }
+    if let Some(expected) = step.scores {
+        for title in expected.keys() {
+            known("contest", title, left.bundle.contests())?;
+        }
+        let score = |title: &str| member.scores.get(title).map_or(0, |score| score.get());
+        let found = expected.keys().map(|title| (title.get_ref().clone(), score(title.get_ref())));
+        let found = table(found);
+        comparison.hold("scores", asked(&expected), found);
+    }
+    if let Some(expected) = step.rewards {
+        comparison.rewards(expected, left, tier.as_deref())?;
+    }
+    if let Some(expected) = step.benefits {
+        comparison.benefits(expected, left, tier.as_deref())?;
+    }
+    if let Some(Object(expected)) = step.referrer_gets {
+        let decision = decision.and_then(|decision| decision.others.first());
+        comparison.referrer(expected, decision, left)?;
+    }
+    Ok(comparison.differences)
+}
+
+/// A step being held against what it expects.
+struct Comparison<'a> {
+    place: Place,
+    bundle: &'a Bundle,
+    differences: Vec<Difference>,
+}
+
+impl Comparison<'_> {
+    fn hold(&mut self, what: &'static str, expected: impl Into<Value>, found: impl Into<Value>) {
+        let (expected, found) = (expected.into(), found.into());
+        if expected != found {
+            let Place { step, line } = self.place;
+            self.differences.push(Difference { step, line, what, expected, found });
+        }
+    }
+
+    fn refused(&mut self, expected: Option<&str>, refused: Option<&Refusal>) {
+        let reason = refused.map(ToString::to_string);
+        match (expected, reason) {
+            (Some(part), Some(reason)) if reason.contains(part) => {}
+            (None, None) => {}
+            (expected, reason) => {
+                self.hold("refused", expected.unwrap_or_default(), reason.unwrap_or_default());
+            }
+        }
+    }
+
+    /// Units of all wallets: a wallet that is not expected has none.
+    fn all_units(
+        &mut self,
+        what: &'static str,
+        expected: Option<Sums>,
+        found: &BTreeMap<String, i64>,
+    ) -> Result<(), Wrong> {
+        let Some(expected) = expected else { return Ok(()) };
+        known_wallets(self.bundle, &expected)?;
+        let some = expected.iter().filter(|(_, units)| **units != 0);
+        let expected = table(some.map(|(name, units)| (name.get_ref().clone(), *units)));
+        self.hold(what, expected, table(found.iter().map(|(name, units)| (name.clone(), *units))));
+        Ok(())
+    }
+
+    /// Units of those wallets that are named.
+    fn units(
+        &mut self,
+        what: &'static str,
+        expected: Option<Sums>,
+        found: impl Fn(&str) -> i64,
+    ) -> Result<(), Wrong> {
+        let Some(expected) = expected else { return Ok(()) };
+        known_wallets(self.bundle, &expected)?;
+        let found =
+            table(expected.keys().map(|name| (name.get_ref().clone(), found(name.get_ref()))));
+        self.hold(what, asked(&expected), found);
+        Ok(())
+    }
+
+    /// The rules that gave something, each of which there is.
+    fn titles(
+        &mut self,
+        what: &'static str,
+        expected: Option<Vec<Spanned<String>>>,
+        decision: Option<&Decision>,
+    ) -> Result<(), Wrong> {
+        let Some(expected) = expected else { return Ok(()) };
+        for title in &expected {
+            known("rule", title, self.bundle.titles().map(|(_, title, _)| title))?;
+        }
+        let expected: Vec<String> = expected.into_iter().map(Spanned::into_inner).collect();
+        self.hold(what, expected, because(decision));
+        Ok(())
+    }
+
+    fn gift(
+        &mut self,
+        expected: Option<Spanned<Value>>,
+        decision: Option<&Decision>,
+    ) -> Result<(), Wrong> {
+        let Some(expected) = expected else { return Ok(()) };
+        let place = expected.span().start;
+        let expected = expected.into_inner();
+        let is_none = expected.as_table().is_some_and(toml::Table::is_empty);
+        let wanted = if is_none { None } else { Some(Gives::deserialize(expected.clone())) };
+        let wrong =
+            |error: toml::de::Error| (Some(place), format!("`gives`: {}", say_toml(&error)));
+        let wanted = wanted.transpose().map_err(wrong)?;
+        let found = decision.and_then(|decision| match &decision.entry.what {
+            What::Redeem { reward, .. } => reward.gives.clone(),
+            _ => None,
+        });
+        if found != wanted {
+            let found = found.map(Value::try_from).transpose();
+            let found = found.map_err(|error| (Some(place), error.to_string()))?;
+            self.hold("gives", expected, found.unwrap_or_else(|| toml::Table::new().into()));
+        }
+        Ok(())
+    }
+
+    fn tier(&mut self, expected: &Spanned<String>, tier: Option<&str>) -> Result<(), Wrong> {
+        if !expected.get_ref().is_empty() {
+            known("tier", expected, self.bundle.tiers())?;
+        }
+        self.hold("tier", expected.get_ref().as_str(), tier.unwrap_or_default());
+        Ok(())
+    }
+
+    fn tasks(
+        &mut self,
+        expected: BTreeMap<Spanned<String>, String>,
+        member: &Member,
+        at: Moment,
+    ) -> Result<(), Wrong> {
+        let zone = self.bundle.programme().time_zone;
+        let mut found = toml::Table::new();
+        for title in expected.keys() {
+            let goal = known_task(self.bundle, title)?;
+            let progress = member.tasks.get(title.get_ref());
+            let done = progress.map_or(0, |progress| progress.done(goal, at, zone));
+            found.insert(title.get_ref().clone(), format!("{done} of {}", goal.target()).into());
+        }
+        let expected = expected.into_iter().map(|(title, text)| (title.into_inner(), text.into()));
+        self.hold("tasks", expected.collect::<toml::Table>(), found);
+        Ok(())
+    }
+
+    /// The rewards that the member could take now.
+    fn rewards(
+        &mut self,
+        expected: BTreeSet<Spanned<String>>,
+        left: &Left<'_>,
+        tier: Option<&str>,
+    ) -> Result<(), Wrong> {
+        for name in &expected {
+            known("reward", name, self.bundle.rewards().map(|(name, _)| name))?;
+        }
+        let mut found = Vec::new();
+        for offer in offers(self.bundle, left.member, tier, left.at) {
+            let offer = offer.map_err(|failure| (None, failure.to_string()))?;
+            let stock = left.supplies.left.get(&Pot::Stock(offer.name.clone()));
+            let some_left =
+                offer.stock.is_none() || stock.is_some_and(|stock| !stock.units.is_zero());
+            if offer.within_reach() && some_left {
+                found.push(offer.name);
+            }
+        }
+        self.hold("rewards", texts(expected.into_iter().map(Spanned::into_inner)), texts(found));
+        Ok(())
+    }
+
+    fn benefits(
+        &mut self,
+        expected: BTreeSet<Spanned<String>>,
+        left: &Left<'_>,
+        tier: Option<&str>,
+    ) -> Result<(), Wrong> {
+        for title in &expected {
+            let rules = self.bundle.rules_of(StatementKind::Benefit);
+            known("benefit", title, rules.map(|(_, rule)| rule.title.as_str()))?;
+        }
+        let found = benefits(self.bundle, left.member, tier, left.order, left.at).into_iter();
+        let found: Result<Vec<_>, _> = found.collect();
+        let found = found.map_err(|failure| (None, failure.to_string()))?;
+        let found = found.into_iter().filter(|benefit| benefit.gives.is_some());
+        let found = texts(found.map(|benefit| benefit.title));
+        self.hold("benefits", texts(expected.into_iter().map(Spanned::into_inner)), found);
+        Ok(())
+    }
+
+    fn referrer(
+        &mut self,
+        expected: ReferrerGets,
+        decision: Option<&Decision>,
+        left: &Left<'_>,
+    ) -> Result<(), Wrong> {
+        self.all_units("referrer_gets.pays", expected.pays, &given(decision))?;
+        self.titles("referrer_gets.because", expected.because, decision)?;
+        let spendable =
+            |name: &str| left.referrer.map_or(0, |member| member.spendable(name, left.at).get());
+        self.units("referrer_gets.balance", expected.balance, spendable)
+    }
+}
+
+/// Units by wallet that a decision gives.
+fn given(decision: Option<&Decision>) -> BTreeMap<String, i64> {
+    decision.map_or_else(BTreeMap::new, |decision| units(decision, |change| change > 0))
+}
+
+/// Units by wallet that a decision takes.
+pub(super) fn taken(decision: Option<&Decision>) -> BTreeMap<String, i64> {
+    decision.map_or_else(BTreeMap::new, |decision| units(decision, |change| change < 0))
+}
+
+fn units(decision: &Decision, counts: impl Fn(i64) -> bool) -> BTreeMap<String, i64> {
+    let mut sums: BTreeMap<String, i64> = BTreeMap::new();
+    for posting in decision.entry.postings.iter().filter(|posting| counts(posting.change)) {
+        *sums.entry(posting.wallet.to_string()).or_default() += posting.change.abs();
+    }
+    sums
+}
+
+/// The rules that gave something, each once, in their order.
+fn because(decision: Option<&Decision>) -> Vec<String> {
+    let mut titles: Vec<String> = Vec::new();
+    for reason in decision.iter().flat_map(|decision| &decision.entry.because) {
+        if titles.last() != Some(&reason.rule) {
+            titles.push(reason.rule.clone());
+        }
+    }
+    titles
+}
+
+fn vouchers(decision: Option<&Decision>) -> Vec<String> {
+    let reasons = decision.iter().flat_map(|decision| &decision.entry.because);
+    let code = |reason: &ledger::Reason| match &reason.gave {
+        Outcome::Voucher { code, .. } => Some(code.clone()),
+        _ => None,
+    };
+    reasons.filter_map(code).collect()
+}
+
+fn asked(expected: &Sums) -> Value {
+    table(expected.iter().map(|(name, units)| (name.get_ref().clone(), *units)))
+}
+
+fn table(sums: impl Iterator<Item = (String, i64)>) -> Value {
+    Value::Table(sums.map(|(name, units)| (name, units.into())).collect())
+}
+
+fn texts(texts: impl IntoIterator<Item = String>) -> Value {
+    let sorted: BTreeSet<String> = texts.into_iter().collect();
+    sorted.into_iter().collect::<Vec<String>>().into()
+}

@@ -1,0 +1,26 @@
+//! Mistakes in specs.
+
+use rules::did_you_mean;
+use toml::Spanned;
+
+/// A mistake in a spec: where, if that is known better than the spec as a whole, and what.
+pub(super) type Wrong = (Option<usize>, String);
+
+/// Refuses a name that is none of those there are.
+pub(super) fn known<'n>(
+    what: &str,
+    name: &Spanned<String>,
+    names: impl Iterator<Item = &'n str>,
+) -> Result<(), Wrong> {
+    let names: Vec<&str> = names.collect();
+    if names.contains(&name.get_ref().as_str()) { Ok(()) } else { Err(unknown(what, name, names)) }
+}
+
+pub(super) fn unknown<'n>(
+    what: &str,
+    name: &Spanned<String>,
+    names: impl IntoIterator<Item = &'n str>,
+) -> Wrong {
+    let hint = did_you_mean(name.get_ref(), names);
+    (Some(name.span().start), format!("there is no {what} `{}`{hint}", name.get_ref()))
+}

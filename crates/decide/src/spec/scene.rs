@@ -1,0 +1,237 @@
+//! A spec as it is played, step by step: what happens is decided by the same functions that decide
+//! it for a client.
+
+use std::collections::BTreeMap;
+
+use ledger::{Activity, Decision, Member, Moment, Order, Supplies, Units};
+use rules::{Bundle, Object, place_of};
+use toml::Spanned;
+
+use super::expectations::{Found, Left, Place, differences, taken};
+use super::mistake::{Wrong, known};
+use super::report::Difference;
+use super::setup::{person, supplies};
+use super::written::{RedeemBody, Spec, Step};
+use crate::context::Context;
+use crate::coverage::Coverage;
+use crate::due::expire;
+use crate::earn::earn;
+use crate::redeem::redeem;
+use crate::refusal::{Refusal, Undecided};
+use crate::reward::Redemption;
+use crate::trace::trace;
+
+/// A spec being played.
+pub(super) struct Scene<'a> {
+    /// The file it stands in.
+    text: &'a str,
+    bundle: Bundle,
+    coverage: &'a mut Coverage,
+    member: Member,
+    referrer: Option<Member>,
+    supplies: Supplies,
+    at: Moment,
+    differences: Vec<Difference>,
+}
+
+impl Scene<'_> {
+    /// Plays a spec to its end.
+    ///
+    /// # Errors
+    /// It speaks of what there is not, or says two things at once.
+    pub(super) fn run(
+        bundle: &Bundle,
+        text: &str,
+        mut spec: Spec,
+        coverage: &mut Coverage,
+    ) -> Result<Vec<Difference>, Wrong> {
+        let member = spec.member.take().map(|Object(member)| member).unwrap_or_default();
+        let referrer = spec.referrer.take().map(|Object(referrer)| referrer);
+        let (pools, stock, budgets) = (spec.pools.take(), spec.stock.take(), spec.budgets.take());
+        let steps = spec.step.take();
+        let of_steps = steps.is_some();
+        let steps = match steps {
+            None => vec![(None, spec.into_step())],
+            Some(steps) => {
+                let outside = spec.into_step();
+                if outside.at.is_some() || outside.happens() || outside.expects() {
+                    let message =
+                        "a spec with steps says in them what happens and what is expected";
+                    return Err((None, message.to_owned()));
+                }
+                let step = |step: Spanned<Object<Step>>| {
+                    (Some(step.span().start), step.into_inner().0.into_step())
+                };
+                steps.into_iter().map(step).collect()
+            }
+        };
+        let begins = steps.first().and_then(|(_, step)| step.moment(None));
+        let begins = begins.ok_or_else(|| (None, "it says no time: write `at`".to_owned()))?;
+        let (bundle, mut member) = person(bundle, "member", member, begins)?;
+        let referrer =
+            referrer.map(|body| person(&bundle, "referrer", body, begins)).transpose()?;
+        let (bundle, referrer) = match referrer {
+            None => (bundle, None),
+            Some((bundle, referrer)) => (bundle, Some(referrer)),
+        };
+        member.referred_by = referrer.as_ref().map(|referrer| referrer.id.clone());
+        let supplies = supplies(&bundle, pools, stock.as_ref(), budgets.as_ref())?;
+        let mut scene = Scene {
+            text,
+            bundle,
+            coverage,
+            member,
+            referrer,
+            supplies,
+            at: begins,
+            differences: Vec::new(),
+        };
+        if !steps.iter().any(|(_, step)| step.expects()) {
+            return Err((None, "it expects nothing, so it always holds".to_owned()));
+        }
+        for (number, (byte, step)) in steps.into_iter().enumerate() {
+            let line = byte.map(|byte| place_of(text, byte).0);
+            let place = Place { step: of_steps.then_some(number), line };
+            // A mistake without a place of its own is the step's.
+            scene.step(place, step).map_err(|(at, message)| (at.or(byte), message))?;
+        }
+        Ok(scene.differences)
+    }
+
+    fn step(&mut self, place: Place, step: Step) -> Result<(), Wrong> {
+        if step.activity.is_some() && step.redeem.is_some() {
+            let message = "a step has an `activity` or a `redeem`, and not both";
+            return Err((None, message.to_owned()));
+        }
+        let at = step.moment(Some(self.at)).unwrap_or(self.at);
+        if at < self.at {
+            return Err((None, "this step is before the one above it".to_owned()));
+        }
+        self.at = at;
+        let lapsed = refused_or(expire(&self.context(at), &self.member))?;
+        let lapsed = lapsed.map_err(|refusal| (None, refusal.to_string()))?;
+        let expired = lapsed.map_or_else(BTreeMap::new, |decision| {
+            let expired = taken(Some(&decision));
+            self.member = decision.member;
+            expired
+        });
+        let happens = self.happens(&step)?;
+        let order = happens.order();
+        let (decision, refused) = match self.decide(&happens)? {
+            None => (None, None),
+            Some(Ok(decision)) => (Some(decision), None),
+            Some(Err(refused)) => (None, Some(refused)),
+        };
+        self.coverage.see(&self.bundle, &self.member, order, at);
+        if let Some(decision) = &decision {
+            self.member.clone_from(&decision.member);
+            self.supplies = std::mem::take(&mut self.supplies).after(decision);
+            for referrer in &decision.others {
+                self.supplies = std::mem::take(&mut self.supplies).after(referrer);
+                self.referrer = Some(referrer.member.clone());
+            }
+        }
+        self.coverage.see(&self.bundle, &self.member, order, at);
+        let found = Found { decision, refused, expired };
+        let left = Left {
+            bundle: &self.bundle,
+            member: &self.member,
+            referrer: self.referrer.as_ref(),
+            supplies: &self.supplies,
+            order,
+            at,
+        };
+        self.differences.extend(differences(place, step, &found, &left)?);
+        Ok(())
+    }
+
+    /// What happens in a step.
+    fn happens(&self, step: &Step) -> Result<Happens, Wrong> {
+        let programme = self.bundle.programme();
+        if let Some(activity) = &step.activity {
+            let byte = Some(activity.span().start);
+            let Object(body) = activity.get_ref().clone();
+            let activity = body.check(programme, "spec", self.at);
+            let activity = activity.map_err(|wrong| self.at_value(byte, &wrong))?;
+            return Ok(Happens::Activity(activity));
+        }
+        let Some(redeem) = &step.redeem else { return Ok(Happens::Nothing) };
+        let byte = Some(redeem.span().start);
+        let Object(RedeemBody { reward, units, order }) = redeem.get_ref().clone();
+        known("reward", &reward, self.bundle.rewards().map(|(name, _)| name))?;
+        let order = order.map(|Object(order)| order.check("/order", programme)).transpose();
+        let order = order.map_err(|wrong| self.at_value(byte, &wrong))?;
+        let units = units.map(Units::new).transpose();
+        let units = units.map_err(|reason| (byte, format!("`units`: {reason}")))?;
+        Ok(Happens::Redeem(Redemption { reward: reward.into_inner(), units, order }))
+    }
+
+    fn context(&self, now: Moment) -> Context<'_> {
+        Context { bundle: &self.bundle, data: &self.supplies, now }
+    }
+
+    /// What is decided of it; nothing where only time passes.
+    fn decide(&mut self, happens: &Happens) -> Result<Option<Result<Decision, Refusal>>, Wrong> {
+        let members = self.referrer.iter();
+        self.supplies.members =
+            members.map(|referrer| (referrer.id.clone(), Some(referrer.clone()))).collect();
+        Ok(match happens {
+            Happens::Nothing => None,
+            Happens::Activity(activity) => {
+                let context = self.context(self.at.max(activity.at));
+                let decided = refused_or(earn(&context, &self.member, activity.clone()))?;
+                if let Ok(lines) = trace(&context, &self.member, activity) {
+                    self.coverage.trace(&lines);
+                }
+                Some(decided)
+            }
+            Happens::Redeem(redemption) => {
+                let context = self.context(self.at);
+                let decided = refused_or(redeem(&context, &self.member, redemption.clone()))?;
+                self.coverage.reward(&redemption.reward, &decided);
+                Some(decided)
+            }
+        })
+    }
+
+    /// What is wrong with something that was told, at the value itself: what its pointer names, found
+    /// name by name in the text.
+    fn at_value(&self, from: Option<usize>, wrong: &crate::input::Wrong) -> Wrong {
+        let mut byte = from;
+        for name in wrong.pointer.split('/').filter(|name| name.parse::<usize>().is_err()) {
+            let rest = byte.and_then(|byte| self.text.get(byte..));
+            let found = rest.and_then(|rest| rest.find(name)).filter(|_| !name.is_empty());
+            byte = byte.zip(found).map(|(byte, found)| byte + found).or(byte);
+        }
+        (byte, wrong.to_string())
+    }
+}
+
+/// What was decided or refused. A spec has all data at hand, so that nothing is missing.
+fn refused_or<T>(decided: Result<T, Undecided>) -> Result<Result<T, Refusal>, Wrong> {
+    match decided {
+        Ok(decision) => Ok(Ok(decision)),
+        Err(Undecided::Refused(refusal)) => Ok(Err(refusal)),
+        Err(Undecided::NeedsData(missing)) => {
+            Err((None, format!("a spec does not say {missing}")))
+        }
+    }
+}
+
+/// What happens in a step.
+enum Happens {
+    /// Time passes.
+    Nothing,
+    Activity(Activity),
+    Redeem(Redemption),
+}
+
+impl Happens {
+    fn order(&self) -> Option<&Order> {
+        match self {
+            Happens::Nothing => None,
+            Happens::Activity(activity) => activity.order.as_ref(),
+            Happens::Redeem(redemption) => redemption.order.as_ref(),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What a spec begins with: a member, who brought it, what members share.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDate, TimeDelta};
+use ledger::member::History;
+use ledger::task::{Goal, Progress};
+use ledger::{
+    Codes, Left, Lot, Member, MemberId, Moment, Pot, Supplies, Units, Wallet, WalletName,
+};
+use rules::{Bundle, bucket, say_toml, unknown_wallet};
+use rust_decimal::Decimal;
+use toml::Spanned;
+
+use super::mistake::{Wrong, known, unknown};
+use super::written::{MemberBody, Sums, Until};
+
+/// Codes that a pool has where the spec names none.
+const CODES: usize = 10;
+
+/// A person of a spec, and the rules for it: one whose tier is given is in that tier. What is in its
+/// wallets was earned when the spec begins, and can be spent.
+///
+/// # Errors
+/// It speaks of what there is not.
+pub(super) fn person(
+    bundle: &Bundle,
+    id: &str,
+    body: MemberBody,
+    begins: Moment,
+) -> Result<(Bundle, Member), Wrong> {
+    let programme = bundle.programme();
+    let id = named(bundle, id, body.bucket)?;
+    if let Some(tier) = body.tier.as_ref().filter(|tier| !tier.get_ref().is_empty()) {
+        known("tier", tier, bundle.tiers())?;
+    }
+    let enrolled_at = body.enrolled.map_or(begins - TimeDelta::days(400), |at| at.0);
+    let mut tasks = BTreeMap::new();
+    for (title, done) in body.tasks {
+        let progress = begun(known_task(bundle, &title)?, done, begins, bundle);
+        tasks.insert(title.into_inner(), progress);
+    }
+    let mut scores = BTreeMap::new();
+    for (title, score) in &body.scores {
+        known("contest", title, bundle.contests())?;
+        scores.insert(title.get_ref().clone(), counted(title, *score)?);
+    }
+    let spend = body.spend.map(|spend| spend.check("/member/spend", programme)).transpose();
+    let spend = spend.map_err(|wrong| (None, wrong.to_string()))?.unwrap_or(Decimal::ZERO);
+    let last_purchase_at = body.last_purchase.map(|at| at.0);
+    body.grants.keys().try_for_each(|grant| known_grant(bundle, grant))?;
+    let grant = |(name, until): (Spanned<String>, Until)| match until {
+        Until::Stays(stays) => stays.then_some((name.into_inner(), None)),
+        Until::At(at) => Some((name.into_inner(), Some(at.0))),
+    };
+    for name in programme.dates() {
+        if let Some(day) = body.attributes.get(name)
+            && day.parse::<NaiveDate>().is_err()
+        {
+            let message = format!("`{name}` is written such as \"1990-05-31\", not \"{day}\"");
+            return Err((None, message));
+        }
+    }
+    let bundle = bundle.with_tier(&id, body.tier.map(Spanned::into_inner));
+    let member = Member {
+        settled_at: enrolled_at.min(begins),
+        attributes: body.attributes,
+        tags: body.tags,
+        history: History { purchases: body.purchases, spend, last_purchase_at },
+        wallets: wallets(&bundle, &body.wallets, begins)?,
+        grants: body.grants.into_iter().filter_map(grant).collect(),
+        tasks,
+        scores,
+        ..Member::new(id, enrolled_at)
+    };
+    Ok((bundle, member))
+}
+
+fn wallets(
+    bundle: &Bundle,
+    filled: &Sums,
+    begins: Moment,
+) -> Result<BTreeMap<WalletName, Wallet>, Wrong> {
+    known_wallets(bundle, filled)?;
+    let programme = bundle.programme();
+    let mut wallets = BTreeMap::new();
+    for (name, policy) in &programme.wallets {
+        let Some((filled, units)) = filled.get_key_value(name.as_str()) else { continue };
+        let units = counted(filled, *units)?;
+        let lot = Lot { units, terms: policy.terms(begins, programme.time_zone) };
+        // A single lot is a wallet, whatever its size.
+        let wallet = Wallet::of([lot], Units::ZERO);
+        wallets.extend(wallet.map(|wallet| (name.clone(), wallet)));
+    }
+    Ok(wallets)
+}
+
+/// Progress of a task that was begun before. A streak was kept up to the period before the spec
+/// begins, and goes on with this one.
+fn begun(goal: Goal, done: u32, begins: Moment, bundle: &Bundle) -> Progress {
+    let zone = bundle.programme().time_zone;
+    let at = match goal {
+        Goal::Streak { period, .. } => {
+            let this = period.start(begins, zone);
+            period.start(this - TimeDelta::seconds(1), zone)
+        }
+        _ => begins,
+    };
+    Progress { marks: vec![(at, done)], ..Progress::default() }
+}
+
+/// Refuses a wallet that the manifest does not list.
+pub(super) fn known_wallets(bundle: &Bundle, sums: &Sums) -> Result<(), Wrong> {
+    let programme = bundle.programme();
+    let unknown = sums.keys().find(|name| !programme.wallets.contains_key(name.get_ref().as_str()));
+    unknown.map_or(Ok(()), |name| {
+        Err((Some(name.span().start), unknown_wallet(name.get_ref(), programme)))
+    })
+}
+
+/// Refuses a grant that no rule gives.
+pub(super) fn known_grant(bundle: &Bundle, grant: &Spanned<String>) -> Result<(), Wrong> {
+    if bundle.may_grant(grant.get_ref()) {
+        return Ok(());
+    }
+    Err((Some(grant.span().start), format!("no rule gives a grant `{}`", grant.get_ref())))
+}
+
+/// The goal of a task, if there is such a task.
+pub(super) fn known_task(bundle: &Bundle, title: &Spanned<String>) -> Result<Goal, Wrong> {
+    let task = bundle.tasks().iter().find(|(known, _)| known == title.get_ref());
+    let names = || bundle.tasks().iter().map(|(name, _)| name.as_str());
+    task.map(|(_, goal)| *goal).ok_or_else(|| unknown("task", title, names()))
+}
+
+fn counted(name: &Spanned<String>, units: i64) -> Result<Units, Wrong> {
+    let wrong = |reason| (Some(name.span().start), format!("`{}`: {reason}", name.get_ref()));
+    Units::new(units).map_err(wrong)
+}
+
+/// A name for a person, such that it falls into the bucket that the spec wants.
+fn named(bundle: &Bundle, id: &str, wanted: Option<u8>) -> Result<MemberId, Wrong> {
+    let merchant = &bundle.programme().merchant;
+    let name = |number: u32| MemberId::parse(&format!("{id}-{number}")).ok();
+    let fits = |id: &MemberId| wanted.is_none_or(|wanted| bucket(merchant, id) == wanted);
+    let too_high = || (None, "`bucket` is a number from 0 to 99".to_owned());
+    (1..=10_000).filter_map(name).find(fits).ok_or_else(too_high)
+}
+
+/// What members share: what the spec says of it, and all else as full as the rules fill it.
+///
+/// # Errors
+/// It speaks of what is not shared.
+pub(super) fn supplies(
+    bundle: &Bundle,
+    pools: Option<BTreeMap<Spanned<String>, Vec<String>>>,
+    stock: Option<&Sums>,
+    budgets: Option<&Sums>,
+) -> Result<Supplies, Wrong> {
+    let mut supplies = simulated_supplies(bundle);
+    for (pool, codes) in pools.into_iter().flatten() {
+        known("pool", &pool, bundle.programme().pools.iter().map(String::as_str))?;
+        supplies.codes.insert(pool.into_inner(), Codes::all(codes));
+    }
+    let stock =
+        stock.into_iter().flatten().map(|left| (left, Pot::Stock(left.0.get_ref().clone())));
+    let budgets =
+        budgets.into_iter().flatten().map(|left| (left, Pot::Budget(left.0.get_ref().clone())));
+    for ((name, left), pot) in stock.chain(budgets) {
+        let left = counted(name, *left)?;
+        if supplies.left.insert(pot.clone(), Left::all(left)).is_none() {
+            return Err((Some(name.span().start), format!("the rules do not limit {pot}")));
+        }
+    }
+    Ok(supplies)
+}
+
+/// What members share, as full as the rules fill it.
+#[must_use]
+pub fn simulated_supplies(bundle: &Bundle) -> Supplies {
+    let codes = |pool: &String| {
+        let codes = (1..=CODES).map(|number| format!("{pool}-{number}")).collect();
+        (pool.clone(), Codes::all(codes))
+    };
+    let codes = bundle.programme().pools.iter().map(codes).collect();
+    let left = bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect();
+    Supplies { left, codes, ..Supplies::default() }
+}
+
+/// The member that a text describes as a spec does, and the rules for it.
+///
+/// # Errors
+/// The text cannot be read, or speaks of what there is not.
+pub fn simulated_member(
+    bundle: &Bundle,
+    text: &str,
+    at: Moment,
+) -> Result<(Bundle, Member), String> {
+    let body: MemberBody = toml::from_str(text).map_err(|error| say_toml(&error))?;
+    person(bundle, "member", body, at).map_err(|(_, message)| message)
+}

@@ -1,0 +1,94 @@
+//! Tiers: the rules say which tier a member qualifies for, and the ledger what becomes of its tier.
+
+use std::sync::Arc;
+
+use ledger::tier::{Ahead, Ladder, Standing, Until};
+use ledger::{Member, Moment};
+use rules::{Bundle, Facts, Rule, RuleFailure, StatementKind, Value};
+
+/// Steps that all tiers of a member may take at one moment, of many that are looked at.
+const TIER_STEPS_MAX: u64 = 200;
+
+/// The merchant's tiers and their policy.
+#[must_use]
+pub fn ladder(bundle: &Bundle) -> Ladder<'_> {
+    let programme = bundle.programme();
+    let (policy, time_zone) = (programme.tiers, programme.time_zone);
+    Ladder { tiers: bundle.tiers().collect(), policy, time_zone, passing: bundle.passing() }
+}
+
+/// The member's standing with its tier now, whether or not anyone has written it down.
+///
+/// # Errors
+/// A tier's condition failed.
+pub fn standing(
+    bundle: &Bundle,
+    member: &Arc<Member>,
+    now: Moment,
+) -> Result<Standing, RuleFailure> {
+    if let Some(tier) = bundle.pinned_tier(&member.id) {
+        let tier = Some(tier.to_owned()).filter(|tier| !tier.is_empty());
+        return Ok(Standing { tier, ..Standing::default() });
+    }
+    ledger::tier::review(&ladder(bundle), member, now, |at| qualified(bundle, member, at))
+}
+
+/// What becomes of the member's tier, should nothing more happen.
+///
+/// # Errors
+/// A tier's condition failed.
+pub fn ahead(
+    bundle: &Bundle,
+    member: &Arc<Member>,
+    standing: &Standing,
+    now: Moment,
+    until: Until,
+) -> Result<Ahead, RuleFailure> {
+    ledger::tier::ahead(&ladder(bundle), member, standing, now, until, |at| {
+        qualified(bundle, member, at)
+    })
+}
+
+/// The tier that the member qualifies for at a moment, by its number from the lowest: the last of
+/// the sheet whose condition holds.
+pub(crate) fn qualified(
+    bundle: &Bundle,
+    member: &Arc<Member>,
+    at: Moment,
+) -> Result<Option<usize>, RuleFailure> {
+    let tiers: Vec<&Rule> = bundle.rules_of(StatementKind::Tier).map(|(_, rule)| rule).collect();
+    if tiers.is_empty() {
+        return Ok(None);
+    }
+    let seen = bundle.see(member, member.tier().map(str::to_owned), at, at);
+    let mut run = bundle.run_within(TIER_STEPS_MAX, &Facts::of_order(seen, None, None));
+    for (rank, rule) in tiers.iter().enumerate().rev() {
+        match run.body(rule)? {
+            (Value::Flag(true), _) => return Ok(Some(rank)),
+            (Value::Flag(false), _) => {}
+            (other, _) => {
+                let kind = other.kind();
+                let message = format!("a tier's condition is yes or no, not {kind}");
+                return Err(rule.failure(message));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether each tier's condition holds for a member. A condition that fails is left out.
+pub(crate) fn conditions(
+    bundle: &Bundle,
+    member: &Arc<Member>,
+    at: Moment,
+) -> Vec<(String, bool)> {
+    let seen = bundle.see(member, member.tier().map(str::to_owned), at, at);
+    let mut run = bundle.run(&Facts::of_order(seen, None, None));
+    let tiers = bundle.rules_of(StatementKind::Tier);
+    tiers
+        .filter_map(|(_, rule)| match run.body(rule).ok()? {
+            (Value::Flag(holds), _) => Some((rule.title.clone(), holds)),
+            _ => None,
+        })
+        .collect()
+}

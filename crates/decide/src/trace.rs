@@ -1,0 +1,113 @@
+//! Why an activity brought what it brought, for people: every rule of it, whether it applied, the
+//! values that its condition saw, what it paid, and the sum so far.
+
+use std::sync::Arc;
+
+use ledger::{Activity, Member, Outcome, Units};
+use rules::Facts;
+
+use crate::context::Context;
+use crate::judging::{Verdict, judge};
+use crate::refusal::Undecided;
+use crate::reward::{self, Redemption};
+use crate::tier;
+
+/// One rule of an activity, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceLine {
+    /// The statement: `earn`, `task`, `contest`.
+    pub statement: &'static str,
+    /// Its title.
+    pub rule: String,
+    /// Where it stands: `earn.rhai:3`.
+    pub source: String,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Each fact that its condition asks for, and its value.
+    pub saw: Vec<(String, String)>,
+    /// What it gave.
+    pub gave: Vec<Outcome>,
+    /// What had been paid into the main wallet after it.
+    pub points: Units,
+}
+
+impl Verdict {
+    /// In words.
+    #[must_use]
+    pub fn say(&self) -> String {
+        match self {
+            Verdict::Gave => "applies".to_owned(),
+            Verdict::GaveNothing => "applies, and has nothing to give".to_owned(),
+            Verdict::ConditionDoesNotHold => "does not apply".to_owned(),
+            Verdict::NotOnItsDays => "is not on its days".to_owned(),
+            Verdict::AsOftenAsItMay => "has given as often as it may".to_owned(),
+            Verdict::NothingLeft => "has nothing left to give".to_owned(),
+            Verdict::Progressed { done, goal } => format!("stands at {done} of {goal}"),
+        }
+    }
+}
+
+/// What becomes of the reward that a member wants.
+///
+/// # Errors
+/// The reward is unknown, or its rule failed.
+pub fn trace_reward(
+    context: &Context<'_>,
+    member: &Member,
+    redemption: &Redemption,
+) -> Result<Vec<TraceLine>, Undecided> {
+    let Context { bundle, now, .. } = *context;
+    let (rule, costs) = reward::named(bundle, &redemption.reward)?;
+    let member = Arc::new(member.clone());
+    let tier = tier::standing(bundle, &member, now)?.tier;
+    let units = redemption.units.unwrap_or(costs.least);
+    let seen = bundle.see(&member, tier, now, now);
+    let mut run = bundle.run(&Facts::of_order(seen, redemption.order.as_ref(), Some(units)));
+    let applies = run.applies(rule)?;
+    let verdict = if applies { Verdict::Gave } else { Verdict::ConditionDoesNotHold };
+    Ok(vec![TraceLine {
+        statement: rule.keyword(),
+        rule: rule.title.clone(),
+        source: rule.source.clone(),
+        verdict,
+        saw: run.facts_seen(rule),
+        gave: Vec::new(),
+        points: Units::ZERO,
+    }])
+}
+
+/// What becomes of each rule of an activity.
+///
+/// # Errors
+/// As [`crate::earn`].
+pub fn trace(
+    context: &Context<'_>,
+    member: &Member,
+    activity: &Activity,
+) -> Result<Vec<TraceLine>, Undecided> {
+    let Context { bundle, data, now } = *context;
+    let member = Arc::new(member.clone());
+    let standing = tier::standing(bundle, &member, now)?;
+    let seen = bundle.see(&member, standing.tier, activity.at, now);
+    let mut run = bundle.run(&Facts::of_activity(seen, &Arc::new(activity.clone())));
+    let judged = judge(bundle, &member, activity, data, &mut run)?;
+    let mut lines = Vec::new();
+    for (place, step) in judged.steps.iter().enumerate() {
+        let Some(rule) = bundle.rule(step.rule) else { continue };
+        run.set_points(step.points);
+        let saw = run.facts_seen(rule);
+        let reasons = judged.because.iter().filter(|reason| reason.rule == rule.title);
+        let gave: Vec<Outcome> = reasons.map(|reason| reason.gave.clone()).collect();
+        let following = judged.steps.get(place + 1).map(|next| next.points);
+        lines.push(TraceLine {
+            statement: rule.keyword(),
+            rule: rule.title.clone(),
+            source: rule.source.clone(),
+            verdict: step.verdict,
+            saw,
+            gave,
+            points: following.unwrap_or(judged.points),
+        });
+    }
+    Ok(lines)
+}

@@ -1,0 +1,33 @@
+//! Something that is written as an object or a table, never as a list.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};
+
+/// Something that is written as an object or a table. By itself serde takes a list for it too, its
+/// fields in their order: then adding a field would change what a list means.
+#[derive(Debug, Clone)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object<T>, D::Error> {
+        struct OnlyAMap<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyAMap<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+            // What is meant to stand here, the thing itself says best.
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Object<T>, E> {
+                T::deserialize(text.into_deserializer()).map(Object)
+            }
+        }
+        deserializer.deserialize_map(OnlyAMap(PhantomData))
+    }
+}
