@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use ledger::{Activity, Line, MemberId, MerchantId, Order, Outcome, Supplies};
 use decide::Context;
+use ledger::{Activity, Effect, Line, MemberId, MerchantId, Order, Supplies};
 use rules::{Bundle, Sources};
 
 fn readme() -> String {
@@ -54,8 +54,8 @@ fn the_sheet_on_the_first_screen_is_the_one_in_the_folder_and_pays_what_it_says(
         decide::earn(&context, &ada, purchase).unwrap()
     };
     let mut answer = String::new();
-    for reason in decision.entry.because {
-        let Outcome::Units { wallet, units } = reason.gave else { panic!("{reason:?}") };
+    for reason in decision.entry.reasons {
+        let Effect::Units { wallet, units } = reason.effect else { panic!("{reason:?}") };
         let units = format!("+{units}");
         answer += &format!("{units:>3} {wallet}  {:<24}  {}\n", reason.rule, reason.source);
     }

@@ -45,8 +45,8 @@ async fn a_tier_is_reached_and_pays_from_the_next_order() {
     let gold = shop.buys("ada", "2", "1100.00").await;
     assert_eq!(gold.at("/entry/tier"), json!({ "from": "Bronze", "to": "Gold" }));
     let rules = |answer: &end_to_end::Answer| -> Vec<String> {
-        let because = answer.at("/entry/because");
-        because.as_array().unwrap().iter().map(|paid| paid["rule"].to_string()).collect()
+        let reasons = answer.at("/entry/because");
+        reasons.as_array().unwrap().iter().map(|paid| paid["rule"].to_string()).collect()
     };
     assert!(!rules(&gold).contains(&"\"Gold members earn double\"".to_owned()));
     let doubled = shop.buys("ada", "3", "10.00").await;
@@ -67,9 +67,9 @@ async fn a_cap_holds_through_its_period_and_opens_with_the_next() {
     ] {
         shop.at(at);
         let answer = shop.post("/v1/members/ada/earn", Some(key), &review).await;
-        let because = answer.at("/entry/because");
-        let because = because.as_array().unwrap();
-        paid.push(because.iter().map(|paid| paid["units"].as_i64().unwrap()).collect::<Vec<_>>());
+        let reasons = answer.at("/entry/because");
+        let reasons = reasons.as_array().unwrap();
+        paid.push(reasons.iter().map(|paid| paid["units"].as_i64().unwrap()).collect::<Vec<_>>());
     }
     assert_eq!(paid, [vec![20, 10], vec![], vec![20]]);
 }

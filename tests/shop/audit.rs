@@ -29,8 +29,8 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
     }
     let mut given = Vec::new();
     let see = |history: History| {
-        for reason in history.versions().flat_map(|version| &version.entry.because) {
-            if let ledger::Outcome::Voucher { pool, code } = &reason.gave {
+        for reason in history.versions().flat_map(|version| &version.entry.reasons) {
+            if let ledger::Effect::Voucher { pool, code } = &reason.effect {
                 given.push((history.at.member.clone(), pool.clone(), code.clone()));
             }
         }

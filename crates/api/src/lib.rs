@@ -3,6 +3,8 @@
 //!
 //! Read the modules in this order.
 
+/// The status, the code and the pointer of each refusal, in one table.
+mod answers;
 /// JSON bodies and paths, refused with the place of what is wrong.
 mod body;
 /// The active bundle of each merchant, compiled and kept.
@@ -21,8 +23,6 @@ mod key;
 mod problem;
 /// Why a request is refused.
 mod refusal;
-/// The status, the code and the pointer of each refusal, in one table.
-mod answers;
 /// What every function holds.
 mod state;
 /// Entries as a client reads them.

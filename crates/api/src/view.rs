@@ -5,8 +5,8 @@ use ledger::entry::{Counterpart, Returned};
 use ledger::remind::Reminder;
 use ledger::tier::TierChange;
 use ledger::{
-    Change, Entry, Gives, MemberId, Moment, Order, Outcome, Posting, Reason, Taken, Units,
-    WalletName, What,
+    Benefit, Change, Effect, Entry, EntryKind, MemberId, Moment, Order, Posting, Reason,
+    RedeemedReward, Units, WalletName,
 };
 use serde::Serialize;
 
@@ -74,33 +74,40 @@ struct About<'a> {
 }
 
 impl<'a> About<'a> {
-    fn of(what: &'a What) -> About<'a> {
+    fn of(kind: &'a EntryKind) -> About<'a> {
         let mut about = About::default();
-        match what {
-            What::Hold { hold, until, .. } => {
+        match kind {
+            EntryKind::Hold { hold, until, .. } => {
                 about.hold = Some(hold);
                 about.until = Some(*until);
             }
-            What::Capture { hold, .. } | What::Release { hold } => about.hold = Some(hold),
-            What::Reverse { of, returned } => {
+            EntryKind::Capture { hold, .. } | EntryKind::Release { hold } => {
+                about.hold = Some(hold)
+            }
+            EntryKind::Reverse { of, returned } => {
                 about.reverses = Some(*of);
                 about.returned = returned.as_ref();
             }
-            What::Adjust { reason, author } => {
+            EntryKind::Adjust { reason, author } => {
                 about.reason = Some(reason);
                 about.author = Some(author);
             }
-            What::Transfer { with, reason } => {
+            EntryKind::Transfer { with, reason } => {
                 about.with = Some(with);
                 about.reason = reason.as_deref();
             }
-            What::Join { account } | What::Leave { account } => about.account = Some(account),
-            What::Share { by, moved, .. } => {
+            EntryKind::Join { account } | EntryKind::Leave { account } => {
+                about.account = Some(account)
+            }
+            EntryKind::Share { by, moved, .. } => {
                 about.by = Some(by);
                 about.moved = Some(moved);
             }
-            What::Remind { reminders } => about.reminders = Some(reminders),
-            What::Earn { .. } | What::Redeem { .. } | What::Expire | What::Erase => {}
+            EntryKind::Remind { reminders } => about.reminders = Some(reminders),
+            EntryKind::Earn { .. }
+            | EntryKind::Redeem { .. }
+            | EntryKind::Expire
+            | EntryKind::Erase => {}
         }
         about
     }
@@ -113,7 +120,7 @@ struct RewardView<'a> {
     wallet: &'a WalletName,
     costs: Units,
     #[serde(skip_serializing_if = "Option::is_none")]
-    gives: Option<&'a Gives>,
+    gives: Option<&'a Benefit>,
 }
 
 /// How far a task is after the entry.
@@ -133,7 +140,7 @@ pub struct TraceView {
     verdict: String,
     /// Each fact that its condition asks for, and its value.
     saw: BTreeMap<String, String>,
-    gave: Vec<Outcome>,
+    gave: Vec<Effect>,
     /// What has been paid into the main wallet up to here.
     points: Units,
 }
@@ -148,7 +155,7 @@ impl TraceView {
             source: line.source.clone(),
             verdict: line.verdict.say(),
             saw: line.saw.iter().cloned().collect(),
-            gave: line.gave.clone(),
+            gave: line.effects.clone(),
             points: line.points,
         }
     }
@@ -160,26 +167,26 @@ impl<'a> EntryView<'a> {
     pub fn of(entry: &'a Entry) -> EntryView<'a> {
         let (mut activity, mut reward) = (None, None);
         // An activity is told what it brought, even if that is nothing.
-        let mut because = (!entry.because.is_empty()).then_some(&*entry.because);
-        match &entry.what {
-            What::Earn { activity: done } => {
+        let mut because = (!entry.reasons.is_empty()).then_some(&*entry.reasons);
+        match &entry.kind {
+            EntryKind::Earn { activity: done } => {
                 activity = Some(ActivityView {
                     id: &done.id,
                     kind: &done.kind,
                     at: done.at,
                     total: done.order.as_ref().map(|order: &Order| order.total.to_string()),
                 });
-                because = Some(&entry.because);
+                because = Some(&entry.reasons);
             }
-            What::Redeem { reward: taken, .. }
-            | What::Hold { reward: taken, .. }
-            | What::Capture { reward: taken, .. } => reward = Some(RewardView::of(taken)),
+            EntryKind::Redeem { reward: taken, .. }
+            | EntryKind::Hold { reward: taken, .. }
+            | EntryKind::Capture { reward: taken, .. } => reward = Some(RewardView::of(taken)),
             _ => {}
         }
-        let about = About::of(&entry.what);
+        let about = About::of(&entry.kind);
         EntryView {
             seq: entry.seq,
-            kind: entry.what.kind(),
+            kind: entry.kind.verb(),
             at: entry.at,
             activity,
             reward,
@@ -208,7 +215,7 @@ fn lapsed(change: &Change) -> Option<&str> {
 }
 
 impl<'a> RewardView<'a> {
-    fn of(taken: &'a Taken) -> RewardView<'a> {
+    fn of(taken: &'a RedeemedReward) -> RewardView<'a> {
         RewardView {
             name: &taken.name,
             source: &taken.source,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::entry::Counterpart;
-use ledger::{MemberId, Outcome, What};
+use ledger::{Effect, EntryKind, MemberId};
 use store::{History, MemberKey};
 
 use crate::{About, Fault};
@@ -43,7 +43,7 @@ impl Between {
         for version in history.versions() {
             let entry = &version.entry;
             let moved: i64 = entry.postings.iter().map(|posting| posting.change).sum();
-            if let What::Transfer { with, .. } = &entry.what {
+            if let EntryKind::Transfer { with, .. } = &entry.kind {
                 let at = entry.at.timestamp();
                 let (key, given) = match with {
                     Counterpart::To(to) => ((id.clone(), to.clone(), at), true),
@@ -64,7 +64,7 @@ impl Between {
                     shared.by = Some(id.clone());
                 }
             }
-            if let What::Share { by, .. } = &entry.what {
+            if let EntryKind::Share { by, .. } = &entry.kind {
                 for posting in &entry.postings {
                     let key = (id.clone(), entry.seq, posting.wallet.to_string());
                     let shared = self.shares.entry(key).or_default();
@@ -72,8 +72,8 @@ impl Between {
                     shared.by = Some(by.clone());
                 }
             }
-            for reason in &entry.because {
-                if let Outcome::Voucher { pool, code } = &reason.gave {
+            for reason in &entry.reasons {
+                if let Effect::Voucher { pool, code } = &reason.effect {
                     let key = (pool.clone(), code.clone());
                     self.codes.entry(key).or_default().push(history.at.clone());
                 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ledger::wallet::{Idle, Terms};
-use ledger::{Change, Entry, Member, Moment, Outcome, Posting, WalletName, What};
+use ledger::{Change, Effect, Entry, EntryKind, Member, Moment, Posting, WalletName};
 use store::{History, VersionLine};
 
 use crate::{About, Fault};
@@ -53,7 +53,7 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
                 return at("the member as it was cannot have it".to_owned());
             }
             // Who is forgotten has nothing of its own from the first.
-            let forgotten = matches!(version.entry.what, What::Erase);
+            let forgotten = matches!(version.entry.kind, EntryKind::Erase);
             if folded != version.member && !forgotten {
                 return at("it makes another member than it says".to_owned());
             }
@@ -169,19 +169,19 @@ fn moved(postings: &[Posting]) -> Units<'_> {
 /// What is wrong if an entry's postings are not what its kind and its reasons say.
 fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<String> {
     let moved = moved(&entry.postings);
-    let given = entry.because.iter().filter_map(|reason| given(&reason.gave));
-    let due = match &entry.what {
-        What::Earn { .. } => units(given),
-        What::Redeem { reward, .. } | What::Capture { reward, .. } => {
+    let given = entry.reasons.iter().filter_map(|reason| given(&reason.effect));
+    let due = match &entry.kind {
+        EntryKind::Earn { .. } => units(given),
+        EntryKind::Redeem { reward, .. } | EntryKind::Capture { reward, .. } => {
             units(given.chain([(&reward.wallet, -reward.costs.get())]))
         }
-        What::Hold { .. }
-        | What::Release { .. }
-        | What::Join { .. }
-        | What::Leave { .. }
-        | What::Remind { .. }
-        | What::Erase => Units::new(),
-        What::Reverse { of, .. } => {
+        EntryKind::Hold { .. }
+        | EntryKind::Release { .. }
+        | EntryKind::Join { .. }
+        | EntryKind::Leave { .. }
+        | EntryKind::Remind { .. }
+        | EntryKind::Erase => Units::new(),
+        EntryKind::Reverse { of, .. } => {
             let original = lines.iter().find(|line| line.seq == *of);
             match original.filter(|line| line.kind != "earn") {
                 // A redemption gives back what it took. What its reward gave beside stays.
@@ -194,23 +194,25 @@ fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<St
                 None => units(given.chain(entry.changes.iter().filter_map(forgone))),
             }
         }
-        What::Expire => moved
+        EntryKind::Expire => moved
             .iter()
             .filter(|(_, units)| **units < 0)
             .map(|(wallet, units)| (*wallet, *units))
             .collect(),
-        What::Adjust { .. } | What::Transfer { .. } | What::Share { .. } => moved.clone(),
+        EntryKind::Adjust { .. } | EntryKind::Transfer { .. } | EntryKind::Share { .. } => {
+            moved.clone()
+        }
     };
     if moved != due {
         return Some(format!("it moved {}, and stands for {}", in_words(&moved), in_words(&due)));
     }
-    if let What::Expire = &entry.what
+    if let EntryKind::Expire = &entry.kind
         && let Some((wallet, units)) =
             beyond_debt(entry, |terms| terms.expires_at.is_none_or(|at| at > entry.at))
     {
         return Some(format!("it takes {units} {wallet} before their time"));
     }
-    if let What::Redeem { .. } | What::Hold { .. } = &entry.what
+    if let EntryKind::Redeem { .. } | EntryKind::Hold { .. } = &entry.kind
         && let Some((wallet, units)) = beyond_debt(entry, |terms| {
             terms.expires_at.is_some_and(|at| at <= entry.at)
                 || terms.available_at.is_some_and(|at| at > entry.at)
@@ -218,7 +220,7 @@ fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<St
     {
         return Some(format!("it spends {units} {wallet} that cannot be spent"));
     }
-    if let What::Capture { hold, .. } | What::Release { hold } = &entry.what
+    if let EntryKind::Capture { hold, .. } | EntryKind::Release { hold } = &entry.kind
         && before.holds.get(hold).is_none_or(|hold| hold.until <= entry.at)
     {
         return Some(format!("there is no hold `{hold}` at that moment"));
@@ -245,10 +247,10 @@ fn beyond_debt(entry: &Entry, of: impl Fn(&Terms) -> bool) -> Option<(&WalletNam
     taken.into_iter().find(|(_, units)| *units > 0)
 }
 
-fn given(outcome: &Outcome) -> Option<(&WalletName, i64)> {
+fn given(outcome: &Effect) -> Option<(&WalletName, i64)> {
     match outcome {
-        Outcome::Units { wallet, units } => Some((wallet, units.get())),
-        Outcome::Back { wallet, back } => Some((wallet, -back.get())),
+        Effect::Units { wallet, units } => Some((wallet, units.get())),
+        Effect::Back { wallet, back } => Some((wallet, -back.get())),
         _ => None,
     }
 }

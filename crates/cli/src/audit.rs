@@ -15,7 +15,7 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use store::{Export, Store};
 
-use crate::Outcome;
+use crate::CommandResult;
 use crate::place::{self, Rules};
 use crate::show::{money, progress, table, whole};
 
@@ -64,7 +64,7 @@ pub(crate) struct Options {
 
 /// Recomputes every balance from its entries, and shows what is owed. Whatever is wrong ends it with
 /// an error, the first wrong entry of each member named.
-pub(crate) async fn run(options: Options) -> Outcome {
+pub(crate) async fn run(options: Options) -> CommandResult {
     let merchant = place::merchant_named(&options.merchant)?;
     if let (Some(from), Some(until)) = (options.from, options.until)
         && from > until
@@ -172,7 +172,7 @@ async fn walk(
     merchant: &MerchantId,
     start: impl Fn() -> Audit,
     told: &Told,
-) -> Outcome<Audited> {
+) -> CommandResult<Audited> {
     told.bar.set_length(PARTS.unsigned_abs().into());
     let parts = (0..PARTS).take(SIDE_BY_SIDE).map(|first| {
         let mut audit = start();
@@ -200,7 +200,7 @@ async fn walk(
 }
 
 /// An export, with a word to whoever cannot know that it is whole.
-fn exported(folder: &Path, bar: &ProgressBar) -> Outcome<Export> {
+fn exported(folder: &Path, bar: &ProgressBar) -> CommandResult<Export> {
     let export = Export::open(folder)?;
     if !export.is_listed() {
         bar.suspend(|| {

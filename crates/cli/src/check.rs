@@ -6,7 +6,7 @@ use ledger::MerchantId;
 use rules::{Bundle, BundleRejection, Mistake, Severity, Sources};
 use serde_json::json;
 
-use crate::Outcome;
+use crate::CommandResult;
 use crate::place::{Rules, shown};
 use crate::show::plural;
 
@@ -28,7 +28,7 @@ enum Format {
 }
 
 /// Reads and checks rules, without running them.
-pub(crate) fn run(options: &Options) -> Outcome {
+pub(crate) fn run(options: &Options) -> CommandResult {
     let folders = folders(options.folder.as_deref())?;
     let mut found = Vec::new();
     for folder in &folders {
@@ -84,7 +84,7 @@ fn unread(folder: &Path) -> Vec<Mistake> {
 }
 
 /// The merchants' folders that a path names: itself, or those in it.
-pub(crate) fn folders(path: Option<&Path>) -> Outcome<Vec<PathBuf>> {
+pub(crate) fn folders(path: Option<&Path>) -> CommandResult<Vec<PathBuf>> {
     let folder = match path {
         Some(folder) => folder.to_owned(),
         None => Rules::nearest()?,

@@ -11,7 +11,7 @@ use serde_json::json;
 use store::{Cost, MemberKey, Meter};
 use tower::ServiceExt;
 
-use crate::Outcome;
+use crate::CommandResult;
 use crate::place::Rules;
 use crate::show::table;
 
@@ -28,7 +28,7 @@ pub(crate) struct Options {
 
 /// Measures each request in an embedded database of its own, by what the database says it consumed
 /// (`ReturnConsumedCapacity`), and prints the table.
-pub(crate) async fn run(options: Options) -> Outcome {
+pub(crate) async fn run(options: Options) -> CommandResult {
     let rules = options.rules.folder()?;
     let database = Database::open(None, 0).await?;
     publish_folder(database.store(), &rules.join(MERCHANT)).await?;
@@ -153,7 +153,7 @@ contest "Cups" on cup { 1 }
 
 /// The verbs that the coffee shop has no use for. Due dates stay where they are, unless a line says
 /// otherwise: the member has units from before, and is not reminded of those of today.
-async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Outcome {
+async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> CommandResult {
     let merchant = MerchantId::parse(EVERY_VERB)?;
     let sources = rules::Sources::of([("merchant.toml", MANIFEST), ("rules.rhai", RULES)]);
     api::publish(&api.store, &merchant, &sources).await?;
@@ -215,7 +215,7 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Outcom
     measured.get("read a contest's board", "/v1/contests/Cups").await?;
 
     // Each by itself, in the shard of one member who has nothing else that is due.
-    let shard = |name: &str| -> Outcome<expire::Event> {
+    let shard = |name: &str| -> CommandResult<expire::Event> {
         let key = MemberKey { merchant: merchant.clone(), member: MemberId::parse(&member(name))? };
         let shard = key.shard();
         Ok(serde_json::from_value(json!({ "shards": { "from": shard, "to": shard } }))?)
@@ -268,19 +268,19 @@ impl Measured {
         path: &str,
         key: Option<&str>,
         body: &serde_json::Value,
-    ) -> Outcome {
+    ) -> CommandResult {
         self.call(Method::POST, path, key, body.to_string()).await?;
         self.row(request);
         Ok(())
     }
 
-    async fn delete(&mut self, request: &str, path: &str) -> Outcome {
+    async fn delete(&mut self, request: &str, path: &str) -> CommandResult {
         self.call(Method::DELETE, path, None, String::new()).await?;
         self.row(request);
         Ok(())
     }
 
-    async fn get(&mut self, request: &str, path: &str) -> Outcome {
+    async fn get(&mut self, request: &str, path: &str) -> CommandResult {
         self.call(Method::GET, path, None, String::new()).await?;
         self.row(request);
         Ok(())
@@ -291,7 +291,7 @@ impl Measured {
         path: &str,
         key: &str,
         body: &serde_json::Value,
-    ) -> Outcome<serde_json::Value> {
+    ) -> CommandResult<serde_json::Value> {
         let answer = self.call(Method::POST, path, Some(key), body.to_string()).await?;
         self.forget();
         Ok(answer)
@@ -313,7 +313,7 @@ impl Measured {
         path: &str,
         key: Option<&str>,
         body: String,
-    ) -> Outcome<serde_json::Value> {
+    ) -> CommandResult<serde_json::Value> {
         let request = Request::builder()
             .method(method)
             .uri(path)

@@ -4,7 +4,7 @@ use std::time::Instant;
 use clap::Args;
 use local::Database;
 
-use crate::Outcome;
+use crate::CommandResult;
 use crate::place::{Rules, data, nearest, shown};
 use crate::replay::replay;
 use crate::report::{Totals, story};
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     rules: Rules,
 }
 
-pub(crate) async fn run(options: Options) -> Outcome {
+pub(crate) async fn run(options: Options) -> CommandResult {
     let started = Instant::now();
     let rules = options.rules.folder()?;
     let orders = nearest(ORDERS, Path::is_file)?;
@@ -56,7 +56,7 @@ pub(crate) async fn run(options: Options) -> Outcome {
 }
 
 /// Removes a database with its logs.
-fn remove(file: &Path) -> Outcome {
+fn remove(file: &Path) -> CommandResult {
     for ending in ["", "-wal", "-shm"] {
         let mut name = file.as_os_str().to_owned();
         name.push(ending);

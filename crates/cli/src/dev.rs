@@ -10,7 +10,7 @@ use local::{Database, REGION, TABLE, app, publish_folder};
 use store::Store;
 use tokio::net::TcpListener;
 
-use crate::Outcome;
+use crate::CommandResult;
 use crate::place::{Rules, data, shown};
 
 /// How often the rules are looked at for edits.
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     clock: Option<Moment>,
 }
 
-pub(crate) async fn run(options: Options) -> Outcome {
+pub(crate) async fn run(options: Options) -> CommandResult {
     let rules = options.rules.folder()?;
     let file = options.data.unwrap_or_else(|| data(&rules, "dev.db"));
     let database = Database::open(Some(&file), options.db_port).await?;
@@ -80,7 +80,7 @@ pub(crate) async fn run(options: Options) -> Outcome {
 }
 
 /// The scheduled run, as EventBridge would do it.
-async fn nights(api: &Api) -> Outcome {
+async fn nights(api: &Api) -> CommandResult {
     loop {
         let done = expire::run(api, &expire::Event::default(), None).await;
         match done {
@@ -104,7 +104,7 @@ struct Published {
 
 impl Published {
     /// Publishes what has been edited since, for as long as the server runs.
-    async fn watch(mut self, store: Store, rules: PathBuf) -> Outcome {
+    async fn watch(mut self, store: Store, rules: PathBuf) -> CommandResult {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             // A folder that is away for a moment, as while branches change, comes back.
@@ -114,7 +114,7 @@ impl Published {
         }
     }
 
-    async fn look(&mut self, store: &Store, rules: &Path) -> Outcome {
+    async fn look(&mut self, store: &Store, rules: &Path) -> CommandResult {
         for folder in local::folders(rules)? {
             // A file that vanishes while it is looked at counts as gone.
             let files = files(&folder).unwrap_or_default();

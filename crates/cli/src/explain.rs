@@ -5,13 +5,14 @@ use decide::{Context, Redemption, Reversal, Told, TraceLine, Undecided};
 use ledger::entry::Returned;
 use ledger::reverse::Wanted;
 use ledger::{
-    Activity, Change, Decision, Entry, Lack, Member, MemberId, Order, Supplies, Taken, What,
+    Activity, Change, Decision, Entry, EntryKind, Lack, Member, MemberId, Order, RedeemedReward,
+    Supplies,
 };
 use local::Database;
 use rules::Bundle;
 use store::{MemberKey, Store, Version};
 
-use crate::Outcome;
+use crate::CommandResult;
 use crate::place::{self, Rules};
 use crate::show::shop_time;
 use crate::simulate::told;
@@ -35,7 +36,7 @@ pub(crate) struct Options {
 
 /// Derives a stored entry again, under the rules that it was decided by, and shows why it is what
 /// it is.
-pub(crate) async fn run(options: Options) -> Outcome {
+pub(crate) async fn run(options: Options) -> CommandResult {
     let data = match options.data {
         Some(data) => data,
         None => place::data(&options.rules.folder()?, "dev.db"),
@@ -62,7 +63,7 @@ pub(crate) async fn run(options: Options) -> Outcome {
         for posting in &record.entry.postings {
             say!("{:+} {}", posting.change, posting.wallet);
         }
-        say!("\nAn entry of kind {}: no rule had a say in it.", record.entry.what.kind());
+        say!("\nAn entry of kind {}: no rule had a say in it.", record.entry.kind.verb());
         return Ok(());
     };
     say!("{}", told(&bundle, &lines, &again).trim_end());
@@ -94,7 +95,7 @@ async fn again(
     bundle: &Bundle,
     before: &Member,
     entry: &Entry,
-) -> Outcome<Option<(Vec<TraceLine>, Decision)>> {
+) -> CommandResult<Option<(Vec<TraceLine>, Decision)>> {
     let mut data = decide::data_then(bundle, before, entry);
     let mut view = before.clone();
     if let Some(of) = &entry.account {
@@ -105,33 +106,31 @@ async fn again(
     }
     let mut again = Again { store, at, bundle, before, entry, data };
     let plain = |decision: Decision| Ok(Some((Vec::new(), decision)));
-    match &entry.what {
-        What::Earn { activity } => again.earn(&view, activity).map(Some),
-        What::Redeem { reward, order } | What::Hold { reward, order, .. } => {
+    match &entry.kind {
+        EntryKind::Earn { activity } => again.earn(&view, activity).map(Some),
+        EntryKind::Redeem { reward, order } | EntryKind::Hold { reward, order, .. } => {
             again.take(&view, reward, order.clone()).map(Some)
         }
-        What::Capture { of, reward, .. } => {
+        EntryKind::Capture { of, reward, .. } => {
             let (_, held) = version(store, at, of.entry).await?;
             let by = api::bundle_of(store, &at.merchant, &held.bundle).await?;
             let units = Some(reward.costs);
             let context = again.context();
             plain(decide::capture(&context, &by, before, &held.entry, units)?)
         }
-        What::Release { hold } => {
-            plain(decide::release(&again.context(), before, hold)?)
-        }
-        What::Reverse { of, returned } => plain(again.reverse(*of, returned.as_ref()).await?),
-        What::Expire | What::Remind { .. } => {
+        EntryKind::Release { hold } => plain(decide::release(&again.context(), before, hold)?),
+        EntryKind::Reverse { of, returned } => plain(again.reverse(*of, returned.as_ref()).await?),
+        EntryKind::Expire | EntryKind::Remind { .. } => {
             again.data.due_at = Some(entry.at);
             let nothing = "nothing was due at that moment";
             plain(decide::next_due(&again.context(), before)?.ok_or(nothing)?)
         }
-        What::Adjust { .. }
-        | What::Transfer { .. }
-        | What::Join { .. }
-        | What::Leave { .. }
-        | What::Share { .. }
-        | What::Erase => Ok(None),
+        EntryKind::Adjust { .. }
+        | EntryKind::Transfer { .. }
+        | EntryKind::Join { .. }
+        | EntryKind::Leave { .. }
+        | EntryKind::Share { .. }
+        | EntryKind::Erase => Ok(None),
     }
 }
 
@@ -140,7 +139,11 @@ impl Again<'_> {
         Context { bundle: self.bundle, data: &self.data, now: self.entry.at }
     }
 
-    fn earn(&self, view: &Member, activity: &Activity) -> Outcome<(Vec<TraceLine>, Decision)> {
+    fn earn(
+        &self,
+        view: &Member,
+        activity: &Activity,
+    ) -> CommandResult<(Vec<TraceLine>, Decision)> {
         let lines = decide::trace(&self.context(), view, activity)?;
         // What it brought the referrer is the referrer's entry.
         let raised = self.entry.changes.iter().find_map(|change| match change {
@@ -155,23 +158,23 @@ impl Again<'_> {
     fn take(
         &self,
         view: &Member,
-        reward: &Taken,
+        reward: &RedeemedReward,
         order: Option<Order>,
-    ) -> Outcome<(Vec<TraceLine>, Decision)> {
+    ) -> CommandResult<(Vec<TraceLine>, Decision)> {
         let mut rewards = self.bundle.rewards();
         let chosen = rewards.any(|(name, costs)| name == reward.name && costs.is_chosen());
         let units = chosen.then_some(reward.costs);
         let redemption = Redemption { reward: reward.name.clone(), units, order };
         let context = self.context();
         let lines = decide::trace_reward(&context, view, &redemption)?;
-        let decision = match &self.entry.what {
-            What::Hold { .. } => decide::hold(&context, self.before, redemption),
+        let decision = match &self.entry.kind {
+            EntryKind::Hold { .. } => decide::hold(&context, self.before, redemption),
             _ => decide::redeem(&context, self.before, redemption),
         };
         Ok((lines, decision?))
     }
 
-    async fn reverse(&mut self, of: u64, returned: Option<&Returned>) -> Outcome<Decision> {
+    async fn reverse(&mut self, of: u64, returned: Option<&Returned>) -> CommandResult<Decision> {
         let (_, undone) = version(self.store, self.at, of).await?;
         let by = api::bundle_of(self.store, &self.at.merchant, &undone.bundle).await?;
         let wanted = returned
@@ -197,7 +200,7 @@ impl Again<'_> {
     }
 }
 
-async fn version(store: &Store, at: &MemberKey, entry: u64) -> Outcome<(Member, Version)> {
+async fn version(store: &Store, at: &MemberKey, entry: u64) -> CommandResult<(Member, Version)> {
     let found = store.version(at, entry).await?;
     let found = found.ok_or_else(|| format!("member {at} has no entry {entry}"))?;
     Ok((store.before(at, entry).await?, found))
@@ -207,7 +210,7 @@ async fn version(store: &Store, at: &MemberKey, entry: u64) -> Outcome<(Member, 
 fn differences(stored: &Entry, again: &Entry) -> Vec<String> {
     type Part = fn(&Entry) -> String;
     let parts: [(&str, Part); 10] = [
-        ("because", |entry| format!("{:?}", entry.because)),
+        ("because", |entry| format!("{:?}", entry.reasons)),
         ("postings", |entry| format!("{:?}", entry.postings)),
         ("changes", |entry| format!("{:?}", entry.changes)),
         ("draws", |entry| format!("{:?}", entry.draws)),
@@ -216,7 +219,7 @@ fn differences(stored: &Entry, again: &Entry) -> Vec<String> {
         ("balances", |entry| format!("{:?}", entry.balances)),
         ("tier", |entry| format!("{:?}", entry.tier)),
         ("standing", |entry| format!("{:?}", entry.standing)),
-        ("what", |entry| format!("{:?}", entry.what)),
+        ("kind", |entry| format!("{:?}", entry.kind)),
     ];
     let mut differences = Vec::new();
     for (name, part) in parts {

@@ -111,4 +111,4 @@ async fn main() -> ExitCode {
 }
 
 /// An error on its way to a person: every command's own says what to do about it.
-type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type CommandResult<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -5,7 +5,7 @@ use clap::Args;
 use ledger::Moment;
 use local::Database;
 
-use crate::Outcome;
+use crate::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -20,7 +20,7 @@ pub(crate) struct Options {
     event: Option<String>,
 }
 
-pub(crate) async fn run(options: Options) -> Outcome {
+pub(crate) async fn run(options: Options) -> CommandResult {
     if !options.data.is_file() {
         return Err(format!("there is no data file `{}`", options.data.display()).into());
     }

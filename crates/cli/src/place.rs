@@ -4,7 +4,7 @@ use clap::Args;
 use ledger::MerchantId;
 use rules::did_you_mean;
 
-use crate::Outcome;
+use crate::CommandResult;
 
 /// The folder that laptops keep their data in, beside the rules.
 const DATA_FOLDER: &str = ".regulars";
@@ -20,7 +20,7 @@ pub(crate) struct Rules {
 impl Rules {
     /// The folder that was named, or the nearest one called `rules`, here or above, that holds a
     /// merchant's.
-    pub(crate) fn folder(&self) -> Outcome<PathBuf> {
+    pub(crate) fn folder(&self) -> CommandResult<PathBuf> {
         match &self.folder {
             Some(folder) => Ok(folder.clone()),
             None => Rules::nearest(),
@@ -28,7 +28,7 @@ impl Rules {
     }
 
     /// A merchant's folder in it.
-    pub(crate) fn of_merchant(&self, merchant: &str) -> Outcome<PathBuf> {
+    pub(crate) fn of_merchant(&self, merchant: &str) -> CommandResult<PathBuf> {
         let all = self.folder()?;
         let folder = all.join(merchant);
         if folder.is_dir() {
@@ -46,7 +46,7 @@ impl Rules {
     }
 
     /// The nearest folder called `rules`, here or above, that holds a merchant's.
-    pub(crate) fn nearest() -> Outcome<PathBuf> {
+    pub(crate) fn nearest() -> CommandResult<PathBuf> {
         nearest("rules", holds_a_merchant)
     }
 }
@@ -57,7 +57,7 @@ fn holds_a_merchant(rules: &Path) -> bool {
 }
 
 /// A file or folder of the checkout, from wherever in it the command runs.
-pub(crate) fn nearest(path: &str, is_it: impl Fn(&Path) -> bool) -> Outcome<PathBuf> {
+pub(crate) fn nearest(path: &str, is_it: impl Fn(&Path) -> bool) -> CommandResult<PathBuf> {
     let here = std::env::current_dir()?;
     here.ancestors().map(|folder| folder.join(path)).find(|path| is_it(path)).ok_or_else(|| {
         format!("there is no `{path}` here or above; run this in the checkout").into()
@@ -65,7 +65,7 @@ pub(crate) fn nearest(path: &str, is_it: impl Fn(&Path) -> bool) -> Outcome<Path
 }
 
 /// A merchant by name.
-pub(crate) fn merchant_named(name: &str) -> Outcome<MerchantId> {
+pub(crate) fn merchant_named(name: &str) -> CommandResult<MerchantId> {
     MerchantId::parse(name)
         .map_err(|reason| format!("`{name}` is no merchant's name: {reason}").into())
 }

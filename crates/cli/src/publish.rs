@@ -4,7 +4,7 @@ use aws_config::BehaviorVersion;
 use clap::Args;
 use store::Store;
 
-use crate::Outcome;
+use crate::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -16,7 +16,7 @@ pub(crate) struct Options {
 }
 
 /// Publishes with the credentials and the region of the environment, as every AWS tool finds them.
-pub(crate) async fn run(options: Options) -> Outcome {
+pub(crate) async fn run(options: Options) -> CommandResult {
     let client = api::client(aws_config::defaults(BehaviorVersion::latest())).await;
     let store = Store::new(client, &options.table);
     let bundle = local::publish_folder(&store, &options.folder).await?;

@@ -1,6 +1,6 @@
 use clap::Args;
 
-use crate::Outcome;
+use crate::CommandResult;
 use crate::place::{Rules, shown};
 
 #[derive(Debug, Args)]
@@ -13,7 +13,7 @@ pub(crate) struct Options {
 const FILE: &str = "LANGUAGE.md";
 
 /// Writes the reference of the rule language anew.
-pub(crate) fn run(options: &Options) -> Outcome {
+pub(crate) fn run(options: &Options) -> CommandResult {
     let file = options.rules.folder()?.join(FILE);
     std::fs::write(&file, rules::reference())?;
     say!("{} is written", shown(&file));

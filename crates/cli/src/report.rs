@@ -3,14 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use ledger::entry::Gives;
-use ledger::{Member, MemberId, Moment, Units, WalletName, What};
+use ledger::entry::Benefit;
+use ledger::{EntryKind, Member, MemberId, Moment, Units, WalletName};
 use rules::Bundle;
 use rust_decimal::Decimal;
 use serde_json::json;
 use store::{History, MemberKey, Store};
 
-use crate::Outcome;
+use crate::CommandResult;
 use crate::replay::Counts;
 use crate::show::{money, shop_time, table, whole};
 
@@ -49,7 +49,7 @@ pub(crate) struct Wallet {
 
 impl Totals {
     /// Reads the merchant's whole table, as of a moment.
-    pub(crate) async fn of(store: &Store, bundle: &Bundle, now: Moment) -> Outcome<Totals> {
+    pub(crate) async fn of(store: &Store, bundle: &Bundle, now: Moment) -> CommandResult<Totals> {
         let programme = bundle.programme();
         let mut totals = Totals::default();
         for wallet in programme.wallets.keys() {
@@ -74,7 +74,7 @@ impl Totals {
         Ok(totals)
     }
 
-    fn member(&mut self, member: &Arc<Member>, bundle: &Bundle, now: Moment) -> Outcome {
+    fn member(&mut self, member: &Arc<Member>, bundle: &Bundle, now: Moment) -> CommandResult {
         self.members += 1;
         for (name, wallet) in &member.wallets {
             let total = self.wallets.entry(name.clone()).or_default();
@@ -90,25 +90,25 @@ impl Totals {
     fn entry(&mut self, member: &MemberId, entry: &ledger::Entry) {
         let eventful = self.eventful.entry(member.clone()).or_default();
         eventful.tiers += u64::from(entry.tier.is_some());
-        match &entry.what {
-            What::Earn { activity, .. } => {
+        match &entry.kind {
+            EntryKind::Earn { activity, .. } => {
                 eventful.earned += 1;
                 if let Some(order) = &activity.order {
                     self.orders += 1;
                     self.spent += order.total;
                 }
             }
-            What::Redeem { reward, .. } => {
+            EntryKind::Redeem { reward, .. } => {
                 eventful.redeemed += 1;
                 *self.rewards.entry(reward.name.clone()).or_default() += 1;
             }
-            What::Expire => eventful.expired += 1,
+            EntryKind::Expire => eventful.expired += 1,
             _ => {}
         }
         // What members do in an account's wallet is counted there, as of the kind that it is.
-        let kind = match &entry.what {
-            What::Share { moved, .. } => moved,
-            what => what.kind(),
+        let kind = match &entry.kind {
+            EntryKind::Share { moved, .. } => moved,
+            what => what.verb(),
         };
         for posting in entry.postings.iter().filter(|posting| !posting.shared) {
             let wallet = self.wallets.entry(posting.wallet.clone()).or_default();
@@ -231,7 +231,11 @@ impl Totals {
 }
 
 /// A member's history line by line, with the rule that paid each.
-pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> Outcome<String> {
+pub(crate) async fn story(
+    store: &Store,
+    bundle: &Bundle,
+    member: &MemberId,
+) -> CommandResult<String> {
     let programme = bundle.programme();
     let at = MemberKey { merchant: programme.merchant.clone(), member: member.clone() };
     let mut versions = Vec::new();
@@ -253,12 +257,12 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
         let balance =
             entry.balances.get(main).map_or_else(|| "0".to_owned(), |units| whole(units.get()));
         let mut rows: Vec<(String, String)> = Vec::new();
-        let what = match &entry.what {
-            What::Earn { activity } => {
-                rows.extend(entry.because.iter().map(|reason| {
+        let what = match &entry.kind {
+            EntryKind::Earn { activity } => {
+                rows.extend(entry.reasons.iter().map(|reason| {
                     (
                         format!("{} ({})", reason.rule, reason.source),
-                        say_outcome(&reason.gave, zone),
+                        say_effect(&reason.effect, zone),
                     )
                 }));
                 match &activity.order {
@@ -271,12 +275,12 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
                     None => activity.kind.clone(),
                 }
             }
-            What::Redeem { reward, .. } => {
+            EntryKind::Redeem { reward, .. } => {
                 let units = format!("-{} {}", whole(reward.costs.get()), reward.wallet);
                 rows.push((format!("{} ({})", reward.name, reward.source), units));
                 "took a reward".to_owned()
             }
-            What::Expire => {
+            EntryKind::Expire => {
                 rows.extend(entry.postings.iter().map(|posting| {
                     (
                         "their time was up".to_owned(),
@@ -286,9 +290,9 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
                 "units expired".to_owned()
             }
             what => {
-                rows.extend(entry.because.iter().map(|reason| {
+                rows.extend(entry.reasons.iter().map(|reason| {
                     let why = format!("{} ({})", reason.rule, reason.source);
-                    (why, say_outcome(&reason.gave, zone))
+                    (why, say_effect(&reason.effect, zone))
                 }));
                 if rows.is_empty() {
                     let moved = |posting: &ledger::Posting| {
@@ -298,7 +302,7 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
                     };
                     rows.extend(entry.postings.iter().map(moved));
                 }
-                what.kind().to_owned()
+                what.verb().to_owned()
             }
         };
         if let Some(change) = &entry.tier {
@@ -319,23 +323,23 @@ pub(crate) async fn story(store: &Store, bundle: &Bundle, member: &MemberId) -> 
 }
 
 /// What a reward gives, on one line.
-pub(crate) fn say_gift(gives: &Gives, currency: &str) -> String {
+pub(crate) fn say_gift(gives: &Benefit, currency: &str) -> String {
     match gives {
-        Gives::Product { title } | Gives::Event { title } | Gives::Access { title } => {
+        Benefit::Product { title } | Benefit::Event { title } | Benefit::Access { title } => {
             title.clone()
         }
-        Gives::Discount { amount } => format!("{amount} {currency} off the order"),
-        Gives::PercentOff { percent } => format!("{percent} % off the order"),
-        Gives::FreeShipping => "free shipping".to_owned(),
-        Gives::GiftCard { amount } => format!("a gift card of {amount} {currency}"),
-        Gives::Payout { amount } => format!("{amount} {currency} paid out"),
-        Gives::Voucher { pool, code } => format!("{code} from {pool}"),
+        Benefit::Discount { amount } => format!("{amount} {currency} off the order"),
+        Benefit::PercentOff { percent } => format!("{percent} % off the order"),
+        Benefit::FreeShipping => "free shipping".to_owned(),
+        Benefit::GiftCard { amount } => format!("a gift card of {amount} {currency}"),
+        Benefit::Payout { amount } => format!("{amount} {currency} paid out"),
+        Benefit::Voucher { pool, code } => format!("{code} from {pool}"),
     }
 }
 
 /// What a rule gave, on one line.
-pub(crate) fn say_outcome(outcome: &ledger::Outcome, zone: Tz) -> String {
-    use ledger::Outcome as O;
+pub(crate) fn say_effect(outcome: &ledger::Effect, zone: Tz) -> String {
+    use ledger::Effect as O;
     match outcome {
         O::Units { wallet, units } => format!("+{} {wallet}", whole(units.get())),
         O::Grant { grant, until: None } => format!("grants {grant}"),

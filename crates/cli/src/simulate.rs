@@ -3,14 +3,14 @@ use std::path::PathBuf;
 use api::Clock;
 use clap::Args;
 use decide::{ActivityBody, Context, TraceLine, simulated_member, simulated_supplies};
-use ledger::{Decision, Moment, What};
+use ledger::{Decision, EntryKind, Moment};
 use rules::{Bundle, Object};
 use serde_json::json;
 
-use crate::Outcome;
+use crate::CommandResult;
 use crate::check::{Found, read};
 use crate::place::Rules;
-use crate::report::{say_gift, say_outcome};
+use crate::report::{say_effect, say_gift};
 use crate::show::{shop_time, table, whole};
 
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub(crate) struct Options {
 }
 
 /// Asks the rules about an activity, and shows what each of them says. Nothing is written anywhere.
-pub(crate) fn run(options: &Options) -> Outcome {
+pub(crate) fn run(options: &Options) -> CommandResult {
     let folder = options.rules.of_merchant(&options.merchant)?;
     let (sources, bundle) = read(&folder);
     let bundle = bundle.map_err(|rejection| {
@@ -79,7 +79,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     Ok(())
 }
 
-fn read_file(file: &PathBuf) -> Outcome<String> {
+fn read_file(file: &PathBuf) -> CommandResult<String> {
     std::fs::read_to_string(file)
         .map_err(|error| format!("{} cannot be read: {error}", file.display()).into())
 }
@@ -93,7 +93,7 @@ pub(crate) fn told(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) ->
     for line in lines {
         let saw: Vec<String> =
             line.saw.iter().map(|(fact, value)| format!("{fact} is {value}")).collect();
-        let gave: Vec<String> = line.gave.iter().map(|gave| say_outcome(gave, zone)).collect();
+        let gave: Vec<String> = line.effects.iter().map(|gave| say_effect(gave, zone)).collect();
         rules.add_row([
             line.rule.clone(),
             line.source.clone(),
@@ -112,7 +112,7 @@ pub(crate) fn told(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) ->
             (when("from", posting.terms.available_at), when("until", posting.terms.expires_at));
         page += &format!("{:+} {}{from}{until}\n", posting.change, posting.wallet);
     }
-    if let What::Redeem { reward, .. } = &decision.entry.what
+    if let EntryKind::Redeem { reward, .. } = &decision.entry.kind
         && let Some(gives) = &reward.gives
     {
         page += &format!("{}\n", say_gift(gives, bundle.programme().currency.code()));

@@ -8,7 +8,7 @@ use rules::Sources;
 use serde_json::json;
 use toml_edit::{DocumentMut, Item};
 
-use crate::Outcome;
+use crate::CommandResult;
 use crate::check::{Found, folders, read};
 use crate::show::plural;
 
@@ -37,7 +37,7 @@ struct Tally {
 }
 
 /// Holds rules to their specs.
-pub(crate) fn run(options: &Options) -> Outcome {
+pub(crate) fn run(options: &Options) -> CommandResult {
     let mut tally = Tally::default();
     let mut told = Vec::new();
     for folder in folders(options.folder.as_deref())? {
@@ -191,7 +191,7 @@ fn json(folder: &Path, report: &SpecReport) -> serde_json::Value {
 
 /// Writes what was found in place of what was expected, and leaves all else in the files as it is.
 /// A refusal is not written: whether it should be one is for a person to say.
-fn update(folder: &Path, sources: &Sources, report: &SpecReport) -> Outcome<usize> {
+fn update(folder: &Path, sources: &Sources, report: &SpecReport) -> CommandResult<usize> {
     let mut files: BTreeMap<&str, DocumentMut> = BTreeMap::new();
     let mut updated = 0;
     for spec in report.failed() {

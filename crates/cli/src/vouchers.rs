@@ -5,7 +5,7 @@ use clap::Args;
 use local::Database;
 use store::Store;
 
-use crate::Outcome;
+use crate::CommandResult;
 use crate::place;
 
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(crate) struct Options {
 const CODE_LENGTH_MAX: usize = 64;
 
 /// Brings codes into a pool.
-pub(crate) async fn run(options: Options) -> Outcome {
+pub(crate) async fn run(options: Options) -> CommandResult {
     let merchant = place::merchant_named(&options.merchant)?;
     let text = std::fs::read_to_string(&options.file)
         .map_err(|error| format!("{} cannot be read: {error}", options.file.display()))?;

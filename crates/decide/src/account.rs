@@ -19,8 +19,7 @@ pub fn join(
     present(member)?;
     let unknown = || Refusal::AccountIsUnknown(account.clone());
     let account = context.data.member(account)?.ok_or_else(unknown)?;
-    let decision =
-        ledger::account::join(member, account, context.programme(), context.now)?;
+    let decision = ledger::account::join(member, account, context.programme(), context.now)?;
     let decision = with_tier_review(context, decision, member)?;
     Ok(with_due_date(context, with_account_tier(context, decision, Some(account))?))
 }
@@ -31,8 +30,7 @@ pub fn join(
 /// It shares nobody's wallets, or data has to be loaded first.
 pub fn leave(context: &Context<'_>, member: &Member) -> Result<Decision, Undecided> {
     let account = context.data.account(member)?;
-    let decision =
-        ledger::account::leave(member, account, context.programme(), context.now)?;
+    let decision = ledger::account::leave(member, account, context.programme(), context.now)?;
     let decision = with_tier_review(context, decision, member)?;
     Ok(with_due_date(context, with_account_tier(context, decision, account)?))
 }

@@ -25,9 +25,7 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn view(&self, member: &Member, account: Option<&Member>) -> Member {
         match account {
-            Some(account) => {
-                ledger::account::view(member, account, self.programme(), self.now)
-            }
+            Some(account) => ledger::account::view(member, account, self.programme(), self.now),
             None => member.clone(),
         }
     }

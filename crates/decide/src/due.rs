@@ -2,7 +2,7 @@
 //! whose day has come, and reminds.
 
 use ledger::decision::Draft;
-use ledger::{Decision, Member, What};
+use ledger::{Decision, EntryKind, Member};
 
 use crate::context::Context;
 use crate::earn::earn;
@@ -46,8 +46,8 @@ pub fn next_due(context: &Context<'_>, member: &Member) -> Result<Option<Decisio
         let (reminders, failure) = due_reminders(bundle, member, now);
         failed = failed.or(failure.map(Refusal::from));
         if !reminders.is_empty() {
-            let what = What::Remind { reminders };
-            let decision = Draft::default().decide(member, context.programme(), what, now, now)?;
+            let kind = EntryKind::Remind { reminders };
+            let decision = Draft::default().decide(member, context.programme(), kind, now, now)?;
             return Ok(Some(with_due_date(context, decision)));
         }
         if let Some(failed) = failed {

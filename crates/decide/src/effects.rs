@@ -1,9 +1,9 @@
 //! What the effects that a rule asks for come to for one member.
 
 use chrono::{Datelike, Days, Months, NaiveDateTime};
-use ledger::entry::Gives;
+use ledger::entry::Benefit;
 use ledger::programme::resolve;
-use ledger::{Member, Moment, Outcome, Programme, Units, WalletName};
+use ledger::{Effect, Member, Moment, Programme, Units, WalletName};
 use rules::{EffectRequest, Rule, RuleFailure, Span, Value, unknown_wallet};
 use rust_decimal::Decimal;
 
@@ -21,9 +21,8 @@ pub(crate) fn check_pool(
     if programme.pools.contains(pool) {
         return Ok(());
     }
-    Err(rule.failure(
-        format!("there is no pool `{pool}` in the manifest; list it as [pools.{pool}]"),
-    ))
+    Err(rule
+        .failure(format!("there is no pool `{pool}` in the manifest; list it as [pools.{pool}]")))
 }
 
 /// Who receives what rules give, and when.
@@ -41,8 +40,8 @@ impl Receiver<'_> {
         rule: &Rule,
         request: EffectRequest,
         into: &WalletName,
-        earlier: impl DoubleEndedIterator<Item = &'o Outcome>,
-    ) -> Result<Option<Outcome>, RuleFailure> {
+        earlier: impl DoubleEndedIterator<Item = &'o Effect>,
+    ) -> Result<Option<Effect>, RuleFailure> {
         Ok(match request {
             EffectRequest::Award { units, wallet } => {
                 let wallet = match wallet {
@@ -50,33 +49,33 @@ impl Receiver<'_> {
                     Some(name) => WalletName::parse(&name)
                         .ok()
                         .filter(|name| self.programme.wallets.contains_key(name))
-                        .ok_or_else(|| {
-                            rule.failure(unknown_wallet(&name, self.programme))
-                        })?,
+                        .ok_or_else(|| rule.failure(unknown_wallet(&name, self.programme)))?,
                 };
                 let units = paid(rule, units)?;
-                (!units.is_zero()).then_some(Outcome::Units { wallet, units })
+                (!units.is_zero()).then_some(Effect::Units { wallet, units })
             }
             EffectRequest::Grant { grant, span } => {
                 let mut rev = earlier.rev();
                 let present = rev.find_map(|outcome| match outcome {
-                    Outcome::Grant { grant: name, until } if *name == grant => Some(Some(*until)),
-                    Outcome::Revoke { revoke } if *revoke == grant => Some(None),
+                    Effect::Grant { grant: name, until } if *name == grant => Some(Some(*until)),
+                    Effect::Revoke { revoke } if *revoke == grant => Some(None),
                     _ => None,
                 });
                 let present = present.unwrap_or_else(|| self.member.grants.get(&grant).copied());
                 let until = self.until(present, span);
-                (present != Some(until)).then_some(Outcome::Grant { grant, until })
+                (present != Some(until)).then_some(Effect::Grant { grant, until })
             }
             EffectRequest::Revoke(revoke) => {
                 let had = self.member.grants.contains_key(&revoke) || { earlier }.any(
-                    |outcome| matches!(outcome, Outcome::Grant { grant, .. } if *grant == revoke),
+                    |outcome| matches!(outcome, Effect::Grant { grant, .. } if *grant == revoke),
                 );
-                had.then_some(Outcome::Revoke { revoke })
+                had.then_some(Effect::Revoke { revoke })
             }
-            EffectRequest::Tag(tag) => (!self.is_tagged(&tag, earlier)).then_some(Outcome::Tag { tag }),
+            EffectRequest::Tag(tag) => {
+                (!self.is_tagged(&tag, earlier)).then_some(Effect::Tag { tag })
+            }
             EffectRequest::Untag(untag) => {
-                self.is_tagged(&untag, earlier).then_some(Outcome::Untag { untag })
+                self.is_tagged(&untag, earlier).then_some(Effect::Untag { untag })
             }
             EffectRequest::Voucher(_) | EffectRequest::Refer => None,
         })
@@ -86,11 +85,11 @@ impl Receiver<'_> {
     fn is_tagged<'o>(
         &self,
         name: &str,
-        earlier: impl DoubleEndedIterator<Item = &'o Outcome>,
+        earlier: impl DoubleEndedIterator<Item = &'o Effect>,
     ) -> bool {
         let last = earlier.rev().find_map(|outcome| match outcome {
-            Outcome::Tag { tag } if tag == name => Some(true),
-            Outcome::Untag { untag } if untag == name => Some(false),
+            Effect::Tag { tag } if tag == name => Some(true),
+            Effect::Untag { untag } if untag == name => Some(false),
             _ => None,
         });
         last.unwrap_or_else(|| self.member.tags.contains(name))
@@ -121,7 +120,7 @@ impl Receiver<'_> {
 pub(crate) fn units(rule: &Rule, value: &Value) -> Result<Units, RuleFailure> {
     match (value, value.number()) {
         // A code is among the effects, and no number.
-        (Value::Nothing | Value::Gift(Gives::Voucher { .. }), _) => Ok(Units::ZERO),
+        (Value::Nothing | Value::Gift(Benefit::Voucher { .. }), _) => Ok(Units::ZERO),
         (_, Some(amount)) => paid(rule, amount),
         (other, None) => {
             let found = other.kind();

@@ -6,7 +6,7 @@ use std::fmt;
 
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Outcome, Supplies, Terms,
+    Activity, Effect, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Supplies, Terms,
     Units, Wallet, WalletName,
 };
 use rules::{Bundle, Sources};
@@ -397,8 +397,8 @@ fn pays(
     let context = Context { bundle, data: &data, now: activity.at };
     let decision = earn(&context, member, activity.clone());
     let decision = decision.map_err(|refused| refused.to_string())?;
-    let paid = decision.entry.because.iter().map(|reason| match &reason.gave {
-        Outcome::Units { units, .. } => (reason.rule.parse().unwrap(), units.get()),
+    let paid = decision.entry.reasons.iter().map(|reason| match &reason.effect {
+        Effect::Units { units, .. } => (reason.rule.parse().unwrap(), units.get()),
         other => panic!("{other:?}"),
     });
     Ok(paid.collect())

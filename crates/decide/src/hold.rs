@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ledger::decision::Draft;
 use ledger::hold::HoldRejection;
 use ledger::pot::Till;
-use ledger::{Decision, Entry, Member, Order, Programme, Taken, Units, What};
+use ledger::{Decision, Entry, EntryKind, Member, Order, Programme, RedeemedReward, Units};
 use rules::{Bundle, Costs, Rule};
 
 use crate::context::Context;
@@ -31,7 +31,7 @@ pub fn hold(
         let tier = standing.tier.clone();
         let (mut taken, order, draft) = take(context, member, tier, redemption, Handed::Later)?;
         taken.gives = None;
-        let draft = Draft { because: Vec::new(), ..draft };
+        let draft = Draft { reasons: Vec::new(), ..draft };
         let programme = context.programme();
         let decision = ledger::hold::hold(member, programme, taken, order, draft, now)?;
         Ok(with_tier(context, standing, decision, &member.standing)?)
@@ -51,7 +51,7 @@ pub fn capture(
     units: Option<Units>,
 ) -> Result<Decision, Undecided> {
     let now = context.now;
-    let What::Hold { hold, reward, order, .. } = &entry.what else {
+    let EntryKind::Hold { hold, reward, order, .. } = &entry.kind else {
         return Err(HoldRejection::HoldIsUnknown(entry.seq.to_string()).into());
     };
     ledger::erase::present(member)?;
@@ -76,7 +76,7 @@ pub fn capture(
 /// How many units of a hold are captured: all, or so many where the member chooses its price.
 fn units_to_capture(
     hold: &str,
-    reward: &Taken,
+    reward: &RedeemedReward,
     costs: &Costs,
     units: Option<Units>,
 ) -> Result<Units, Undecided> {

@@ -7,7 +7,7 @@ use ledger::cap::{self, Room};
 use ledger::pot::Till;
 use ledger::task::{Goal, Progress, Step as TaskStep};
 use ledger::{
-    Activity, Change, Member, Moment, Outcome, Programme, Reason, Supplies, Units, WalletName,
+    Activity, Change, Effect, Member, Moment, Programme, Reason, Supplies, Units, WalletName,
 };
 use rules::{
     Bundle, CODES_MAX, EffectRequest, Facts, Rule, RuleFailure, Run, StatementKind, Value,
@@ -60,7 +60,7 @@ pub(crate) struct Step {
 /// What an activity brings.
 #[derive(Debug)]
 pub(crate) struct Judgement<'a> {
-    pub(crate) because: Vec<Reason>,
+    pub(crate) reasons: Vec<Reason>,
     pub(crate) changes: Vec<Change>,
     pub(crate) till: Till<'a>,
     pub(crate) steps: Vec<Step>,
@@ -74,8 +74,8 @@ pub(crate) struct Judgement<'a> {
 impl<'a> Judgement<'a> {
     /// The member who brought this one, if a rule gave the referral.
     pub(crate) fn referrer(&self) -> Option<&'a Member> {
-        let is_referral = |reason: &Reason| matches!(reason.gave, Outcome::Referral { .. });
-        self.referrer.filter(|_| self.because.iter().any(is_referral))
+        let is_referral = |reason: &Reason| matches!(reason.effect, Effect::Referral { .. });
+        self.referrer.filter(|_| self.reasons.iter().any(is_referral))
     }
 }
 
@@ -83,7 +83,7 @@ impl<'a> Judgement<'a> {
 #[derive(Debug)]
 pub struct Said {
     /// What each rule gives, in the order in which they were asked.
-    pub because: Vec<Reason>,
+    pub reasons: Vec<Reason>,
     /// Every rule that was asked, by its place in the bundle, and what became of it.
     pub verdicts: Vec<(usize, Verdict)>,
 }
@@ -103,7 +103,7 @@ pub fn ask(
     let mut run = bundle.run(&Facts::of_activity(seen, activity));
     let judged = judge(bundle, member, activity, data, &mut run)?;
     let verdicts = judged.steps.iter().map(|step| (step.rule, step.verdict)).collect();
-    Ok(Said { because: judged.because, verdicts })
+    Ok(Said { reasons: judged.reasons, verdicts })
 }
 
 /// A judgement in the making.
@@ -124,7 +124,7 @@ pub(crate) fn judge<'a>(
     run: &mut Run<'a>,
 ) -> Result<Judgement<'a>, Undecided> {
     let judgement = Judgement {
-        because: Vec::new(),
+        reasons: Vec::new(),
         changes: Vec::new(),
         till: Till::new(supplies),
         steps: Vec::new(),
@@ -187,14 +187,14 @@ impl<'a> Judge<'a, '_> {
         let before = self.member.tasks.get(&rule.title);
         let mut progress = before.cloned().unwrap_or_default();
         let rounds = progress.advance(goal, by, self.at, zone);
-        let gave = self.pay_rounds(rule, room, &mut progress, rounds)?;
+        let effect = self.pay_rounds(rule, room, &mut progress, rounds)?;
         let done = progress.done(goal, self.at, zone);
         let was = before.map_or(0, Progress::settled);
         let settled = u32::try_from(progress.settled() - was).unwrap_or_default();
         let step = TaskStep { goal, by, at: self.at, settled };
         let changed = Change::Progressed { task: rule.title.clone(), step, progress };
         self.judgement.changes.push(changed);
-        Ok(gave.unwrap_or(Verdict::Progressed { done, goal: goal.target() }))
+        Ok(effect.unwrap_or(Verdict::Progressed { done, goal: goal.target() }))
     }
 
     /// How much the activity counts towards a task.
@@ -233,19 +233,19 @@ impl<'a> Judge<'a, '_> {
         let offset = due.min(progress.ahead);
         progress.ahead -= offset;
         let due = due - offset;
-        let (mut paid, mut gave) = (0, None);
+        let (mut paid, mut effect) = (0, None);
         while paid < due.min(most).min(ROUNDS_MAX) {
             let verdict = self.act(rule)?;
             self.count(rule, room, verdict);
             if verdict == Verdict::NothingLeft {
-                gave = gave.or(Some(verdict));
+                effect = effect.or(Some(verdict));
                 break;
             }
-            gave = Some(verdict);
+            effect = Some(verdict);
             paid += 1;
         }
         progress.owed = due - paid;
-        Ok(gave)
+        Ok(effect)
     }
 
     fn contest(&mut self, rule: &'a Rule, room: Option<Room>) -> Result<Verdict, Undecided> {
@@ -254,7 +254,7 @@ impl<'a> Judge<'a, '_> {
         if score.is_zero() {
             return Ok(Verdict::GaveNothing);
         }
-        self.because(rule, Outcome::Score { contest: rule.title.clone(), score });
+        self.reasons(rule, Effect::Score { contest: rule.title.clone(), score });
         self.count(rule, room, Verdict::Gave);
         Ok(Verdict::Gave)
     }
@@ -267,7 +267,7 @@ impl<'a> Judge<'a, '_> {
         let mut given = Vec::new();
         let (paid, carried) = self.whole(rule, &value, into)?;
         if !paid.is_zero() {
-            given.push(Outcome::Units { wallet: into.clone(), units: paid });
+            given.push(Effect::Units { wallet: into.clone(), units: paid });
         }
         for request in requests {
             match self.outcome(rule, request, into, &given)? {
@@ -285,14 +285,14 @@ impl<'a> Judge<'a, '_> {
         }
         let main = &self.programme().main_wallet;
         let points = given.iter().try_fold(Units::ZERO, |sum, outcome| match outcome {
-            Outcome::Units { wallet, units } if wallet == main => sum.checked_add(*units),
+            Effect::Units { wallet, units } if wallet == main => sum.checked_add(*units),
             _ => Some(sum),
         });
         let too_much = || rule.failure(format!("the sheet pays more than {} units", Units::MAX));
         let points = points.ok_or_else(too_much)?;
         if let Some(budget) = rule.budget(self.programme()) {
             let of_others =
-                |given: &Outcome| matches!(given, Outcome::Units { wallet, .. } if wallet != main);
+                |given: &Effect| matches!(given, Effect::Units { wallet, .. } if wallet != main);
             if given.iter().any(of_others) {
                 let message = format!(
                     "its campaign has a budget of {main}; other units cannot be drawn from it"
@@ -310,7 +310,7 @@ impl<'a> Judge<'a, '_> {
                 self.judgement.points.checked_add(points).ok_or_else(too_much)?;
         }
         for outcome in given {
-            self.because(rule, outcome);
+            self.reasons(rule, outcome);
         }
         Ok(Verdict::Gave)
     }
@@ -339,20 +339,20 @@ impl<'a> Judge<'a, '_> {
         Ok((whole, (rest != had).then_some(carried)))
     }
 
-    fn because(&mut self, rule: &Rule, gave: Outcome) {
+    fn reasons(&mut self, rule: &Rule, effect: Effect) {
         // What a task pays for several rounds is one reason.
-        if let (Some(last), Outcome::Units { wallet, units }) =
-            (self.judgement.because.last_mut(), &gave)
+        if let (Some(last), Effect::Units { wallet, units }) =
+            (self.judgement.reasons.last_mut(), &effect)
             && last.rule == rule.title
-            && let Outcome::Units { wallet: same, units: sum } = &mut last.gave
+            && let Effect::Units { wallet: same, units: sum } = &mut last.effect
             && same == wallet
             && let Some(more) = sum.checked_add(*units)
         {
             *sum = more;
             return;
         }
-        let reason = Reason { rule: rule.title.clone(), source: rule.source.clone(), gave };
-        self.judgement.because.push(reason);
+        let reason = Reason { rule: rule.title.clone(), source: rule.source.clone(), effect };
+        self.judgement.reasons.push(reason);
     }
 
     fn outcome(
@@ -360,9 +360,9 @@ impl<'a> Judge<'a, '_> {
         rule: &Rule,
         request: EffectRequest,
         into: &WalletName,
-        given: &[Outcome],
+        given: &[Effect],
     ) -> Result<Given, Undecided> {
-        let earlier = self.judgement.because.iter().map(|reason| &reason.gave).chain(given);
+        let earlier = self.judgement.reasons.iter().map(|reason| &reason.effect).chain(given);
         let who = Receiver { member: self.member, programme: self.programme(), at: self.at };
         match request {
             EffectRequest::Refer => {
@@ -381,7 +381,7 @@ impl<'a> Judge<'a, '_> {
             }
             EffectRequest::Voucher(pool) => {
                 check_pool(rule, &pool, self.programme())?;
-                let is_code = |one: &&Outcome| matches!(one, Outcome::Voucher { .. });
+                let is_code = |one: &&Effect| matches!(one, Effect::Voucher { .. });
                 let own = given.iter().filter(is_code).count();
                 let all = earlier.filter(is_code).count();
                 if own < CODES_MAX && all >= CODES_MAX && rule.kind() == StatementKind::Task {
@@ -393,25 +393,26 @@ impl<'a> Judge<'a, '_> {
                     return Err(rule.failure(message).into());
                 }
                 let code = self.judgement.till.code(&pool)?;
-                Ok(code.map_or(Given::NothingLeft, |code| {
-                    Given::This(Outcome::Voucher { pool, code })
-                }))
+                Ok(code
+                    .map_or(Given::NothingLeft, |code| Given::This(Effect::Voucher { pool, code })))
             }
-            request => Ok(who.receives(rule, request, into, earlier)?.map_or(Given::Nothing, Given::This)),
+            request => {
+                Ok(who.receives(rule, request, into, earlier)?.map_or(Given::Nothing, Given::This))
+            }
         }
     }
 }
 
 /// What becomes of something that a rule gives.
 enum Given {
-    This(Outcome),
+    This(Effect),
     /// There is nobody to give it to, or nothing of it.
     Nothing,
     /// What all share is used up, and the rule gives nothing at all.
     NothingLeft,
 }
 
-fn referral(referrer: &Member) -> Outcome {
+fn referral(referrer: &Member) -> Effect {
     let entry = referrer.version.saturating_add(1);
-    Outcome::Referral { referrer: referrer.id.clone(), entry }
+    Effect::Referral { referrer: referrer.id.clone(), entry }
 }

@@ -9,56 +9,56 @@
 
 /// What a decision is made from.
 mod context;
-/// Refusals, and data that is missing.
-mod refusal;
 /// Activities and orders as clients and specs write them.
 mod input;
+/// Refusals, and data that is missing.
+mod refusal;
 
 // What the rules say.
-/// Tiers.
-mod tier;
 /// What an effect comes to for one member.
 mod effects;
 /// Every rule of an activity, asked in turn.
 mod judging;
-/// A reward as one member takes it.
-mod reward;
-/// Rewards and benefits that a member can have.
-mod offers;
 /// How far a member is from the next tier.
 mod next_tier;
+/// Rewards and benefits that a member can have.
+mod offers;
+/// A reward as one member takes it.
+mod reward;
+/// Tiers.
+mod tier;
 /// Why an activity brought what it brought.
 mod trace;
 
 // What follows a decision.
+/// The tier, the account and the due date.
+mod pipeline;
 /// Activities that are triggered by their day.
 mod recurrence;
 /// What a member is reminded of, and when.
 mod reminders;
 /// When a member is due next.
 mod schedule;
-/// The tier, the account and the due date.
-mod pipeline;
 
 // The verbs.
-/// A member did something.
-mod earn;
-/// A member takes a reward.
-mod redeem;
-/// A reward is held, captured, released.
-mod hold;
-/// An entry is undone.
-mod reverse;
-/// Units are given or taken by hand.
-mod adjust;
-/// One member gives units to another.
-mod transfer;
 /// A member joins an account, or leaves it.
 mod account;
-/// A person is forgotten.
-mod erase;
+/// Units are given or taken by hand.
+mod adjust;
 /// The scheduled run, for one member.
 mod due;
+/// A member did something.
+mod earn;
+/// A person is forgotten.
+mod erase;
+/// A reward is held, captured, released.
+mod hold;
+/// A member takes a reward.
+mod redeem;
+/// An entry is undone.
+mod reverse;
+/// One member gives units to another.
+mod transfer;
 
 // Before rules are published.
 /// How much of the rules the specs have shown.
@@ -82,14 +82,14 @@ pub use hold::{capture, hold, release};
 pub use input::{ActivityBody, Amount, At, OrderBody, Wrong, WrongReason, escape};
 pub use judging::{Said, Verdict, ask};
 pub use next_tier::{NextTier, next_tier};
-pub use offers::{Benefit, Eligible, Offer, benefits, offers};
+pub use offers::{Eligible, MemberBenefit, Offer, benefits, offers};
 pub use redeem::redeem;
 pub use refusal::{Refusal, Undecided};
 pub use reverse::{ReferralEntry, Reversal, data_then, reverse, reverse_alone};
 pub use reward::Redemption;
 pub use schedule::{due_at, is_due_earlier};
 pub use spec::{
-    Difference, SpecOutcome, SpecReport, proven, run_specs, say as say_value, simulated_member,
+    Difference, SpecReport, SpecResult, proven, run_specs, say as say_value, simulated_member,
     simulated_supplies,
 };
 pub use tier::{ahead, ladder, standing};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger::entry::Gives;
+use ledger::entry::Benefit;
 use ledger::{Member, Moment, Order, Units, WalletName};
 use rules::{Bundle, Costs, Facts, Rule, RuleFailure, StatementKind};
 
@@ -38,11 +38,11 @@ pub enum Eligible {
 
 /// A benefit that a member has by standing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Benefit {
+pub struct MemberBenefit {
     /// Its title.
     pub title: String,
     /// What it gives; nothing if that depends on the order.
-    pub gives: Option<Gives>,
+    pub gives: Option<Benefit>,
 }
 
 impl Offer {
@@ -97,7 +97,7 @@ pub fn benefits(
     tier: Option<&str>,
     order: Option<&Order>,
     now: Moment,
-) -> Vec<Result<Benefit, RuleFailure>> {
+) -> Vec<Result<MemberBenefit, RuleFailure>> {
     let programme = bundle.programme();
     let today = now.with_timezone(&programme.time_zone).date_naive();
     let seen = bundle.see(&Arc::new(member.clone()), tier.map(str::to_owned), now, now);
@@ -115,9 +115,9 @@ pub fn benefits(
         let title = rule.title.clone();
         match gives {
             Ok(None) => {}
-            Ok(gives) => benefits.push(Ok(Benefit { title, gives })),
+            Ok(gives) => benefits.push(Ok(MemberBenefit { title, gives })),
             Err(failure) if failure.needs_order => {
-                benefits.push(Ok(Benefit { title, gives: None }));
+                benefits.push(Ok(MemberBenefit { title, gives: None }));
             }
             Err(failure) => benefits.push(Err(failure)),
         }

@@ -87,9 +87,7 @@ pub(crate) fn with_account_tier(
 ) -> Result<Decision, RuleFailure> {
     let others = std::mem::take(&mut decision.others).into_iter();
     let reviewed = others.map(|other| match account {
-        Some(account) if account.id == other.member.id => {
-            with_tier_review(context, other, account)
-        }
+        Some(account) if account.id == other.member.id => with_tier_review(context, other, account),
         _ => Ok(other),
     });
     decision.others = reviewed.collect::<Result<_, _>>()?;

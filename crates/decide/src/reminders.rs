@@ -61,11 +61,7 @@ pub(crate) fn tier_reminder(
 }
 
 /// All other reminders, and when each is due. Of shared wallets the account is reminded.
-pub(crate) fn reminders(
-    bundle: &Bundle,
-    member: &Member,
-    now: Moment,
-) -> Vec<(Moment, Reminder)> {
+pub(crate) fn reminders(bundle: &Bundle, member: &Member, now: Moment) -> Vec<(Moment, Reminder)> {
     let programme = bundle.programme();
     let zone = programme.time_zone;
     let policy = programme.reminders;

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use ledger::decision::Draft;
 use ledger::entry::Returned;
 use ledger::reverse::{self, ReverseRejection, Wanted};
-use ledger::{Activity, Decision, Entry, Member, MemberId, Outcome, Reason, WalletName, What};
+use ledger::{Activity, Decision, Effect, Entry, EntryKind, Member, MemberId, Reason, WalletName};
 use rules::Bundle;
 
 pub use self::data_then::data_then;
@@ -66,8 +66,7 @@ pub fn reverse(
                 }
             }
             Err(Undecided::Refused(
-                Refusal::Reverse(ReverseRejection::EntryIsReversedAlready(_))
-                | Refusal::Erased(_),
+                Refusal::Reverse(ReverseRejection::EntryIsReversedAlready(_)) | Refusal::Erased(_),
             )) => {}
             Err(undecided) => return Err(undecided),
         }
@@ -129,16 +128,14 @@ pub fn reverse_alone(
     // now.
     let account = original.account.as_ref().map(|of| &of.account);
     let sharing = Sharing { programme, account };
-    let decision = on_wallets_shared_as(context, sharing, member, |member| {
-        match &original.what {
-            What::Earn { .. } => {
-                let (decision, of_referrer) = undo_earn(context, &undoing, member, wanted)?;
-                referral = of_referrer;
-                Ok(decision)
-            }
-            _ if wanted.is_some() => Err(ReverseRejection::EntryHasNoOrder(entry).into()),
-            _ => undo_redemption(context, &undoing, member),
+    let decision = on_wallets_shared_as(context, sharing, member, |member| match &original.kind {
+        EntryKind::Earn { .. } => {
+            let (decision, of_referrer) = undo_earn(context, &undoing, member, wanted)?;
+            referral = of_referrer;
+            Ok(decision)
         }
+        _ if wanted.is_some() => Err(ReverseRejection::EntryHasNoOrder(entry).into()),
+        _ => undo_redemption(context, &undoing, member),
     })?;
     let decision = with_tier_put_right(context, &undoing, member, decision)?;
     Ok((with_due_date(context, decision), referral))
@@ -166,29 +163,29 @@ fn undo_earn(
     };
     let first = judge(&was)?;
     let next = left.as_ref().map(judge).transpose()?;
-    let because = next.as_ref().map_or(&[][..], |entry| &entry.because);
+    let reasons = next.as_ref().map_or(&[][..], |entry| &entry.reasons);
     let changes = next.as_ref().map_or(&[][..], |entry| &entry.changes);
     let draws = next.as_ref().map_or(&[][..], |entry| &entry.draws);
 
     let mut draft = Draft::default();
-    undoing.take_units_back(&mut draft, member, &was, because, changes);
+    undoing.take_units_back(&mut draft, member, &was, reasons, changes);
     reverse::uncount(&mut draft, original, changes, since);
     reverse::retell(&mut draft, far, original, changes, context.programme());
     draft.changes.extend(reverse::bought(member, far, original, &was, left.as_ref()));
-    let rights = reverse::Rights { before, far, original, kept: because };
-    reverse::withdraw(&mut draft, member, &first.because, rights);
+    let rights = reverse::Rights { before, far, original, kept: reasons };
+    reverse::withdraw(&mut draft, member, &first.reasons, rights);
     reverse::put_back(&mut draft, original, draws, since);
 
-    let gone = referral_of(&original.because).filter(|_| referral_of(because).is_none());
-    let what = What::Reverse { of: original.seq, returned };
-    let decision = draft.decide(member, context.programme(), what, now, now)?;
+    let gone = referral_of(&original.reasons).filter(|_| referral_of(reasons).is_none());
+    let kind = EntryKind::Reverse { of: original.seq, returned };
+    let decision = draft.decide(member, context.programme(), kind, now, now)?;
     Ok((decision, gone))
 }
 
 /// The referral that a rule gave.
 fn referral_of(reasons: &[Reason]) -> Option<ReferralEntry> {
-    reasons.iter().find_map(|reason| match &reason.gave {
-        Outcome::Referral { referrer, entry } => {
+    reasons.iter().find_map(|reason| match &reason.effect {
+        Effect::Referral { referrer, entry } => {
             Some(ReferralEntry { referrer: referrer.clone(), entry: *entry })
         }
         _ => None,
@@ -207,11 +204,11 @@ fn undo_redemption(
     reverse::give_back(&mut draft, judged_by.programme(), original, of);
     reverse::uncount(&mut draft, original, &[], since);
     let rights = reverse::Rights { before, far, original, kept: &[] };
-    reverse::withdraw(&mut draft, member, &original.because, rights);
+    reverse::withdraw(&mut draft, member, &original.reasons, rights);
     reverse::put_back(&mut draft, original, &[], since);
-    if let What::Capture { of, .. } = &original.what {
+    if let EntryKind::Capture { of, .. } = &original.kind {
         reverse::undo_hold(&mut draft, of);
     }
-    let what = What::Reverse { of: original.seq, returned: None };
-    Ok(draft.decide(member, context.programme(), what, now, now)?)
+    let kind = EntryKind::Reverse { of: original.seq, returned: None };
+    Ok(draft.decide(member, context.programme(), kind, now, now)?)
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ledger::decision::Draft;
-use ledger::entry::Gives;
+use ledger::entry::Benefit;
 use ledger::pot::Till;
-use ledger::{Change, Member, Moment, Order, Outcome, Pot, Reason, Taken, Units, cap};
+use ledger::{Change, Effect, Member, Moment, Order, Pot, Reason, RedeemedReward, Units, cap};
 use rules::{Bundle, Costs, EffectRequest, Facts, Rule, RuleFailure, Value, did_you_mean};
 use rust_decimal::Decimal;
 
@@ -70,7 +70,7 @@ pub(crate) fn take(
     tier: Option<String>,
     redemption: Redemption,
     handed: Handed,
-) -> Result<(Taken, Option<Order>, Draft), Undecided> {
+) -> Result<(RedeemedReward, Option<Order>, Draft), Undecided> {
     let Context { bundle, data, now } = *context;
     ledger::erase::present(member)?;
     let Redemption { reward: name, units, order } = redemption;
@@ -104,7 +104,7 @@ pub(crate) fn at_its_price(
     taker: &Taker<'_>,
     wish: &Wish<'_>,
     till: Option<&mut Till<'_>>,
-) -> Result<(Taken, Draft), Undecided> {
+) -> Result<(RedeemedReward, Draft), Undecided> {
     let Wish { rule, costs, order, promised, .. } = *wish;
     let Taker { member, now, .. } = *taker;
     let programme = bundle.programme();
@@ -143,11 +143,11 @@ pub(crate) fn at_its_price(
         handover.receive(effect)?;
     }
     let Handover { gives, draft, .. } = handover;
-    if gives.is_none() && draft.because.is_empty() {
+    if gives.is_none() && draft.reasons.is_empty() {
         return Err(Refusal::RewardGivesNothing(name()).into());
     }
     let (source, wallet) = (rule.source.clone(), costs.wallet.clone());
-    Ok((Taken { name: name(), source, wallet, costs: price, gives }, draft))
+    Ok((RedeemedReward { name: name(), source, wallet, costs: price, gives }, draft))
 }
 
 /// What the reward costs the member: its price, or what the member chooses.
@@ -168,7 +168,7 @@ struct Handover<'a, 't> {
     receiver: Receiver<'a>,
     /// Where codes come from; nothing where it is only asked whether the reward could be had.
     till: Option<&'a mut Till<'t>>,
-    gives: Option<Gives>,
+    gives: Option<Benefit>,
     draft: Draft,
 }
 
@@ -178,30 +178,30 @@ impl Handover<'_, '_> {
             EffectRequest::Voucher(pool) => Some(self.voucher(pool)?),
             effect => {
                 let into = &self.receiver.programme.main_wallet;
-                let earlier = self.draft.because.iter().map(|reason| &reason.gave);
+                let earlier = self.draft.reasons.iter().map(|reason| &reason.effect);
                 self.receiver.receives(self.rule, effect, into, earlier)?
             }
         };
         let (rule, source) = (&self.rule.title, &self.rule.source);
-        let reason = |gave| Reason { rule: rule.clone(), source: source.clone(), gave };
-        self.draft.because.extend(outcome.map(reason));
+        let reason = |effect| Reason { rule: rule.clone(), source: source.clone(), effect };
+        self.draft.reasons.extend(outcome.map(reason));
         Ok(())
     }
 
-    fn voucher(&mut self, pool: String) -> Result<Outcome, Undecided> {
+    fn voucher(&mut self, pool: String) -> Result<Effect, Undecided> {
         check_pool(self.rule, &pool, self.receiver.programme)?;
         let Some(till) = &mut self.till else {
-            return Ok(Outcome::Voucher { pool, code: String::new() });
+            return Ok(Effect::Voucher { pool, code: String::new() });
         };
         let Some(code) = till.code(&pool)? else {
             return Err(Refusal::PoolIsEmpty { reward: self.rule.title.clone(), pool }.into());
         };
-        if let Some(Gives::Voucher { pool: given, code: empty }) = &mut self.gives
+        if let Some(Benefit::Voucher { pool: given, code: empty }) = &mut self.gives
             && *given == pool
         {
             empty.clone_from(&code);
         }
-        Ok(Outcome::Voucher { pool, code })
+        Ok(Effect::Voucher { pool, code })
     }
 }
 
@@ -210,7 +210,7 @@ pub(crate) fn gift(
     rule: &Rule,
     value: Value,
     programme: &ledger::Programme,
-) -> Result<Option<Gives>, RuleFailure> {
+) -> Result<Option<Benefit>, RuleFailure> {
     let mut gives = match value {
         Value::Nothing => return Ok(None),
         Value::Gift(gives) => gives,
@@ -221,8 +221,9 @@ pub(crate) fn gift(
             return Err(rule.failure(message));
         }
     };
-    if let Gives::Discount { amount } | Gives::GiftCard { amount } | Gives::Payout { amount } =
-        &mut gives
+    if let Benefit::Discount { amount }
+    | Benefit::GiftCard { amount }
+    | Benefit::Payout { amount } = &mut gives
     {
         // Money has the decimals of its currency: five euros are 5.00, and what is less than the
         // smallest coin is dropped.
@@ -239,14 +240,16 @@ pub(crate) fn gift(
 }
 
 /// Why no till could honour a gift, if none could.
-fn cannot_be_given(gives: &Gives) -> Option<String> {
+fn cannot_be_given(gives: &Benefit) -> Option<String> {
     match gives {
-        Gives::Discount { amount } | Gives::GiftCard { amount } | Gives::Payout { amount }
+        Benefit::Discount { amount }
+        | Benefit::GiftCard { amount }
+        | Benefit::Payout { amount }
             if *amount <= Decimal::ZERO =>
         {
             Some(format!("a gift of {amount} is none; it is above zero"))
         }
-        Gives::PercentOff { percent }
+        Benefit::PercentOff { percent }
             if *percent <= Decimal::ZERO || *percent > Decimal::ONE_HUNDRED =>
         {
             Some(format!("{percent} is no percentage; it is above 0 and at most 100"))

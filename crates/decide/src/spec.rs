@@ -1,23 +1,23 @@
 //! Specs: what the merchant expects of its rules, in plain words and numbers, beside the sheets. A
 //! bundle whose specs fail cannot be published.
 
-/// Specs as they are written.
-mod written;
-/// What became of specs.
-mod report;
-/// Mistakes in specs.
-mod mistake;
-/// What a spec begins with.
-mod setup;
 /// What is found, compared with what is expected.
 mod expectations;
+/// Mistakes in specs.
+mod mistake;
+/// What became of specs.
+mod report;
 /// A spec as it is played, step by step.
 mod scene;
+/// What a spec begins with.
+mod setup;
+/// Specs as they are written.
+mod written;
 
 use ledger::MerchantId;
 use rules::{Bundle, BundleRejection, Mistake, Object, Sources, place_of};
 
-pub use self::report::{Difference, SpecOutcome, SpecReport, say};
+pub use self::report::{Difference, SpecReport, SpecResult, say};
 use self::scene::Scene;
 pub use self::setup::{simulated_member, simulated_supplies};
 use self::written::File;
@@ -63,7 +63,7 @@ pub fn run_specs(bundle: &Bundle, sources: &Sources) -> Result<SpecReport, Vec<M
             let it = spec.it.get_ref().clone();
             let (line, _) = place_of(text, span.start);
             match Scene::run(bundle, text, spec, &mut report.coverage) {
-                Ok(differences) => report.specs.push(SpecOutcome {
+                Ok(differences) => report.specs.push(SpecResult {
                     file: file.to_owned(),
                     line,
                     it,

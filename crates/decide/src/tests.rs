@@ -6,14 +6,15 @@ use std::path::Path;
 use ledger::enroll::{self, Enrolment};
 use ledger::tier::Until;
 use ledger::{
-    Activity, Codes, Decision, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order,
-    Outcome, Supplies, Terms, Units, Wallet, WalletName,
+    Activity, Codes, Decision, Effect, Left, Line, Lot, Member, MemberId, MerchantId, Moment,
+    Order, Supplies, Terms, Units, Wallet, WalletName,
 };
 
 use rules::{Bundle, Sources};
 
 use crate::{
-    Context, Eligible, Redemption, Undecided, ahead, earn, expire, next_tier, offers, proven, redeem, run_specs, standing,
+    Context, Eligible, Redemption, Undecided, ahead, earn, expire, next_tier, offers, proven,
+    redeem, run_specs, standing,
 };
 
 mod judging;
@@ -89,13 +90,13 @@ fn earn_now(bundle: &Bundle, member: &Member, activity: Activity) -> Result<Deci
 
 /// `rule@source wallet units` of each reason.
 fn lines(decision: &Decision) -> Vec<String> {
-    let line = |reason: &ledger::Reason| match &reason.gave {
-        Outcome::Units { wallet, units } => {
+    let line = |reason: &ledger::Reason| match &reason.effect {
+        Effect::Units { wallet, units } => {
             format!("{}@{} {wallet} {units}", reason.rule, reason.source)
         }
         other => format!("{}@{} {other:?}", reason.rule, reason.source),
     };
-    decision.entry.because.iter().map(line).collect()
+    decision.entry.reasons.iter().map(line).collect()
 }
 
 /// A Saturday morning's order: 12.40 for two coffees and a bag of beans.

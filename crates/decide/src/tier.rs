@@ -77,11 +77,7 @@ pub(crate) fn qualified(
 }
 
 /// Whether each tier's condition holds for a member. A condition that fails is left out.
-pub(crate) fn conditions(
-    bundle: &Bundle,
-    member: &Arc<Member>,
-    at: Moment,
-) -> Vec<(String, bool)> {
+pub(crate) fn conditions(bundle: &Bundle, member: &Arc<Member>, at: Moment) -> Vec<(String, bool)> {
     let seen = bundle.see(member, member.tier().map(str::to_owned), at, at);
     let mut run = bundle.run(&Facts::of_order(seen, None, None));
     let tiers = bundle.rules_of(StatementKind::Tier);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ledger::{Activity, Member, Outcome, Units};
+use ledger::{Activity, Effect, Member, Units};
 use rules::Facts;
 
 use crate::context::Context;
@@ -26,7 +26,7 @@ pub struct TraceLine {
     /// Each fact that its condition asks for, and its value.
     pub saw: Vec<(String, String)>,
     /// What it gave.
-    pub gave: Vec<Outcome>,
+    pub effects: Vec<Effect>,
     /// What had been paid into the main wallet after it.
     pub points: Units,
 }
@@ -71,7 +71,7 @@ pub fn trace_reward(
         source: rule.source.clone(),
         verdict,
         saw: run.facts_seen(rule),
-        gave: Vec::new(),
+        effects: Vec::new(),
         points: Units::ZERO,
     }])
 }
@@ -96,8 +96,8 @@ pub fn trace(
         let Some(rule) = bundle.rule(step.rule) else { continue };
         run.set_points(step.points);
         let saw = run.facts_seen(rule);
-        let reasons = judged.because.iter().filter(|reason| reason.rule == rule.title);
-        let gave: Vec<Outcome> = reasons.map(|reason| reason.gave.clone()).collect();
+        let reasons = judged.reasons.iter().filter(|reason| reason.rule == rule.title);
+        let effects: Vec<Effect> = reasons.map(|reason| reason.effect.clone()).collect();
         let following = judged.steps.get(place + 1).map(|next| next.points);
         lines.push(TraceLine {
             statement: rule.keyword(),
@@ -105,7 +105,7 @@ pub fn trace(
             source: rule.source.clone(),
             verdict: step.verdict,
             saw,
-            gave,
+            effects,
             points: following.unwrap_or(judged.points),
         });
     }

@@ -130,22 +130,18 @@ fn play(name: &str, sheet: &str) -> Vec<Cost> {
         cost.outcome = "failed";
     }
     costs.push(cost);
-    let (_, cost) =
-        measure(name, "traced", || decide::trace(&context, &member, &activity).is_ok());
+    let (_, cost) = measure(name, "traced", || decide::trace(&context, &member, &activity).is_ok());
     costs.push(cost);
     let (_, cost) = measure(name, "offered", || {
-        {
-            let offers = decide::offers(&bundle, &member, None, now);
-            (offers.len(), decide::benefits(&bundle, &member, None, None, now).len())
-        }
+        let offers = decide::offers(&bundle, &member, None, now);
+        (offers.len(), decide::benefits(&bundle, &member, None, None, now).len())
     });
     costs.push(cost);
     let names: Vec<String> = bundle.rewards().map(|(name, _)| name.to_owned()).take(20).collect();
     for reward in names {
         let redemption = Redemption { reward, units: None, order: activity.order.clone() };
-        let (_, cost) = measure(name, "redeemed", || {
-            decide::redeem(&context, &member, redemption).is_ok()
-        });
+        let (_, cost) =
+            measure(name, "redeemed", || decide::redeem(&context, &member, redemption).is_ok());
         costs.push(cost);
     }
     let (_, cost) = measure(name, "expired", || decide::expire(&context, &member).is_ok());

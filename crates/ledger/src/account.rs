@@ -7,7 +7,8 @@ use crate::entry::AccountEntry;
 use crate::erase::{MemberIsErased, present};
 use crate::wallet::HoldId;
 use crate::{
-    Change, Decision, Entry, Member, MemberId, Moment, Posting, Programme, Wallet, WalletName, What,
+    Change, Decision, Entry, EntryKind, Member, MemberId, Moment, Posting, Programme, Wallet,
+    WalletName,
 };
 
 /// Why a member does not join an account, or leave it. In order of precedence.
@@ -118,14 +119,14 @@ pub fn part(
         }
     }
     if !moved.is_empty() || !changes.is_empty() {
-        let what = What::Share {
+        let kind = EntryKind::Share {
             by: member.id.clone(),
             entry: decision.entry.seq,
-            moved: decision.entry.what.kind().to_owned(),
+            moved: decision.entry.kind.verb().to_owned(),
             active_at: decision.entry.active_at().and(decision.member.active_at),
         };
         let draft = Draft { postings: moved, changes, ..Draft::default() };
-        let other = draft.decide(account, programme, what, now, now)?;
+        let other = draft.decide(account, programme, kind, now, now)?;
         decision.others.push(other);
     }
     let own = out_of_reach(member, programme, &decision.entry).ok_or_else(|| full(member))?;
@@ -141,8 +142,8 @@ fn out_of_reach(member: &Member, programme: &Programme, entry: &Entry) -> Option
     let mut own = member.at(entry.at);
     own.wallets.retain(|name, _| programme.wallets.get(name).is_some_and(|policy| policy.shared));
     own.active_at = own.active_at.max(entry.active_at());
-    let mut postings = match &entry.what {
-        What::Earn { activity } => released(&own, activity, entry.at),
+    let mut postings = match &entry.kind {
+        EntryKind::Earn { activity } => released(&own, activity, entry.at),
         _ => Vec::new(),
     };
     own.post(&postings)?;
@@ -180,8 +181,8 @@ pub fn join(
     }
     unshared(member)?;
     settled(member, programme, now)?;
-    let what = What::Join { account: account.id.clone() };
-    let mut decision = Draft::default().decide(member, programme, what, now, now)?;
+    let kind = EntryKind::Join { account: account.id.clone() };
+    let mut decision = Draft::default().decide(member, programme, kind, now, now)?;
     let view = view(&decision.member, account, programme, now);
     let balance = |(name, wallet): (&WalletName, &Wallet)| (name.clone(), wallet.spendable(now));
     decision.entry.balances = view.wallets.iter().map(balance).collect();
@@ -208,10 +209,10 @@ pub(crate) fn told(
     now: Moment,
 ) -> Result<Decision, GiveRejection> {
     let Some(account) = account else { return Ok(decision) };
-    let Entry { seq, what, .. } = &decision.entry;
-    let (by, moved) = (decision.member.id.clone(), what.kind().to_owned());
-    let what = What::Share { by, entry: *seq, moved, active_at: None };
-    let other = Draft::default().decide(account, programme, what, now, now)?;
+    let Entry { seq, kind, .. } = &decision.entry;
+    let (by, moved) = (decision.member.id.clone(), kind.verb().to_owned());
+    let kind = EntryKind::Share { by, entry: *seq, moved, active_at: None };
+    let other = Draft::default().decide(account, programme, kind, now, now)?;
     let entry = other.entry.seq;
     decision.entry.account = Some(AccountEntry { account: account.id.clone(), entry });
     decision.others.push(other);
@@ -232,8 +233,8 @@ pub fn leave(
     let shares = member.account.clone();
     let shares = shares.ok_or_else(|| AccountRejection::MemberHasNoAccount(member.id.clone()))?;
     nothing_aside(member, now)?;
-    let what = What::Leave { account: shares };
-    let decision = Draft::default().decide(member, programme, what, now, now)?;
+    let kind = EntryKind::Leave { account: shares };
+    let decision = Draft::default().decide(member, programme, kind, now, now)?;
     Ok(told(decision, account, programme, now)?)
 }
 

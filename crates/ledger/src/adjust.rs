@@ -4,8 +4,8 @@ use crate::decision::{Draft, GiveRejection};
 use crate::entry::Counterpart;
 use crate::erase::{MemberIsErased, present};
 use crate::{
-    Decision, Lot, Member, MemberId, Moment, Posting, Programme, Units, WalletName, WalletPolicy,
-    What,
+    Decision, EntryKind, Lot, Member, MemberId, Moment, Posting, Programme, Units, WalletName,
+    WalletPolicy,
 };
 
 /// Why units are not moved by hand. In order of precedence.
@@ -83,7 +83,7 @@ pub fn decide(
         given.postings = taken(member, wallet, units, now)?;
     }
     let Adjustment { reason, author, .. } = adjustment;
-    Ok(given.decide(member, programme, What::Adjust { reason, author }, now, now)?)
+    Ok(given.decide(member, programme, EntryKind::Adjust { reason, author }, now, now)?)
 }
 
 /// Units that one member wants to give another.
@@ -129,11 +129,11 @@ pub fn transfer(
     let lots = postings.iter().filter_map(Posting::lot).map(|lot| (wallet.clone(), lot));
     let credits = lots.collect();
     let reason = transfer.reason;
-    let what = |with| What::Transfer { with, reason: reason.clone() };
+    let kind = |with| EntryKind::Transfer { with, reason: reason.clone() };
     let gave = Draft { postings, ..Draft::default() };
-    let gave = gave.decide(from, programme, what(Counterpart::To(to.id.clone())), now, now)?;
+    let gave = gave.decide(from, programme, kind(Counterpart::To(to.id.clone())), now, now)?;
     let had = Draft { credits, ..Draft::default() };
-    let had = had.decide(to, programme, what(Counterpart::From(from.id.clone())), now, now)?;
+    let had = had.decide(to, programme, kind(Counterpart::From(from.id.clone())), now, now)?;
     Ok((gave, had))
 }
 

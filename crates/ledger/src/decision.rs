@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use crate::member::Hold;
 use crate::pot::Till;
 use crate::{
-    Change, Draw, Entry, Lot, Member, MemberId, Moment, Outcome, Posting, Pot, Programme, Reason,
-    Units, Wallet, WalletName, What,
+    Change, Draw, Effect, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, Pot, Programme,
+    Reason, Units, Wallet, WalletName,
 };
 
 /// The most grants, and the most tags, of one member.
@@ -66,7 +66,7 @@ pub enum GiveRejection {
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
     /// What each rule gave.
-    pub because: Vec<Reason>,
+    pub reasons: Vec<Reason>,
     /// Units given beside those that the reasons bring. They pay what is owed before anything else.
     pub credits: Vec<(WalletName, Lot)>,
     /// Postings beside those that reasons and credits bring.
@@ -84,8 +84,8 @@ pub struct Draft {
 impl Draft {
     /// A draft of what rules gave, with what was drawn on the way.
     #[must_use]
-    pub fn of(because: Vec<Reason>, changes: Vec<Change>, till: Till<'_>) -> Draft {
-        Draft { because, changes, draws: till.draws(), dry: till.dry, ..Draft::default() }
+    pub fn of(reasons: Vec<Reason>, changes: Vec<Change>, till: Till<'_>) -> Draft {
+        Draft { reasons, changes, draws: till.draws(), dry: till.dry, ..Draft::default() }
     }
 
     /// The decision that these changes make of a member. Units have the terms of `at`, which is when
@@ -97,14 +97,14 @@ impl Draft {
         mut self,
         member: &Member,
         programme: &Programme,
-        what: What,
+        kind: EntryKind,
         at: Moment,
         now: Moment,
     ) -> Result<Decision, GiveRejection> {
-        self.credit(member, programme, &what, at)?;
-        self.free(member, &what, now);
+        self.credit(member, programme, &kind, at)?;
+        self.free(member, &kind, now);
         let full = || GiveRejection::WalletIsFull { member: member.id.clone() };
-        let Draft { because, credits, postings: more, changes, draws, returns, dry } = self;
+        let Draft { reasons, credits, postings: more, changes, draws, returns, dry } = self;
         let mut postings = member.caught_up(now);
         postings.extend(more);
         for (name, credit) in credits {
@@ -115,8 +115,8 @@ impl Draft {
             // A version counts one member's requests; a u64 of them does not run out.
             seq: member.version.saturating_add(1),
             at: now,
-            what,
-            because,
+            kind,
+            reasons,
             postings,
             changes,
             account: None,
@@ -151,19 +151,19 @@ impl Draft {
         &mut self,
         member: &Member,
         programme: &Programme,
-        what: &What,
+        kind: &EntryKind,
         at: Moment,
     ) -> Result<(), GiveRejection> {
         let zone = programme.time_zone;
-        for reason in &self.because {
-            let Outcome::Units { wallet, units } = &reason.gave else { continue };
+        for reason in &self.reasons {
+            let Effect::Units { wallet, units } = &reason.effect else { continue };
             let policy = programme.wallets.get(wallet);
             let policy = policy.ok_or_else(|| GiveRejection::WalletIsUnknown {
                 rule: reason.rule.clone(),
                 wallet: wallet.clone(),
             })?;
-            let terms = match what {
-                What::Earn { activity } => policy.terms_of(activity, member.active_at, zone),
+            let terms = match kind {
+                EntryKind::Earn { activity } => policy.terms_of(activity, member.active_at, zone),
                 _ => policy.terms(at, zone),
             };
             // All that one request gives into one wallet has the same terms: one posting.
@@ -181,8 +181,8 @@ impl Draft {
     }
 
     /// Says of holds that have passed that they are free: their stock goes back.
-    fn free(&mut self, member: &Member, what: &What, now: Moment) {
-        let all = matches!(what, What::Erase);
+    fn free(&mut self, member: &Member, kind: &EntryKind, now: Moment) {
+        let all = matches!(kind, EntryKind::Erase);
         for (name, hold) in member.holds.iter().filter(|(_, hold)| all || hold.until <= now) {
             self.changes.push(Change::Freed { freed: name.clone() });
             self.put_back(hold);

@@ -3,7 +3,7 @@ use chrono::TimeDelta;
 use crate::decision::{Draft, GiveRejection};
 use crate::erase::{MemberIsErased, present};
 use crate::wallet::{Awaited, Terms};
-use crate::{Activity, Decision, Lot, Member, Moment, Posting, Programme, What};
+use crate::{Activity, Decision, EntryKind, Lot, Member, Moment, Posting, Programme};
 
 /// How far a till's clock may run ahead of ours.
 pub const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -68,7 +68,7 @@ pub fn decide(
 ) -> Result<Decision, EarnRejection> {
     let at = activity.at;
     given.postings.extend(released(member, &activity, now));
-    Ok(given.decide(member, programme, What::Earn { activity }, at, now)?)
+    Ok(given.decide(member, programme, EntryKind::Earn { activity }, at, now)?)
 }
 
 /// The postings that let go what waited for this activity: an order's units, once it is delivered.

@@ -20,10 +20,10 @@ pub struct Entry {
     /// When it was decided.
     pub at: Moment,
     /// What was asked.
-    pub what: What,
+    pub kind: EntryKind,
     /// What each rule gave, in the order in which they were asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub because: Vec<Reason>,
+    pub reasons: Vec<Reason>,
     /// What changed in which lot.
     pub postings: Vec<Posting>,
     /// What else changed and is in no reason.
@@ -54,7 +54,7 @@ pub struct Entry {
 /// What an entry stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum What {
+pub enum EntryKind {
     /// The member did something.
     Earn {
         /// What.
@@ -63,7 +63,7 @@ pub enum What {
     /// A reward was taken.
     Redeem {
         /// Which, for what.
-        reward: Taken,
+        reward: RedeemedReward,
         /// The order it was taken with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         order: Option<Order>,
@@ -75,7 +75,7 @@ pub enum What {
         /// It is released by itself then.
         until: Moment,
         /// Which reward, for what.
-        reward: Taken,
+        reward: RedeemedReward,
         /// The order it was set aside for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         order: Option<Order>,
@@ -87,7 +87,7 @@ pub enum What {
         /// What it had set aside.
         of: Hold,
         /// The reward as it was taken.
-        reward: Taken,
+        reward: RedeemedReward,
     },
     /// A reward that was set aside was let go.
     Release {
@@ -193,8 +193,8 @@ impl Entry {
     /// The number of the entry that this one undoes, if it undoes one.
     #[must_use]
     pub fn undoes(&self) -> Option<u64> {
-        match &self.what {
-            What::Reverse { of, .. } => Some(*of),
+        match &self.kind {
+            EntryKind::Reverse { of, .. } => Some(*of),
             _ => None,
         }
     }
@@ -205,35 +205,35 @@ impl Entry {
     pub fn active_at(&self) -> Option<Moment> {
         let by_itself =
             || self.changes.iter().any(|change| matches!(change, Change::Raised { .. }));
-        match &self.what {
-            What::Earn { activity } if activity.kind == REFERRAL || by_itself() => None,
-            What::Earn { activity } => Some(activity.at),
-            What::Redeem { .. } | What::Capture { .. } => Some(self.at),
-            What::Share { active_at, .. } => *active_at,
+        match &self.kind {
+            EntryKind::Earn { activity } if activity.kind == REFERRAL || by_itself() => None,
+            EntryKind::Earn { activity } => Some(activity.at),
+            EntryKind::Redeem { .. } | EntryKind::Capture { .. } => Some(self.at),
+            EntryKind::Share { active_at, .. } => *active_at,
             _ => None,
         }
     }
 }
 
-impl What {
+impl EntryKind {
     /// Its name in answers, statements and figures.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub fn verb(&self) -> &'static str {
         match self {
-            What::Earn { .. } => "earn",
-            What::Redeem { .. } => "redeem",
-            What::Hold { .. } => "hold",
-            What::Capture { .. } => "capture",
-            What::Release { .. } => "release",
-            What::Reverse { .. } => "reverse",
-            What::Adjust { .. } => "adjust",
-            What::Transfer { .. } => "transfer",
-            What::Join { .. } => "join",
-            What::Leave { .. } => "leave",
-            What::Share { .. } => "share",
-            What::Expire => "expire",
-            What::Remind { .. } => "remind",
-            What::Erase => "erase",
+            EntryKind::Earn { .. } => "earn",
+            EntryKind::Redeem { .. } => "redeem",
+            EntryKind::Hold { .. } => "hold",
+            EntryKind::Capture { .. } => "capture",
+            EntryKind::Release { .. } => "release",
+            EntryKind::Reverse { .. } => "reverse",
+            EntryKind::Adjust { .. } => "adjust",
+            EntryKind::Transfer { .. } => "transfer",
+            EntryKind::Join { .. } => "join",
+            EntryKind::Leave { .. } => "leave",
+            EntryKind::Share { .. } => "share",
+            EntryKind::Expire => "expire",
+            EntryKind::Remind { .. } => "remind",
+            EntryKind::Erase => "erase",
         }
     }
 }
@@ -247,13 +247,13 @@ pub struct Reason {
     pub source: String,
     /// What it gave.
     #[serde(flatten)]
-    pub gave: Outcome,
+    pub effect: Effect,
 }
 
 /// What a rule can give.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Outcome {
+pub enum Effect {
     /// Units.
     Units {
         /// Into which wallet.
@@ -329,7 +329,7 @@ pub enum Outcome {
 
 /// A reward as it was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taken {
+pub struct RedeemedReward {
     /// The reward's name.
     pub name: String,
     /// Where it stands: `rewards.rhai:2`.
@@ -340,13 +340,13 @@ pub struct Taken {
     pub costs: Units,
     /// What the member gets, beside the rights and marks in the entry's reasons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gives: Option<Gives>,
+    pub gives: Option<Benefit>,
 }
 
 /// What a reward or a benefit gives. Amounts are in the programme's currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Gives {
+pub enum Benefit {
     /// A thing.
     Product {
         /// What, in the merchant's words.

@@ -1,6 +1,6 @@
 use crate::account::{self, AccountRejection};
 use crate::decision::Draft;
-use crate::{Decision, Member, MemberId, Moment, Programme, What};
+use crate::{Decision, EntryKind, Member, MemberId, Moment, Programme};
 
 /// The person wanted to be forgotten, and is: nobody can earn or spend in its name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +31,6 @@ pub fn decide(
 ) -> Result<Decision, AccountRejection> {
     present(member)?;
     account::unshared(member)?;
-    let decision = Draft::default().decide(member, programme, What::Erase, now, now)?;
+    let decision = Draft::default().decide(member, programme, EntryKind::Erase, now, now)?;
     Ok(account::told(decision, account, programme, now)?)
 }

@@ -1,5 +1,5 @@
 use crate::decision::{Draft, GiveRejection};
-use crate::{Change, Decision, Member, Moment, Posting, Programme, What};
+use crate::{Change, Decision, EntryKind, Member, Moment, Posting, Programme};
 
 /// Writes down the lots and grants that have run out. Whether that is worth an entry is told by
 /// [`Decision::says_something`]: where nothing has run out and the tier is as it was, there is
@@ -20,7 +20,7 @@ pub fn decide(
     }
     let lapsed = member.grants.iter().filter(|(_, until)| until.is_some_and(|until| until <= now));
     given.changes = lapsed.map(|(grant, _)| Change::Lapsed { lapsed: grant.clone() }).collect();
-    given.decide(member, programme, What::Expire, now, now)
+    given.decide(member, programme, EntryKind::Expire, now, now)
 }
 
 impl Decision {

@@ -8,7 +8,8 @@ use crate::member::Hold;
 use crate::redeem::{self, RedeemRejection};
 use crate::wallet::Terms;
 use crate::{
-    Decision, Lot, Member, Moment, Order, Posting, Programme, Taken, Units, WalletName, What,
+    Decision, EntryKind, Lot, Member, Moment, Order, Posting, Programme, RedeemedReward, Units,
+    WalletName,
 };
 
 /// The most that one member may have set aside at a time: all of it is loaded with every request, and
@@ -50,7 +51,7 @@ pub enum HoldRejection {
 pub fn hold(
     member: &Member,
     programme: &Programme,
-    reward: Taken,
+    reward: RedeemedReward,
     order: Option<Order>,
     mut given: Draft,
     now: Moment,
@@ -73,8 +74,8 @@ pub fn hold(
         given.postings.push(Posting::taken(reward.wallet.clone(), lot));
         given.postings.push(Posting::given(reward.wallet.clone(), aside));
     }
-    let what = What::Hold { hold: name, until, reward, order };
-    Ok(given.decide(member, programme, what, now, now)?)
+    let kind = EntryKind::Hold { hold: name, until, reward, order };
+    Ok(given.decide(member, programme, kind, now, now)?)
 }
 
 /// The hold of a name, as long as it has not passed.
@@ -94,7 +95,7 @@ pub fn capture(
     member: &Member,
     programme: &Programme,
     name: &str,
-    reward: Taken,
+    reward: RedeemedReward,
     mut given: Draft,
     now: Moment,
 ) -> Result<Decision, HoldRejection> {
@@ -118,8 +119,8 @@ pub fn capture(
         });
     }
     // It was counted, and a piece of its stock taken, when it was set aside.
-    let what = What::Capture { hold: name.to_owned(), of, reward };
-    Ok(given.decide(member, programme, what, now, now)?)
+    let kind = EntryKind::Capture { hold: name.to_owned(), of, reward };
+    Ok(given.decide(member, programme, kind, now, now)?)
 }
 
 /// Lets go what was set aside.
@@ -146,8 +147,8 @@ pub fn release(
         given.changes.push(crate::Change::Uncounted { uncounted, since });
     }
     given.put_back(hold);
-    let what = What::Release { hold: name.to_owned() };
-    Ok(given.decide(member, programme, what, now, now)?)
+    let kind = EntryKind::Release { hold: name.to_owned() };
+    Ok(given.decide(member, programme, kind, now, now)?)
 }
 
 /// What lies in a wallet for a hold, and what is owed there.

@@ -60,7 +60,7 @@ pub mod reverse;
 
 pub use activity::{Activity, FieldValue, Line, Order};
 pub use decision::Decision;
-pub use entry::{Change, Entry, Gives, Outcome, Posting, Reason, Taken, What};
+pub use entry::{Benefit, Change, Effect, Entry, EntryKind, Posting, Reason, RedeemedReward};
 pub use member::Member;
 pub use name::{MemberId, MerchantId, WalletName};
 pub use pot::{Codes, Draw, Lack, Left, Past, Pot, Supplies};

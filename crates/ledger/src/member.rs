@@ -11,7 +11,7 @@ use crate::task::Progress;
 use crate::tier::Standing;
 use crate::wallet::HoldId;
 use crate::{
-    Change, Entry, MemberId, Moment, Outcome, Posting, Pot, Units, Wallet, WalletName, What,
+    Change, Effect, Entry, EntryKind, MemberId, Moment, Posting, Pot, Units, Wallet, WalletName,
 };
 
 /// The attribute that holds the birthday, as `1990-05-17`.
@@ -214,8 +214,8 @@ impl Member {
     pub fn apply(&mut self, entry: &Entry) -> Option<()> {
         self.pass(entry.at);
         self.post(&entry.postings)?;
-        for reason in &entry.because {
-            self.receive(&reason.gave)?;
+        for reason in &entry.reasons {
+            self.receive(&reason.effect)?;
         }
         for change in &entry.changes {
             self.change(change)?;
@@ -244,31 +244,31 @@ impl Member {
         Some(())
     }
 
-    fn receive(&mut self, outcome: &Outcome) -> Option<()> {
+    fn receive(&mut self, outcome: &Effect) -> Option<()> {
         match outcome {
             // Units are in the postings, with their lots.
-            Outcome::Units { .. }
-            | Outcome::Back { .. }
-            | Outcome::Voucher { .. }
-            | Outcome::Void { .. }
-            | Outcome::Referral { .. } => {}
-            Outcome::Grant { grant, until } => {
+            Effect::Units { .. }
+            | Effect::Back { .. }
+            | Effect::Voucher { .. }
+            | Effect::Void { .. }
+            | Effect::Referral { .. } => {}
+            Effect::Grant { grant, until } => {
                 self.grants.insert(grant.clone(), *until);
             }
-            Outcome::Revoke { revoke } => {
+            Effect::Revoke { revoke } => {
                 self.grants.remove(revoke);
             }
-            Outcome::Tag { tag } => {
+            Effect::Tag { tag } => {
                 self.tags.insert(tag.clone());
             }
-            Outcome::Untag { untag } => {
+            Effect::Untag { untag } => {
                 self.tags.remove(untag);
             }
-            Outcome::Score { contest, score } => {
+            Effect::Score { contest, score } => {
                 let sum = self.scores.entry(contest.clone()).or_default();
                 *sum = sum.checked_add(*score)?;
             }
-            Outcome::Unscore { contest, unscore } => {
+            Effect::Unscore { contest, unscore } => {
                 let sum = self.scores.get_mut(contest)?;
                 *sum = sum.checked_sub(*unscore)?;
             }
@@ -304,15 +304,15 @@ impl Member {
 
     /// What an entry changes by being of its kind.
     fn undergo(&mut self, entry: &Entry) -> Option<()> {
-        match &entry.what {
-            What::Earn { activity } if activity.kind == PURCHASE => {
+        match &entry.kind {
+            EntryKind::Earn { activity } if activity.kind == PURCHASE => {
                 let total = activity.order.as_ref().map_or(Decimal::ZERO, |order| order.total);
                 let History { purchases, spend, last_purchase_at } = &mut self.history;
                 *purchases = purchases.saturating_add(1);
                 *spend = spend.checked_add(total)?;
                 *last_purchase_at = (*last_purchase_at).max(Some(activity.at));
             }
-            What::Hold { hold, until, reward, .. } => {
+            EntryKind::Hold { hold, until, reward, .. } => {
                 let counted = entry.changes.iter().find_map(|change| match change {
                     Change::Counted { counted, since } if *counted == reward.name => Some(*since),
                     _ => None,
@@ -321,26 +321,26 @@ impl Member {
                 let (until, entry, reward) = (*until, entry.seq, reward.name.clone());
                 self.holds.insert(hold.clone(), Hold { until, entry, reward, counted, stock });
             }
-            What::Capture { hold, .. } | What::Release { hold } => {
+            EntryKind::Capture { hold, .. } | EntryKind::Release { hold } => {
                 self.holds.remove(hold)?;
             }
-            What::Join { account } => self.account = Some(account.clone()),
-            What::Leave { .. } => self.account = None,
-            What::Remind { reminders } => {
+            EntryKind::Join { account } => self.account = Some(account.clone()),
+            EntryKind::Leave { .. } => self.account = None,
+            EntryKind::Remind { reminders } => {
                 reminders.iter().for_each(|reminder| self.reminded.note(reminder, entry.at));
             }
-            What::Erase => self.forget(entry.at),
-            What::Share { moved, .. } => match moved.as_str() {
+            EntryKind::Erase => self.forget(entry.at),
+            EntryKind::Share { moved, .. } => match moved.as_str() {
                 "join" => self.sharers = self.sharers.checked_add(1)?,
                 "leave" | "erase" => self.sharers = self.sharers.checked_sub(1)?,
                 _ => {}
             },
-            What::Earn { .. }
-            | What::Redeem { .. }
-            | What::Reverse { .. }
-            | What::Adjust { .. }
-            | What::Transfer { .. }
-            | What::Expire => {}
+            EntryKind::Earn { .. }
+            | EntryKind::Redeem { .. }
+            | EntryKind::Reverse { .. }
+            | EntryKind::Adjust { .. }
+            | EntryKind::Transfer { .. }
+            | EntryKind::Expire => {}
         }
         Some(())
     }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Decision, Entry, Member, MemberId, Moment, Outcome, Units};
+use crate::{Decision, Effect, Entry, Member, MemberId, Moment, Units};
 
 /// Something of which there is only so much for all members together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -171,8 +171,8 @@ impl Takings {
         for draw in &decision.entry.draws {
             taken.units.insert(draw.pot.clone(), draw.units);
         }
-        for reason in &decision.entry.because {
-            if let Outcome::Voucher { pool, .. } = &reason.gave {
+        for reason in &decision.entry.reasons {
+            if let Effect::Voucher { pool, .. } = &reason.effect {
                 *taken.codes.entry(pool.clone()).or_default() += 1;
             }
         }

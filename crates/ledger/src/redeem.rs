@@ -1,6 +1,7 @@
 use crate::decision::{Draft, GiveRejection};
 use crate::{
-    Decision, Lot, Member, Moment, Order, Posting, Programme, Taken, Units, WalletName, What,
+    Decision, EntryKind, Lot, Member, Moment, Order, Posting, Programme, RedeemedReward, Units,
+    WalletName,
 };
 
 /// Why a reward is not given. In order of precedence.
@@ -27,7 +28,11 @@ pub enum RedeemRejection {
 ///
 /// # Errors
 /// They do not suffice.
-pub fn price(member: &Member, reward: &Taken, now: Moment) -> Result<Vec<Lot>, RedeemRejection> {
+pub fn price(
+    member: &Member,
+    reward: &RedeemedReward,
+    now: Moment,
+) -> Result<Vec<Lot>, RedeemRejection> {
     let mut wallet = member.at(now).wallet(reward.wallet.as_str()).clone();
     let spendable = wallet.spendable(now);
     wallet.take(reward.costs, now).ok_or_else(|| RedeemRejection::BalanceIsInsufficient {
@@ -46,7 +51,7 @@ pub fn price(member: &Member, reward: &Taken, now: Moment) -> Result<Vec<Lot>, R
 pub fn decide(
     member: &Member,
     programme: &Programme,
-    reward: Taken,
+    reward: RedeemedReward,
     order: Option<Order>,
     mut given: Draft,
     now: Moment,
@@ -54,5 +59,5 @@ pub fn decide(
     let taken = price(member, &reward, now)?;
     given.postings =
         taken.into_iter().map(|lot| Posting::taken(reward.wallet.clone(), lot)).collect();
-    Ok(given.decide(member, programme, What::Redeem { reward, order }, now, now)?)
+    Ok(given.decide(member, programme, EntryKind::Redeem { reward, order }, now, now)?)
 }

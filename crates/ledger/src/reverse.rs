@@ -21,7 +21,7 @@ pub use self::rights::{Rights, withdraw};
 use crate::decision::GiveRejection;
 use crate::entry::Returned;
 use crate::erase::MemberIsErased;
-use crate::{Entry, What};
+use crate::{Entry, EntryKind};
 
 /// Why an entry is not undone. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,8 +89,8 @@ pub enum ReverseRejection {
 
 /// What an entry undoes of another: nothing at all, all of it, or a part.
 fn undone(entry: &Entry, original: u64) -> Option<Option<&Returned>> {
-    match &entry.what {
-        What::Reverse { of, returned } if *of == original => Some(returned.as_ref()),
+    match &entry.kind {
+        EntryKind::Reverse { of, returned } if *of == original => Some(returned.as_ref()),
         _ => None,
     }
 }
@@ -120,8 +120,8 @@ pub fn can_be_taken_back(original: &Entry) -> Result<(), ReverseRejection> {
 /// # Errors
 /// It has been given back already, or it is no redemption.
 pub fn can_be_given_back(original: &Entry, since: &[Entry]) -> Result<(), ReverseRejection> {
-    let (entry, kind) = (original.seq, original.what.kind());
-    let (What::Redeem { .. } | What::Capture { .. }) = &original.what else {
+    let (entry, kind) = (original.seq, original.kind.verb());
+    let (EntryKind::Redeem { .. } | EntryKind::Capture { .. }) = &original.kind else {
         return Err(ReverseRejection::EntryCannotBeReversed { entry, kind });
     };
     if since.iter().any(|later| undone(later, entry).is_some()) {

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ledger::entry::Gives;
+use ledger::entry::Benefit;
 use rhai::{Dynamic, Engine, INT, NativeCallContext};
 use rust_decimal::Decimal;
 
@@ -92,7 +92,8 @@ pub(crate) fn register(engine: &mut Engine) {
         wallet(&EffectBuffer::of(&context)?.seen, name)
     });
     let award = |context: &Context<'_>, units: Decimal, wallet: Option<&str>| {
-        EffectBuffer::of(context)?.push(EffectRequest::Award { units, wallet: wallet.map(str::to_owned) })
+        EffectBuffer::of(context)?
+            .push(EffectRequest::Award { units, wallet: wallet.map(str::to_owned) })
     };
     engine
         .register_fn("award", move |context: Context<'_>, units: INT| {
@@ -109,10 +110,12 @@ pub(crate) fn register(engine: &mut Engine) {
         });
     engine
         .register_fn("grant", |context: Context<'_>, grant: &str| -> Evaluated<()> {
-            EffectBuffer::of(&context)?.push(EffectRequest::Grant { grant: name(grant)?, span: None })
+            EffectBuffer::of(&context)?
+                .push(EffectRequest::Grant { grant: name(grant)?, span: None })
         })
         .register_fn("grant", |context: Context<'_>, grant: &str, span: Span| -> Evaluated<()> {
-            EffectBuffer::of(&context)?.push(EffectRequest::Grant { grant: name(grant)?, span: Some(span) })
+            EffectBuffer::of(&context)?
+                .push(EffectRequest::Grant { grant: name(grant)?, span: Some(span) })
         })
         .register_fn("revoke", |context: Context<'_>, grant: &str| -> Evaluated<()> {
             EffectBuffer::of(&context)?.push(EffectRequest::Revoke(name(grant)?))
@@ -126,9 +129,9 @@ pub(crate) fn register(engine: &mut Engine) {
         .register_fn("refer", |context: Context<'_>| -> Evaluated<()> {
             EffectBuffer::of(&context)?.push(EffectRequest::Refer)
         })
-        .register_fn("voucher", |context: Context<'_>, pool: &str| -> Evaluated<Gives> {
+        .register_fn("voucher", |context: Context<'_>, pool: &str| -> Evaluated<Benefit> {
             EffectBuffer::of(&context)?.push(EffectRequest::Voucher(name(pool)?))?;
-            Ok(Gives::Voucher { pool: pool.to_owned(), code: String::new() })
+            Ok(Benefit::Voucher { pool: pool.to_owned(), code: String::new() })
         });
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use ledger::entry::Gives;
+use ledger::entry::Benefit;
 use rhai::packages::{ArithmeticPackage, BasicIteratorPackage, LogicPackage, Package};
 use rhai::{Array, Dynamic, Engine, INT, OptimizationLevel};
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -194,16 +194,16 @@ fn among(list: &Array, item: Decimal) -> bool {
 /// What a reward or a benefit can give.
 fn register_gifts(engine: &mut Engine) {
     engine
-        .register_type_with_name::<Gives>("gift")
-        .register_fn("product", |title: &str| Gives::Product { title: title.to_owned() })
-        .register_fn("event", |title: &str| Gives::Event { title: title.to_owned() })
-        .register_fn("access", |title: &str| Gives::Access { title: title.to_owned() })
-        .register_fn("free_shipping", || Gives::FreeShipping);
+        .register_type_with_name::<Benefit>("gift")
+        .register_fn("product", |title: &str| Benefit::Product { title: title.to_owned() })
+        .register_fn("event", |title: &str| Benefit::Event { title: title.to_owned() })
+        .register_fn("access", |title: &str| Benefit::Access { title: title.to_owned() })
+        .register_fn("free_shipping", || Benefit::FreeShipping);
     for (name, gift) in [
-        ("discount", (|amount| Gives::Discount { amount }) as fn(Decimal) -> Gives),
-        ("percent_off", |percent| Gives::PercentOff { percent }),
-        ("gift_card", |amount| Gives::GiftCard { amount }),
-        ("payout", |amount| Gives::Payout { amount }),
+        ("discount", (|amount| Benefit::Discount { amount }) as fn(Decimal) -> Benefit),
+        ("percent_off", |percent| Benefit::PercentOff { percent }),
+        ("gift_card", |amount| Benefit::GiftCard { amount }),
+        ("payout", |amount| Benefit::Payout { amount }),
     ] {
         engine
             .register_fn(name, gift)

@@ -10,54 +10,54 @@
 //! Read the modules in this order.
 
 // From text to a checked bundle.
-/// The names of the files that make a bundle.
-mod file_names;
-/// The files of a bundle and their hash.
-mod source;
-/// Mistakes of a merchant: where, what, and what would mend them.
-mod mistake;
-/// The name that somebody may have meant.
-mod suggest;
-/// An object or a table, never a list.
-mod object;
-/// `merchant.toml`.
-mod manifest;
-/// A sheet as text, before the engine reads it.
-mod scan;
-/// A sheet's text in pieces.
-mod pieces;
-/// Kinds of values.
-mod kind;
-/// Every word that a rule can use.
-mod vocabulary;
-/// The statements of a sheet: how they are written.
-mod grammar;
-/// Sheets as a list of typed rules.
-mod sheet;
-/// Expressions in the words of the sheet.
-mod words;
-/// Whether a condition can hold at all.
-mod range;
 /// The words that a block asks for.
 mod asked;
-/// Mistakes that can be proven before a sheet runs.
-mod check;
 /// A merchant's rules, whole and checked.
 mod bundle;
+/// Mistakes that can be proven before a sheet runs.
+mod check;
+/// The names of the files that make a bundle.
+mod file_names;
+/// The statements of a sheet: how they are written.
+mod grammar;
+/// Kinds of values.
+mod kind;
+/// `merchant.toml`.
+mod manifest;
+/// Mistakes of a merchant: where, what, and what would mend them.
+mod mistake;
+/// An object or a table, never a list.
+mod object;
+/// A sheet's text in pieces.
+mod pieces;
+/// Whether a condition can hold at all.
+mod range;
 /// The reference of the language.
 mod reference;
+/// A sheet as text, before the engine reads it.
+mod scan;
+/// Sheets as a list of typed rules.
+mod sheet;
+/// The files of a bundle and their hash.
+mod source;
+/// The name that somebody may have meant.
+mod suggest;
+/// Every word that a rule can use.
+mod vocabulary;
+/// Expressions in the words of the sheet.
+mod words;
 
 // Running rules.
+/// Effects that a rule asks for.
+mod effect_buffer;
 /// The sandbox: the only place where an engine is built.
 mod engine;
 /// Facts that rules see, as values of the engine.
 mod facts;
-/// Effects that a rule asks for.
-mod effect_buffer;
-/// The value of a condition or of a block.
-mod value;
 /// Rules of one request, run about the same facts.
 mod run;
+/// The value of a condition or of a block.
+mod value;
 
 #[cfg(test)]
 mod tests;

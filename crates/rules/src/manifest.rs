@@ -18,8 +18,8 @@ use toml::Spanned;
 use crate::file_names::MANIFEST;
 use crate::kind::Kind;
 use crate::mistake::Mistake;
-use crate::suggest::did_you_mean;
 use crate::object::Object;
+use crate::suggest::did_you_mean;
 use crate::vocabulary::words_of;
 
 /// How long something is set aside, unless the manifest says otherwise; and at most, which is a week.

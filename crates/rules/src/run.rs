@@ -96,9 +96,7 @@ impl<'a> Run<'a> {
         let Some(when) = &rule.when else { return Ok(true) };
         match self.value(rule, when)? {
             Value::Flag(applies) => Ok(applies),
-            other => {
-                Err(rule.failure(format!("a condition is yes or no, not {}", other.kind())))
-            }
+            other => Err(rule.failure(format!("a condition is yes or no, not {}", other.kind()))),
         }
     }
 

@@ -18,9 +18,9 @@ use crate::grammar::{
     self, Reading, Role, STATEMENTS, Statement, StatementKind, inner_name, is_keyword,
 };
 use crate::mistake::{Mistake, RuleFailure};
-use crate::suggest::did_you_mean;
 use crate::pieces::variables;
 use crate::range::constant;
+use crate::suggest::did_you_mean;
 use crate::vocabulary::{FACTS, meant};
 
 /// The most rules of a bundle. What one activity can cost is bounded for all of them together.

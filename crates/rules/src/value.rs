@@ -1,6 +1,6 @@
 //! The value of a part of a rule, in types of ours: nobody outside of this crate sees the engine's.
 
-use ledger::entry::Gives;
+use ledger::entry::Benefit;
 use rhai::Dynamic;
 use rust_decimal::Decimal;
 
@@ -18,7 +18,7 @@ pub enum Value {
     /// An amount.
     Amount(Decimal),
     /// What a reward or a benefit gives.
-    Gift(Gives),
+    Gift(Benefit),
     /// Something else, such as a text, by the name of its kind.
     Other(String),
 }
@@ -60,7 +60,7 @@ impl From<Dynamic> for Value {
             Value::Amount(amount)
         } else {
             let kind = plain_types(value.type_name());
-            value.try_cast::<Gives>().map_or(Value::Other(kind), Value::Gift)
+            value.try_cast::<Benefit>().map_or(Value::Other(kind), Value::Gift)
         }
     }
 }

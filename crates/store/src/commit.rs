@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
     Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use ledger::enroll::Enrolment;
-use ledger::{Decision, Draw, Entry, Member, MemberId, Moment, Outcome, Pot, What};
+use ledger::{Decision, Draw, Effect, Entry, EntryKind, Member, MemberId, Moment, Pot};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -58,7 +58,7 @@ impl Store {
     ) -> Result<(Version, Written), StoreError> {
         let Commit { at, operation, held, decision, answer, parts, mut members } = commit;
         let Decision { member, entry, due_at, others } = decision;
-        if matches!(entry.what, What::Erase) {
+        if matches!(entry.kind, EntryKind::Erase) {
             let more = held.member.scores.keys().skip(SCORES_AT_ONCE);
             self.drop_scores(at, more).await?;
         }
@@ -103,12 +103,9 @@ impl Store {
 
     /// The write of a member's next version, on condition that there is none of its number; and
     /// those that go with it, where its due date moves or its person is forgotten.
-    fn next(
-        &self,
-        next: Next<'_>,
-    ) -> Result<(Version, Put, Vec<TransactWriteItem>), StoreError> {
+    fn next(&self, next: Next<'_>) -> Result<(Version, Put, Vec<TransactWriteItem>), StoreError> {
         let Next { at, operation, held, member, entry, due_at, answer } = next;
-        let erased = matches!(entry.what, What::Erase);
+        let erased = matches!(entry.kind, EntryKind::Erase);
         let beside = if erased {
             self.forget(at, held, due_at)?
         } else if held.due_at != due_at {
@@ -229,23 +226,23 @@ impl Store {
         member: &Member,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let mut writes = Vec::new();
-        for reason in &entry.because {
-            match &reason.gave {
-                Outcome::Voucher { pool, code } => {
+        for reason in &entry.reasons {
+            match &reason.effect {
+                Effect::Voucher { pool, code } => {
                     writes.extend(self.hand_out(&at.merchant, pool, code, at.member.as_str())?);
                 }
-                Outcome::Score { contest, .. } | Outcome::Unscore { contest, .. } => {
+                Effect::Score { contest, .. } | Effect::Unscore { contest, .. } => {
                     let score = member.scores.get(contest).copied().unwrap_or_default();
                     writes.push(self.put_score(at, contest, score)?);
                 }
-                Outcome::Units { .. }
-                | Outcome::Back { .. }
-                | Outcome::Void { .. }
-                | Outcome::Grant { .. }
-                | Outcome::Revoke { .. }
-                | Outcome::Tag { .. }
-                | Outcome::Untag { .. }
-                | Outcome::Referral { .. } => {}
+                Effect::Units { .. }
+                | Effect::Back { .. }
+                | Effect::Void { .. }
+                | Effect::Grant { .. }
+                | Effect::Revoke { .. }
+                | Effect::Tag { .. }
+                | Effect::Untag { .. }
+                | Effect::Referral { .. } => {}
             }
         }
         Ok(writes)

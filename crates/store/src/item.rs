@@ -18,8 +18,8 @@ use ledger::task::Progress;
 use ledger::tier::{Standing, TierChange};
 use ledger::wallet::{Awaited, Idle};
 use ledger::{
-    Change, Draw, Entry, Lot, Member, MemberId, Moment, Posting, Pot, Reason, Terms, Units, Wallet,
-    WalletName, What,
+    Change, Draw, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, Pot, Reason, Terms,
+    Units, Wallet, WalletName,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -228,9 +228,9 @@ struct Open {
 /// What of a version can be read as long as the person's key is there.
 #[derive(Serialize, Deserialize)]
 struct Sealed {
-    what: What,
+    kind: EntryKind,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    because: Vec<Reason>,
+    reasons: Vec<Reason>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     changes: Vec<Change>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -266,13 +266,13 @@ pub(crate) fn of_version(
     let Version { entry, member, due_at, bundle, fingerprint, previous, status, answer } = version;
     let open = Open {
         at: entry.at,
-        kind: kind(&entry.what),
+        kind: kind(&entry.kind),
         postings: entry.postings.clone(),
         previous: previous.clone(),
     };
     let sealed = Sealed {
-        what: entry.what.clone(),
-        because: entry.because.clone(),
+        kind: entry.kind.clone(),
+        reasons: entry.reasons.clone(),
         changes: entry.changes.clone(),
         account: entry.account.clone(),
         draws: entry.draws.clone(),
@@ -304,10 +304,10 @@ pub(crate) fn of_version(
 
 /// The kind of an entry, for those who can read no more of it. What a member did in its account's
 /// wallets has the kind of that.
-fn kind(what: &What) -> String {
-    match what {
-        What::Share { moved, .. } => format!("{}:{moved}", what.kind()),
-        what => what.kind().to_owned(),
+fn kind(kind: &EntryKind) -> String {
+    match kind {
+        EntryKind::Share { moved, .. } => format!("{}:{moved}", kind.verb()),
+        kind => kind.verb().to_owned(),
     }
 }
 
@@ -351,8 +351,8 @@ pub(crate) fn to_line(
     let entry = Entry {
         seq,
         at: line.at,
-        what: sealed.what,
-        because: sealed.because,
+        kind: sealed.kind,
+        reasons: sealed.reasons,
         postings: line.postings.clone(),
         changes: sealed.changes,
         account: sealed.account,

@@ -11,6 +11,8 @@
 mod board;
 /// Bundles: immutable revisions, and which of them is active.
 mod bundles;
+/// The writes of one decision.
+mod commit;
 /// Members that need the scheduled run.
 mod due;
 /// A person joins: one conditional write.
@@ -27,8 +29,6 @@ mod meter;
 mod operation;
 /// Load, decide, commit.
 mod perform;
-/// The writes of one decision.
-mod commit;
 /// Bugs for proofs.
 #[cfg(feature = "planted")]
 pub mod planted;

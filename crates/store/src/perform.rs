@@ -1,7 +1,6 @@
 //! The loop of every request that changes a member: load, decide, commit.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use ledger::{Decision, Lack, Member, MemberId, Pot, Supplies};
 use tokio::time::Instant;
@@ -221,10 +220,8 @@ impl Store {
         looked: &mut Looked,
         stop_at: Instant,
     ) -> Result<(), StoreError> {
-        let key = |member: &MemberId| MemberKey {
-            merchant: at.merchant.clone(),
-            member: member.clone(),
-        };
+        let key =
+            |member: &MemberId| MemberKey { merchant: at.merchant.clone(), member: member.clone() };
         match missing {
             Lack::Left { pot, units } => {
                 let parts = self.look_into(&at.merchant, &pot, at.part(), units).await?;

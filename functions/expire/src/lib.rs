@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use api::{Api, Problem, Refusal};
 use decide::Context;
 use futures::StreamExt;
-use ledger::{Member, MerchantId, Moment, Supplies, What};
+use ledger::{EntryKind, Member, MerchantId, Moment, Supplies};
 use serde::{Deserialize, Serialize};
 use store::{
     Answer, Due, Failure, Found, MemberKey, Operation, Page, SHARDS, StoreError, Undecided, Version,
@@ -164,15 +164,15 @@ struct Tally {
 impl Tally {
     fn put_down(&mut self, member: &MemberKey, done: &[Version]) {
         for version in done {
-            match &version.entry.what {
-                What::Expire => {
+            match &version.entry.kind {
+                EntryKind::Expire => {
                     self.expired += 1;
                     for posting in &version.entry.postings {
                         let wallet = format!("{}/{}", member.merchant, posting.wallet);
                         *self.units.entry(wallet).or_default() -= posting.change;
                     }
                 }
-                What::Remind { reminders } => {
+                EntryKind::Remind { reminders } => {
                     self.reminded += u64::try_from(reminders.len()).unwrap_or(u64::MAX);
                 }
                 _ => self.raised += 1,

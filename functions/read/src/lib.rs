@@ -16,7 +16,7 @@ use decide::{Eligible, Offer};
 use ledger::erase::MemberIsErased;
 use ledger::task::Goal;
 use ledger::tier::Until;
-use ledger::{Gives, MemberId, Moment, Pot, Programme, Units, WalletName};
+use ledger::{Benefit, MemberId, Moment, Pot, Programme, Units, WalletName};
 use rules::{Need, RuleFailure, did_you_mean};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,7 @@ struct TaskView {
 struct BenefitView {
     title: String,
     /// What it gives; nothing if that depends on the order.
-    gives: Option<Gives>,
+    gives: Option<Benefit>,
 }
 
 #[derive(Debug, Serialize)]
@@ -136,7 +136,8 @@ async fn member(
     let now = api.clock.now();
     let member = Arc::new(load(&api, &caller, id, bundle.programme(), now).await?);
     let standing = decide::standing(&bundle, &member, now).map_err(Refusal::from)?;
-    let at_risk = decide::ahead(&bundle, &member, &standing, now, Until::Loss).map_err(Refusal::from)?;
+    let at_risk =
+        decide::ahead(&bundle, &member, &standing, now, Until::Loss).map_err(Refusal::from)?;
     let tier = standing.tier;
     let next = decide::next_tier(&bundle, &member, tier.as_deref(), now);
     let benefits = decide::benefits(&bundle, &member, tier.as_deref(), None, now);
@@ -308,7 +309,9 @@ async fn rewards(
     let member = Arc::new(load(&api, &caller, id, bundle.programme(), now).await?);
     let tier = decide::standing(&bundle, &member, now).map_err(Refusal::from)?.tier;
     let mut rewards = Vec::new();
-    for offer in decide::offers(&bundle, &member, tier.as_deref(), now).into_iter().filter_map(that_works) {
+    for offer in
+        decide::offers(&bundle, &member, tier.as_deref(), now).into_iter().filter_map(that_works)
+    {
         let pot = offer.stock.map(|_| Pot::Stock(offer.name.clone()));
         let left = match &pot {
             Some(pot) => Some(api.store.left(&caller.merchant, pot).await?),

@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::post;
 use decide::{OrderBody, Redemption};
 use ledger::erase::present;
-use ledger::{Programme, Units, What};
+use ledger::{EntryKind, Programme, Units};
 use rules::Object;
 use serde::Deserialize;
 use store::{MemberKey, StoreError, Version};
@@ -127,9 +127,7 @@ async fn version_of_hold(
         Err(StoreError::Sealed { .. }) => None,
         found => found?,
     };
-    let is_hold = |version: &Version| {
-        matches!(&version.entry.what, What::Hold { hold: name, .. } if *name == hold)
-    };
+    let is_hold = |version: &Version| matches!(&version.entry.kind, EntryKind::Hold { hold: name, .. } if *name == hold);
     Ok(found.filter(is_hold))
 }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use ledger::entry::Posting;
-use ledger::{Decision, Member, Outcome as Gave, Units, What};
+use ledger::{Decision, Effect as Gave, EntryKind, Member, Units};
 use serde_json::{Value, json};
 use store::planted::Bug;
 
-use crate::Outcome;
+use crate::ProofResult;
 use crate::races::{self, Rounds};
 use crate::simulation::{self, Size};
 use crate::wire::{Tamper, Tampered, Weather};
@@ -80,7 +80,11 @@ pub fn count() -> u64 {
 ///
 /// # Errors
 /// They find something where there is nothing.
-pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> Outcome<Vec<Found>> {
+pub async fn run(
+    seed: u64,
+    operations: u64,
+    mut progress: impl FnMut(u64),
+) -> ProofResult<Vec<Found>> {
     // Seeds with which nothing is found where there is nothing.
     let mut clean = seed..seed;
     let mut found = Vec::new();
@@ -292,14 +296,14 @@ fn lost_debt(before: &Member, decision: &mut Decision) {
 }
 
 fn doubled_capture(before: &Member, decision: &mut Decision) {
-    if matches!(decision.entry.what, What::Capture { .. }) {
+    if matches!(decision.entry.kind, EntryKind::Capture { .. }) {
         decision.member.holds.clone_from(&before.holds);
         decision.member.wallets.clone_from(&before.wallets);
     }
 }
 
 fn units_by_ttl(_: &Member, decision: &mut Decision) {
-    if matches!(decision.entry.what, What::Earn { .. }) {
+    if matches!(decision.entry.kind, EntryKind::Earn { .. }) {
         for wallet in decision.member.wallets.values_mut() {
             wallet.take_lapsed(decision.entry.at);
         }
@@ -307,7 +311,7 @@ fn units_by_ttl(_: &Member, decision: &mut Decision) {
 }
 
 fn early_expiry(before: &Member, decision: &mut Decision) {
-    if matches!(decision.entry.what, What::Expire) {
+    if matches!(decision.entry.kind, EntryKind::Expire) {
         for (name, wallet) in &before.at(decision.entry.at).wallets {
             let soon = wallet.lots().iter().filter(|lot| {
                 !lot.terms.has_lapsed(decision.entry.at)
@@ -322,7 +326,7 @@ fn early_expiry(before: &Member, decision: &mut Decision) {
 
 fn one_more(before: &Member, decision: &mut Decision) {
     let entry = &mut decision.entry;
-    let paid = entry.because.iter_mut().find_map(|reason| match &mut reason.gave {
+    let paid = entry.reasons.iter_mut().find_map(|reason| match &mut reason.effect {
         Gave::Units { wallet, units } if wallet.as_str() == "points" => Some(units),
         _ => None,
     });
@@ -330,7 +334,7 @@ fn one_more(before: &Member, decision: &mut Decision) {
         .postings
         .iter_mut()
         .find(|posting| posting.wallet.as_str() == "points" && posting.change > 0 && !posting.debt);
-    if let (Some(paid), Some(lot), What::Earn { .. }) = (paid, lot, &entry.what) {
+    if let (Some(paid), Some(lot), EntryKind::Earn { .. }) = (paid, lot, &entry.kind) {
         *paid = paid.checked_add(Units::ONE).unwrap_or(*paid);
         lot.change += 1;
     }
@@ -339,7 +343,7 @@ fn one_more(before: &Member, decision: &mut Decision) {
 
 fn one_more_transferred(_: &Member, decision: &mut Decision) {
     for other in &mut decision.others {
-        if matches!(other.entry.what, What::Transfer { .. })
+        if matches!(other.entry.kind, EntryKind::Transfer { .. })
             && let Some(posting) = other.entry.postings.iter_mut().find(|posting| !posting.debt)
             && let Some(mut lot) = posting.lot()
         {
@@ -353,14 +357,14 @@ fn one_more_transferred(_: &Member, decision: &mut Decision) {
 }
 
 fn longer_hold(before: &Member, decision: &mut Decision) {
-    if let What::Hold { until, .. } = &mut decision.entry.what {
+    if let EntryKind::Hold { until, .. } = &mut decision.entry.kind {
         *until += TimeDelta::hours(1);
     }
     follow(before, decision);
 }
 
 fn no_waiting(before: &Member, decision: &mut Decision) {
-    if matches!(decision.entry.what, What::Earn { .. }) {
+    if matches!(decision.entry.kind, EntryKind::Earn { .. }) {
         for posting in decision.entry.postings.iter_mut().filter(|posting| posting.change > 0) {
             posting.terms.available_at =
                 posting.terms.held.as_ref().and(posting.terms.available_at);
@@ -370,7 +374,7 @@ fn no_waiting(before: &Member, decision: &mut Decision) {
 }
 
 fn other_wallet(before: &Member, decision: &mut Decision) {
-    if matches!(decision.entry.what, What::Earn { .. }) && decision.entry.account.is_none() {
+    if matches!(decision.entry.kind, EntryKind::Earn { .. }) && decision.entry.account.is_none() {
         let miles =
             decision.entry.postings.iter().find(|posting| posting.wallet.as_str() == "miles");
         if let Some(miles) = miles.map(|posting| posting.wallet.clone()) {
@@ -385,7 +389,8 @@ fn other_wallet(before: &Member, decision: &mut Decision) {
 }
 
 fn one_more_back(before: &Member, decision: &mut Decision) {
-    if matches!(decision.entry.what, What::Reverse { .. }) && decision.entry.account.is_none() {
+    if matches!(decision.entry.kind, EntryKind::Reverse { .. }) && decision.entry.account.is_none()
+    {
         let mut back = decision.entry.postings.iter_mut();
         if let Some(posting) = back.find(|posting| posting.change > 0 && !posting.debt) {
             posting.change += 1;

@@ -15,7 +15,7 @@ use ledger::{MemberId, MerchantId};
 use serde_json::{Value, json};
 use store::MemberKey;
 
-use crate::Outcome;
+use crate::ProofResult;
 use crate::process::Process;
 use crate::world::{MERCHANTS, Worker, World};
 
@@ -95,7 +95,7 @@ pub async fn run(
     kills: u64,
     every: bool,
     mut progress: impl FnMut(u64),
-) -> Outcome<Report> {
+) -> ProofResult<Report> {
     let killed = ACTS.map(|act| Killed { act, ..Killed::default() }).to_vec();
     let mut report = Report { killed, faults: Vec::new() };
     let mut rng = Rng::with_seed(seed);
@@ -199,7 +199,7 @@ struct Rehearsed {
 }
 
 impl Place {
-    async fn new(seed: u64, program: PathBuf) -> Outcome<Place> {
+    async fn new(seed: u64, program: PathBuf) -> ProofResult<Place> {
         let world = World::served(seed, 1_000_000).await?;
         let worker = world.worker(0).await;
         let process = Process::start(&program, world.wire.reached_at()?, world.now())?;
@@ -207,7 +207,7 @@ impl Place {
         Ok(Place { world, worker, program, process, members: 0, rehearsed: BTreeMap::new() })
     }
 
-    async fn audit(&self) -> Outcome<Vec<String>> {
+    async fn audit(&self) -> ProofResult<Vec<String>> {
         let audited = self.world.audit(MERCHANT).await?;
         let mut faults: Vec<String> = audited.wrong().collect();
         for (name, wallet) in &audited.wallets {
@@ -223,14 +223,14 @@ impl Place {
     }
 
     /// Does something by hand, on the way to what is asked.
-    async fn does(&self, member: &str, verb: &str, key: &str, body: Value) -> Outcome<Value> {
+    async fn does(&self, member: &str, verb: &str, key: &str, body: Value) -> ProofResult<Value> {
         let path = format!("/v1/members/{member}/{verb}");
         let done = self.worker.insist(MERCHANT, Method::POST, &path, Some(key), &body).await?;
         if done.status == 201 { Ok(done.json()) } else { Err(done.text.into()) }
     }
 
     /// Two new members, and something to ask for.
-    async fn prepare(&mut self, act: &str) -> Outcome<Asked> {
+    async fn prepare(&mut self, act: &str) -> ProofResult<Asked> {
         self.worker.look_up(&self.world);
         self.members += 1;
         let (one, other) = (format!("c{}", self.members), format!("d{}", self.members));
@@ -254,7 +254,7 @@ impl Place {
         let ten = || json!({ "reward": "ten" });
         let held = async || {
             let held = self.does(&one, "holds", "h", ten()).await?;
-            Outcome::Ok(held["entry"]["hold"].as_str().unwrap_or_default().to_owned())
+            ProofResult::Ok(held["entry"]["hold"].as_str().unwrap_or_default().to_owned())
         };
         let (method, path, body) = match act {
             "earn" | "earn again" => (Method::POST, path("earn"), purchase),
@@ -313,7 +313,7 @@ impl Place {
     }
 
     /// How many entries each has; nothing of one that there is not.
-    async fn entries(&self, members: &[String]) -> Outcome<Vec<Option<u64>>> {
+    async fn entries(&self, members: &[String]) -> ProofResult<Vec<Option<u64>>> {
         let store = &self.world.store;
         let mut entries = Vec::new();
         for member in members {
@@ -326,7 +326,7 @@ impl Place {
 
     /// Kills the process while it does something, and says whether it had been done; nothing if the
     /// process came to its end alive.
-    async fn kill(&mut self, act: &'static str, when: When) -> Outcome<Option<bool>> {
+    async fn kill(&mut self, act: &'static str, when: When) -> ProofResult<Option<bool>> {
         let expected = self.rehearsed(act).await?.entries;
         let asked = self.prepare(act).await?;
         let before = self.entries(&asked.members).await?;
@@ -367,7 +367,7 @@ impl Place {
     }
 
     /// What it comes to if nobody is killed.
-    async fn rehearsed(&mut self, act: &'static str) -> Outcome<Rehearsed> {
+    async fn rehearsed(&mut self, act: &'static str) -> ProofResult<Rehearsed> {
         if let Some(rehearsed) = self.rehearsed.get(act) {
             return Ok(rehearsed.clone());
         }
@@ -378,7 +378,7 @@ impl Place {
         Ok(rehearsed)
     }
 
-    async fn rehearse(&mut self, act: &'static str) -> Outcome<Rehearsed> {
+    async fn rehearse(&mut self, act: &'static str) -> ProofResult<Rehearsed> {
         let asked = self.prepare(act).await?;
         let before = self.entries(&asked.members).await?;
         let seen = Arc::new(AtomicU32::new(0));
@@ -402,7 +402,7 @@ impl Place {
     }
 
     /// Asks the process, and kills it; whether it was killed, and what it said.
-    async fn ask(&self, asked: &Asked, when: When) -> (bool, Outcome<(u16, String)>) {
+    async fn ask(&self, asked: &Asked, when: When) -> (bool, ProofResult<(u16, String)>) {
         let killed = Arc::new(AtomicBool::new(false));
         if let When::At(moment) = when {
             let (killed, process) = (Arc::clone(&killed), Arc::clone(&self.process));

@@ -2,7 +2,7 @@
 //! knows what became of it. Nobody is told anything wrong: either it is done, or the client is told to
 //! come again, and when.
 
-use crate::Outcome;
+use crate::ProofResult;
 use crate::simulation::{self, Report, Size};
 use crate::wire::Weather;
 use crate::world::Planted;
@@ -27,7 +27,7 @@ const MEMBERS_MIN: u32 = 100;
 ///
 /// # Errors
 /// They cannot go on, as when a client is told to come again without being told when.
-pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> Outcome<Found> {
+pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> ProofResult<Found> {
     let members = u32::try_from(operations / OPERATIONS_PER_MEMBER)?.max(MEMBERS_MIN);
     let size = |weather: Weather| Size { operations, days: 60, members, workers: 32, weather };
     let none = Planted::default();

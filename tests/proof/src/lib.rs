@@ -32,10 +32,10 @@ pub mod world;
 ///
 /// # Errors
 /// As what is run.
-pub async fn alone<T, F>(run: impl FnOnce() -> F + Send + 'static) -> Outcome<T>
+pub async fn alone<T, F>(run: impl FnOnce() -> F + Send + 'static) -> ProofResult<T>
 where
     T: Send + 'static,
-    F: Future<Output = Outcome<T>>,
+    F: Future<Output = ProofResult<T>>,
 {
     tokio::task::spawn_blocking(move || {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -45,4 +45,4 @@ where
 }
 
 /// An error on its way to whoever runs a proof.
-pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub type ProofResult<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

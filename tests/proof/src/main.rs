@@ -14,7 +14,7 @@ use proof::races::{self, Race, Rounds};
 use proof::simulation::{self, Report, Size};
 use proof::wire::Weather;
 use proof::world::Planted;
-use proof::{Outcome, alone};
+use proof::{ProofResult, alone};
 
 /// A database, its clients and all workers share one process: most of its time would go into memory.
 #[global_allocator]
@@ -94,7 +94,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Outcome {
+async fn run(cli: Cli) -> ProofResult {
     match cli.part {
         Part::All => all(&cli).await,
         Part::Simulation { operations, members, calm } => {
@@ -110,7 +110,7 @@ async fn run(cli: Cli) -> Outcome {
 }
 
 /// All parts: what is wrong with one does not keep the others from running.
-async fn all(cli: &Cli) -> Outcome {
+async fn all(cli: &Cli) -> ProofResult {
     let parts = [
         ("bugs", find_bugs(cli).await),
         ("races", race(cli).await),
@@ -129,7 +129,12 @@ async fn all(cli: &Cli) -> Outcome {
 /// Worlds of the long simulation, side by side.
 const WORLDS: u64 = 2;
 
-async fn simulate(cli: &Cli, operations: Option<u64>, members: Option<u32>, calm: bool) -> Outcome {
+async fn simulate(
+    cli: &Cli,
+    operations: Option<u64>,
+    members: Option<u32>,
+    calm: bool,
+) -> ProofResult {
     let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
     // Worlds know nothing of each other, and what one finds is found again by its seed alone.
     let worlds = if cli.long { WORLDS } else { 1 };
@@ -195,7 +200,7 @@ async fn simulate(cli: &Cli, operations: Option<u64>, members: Option<u32>, calm
     tell(cli, &table, &report.faults)
 }
 
-async fn race(cli: &Cli) -> Outcome {
+async fn race(cli: &Cli) -> ProofResult {
     let rounds = match cli.long {
         false => Rounds { histories: 20, redeems: (1, 200), others: 5 },
         true => Rounds { histories: 2000, redeems: (20, 200), others: 200 },
@@ -219,7 +224,7 @@ async fn race(cli: &Cli) -> Outcome {
     tell(cli, &table, &wrong)
 }
 
-async fn degrade(cli: &Cli) -> Outcome {
+async fn degrade(cli: &Cli) -> ProofResult {
     let operations = if cli.long { 100_000 } else { 5000 };
     let bar = bar(2 * operations, "operations");
     let (seed, told) = (cli.seed, bar.clone());
@@ -259,7 +264,7 @@ fn hundredths(units: u64, of: u64) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
-async fn sleepless(cli: &Cli, members: Option<u64>) -> Outcome {
+async fn sleepless(cli: &Cli, members: Option<u64>) -> ProofResult {
     let members = members.unwrap_or(if cli.long { 1_000_000 } else { 5000 });
     let kills = if cli.long { 50 } else { 5 };
     let size = night::Size { members, kills, compared: (members / 10).clamp(1000, 20_000) };
@@ -299,7 +304,7 @@ async fn sleepless(cli: &Cli, members: Option<u64>) -> Outcome {
     tell(cli, &table, &report.faults)
 }
 
-async fn crash(cli: &Cli) -> Outcome {
+async fn crash(cli: &Cli) -> ProofResult {
     let kills = if cli.long { 2400 } else { 400 };
     let bar = bar(kills, "kills");
     let program = std::env::current_exe()?;
@@ -323,7 +328,7 @@ async fn crash(cli: &Cli) -> Outcome {
     tell(cli, &table, &report.faults)
 }
 
-async fn find_bugs(cli: &Cli) -> Outcome {
+async fn find_bugs(cli: &Cli) -> ProofResult {
     let operations = if cli.long { 10_000 } else { 1500 };
     let bar = bar(bugs::count(), "bugs");
     let (seed, told) = (cli.seed, bar.clone());
@@ -357,7 +362,7 @@ const SHOWN_MAX: usize = 10;
 
 /// Prints a table, and what is wrong.
 #[expect(clippy::print_stdout, reason = "it is a command")]
-fn tell(cli: &Cli, table: &Table, wrong: &[String]) -> Outcome {
+fn tell(cli: &Cli, table: &Table, wrong: &[String]) -> ProofResult {
     println!("{table}");
     for fault in wrong.iter().take(SHOWN_MAX) {
         println!("{fault}");

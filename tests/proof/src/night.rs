@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use store::planted::items;
 use store::{MemberKey, Store};
 
-use crate::Outcome;
+use crate::ProofResult;
 use crate::process::Process;
 use crate::wire::{Weather, Wire};
 use crate::world::{client, patient};
@@ -92,7 +92,7 @@ pub async fn run(
     program: &Path,
     size: Size,
     mut progress: impl FnMut(&'static str, u64, u64),
-) -> Outcome<Report> {
+) -> ProofResult<Report> {
     let mut report = Report { members: size.members, ..Report::default() };
     // What it costs, by what is due and what there is.
     for (due, others) in [(1, 0), (1, 1), (1, 3), (2, 2), (4, 0)] {
@@ -196,7 +196,7 @@ struct Field {
 }
 
 impl Field {
-    async fn new(seed: u64) -> Outcome<Field> {
+    async fn new(seed: u64) -> ProofResult<Field> {
         let database = Database::open(None, 0).await?;
         let merchant = MerchantId::parse(MERCHANT)?;
         let manifest = "name = \"Night\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n\
@@ -212,7 +212,7 @@ impl Field {
         Ok(Field { database, wire, client, merchant, bundle, given, night })
     }
 
-    fn key(&self, number: u64) -> Outcome<MemberKey> {
+    fn key(&self, number: u64) -> ProofResult<MemberKey> {
         let member = MemberId::parse(&format!("m{number}"))?;
         Ok(MemberKey { merchant: self.merchant.clone(), member })
     }
@@ -223,7 +223,7 @@ impl Field {
         numbers: std::ops::Range<u64>,
         due: bool,
         mut progress: impl FnMut(u64),
-    ) -> Outcome {
+    ) -> ProofResult {
         let at = if due { self.given } else { self.given + TimeDelta::days(15) };
         let requests = numbers.collect::<Vec<u64>>();
         let requests = requests.chunks(ITEMS_AT_ONCE / 2).map(|numbers| {
@@ -234,14 +234,14 @@ impl Field {
                     puts.push(WriteRequest::builder().put_request(put).build());
                 }
             }
-            Outcome::Ok(self.client.batch_write_item().request_items(TABLE, puts))
+            ProofResult::Ok(self.client.batch_write_item().request_items(TABLE, puts))
         });
         let mut laid = 0;
         let sent = futures::stream::iter(requests).map(async |request| {
             let sent = request?.send().await?;
             let left = sent.unprocessed_items.unwrap_or_default();
             if left.is_empty() {
-                Outcome::Ok(())
+                ProofResult::Ok(())
             } else {
                 Err("not all items were laid down".into())
             }
@@ -261,7 +261,7 @@ impl Field {
         &self,
         number: u64,
         at: Moment,
-    ) -> Outcome<[std::collections::HashMap<String, AttributeValue>; 2]> {
+    ) -> ProofResult<[std::collections::HashMap<String, AttributeValue>; 2]> {
         let key = self.key(number)?;
         let enrolment = Enrolment {
             id: key.member.clone(),
@@ -290,19 +290,19 @@ impl Field {
         Ok(items(&key, enrolment, decision, &self.bundle.hash().to_string())?)
     }
 
-    fn process(&self, program: &Path) -> Outcome<Process> {
+    fn process(&self, program: &Path) -> ProofResult<Process> {
         Process::start(program, self.wire.reached_at()?, self.night)
     }
 
     fn ask(
         &self,
         process: &Process,
-    ) -> impl Future<Output = Outcome<crate::process::Told>> + Send + use<> {
+    ) -> impl Future<Output = ProofResult<crate::process::Told>> + Send + use<> {
         let body = json!({ "now": self.night.to_rfc3339() });
         process.request(MERCHANT, &Method::POST, "/night", "none", &body)
     }
 
-    async fn night(&self, process: &Process) -> Outcome {
+    async fn night(&self, process: &Process) -> ProofResult {
         let (status, text) = self.ask(process).await?;
         let told: Value = serde_json::from_str(&text)?;
         if status == 200 && told["error"].is_null() { Ok(()) } else { Err(text.into()) }
@@ -318,7 +318,7 @@ impl Field {
     }
 
     /// Writes what the night wrote into a table of its own, and does nothing else; how long it took.
-    async fn bare(&self, members: u64) -> Outcome<Duration> {
+    async fn bare(&self, members: u64) -> ProofResult<Duration> {
         const BARE: &str = "bare";
         let store = Store::new(client(self.wire.reached_at()?).await, BARE);
         store.create_table().await?;
@@ -357,7 +357,7 @@ impl Field {
     }
 
     /// Every lot has run out, once.
-    async fn check(&self, report: &mut Report) -> Outcome {
+    async fn check(&self, report: &mut Report) -> ProofResult {
         let period = audit::Period::default();
         let store = Store::new(patient(self.database.address()).await, TABLE);
         let audited = audit::audit(&store, &self.merchant, period).await?;

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use store::Store;
 use tokio::net::TcpListener;
 
-use crate::Outcome;
+use crate::ProofResult;
 use crate::world::client;
 
 /// A worker in a process of its own.
@@ -40,7 +40,7 @@ impl Process {
     ///
     /// # Errors
     /// The program does not start, or does not say where it can be reached.
-    pub fn start(program: &Path, endpoint: SocketAddr, now: Moment) -> Outcome<Process> {
+    pub fn start(program: &Path, endpoint: SocketAddr, now: Moment) -> ProofResult<Process> {
         let mut child = Command::new(program)
             .args(["serve", "--endpoint", &endpoint.to_string(), "--now", &now.to_rfc3339()])
             .stdout(Stdio::piped())
@@ -58,7 +58,7 @@ impl Process {
     ///
     /// # Errors
     /// The machine does not say.
-    pub fn memory(&self) -> Outcome<u64> {
+    pub fn memory(&self) -> ProofResult<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let most = most.and_then(|most| most.trim().strip_suffix(" kB"));
@@ -82,7 +82,7 @@ impl Process {
         path: &str,
         key: &str,
         body: &Value,
-    ) -> impl Future<Output = Outcome<Told>> + Send + use<> {
+    ) -> impl Future<Output = ProofResult<Told>> + Send + use<> {
         let request = Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.address))
@@ -116,7 +116,7 @@ impl Drop for Process {
 ///
 /// # Errors
 /// It cannot serve.
-pub async fn serve(endpoint: SocketAddr, now: Moment) -> Outcome {
+pub async fn serve(endpoint: SocketAddr, now: Moment) -> ProofResult {
     let store = Store::new(client(endpoint).await, local::TABLE);
     let clock = Clock::standing(now);
     let api = Api::new(store, clock.clone(), Identity::Development);

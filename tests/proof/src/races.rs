@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use todc_utils::specifications::Specification;
 use todc_utils::{Action, History, WGLChecker};
 
-use crate::Outcome;
+use crate::ProofResult;
 use crate::simulation::is_busy;
 use crate::wire::Weather;
 use crate::world::{Answer, MERCHANTS, Planted, Worker, World};
@@ -55,7 +55,7 @@ pub async fn run(
     rounds: Rounds,
     planted: Planted,
     mut progress: impl FnMut(&'static str),
-) -> Outcome<Vec<Race>> {
+) -> ProofResult<Vec<Race>> {
     let mut races = Vec::new();
     let mut track = Track::new(seed, planted).await?;
     progress("histories of single members");
@@ -100,7 +100,7 @@ struct Track {
 type Wish = (usize, String, &'static str, String, Value);
 
 impl Track {
-    async fn new(seed: u64, planted: Planted) -> Outcome<Track> {
+    async fn new(seed: u64, planted: Planted) -> ProofResult<Track> {
         let world = World::new(seed, Weather::calm(), planted, PIECES).await?;
         let mut workers = Vec::new();
         for number in 0..WORKERS {
@@ -110,7 +110,7 @@ impl Track {
         Ok(Track { world, workers, rng: Rng::with_seed(seed), members: 0 })
     }
 
-    async fn race(&mut self, name: &'static str, rounds: u64, kind: Kind) -> Outcome<Race> {
+    async fn race(&mut self, name: &'static str, rounds: u64, kind: Kind) -> ProofResult<Race> {
         let mut race = Race { name, rounds, requests: 0, faults: Vec::new() };
         for _ in 0..rounds {
             self.world.wire.set(Weather::calm());
@@ -144,7 +144,7 @@ impl Track {
     }
 
     /// A new member with so many points.
-    async fn member(&mut self, units: i64) -> Outcome<String> {
+    async fn member(&mut self, units: i64) -> ProofResult<String> {
         self.members += 1;
         let member = format!("r{}", self.members);
         let worker = self.first();
@@ -162,26 +162,26 @@ impl Track {
     }
 
     /// All at once, with everything happening on the wire; the answers in their order.
-    async fn all(&self, wishes: Vec<Wish>) -> Outcome<Vec<Answer>> {
+    async fn all(&self, wishes: Vec<Wish>) -> ProofResult<Vec<Answer>> {
         self.world.wire.set(Weather::everything(12));
         let asks = wishes.into_iter().map(async |(worker, member, verb, key, body)| {
             let path = format!("/v1/members/{member}/{verb}");
             let worker = &self.workers[worker % WORKERS];
             worker.insist(MERCHANT, Method::POST, &path, Some(&key), &body).await
         });
-        let answers: Outcome<Vec<Answer>> = join_all(asks).await.into_iter().collect();
+        let answers: ProofResult<Vec<Answer>> = join_all(asks).await.into_iter().collect();
         self.world.wire.set(Weather::calm());
         answers
     }
 
-    async fn spendable(&self, member: &str) -> Outcome<i64> {
+    async fn spendable(&self, member: &str) -> ProofResult<i64> {
         let path = format!("/v1/members/{member}");
         let answer = self.first().insist(MERCHANT, Method::GET, &path, None, &Value::Null).await?;
         Ok(answer.json()["wallets"]["points"]["balance"].as_i64().unwrap_or_default())
     }
 
     /// Several clients earn, spend and look, and each step of it could have been one after the other.
-    async fn history(&mut self) -> Outcome<u64> {
+    async fn history(&mut self) -> ProofResult<u64> {
         const CLIENTS: usize = 5;
         const STEPS: usize = 8;
         let member = self.member(0).await?;
@@ -225,7 +225,7 @@ impl Track {
                 };
                 note(client, Action::Response(step));
             }
-            Outcome::Ok(())
+            ProofResult::Ok(())
         });
         for client in join_all(clients).await {
             client?;
@@ -238,7 +238,7 @@ impl Track {
         Ok((CLIENTS * STEPS) as u64)
     }
 
-    async fn redeems(&mut self, at_once: u32) -> Outcome<u64> {
+    async fn redeems(&mut self, at_once: u32) -> ProofResult<u64> {
         let (price, affordable) = (10, i64::from(at_once) / 4);
         let member = self.member(price * affordable + 3).await?;
         let wish = |number: u32| {
@@ -256,7 +256,7 @@ impl Track {
         Ok(at_once.into())
     }
 
-    async fn holds(&mut self) -> Outcome<u64> {
+    async fn holds(&mut self) -> ProofResult<u64> {
         let member = self.member(50).await?;
         let body = json!({ "reward": "ten" });
         let path = format!("/v1/members/{member}/holds");
@@ -270,9 +270,9 @@ impl Track {
             let (worker, key) = (&self.workers[number], number.to_string());
             let answer =
                 worker.insist(MERCHANT, Method::POST, &path, Some(&key), &json!({})).await?;
-            Outcome::Ok((verb, won(&answer, "hold_is_unknown")?))
+            ProofResult::Ok((verb, won(&answer, "hold_is_unknown")?))
         });
-        let answers: Outcome<Vec<(&str, bool)>> = join_all(asks).await.into_iter().collect();
+        let answers: ProofResult<Vec<(&str, bool)>> = join_all(asks).await.into_iter().collect();
         self.world.wire.set(Weather::calm());
         let done: Vec<&str> =
             answers?.into_iter().filter(|(_, won)| *won).map(|(verb, _)| verb).collect();
@@ -283,7 +283,7 @@ impl Track {
     }
 
     /// Some still have the second before, some have the second itself, and the run comes.
-    async fn boundary(&mut self) -> Outcome<u64> {
+    async fn boundary(&mut self) -> ProofResult<u64> {
         let member = self.member(60).await?;
         let path = format!("/v1/members/{member}/entries");
         let given = self.first().insist(MERCHANT, Method::GET, &path, None, &Value::Null).await?;
@@ -304,20 +304,20 @@ impl Track {
             // Only where it is a second before, there is anything to spend.
             match spent && !number.is_multiple_of(3) {
                 true => Err("what had run out was spent".into()),
-                false => Outcome::Ok(i64::from(spent)),
+                false => ProofResult::Ok(i64::from(spent)),
             }
         });
         let nights = [1usize, 2, 4].map(async |number| {
             // One that finds the table too busy is followed by another.
             match expire::run(&self.workers[number].api, &expire::Event::default(), None).await {
                 Err(error) if !is_busy(&error) => Err(error.into()),
-                _ => Outcome::Ok(()),
+                _ => ProofResult::Ok(()),
             }
         });
         let (done, nights) = futures::join!(join_all(asks), join_all(nights));
-        nights.into_iter().collect::<Outcome>()?;
+        nights.into_iter().collect::<ProofResult>()?;
         self.world.wire.set(Weather::calm());
-        let done: i64 = done.into_iter().collect::<Outcome<Vec<i64>>>()?.into_iter().sum();
+        let done: i64 = done.into_iter().collect::<ProofResult<Vec<i64>>>()?.into_iter().sum();
         self.world.pass(2);
         self.look_up();
         let night = expire::run(&self.first().api, &expire::Event::default(), None).await?;
@@ -335,7 +335,7 @@ impl Track {
         Ok(9)
     }
 
-    async fn transfers(&mut self) -> Outcome<u64> {
+    async fn transfers(&mut self) -> ProofResult<u64> {
         let pair = [self.member(100).await?, self.member(100).await?];
         let wish = |number: usize| {
             let (from, to) = (&pair[number % 2], &pair[(number + 1) % 2]);
@@ -350,7 +350,7 @@ impl Track {
     }
 
     /// Once: then there are none.
-    async fn pieces(&mut self) -> Outcome<u64> {
+    async fn pieces(&mut self) -> ProofResult<u64> {
         let mut wishes = Vec::new();
         for number in 0..3 * PIECES {
             let member = self.member(20).await?;
@@ -365,7 +365,7 @@ impl Track {
         Ok(answers.len() as u64)
     }
 
-    async fn same(&mut self) -> Outcome<u64> {
+    async fn same(&mut self) -> ProofResult<u64> {
         let member = self.member(100).await?;
         let wish = |number: usize| {
             (number, member.clone(), "redeem", "same".to_owned(), json!({ "reward": "ten" }))
@@ -380,12 +380,12 @@ impl Track {
     }
 }
 
-fn said(answer: &Answer, status: u16) -> Outcome {
+fn said(answer: &Answer, status: u16) -> ProofResult {
     if answer.status == status { Ok(()) } else { Err(answer.text.clone().into()) }
 }
 
 /// Whether one has what it wanted; who has not is told why, and that is the only reason there is.
-fn won(answer: &Answer, lost: &str) -> Outcome<bool> {
+fn won(answer: &Answer, lost: &str) -> ProofResult<bool> {
     match answer.status {
         201 => Ok(true),
         409 if answer.json()["code"] == lost => Ok(false),
@@ -393,11 +393,11 @@ fn won(answer: &Answer, lost: &str) -> Outcome<bool> {
     }
 }
 
-fn winners(answers: &[Answer], lost: &str) -> Outcome<i64> {
+fn winners(answers: &[Answer], lost: &str) -> ProofResult<i64> {
     answers.iter().map(|answer| won(answer, lost).map(i64::from)).sum()
 }
 
-fn equal(what: &str, found: i64, expected: i64) -> Outcome {
+fn equal(what: &str, found: i64, expected: i64) -> ProofResult {
     if found == expected { Ok(()) } else { Err(format!("{what}: {found}, not {expected}").into()) }
 }
 

@@ -12,7 +12,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
-use crate::Outcome;
+use crate::ProofResult;
 use crate::simulation::client::Client;
 pub(crate) use crate::simulation::client::is_busy;
 use crate::wire::{Fault, Weather};
@@ -177,7 +177,7 @@ pub async fn run(
     size: &Size,
     planted: Planted,
     mut progress: impl FnMut(u64),
-) -> Outcome<Report> {
+) -> ProofResult<Report> {
     let began = Instant::now();
     let world = Arc::new(World::new(seed, Weather::calm(), planted, SCARCE).await?);
     let members: Members = (0..MERCHANTS.len())
@@ -266,7 +266,7 @@ fn enrolment(member: &str, number: u32) -> Value {
 }
 
 /// Enrols everybody, some of them twice, and some with something else: that is refused.
-async fn enroll_all(world: &World, worker: &Worker, members: u32) -> Outcome<Report> {
+async fn enroll_all(world: &World, worker: &Worker, members: u32) -> ProofResult<Report> {
     let mut report = Report::default();
     for merchant in MERCHANTS {
         let homes = (0..homes(members)).map(|number| (0, home(number)));

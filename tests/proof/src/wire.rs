@@ -50,7 +50,7 @@ use self::asked::{Asked, draw};
 use self::carrier::Carrier;
 use self::memory::{Memory, remember, stale};
 use self::upstream::{Upstream, as_target, forward, send};
-use crate::Outcome;
+use crate::ProofResult;
 
 /// What may be changed of what goes over the wire: bugs are planted here.
 pub type Tamper = Arc<dyn Fn(&str, &mut Value) -> Tampered + Send + Sync>;
@@ -124,7 +124,7 @@ impl Wire {
     ///
     /// # Errors
     /// They do not.
-    pub fn reached_at(&self) -> Outcome<SocketAddr> {
+    pub fn reached_at(&self) -> ProofResult<SocketAddr> {
         self.address().ok_or_else(|| "no other process reaches this wire".into())
     }
 

@@ -22,7 +22,7 @@ use store::Store;
 use store::planted::Bug;
 use tower::ServiceExt;
 
-use crate::Outcome;
+use crate::ProofResult;
 use crate::wire::{Tamper, Weather, Wire};
 
 /// The merchants, whose clocks change on different days.
@@ -166,7 +166,12 @@ impl World {
     ///
     /// # Errors
     /// The database or the wire cannot be had.
-    pub async fn new(seed: u64, weather: Weather, planted: Planted, scarce: i64) -> Outcome<World> {
+    pub async fn new(
+        seed: u64,
+        weather: Weather,
+        planted: Planted,
+        scarce: i64,
+    ) -> ProofResult<World> {
         // Whatever waits for a while and then tries again waits as the seed says.
         fastrand::seed(seed);
         let database = dynoxide::Database::memory()?;
@@ -182,7 +187,7 @@ impl World {
     ///
     /// # Errors
     /// The database or the wire cannot be had.
-    pub async fn served(seed: u64, scarce: i64) -> Outcome<World> {
+    pub async fn served(seed: u64, scarce: i64) -> ProofResult<World> {
         let database = Database::open(None, 0).await?;
         let wire = Wire::to(database.address(), seed, Weather::calm(), None).await?;
         World::of(database.store().clone(), wire, Some(database), None, scarce).await
@@ -194,7 +199,7 @@ impl World {
         served: Option<Database>,
         bug: Option<Bug>,
         scarce: i64,
-    ) -> Outcome<World> {
+    ) -> ProofResult<World> {
         for merchant in MERCHANTS {
             let merchant_id = MerchantId::parse(merchant)?;
             api::publish(&store, &merchant_id, &sources(merchant, scarce)).await?;
@@ -249,7 +254,7 @@ impl World {
     ///
     /// # Errors
     /// The table cannot be read.
-    pub async fn audit(&self, merchant: &str) -> Outcome<audit::Audited> {
+    pub async fn audit(&self, merchant: &str) -> ProofResult<audit::Audited> {
         let merchant = MerchantId::parse(merchant)?;
         let period = audit::Period::default();
         Ok(audit::audit(&self.store, &merchant, period).await?)
@@ -290,7 +295,7 @@ impl Worker {
         path: &str,
         key: Option<&str>,
         body: &Value,
-    ) -> Outcome<Answer> {
+    ) -> ProofResult<Answer> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -321,7 +326,7 @@ impl Worker {
         path: &str,
         key: Option<&str>,
         body: &Value,
-    ) -> Outcome<Answer> {
+    ) -> ProofResult<Answer> {
         for _ in 0..INSISTS_MAX {
             let answer = self.call(merchant, method.clone(), path, key, body).await?;
             if answer.status != 503 {

@@ -8,7 +8,7 @@ use proof::night;
 use proof::races::{self, Rounds};
 use proof::simulation::{self, Size};
 use proof::world::Planted;
-use proof::{Outcome, bugs, degraded};
+use proof::{ProofResult, bugs, degraded};
 
 /// Another seed each day finds more than the same one for ever; whoever has a failure has its seed.
 fn seed() -> u64 {
@@ -27,7 +27,7 @@ fn none(faults: &[String]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_lost_and_nothing_doubled_under_everything_that_happens() -> Outcome {
+async fn nothing_is_lost_and_nothing_doubled_under_everything_that_happens() -> ProofResult {
     let report = simulation::run(seed(), &Size::of(1500, 10), Planted::default(), |_| ()).await?;
     none(&report.faults);
     // All of it was there: every verb, repeats, altered bodies, faults of every kind.
@@ -43,7 +43,7 @@ async fn nothing_is_lost_and_nothing_doubled_under_everything_that_happens() -> 
 
 /// What a seed does, it does again: to the last byte of the last answer.
 #[tokio::test(start_paused = true)]
-async fn the_same_seed_does_the_same() -> Outcome {
+async fn the_same_seed_does_the_same() -> ProofResult {
     let size = Size::of(300, 5);
     let first = simulation::run(seed(), &size, Planted::default(), |_| ()).await?;
     let second = simulation::run(seed(), &size, Planted::default(), |_| ()).await?;
@@ -54,7 +54,7 @@ async fn the_same_seed_does_the_same() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_killed_leaves_all_or_nothing() -> Outcome {
+async fn who_is_killed_leaves_all_or_nothing() -> ProofResult {
     let report = crashes::run(seed(), program(), 120, false, |_| ()).await?;
     none(&report.faults);
     let sum = |of: fn(&Killed) -> u64| report.killed.iter().map(of).sum::<u64>();
@@ -63,7 +63,7 @@ async fn who_is_killed_leaves_all_or_nothing() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_several_who_want_the_same_one_has_it() -> Outcome {
+async fn of_several_who_want_the_same_one_has_it() -> ProofResult {
     assert!(races::checker_is_right());
     let rounds = Rounds { histories: 4, redeems: (1, 200), others: 2 };
     for race in races::run(seed(), rounds, Planted::default(), |_| ()).await? {
@@ -73,7 +73,7 @@ async fn of_several_who_want_the_same_one_has_it() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_night_that_is_killed_is_resumed() -> Outcome {
+async fn a_night_that_is_killed_is_resumed() -> ProofResult {
     let size = night::Size { members: 2000, kills: 4, compared: 400 };
     let report = night::run(seed(), &program(), size, |_, _, _| ()).await?;
     none(&report.faults);
@@ -82,7 +82,7 @@ async fn a_night_that_is_killed_is_resumed() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_in_a_bad_state_gives_no_wrong_answer() -> Outcome {
+async fn a_store_in_a_bad_state_gives_no_wrong_answer() -> ProofResult {
     let found = degraded::run(seed(), 800, |_| ()).await?;
     none(&[found.calm.faults, found.degraded.faults, found.faults].concat());
     Ok(())
@@ -90,7 +90,7 @@ async fn a_store_in_a_bad_state_gives_no_wrong_answer() -> Outcome {
 
 #[tokio::test(start_paused = true)]
 #[expect(clippy::print_stdout, reason = "the list is for whoever runs it")]
-async fn bugs_that_are_planted_are_found() -> Outcome {
+async fn bugs_that_are_planted_are_found() -> ProofResult {
     let found = bugs::run(seed(), 500, |_| ()).await?;
     for bug in &found {
         println!("{}: {}", bug.name, bug.by.as_deref().unwrap_or("found by nobody"));

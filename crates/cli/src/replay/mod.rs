@@ -20,7 +20,7 @@ use rules::{Bundle, Costs};
 use serde_json::json;
 use tower::ServiceExt;
 
-use crate::Outcome;
+use crate::CommandResult;
 use crate::place::{Rules, data};
 use crate::report::Totals;
 use crate::show::progress;
@@ -101,7 +101,7 @@ impl Counts {
     }
 }
 
-pub(crate) async fn run(options: Options) -> Outcome {
+pub(crate) async fn run(options: Options) -> CommandResult {
     let started = Instant::now();
     let rules = options.rules.folder()?;
     let file =
@@ -130,7 +130,7 @@ pub(crate) struct History {
 }
 
 /// The merchant's folder, if there is one.
-fn merchant_folder(rules: &Path, merchant: &str) -> Outcome<PathBuf> {
+fn merchant_folder(rules: &Path, merchant: &str) -> CommandResult<PathBuf> {
     let folder = rules.join(merchant);
     if MerchantId::parse(merchant).is_ok() && folder.is_dir() {
         return Ok(folder);
@@ -151,7 +151,7 @@ pub(crate) async fn replay(
     merchant: &str,
     file: &Path,
     redeem: bool,
-) -> Outcome<History> {
+) -> CommandResult<History> {
     let folder = merchant_folder(rules, merchant)?;
     let bundle = publish_folder(database.store(), &folder).await?;
     let time_zone = bundle.programme().time_zone;
@@ -205,12 +205,12 @@ fn local_day(at: Moment, time_zone: Tz) -> NaiveDate {
     at.with_timezone(&time_zone).date_naive()
 }
 
-fn next(day: NaiveDate) -> Outcome<NaiveDate> {
+fn next(day: NaiveDate) -> CommandResult<NaiveDate> {
     day.checked_add_days(Days::new(1)).ok_or_else(|| "the calendar ends here".into())
 }
 
 /// When the scheduled run of a day is.
-fn night(day: NaiveDate, time_zone: Tz) -> Outcome<Moment> {
+fn night(day: NaiveDate, time_zone: Tz) -> CommandResult<Moment> {
     let hour = day.and_hms_opt(NIGHT_HOUR, 0, 0).ok_or("a day has no night")?;
     Ok(resolve(hour, time_zone))
 }
@@ -232,13 +232,13 @@ struct Answer {
 
 impl Town {
     /// The orders of one moment: those of a member one after the other, members side by side.
-    async fn at_once(&self, orders: &[Order], bar: &ProgressBar) -> Outcome<Counts> {
+    async fn at_once(&self, orders: &[Order], bar: &ProgressBar) -> CommandResult<Counts> {
         let mut members: BTreeMap<&str, Vec<&Order>> = BTreeMap::new();
         for order in orders {
             members.entry(order.member.as_str()).or_default().push(order);
         }
         let mut done = futures::stream::iter(members.into_values())
-            .map(async |orders| -> Outcome<Counts> {
+            .map(async |orders| -> CommandResult<Counts> {
                 let mut counts = Counts::default();
                 for order in orders {
                     self.one(order, &mut counts).await?;
@@ -254,7 +254,7 @@ impl Town {
         Ok(counts)
     }
 
-    async fn one(&self, order: &Order, counts: &mut Counts) -> Outcome {
+    async fn one(&self, order: &Order, counts: &mut Counts) -> CommandResult {
         let member = order.member.as_str();
         if order.is_first {
             let enrolled = self.post("/v1/members", None, &json!({ "id": member })).await?;
@@ -280,7 +280,7 @@ impl Town {
     /// Takes the dearest reward within reach, as the answer to the order told it. The answer is the
     /// same at every repeat, and so is what the till does with it: a replay that was cut short
     /// between the two goes on as if it had not been.
-    async fn redeem(&self, order: &Order, earned: &serde_json::Value) -> Outcome {
+    async fn redeem(&self, order: &Order, earned: &serde_json::Value) -> CommandResult {
         let within_reach = earned.pointer("/within_reach").and_then(|names| names.as_array());
         let is_within_reach = |(reward, _): &&(String, Costs)| {
             within_reach.is_some_and(|names| names.iter().any(|name| *name == reward.as_str()))
@@ -308,7 +308,7 @@ impl Town {
         path: &str,
         key: Option<&str>,
         body: &serde_json::Value,
-    ) -> Outcome<Answer> {
+    ) -> CommandResult<Answer> {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(path)

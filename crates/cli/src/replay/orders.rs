@@ -6,9 +6,9 @@ use std::path::Path;
 
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
+use decide::ActivityBody;
 use ledger::programme::resolve;
 use ledger::{MemberId, Moment, Programme};
-use decide::ActivityBody;
 use serde::Deserialize;
 use serde_json::json;
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use end_to_end::audit::{audit, dump};
-use ledger::{MerchantId, What};
+use ledger::{EntryKind, MerchantId};
 use local::Database;
 use store::History;
 
@@ -39,7 +39,7 @@ async fn entries(data: &Path, kind: &str) -> usize {
     database
         .store()
         .each(&merchant, |history: History| {
-            let kinds = history.versions().map(|version| version.entry.what.kind());
+            let kinds = history.versions().map(|version| version.entry.kind.verb());
             entries += kinds.filter(|found| *found == kind).count();
         })
         .await
@@ -118,7 +118,7 @@ async fn an_expiry_run_over_10_000_members_killed_twice_expires_every_lot_once()
         .store()
         .each(&merchant, |history: History| {
             let entries = history.versions().map(|version| &version.entry);
-            let expired = entries.filter(|entry| matches!(entry.what, What::Expire));
+            let expired = entries.filter(|entry| matches!(entry.kind, EntryKind::Expire));
             for posting in expired.flat_map(|entry| &entry.postings) {
                 match posting.wallet.as_str() {
                     "points" => points += posting.change,

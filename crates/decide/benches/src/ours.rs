@@ -8,7 +8,7 @@ use decide::{Context, Said};
 use ledger::cap::{Counter, Period};
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Decision, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Outcome, Supplies, Terms,
+    Activity, Decision, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Effect, Supplies, Terms,
     Units, Wallet, WalletName, activity,
 };
 use rules::{Bundle, Sources};
@@ -77,9 +77,9 @@ impl Ours {
         let asked = asked(case);
         let said = self.say(&asked);
         RULES.map(|rule| {
-            let reasons = said.because.iter().filter(|reason| reason.rule == rule);
-            let units = reasons.map(|reason| match &reason.gave {
-                Outcome::Units { units, .. } => units.get(),
+            let reasons = said.reasons.iter().filter(|reason| reason.rule == rule);
+            let units = reasons.map(|reason| match &reason.effect {
+                Effect::Units { units, .. } => units.get(),
                 other => panic!("a rule of the sheet pays units, not {other:?}"),
             });
             units.sum()

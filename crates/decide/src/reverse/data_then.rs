@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::enroll::{self, Enrolment};
-use ledger::{Codes, Entry, Left, Member, Outcome, Supplies, Units};
+use ledger::{Codes, Effect, Entry, Left, Member, Supplies, Units};
 use rules::Bundle;
 
 /// The data beyond the member that a decision was made from, as its entry records it.
@@ -24,12 +24,12 @@ pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> Supplies {
         supplies.left.entry(pot.clone()).or_insert(Left::all(Units::ZERO));
     }
     let mut brought = None;
-    for reason in &entry.because {
-        match &reason.gave {
-            Outcome::Voucher { pool, code } => {
+    for reason in &entry.reasons {
+        match &reason.effect {
+            Effect::Voucher { pool, code } => {
                 supplies.codes.entry(pool.clone()).or_default().codes.push(code.clone());
             }
-            Outcome::Referral { entry, .. } => brought = entry.checked_sub(1),
+            Effect::Referral { entry, .. } => brought = entry.checked_sub(1),
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ledger::tier::{Standing, settle};
-use ledger::{Decision, Entry, Member, What};
+use ledger::{Decision, Entry, EntryKind, Member};
 use rules::RuleFailure;
 
 use super::undoing::Undoing;
@@ -47,7 +47,7 @@ fn before_it_was_reached(
     present: &Standing,
 ) -> Option<Standing> {
     let Undoing { original, far, .. } = *undoing;
-    if !matches!(original.what, What::Earn { .. }) {
+    if !matches!(original.kind, EntryKind::Earn { .. }) {
         return None;
     }
     let tiers = ladder(context.bundle).tiers;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::decision::Draft;
-use ledger::{Activity, Change, Member, Outcome, Reason, Units, WalletName, reverse};
+use ledger::{Activity, Change, Effect, Member, Reason, Units, WalletName, reverse};
 use rust_decimal::Decimal;
 
 use super::undoing::Undoing;
@@ -21,11 +21,11 @@ impl Undoing<'_> {
         draft: &mut Draft,
         member: &Member,
         was: &Activity,
-        because: &[Reason],
+        reasons: &[Reason],
         changes: &[Change],
     ) {
         let mut less = self.had();
-        for (of, units) in self.gave(because, changes) {
+        for (of, units) in self.effect(reasons, changes) {
             *less.entry(of).or_default() -= units;
         }
         let wallets: BTreeSet<WalletName> = less.keys().map(|(_, wallet)| wallet.clone()).collect();
@@ -42,10 +42,10 @@ impl Undoing<'_> {
                     continue;
                 }
                 sum = sum.checked_add(back).unwrap_or(Units::MAX);
-                draft.because.push(Reason {
+                draft.reasons.push(Reason {
                     rule: rule.clone(),
                     source: self.source_of(rule),
-                    gave: Outcome::Back { wallet: wallet.clone(), back },
+                    effect: Effect::Back { wallet: wallet.clone(), back },
                 });
             }
             let programme = self.judged_by.programme();
@@ -86,7 +86,7 @@ impl Undoing<'_> {
         for entry in [self.original].into_iter().chain(self.since) {
             let own = entry.seq == self.original.seq || entry.undoes() == Some(self.original.seq);
             if own {
-                add(&mut had, self.exact(&entry.because, &entry.changes, &remainders));
+                add(&mut had, self.exact(&entry.reasons, &entry.changes, &remainders));
             }
             for change in &entry.changes {
                 if let Change::Carried { carried, remainder } = change {
@@ -98,22 +98,22 @@ impl Undoing<'_> {
     }
 
     /// What rules give for what is left.
-    fn gave(&self, because: &[Reason], changes: &[Change]) -> Exact {
-        self.exact(because, changes, &self.before.remainders)
+    fn effect(&self, reasons: &[Reason], changes: &[Change]) -> Exact {
+        self.exact(reasons, changes, &self.before.remainders)
     }
 
     /// Units, and what more is carried over than was.
     fn exact(
         &self,
-        because: &[Reason],
+        reasons: &[Reason],
         changes: &[Change],
         remainders: &BTreeMap<String, Decimal>,
     ) -> Exact {
         let mut exact = Exact::new();
-        for reason in because {
-            let (wallet, units) = match &reason.gave {
-                Outcome::Units { wallet, units } => (wallet, units.get()),
-                Outcome::Back { wallet, back } => (wallet, -back.get()),
+        for reason in reasons {
+            let (wallet, units) = match &reason.effect {
+                Effect::Units { wallet, units } => (wallet, units.get()),
+                Effect::Back { wallet, back } => (wallet, -back.get()),
                 _ => continue,
             };
             *exact.entry((reason.rule.clone(), wallet.clone())).or_default() +=
@@ -132,7 +132,7 @@ impl Undoing<'_> {
 
     /// Where a rule stands, as its reasons say; one that paid no whole unit has none that does.
     fn source_of(&self, rule: &str) -> String {
-        let reason = self.original.because.iter().find(|reason| reason.rule == rule);
+        let reason = self.original.reasons.iter().find(|reason| reason.rule == rule);
         let told = reason.map(|reason| reason.source.clone());
         told.or_else(|| self.judged_by.source_of(rule)).unwrap_or_default()
     }

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ledger::entry::Gives;
-use ledger::{Decision, Member, Moment, Order, Outcome, Pot, Supplies, What};
+use ledger::entry::Benefit;
+use ledger::{Decision, Effect, EntryKind, Member, Moment, Order, Pot, Supplies};
 use rules::{Bundle, Object, StatementKind, say_toml};
 use serde::Deserialize;
 use toml::{Spanned, Value};
@@ -194,12 +194,12 @@ impl Comparison<'_> {
         let place = expected.span().start;
         let expected = expected.into_inner();
         let is_none = expected.as_table().is_some_and(toml::Table::is_empty);
-        let wanted = if is_none { None } else { Some(Gives::deserialize(expected.clone())) };
+        let wanted = if is_none { None } else { Some(Benefit::deserialize(expected.clone())) };
         let wrong =
             |error: toml::de::Error| (Some(place), format!("`gives`: {}", say_toml(&error)));
         let wanted = wanted.transpose().map_err(wrong)?;
-        let found = decision.and_then(|decision| match &decision.entry.what {
-            What::Redeem { reward, .. } => reward.gives.clone(),
+        let found = decision.and_then(|decision| match &decision.entry.kind {
+            EntryKind::Redeem { reward, .. } => reward.gives.clone(),
             _ => None,
         });
         if found != wanted {
@@ -315,7 +315,7 @@ fn units(decision: &Decision, counts: impl Fn(i64) -> bool) -> BTreeMap<String, 
 /// The rules that gave something, each once, in their order.
 fn because(decision: Option<&Decision>) -> Vec<String> {
     let mut titles: Vec<String> = Vec::new();
-    for reason in decision.iter().flat_map(|decision| &decision.entry.because) {
+    for reason in decision.iter().flat_map(|decision| &decision.entry.reasons) {
         if titles.last() != Some(&reason.rule) {
             titles.push(reason.rule.clone());
         }
@@ -324,9 +324,9 @@ fn because(decision: Option<&Decision>) -> Vec<String> {
 }
 
 fn vouchers(decision: Option<&Decision>) -> Vec<String> {
-    let reasons = decision.iter().flat_map(|decision| &decision.entry.because);
-    let code = |reason: &ledger::Reason| match &reason.gave {
-        Outcome::Voucher { code, .. } => Some(code.clone()),
+    let reasons = decision.iter().flat_map(|decision| &decision.entry.reasons);
+    let code = |reason: &ledger::Reason| match &reason.effect {
+        Effect::Voucher { code, .. } => Some(code.clone()),
         _ => None,
     };
     reasons.filter_map(code).collect()

@@ -8,7 +8,7 @@ use crate::coverage::Coverage;
 
 /// What became of one spec.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SpecOutcome {
+pub struct SpecResult {
     /// In which file.
     pub file: String,
     /// On which line it begins.
@@ -40,14 +40,14 @@ pub struct Difference {
 #[derive(Debug, Clone)]
 pub struct SpecReport {
     /// Each spec, in the order of the files.
-    pub specs: Vec<SpecOutcome>,
+    pub specs: Vec<SpecResult>,
     /// What of the rules they have shown.
     pub coverage: Coverage,
 }
 
 impl SpecReport {
     /// The specs that fail.
-    pub fn failed(&self) -> impl Iterator<Item = &SpecOutcome> {
+    pub fn failed(&self) -> impl Iterator<Item = &SpecResult> {
         self.specs.iter().filter(|spec| !spec.differences.is_empty())
     }
 }

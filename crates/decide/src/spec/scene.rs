@@ -212,9 +212,7 @@ fn refused_or<T>(decided: Result<T, Undecided>) -> Result<Result<T, Refusal>, Wr
     match decided {
         Ok(decision) => Ok(Ok(decision)),
         Err(Undecided::Refused(refusal)) => Ok(Err(refusal)),
-        Err(Undecided::NeedsData(missing)) => {
-            Err((None, format!("a spec does not say {missing}")))
-        }
+        Err(Undecided::NeedsData(missing)) => Err((None, format!("a spec does not say {missing}"))),
     }
 }
 

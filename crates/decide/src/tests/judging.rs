@@ -53,7 +53,9 @@ fn rewards_ask_for_tier_order_and_price() {
     let take = |total: Option<&str>| {
         let order = total.map(|total| Order { total: total.parse().unwrap(), lines: Vec::new() });
         let redemption = Redemption { reward: "five-off".to_owned(), units: None, order };
-        redeem(&context(&bundle, &supplies(&bundle), now), &silver, redemption).err().map(|no| no.to_string())
+        redeem(&context(&bundle, &supplies(&bundle), now), &silver, redemption)
+            .err()
+            .map(|no| no.to_string())
     };
     assert_eq!(take(Some("20.00")), None);
     assert_eq!(
@@ -86,7 +88,10 @@ fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
         standing(&bundle, &std::sync::Arc::new(member.clone()), at(text)).unwrap().tier.unwrap()
     };
     // 90 days end on 1 April, and the grace on 1 May.
-    let looked_at = expire(&context(&bundle, &Supplies::default(), at("2026-04-02")), &ada).unwrap().unwrap().member;
+    let looked_at = expire(&context(&bundle, &Supplies::default(), at("2026-04-02")), &ada)
+        .unwrap()
+        .unwrap()
+        .member;
     for member in [&ada, &looked_at] {
         assert_eq!(tier(member, "2026-04-30"), "Active");
         assert_eq!(tier(member, "2026-05-01"), "Base");
@@ -133,7 +138,7 @@ fn a_referral_that_the_budget_does_not_afford_pays_nobody() {
         let now = moment("2026-05-02T08:00:00Z");
         let decision = earn(&context(&bundle, &supplies, now), &ada, purchase()).unwrap();
         let brought = decision.others.first().map(lines);
-        (decision.entry.because.len(), brought)
+        (decision.entry.reasons.len(), brought)
     };
     assert_eq!(buy(60), (2, Some(vec!["Brought@earn.rhai:2 points 5".to_owned()])));
     assert_eq!(buy(59), (0, None));
@@ -196,8 +201,11 @@ fn what_a_rule_took_that_gives_nothing_is_there_for_the_next() {
         earn \"One\" on purchase { voucher(\"P\"); }";
     let bundle = with_all(sheet).unwrap();
     let supplies = Supplies { codes: codes(&[("P", &["A"]), ("Q", &[])]), ..supplies(&bundle) };
-    let decision =
-        earn(&context(&bundle, &supplies, moment("2026-05-02T08:00:00Z")), &member("", &[]), purchase());
+    let decision = earn(
+        &context(&bundle, &supplies, moment("2026-05-02T08:00:00Z")),
+        &member("", &[]),
+        purchase(),
+    );
     assert_eq!(lines(&decision.unwrap()), ["One@earn.rhai:3 Voucher { pool: \"P\", code: \"A\" }"]);
 }
 
@@ -223,9 +231,10 @@ fn a_streak_whose_codes_had_run_out_is_paid_when_there_are_some() {
     let mut buy = |at: &str, all: &[&str]| {
         let supplies = Supplies { codes: codes(&[("P", all)]), ..supplies(&bundle) };
         let at = moment(at);
-        let decision = earn(&context(&bundle, &supplies, at), &ada, Activity { at, ..purchase() }).unwrap();
+        let decision =
+            earn(&context(&bundle, &supplies, at), &ada, Activity { at, ..purchase() }).unwrap();
         ada = decision.member;
-        (decision.entry.because.len(), ada.tasks["t"].completed, ada.tasks["t"].owed)
+        (decision.entry.reasons.len(), ada.tasks["t"].completed, ada.tasks["t"].owed)
     };
     assert_eq!(buy("2026-05-02T08:00:00Z", &[]), (0, 0, 0));
     assert_eq!(buy("2026-06-02T08:00:00Z", &[]), (0, 1, 1));
@@ -242,11 +251,8 @@ fn a_tier_is_looked_at_day_by_day_through_a_function_too() {
     let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", sheet)]).unwrap();
     let buys = moment("2026-01-02T08:00:00Z");
     let data = supplies(&bundle);
-    let bought = earn(
-        &context(&bundle, &data, buys),
-        &member("", &[]),
-        Activity { at: buys, ..purchase() },
-    );
+    let bought =
+        earn(&context(&bundle, &data, buys), &member("", &[]), Activity { at: buys, ..purchase() });
     let ada = std::sync::Arc::new(bought.unwrap().member);
     let tier = |at: &str| standing(&bundle, &ada, moment(at)).unwrap().tier;
     assert_eq!(tier("2026-05-03T07:59:59Z").as_deref(), Some("Active"));
@@ -273,7 +279,7 @@ fn a_task_whose_codes_run_out_stays_done_until_there_are_more() {
         let now = moment("2026-05-02T08:00:00Z");
         let decision = earn(&context(&bundle, &supplies, now), &ada, purchase()).unwrap();
         ada = decision.member;
-        (decision.entry.because.len(), ada.tasks["t"].completed, ada.tasks["t"].owed)
+        (decision.entry.reasons.len(), ada.tasks["t"].completed, ada.tasks["t"].owed)
     };
     // Two rounds are done each time. One code, none, and then enough for more than one activity
     // may hand out.
@@ -294,9 +300,10 @@ fn a_round_of_two_codes_waits_whole_and_a_cap_does_not_wipe_what_is_owed() {
         let supplies = Supplies { codes: codes(&[("P", all), ("Q", all)]), ..supplies(&bundle) };
         let at = moment(at);
         let now = at.max(moment("2026-06-05T08:00:00Z"));
-        let decision = earn(&context(&bundle, &supplies, now), &ada, Activity { at, ..purchase() }).unwrap();
+        let decision =
+            earn(&context(&bundle, &supplies, now), &ada, Activity { at, ..purchase() }).unwrap();
         ada = decision.member;
-        (decision.entry.because.len(), ada.tasks["t"].owed)
+        (decision.entry.reasons.len(), ada.tasks["t"].owed)
     };
     assert_eq!(buy("2026-05-30T08:00:00Z", &["A", "B"]), (2, 0));
     assert_eq!(buy("2026-05-30T09:00:00Z", &["A", "B"]), (2, 0));
@@ -329,6 +336,7 @@ fn a_rule_is_on_the_days_that_it_and_its_campaign_have_in_common() {
 fn a_rule_that_pays_no_points_asks_nothing_of_a_budget() {
     let bundle = with_all("earn \"a\" on purchase during summer { tag(\"came\"); }").unwrap();
     let now = moment("2026-05-02T08:00:00Z");
-    let decision = earn(&context(&bundle, &Supplies::default(), now), &member("", &[]), purchase()).unwrap();
+    let decision =
+        earn(&context(&bundle, &Supplies::default(), now), &member("", &[]), purchase()).unwrap();
     assert_eq!(decision.entry.draws, []);
 }

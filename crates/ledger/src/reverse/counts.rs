@@ -9,7 +9,7 @@ use crate::activity::PURCHASE;
 use crate::decision::Draft;
 use crate::member::{History, Hold};
 use crate::task::{Progress, Step};
-use crate::{Activity, Change, Draw, Entry, Member, Moment, Past, Programme, Units, What};
+use crate::{Activity, Change, Draw, Entry, EntryKind, Member, Moment, Past, Programme, Units};
 
 /// Undoes what an entry counted and the entry that takes its place does not.
 pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &[Entry]) {
@@ -57,9 +57,9 @@ pub fn retell(
         let mut told: BTreeMap<u64, Step> = BTreeMap::new();
         for entry in &past.entries {
             for (_, step) in steps(&entry.changes).filter(|(other, _)| *other == task) {
-                match &entry.what {
+                match &entry.kind {
                     // What is left of an entry's step is what that entry counts for.
-                    What::Reverse { of, .. } => {
+                    EntryKind::Reverse { of, .. } => {
                         if let Some(first) = told.get_mut(of) {
                             *first = *step;
                         }
@@ -109,8 +109,8 @@ pub fn bought(
         false => is_undone(entry, &far.entries),
     };
     let purchases_left = far.entries.iter().filter(|entry| !is_gone(entry));
-    let at = purchases_left.filter_map(|entry| match &entry.what {
-        What::Earn { activity } if activity.kind == PURCHASE => Some(activity.at),
+    let at = purchases_left.filter_map(|entry| match &entry.kind {
+        EntryKind::Earn { activity } if activity.kind == PURCHASE => Some(activity.at),
         _ => None,
     });
     let last_purchase_at = far.before.history.last_purchase_at.into_iter().chain(at);

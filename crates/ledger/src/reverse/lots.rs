@@ -3,7 +3,7 @@
 
 use crate::decision::Draft;
 use crate::wallet::{Idle, Terms};
-use crate::{Change, Entry, Lot, Member, Moment, Posting, Programme, Units, WalletName, What};
+use crate::{Change, Entry, EntryKind, Lot, Member, Moment, Posting, Programme, Units, WalletName};
 
 /// Units that an earn gave and that are taken back.
 #[derive(Debug, Clone, Copy)]
@@ -148,7 +148,7 @@ impl<'a> Since<'a> {
     fn run_out(self, wallet: &WalletName, end: Option<Moment>, idle: Option<Idle>) -> Units {
         let mut gone: Vec<(u64, i64)> = Vec::new();
         for entry in self.far {
-            if matches!(entry.what, What::Expire) {
+            if matches!(entry.kind, EntryKind::Expire) {
                 let lots = taken_for_good(Since::postings(entry, wallet));
                 let same = |terms: &Terms| terms.expires_at == end && terms.idle == idle;
                 let units: i64 =

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::{ReverseRejection, undone};
 use crate::entry::{Returned, ReturnedLine};
-use crate::{Activity, Entry, Order, What};
+use crate::{Activity, Entry, EntryKind, Order};
 
 /// What a client says came back of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,8 +20,8 @@ pub struct Wanted {
 /// # Errors
 /// Nothing is left, or it is no earn.
 pub fn left_of(original: &Entry, since: &[Entry]) -> Result<Activity, ReverseRejection> {
-    let (entry, kind) = (original.seq, original.what.kind());
-    let What::Earn { activity } = &original.what else {
+    let (entry, kind) = (original.seq, original.kind.verb());
+    let EntryKind::Earn { activity } = &original.kind else {
         return Err(ReverseRejection::EntryCannotBeReversed { entry, kind });
     };
     let mut left = activity.clone();

@@ -2,7 +2,7 @@
 
 use super::{is_undone, undone};
 use crate::decision::Draft;
-use crate::{Entry, Member, Moment, Outcome, Past, Reason, What};
+use crate::{Effect, Entry, EntryKind, Member, Moment, Past, Reason};
 
 /// What is undone of rights, and what stays.
 #[derive(Debug, Clone, Copy)]
@@ -28,47 +28,47 @@ pub fn withdraw(draft: &mut Draft, member: &Member, given: &[Reason], rights: Ri
             kept.remove(place);
             continue;
         }
-        let gave = match &reason.gave {
-            Outcome::Grant { grant, .. } => shortened(member, grant, far, original, left),
-            Outcome::Revoke { revoke } => {
+        let effect = match &reason.effect {
+            Effect::Grant { grant, .. } => shortened(member, grant, far, original, left),
+            Effect::Revoke { revoke } => {
                 let had = before.grants.get(revoke).copied();
                 let gone = !member.grants.contains_key(revoke);
-                had.filter(|_| gone).map(|until| Outcome::Grant { grant: revoke.clone(), until })
+                had.filter(|_| gone).map(|until| Effect::Grant { grant: revoke.clone(), until })
             }
-            Outcome::Tag { tag } => {
-                member.tags.contains(tag).then(|| Outcome::Untag { untag: tag.clone() })
+            Effect::Tag { tag } => {
+                member.tags.contains(tag).then(|| Effect::Untag { untag: tag.clone() })
             }
-            Outcome::Untag { untag } => {
-                (!member.tags.contains(untag)).then(|| Outcome::Tag { tag: untag.clone() })
+            Effect::Untag { untag } => {
+                (!member.tags.contains(untag)).then(|| Effect::Tag { tag: untag.clone() })
             }
-            Outcome::Score { contest, score } => {
-                let less = kept.iter().find_map(|other| match &other.gave {
-                    Outcome::Score { contest: same, score } if same == contest => Some(*score),
+            Effect::Score { contest, score } => {
+                let less = kept.iter().find_map(|other| match &other.effect {
+                    Effect::Score { contest: same, score } if same == contest => Some(*score),
                     _ => None,
                 });
                 let back = score.checked_sub(less.unwrap_or_default()).unwrap_or_default();
                 let has = member.scores.get(contest).copied().unwrap_or_default();
                 let unscore = back.min(has);
-                (!unscore.is_zero()).then(|| Outcome::Unscore { contest: contest.clone(), unscore })
+                (!unscore.is_zero()).then(|| Effect::Unscore { contest: contest.clone(), unscore })
             }
-            Outcome::Voucher { pool, code } => {
-                Some(Outcome::Void { pool: pool.clone(), void: code.clone() })
+            Effect::Voucher { pool, code } => {
+                Some(Effect::Void { pool: pool.clone(), void: code.clone() })
             }
-            Outcome::Units { .. }
-            | Outcome::Back { .. }
-            | Outcome::Void { .. }
-            | Outcome::Referral { .. }
-            | Outcome::Unscore { .. } => None,
+            Effect::Units { .. }
+            | Effect::Back { .. }
+            | Effect::Void { .. }
+            | Effect::Referral { .. }
+            | Effect::Unscore { .. } => None,
         };
         let Reason { rule, source, .. } = reason.clone();
-        draft.because.extend(gave.map(|gave| Reason { rule, source, gave }));
+        draft.reasons.extend(effect.map(|effect| Reason { rule, source, effect }));
     }
 }
 
 fn same(one: &Reason, other: &Reason) -> bool {
-    match (&one.gave, &other.gave) {
+    match (&one.effect, &other.effect) {
         // The same right may be given for another time, and the same code is no other.
-        (Outcome::Voucher { pool, .. }, Outcome::Voucher { pool: same, .. }) => {
+        (Effect::Voucher { pool, .. }, Effect::Voucher { pool: same, .. }) => {
             pool == same && one.rule == other.rule
         }
         _ => one == other,
@@ -83,14 +83,14 @@ fn shortened(
     far: &Past,
     original: &Entry,
     kept: &[Reason],
-) -> Option<Outcome> {
+) -> Option<Effect> {
     member.grants.get(grant)?;
     // What there was, and what there would have been.
     let mut was = far.before.grants.get(grant).copied();
     let mut is = was;
     for entry in &far.entries {
-        let at = match &entry.what {
-            What::Earn { activity } => activity.at,
+        let at = match &entry.kind {
+            EntryKind::Earn { activity } => activity.at,
             _ => entry.at,
         };
         let counts = entry.undoes().is_none() && !is_undone(entry, &far.entries);
@@ -98,13 +98,13 @@ fn shortened(
             true => kept.iter().any(|kept| kept.rule == reason.rule && is_alike(kept, reason)),
             false => counts && !is_withdrawn(entry, reason, grant, &far.entries),
         };
-        for reason in &entry.because {
-            match &reason.gave {
-                Outcome::Revoke { revoke } if revoke == grant => {
+        for reason in &entry.reasons {
+            match &reason.effect {
+                Effect::Revoke { revoke } if revoke == grant => {
                     was = None;
                     is = is.filter(|_| !stays(reason));
                 }
-                Outcome::Grant { grant: other, until } if other == grant => {
+                Effect::Grant { grant: other, until } if other == grant => {
                     if stays(reason) {
                         is = Some(added(was, is, *until, at));
                     }
@@ -118,26 +118,26 @@ fn shortened(
     // to know that this rule's part is gone.
     let name = grant.to_owned();
     Some(match is {
-        None => Outcome::Revoke { revoke: name },
-        Some(until) => Outcome::Grant { grant: name, until },
+        None => Effect::Revoke { revoke: name },
+        Some(until) => Effect::Grant { grant: name, until },
     })
 }
 
 /// Whether a return of a part has withdrawn what a rule did to a right.
 fn is_withdrawn(entry: &Entry, reason: &Reason, grant: &str, since: &[Entry]) -> bool {
-    let is_of_grant = |gave: &Outcome| match gave {
-        Outcome::Grant { grant: other, .. } | Outcome::Revoke { revoke: other } => other == grant,
+    let is_of_grant = |effect: &Effect| match effect {
+        Effect::Grant { grant: other, .. } | Effect::Revoke { revoke: other } => other == grant,
         _ => false,
     };
     let returns = since.iter().filter(|later| undone(later, entry.seq).is_some());
-    let mut reasons = returns.flat_map(|later| &later.because);
-    reasons.any(|later| later.rule == reason.rule && is_of_grant(&later.gave))
+    let mut reasons = returns.flat_map(|later| &later.reasons);
+    reasons.any(|later| later.rule == reason.rule && is_of_grant(&later.effect))
 }
 
 /// Whether both give the same right, for whatever time, or both take it.
 fn is_alike(one: &Reason, other: &Reason) -> bool {
-    match (&one.gave, &other.gave) {
-        (Outcome::Grant { grant, .. }, Outcome::Grant { grant: same, .. }) => grant == same,
+    match (&one.effect, &other.effect) {
+        (Effect::Grant { grant, .. }, Effect::Grant { grant: same, .. }) => grant == same,
         (one, other) => one == other,
     }
 }

@@ -8,8 +8,8 @@ use rhai::{Expr, FnCallExpr, Position};
 use super::Check;
 use crate::facts::unknown_wallet;
 use crate::kind::{Domain, Kind};
-use crate::suggest::did_you_mean;
 use crate::range;
+use crate::suggest::did_you_mean;
 use crate::vocabulary::{Form, WEEKDAYS, WORDS, Word, words_of};
 
 impl Check<'_> {

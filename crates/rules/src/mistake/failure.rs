@@ -133,7 +133,7 @@ pub(crate) fn plain_types(text: &str) -> String {
         ("rules::facts::LineFacts", "a line of the order"),
         ("rules::facts::LocalTime", "a time"),
         ("rules::facts::Span", "a span of time"),
-        ("ledger::entry::Gives", "a gift"),
+        ("ledger::entry::Benefit", "a gift"),
         ("()", "nothing"),
         ("bool", "yes or no"),
     ] {

@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
-use ledger::{Draw, MerchantId, Posting, Pot, What};
+use ledger::{Draw, EntryKind, MerchantId, Posting, Pot};
 use serde_json::{Value, json};
 use store::{History, Version, VersionLine};
 
 use super::client::LINE_PRICE;
 use super::{Asked, FAULTS_MAX, Known, Members, Refused, Report, SCARCE, digest, homes, lock_of};
-use crate::Outcome;
+use crate::ProofResult;
 use crate::model::{Points, Span};
 use crate::world::{CONTEST, MERCHANTS, World};
 
 /// What must hold afterwards: the audit; that what clients were told is what is there, and nothing
 /// else; and the model's balances.
-pub(super) async fn check(world: &World, members: &Members, report: &mut Report) -> Outcome {
+pub(super) async fn check(world: &World, members: &Members, report: &mut Report) -> ProofResult {
     for (number, merchant) in MERCHANTS.iter().enumerate() {
         let audited = world.audit(merchant).await?;
         report.members += audited.members;
@@ -116,7 +116,7 @@ fn told_and_there(history: &History, known: &Known, wrong: &mut impl FnMut(Strin
             Some(asked) if digest(version.answer.get()) != asked.answer => {
                 wrong(format!("{} was told another answer than is kept", asked.key));
             }
-            None if line.asked && !matches!(version.entry.what, What::Erase) => {
+            None if line.asked && !matches!(version.entry.kind, EntryKind::Erase) => {
                 wrong(format!("entry {} was done, and nobody was told", line.seq));
             }
             _ => {}
@@ -167,8 +167,8 @@ fn follow(
         let Some(version) = &line.version else { return (compared, judged) };
         let now = line.at.timestamp();
         let entry = &version.entry;
-        let kind = entry.what.kind();
-        if let Err(what) = followed.see(line, &entry.what, told.get(&line.seq).copied(), now) {
+        let kind = entry.kind.verb();
+        if let Err(what) = followed.see(line, &entry.kind, told.get(&line.seq).copied(), now) {
             wrong(format!("entry {} ({kind}) {what}", line.seq));
             return (compared, judged);
         }
@@ -203,15 +203,15 @@ impl Followed<'_> {
     fn see(
         &mut self,
         line: &VersionLine,
-        what: &What,
+        what: &EntryKind,
         asked: Option<&Asked>,
         now: i64,
     ) -> Result<(), &'static str> {
         let Some(asked) = asked else {
             match what {
                 // What came from another member keeps the ends that it had there.
-                What::Transfer { .. } => had(&mut self.points, line, now),
-                What::Expire => self.points.expire(now),
+                EntryKind::Transfer { .. } => had(&mut self.points, line, now),
+                EntryKind::Expire => self.points.expire(now),
                 _ => {}
             }
             return Ok(());
@@ -219,7 +219,7 @@ impl Followed<'_> {
         let body = &asked.body;
         let units = body["units"].as_i64().unwrap_or_default();
         match what {
-            What::Earn { activity } => {
+            EntryKind::Earn { activity } => {
                 let left = cents(&body["order"]["total"]);
                 let at = body["at"].as_str().and_then(|at| at.parse().ok());
                 let at: i64 = at.map_or(now, |at: DateTime<Utc>| at.timestamp());
@@ -229,36 +229,36 @@ impl Followed<'_> {
                 self.points.credit(span, now);
                 self.came.insert(("earn", asked.key.clone()), Came::Earned { span, left });
             }
-            What::Redeem { .. } => {
+            EntryKind::Redeem { .. } => {
                 let spent = self.points.take(price(body), now).ok_or("spends what is not there")?;
                 self.came.insert(("redeem", asked.key.clone()), Came::Spent(spent));
             }
-            What::Hold { hold, until, .. } => {
+            EntryKind::Hold { hold, until, .. } => {
                 let units = price(body);
                 self.held.insert(hold.clone(), units);
                 let until = until.timestamp();
                 self.points.hold(units, hold, until, now).ok_or("holds what is not there")?;
                 (until == now + 120 * 60).then_some(()).ok_or("is held for another time")?;
             }
-            What::Capture { hold, .. } => {
+            EntryKind::Capture { hold, .. } => {
                 let held = self.held.get(hold).copied().unwrap_or_default();
                 let units = body["units"].as_i64().unwrap_or(held);
                 let spent = self.points.capture(units, hold, now);
                 let spent = spent.ok_or("captures what is not held")?;
                 self.came.insert(("capture", asked.key.clone()), Came::Spent(spent));
             }
-            What::Release { hold } => {
+            EntryKind::Release { hold } => {
                 self.points.release(hold, now).ok_or("releases what is not held")?;
             }
-            What::Reverse { .. } => self.undo(body, now).ok_or("undoes what was not done")?,
-            What::Adjust { .. } if units > 0 => {
+            EntryKind::Reverse { .. } => self.undo(body, now).ok_or("undoes what was not done")?,
+            EntryKind::Adjust { .. } if units > 0 => {
                 let until = until(now, self.merchant);
                 self.points.credit(Span { units, from: 0, until }, now);
             }
-            What::Adjust { .. } => {
+            EntryKind::Adjust { .. } => {
                 self.points.take(-units, now).ok_or("takes what is not there")?;
             }
-            What::Transfer { .. } => {
+            EntryKind::Transfer { .. } => {
                 self.points.take(units, now).ok_or("gives what is not there")?;
             }
             _ => {}

@@ -16,7 +16,7 @@ use super::check::price;
 use super::{
     Asked, FAULTS_MAX, Members, Refused, Report, Size, digest, home, homes, lock, lock_of, name,
 };
-use crate::Outcome;
+use crate::ProofResult;
 use crate::world::{Answer, CONTEST, MERCHANTS, Worker, World};
 
 /// After so many steps of all clients, a night.
@@ -42,7 +42,7 @@ pub(super) struct Client {
 
 impl Client {
     /// Does one thing, the one of that number among all clients', and says whether there was anything to ask for.
-    pub(super) async fn step(&mut self, number: u64) -> Outcome<bool> {
+    pub(super) async fn step(&mut self, number: u64) -> ProofResult<bool> {
         if number % STEPS_OF_A_DAY == STEPS_OF_A_DAY - 1 {
             return self.night().await.map(|()| true);
         }
@@ -69,7 +69,7 @@ impl Client {
     }
 
     /// The day ends, and what has come due is done.
-    async fn night(&mut self) -> Outcome {
+    async fn night(&mut self) -> ProofResult {
         let nights = self.size.operations / STEPS_OF_A_DAY;
         let seconds = u64::from(self.size.days) * 86_400 / nights.max(1);
         {
@@ -92,7 +92,7 @@ impl Client {
     }
 
     /// Looks, and has something judged that is not done.
-    async fn look(&mut self, merchant: usize, member: u32) -> Outcome<bool> {
+    async fn look(&mut self, merchant: usize, member: u32) -> ProofResult<bool> {
         let id = name(member);
         let path = match self.rng.u32(0..5) {
             0 => format!("/v1/members/{id}/entries"),
@@ -122,7 +122,7 @@ impl Client {
     }
 
     /// Sends something again that was done.
-    async fn repeat(&mut self, merchant: usize, member: u32) -> Outcome<bool> {
+    async fn repeat(&mut self, merchant: usize, member: u32) -> ProofResult<bool> {
         let Some(asked) = self.some_asked(merchant, member) else { return Ok(false) };
         let again = self.send(merchant, &asked.path, &asked.key, &asked.body).await?;
         let erased = lock_of(&self.members, merchant, member).erased;
@@ -138,7 +138,7 @@ impl Client {
     }
 
     /// Sends something else under a key that was used.
-    async fn alter(&mut self, merchant: usize, member: u32) -> Outcome<bool> {
+    async fn alter(&mut self, merchant: usize, member: u32) -> ProofResult<bool> {
         let Some(asked) = self.some_asked(merchant, member) else { return Ok(false) };
         let mut body = asked.body.clone();
         let changed = match asked.verb {
@@ -171,7 +171,7 @@ impl Client {
     }
 
     /// Asks for something new.
-    async fn ask(&mut self, merchant: usize, member: u32) -> Outcome<bool> {
+    async fn ask(&mut self, merchant: usize, member: u32) -> ProofResult<bool> {
         let id = name(member);
         let path = |verb: &str| format!("/v1/members/{id}/{verb}");
         let now = self.world.now();
@@ -253,7 +253,7 @@ impl Client {
         verb: &'static str,
         path: String,
         body: Value,
-    ) -> Outcome<bool> {
+    ) -> ProofResult<bool> {
         self.keys += 1;
         let key = format!("{verb}-{}-{}", self.number, self.keys);
         let takes = takes(verb, &body);
@@ -272,7 +272,7 @@ impl Client {
     }
 
     /// A member's newest version, past the wire.
-    async fn version(&self, merchant: usize, member: u32) -> Outcome<u64> {
+    async fn version(&self, merchant: usize, member: u32) -> ProofResult<u64> {
         let merchant = MerchantId::parse(MERCHANTS.get(merchant).copied().unwrap_or_default())?;
         let at = MemberKey { merchant, member: MemberId::parse(&name(member))? };
         Ok(self.world.store.member(&at).await?.map_or(0, |member| member.version))
@@ -315,7 +315,7 @@ impl Client {
     }
 
     /// Few are forgotten, and it is not done under a key.
-    async fn erase(&mut self, merchant: usize, member: u32) -> Outcome<bool> {
+    async fn erase(&mut self, merchant: usize, member: u32) -> ProofResult<bool> {
         // The next below that may be.
         let Some(member) = (0..=member).rev().find(|member| may_be_erased(*member)) else {
             return Ok(false);
@@ -344,7 +344,13 @@ impl Client {
         }
     }
 
-    async fn send(&self, merchant: usize, path: &str, key: &str, body: &Value) -> Outcome<Answer> {
+    async fn send(
+        &self,
+        merchant: usize,
+        path: &str,
+        key: &str,
+        body: &Value,
+    ) -> ProofResult<Answer> {
         let merchant = MERCHANTS.get(merchant).copied().unwrap_or_default();
         let answer = self.worker.insist(merchant, Method::POST, path, Some(key), body).await?;
         let mut report = lock(&self.report);
