@@ -159,7 +159,7 @@ async fn a_code_is_handed_over_with_the_capture_and_not_before() {
     let shop = shop().await;
     let pool = ["SPRING-1".to_owned()];
     let merchant = ledger::MerchantId::parse("test").unwrap();
-    shop.database.store().bring_codes(&merchant, "CODES", &pool).await.unwrap();
+    shop.database.store().import_codes(&merchant, "CODES", &pool).await.unwrap();
     let held = hold(&shop, "h", json!({ "reward": "code" })).await;
     assert!(!held.text.contains("SPRING-1"));
     let id = held.at("/entry/hold").as_str().unwrap().to_owned();

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use decide::Context;
-use ledger::{Activity, Effect, Line, MemberId, MerchantId, Order, Supplies};
+use ledger::{Activity, DecisionData, Effect, Line, MemberId, MerchantId, Order};
 use rules::{Bundle, Sources};
 
 fn readme() -> String {
@@ -49,7 +49,7 @@ fn the_sheet_on_the_first_screen_is_the_one_in_the_folder_and_pays_what_it_says(
         fields: Default::default(),
     };
     let decision = {
-        let data = Supplies::default();
+        let data = DecisionData::default();
         let context = Context { bundle: &bundle, data: &data, now };
         decide::earn(&context, &ada, purchase).unwrap()
     };

@@ -114,8 +114,8 @@ async fn a_return_is_judged_by_the_rules_that_judged_the_purchase() {
     let merchant = ledger::MerchantId::parse("test").unwrap();
     api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
     buys(&shop, "order-2", json!({ "total": "5.00" })).await;
-    let pot = json!({ "earn": "order-1", "lines": [{ "sku": "pot", "quantity": 1 }] });
-    let answer = reverse(&shop, "r", pot).await;
+    let limit = json!({ "earn": "order-1", "lines": [{ "sku": "pot", "quantity": 1 }] });
+    let answer = reverse(&shop, "r", limit).await;
     assert_eq!(answer.at("/entry/because/0/rule"), "double", "{}", answer.text);
     assert_eq!(answer.at("/entry/because/0/back"), 80);
     assert_eq!(points(&shop).await, (json!(45), Value::Null));
@@ -302,8 +302,8 @@ async fn a_friends_return_takes_the_referral_along_and_a_budget_gets_its_units_b
     assert_eq!(shop.post("/v1/members/bob/earn", Some("o"), &body).await.status, 201);
     let left = async || {
         let merchant = ledger::MerchantId::parse("test").unwrap();
-        let pot = ledger::Pot::Budget("summer".to_owned());
-        shop.database.store().left(&merchant, &pot).await.unwrap().get()
+        let limit = ledger::SharedLimit::Budget("summer".to_owned());
+        shop.database.store().left(&merchant, &limit).await.unwrap().get()
     };
     assert_eq!((left().await, points(&shop).await.0), (740, json!(200)));
     // One tea less is still fifty euros.
@@ -311,8 +311,8 @@ async fn a_friends_return_takes_the_referral_along_and_a_budget_gets_its_units_b
     let answer = shop.post("/v1/members/bob/reverse", Some("back-1"), &tea).await;
     assert_eq!(answer.at("/entry/because/1/unscore"), 10, "{}", answer.text);
     assert_eq!((left().await, points(&shop).await.0), (750, json!(200)));
-    let pot = json!({ "earn": "o", "lines": [{ "sku": "pot", "quantity": 1 }] });
-    let answer = shop.post("/v1/members/bob/reverse", Some("back-2"), &pot).await;
+    let limit = json!({ "earn": "o", "lines": [{ "sku": "pot", "quantity": 1 }] });
+    let answer = shop.post("/v1/members/bob/reverse", Some("back-2"), &limit).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     assert_eq!((left().await, points(&shop).await.0), (990, json!(0)));
     assert_eq!(shop.get("/v1/contests/Most").await.at("/places/0/score"), 10);

@@ -3,7 +3,7 @@
 use end_to_end::Shop;
 use end_to_end::audit::audit;
 use futures::future::join_all;
-use ledger::{MerchantId, Pot};
+use ledger::{MerchantId, SharedLimit};
 use serde_json::json;
 
 const MANIFEST: &str = r#"
@@ -63,8 +63,8 @@ async fn sixty_members_want_a_reward_of_which_there_are_twenty_and_twenty_get_it
     assert_eq!((given, sold_out.len()), (20, 40), "{sold_out:?}");
     let expected = "409 reward_is_sold_out : nothing of reward `night` is left";
     assert!(sold_out.iter().all(|problem| problem == expected), "{sold_out:?}");
-    let pot = Pot::Stock("night".to_owned());
-    assert_eq!(shop.database.store().left(&merchant(), &pot).await.unwrap().get(), 0);
+    let limit = SharedLimit::Stock("night".to_owned());
+    assert_eq!(shop.database.store().left(&merchant(), &limit).await.unwrap().get(), 0);
     // Nobody paid who got nothing, and a repeat still has its answer.
     let repeat = join_all(names.iter().map(take)).await;
     assert_eq!(repeat.iter().filter(|answer| answer.replayed).count(), 20);
@@ -82,7 +82,7 @@ async fn a_stock_that_is_raised_goes_on_and_one_that_is_lowered_does_not_sell_mo
     shop.enroll("ada").await;
     shop.buys("ada", "1", "1").await;
     let store = shop.database.store();
-    let pot = Pot::Stock("r".to_owned());
+    let limit = SharedLimit::Stock("r".to_owned());
     let mut tries = 0;
     let mut take = async || {
         tries += 1;
@@ -97,10 +97,10 @@ async fn a_stock_that_is_raised_goes_on_and_one_that_is_lowered_does_not_sell_mo
         let sources =
             rules::Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", sheet.as_str())]);
         api::publish(store, &merchant(), &sources).await.unwrap();
-        assert_eq!(store.left(&merchant(), &pot).await.unwrap().get(), left, "{stock}");
+        assert_eq!(store.left(&merchant(), &limit).await.unwrap().get(), left, "{stock}");
         assert_eq!([take().await, take().await], expected, "{stock}");
     }
-    assert_eq!(store.left(&merchant(), &pot).await.unwrap().get(), 0);
+    assert_eq!(store.left(&merchant(), &limit).await.unwrap().get(), 0);
     no_faults(&shop).await;
 }
 
@@ -118,8 +118,8 @@ async fn a_campaign_never_pays_more_than_its_budget_however_many_come_at_once() 
     let sum: i64 = answers.iter().filter_map(paid).sum();
     // 33 times 30 is what fits into 1,000.
     assert_eq!(sum, 990);
-    let pot = Pot::Budget("summer".to_owned());
-    assert_eq!(shop.database.store().left(&merchant(), &pot).await.unwrap().get(), 10);
+    let limit = SharedLimit::Budget("summer".to_owned());
+    assert_eq!(shop.database.store().left(&merchant(), &limit).await.unwrap().get(), 10);
     no_faults(&shop).await;
 }
 
@@ -132,7 +132,7 @@ async fn a_code_is_handed_out_once_and_an_empty_pool_says_so() {
     .await;
     let codes: Vec<String> = (0..12).map(|number| format!("CODE-{number}")).collect();
     let store = shop.database.store();
-    assert_eq!(store.bring_codes(&merchant(), "SPRING", &codes).await.unwrap(), 12);
+    assert_eq!(store.import_codes(&merchant(), "SPRING", &codes).await.unwrap(), 12);
     let names = crowd(&shop, 15).await;
     let take = async |name: &String| {
         let path = format!("/v1/members/{name}/redeem");
@@ -152,7 +152,7 @@ async fn a_code_is_handed_out_once_and_an_empty_pool_says_so() {
         "409 pool_is_empty : reward `code` is a code from `SPRING`, and none is left there";
     assert_eq!(problems, [expected; 3]);
     // A code that somebody has is not brought in again.
-    assert_eq!(store.bring_codes(&merchant(), "SPRING", &codes).await.unwrap(), 0);
+    assert_eq!(store.import_codes(&merchant(), "SPRING", &codes).await.unwrap(), 0);
     no_faults(&shop).await;
 }
 
@@ -164,7 +164,7 @@ async fn a_friend_who_buys_pays_both_in_one_transaction_and_once() {
     )
     .await;
     let codes = ["A", "B", "C"].map(str::to_owned);
-    shop.database.store().bring_codes(&merchant(), "SPRING", &codes).await.unwrap();
+    shop.database.store().import_codes(&merchant(), "SPRING", &codes).await.unwrap();
     shop.enroll("ada").await;
     let friend = async |name: &str| {
         let body = json!({ "id": name, "referred_by": "ada" });
@@ -211,15 +211,15 @@ async fn a_friend_and_the_referrer_draw_from_the_same_budget_and_the_same_pool()
     .await;
     let codes = ["A", "B"].map(str::to_owned);
     let store = shop.database.store();
-    store.bring_codes(&merchant(), "SPRING", &codes).await.unwrap();
+    store.import_codes(&merchant(), "SPRING", &codes).await.unwrap();
     shop.enroll("ada").await;
     let body = json!({ "id": "bob", "referred_by": "ada" });
     assert_eq!(shop.post("/v1/members", None, &body).await.status, 201);
     assert_eq!(shop.buys("bob", "order", "10.00").await.status, 201);
     assert_eq!(shop.get("/v1/members/bob").await.at("/wallets/points/balance"), 50);
     assert_eq!(shop.get("/v1/members/ada").await.at("/wallets/points/balance"), 50);
-    let pot = Pot::Budget("summer".to_owned());
-    assert_eq!(store.left(&merchant(), &pot).await.unwrap().get(), 900);
+    let limit = SharedLimit::Budget("summer".to_owned());
+    assert_eq!(store.left(&merchant(), &limit).await.unwrap().get(), 900);
     no_faults(&shop).await;
 }
 
@@ -228,7 +228,7 @@ async fn all_codes_of_a_pool_are_found_wherever_they_lie() {
     let five = "voucher(\"SPRING\"); ".repeat(5);
     let shop = shop(&format!("earn \"Five\" on purchase {{ {five} }}")).await;
     let codes: Vec<String> = (0..12).map(|number| format!("CODE-{number}")).collect();
-    shop.database.store().bring_codes(&merchant(), "SPRING", &codes).await.unwrap();
+    shop.database.store().import_codes(&merchant(), "SPRING", &codes).await.unwrap();
     shop.enroll("ada").await;
     let mut given = Vec::new();
     for order in ["one", "two", "three"] {
@@ -280,7 +280,7 @@ async fn what_members_share_costs_what_the_architecture_says() {
     )
     .await;
     let codes: Vec<String> = (0..100).map(|number| format!("CODE-{number}")).collect();
-    shop.database.store().bring_codes(&merchant(), "SPRING", &codes).await.unwrap();
+    shop.database.store().import_codes(&merchant(), "SPRING", &codes).await.unwrap();
     shop.enroll("bob").await;
     let ada = json!({ "id": "ada", "referred_by": "bob" });
     assert_eq!(shop.post("/v1/members", None, &ada).await.status, 201);

@@ -57,8 +57,8 @@ pub async fn publish(
     sources: &Sources,
 ) -> Result<Bundle, PublishError> {
     let bundle = decide::proven(merchant, sources)?;
-    for (pot, units) in bundle.pots() {
-        store.lay_out(merchant, &pot, units).await?;
+    for (limit, units) in bundle.shared_limits() {
+        store.allocate(merchant, &limit, units).await?;
     }
     let body = pack(sources).map_err(|error| PublishError::Pack(error.to_string()))?;
     store.publish(merchant, StoredBundle { hash: bundle.hash().to_string(), body }).await?;

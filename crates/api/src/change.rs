@@ -2,7 +2,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use decide::{Context, Offer, TraceLine, offers};
-use ledger::{Decision, Member, MemberId, Supplies};
+use ledger::{Decision, DecisionData, Member, MemberId};
 use rules::Bundle;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -82,7 +82,7 @@ pub async fn change_under<D: Into<Decided>>(
     let Change { verb, caller, member, mode, fingerprint } = request;
     let at = MemberKey { merchant: caller.merchant, member };
     let (dry_run, now) = (mode == Mode::DryRun, api.clock.now());
-    let decide = |member: Option<&Member>, data: &Supplies| -> Result<_, Undecided> {
+    let decide = |member: Option<&Member>, data: &DecisionData| -> Result<_, Undecided> {
         let member = member.ok_or_else(|| Refusal::MemberIsUnknown(at.member.clone()))?;
         let Decided { decision, trace } = decide(&Context { bundle, data, now }, member)?.into();
         let body = AnswerBody {
@@ -100,7 +100,7 @@ pub async fn change_under<D: Into<Decided>>(
         };
         Ok((decision, answer))
     };
-    let decide = |member: Option<&Member>, data: &Supplies| {
+    let decide = |member: Option<&Member>, data: &DecisionData| {
         decide(member, data).map_err(store::Undecided::from)
     };
     match mode {

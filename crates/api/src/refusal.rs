@@ -2,7 +2,7 @@
 
 use decide::Wrong;
 use ledger::name::NameRejection;
-use ledger::{Lack, MemberId, MerchantId};
+use ledger::{MemberId, MerchantId, MissingData};
 use rules::RuleFailure;
 
 /// Why a request is refused. Every refusal leaves everything as it was.
@@ -145,7 +145,7 @@ pub enum Undecided {
     /// The decision is no.
     Refused(Refusal),
     /// It cannot be made before this is loaded.
-    NeedsData(Lack),
+    NeedsData(MissingData),
 }
 
 impl From<Refusal> for Undecided {

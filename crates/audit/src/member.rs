@@ -191,7 +191,7 @@ fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<St
                         .filter(|(_, units)| *units > 0)
                         .collect()
                 }
-                None => units(given.chain(entry.changes.iter().filter_map(forgone))),
+                None => units(given.chain(entry.changes.iter().filter_map(unrecoverable))),
             }
         }
         EntryKind::Expire => moved
@@ -256,9 +256,9 @@ fn given(outcome: &Effect) -> Option<(&WalletName, i64)> {
 }
 
 /// What ran out is not there to be taken back.
-fn forgone(change: &Change) -> Option<(&WalletName, i64)> {
+fn unrecoverable(change: &Change) -> Option<(&WalletName, i64)> {
     match change {
-        Change::Forgone { wallet, forgone, .. } => Some((wallet, forgone.get())),
+        Change::Unrecoverable { wallet, unrecoverable, .. } => Some((wallet, unrecoverable.get())),
         _ => None,
     }
 }

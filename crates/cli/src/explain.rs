@@ -5,8 +5,8 @@ use decide::{Context, Redemption, Reversal, Told, TraceLine, Undecided};
 use ledger::entry::Returned;
 use ledger::reverse::Wanted;
 use ledger::{
-    Activity, Change, Decision, Entry, EntryKind, Lack, Member, MemberId, Order, RedeemedReward,
-    Supplies,
+    Activity, Change, Decision, DecisionData, Entry, EntryKind, Member, MemberId, MissingData,
+    Order, RedeemedReward,
 };
 use local::Database;
 use rules::Bundle;
@@ -85,7 +85,7 @@ struct Again<'a> {
     bundle: &'a Bundle,
     before: &'a Member,
     entry: &'a Entry,
-    data: Supplies,
+    data: DecisionData,
 }
 
 /// What the rules of then say of what was asked then; nothing where no rule had a say.
@@ -186,7 +186,9 @@ impl Again<'_> {
             let done = decide::reverse_alone(&self.context(), self.before, reversal);
             let (member, from) = match done {
                 Ok((decision, _)) => return Ok(decision),
-                Err(Undecided::NeedsData(Lack::Past { member, entry })) => (member, entry),
+                Err(Undecided::NeedsData(MissingData::HistorySlice { member, entry })) => {
+                    (member, entry)
+                }
                 Err(undecided) => return Err(undecided.into()),
             };
             // The past as it was when this was decided.
@@ -208,12 +210,12 @@ async fn version(store: &Store, at: &MemberKey, entry: u64) -> CommandResult<(Me
 
 /// Each part in which two entries differ.
 fn differences(stored: &Entry, again: &Entry) -> Vec<String> {
-    type Part = fn(&Entry) -> String;
-    let parts: [(&str, Part); 10] = [
+    type Share = fn(&Entry) -> String;
+    let shares: [(&str, Share); 10] = [
         ("because", |entry| format!("{:?}", entry.reasons)),
         ("postings", |entry| format!("{:?}", entry.postings)),
         ("changes", |entry| format!("{:?}", entry.changes)),
-        ("draws", |entry| format!("{:?}", entry.draws)),
+        ("draws", |entry| format!("{:?}", entry.withdrawals)),
         ("returns", |entry| format!("{:?}", entry.returns)),
         ("account", |entry| format!("{:?}", entry.account)),
         ("balances", |entry| format!("{:?}", entry.balances)),
@@ -222,7 +224,7 @@ fn differences(stored: &Entry, again: &Entry) -> Vec<String> {
         ("kind", |entry| format!("{:?}", entry.kind)),
     ];
     let mut differences = Vec::new();
-    for (name, part) in parts {
+    for (name, part) in shares {
         let (was, is) = (part(stored), part(again));
         if was != is {
             differences.push(format!("{name}\n  written: {was}\n  derived: {is}"));

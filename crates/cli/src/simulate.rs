@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use api::Clock;
 use clap::Args;
-use decide::{ActivityBody, Context, TraceLine, simulated_member, simulated_supplies};
+use decide::{ActivityBody, Context, TraceLine, simulated_data, simulated_member};
 use ledger::{Decision, EntryKind, Moment};
 use rules::{Bundle, Object};
 use serde_json::json;
@@ -65,8 +65,8 @@ pub(crate) fn run(options: &Options) -> CommandResult {
             member.map_err(|error| format!("{}: {error}", file.display()))?
         }
     };
-    let supplies = simulated_supplies(&bundle);
-    let context = Context { bundle: &bundle, data: &supplies, now: activity.at };
+    let data = simulated_data(&bundle);
+    let context = Context { bundle: &bundle, data: &data, now: activity.at };
     let lines = decide::trace(&context, &member, &activity)?;
     let decision = decide::earn(&context, &member, activity)?;
     if options.json {

@@ -53,12 +53,12 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let new = match (&options.table, &options.data) {
         (Some(table), _) => {
             let client = api::client(aws_config::defaults(BehaviorVersion::latest())).await;
-            Store::new(client, table).bring_codes(&merchant, &options.pool, &codes).await?
+            Store::new(client, table).import_codes(&merchant, &options.pool, &codes).await?
         }
         (None, Some(data)) => {
             // It serves the file for as long as it is there.
             let database = Database::open(Some(data), 0).await?;
-            database.store().bring_codes(&merchant, &options.pool, &codes).await?
+            database.store().import_codes(&merchant, &options.pool, &codes).await?
         }
         (None, None) => return Err("say `--data FILE` or `--table NAME`".into()),
     };

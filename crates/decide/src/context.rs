@@ -1,6 +1,6 @@
 //! What a decision is made from, besides the member and the request.
 
-use ledger::{Member, Moment, Programme, Supplies};
+use ledger::{DecisionData, Member, Moment, Programme};
 use rules::Bundle;
 
 /// What a decision is made from: the merchant's rules, the data beyond the member, and the time.
@@ -9,7 +9,7 @@ pub struct Context<'a> {
     /// The rules in force.
     pub bundle: &'a Bundle,
     /// The data beyond the member that has been loaded so far.
-    pub data: &'a Supplies,
+    pub data: &'a DecisionData,
     /// The time of the decision.
     pub now: Moment,
 }

@@ -95,7 +95,7 @@ pub(crate) fn earn_on_own_wallets(
     let mut run = bundle.run(&Facts::of_activity(seen, &activity));
     let judged = judge(bundle, &present, &activity, data, &mut run)?;
     let referred = judged.referrer().map(|referrer| referral(&present, referrer, &activity));
-    let mut draft = Draft::of(judged.reasons, judged.changes, judged.till);
+    let mut draft = Draft::of(judged.reasons, judged.changes, judged.allocator);
     let raised = raised.map(|day| Change::Raised { raised: activity.kind.clone(), day });
     draft.changes.extend(raised);
     // The run shares the activity with its facts; the entry takes it over.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Effect, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Supplies, Terms,
+    Activity, DecisionData, Effect, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Terms,
     Units, Wallet, WalletName,
 };
 use rules::{Bundle, Sources};
@@ -393,7 +393,7 @@ fn pays(
     member: &Member,
     activity: &Activity,
 ) -> Result<Vec<(usize, i64)>, String> {
-    let data = Supplies::default();
+    let data = DecisionData::default();
     let context = Context { bundle, data: &data, now: activity.at };
     let decision = earn(&context, member, activity.clone());
     let decision = decision.map_err(|refused| refused.to_string())?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ledger::decision::Draft;
+use ledger::decision_data::Allocator;
 use ledger::hold::HoldRejection;
-use ledger::pot::Till;
 use ledger::{Decision, Entry, EntryKind, Member, Order, Programme, RedeemedReward, Units};
 use rules::{Bundle, Costs, Rule};
 
@@ -61,13 +61,14 @@ pub fn capture(
     let programme = as_held(context, member, hold)?;
     let sharing = Sharing { programme: &programme, account: member.account.as_ref() };
     on_wallets_shared_as(context, sharing, member, |member| {
-        let mut till = Till::new(context.data);
+        let mut allocator = Allocator::new(context.data);
         let wish = promised(rule, costs, order.as_ref(), units);
         let present = Arc::new(member.at(now));
         let tier = tier::standing(context.bundle, &present, now)?.tier;
         let taker = Taker { member: &present, tier, now: entry.at };
-        let (taken, draft) = at_its_price(judged_by, &taker, &wish, Some(&mut till))?;
-        let draft = Draft { draws: till.draws(), dry: till.dry, ..draft };
+        let (taken, draft) = at_its_price(judged_by, &taker, &wish, Some(&mut allocator))?;
+        let draft =
+            Draft { withdrawals: allocator.withdrawals(), exhausted: allocator.exhausted, ..draft };
         let decision = ledger::hold::capture(member, &programme, hold, taken, draft, now)?;
         Ok(with_tier_review(context, decision, member)?)
     })

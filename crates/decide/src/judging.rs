@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use ledger::activity::REFERRAL;
 use ledger::cap::{self, Room};
-use ledger::pot::Till;
+use ledger::decision_data::Allocator;
 use ledger::task::{Goal, Progress, Step as TaskStep};
 use ledger::{
-    Activity, Change, Effect, Member, Moment, Programme, Reason, Supplies, Units, WalletName,
+    Activity, Change, DecisionData, Effect, Member, Moment, Programme, Reason, Units, WalletName,
 };
 use rules::{
     Bundle, CODES_MAX, EffectRequest, Facts, Rule, RuleFailure, Run, StatementKind, Value,
@@ -62,7 +62,7 @@ pub(crate) struct Step {
 pub(crate) struct Judgement<'a> {
     pub(crate) reasons: Vec<Reason>,
     pub(crate) changes: Vec<Change>,
-    pub(crate) till: Till<'a>,
+    pub(crate) allocator: Allocator<'a>,
     pub(crate) steps: Vec<Step>,
     /// What earn rules have paid into the main wallet.
     pub(crate) points: Units,
@@ -120,13 +120,13 @@ pub(crate) fn judge<'a>(
     bundle: &'a Bundle,
     member: &'a Member,
     activity: &Activity,
-    supplies: &'a Supplies,
+    data: &'a DecisionData,
     run: &mut Run<'a>,
 ) -> Result<Judgement<'a>, Undecided> {
     let judgement = Judgement {
         reasons: Vec::new(),
         changes: Vec::new(),
-        till: Till::new(supplies),
+        allocator: Allocator::new(data),
         steps: Vec::new(),
         points: Units::ZERO,
         referrer: None,
@@ -262,7 +262,7 @@ impl<'a> Judge<'a, '_> {
     /// Runs the rule's block and gives what it says, all or nothing.
     fn act(&mut self, rule: &'a Rule) -> Result<Verdict, Undecided> {
         let (value, requests) = self.run.body(rule)?;
-        let taken = self.judgement.till.taken();
+        let taken = self.judgement.allocator.taken();
         let into = rule.into.as_ref().unwrap_or(&self.programme().main_wallet);
         let mut given = Vec::new();
         let (paid, carried) = self.whole(rule, &value, into)?;
@@ -274,7 +274,7 @@ impl<'a> Judge<'a, '_> {
                 Given::This(outcome) => given.push(outcome),
                 Given::Nothing => {}
                 Given::NothingLeft => {
-                    self.judgement.till.put_back(taken);
+                    self.judgement.allocator.put_back(taken);
                     return Ok(Verdict::NothingLeft);
                 }
             }
@@ -299,8 +299,8 @@ impl<'a> Judge<'a, '_> {
                 );
                 return Err(rule.failure(message).into());
             }
-            if !self.judgement.till.draw(&budget, points)? {
-                self.judgement.till.put_back(taken);
+            if !self.judgement.allocator.withdraw(&budget, points)? {
+                self.judgement.allocator.put_back(taken);
                 return Ok(Verdict::NothingLeft);
             }
         }
@@ -371,7 +371,7 @@ impl<'a> Judge<'a, '_> {
                     // One who brings others was brought by someone too, who has no part in it.
                     return Ok(Given::Nothing);
                 }
-                let referrer: Option<&'a Member> = self.judgement.till.member(id)?;
+                let referrer: Option<&'a Member> = self.judgement.allocator.member(id)?;
                 // A household does not bring itself, and who is forgotten brings nobody.
                 let referrer = referrer.filter(|referrer| {
                     referrer.erased_at.is_none() && !are_one(self.member, referrer)
@@ -392,7 +392,7 @@ impl<'a> Judge<'a, '_> {
                     let message = format!("one activity gives at most {CODES_MAX} codes");
                     return Err(rule.failure(message).into());
                 }
-                let code = self.judgement.till.code(&pool)?;
+                let code = self.judgement.allocator.code(&pool)?;
                 Ok(code
                     .map_or(Given::NothingLeft, |code| Given::This(Effect::Voucher { pool, code })))
             }

@@ -89,8 +89,8 @@ pub use reverse::{ReferralEntry, Reversal, data_then, reverse, reverse_alone};
 pub use reward::Redemption;
 pub use schedule::{due_at, is_due_earlier};
 pub use spec::{
-    Difference, SpecReport, SpecResult, proven, run_specs, say as say_value, simulated_member,
-    simulated_supplies,
+    Difference, SpecReport, SpecResult, proven, run_specs, say as say_value, simulated_data,
+    simulated_member,
 };
 pub use tier::{ahead, ladder, standing};
 pub use trace::{TraceLine, trace, trace_reward};

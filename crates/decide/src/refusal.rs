@@ -9,7 +9,7 @@ use ledger::erase::MemberIsErased;
 use ledger::hold::HoldRejection;
 use ledger::redeem::RedeemRejection;
 use ledger::reverse::ReverseRejection;
-use ledger::{Lack, MemberId, Units};
+use ledger::{MemberId, MissingData, Units};
 use rules::RuleFailure;
 
 /// Why a request is refused. Nothing has changed then.
@@ -119,7 +119,7 @@ pub enum Undecided {
     Refused(Refusal),
     /// It cannot be made before this is loaded.
     #[error("this has to be known first: {0}")]
-    NeedsData(Lack),
+    NeedsData(MissingData),
 }
 
 /// Each reason to refuse is a reason not to decide.
@@ -151,8 +151,8 @@ impl From<Refusal> for Undecided {
     }
 }
 
-impl From<Lack> for Undecided {
-    fn from(missing: Lack) -> Undecided {
+impl From<MissingData> for Undecided {
+    fn from(missing: MissingData) -> Undecided {
         Undecided::NeedsData(missing)
     }
 }

@@ -20,7 +20,7 @@ use ledger::{Activity, Decision, Effect, Entry, EntryKind, Member, MemberId, Rea
 use rules::Bundle;
 
 pub use self::data_then::data_then;
-use self::past::{far_enough, made_good};
+use self::past::{compensated, history_window};
 use self::tier::with_tier_put_right;
 use self::undoing::{AccountPast, Undoing};
 use crate::context::Context;
@@ -95,17 +95,17 @@ pub fn reverse_alone(
     let Reversal { judged_by, entry, wanted } = reversal;
     let (data, programme) = (context.data, judged_by.programme());
     ledger::erase::present(member)?;
-    let far = far_enough(member, entry, data, |entry| entry.undoes().into_iter())?;
+    let window = history_window(member, entry, data, |entry| entry.undoes().into_iter())?;
     let unknown = || ReverseRejection::EntryIsReversedAlready(entry);
-    let past = far.from(entry).ok_or_else(unknown)?;
+    let past = window.from(entry).ok_or_else(unknown)?;
     let (original, since) = past.entries.split_first().ok_or_else(unknown)?;
     let account = match &original.account {
         None => None,
         Some(of) => match data.member(&of.account)? {
             // The past of a person that is forgotten cannot be read.
             Some(account) if account.erased_at.is_none() => {
-                let far = far_enough(account, of.entry, data, made_good)?;
-                far.from(of.entry).map(|past| (of.entry, far, past))
+                let window = history_window(account, of.entry, data, compensated)?;
+                window.from(of.entry).map(|past| (of.entry, window, past))
             }
             _ => None,
         },
@@ -116,13 +116,13 @@ pub fn reverse_alone(
             ledger::account::view(&past.before, &account.before, programme, original.at)
         }
     };
-    let account = account.as_ref().map(|(entry, far, past)| AccountPast {
+    let account = account.as_ref().map(|(entry, window, past)| AccountPast {
         entry: *entry,
-        far,
+        window,
         active_at: past.before.active_at,
     });
     let now = context.now;
-    let undoing = Undoing { judged_by, before: &before, original, since, far, account, now };
+    let undoing = Undoing { judged_by, before: &before, original, since, window, account, now };
     let mut referral = None;
     // Wallets that were shared then are put right where they were, whether or not they are shared
     // now.
@@ -147,7 +147,7 @@ fn undo_earn(
     member: &Member,
     wanted: Option<&Wanted>,
 ) -> Result<(Decision, Option<ReferralEntry>), Undecided> {
-    let Undoing { judged_by, before, original, since, far, now, .. } = *undoing;
+    let Undoing { judged_by, before, original, since, window, now, .. } = *undoing;
     reverse::can_be_taken_back(original)?;
     let was = reverse::left_of(original, since)?;
     let left = match wanted {
@@ -165,16 +165,16 @@ fn undo_earn(
     let next = left.as_ref().map(judge).transpose()?;
     let reasons = next.as_ref().map_or(&[][..], |entry| &entry.reasons);
     let changes = next.as_ref().map_or(&[][..], |entry| &entry.changes);
-    let draws = next.as_ref().map_or(&[][..], |entry| &entry.draws);
+    let withdrawals = next.as_ref().map_or(&[][..], |entry| &entry.withdrawals);
 
     let mut draft = Draft::default();
     undoing.take_units_back(&mut draft, member, &was, reasons, changes);
     reverse::uncount(&mut draft, original, changes, since);
-    reverse::retell(&mut draft, far, original, changes, context.programme());
-    draft.changes.extend(reverse::bought(member, far, original, &was, left.as_ref()));
-    let rights = reverse::Rights { before, far, original, kept: reasons };
+    reverse::replay(&mut draft, window, original, changes, context.programme());
+    draft.changes.extend(reverse::bought(member, window, original, &was, left.as_ref()));
+    let rights = reverse::Rights { before, window, original, kept: reasons };
     reverse::withdraw(&mut draft, member, &first.reasons, rights);
-    reverse::put_back(&mut draft, original, draws, since);
+    reverse::put_back(&mut draft, original, withdrawals, since);
 
     let gone = referral_of(&original.reasons).filter(|_| referral_of(reasons).is_none());
     let kind = EntryKind::Reverse { of: original.seq, returned };
@@ -197,13 +197,13 @@ fn undo_redemption(
     undoing: &Undoing<'_>,
     member: &Member,
 ) -> Result<Decision, Undecided> {
-    let Undoing { judged_by, before, original, since, far, now, .. } = *undoing;
+    let Undoing { judged_by, before, original, since, window, now, .. } = *undoing;
     reverse::can_be_given_back(original, since)?;
     let mut draft = Draft::default();
     let of = |wallet: &WalletName| undoing.since(wallet);
     reverse::give_back(&mut draft, judged_by.programme(), original, of);
     reverse::uncount(&mut draft, original, &[], since);
-    let rights = reverse::Rights { before, far, original, kept: &[] };
+    let rights = reverse::Rights { before, window, original, kept: &[] };
     reverse::withdraw(&mut draft, member, &original.reasons, rights);
     reverse::put_back(&mut draft, original, &[], since);
     if let EntryKind::Capture { of, .. } = &original.kind {

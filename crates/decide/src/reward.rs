@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use ledger::decision::Draft;
+use ledger::decision_data::Allocator;
 use ledger::entry::Benefit;
-use ledger::pot::Till;
-use ledger::{Change, Effect, Member, Moment, Order, Pot, Reason, RedeemedReward, Units, cap};
+use ledger::{
+    Change, Effect, Member, Moment, Order, Reason, RedeemedReward, SharedLimit, Units, cap,
+};
 use rules::{Bundle, Costs, EffectRequest, Facts, Rule, RuleFailure, Value, did_you_mean};
 use rust_decimal::Decimal;
 
@@ -75,25 +77,26 @@ pub(crate) fn take(
     ledger::erase::present(member)?;
     let Redemption { reward: name, units, order } = redemption;
     let (rule, costs) = named(bundle, &name)?;
-    let mut till = Till::new(data);
+    let mut allocator = Allocator::new(data);
     // The piece of an expired hold goes back with this entry.
     for hold in member.holds.values().filter(|hold| hold.until <= now) {
-        if hold.pot() == Some(Pot::Stock(name.clone())) {
-            till.comes_back(Pot::Stock(name.clone()), Units::ONE);
+        if hold.limit() == Some(SharedLimit::Stock(name.clone())) {
+            allocator.expect_back(SharedLimit::Stock(name.clone()), Units::ONE);
         }
     }
     let member = Arc::new(member.at(now));
     let wish = Wish { rule, costs, order: order.as_ref(), units, promised: false };
     // Codes are handed over with the reward, and not held.
-    let codes = Some(&mut till).filter(|_| handed == Handed::Over);
+    let codes = Some(&mut allocator).filter(|_| handed == Handed::Over);
     let taker = Taker { member: &member, tier, now };
     let (taken, draft) = at_its_price(bundle, &taker, &wish, codes)?;
     // Before the stock is asked: a member that cannot pay is told that.
     ledger::redeem::price(&member, &taken, now)?;
-    if rule.stock.is_some() && !till.draw(&Pot::Stock(name.clone()), Units::ONE)? {
+    if rule.stock.is_some() && !allocator.withdraw(&SharedLimit::Stock(name.clone()), Units::ONE)? {
         return Err(Refusal::RewardIsSoldOut(name).into());
     }
-    let draft = Draft { draws: till.draws(), dry: till.dry, ..draft };
+    let draft =
+        Draft { withdrawals: allocator.withdrawals(), exhausted: allocator.exhausted, ..draft };
     Ok((taken, order, draft))
 }
 
@@ -103,7 +106,7 @@ pub(crate) fn at_its_price(
     bundle: &Bundle,
     taker: &Taker<'_>,
     wish: &Wish<'_>,
-    till: Option<&mut Till<'_>>,
+    allocator: Option<&mut Allocator<'_>>,
 ) -> Result<(RedeemedReward, Draft), Undecided> {
     let Wish { rule, costs, order, promised, .. } = *wish;
     let Taker { member, now, .. } = *taker;
@@ -138,7 +141,7 @@ pub(crate) fn at_its_price(
     let (value, effects) = run.body(rule).map_err(needs_order)?;
     let gives = gift(rule, value, programme)?;
     let receiver = Receiver { member, programme, at: now };
-    let mut handover = Handover { rule, receiver, till, gives, draft };
+    let mut handover = Handover { rule, receiver, allocator, gives, draft };
     for effect in effects {
         handover.receive(effect)?;
     }
@@ -167,7 +170,7 @@ struct Handover<'a, 't> {
     rule: &'a Rule,
     receiver: Receiver<'a>,
     /// Where codes come from; nothing where it is only asked whether the reward could be had.
-    till: Option<&'a mut Till<'t>>,
+    allocator: Option<&'a mut Allocator<'t>>,
     gives: Option<Benefit>,
     draft: Draft,
 }
@@ -190,10 +193,10 @@ impl Handover<'_, '_> {
 
     fn voucher(&mut self, pool: String) -> Result<Effect, Undecided> {
         check_pool(self.rule, &pool, self.receiver.programme)?;
-        let Some(till) = &mut self.till else {
+        let Some(allocator) = &mut self.allocator else {
             return Ok(Effect::Voucher { pool, code: String::new() });
         };
-        let Some(code) = till.code(&pool)? else {
+        let Some(code) = allocator.code(&pool)? else {
             return Err(Refusal::PoolIsEmpty { reward: self.rule.title.clone(), pool }.into());
         };
         if let Some(Benefit::Voucher { pool: given, code: empty }) = &mut self.gives

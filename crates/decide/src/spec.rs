@@ -19,7 +19,7 @@ use rules::{Bundle, BundleRejection, Mistake, Object, Sources, place_of};
 
 pub use self::report::{Difference, SpecReport, SpecResult, say};
 use self::scene::Scene;
-pub use self::setup::{simulated_member, simulated_supplies};
+pub use self::setup::{simulated_data, simulated_member};
 use self::written::File;
 use crate::coverage::Coverage;
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use ledger::enroll::{self, Enrolment};
 use ledger::tier::Until;
 use ledger::{
-    Activity, Codes, Decision, Effect, Left, Line, Lot, Member, MemberId, MerchantId, Moment,
-    Order, Supplies, Terms, Units, Wallet, WalletName,
+    Activity, Codes, Decision, DecisionData, Effect, Line, Lot, Member, MemberId, MerchantId,
+    Moment, Order, Remaining, Terms, Units, Wallet, WalletName,
 };
 
 use rules::{Bundle, Sources};
@@ -73,18 +73,22 @@ fn member(tier: &str, wallets: &[(&str, i64)]) -> Member {
 }
 
 /// Full pots, pools and nobody who brought anyone.
-fn supplies(bundle: &Bundle) -> Supplies {
-    let left = bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect();
-    Supplies { left, ..Supplies::default() }
+fn data(bundle: &Bundle) -> DecisionData {
+    let left = bundle
+        .shared_limits()
+        .into_iter()
+        .map(|(limit, units)| (limit, Remaining::all(units)))
+        .collect();
+    DecisionData { left, ..DecisionData::default() }
 }
 
-fn context<'a>(bundle: &'a Bundle, data: &'a Supplies, now: Moment) -> Context<'a> {
+fn context<'a>(bundle: &'a Bundle, data: &'a DecisionData, now: Moment) -> Context<'a> {
     Context { bundle, data, now }
 }
 
 /// What an activity brings on a Saturday morning.
 fn earn_now(bundle: &Bundle, member: &Member, activity: Activity) -> Result<Decision, Undecided> {
-    let data = supplies(bundle);
+    let data = data(bundle);
     earn(&context(bundle, &data, moment("2026-05-02T08:00:00Z")), member, activity)
 }
 

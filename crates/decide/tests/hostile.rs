@@ -17,8 +17,8 @@ use cpu_time::ThreadTime;
 use decide::{Context, Redemption};
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Codes, Left, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Supplies, Terms,
-    Units, Wallet, WalletName,
+    Activity, Codes, DecisionData, Line, Lot, Member, MemberId, MerchantId, Moment, Order,
+    Remaining, Terms, Units, Wallet, WalletName,
 };
 use peak_alloc::PeakAlloc;
 use rules::{Bundle, Sources};
@@ -116,13 +116,17 @@ fn play(name: &str, sheet: &str) -> Vec<Cost> {
     cost.outcome = "read";
     let mut costs = vec![cost];
     let (member, now) = (member(), moment());
-    let left = bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect();
+    let left = bundle
+        .shared_limits()
+        .into_iter()
+        .map(|(limit, units)| (limit, Remaining::all(units)))
+        .collect();
     let codes = Codes::all((0..10).map(|number| number.to_string()).collect());
     let codes = [("SPRING".to_owned(), codes)].into();
     let friend = MemberId::parse("trudy").unwrap();
     let members = [(friend.clone(), Some(Member { id: friend, ..member.clone() }))].into();
-    let supplies = Supplies { left, codes, members, ..Supplies::default() };
-    let context = Context { bundle: &bundle, data: &supplies, now };
+    let data = DecisionData { left, codes, members, ..DecisionData::default() };
+    let context = Context { bundle: &bundle, data: &data, now };
     let activity = purchase();
     let (earned, mut cost) =
         measure(name, "paid", || decide::earn(&context, &member, activity.clone()));

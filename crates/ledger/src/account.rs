@@ -111,7 +111,7 @@ pub fn part(
     let mut changes: Vec<Change> = Vec::new();
     for change in &mut decision.entry.changes {
         let there = change.clone();
-        if let Change::Forgone { wallet, shared: is_shared, .. } = change
+        if let Change::Unrecoverable { wallet, shared: is_shared, .. } = change
             && shared(wallet)
         {
             *is_shared = true;

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
+use crate::decision_data::Allocator;
 use crate::member::Hold;
-use crate::pot::Till;
 use crate::{
-    Change, Draw, Effect, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, Pot, Programme,
-    Reason, Units, Wallet, WalletName,
+    Change, Effect, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, Programme, Reason,
+    SharedLimit, Units, Wallet, WalletName, Withdrawal,
 };
 
 /// The most grants, and the most tags, of one member.
@@ -74,18 +74,24 @@ pub struct Draft {
     /// What else changed.
     pub changes: Vec<Change>,
     /// What was taken from pots.
-    pub draws: Vec<Draw>,
+    pub withdrawals: Vec<Withdrawal>,
     /// What was put back into pots.
-    pub returns: Vec<Draw>,
+    pub returns: Vec<Withdrawal>,
     /// Pots that had not enough.
-    pub dry: Vec<Pot>,
+    pub exhausted: Vec<SharedLimit>,
 }
 
 impl Draft {
     /// A draft of what rules gave, with what was drawn on the way.
     #[must_use]
-    pub fn of(reasons: Vec<Reason>, changes: Vec<Change>, till: Till<'_>) -> Draft {
-        Draft { reasons, changes, draws: till.draws(), dry: till.dry, ..Draft::default() }
+    pub fn of(reasons: Vec<Reason>, changes: Vec<Change>, allocator: Allocator<'_>) -> Draft {
+        Draft {
+            reasons,
+            changes,
+            withdrawals: allocator.withdrawals(),
+            exhausted: allocator.exhausted,
+            ..Draft::default()
+        }
     }
 
     /// The decision that these changes make of a member. Units have the terms of `at`, which is when
@@ -104,7 +110,8 @@ impl Draft {
         self.credit(member, programme, &kind, at)?;
         self.free(member, &kind, now);
         let full = || GiveRejection::WalletIsFull { member: member.id.clone() };
-        let Draft { reasons, credits, postings: more, changes, draws, returns, dry } = self;
+        let Draft { reasons, credits, postings: more, changes, withdrawals, returns, exhausted } =
+            self;
         let mut postings = member.caught_up(now);
         postings.extend(more);
         for (name, credit) in credits {
@@ -120,9 +127,9 @@ impl Draft {
             postings,
             changes,
             account: None,
-            draws,
+            withdrawals,
             returns,
-            dry,
+            exhausted,
             balances: BTreeMap::new(),
             tier: None,
             standing: None,
@@ -191,7 +198,7 @@ impl Draft {
 
     /// Puts back the piece of a stock that was set aside with a hold.
     pub(crate) fn put_back(&mut self, hold: &Hold) {
-        self.returns.extend(hold.pot().map(|pot| Draw { pot, units: Units::ONE }));
+        self.returns.extend(hold.limit().map(|limit| Withdrawal { limit, units: Units::ONE }));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::task::{Progress, Step};
 use crate::tier::{Standing, TierChange};
 use crate::wallet::Idle;
 use crate::wallet::{HoldId, Terms};
-use crate::{Activity, Draw, Lot, MemberId, Moment, Order, Pot, Units, WalletName};
+use crate::{Activity, Lot, MemberId, Moment, Order, SharedLimit, Units, WalletName, Withdrawal};
 
 /// One immutable ledger line: what was asked, why the answer was what it is, and all that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,13 +34,13 @@ pub struct Entry {
     pub account: Option<AccountEntry>,
     /// What was taken from what all members share.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub draws: Vec<Draw>,
+    pub withdrawals: Vec<Withdrawal>,
     /// What was put back into what all members share.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub returns: Vec<Draw>,
+    pub returns: Vec<Withdrawal>,
     /// What all members share and had not enough left: who explains the entry has to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub dry: Vec<Pot>,
+    pub exhausted: Vec<SharedLimit>,
     /// What could be spent right after, by wallet; the count in wallets that only count.
     pub balances: BTreeMap<WalletName, Units>,
     /// The change of tier since the entry before.
@@ -514,11 +514,11 @@ pub enum Change {
         bought: History,
     },
     /// Units of an entry that is undone had run out: nothing was left to take back.
-    Forgone {
+    Unrecoverable {
         /// Of which wallet.
         wallet: WalletName,
         /// How many.
-        forgone: Units,
+        unrecoverable: Units,
         /// Of which entry, by its number where the wallet is.
         of: u64,
         /// It is the wallet of the account that the member shares, and not its own.

@@ -14,6 +14,8 @@
 pub mod activity;
 /// How often a rule may pay one member.
 pub mod cap;
+/// The data that a decision is made from beyond the member.
+pub mod decision_data;
 /// One immutable ledger line.
 pub mod entry;
 /// A member and all it has.
@@ -22,12 +24,12 @@ pub mod member;
 pub mod money;
 /// Names of merchants, members and wallets, checked once where they come in.
 pub mod name;
-/// What many members share: a stock, a campaign's budget, a pool of codes.
-pub mod pot;
 /// What a merchant laid down in its manifest: wallets, their terms, activities.
 pub mod programme;
 /// What members are told before it is too late.
 pub mod remind;
+/// What all members share: a stock, a campaign's budget, a pool of codes.
+pub mod shared_limit;
 /// Goals and streaks.
 pub mod task;
 /// Tiers: reached, kept, at risk, lost.
@@ -60,11 +62,12 @@ pub mod reverse;
 
 pub use activity::{Activity, FieldValue, Line, Order};
 pub use decision::Decision;
+pub use decision_data::{DecisionData, HistorySlice, MissingData};
 pub use entry::{Benefit, Change, Effect, Entry, EntryKind, Posting, Reason, RedeemedReward};
 pub use member::Member;
 pub use name::{MemberId, MerchantId, WalletName};
-pub use pot::{Codes, Draw, Lack, Left, Past, Pot, Supplies};
 pub use programme::{Expiry, Programme, WalletPolicy};
+pub use shared_limit::{Codes, Remaining, SharedLimit, Withdrawal};
 pub use units::Units;
 pub use wallet::{Lot, Terms, Wallet};
 

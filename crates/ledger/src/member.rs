@@ -11,7 +11,8 @@ use crate::task::Progress;
 use crate::tier::Standing;
 use crate::wallet::HoldId;
 use crate::{
-    Change, Effect, Entry, EntryKind, MemberId, Moment, Posting, Pot, Units, Wallet, WalletName,
+    Change, Effect, Entry, EntryKind, MemberId, Moment, Posting, SharedLimit, Units, Wallet,
+    WalletName,
 };
 
 /// The attribute that holds the birthday, as `1990-05-17`.
@@ -87,8 +88,8 @@ pub struct Hold {
 impl Hold {
     /// The stock that a piece is set aside of.
     #[must_use]
-    pub fn pot(&self) -> Option<Pot> {
-        self.stock.then(|| Pot::Stock(self.reward.clone()))
+    pub fn limit(&self) -> Option<SharedLimit> {
+        self.stock.then(|| SharedLimit::Stock(self.reward.clone()))
     }
 }
 
@@ -297,7 +298,7 @@ impl Member {
                 self.raised.insert(raised.clone(), *day);
             }
             // Time has freed it, and the units that are gone are in the postings of their day.
-            Change::Freed { .. } | Change::Forgone { .. } => {}
+            Change::Freed { .. } | Change::Unrecoverable { .. } => {}
         }
         Some(())
     }
@@ -317,7 +318,10 @@ impl Member {
                     Change::Counted { counted, since } if *counted == reward.name => Some(*since),
                     _ => None,
                 });
-                let stock = entry.draws.iter().any(|draw| matches!(draw.pot, Pot::Stock(_)));
+                let stock = entry
+                    .withdrawals
+                    .iter()
+                    .any(|withdraw| matches!(withdraw.limit, SharedLimit::Stock(_)));
                 let (until, entry, reward) = (*until, entry.seq, reward.name.clone());
                 self.holds.insert(hold.clone(), Hold { until, entry, reward, counted, stock });
             }

@@ -13,8 +13,8 @@ mod rights;
 
 use rust_decimal::Decimal;
 
-pub use self::counts::{bought, put_back, retell, uncount, undo_hold};
-pub use self::lots::{Reclaim, Since, give_back, take_back};
+pub use self::counts::{bought, put_back, replay, uncount, undo_hold};
+pub use self::lots::{LotHistory, Reclaim, give_back, take_back};
 pub use self::order::{Wanted, left_of, lessened};
 pub use self::rights::{Rights, withdraw};
 

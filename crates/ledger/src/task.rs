@@ -110,7 +110,7 @@ impl Progress {
 
     /// The progress that steps make of one, where so many rounds have been settled by them.
     #[must_use]
-    pub fn retold(mut self, steps: &[Step], time_zone: Tz) -> Progress {
+    pub fn replayed(mut self, steps: &[Step], time_zone: Tz) -> Progress {
         let mut settled = self.settled();
         for step in steps {
             if step.by > 0 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ledger::task::Goal;
 use ledger::tier::Passing;
-use ledger::{Member, MemberId, MerchantId, Moment, Pot, Programme, Units};
+use ledger::{Member, MemberId, MerchantId, Moment, Programme, SharedLimit, Units};
 use rhai::{Engine, Module};
 
 use crate::asked::Asked;
@@ -162,15 +162,13 @@ impl Bundle {
 
     /// What all members share, and how much of it there is in all.
     #[must_use]
-    pub fn pots(&self) -> BTreeMap<Pot, Units> {
+    pub fn shared_limits(&self) -> BTreeMap<SharedLimit, Units> {
         let stock = self
             .rules_of(StatementKind::Reward)
-            .filter_map(|(_, rule)| Some((Pot::Stock(rule.title.clone()), rule.stock?)));
-        let budget = self
-            .programme()
-            .campaigns
-            .iter()
-            .filter_map(|(name, campaign)| Some((Pot::Budget(name.clone()), campaign.budget?)));
+            .filter_map(|(_, rule)| Some((SharedLimit::Stock(rule.title.clone()), rule.stock?)));
+        let budget = self.programme().campaigns.iter().filter_map(|(name, campaign)| {
+            Some((SharedLimit::Budget(name.clone()), campaign.budget?))
+        });
         stock.chain(budget).collect()
     }
 

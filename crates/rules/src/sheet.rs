@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use ledger::cap::{Cap, Period};
 use ledger::programme::DaySpan;
 use ledger::task::Goal;
-use ledger::{Pot, Programme, Units, WalletName};
+use ledger::{Programme, SharedLimit, Units, WalletName};
 use rhai::{AST, CustomExpr, Engine, Expr, Module, ParseErrorType, Position, Scope, Stmt};
 
 use crate::engine::UNREAD;
@@ -129,9 +129,9 @@ impl Rule {
 
     /// The pot that pays for it, if what it gives is limited over all members.
     #[must_use]
-    pub fn budget(&self, programme: &Programme) -> Option<Pot> {
+    pub fn budget(&self, programme: &Programme) -> Option<SharedLimit> {
         let name = self.during.as_ref()?;
-        programme.campaigns.get(name)?.budget.map(|_| Pot::Budget(name.clone()))
+        programme.campaigns.get(name)?.budget.map(|_| SharedLimit::Budget(name.clone()))
     }
 }
 

@@ -7,14 +7,16 @@ use aws_sdk_dynamodb::types::{
     Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use ledger::enroll::Enrolment;
-use ledger::{Decision, Draw, Effect, Entry, EntryKind, Member, MemberId, Moment, Pot};
+use ledger::{
+    Decision, Effect, Entry, EntryKind, Member, MemberId, Moment, SharedLimit, Withdrawal,
+};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::item::{self, Held, Person};
 use crate::operation::{Fingerprint, Operation};
-use crate::pot::Parts;
+use crate::shared_limits::Shares;
 use crate::table::{DUE, DUE_AT, MemberKey, PERSON_SK, PK, Store, key};
 use crate::version::{Answer, Version};
 use crate::write::Written;
@@ -31,7 +33,7 @@ pub(crate) struct Commit<'a> {
     pub(crate) decision: Decision,
     pub(crate) answer: Answer,
     /// The parts of pots that were looked into.
-    pub(crate) parts: BTreeMap<Pot, Parts>,
+    pub(crate) shares: BTreeMap<SharedLimit, Shares>,
     /// Other members, as they were loaded.
     pub(crate) members: BTreeMap<MemberId, Held>,
 }
@@ -56,15 +58,15 @@ impl Store {
         commit: Commit<'_>,
         stop_at: Instant,
     ) -> Result<(Version, Written), StoreError> {
-        let Commit { at, operation, held, decision, answer, parts, mut members } = commit;
+        let Commit { at, operation, held, decision, answer, shares, mut members } = commit;
         let Decision { member, entry, due_at, others } = decision;
         if matches!(entry.kind, EntryKind::Erase) {
             let more = held.member.scores.keys().skip(SCORES_AT_ONCE);
             self.drop_scores(at, more).await?;
         }
         let mut writes = self.given(at, &entry, &member)?;
-        let (mut draws, mut returns) = (Vec::new(), Vec::new());
-        together(&mut draws, &entry.draws)?;
+        let (mut withdrawals, mut returns) = (Vec::new(), Vec::new());
+        together(&mut withdrawals, &entry.withdrawals)?;
         together(&mut returns, &entry.returns)?;
         // Nobody asks for it again: the member's own version is the memory of all.
         let scheduled = Operation::scheduled();
@@ -74,7 +76,7 @@ impl Store {
                 StoreError::unreadable(&key.pk(), "it was decided without being looked at")
             })?;
             writes.extend(self.given(&key, &entry, &member)?);
-            together(&mut draws, &entry.draws)?;
+            together(&mut withdrawals, &entry.withdrawals)?;
             together(&mut returns, &entry.returns)?;
             let bundle = answer.bundle.clone();
             let answer = Answer { bundle, status: 200, body: RawValue::NULL.to_owned() };
@@ -91,9 +93,9 @@ impl Store {
             writes.push(TransactWriteItem::builder().put(put).build());
             writes.extend(due);
         }
-        net(&mut draws, &mut returns);
+        net(&mut withdrawals, &mut returns);
         writes.extend(self.put_back(at, &returns)?);
-        writes.extend(self.draws(at, &draws, &parts)?);
+        writes.extend(self.withdrawals(at, &withdrawals, &shares)?);
         let next = Next { at, operation, held: &held, member, entry, due_at, answer };
         let (version, put, due) = self.next(next)?;
         writes.extend(due);
@@ -193,18 +195,18 @@ impl Store {
     }
 
     /// The writes that take what an entry drew from pots, from the parts that were looked into.
-    fn draws(
+    fn withdrawals(
         &self,
         at: &MemberKey,
-        draws: &[Draw],
-        parts: &BTreeMap<Pot, Parts>,
+        withdrawals: &[Withdrawal],
+        shares: &BTreeMap<SharedLimit, Shares>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let mut writes = Vec::new();
-        for draw in draws {
-            let parts = parts.get(&draw.pot).ok_or_else(|| {
-                StoreError::unreadable(&at.pk(), format!("{} was not looked into", draw.pot))
+        for withdraw in withdrawals {
+            let shares = shares.get(&withdraw.limit).ok_or_else(|| {
+                StoreError::unreadable(&at.pk(), format!("{} was not looked into", withdraw.limit))
             })?;
-            writes.extend(self.take(&at.merchant, at.part(), draw, parts)?);
+            writes.extend(self.take(&at.merchant, at.part(), withdraw, shares)?);
         }
         Ok(writes)
     }
@@ -213,9 +215,9 @@ impl Store {
     fn put_back(
         &self,
         at: &MemberKey,
-        returns: &[Draw],
+        returns: &[Withdrawal],
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        returns.iter().map(|draw| self.give(&at.merchant, at.part(), draw)).collect()
+        returns.iter().map(|withdraw| self.give(&at.merchant, at.part(), withdraw)).collect()
     }
 
     /// The writes to what members share that are one member's alone: its codes, and its scores.
@@ -251,30 +253,33 @@ impl Store {
 
 /// Settles what is drawn from a pot with what is put back into it: what a forgotten hold had set aside
 /// may be what is taken now.
-fn net(draws: &mut Vec<Draw>, returns: &mut Vec<Draw>) {
+fn net(withdrawals: &mut Vec<Withdrawal>, returns: &mut Vec<Withdrawal>) {
     for back in returns.iter_mut() {
-        for draw in draws.iter_mut().filter(|draw| draw.pot == back.pot) {
-            let both = draw.units.min(back.units);
+        for withdraw in withdrawals.iter_mut().filter(|withdraw| withdraw.limit == back.limit) {
+            let both = withdraw.units.min(back.units);
             // Neither is below zero: it is the smaller of the two.
-            draw.units = draw.units.checked_sub(both).unwrap_or_default();
+            withdraw.units = withdraw.units.checked_sub(both).unwrap_or_default();
             back.units = back.units.checked_sub(both).unwrap_or_default();
         }
     }
-    draws.retain(|draw| !draw.units.is_zero());
+    withdrawals.retain(|withdraw| !withdraw.units.is_zero());
     returns.retain(|back| !back.units.is_zero());
 }
 
 /// Adds what another member draws or puts back. An item can be written only once in a transaction, so
 /// what two members draw from one pot is one draw.
-fn together(draws: &mut Vec<Draw>, others: &[Draw]) -> Result<(), StoreError> {
-    for draw in others {
-        match draws.iter_mut().find(|own| own.pot == draw.pot) {
+fn together(withdrawals: &mut Vec<Withdrawal>, others: &[Withdrawal]) -> Result<(), StoreError> {
+    for withdraw in others {
+        match withdrawals.iter_mut().find(|own| own.limit == withdraw.limit) {
             Some(own) => {
-                own.units = own.units.checked_add(draw.units).ok_or_else(|| {
-                    StoreError::unreadable(&draw.pot.to_string(), "more is drawn than a pot holds")
+                own.units = own.units.checked_add(withdraw.units).ok_or_else(|| {
+                    StoreError::unreadable(
+                        &withdraw.limit.to_string(),
+                        "more is drawn than a pot holds",
+                    )
                 })?;
             }
-            None => draws.push(draw.clone()),
+            None => withdrawals.push(withdraw.clone()),
         }
     }
     Ok(())

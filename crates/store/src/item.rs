@@ -18,8 +18,8 @@ use ledger::task::Progress;
 use ledger::tier::{Standing, TierChange};
 use ledger::wallet::{Awaited, Idle};
 use ledger::{
-    Change, Draw, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, Pot, Reason, Terms,
-    Units, Wallet, WalletName,
+    Change, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, Reason, SharedLimit, Terms,
+    Units, Wallet, WalletName, Withdrawal,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -236,11 +236,11 @@ struct Sealed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<AccountEntry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    draws: Vec<Draw>,
+    withdrawals: Vec<Withdrawal>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    returns: Vec<Draw>,
+    returns: Vec<Withdrawal>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    dry: Vec<Pot>,
+    exhausted: Vec<SharedLimit>,
     balances: BTreeMap<WalletName, Units>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tier: Option<TierChange>,
@@ -275,9 +275,9 @@ pub(crate) fn of_version(
         reasons: entry.reasons.clone(),
         changes: entry.changes.clone(),
         account: entry.account.clone(),
-        draws: entry.draws.clone(),
+        withdrawals: entry.withdrawals.clone(),
         returns: entry.returns.clone(),
-        dry: entry.dry.clone(),
+        exhausted: entry.exhausted.clone(),
         balances: entry.balances.clone(),
         tier: entry.tier.clone(),
         standing: entry.standing.clone(),
@@ -356,9 +356,9 @@ pub(crate) fn to_line(
         postings: line.postings.clone(),
         changes: sealed.changes,
         account: sealed.account,
-        draws: sealed.draws,
+        withdrawals: sealed.withdrawals,
         returns: sealed.returns,
-        dry: sealed.dry,
+        exhausted: sealed.exhausted,
         balances: sealed.balances,
         tier: sealed.tier,
         standing: sealed.standing,

@@ -32,14 +32,14 @@ mod perform;
 /// Bugs for proofs.
 #[cfg(feature = "planted")]
 pub mod planted;
-/// What all members share: stocks, budgets, pools of codes.
-mod pot;
 /// Reads: a member, its statement, everything.
 mod read;
 /// Asking again.
 mod retry;
 /// A version's body: packed small, and sealed under its person's key.
 mod seal;
+/// What all members share: stocks, budgets, pools of codes.
+mod shared_limits;
 /// Keys, indexes and the table itself.
 mod table;
 /// What is kept of one operation: the entry, the answer given, and the member after it.

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Decision, Lack, Member, MemberId, Pot, Supplies};
+use ledger::{Decision, DecisionData, Member, MemberId, MissingData, SharedLimit};
 use tokio::time::Instant;
 
 use crate::commit::Commit;
 use crate::error::StoreError;
 use crate::item::Held;
 use crate::operation::Operation;
-use crate::pot::Parts;
 use crate::retry::{TIME_MAX, wait};
+use crate::shared_limits::Shares;
 use crate::table::{Consistency, MemberKey, Store};
 use crate::version::{Answer, Version};
 use crate::write::Written;
@@ -52,14 +52,14 @@ pub enum Undecided<R> {
     /// The decision is no.
     Rejected(R),
     /// It cannot be made before this is known.
-    Lacks(Lack),
+    Lacks(MissingData),
 }
 
 /// What has been looked at for one try.
 #[derive(Default)]
 struct Looked {
-    supplies: Supplies,
-    parts: BTreeMap<Pot, Parts>,
+    data: DecisionData,
+    shares: BTreeMap<SharedLimit, Shares>,
     /// Other members, as held.
     members: BTreeMap<MemberId, Held>,
 }
@@ -93,7 +93,10 @@ impl Store {
         &self,
         at: &MemberKey,
         operation: &Operation,
-        mut decide: impl FnMut(Option<&Member>, &Supplies) -> Result<(Decision, Answer), Undecided<R>>,
+        mut decide: impl FnMut(
+            Option<&Member>,
+            &DecisionData,
+        ) -> Result<(Decision, Answer), Undecided<R>>,
     ) -> Result<Performed, Failure<R>> {
         // The first look is a cheap one. It may be a moment behind: then the number is taken, and
         // the second look is a strong one.
@@ -133,7 +136,10 @@ impl Store {
         operation: &Operation,
         consistency: Consistency,
         stop_at: Instant,
-        decide: &mut impl FnMut(Option<&Member>, &Supplies) -> Result<(Decision, Answer), Undecided<R>>,
+        decide: &mut impl FnMut(
+            Option<&Member>,
+            &DecisionData,
+        ) -> Result<(Decision, Answer), Undecided<R>>,
     ) -> Result<Tried<R>, StoreError> {
         let held = self.held(at, consistency).await?;
         if let (Some(held), Some(op)) = (&held, &operation.name)
@@ -144,7 +150,7 @@ impl Store {
             return Ok(if same { done() } else { Tried::KeyIsReused });
         }
         let mut looked = Looked::default();
-        looked.supplies.due_at = held.as_ref().and_then(|held| held.due_at);
+        looked.data.due_at = held.as_ref().and_then(|held| held.due_at);
         let member = held.as_ref().map(|held| &held.member);
         let (decision, answer) = match self.decide(at, member, &mut looked, stop_at, decide).await?
         {
@@ -161,8 +167,8 @@ impl Store {
             }
             decision
         };
-        let Looked { parts, members, .. } = looked;
-        let commit = Commit { at, operation, held, decision, answer, parts, members };
+        let Looked { shares, members, .. } = looked;
+        let commit = Commit { at, operation, held, decision, answer, shares, members };
         let (version, written) = self.commit(commit, stop_at).await?;
         Ok(match written {
             Written::Done => Tried::Done(Box::new(Performed { version, replayed: false })),
@@ -182,7 +188,7 @@ impl Store {
     pub async fn consider<T, R>(
         &self,
         at: &MemberKey,
-        mut decide: impl FnMut(Option<&Member>, &Supplies) -> Result<T, Undecided<R>>,
+        mut decide: impl FnMut(Option<&Member>, &DecisionData) -> Result<T, Undecided<R>>,
     ) -> Result<Result<T, R>, StoreError> {
         let stop_at = Instant::now() + TIME_MAX;
         let member = self.member(at).await?;
@@ -196,18 +202,18 @@ impl Store {
         member: Option<&Member>,
         looked: &mut Looked,
         stop_at: Instant,
-        decide: &mut impl FnMut(Option<&Member>, &Supplies) -> Result<T, Undecided<R>>,
+        decide: &mut impl FnMut(Option<&Member>, &DecisionData) -> Result<T, Undecided<R>>,
     ) -> Result<Result<T, R>, StoreError> {
         for _ in 0..LACKS_MAX {
-            let lack = match decide(member, &looked.supplies) {
+            let missing = match decide(member, &looked.data) {
                 Ok(decided) => return Ok(Ok(decided)),
                 Err(Undecided::Rejected(rejection)) => return Ok(Err(rejection)),
-                Err(Undecided::Lacks(lack)) => lack,
+                Err(Undecided::Lacks(missing)) => missing,
             };
             if Instant::now() >= stop_at {
                 return Err(StoreError::Unavailable("looking things up took too long".to_owned()));
             }
-            self.load(at, lack, looked, stop_at).await?;
+            self.load(at, missing, looked, stop_at).await?;
         }
         Err(StoreError::unreadable(&at.pk(), "a decision that always lacks something"))
     }
@@ -216,36 +222,36 @@ impl Store {
     async fn load(
         &self,
         at: &MemberKey,
-        missing: Lack,
+        missing: MissingData,
         looked: &mut Looked,
         stop_at: Instant,
     ) -> Result<(), StoreError> {
         let key =
             |member: &MemberId| MemberKey { merchant: at.merchant.clone(), member: member.clone() };
         match missing {
-            Lack::Left { pot, units } => {
-                let parts = self.look_into(&at.merchant, &pot, at.part(), units).await?;
-                looked.supplies.left.insert(pot.clone(), parts.known());
-                looked.parts.insert(pot, parts);
+            MissingData::Remaining { limit, units } => {
+                let shares = self.read_shares(&at.merchant, &limit, at.part(), units).await?;
+                looked.data.left.insert(limit.clone(), shares.known());
+                looked.shares.insert(limit, shares);
             }
-            Lack::Codes { pool, codes } => {
+            MissingData::Codes { pool, codes } => {
                 let codes = self.codes(&at.merchant, &pool, at.part(), codes, stop_at).await?;
-                looked.supplies.codes.insert(pool, codes);
+                looked.data.codes.insert(pool, codes);
             }
-            Lack::Member(id) => {
+            MissingData::Member(id) => {
                 let held = self.held(&key(&id), Consistency::Strong).await?;
                 let member = held.as_ref().map(|held| held.member.clone());
-                looked.supplies.members.insert(id.clone(), member);
+                looked.data.members.insert(id.clone(), member);
                 looked.members.extend(held.map(|held| (id, held)));
             }
-            Lack::Past { member: id, entry } => {
-                let known = looked.supplies.pasts.get(&id);
+            MissingData::HistorySlice { member: id, entry } => {
+                let known = looked.data.pasts.get(&id);
                 if known.is_some_and(|known| known.before.version < entry) {
                     // It was looked at, and was not of the moment of the rest.
                     return Err(StoreError::Unavailable("a member moved on".to_owned()));
                 }
                 let past = self.past(&key(&id), entry).await?;
-                looked.supplies.pasts.insert(id, past);
+                looked.data.pasts.insert(id, past);
             }
         }
         Ok(())

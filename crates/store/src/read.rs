@@ -1,7 +1,7 @@
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use ledger::{Member, MerchantId, Moment, Past};
+use ledger::{HistorySlice, Member, MerchantId, Moment};
 
 use crate::error::StoreError;
 use crate::item::{self, Held, Person};
@@ -288,7 +288,7 @@ impl Store {
     ///
     /// # Errors
     /// It has no such entry, or the table could not be reached.
-    pub async fn past(&self, at: &MemberKey, entry: u64) -> Result<Past, StoreError> {
+    pub async fn past(&self, at: &MemberKey, entry: u64) -> Result<HistorySlice, StoreError> {
         let unknown = || StoreError::unreadable(&at.pk(), format!("it has no entry {entry}"));
         let person = self.person(at, Consistency::Strong).await?.ok_or_else(unknown)?;
         let before = entry.checked_sub(1).ok_or_else(unknown)?;
@@ -312,7 +312,10 @@ impl Store {
         if before.version.checked_add(1) != Some(entry) {
             return Err(unknown());
         }
-        Ok(Past { before, entries: versions.into_iter().map(|version| version.entry).collect() })
+        Ok(HistorySlice {
+            before,
+            entries: versions.into_iter().map(|version| version.entry).collect(),
+        })
     }
 
     /// The version that an operation made, for those who want to undo it.

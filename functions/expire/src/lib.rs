@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use api::{Api, Problem, Refusal};
 use decide::Context;
 use futures::StreamExt;
-use ledger::{EntryKind, Member, MerchantId, Moment, Supplies};
+use ledger::{DecisionData, EntryKind, Member, MerchantId, Moment};
 use serde::{Deserialize, Serialize};
 use store::{
     Answer, Due, Failure, Found, MemberKey, Operation, Page, SHARDS, StoreError, Undecided, Version,
@@ -321,7 +321,7 @@ async fn write(
     let say = |problem: Problem| format!("{}: {}", problem.code(), problem.detail());
     let bundle = api.bundle(&at.merchant).await.map_err(say)?;
     let operation = Operation::scheduled();
-    let decide = |member: Option<&Member>, data: &Supplies| {
+    let decide = |member: Option<&Member>, data: &DecisionData| {
         let no = |no: No| Undecided::Rejected(no);
         let member = member.ok_or(no(No::NothingIsDue))?;
         let context = Context { bundle: &bundle, data, now };

@@ -16,7 +16,7 @@ use decide::{Eligible, Offer};
 use ledger::erase::MemberIsErased;
 use ledger::task::Goal;
 use ledger::tier::Until;
-use ledger::{Benefit, MemberId, Moment, Pot, Programme, Units, WalletName};
+use ledger::{Benefit, MemberId, Moment, Programme, SharedLimit, Units, WalletName};
 use rules::{Need, RuleFailure, did_you_mean};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -312,9 +312,9 @@ async fn rewards(
     for offer in
         decide::offers(&bundle, &member, tier.as_deref(), now).into_iter().filter_map(that_works)
     {
-        let pot = offer.stock.map(|_| Pot::Stock(offer.name.clone()));
-        let left = match &pot {
-            Some(pot) => Some(api.store.left(&caller.merchant, pot).await?),
+        let limit = offer.stock.map(|_| SharedLimit::Stock(offer.name.clone()));
+        let left = match &limit {
+            Some(limit) => Some(api.store.left(&caller.merchant, limit).await?),
             None => None,
         };
         rewards.push(view(offer, left));

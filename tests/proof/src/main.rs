@@ -25,7 +25,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
-    part: Part,
+    part: Share,
     /// What reproduces a run
     #[arg(long, global = true, default_value_t = 1)]
     seed: u64,
@@ -38,7 +38,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Part {
+enum Share {
     /// All of them, one after the other
     All,
     /// A workload of every verb under everything that happens on a wire
@@ -96,22 +96,22 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> ProofResult {
     match cli.part {
-        Part::All => all(&cli).await,
-        Part::Simulation { operations, members, calm } => {
+        Share::All => all(&cli).await,
+        Share::Simulation { operations, members, calm } => {
             simulate(&cli, operations, members, calm).await
         }
-        Part::Races => race(&cli).await,
-        Part::Degraded => degrade(&cli).await,
-        Part::Night { members } => sleepless(&cli, members).await,
-        Part::Crashes => crash(&cli).await,
-        Part::Bugs => find_bugs(&cli).await,
-        Part::Serve { endpoint, now } => proof::process::serve(endpoint, now).await,
+        Share::Races => race(&cli).await,
+        Share::Degraded => degrade(&cli).await,
+        Share::Night { members } => sleepless(&cli, members).await,
+        Share::Crashes => crash(&cli).await,
+        Share::Bugs => find_bugs(&cli).await,
+        Share::Serve { endpoint, now } => proof::process::serve(endpoint, now).await,
     }
 }
 
 /// All parts: what is wrong with one does not keep the others from running.
 async fn all(cli: &Cli) -> ProofResult {
-    let parts = [
+    let shares = [
         ("bugs", find_bugs(cli).await),
         ("races", race(cli).await),
         ("degraded", degrade(cli).await),
@@ -119,7 +119,7 @@ async fn all(cli: &Cli) -> ProofResult {
         ("night", sleepless(cli, None).await),
         ("simulation", simulate(cli, None, None, false).await),
     ];
-    let wrong: Vec<String> = parts
+    let wrong: Vec<String> = shares
         .into_iter()
         .filter_map(|(part, ran)| Some(format!("{part}: {}", ran.err()?)))
         .collect();

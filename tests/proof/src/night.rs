@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use fastrand::Rng;
 use futures::{StreamExt, TryStreamExt};
 use ledger::enroll::{self, Enrolment};
-use ledger::{Activity, MemberId, MerchantId, Moment, Supplies};
+use ledger::{Activity, DecisionData, MemberId, MerchantId, Moment};
 use local::{Database, TABLE};
 use rules::{Bundle, Sources};
 use serde_json::{Value, json};
@@ -282,7 +282,7 @@ impl Field {
             fields: Default::default(),
         };
         let decision = {
-            let data = Supplies::default();
+            let data = DecisionData::default();
             let context = decide::Context { bundle: &self.bundle, data: &data, now: at };
             decide::earn(&context, &member, activity)
         };

@@ -360,8 +360,8 @@ impl Track {
         let answers = self.all(wishes).await?;
         equal("pieces handed out", winners(&answers, "reward_is_sold_out")?, PIECES)?;
         let merchant = ledger::MerchantId::parse(MERCHANT)?;
-        let pot = ledger::Pot::Stock("scarce".to_owned());
-        equal("pieces left", self.world.store.left(&merchant, &pot).await?.get(), 0)?;
+        let limit = ledger::SharedLimit::Stock("scarce".to_owned());
+        equal("pieces left", self.world.store.left(&merchant, &limit).await?.get(), 0)?;
         Ok(answers.len() as u64)
     }
 

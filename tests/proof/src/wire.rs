@@ -46,7 +46,7 @@ use tokio::task::JoinHandle;
 pub use self::weather::{Fault, Weather};
 
 use self::answers::{Broken, cancelled, done, failed_in_front, json_answer, refused};
-use self::asked::{Asked, draw};
+use self::asked::{Asked, withdraw};
 use self::carrier::Carrier;
 use self::memory::{Memory, remember, stale};
 use self::upstream::{Upstream, as_target, forward, send};
@@ -253,7 +253,7 @@ async fn answered(
         send(&state, &as_target(&parts, target)?, Bytes::from(other.to_string())).await?;
     }
     let asked = Asked::of(&target, &body);
-    let fault = draw(&state, &target, &asked);
+    let fault = withdraw(&state, &target, &asked);
     let moments = lock(&state.moments).clone();
     if let Some(moments) = &moments
         && !moments(&target, true)

@@ -327,8 +327,8 @@ impl Town {
 
 /// When something of what an entry gave lapses: its lots, and its grants.
 fn lapses(earned: &serde_json::Value) -> impl Iterator<Item = Moment> {
-    let parts = [("/entry/postings", "expires_at"), ("/entry/because", "until")];
-    parts.into_iter().flat_map(|(place, end)| {
+    let shares = [("/entry/postings", "expires_at"), ("/entry/because", "until")];
+    shares.into_iter().flat_map(|(place, end)| {
         let list = earned.pointer(place).and_then(|list| list.as_array());
         list.into_iter().flatten().filter_map(move |part| part.get(end)?.as_str()?.parse().ok())
     })

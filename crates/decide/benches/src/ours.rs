@@ -8,7 +8,7 @@ use decide::{Context, Said};
 use ledger::cap::{Counter, Period};
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Decision, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Effect, Supplies, Terms,
+    Activity, Decision, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Effect, DecisionData, Terms,
     Units, Wallet, WalletName, activity,
 };
 use rules::{Bundle, Sources};
@@ -43,7 +43,7 @@ pub struct Ours {
 pub struct Asked {
     member: Arc<Member>,
     activity: Arc<Activity>,
-    supplies: Supplies,
+    data: DecisionData,
     now: Moment,
 }
 
@@ -58,16 +58,16 @@ impl Ours {
     /// What is measured: each rule that is asked, what became of it, and what it pays.
     #[must_use]
     pub fn say(&self, asked: &Asked) -> Said {
-        let Asked { member, activity, supplies, now } = asked;
-        let context = Context { bundle: &self.bundle, data: supplies, now: *now };
+        let Asked { member, activity, data, now } = asked;
+        let context = Context { bundle: &self.bundle, data: data, now: *now };
         decide::ask(&context, member, activity).expect("the sheet runs")
     }
 
     /// What is measured beside it: all that is decided of an activity.
     #[must_use]
     pub fn decide(&self, asked: &Asked, activity: Activity) -> Decision {
-        let Asked { member, supplies, now, .. } = asked;
-        let context = Context { bundle: &self.bundle, data: supplies, now: *now };
+        let Asked { member, data, now, .. } = asked;
+        let context = Context { bundle: &self.bundle, data: data, now: *now };
         decide::earn(&context, member, activity).expect("the sheet runs")
     }
 
@@ -105,11 +105,11 @@ impl Asked {
 /// The case as the ledger's values.
 #[must_use]
 pub fn asked(case: &Case) -> Asked {
-    let supplies = Supplies::default();
+    let data = DecisionData::default();
     Asked {
         member: Arc::new(member(case)),
         activity: Arc::new(purchase(case)),
-        supplies,
+        data,
         now: case.at,
     }
 }

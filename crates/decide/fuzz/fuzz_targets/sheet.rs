@@ -4,7 +4,7 @@
 
 use decide::Context;
 use ledger::enroll::{self, Enrolment};
-use ledger::{Activity, Codes, Left, Line, Member, MemberId, MerchantId, Order, Supplies};
+use ledger::{Activity, Codes, Remaining, Line, Member, MemberId, MerchantId, Order, DecisionData};
 use libfuzzer_sys::fuzz_target;
 use rules::{Bundle, Sources};
 
@@ -48,11 +48,11 @@ fuzz_target!(|sheet: &str| {
     let sources = Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", sheet)]);
     let Ok(bundle) = Bundle::load(&merchant, &sources) else { return };
     let (member, activity) = (member(), purchase());
-    let left = bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect();
+    let left = bundle.shared_limits().into_iter().map(|(limit, units)| (limit, Remaining::all(units))).collect();
     let codes = Codes::all(vec!["A".to_owned(), "B".to_owned()]);
     let codes = [("SPRING".to_owned(), codes)].into();
-    let supplies = Supplies { left, codes, ..Supplies::default() };
-    let context = Context { bundle: &bundle, data: &supplies, now: activity.at };
+    let data = DecisionData { left, codes, ..DecisionData::default() };
+    let context = Context { bundle: &bundle, data: &data, now: activity.at };
     let earn = || decide::earn(&context, &member, activity.clone());
     assert_eq!(earn(), earn());
     let _ = decide::trace(&context, &member, &activity);

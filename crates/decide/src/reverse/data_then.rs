@@ -3,31 +3,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::enroll::{self, Enrolment};
-use ledger::{Codes, Effect, Entry, Left, Member, Supplies, Units};
+use ledger::{Codes, DecisionData, Effect, Entry, Member, Remaining, Units};
 use rules::Bundle;
 
 /// The data beyond the member that a decision was made from, as its entry records it.
 #[must_use]
-pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> Supplies {
+pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> DecisionData {
     // A pool that was asked and gave no code was empty; a pot that was not drawn on had nothing.
     let empty = |pool: &String| (pool.clone(), Codes::all(Vec::new()));
     let codes = bundle.programme().pools.iter().map(empty).collect();
-    let left = bundle.pots().into_keys().map(|pot| (pot, Left::all(Units::ZERO))).collect();
-    let mut supplies = Supplies { codes, left, ..Supplies::default() };
-    for draw in &entry.draws {
+    let left = bundle
+        .shared_limits()
+        .into_keys()
+        .map(|limit| (limit, Remaining::all(Units::ZERO)))
+        .collect();
+    let mut data = DecisionData { codes, left, ..DecisionData::default() };
+    for withdraw in &entry.withdrawals {
         // What was drawn was there; how much more there was does not matter, unless there was
         // not enough for a later rule.
-        let units = if entry.dry.contains(&draw.pot) { draw.units } else { Units::MAX };
-        supplies.left.insert(draw.pot.clone(), Left::all(units));
+        let units =
+            if entry.exhausted.contains(&withdraw.limit) { withdraw.units } else { Units::MAX };
+        data.left.insert(withdraw.limit.clone(), Remaining::all(units));
     }
-    for pot in &entry.dry {
-        supplies.left.entry(pot.clone()).or_insert(Left::all(Units::ZERO));
+    for limit in &entry.exhausted {
+        data.left.entry(limit.clone()).or_insert(Remaining::all(Units::ZERO));
     }
     let mut brought = None;
     for reason in &entry.reasons {
         match &reason.effect {
             Effect::Voucher { pool, code } => {
-                supplies.codes.entry(pool.clone()).or_default().codes.push(code.clone());
+                data.codes.entry(pool.clone()).or_default().codes.push(code.clone());
             }
             Effect::Referral { entry, .. } => brought = entry.checked_sub(1),
             _ => {}
@@ -43,7 +48,7 @@ pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> Supplies {
         };
         let referrer = brought
             .map(|version| Member { version, ..enroll::decide(enrolment, before.enrolled_at) });
-        supplies.members.insert(id.clone(), referrer);
+        data.members.insert(id.clone(), referrer);
     }
-    supplies
+    data
 }

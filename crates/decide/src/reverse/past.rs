@@ -1,11 +1,11 @@
 //! How far back a reversal looks.
 
-use ledger::{Change, Entry, Lack, Member, Past, Supplies};
+use ledger::{Change, DecisionData, Entry, HistorySlice, Member, MissingData};
 
 /// Entries whose units had run out when they were to be taken back.
-pub(super) fn made_good(entry: &Entry) -> impl Iterator<Item = u64> {
+pub(super) fn compensated(entry: &Entry) -> impl Iterator<Item = u64> {
     entry.changes.iter().filter_map(|change| match change {
-        Change::Forgone { of, .. } => Some(*of),
+        Change::Unrecoverable { of, .. } => Some(*of),
         _ => None,
     })
 }
@@ -13,15 +13,15 @@ pub(super) fn made_good(entry: &Entry) -> impl Iterator<Item = u64> {
 /// The past from an entry on, and from those before it on to which later ones point. Where one look
 /// does not go back far enough, the next goes back twice as far: a chain of returns is a few looks,
 /// however long it is.
-pub(super) fn far_enough<'s, I: Iterator<Item = u64>>(
+pub(super) fn history_window<'s, I: Iterator<Item = u64>>(
     member: &Member,
     entry: u64,
-    supplies: &'s Supplies,
+    data: &'s DecisionData,
     points_to: fn(&'s Entry) -> I,
-) -> Result<&'s Past, Lack> {
+) -> Result<&'s HistorySlice, MissingData> {
     let mut first = entry;
     loop {
-        let past = supplies.past(member, first)?;
+        let past = data.past(member, first)?;
         let earliest = past.entries.iter().flat_map(points_to).min();
         match earliest.filter(|earliest| *earliest < first) {
             Some(earliest) => {

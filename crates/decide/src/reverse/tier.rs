@@ -46,7 +46,7 @@ fn before_it_was_reached(
     undoing: &Undoing<'_>,
     present: &Standing,
 ) -> Option<Standing> {
-    let Undoing { original, far, .. } = *undoing;
+    let Undoing { original, window, .. } = *undoing;
     if !matches!(original.kind, EntryKind::Earn { .. }) {
         return None;
     }
@@ -54,13 +54,13 @@ fn before_it_was_reached(
     let rank = |tier: Option<&str>| tiers.iter().position(|name| Some(*name) == tier);
     let undone_since = |entry: &Entry| {
         let by = |other: &Entry| other.undoes() == Some(entry.seq);
-        entry.seq >= original.seq || far.entries.iter().any(by)
+        entry.seq >= original.seq || window.entries.iter().any(by)
     };
-    let reached = far.entries.iter().find(|entry| {
+    let reached = window.entries.iter().find(|entry| {
         let reaches = entry.tier.as_ref().is_some_and(|change| {
             change.to == present.tier && rank(change.to.as_deref()) > rank(change.from.as_deref())
         });
         reaches && undone_since(entry)
     })?;
-    Some(far.from(reached.seq)?.before.standing)
+    Some(window.from(reached.seq)?.before.standing)
 }

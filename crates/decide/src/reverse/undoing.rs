@@ -1,7 +1,7 @@
 //! A reversal in the making: what is undone, and what has happened since.
 
-use ledger::reverse::Since;
-use ledger::{Entry, Member, Moment, Past, WalletName};
+use ledger::reverse::LotHistory;
+use ledger::{Entry, HistorySlice, Member, Moment, WalletName};
 use rules::Bundle;
 
 /// A reversal in the making.
@@ -16,7 +16,7 @@ pub(super) struct Undoing<'a> {
     /// The entries since.
     pub(super) since: &'a [Entry],
     /// As far back as another entry that was undone since.
-    pub(super) far: &'a Past,
+    pub(super) window: &'a HistorySlice,
     /// The account in whose wallets the entry moved units.
     pub(super) account: Option<AccountPast<'a>>,
     pub(super) now: Moment,
@@ -27,22 +27,22 @@ pub(super) struct Undoing<'a> {
 pub(super) struct AccountPast<'a> {
     /// The account's entry of what is undone.
     pub(super) entry: u64,
-    pub(super) far: &'a Past,
+    pub(super) window: &'a HistorySlice,
     /// When the account had been active before that.
     pub(super) active_at: Option<Moment>,
 }
 
 impl<'a> Undoing<'a> {
     /// What became of the wallet's lots since, as its owner's entries tell.
-    pub(super) fn since(&self, wallet: &WalletName) -> Since<'a> {
+    pub(super) fn since(&self, wallet: &WalletName) -> LotHistory<'a> {
         let policy = self.judged_by.programme().wallets.get(wallet);
         match self.account.filter(|_| policy.is_some_and(|policy| policy.shared)) {
-            Some(AccountPast { entry, far, active_at }) => {
-                Since { of: entry, far: &far.entries, active_at }
+            Some(AccountPast { entry, window, active_at }) => {
+                LotHistory { of: entry, window: &window.entries, active_at }
             }
-            None => Since {
+            None => LotHistory {
                 of: self.original.seq,
-                far: &self.far.entries,
+                window: &self.window.entries,
                 active_at: self.before.active_at,
             },
         }

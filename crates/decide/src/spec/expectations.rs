@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ledger::entry::Benefit;
-use ledger::{Decision, Effect, EntryKind, Member, Moment, Order, Pot, Supplies};
+use ledger::{Decision, DecisionData, Effect, EntryKind, Member, Moment, Order, SharedLimit};
 use rules::{Bundle, Object, StatementKind, say_toml};
 use serde::Deserialize;
 use toml::{Spanned, Value};
@@ -29,11 +29,11 @@ pub(super) struct Found {
 }
 
 /// The people of a spec, and what they share, as a step leaves them.
-pub(super) struct Left<'a> {
+pub(super) struct After<'a> {
     pub(super) bundle: &'a Bundle,
     pub(super) member: &'a Member,
     pub(super) referrer: Option<&'a Member>,
-    pub(super) supplies: &'a Supplies,
+    pub(super) data: &'a DecisionData,
     /// The order of the step.
     pub(super) order: Option<&'a Order>,
     pub(super) at: Moment,
@@ -54,7 +54,7 @@ pub(super) fn differences(
     place: Place,
     step: Step,
     found: &Found,
-    left: &Left<'_>,
+    left: &After<'_>,
 ) -> Result<Vec<Difference>, Wrong> {
     let mut comparison = Comparison { place, bundle: left.bundle, differences: Vec::new() };
     // A refusal that nobody expects is the first thing to know.
@@ -241,7 +241,7 @@ impl Comparison<'_> {
     fn rewards(
         &mut self,
         expected: BTreeSet<Spanned<String>>,
-        left: &Left<'_>,
+        left: &After<'_>,
         tier: Option<&str>,
     ) -> Result<(), Wrong> {
         for name in &expected {
@@ -250,7 +250,7 @@ impl Comparison<'_> {
         let mut found = Vec::new();
         for offer in offers(self.bundle, left.member, tier, left.at) {
             let offer = offer.map_err(|failure| (None, failure.to_string()))?;
-            let stock = left.supplies.left.get(&Pot::Stock(offer.name.clone()));
+            let stock = left.data.left.get(&SharedLimit::Stock(offer.name.clone()));
             let some_left =
                 offer.stock.is_none() || stock.is_some_and(|stock| !stock.units.is_zero());
             if offer.within_reach() && some_left {
@@ -264,7 +264,7 @@ impl Comparison<'_> {
     fn benefits(
         &mut self,
         expected: BTreeSet<Spanned<String>>,
-        left: &Left<'_>,
+        left: &After<'_>,
         tier: Option<&str>,
     ) -> Result<(), Wrong> {
         for title in &expected {
@@ -284,7 +284,7 @@ impl Comparison<'_> {
         &mut self,
         expected: ReferrerGets,
         decision: Option<&Decision>,
-        left: &Left<'_>,
+        left: &After<'_>,
     ) -> Result<(), Wrong> {
         self.all_units("referrer_gets.pays", expected.pays, &given(decision))?;
         self.titles("referrer_gets.because", expected.because, decision)?;

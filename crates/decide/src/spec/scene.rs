@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Activity, Decision, Member, Moment, Order, Supplies, Units};
+use ledger::{Activity, Decision, DecisionData, Member, Moment, Order, Units};
 use rules::{Bundle, Object, place_of};
 use toml::Spanned;
 
-use super::expectations::{Found, Left, Place, differences, taken};
+use super::expectations::{After, Found, Place, differences, taken};
 use super::mistake::{Wrong, known};
 use super::report::Difference;
-use super::setup::{person, supplies};
+use super::setup::{data, person};
 use super::written::{RedeemBody, Spec, Step};
 use crate::context::Context;
 use crate::coverage::Coverage;
@@ -29,7 +29,7 @@ pub(super) struct Scene<'a> {
     coverage: &'a mut Coverage,
     member: Member,
     referrer: Option<Member>,
-    supplies: Supplies,
+    data: DecisionData,
     at: Moment,
     differences: Vec<Difference>,
 }
@@ -75,14 +75,14 @@ impl Scene<'_> {
             Some((bundle, referrer)) => (bundle, Some(referrer)),
         };
         member.referred_by = referrer.as_ref().map(|referrer| referrer.id.clone());
-        let supplies = supplies(&bundle, pools, stock.as_ref(), budgets.as_ref())?;
+        let data = data(&bundle, pools, stock.as_ref(), budgets.as_ref())?;
         let mut scene = Scene {
             text,
             bundle,
             coverage,
             member,
             referrer,
-            supplies,
+            data,
             at: begins,
             differences: Vec::new(),
         };
@@ -125,19 +125,19 @@ impl Scene<'_> {
         self.coverage.see(&self.bundle, &self.member, order, at);
         if let Some(decision) = &decision {
             self.member.clone_from(&decision.member);
-            self.supplies = std::mem::take(&mut self.supplies).after(decision);
+            self.data = std::mem::take(&mut self.data).after(decision);
             for referrer in &decision.others {
-                self.supplies = std::mem::take(&mut self.supplies).after(referrer);
+                self.data = std::mem::take(&mut self.data).after(referrer);
                 self.referrer = Some(referrer.member.clone());
             }
         }
         self.coverage.see(&self.bundle, &self.member, order, at);
         let found = Found { decision, refused, expired };
-        let left = Left {
+        let left = After {
             bundle: &self.bundle,
             member: &self.member,
             referrer: self.referrer.as_ref(),
-            supplies: &self.supplies,
+            data: &self.data,
             order,
             at,
         };
@@ -167,13 +167,13 @@ impl Scene<'_> {
     }
 
     fn context(&self, now: Moment) -> Context<'_> {
-        Context { bundle: &self.bundle, data: &self.supplies, now }
+        Context { bundle: &self.bundle, data: &self.data, now }
     }
 
     /// What is decided of it; nothing where only time passes.
     fn decide(&mut self, happens: &Happens) -> Result<Option<Result<Decision, Refusal>>, Wrong> {
         let members = self.referrer.iter();
-        self.supplies.members =
+        self.data.members =
             members.map(|referrer| (referrer.id.clone(), Some(referrer.clone()))).collect();
         Ok(match happens {
             Happens::Nothing => None,

@@ -6,7 +6,8 @@ use chrono::{NaiveDate, TimeDelta};
 use ledger::member::History;
 use ledger::task::{Goal, Progress};
 use ledger::{
-    Codes, Left, Lot, Member, MemberId, Moment, Pot, Supplies, Units, Wallet, WalletName,
+    Codes, DecisionData, Lot, Member, MemberId, Moment, Remaining, SharedLimit, Units, Wallet,
+    WalletName,
 };
 use rules::{Bundle, bucket, say_toml, unknown_wallet};
 use rust_decimal::Decimal;
@@ -151,40 +152,48 @@ fn named(bundle: &Bundle, id: &str, wanted: Option<u8>) -> Result<MemberId, Wron
 ///
 /// # Errors
 /// It speaks of what is not shared.
-pub(super) fn supplies(
+pub(super) fn data(
     bundle: &Bundle,
     pools: Option<BTreeMap<Spanned<String>, Vec<String>>>,
     stock: Option<&Sums>,
     budgets: Option<&Sums>,
-) -> Result<Supplies, Wrong> {
-    let mut supplies = simulated_supplies(bundle);
+) -> Result<DecisionData, Wrong> {
+    let mut data = simulated_data(bundle);
     for (pool, codes) in pools.into_iter().flatten() {
         known("pool", &pool, bundle.programme().pools.iter().map(String::as_str))?;
-        supplies.codes.insert(pool.into_inner(), Codes::all(codes));
+        data.codes.insert(pool.into_inner(), Codes::all(codes));
     }
-    let stock =
-        stock.into_iter().flatten().map(|left| (left, Pot::Stock(left.0.get_ref().clone())));
-    let budgets =
-        budgets.into_iter().flatten().map(|left| (left, Pot::Budget(left.0.get_ref().clone())));
-    for ((name, left), pot) in stock.chain(budgets) {
+    let stock = stock
+        .into_iter()
+        .flatten()
+        .map(|left| (left, SharedLimit::Stock(left.0.get_ref().clone())));
+    let budgets = budgets
+        .into_iter()
+        .flatten()
+        .map(|left| (left, SharedLimit::Budget(left.0.get_ref().clone())));
+    for ((name, left), limit) in stock.chain(budgets) {
         let left = counted(name, *left)?;
-        if supplies.left.insert(pot.clone(), Left::all(left)).is_none() {
-            return Err((Some(name.span().start), format!("the rules do not limit {pot}")));
+        if data.left.insert(limit.clone(), Remaining::all(left)).is_none() {
+            return Err((Some(name.span().start), format!("the rules do not limit {limit}")));
         }
     }
-    Ok(supplies)
+    Ok(data)
 }
 
 /// What members share, as full as the rules fill it.
 #[must_use]
-pub fn simulated_supplies(bundle: &Bundle) -> Supplies {
+pub fn simulated_data(bundle: &Bundle) -> DecisionData {
     let codes = |pool: &String| {
         let codes = (1..=CODES).map(|number| format!("{pool}-{number}")).collect();
         (pool.clone(), Codes::all(codes))
     };
     let codes = bundle.programme().pools.iter().map(codes).collect();
-    let left = bundle.pots().into_iter().map(|(pot, units)| (pot, Left::all(units))).collect();
-    Supplies { left, codes, ..Supplies::default() }
+    let left = bundle
+        .shared_limits()
+        .into_iter()
+        .map(|(limit, units)| (limit, Remaining::all(units)))
+        .collect();
+    DecisionData { left, codes, ..DecisionData::default() }
 }
 
 /// The member that a text describes as a spec does, and the rules for it.

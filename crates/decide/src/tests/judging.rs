@@ -53,7 +53,7 @@ fn rewards_ask_for_tier_order_and_price() {
     let take = |total: Option<&str>| {
         let order = total.map(|total| Order { total: total.parse().unwrap(), lines: Vec::new() });
         let redemption = Redemption { reward: "five-off".to_owned(), units: None, order };
-        redeem(&context(&bundle, &supplies(&bundle), now), &silver, redemption)
+        redeem(&context(&bundle, &data(&bundle), now), &silver, redemption)
             .err()
             .map(|no| no.to_string())
     };
@@ -76,7 +76,7 @@ fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
     let mut ada = member("", &[]);
     ada.standing.tier = None;
     let at = |text: &str| moment(&format!("{text}T10:00:00Z"));
-    let data = supplies(&bundle);
+    let data = data(&bundle);
     let bought = earn(
         &context(&bundle, &data, at("2026-01-01")),
         &ada,
@@ -88,7 +88,7 @@ fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
         standing(&bundle, &std::sync::Arc::new(member.clone()), at(text)).unwrap().tier.unwrap()
     };
     // 90 days end on 1 April, and the grace on 1 May.
-    let looked_at = expire(&context(&bundle, &Supplies::default(), at("2026-04-02")), &ada)
+    let looked_at = expire(&context(&bundle, &DecisionData::default(), at("2026-04-02")), &ada)
         .unwrap()
         .unwrap()
         .member;
@@ -131,12 +131,12 @@ fn a_referral_that_the_budget_does_not_afford_pays_nobody() {
     let bob = Member { id: MemberId::parse("bob").unwrap(), ..member("", &[]) };
     let ada = Member { referred_by: Some(bob.id.clone()), ..member("", &[]) };
     let buy = |left: i64| {
-        let pot = ledger::Pot::Budget("summer".to_owned());
-        let left = [(pot, Left::all(Units::new(left).unwrap()))].into();
+        let limit = ledger::SharedLimit::Budget("summer".to_owned());
+        let left = [(limit, Remaining::all(Units::new(left).unwrap()))].into();
         let members = [(bob.id.clone(), Some(bob.clone()))].into();
-        let supplies = Supplies { left, members, ..Supplies::default() };
+        let data = DecisionData { left, members, ..DecisionData::default() };
         let now = moment("2026-05-02T08:00:00Z");
-        let decision = earn(&context(&bundle, &supplies, now), &ada, purchase()).unwrap();
+        let decision = earn(&context(&bundle, &data, now), &ada, purchase()).unwrap();
         let brought = decision.others.first().map(lines);
         (decision.entry.reasons.len(), brought)
     };
@@ -163,28 +163,28 @@ fn a_friend_and_the_referrer_ask_for_as_much_as_they_take_together() {
     let bundle = with_all(sheet).unwrap();
     let bob = Member { id: MemberId::parse("bob").unwrap(), ..member("", &[]) };
     let ada = Member { referred_by: Some(bob.id.clone()), ..member("", &[]) };
-    let buy = |left: Left, codes: Codes| {
-        let pot = ledger::Pot::Budget("summer".to_owned());
-        let supplies = Supplies {
-            left: [(pot, left)].into(),
+    let buy = |left: Remaining, codes: Codes| {
+        let limit = ledger::SharedLimit::Budget("summer".to_owned());
+        let data = DecisionData {
+            left: [(limit, left)].into(),
             codes: [("P".to_owned(), codes)].into(),
             members: [(bob.id.clone(), Some(bob.clone()))].into(),
-            ..Supplies::default()
+            ..DecisionData::default()
         };
-        earn(&context(&bundle, &supplies, moment("2026-05-02T08:00:00Z")), &ada, purchase())
+        earn(&context(&bundle, &data, moment("2026-05-02T08:00:00Z")), &ada, purchase())
     };
     let units = |units| Units::new(units).unwrap();
     let both = Codes::all(vec!["A".to_owned(), "B".to_owned()]);
-    let some = Left { units: units(10), is_all: false };
-    let pot = ledger::Pot::Budget("summer".to_owned());
-    let lack = ledger::Lack::Left { pot, units: units(12) };
-    assert_eq!(buy(some, both.clone()), Err(Undecided::NeedsData(lack)));
+    let some = Remaining { units: units(10), is_all: false };
+    let limit = ledger::SharedLimit::Budget("summer".to_owned());
+    let missing = ledger::MissingData::Remaining { limit, units: units(12) };
+    assert_eq!(buy(some, both.clone()), Err(Undecided::NeedsData(missing)));
     let one = Codes { codes: vec!["A".to_owned()], is_all: false };
-    let lack = ledger::Lack::Codes { pool: "P".to_owned(), codes: 2 };
-    assert_eq!(buy(Left::all(units(12)), one), Err(Undecided::NeedsData(lack)));
-    let decision = buy(Left::all(units(12)), both).unwrap();
+    let missing = ledger::MissingData::Codes { pool: "P".to_owned(), codes: 2 };
+    assert_eq!(buy(Remaining::all(units(12)), one), Err(Undecided::NeedsData(missing)));
+    let decision = buy(Remaining::all(units(12)), both).unwrap();
     let brought = &decision.others[0];
-    assert_eq!(brought.entry.draws, decision.entry.draws);
+    assert_eq!(brought.entry.withdrawals, decision.entry.withdrawals);
     assert_eq!(
         lines(brought),
         [
@@ -200,9 +200,9 @@ fn what_a_rule_took_that_gives_nothing_is_there_for_the_next() {
         earn \"Dear\" on purchase during summer { voucher(\"P\"); 101 }\n\
         earn \"One\" on purchase { voucher(\"P\"); }";
     let bundle = with_all(sheet).unwrap();
-    let supplies = Supplies { codes: codes(&[("P", &["A"]), ("Q", &[])]), ..supplies(&bundle) };
+    let data = DecisionData { codes: codes(&[("P", &["A"]), ("Q", &[])]), ..data(&bundle) };
     let decision = earn(
-        &context(&bundle, &supplies, moment("2026-05-02T08:00:00Z")),
+        &context(&bundle, &data, moment("2026-05-02T08:00:00Z")),
         &member("", &[]),
         purchase(),
     );
@@ -229,10 +229,10 @@ fn a_streak_whose_codes_had_run_out_is_paid_when_there_are_some() {
     let bundle = with_all("task \"t\" on purchase streak 2 months { voucher(\"P\"); }").unwrap();
     let mut ada = member("", &[]);
     let mut buy = |at: &str, all: &[&str]| {
-        let supplies = Supplies { codes: codes(&[("P", all)]), ..supplies(&bundle) };
+        let data = DecisionData { codes: codes(&[("P", all)]), ..data(&bundle) };
         let at = moment(at);
         let decision =
-            earn(&context(&bundle, &supplies, at), &ada, Activity { at, ..purchase() }).unwrap();
+            earn(&context(&bundle, &data, at), &ada, Activity { at, ..purchase() }).unwrap();
         ada = decision.member;
         (decision.entry.reasons.len(), ada.tasks["t"].completed, ada.tasks["t"].owed)
     };
@@ -250,7 +250,7 @@ fn a_tier_is_looked_at_day_by_day_through_a_function_too() {
         earn \"a\" on purchase { 1 }";
     let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", sheet)]).unwrap();
     let buys = moment("2026-01-02T08:00:00Z");
-    let data = supplies(&bundle);
+    let data = data(&bundle);
     let bought =
         earn(&context(&bundle, &data, buys), &member("", &[]), Activity { at: buys, ..purchase() });
     let ada = std::sync::Arc::new(bought.unwrap().member);
@@ -275,9 +275,9 @@ fn a_task_whose_codes_run_out_stays_done_until_there_are_more() {
     let bundle = with_all("task \"t\" on purchase counting 2 goal 1 { voucher(\"P\"); }").unwrap();
     let mut ada = member("", &[]);
     let mut buy = |all: &[&str]| {
-        let supplies = Supplies { codes: codes(&[("P", all)]), ..supplies(&bundle) };
+        let data = DecisionData { codes: codes(&[("P", all)]), ..data(&bundle) };
         let now = moment("2026-05-02T08:00:00Z");
-        let decision = earn(&context(&bundle, &supplies, now), &ada, purchase()).unwrap();
+        let decision = earn(&context(&bundle, &data, now), &ada, purchase()).unwrap();
         ada = decision.member;
         (decision.entry.reasons.len(), ada.tasks["t"].completed, ada.tasks["t"].owed)
     };
@@ -297,11 +297,11 @@ fn a_round_of_two_codes_waits_whole_and_a_cap_does_not_wipe_what_is_owed() {
     let bundle = with_all(sheet).unwrap();
     let mut ada = member("", &[]);
     let mut buy = |at: &str, all: &[&str]| {
-        let supplies = Supplies { codes: codes(&[("P", all), ("Q", all)]), ..supplies(&bundle) };
+        let data = DecisionData { codes: codes(&[("P", all), ("Q", all)]), ..data(&bundle) };
         let at = moment(at);
         let now = at.max(moment("2026-06-05T08:00:00Z"));
         let decision =
-            earn(&context(&bundle, &supplies, now), &ada, Activity { at, ..purchase() }).unwrap();
+            earn(&context(&bundle, &data, now), &ada, Activity { at, ..purchase() }).unwrap();
         ada = decision.member;
         (decision.entry.reasons.len(), ada.tasks["t"].owed)
     };
@@ -337,6 +337,7 @@ fn a_rule_that_pays_no_points_asks_nothing_of_a_budget() {
     let bundle = with_all("earn \"a\" on purchase during summer { tag(\"came\"); }").unwrap();
     let now = moment("2026-05-02T08:00:00Z");
     let decision =
-        earn(&context(&bundle, &Supplies::default(), now), &member("", &[]), purchase()).unwrap();
-    assert_eq!(decision.entry.draws, []);
+        earn(&context(&bundle, &DecisionData::default(), now), &member("", &[]), purchase())
+            .unwrap();
+    assert_eq!(decision.entry.withdrawals, []);
 }

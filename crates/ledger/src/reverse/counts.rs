@@ -9,7 +9,9 @@ use crate::activity::PURCHASE;
 use crate::decision::Draft;
 use crate::member::{History, Hold};
 use crate::task::{Progress, Step};
-use crate::{Activity, Change, Draw, Entry, EntryKind, Member, Moment, Past, Programme, Units};
+use crate::{
+    Activity, Change, Entry, EntryKind, HistorySlice, Member, Moment, Programme, Units, Withdrawal,
+};
 
 /// Undoes what an entry counted and the entry that takes its place does not.
 pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &[Entry]) {
@@ -46,9 +48,9 @@ pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &
 /// Puts the tasks right that an entry counted for, as if it had always counted for what is left:
 /// every step since is told again. The past goes back as far as the first entry that was undone since,
 /// so that what that one counted for is left out as well.
-pub fn retell(
+pub fn replay(
     draft: &mut Draft,
-    past: &Past,
+    past: &HistorySlice,
     original: &Entry,
     instead: &[Change],
     programme: &Programme,
@@ -75,7 +77,7 @@ pub fn retell(
         told.insert(original.seq, left);
         let all: Vec<Step> = told.into_values().collect();
         let first = past.before.tasks.get(task).cloned().unwrap_or_default();
-        let progress: Progress = first.retold(&all, programme.time_zone);
+        let progress: Progress = first.replayed(&all, programme.time_zone);
         draft.changes.push(Change::Progressed { task: task.to_owned(), step: left, progress });
     }
 }
@@ -92,7 +94,7 @@ fn steps(changes: &[Change]) -> impl Iterator<Item = (&str, &Step)> {
 #[must_use]
 pub fn bought(
     member: &Member,
-    far: &Past,
+    window: &HistorySlice,
     original: &Entry,
     was: &Activity,
     left: Option<&Activity>,
@@ -106,14 +108,14 @@ pub fn bought(
     let History { purchases, spend, .. } = member.history;
     let is_gone = |entry: &Entry| match entry.seq == original.seq {
         true => left.is_none(),
-        false => is_undone(entry, &far.entries),
+        false => is_undone(entry, &window.entries),
     };
-    let purchases_left = far.entries.iter().filter(|entry| !is_gone(entry));
+    let purchases_left = window.entries.iter().filter(|entry| !is_gone(entry));
     let at = purchases_left.filter_map(|entry| match &entry.kind {
         EntryKind::Earn { activity } if activity.kind == PURCHASE => Some(activity.at),
         _ => None,
     });
-    let last_purchase_at = far.before.history.last_purchase_at.into_iter().chain(at);
+    let last_purchase_at = window.before.history.last_purchase_at.into_iter().chain(at);
     Some(Change::Bought {
         bought: History {
             purchases: if left.is_some() { purchases } else { purchases.saturating_sub(1) },
@@ -124,18 +126,22 @@ pub fn bought(
 }
 
 /// What an entry drew from pots and the one that takes its place does not.
-pub fn put_back(draft: &mut Draft, original: &Entry, kept: &[Draw], since: &[Entry]) {
-    for draw in &original.draws {
-        let units = |draws: &[Draw]| -> i64 {
-            draws.iter().filter(|other| other.pot == draw.pot).map(|draw| draw.units.get()).sum()
+pub fn put_back(draft: &mut Draft, original: &Entry, kept: &[Withdrawal], since: &[Entry]) {
+    for withdraw in &original.withdrawals {
+        let units = |withdrawals: &[Withdrawal]| -> i64 {
+            withdrawals
+                .iter()
+                .filter(|other| other.limit == withdraw.limit)
+                .map(|withdraw| withdraw.units.get())
+                .sum()
         };
         let earlier = since.iter().filter(|later| undone(later, original.seq).is_some());
         let earlier: i64 = earlier.map(|later| units(&later.returns)).sum();
-        let back = draw.units.get() - units(kept) - earlier;
+        let back = withdraw.units.get() - units(kept) - earlier;
         if let Ok(units) = Units::new(back)
             && !units.is_zero()
         {
-            draft.returns.push(Draw { pot: draw.pot.clone(), units });
+            draft.returns.push(Withdrawal { limit: withdraw.limit.clone(), units });
         }
     }
 }

@@ -15,7 +15,7 @@ pub struct Reclaim<'a> {
     /// The terms on which they were given.
     pub terms: &'a Terms,
     /// What became of their lot since.
-    pub since: Since<'a>,
+    pub since: LotHistory<'a>,
 }
 
 /// Takes units back that an earn gave: from the very lots first. Of what is not there any more, what
@@ -49,13 +49,20 @@ pub fn take_back(
         let taken = taken.into_iter().map(|lot| Posting::taken(wallet.clone(), lot));
         draft.postings.extend(taken);
     }
-    let forgone = missing.min(since.run_out(wallet, end, terms.idle));
-    if !forgone.is_zero() {
+    let unrecoverable = missing.min(since.run_out(wallet, end, terms.idle));
+    if !unrecoverable.is_zero() {
         let (wallet, of, idle) = (wallet.clone(), since.of, terms.idle);
         let shared = false;
-        draft.changes.push(Change::Forgone { wallet, forgone, of, shared, expires_at: end, idle });
+        draft.changes.push(Change::Unrecoverable {
+            wallet,
+            unrecoverable,
+            of,
+            shared,
+            expires_at: end,
+            idle,
+        });
     }
-    let owed = missing.checked_sub(forgone).unwrap_or_default();
+    let owed = missing.checked_sub(unrecoverable).unwrap_or_default();
     if !owed.is_zero() {
         draft.postings.push(Posting::owed(wallet.clone(), owed));
     }
@@ -68,7 +75,7 @@ pub fn give_back<'a>(
     draft: &mut Draft,
     programme: &Programme,
     original: &Entry,
-    since: impl Fn(&WalletName) -> Since<'a>,
+    since: impl Fn(&WalletName) -> LotHistory<'a>,
 ) {
     // An entry also moves lots: what it put off, or freed of a hold, comes in again as it went out.
     let mut taken: Vec<(WalletName, Terms, i64)> = Vec::new();
@@ -96,16 +103,16 @@ pub fn give_back<'a>(
 /// What became of a lot since it was given, as the entries of its wallet's owner tell: of the entry
 /// that gave it, by its number, and those from far enough before it on.
 #[derive(Debug, Clone, Copy)]
-pub struct Since<'a> {
+pub struct LotHistory<'a> {
     /// The number of the entry that gave it.
     pub of: u64,
     /// The owner's entries: from as far back on as another entry was undone after this one.
-    pub far: &'a [Entry],
+    pub window: &'a [Entry],
     /// When the owner had been active last before that entry.
     pub active_at: Option<Moment>,
 }
 
-impl<'a> Since<'a> {
+impl<'a> LotHistory<'a> {
     /// An entry's own postings in a wallet: where the owner shared an account's wallet at the time,
     /// those are not its own.
     fn postings(entry: &'a Entry, wallet: &'a WalletName) -> impl Iterator<Item = &'a Posting> {
@@ -116,7 +123,7 @@ impl<'a> Since<'a> {
     fn end(self, terms: &Terms, programme: &Programme) -> Option<Moment> {
         let Some(idle) = terms.idle else { return terms.expires_at };
         let (mut end, mut last) = (terms.expires_at, self.active_at);
-        for entry in self.far.iter().filter(|entry| entry.seq >= self.of) {
+        for entry in self.window.iter().filter(|entry| entry.seq >= self.of) {
             let Some(active_at) = entry.active_at() else { continue };
             let active_at = last.map_or(active_at, |last| last.max(active_at));
             end = idle.put_off(end, active_at, entry.at, programme.time_zone);
@@ -131,8 +138,8 @@ impl<'a> Since<'a> {
         let waited = |posting: &Posting| !posting.debt && posting.terms.awaits == terms.awaits;
         // Out of the lot that waits for it, and into one that waits for its day alone. In an account's
         // own entries the activity is one that a member had a share in.
-        self.far.iter().filter(|entry| entry.seq > self.of).find_map(|entry| {
-            let own: Vec<&Posting> = Since::postings(entry, wallet).collect();
+        self.window.iter().filter(|entry| entry.seq > self.of).find_map(|entry| {
+            let own: Vec<&Posting> = LotHistory::postings(entry, wallet).collect();
             own.windows(2).find_map(|pair| match pair {
                 [from, to] if from.change < 0 && waited(from) && !to.debt && to.change > 0 => {
                     to.terms.available_at.filter(|_| to.terms.awaits.is_none())
@@ -147,18 +154,18 @@ impl<'a> Since<'a> {
     /// none of its units: so the earliest that can be is made use of first.
     fn run_out(self, wallet: &WalletName, end: Option<Moment>, idle: Option<Idle>) -> Units {
         let mut gone: Vec<(u64, i64)> = Vec::new();
-        for entry in self.far {
+        for entry in self.window {
             if matches!(entry.kind, EntryKind::Expire) {
-                let lots = taken_for_good(Since::postings(entry, wallet));
+                let lots = taken_for_good(LotHistory::postings(entry, wallet));
                 let same = |terms: &Terms| terms.expires_at == end && terms.idle == idle;
                 let units: i64 =
                     lots.iter().filter(|(_, terms, _)| same(terms)).map(|(.., units)| units).sum();
                 gone.push((entry.seq, units));
             }
             for change in &entry.changes {
-                let Change::Forgone {
+                let Change::Unrecoverable {
                     wallet: of_wallet,
-                    forgone,
+                    unrecoverable,
                     of,
                     expires_at,
                     idle: stays,
@@ -170,11 +177,11 @@ impl<'a> Since<'a> {
                 if of_wallet != wallet || *expires_at != end || *stays != idle || *shared {
                     continue;
                 }
-                let mut rest = forgone.get();
+                let mut rest = unrecoverable.get();
                 for (_, units) in gone.iter_mut().filter(|(seq, _)| seq > of) {
-                    let made_good = rest.min(*units);
-                    *units -= made_good;
-                    rest -= made_good;
+                    let compensated = rest.min(*units);
+                    *units -= compensated;
+                    rest -= compensated;
                 }
             }
         }

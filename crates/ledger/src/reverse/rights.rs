@@ -2,7 +2,7 @@
 
 use super::{is_undone, undone};
 use crate::decision::Draft;
-use crate::{Effect, Entry, EntryKind, Member, Moment, Past, Reason};
+use crate::{Effect, Entry, EntryKind, HistorySlice, Member, Moment, Reason};
 
 /// What is undone of rights, and what stays.
 #[derive(Debug, Clone, Copy)]
@@ -10,7 +10,7 @@ pub struct Rights<'a> {
     /// The member as it was before the entry that is undone.
     pub before: &'a Member,
     /// As far back as another entry that was undone since.
-    pub far: &'a Past,
+    pub window: &'a HistorySlice,
     /// The entry that is undone.
     pub original: &'a Entry,
     /// What the rules give for what is left of the entry.
@@ -20,7 +20,7 @@ pub struct Rights<'a> {
 /// Undoes what rules gave that is no unit: rights, marks, scores, codes. What the rules give for what
 /// is left too stays.
 pub fn withdraw(draft: &mut Draft, member: &Member, given: &[Reason], rights: Rights<'_>) {
-    let Rights { before, far, original, kept } = rights;
+    let Rights { before, window, original, kept } = rights;
     let left = kept;
     let mut kept: Vec<&Reason> = kept.iter().collect();
     for reason in given {
@@ -29,7 +29,7 @@ pub fn withdraw(draft: &mut Draft, member: &Member, given: &[Reason], rights: Ri
             continue;
         }
         let effect = match &reason.effect {
-            Effect::Grant { grant, .. } => shortened(member, grant, far, original, left),
+            Effect::Grant { grant, .. } => shortened(member, grant, window, original, left),
             Effect::Revoke { revoke } => {
                 let had = before.grants.get(revoke).copied();
                 let gone = !member.grants.contains_key(revoke);
@@ -80,23 +80,23 @@ fn same(one: &Reason, other: &Reason) -> bool {
 fn shortened(
     member: &Member,
     grant: &str,
-    far: &Past,
+    window: &HistorySlice,
     original: &Entry,
     kept: &[Reason],
 ) -> Option<Effect> {
     member.grants.get(grant)?;
     // What there was, and what there would have been.
-    let mut was = far.before.grants.get(grant).copied();
+    let mut was = window.before.grants.get(grant).copied();
     let mut is = was;
-    for entry in &far.entries {
+    for entry in &window.entries {
         let at = match &entry.kind {
             EntryKind::Earn { activity } => activity.at,
             _ => entry.at,
         };
-        let counts = entry.undoes().is_none() && !is_undone(entry, &far.entries);
+        let counts = entry.undoes().is_none() && !is_undone(entry, &window.entries);
         let stays = |reason: &Reason| match entry.seq == original.seq {
             true => kept.iter().any(|kept| kept.rule == reason.rule && is_alike(kept, reason)),
-            false => counts && !is_withdrawn(entry, reason, grant, &far.entries),
+            false => counts && !is_withdrawn(entry, reason, grant, &window.entries),
         };
         for reason in &entry.reasons {
             match &reason.effect {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
-use ledger::{Draw, EntryKind, MerchantId, Posting, Pot};
+use ledger::{EntryKind, MerchantId, Posting, SharedLimit, Withdrawal};
 use serde_json::{Value, json};
 use store::{History, Version, VersionLine};
 
@@ -56,7 +56,7 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
             }
         };
         world.store.each(&id, see).await?;
-        let left = world.store.left(&id, &Pot::Stock("scarce".to_owned())).await?;
+        let left = world.store.left(&id, &SharedLimit::Stock("scarce".to_owned())).await?;
         scarce.is(left.get()).unwrap_or_else(|what| faults.push(format!("{merchant}: {what}")));
         scores.sort_unstable_by(|one, other| other.cmp(one));
         scores.truncate(PLACES as usize);
@@ -86,8 +86,10 @@ impl Scarce {
     fn see(&mut self, history: &History) {
         for line in &history.lines {
             let Some(Version { entry, .. }) = &line.version else { continue };
-            let sum = |draws: &[Draw]| draws.iter().map(|draw| draw.units.get()).sum::<i64>();
-            self.taken += sum(&entry.draws) - sum(&entry.returns);
+            let sum = |withdrawals: &[Withdrawal]| {
+                withdrawals.iter().map(|withdraw| withdraw.units.get()).sum::<i64>()
+            };
+            self.taken += sum(&entry.withdrawals) - sum(&entry.returns);
         }
     }
 

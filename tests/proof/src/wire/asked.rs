@@ -56,7 +56,7 @@ impl Asked {
 }
 
 /// What happens to a request this time.
-pub(super) fn draw(state: &State, target: &str, asked: &Asked) -> Option<Fault> {
+pub(super) fn withdraw(state: &State, target: &str, asked: &Asked) -> Option<Fault> {
     let weather = lock(&state.weather).per_thousand.clone();
     let mut memory = lock(&state.memory);
     let of_index = |index: &str| format!("{target} of {index}");

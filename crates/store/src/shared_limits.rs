@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
-use ledger::{Codes, Draw, Left, MemberId, MerchantId, Pot, Units};
+use ledger::{Codes, MemberId, MerchantId, Remaining, SharedLimit, Units, Withdrawal};
 use tokio::time::Instant;
 
 use crate::error::StoreError;
@@ -30,10 +30,10 @@ const CODES_PER_WRITE: usize = 50;
 /// How often a part of a pot is laid out anew before that is given up.
 const ATTEMPTS_MAX: u32 = 16;
 
-fn pot_pk(merchant: &MerchantId, pot: &Pot, part: u8) -> String {
-    match pot {
-        Pot::Stock(reward) => format!("p#{merchant}#stock#{reward}#{part:02}"),
-        Pot::Budget(campaign) => format!("p#{merchant}#budget#{campaign}#{part:02}"),
+fn pot_pk(merchant: &MerchantId, limit: &SharedLimit, part: u8) -> String {
+    match limit {
+        SharedLimit::Stock(reward) => format!("p#{merchant}#stock#{reward}#{part:02}"),
+        SharedLimit::Budget(campaign) => format!("p#{merchant}#budget#{campaign}#{part:02}"),
     }
 }
 
@@ -43,33 +43,33 @@ fn pool_pk(merchant: &MerchantId, pool: &str, part: u8) -> String {
 
 /// What is known of a pot: what each part had left when it was looked at.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Parts {
+pub(crate) struct Shares {
     left: BTreeMap<u8, i64>,
 }
 
 /// What a part has been given, and has left. A part that was never laid out has nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Part {
+struct Share {
     allotted: i64,
     left: i64,
 }
 
-fn part_of(item: Option<&Item>) -> Result<Part, StoreError> {
-    let Some(item) = item else { return Ok(Part::default()) };
+fn share_of(item: Option<&Item>) -> Result<Share, StoreError> {
+    let Some(item) = item else { return Ok(Share::default()) };
     let number = |name: &str| {
         let number = item.get(name).and_then(|value| value.as_n().ok()?.parse().ok());
         number
             .ok_or_else(|| StoreError::unreadable(text(item, PK), format!("`{name}` is no number")))
     };
-    Ok(Part { allotted: number(ALLOTTED)?, left: number(LEFT)? })
+    Ok(Share { allotted: number(ALLOTTED)?, left: number(LEFT)? })
 }
 
-impl Parts {
+impl Shares {
     /// What can be taken, as far as it is known.
-    pub(crate) fn known(&self) -> Left {
+    pub(crate) fn known(&self) -> Remaining {
         let sum = self.left.values().fold(0i64, |sum, left| sum.saturating_add(*left));
         let is_all = self.left.len() == usize::from(PARTS);
-        Left { units: Units::new(sum).unwrap_or_default(), is_all }
+        Remaining { units: Units::new(sum).unwrap_or_default(), is_all }
     }
 
     /// From which parts a draw is taken, the member's own first.
@@ -92,34 +92,35 @@ impl Parts {
 impl Store {
     /// Looks whether a pot has so many units: into the member's own part first, and into all where
     /// that one has not enough.
-    pub(crate) async fn look_into(
+    pub(crate) async fn read_shares(
         &self,
         merchant: &MerchantId,
-        pot: &Pot,
+        limit: &SharedLimit,
         own: u8,
         units: Units,
-    ) -> Result<Parts, StoreError> {
-        let item = self.get(&pot_pk(merchant, pot, own), SK_OF_ONE, Consistency::Eventual).await?;
-        let part = part_of(item.as_ref())?;
+    ) -> Result<Shares, StoreError> {
+        let item =
+            self.get(&pot_pk(merchant, limit, own), SK_OF_ONE, Consistency::Eventual).await?;
+        let part = share_of(item.as_ref())?;
         if part.left >= units.get() {
-            return Ok(Parts { left: BTreeMap::from([(own, part.left)]) });
+            return Ok(Shares { left: BTreeMap::from([(own, part.left)]) });
         }
         // Strongly: nobody is told that nothing is left because of a look that was a moment behind.
-        let parts = self.parts(merchant, pot, Consistency::Strong).await?;
-        Ok(Parts { left: parts.into_iter().map(|(part, is)| (part, is.left)).collect() })
+        let shares = self.shares(merchant, limit, Consistency::Strong).await?;
+        Ok(Shares { left: shares.into_iter().map(|(part, is)| (part, is.left)).collect() })
     }
 
-    async fn parts(
+    async fn shares(
         &self,
         merchant: &MerchantId,
-        pot: &Pot,
+        limit: &SharedLimit,
         consistency: Consistency,
-    ) -> Result<BTreeMap<u8, Part>, StoreError> {
-        let keys = (0..PARTS).map(|part| key(&pot_pk(merchant, pot, part), SK_OF_ONE));
+    ) -> Result<BTreeMap<u8, Share>, StoreError> {
+        let keys = (0..PARTS).map(|part| key(&pot_pk(merchant, limit, part), SK_OF_ONE));
         let items = self.batch(keys, consistency).await?;
         let of = |part: u8| {
-            let pk = pot_pk(merchant, pot, part);
-            Ok((part, part_of(items.iter().find(|item| text(item, PK) == pk))?))
+            let pk = pot_pk(merchant, limit, part);
+            Ok((part, share_of(items.iter().find(|item| text(item, PK) == pk))?))
         };
         (0..PARTS).map(of).collect()
     }
@@ -129,13 +130,13 @@ impl Store {
         &self,
         merchant: &MerchantId,
         own: u8,
-        draw: &Draw,
-        parts: &Parts,
+        withdraw: &Withdrawal,
+        shares: &Shares,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let update = |(part, units): (u8, i64)| {
             let update = Update::builder()
                 .table_name(&self.table)
-                .set_key(Some(key(&pot_pk(merchant, &draw.pot, part), SK_OF_ONE)))
+                .set_key(Some(key(&pot_pk(merchant, &withdraw.limit, part), SK_OF_ONE)))
                 .update_expression("SET #left = #left - :units")
                 .condition_expression("#left >= :units")
                 .expression_attribute_names("#left", LEFT)
@@ -144,10 +145,10 @@ impl Store {
                 .map_err(StoreError::request)?;
             Ok(TransactWriteItem::builder().update(update).build())
         };
-        let plan = parts.plan(own, draw.units);
-        if plan.iter().map(|(_, units)| units).sum::<i64>() != draw.units.get() {
-            let reason = format!("{} units are drawn from what has fewer", draw.units);
-            return Err(StoreError::unreadable(&pot_pk(merchant, &draw.pot, own), reason));
+        let plan = shares.plan(own, withdraw.units);
+        if plan.iter().map(|(_, units)| units).sum::<i64>() != withdraw.units.get() {
+            let reason = format!("{} units are drawn from what has fewer", withdraw.units);
+            return Err(StoreError::unreadable(&pot_pk(merchant, &withdraw.limit, own), reason));
         }
         plan.into_iter().map(update).collect()
     }
@@ -157,15 +158,15 @@ impl Store {
         &self,
         merchant: &MerchantId,
         own: u8,
-        draw: &Draw,
+        withdraw: &Withdrawal,
     ) -> Result<TransactWriteItem, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
-            .set_key(Some(key(&pot_pk(merchant, &draw.pot, own), SK_OF_ONE)))
+            .set_key(Some(key(&pot_pk(merchant, &withdraw.limit, own), SK_OF_ONE)))
             .update_expression("ADD #left :units, #allotted :none")
             .expression_attribute_names("#left", LEFT)
             .expression_attribute_names("#allotted", ALLOTTED)
-            .expression_attribute_values(":units", AttributeValue::N(draw.units.to_string()))
+            .expression_attribute_values(":units", AttributeValue::N(withdraw.units.to_string()))
             .expression_attribute_values(":none", AttributeValue::N("0".to_owned()))
             .build()
             .map_err(StoreError::request)?;
@@ -177,30 +178,30 @@ impl Store {
     ///
     /// # Errors
     /// The table could not be reached or refused, or the pot did not hold still.
-    pub async fn lay_out(
+    pub async fn allocate(
         &self,
         merchant: &MerchantId,
-        pot: &Pot,
+        limit: &SharedLimit,
         units: Units,
     ) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS_MAX {
-            let parts = self.parts(merchant, pot, Consistency::Strong).await?;
-            if parts.values().map(|part| part.allotted).sum::<i64>() == units.get() {
+            let shares = self.shares(merchant, limit, Consistency::Strong).await?;
+            if shares.values().map(|part| part.allotted).sum::<i64>() == units.get() {
                 return Ok(());
             }
-            let taken: Vec<i64> = parts.values().map(|part| part.allotted - part.left).collect();
+            let taken: Vec<i64> = shares.values().map(|part| part.allotted - part.left).collect();
             let allotments = allot(units.get(), &taken);
-            if allotments.iter().eq(parts.values().map(|part| &part.allotted)) {
+            if allotments.iter().eq(shares.values().map(|part| &part.allotted)) {
                 return Ok(());
             }
             let mut request = self.client.transact_write_items();
-            for ((number, part), allotted) in parts.iter().zip(allotments) {
+            for ((number, part), allotted) in shares.iter().zip(allotments) {
                 let left = allotted - (part.allotted - part.left);
-                let mut item = key(&pot_pk(merchant, pot, *number), SK_OF_ONE);
+                let mut item = key(&pot_pk(merchant, limit, *number), SK_OF_ONE);
                 item.insert(ALLOTTED.to_owned(), AttributeValue::N(allotted.to_string()));
                 item.insert(LEFT.to_owned(), AttributeValue::N(left.to_string()));
                 let put = Put::builder().table_name(&self.table).set_item(Some(item));
-                let put = if *part == Part::default() {
+                let put = if *part == Share::default() {
                     put.condition_expression(
                         "attribute_not_exists(#left) OR (#left = :zero AND #allotted = :zero)",
                     )
@@ -234,16 +235,20 @@ impl Store {
                 Err(error) => return Err(StoreError::of(error)),
             }
         }
-        Err(StoreError::Unavailable(format!("{pot} did not hold still")))
+        Err(StoreError::Unavailable(format!("{limit} did not hold still")))
     }
 
     /// What is left of a pot, or was a moment ago: for whoever looks, and takes nothing.
     ///
     /// # Errors
     /// The table could not be reached or refused.
-    pub async fn left(&self, merchant: &MerchantId, pot: &Pot) -> Result<Units, StoreError> {
-        let parts = self.parts(merchant, pot, Consistency::Eventual).await?;
-        let sum = parts.values().map(|part| part.left).sum();
+    pub async fn left(
+        &self,
+        merchant: &MerchantId,
+        limit: &SharedLimit,
+    ) -> Result<Units, StoreError> {
+        let shares = self.shares(merchant, limit, Consistency::Eventual).await?;
+        let sum = shares.values().map(|part| part.left).sum();
         Ok(Units::new(sum).unwrap_or_default())
     }
 
@@ -347,7 +352,7 @@ impl Store {
     ///
     /// # Errors
     /// The table could not be reached or refused. Some may have been brought in.
-    pub async fn bring_codes(
+    pub async fn import_codes(
         &self,
         merchant: &MerchantId,
         pool: &str,
@@ -413,9 +418,9 @@ impl Store {
 /// How many units each part gets of so many in all: what has been taken from it, and an even share
 /// of the rest.
 fn allot(units: i64, taken: &[i64]) -> Vec<i64> {
-    let parts = i64::try_from(taken.len()).unwrap_or(1).max(1);
+    let shares = i64::try_from(taken.len()).unwrap_or(1).max(1);
     let rest = (units - taken.iter().sum::<i64>()).max(0);
-    let (share, over) = (rest / parts, rest % parts);
+    let (share, over) = (rest / shares, rest % shares);
     let share =
         |number: usize| share + i64::from(i64::try_from(number).is_ok_and(|number| number < over));
     taken.iter().enumerate().map(|(number, taken)| taken + share(number)).collect()
@@ -439,8 +444,8 @@ mod tests {
 
     #[test]
     fn a_draw_empties_the_own_part_first() {
-        let parts = Parts { left: BTreeMap::from([(0, 2), (1, 5), (2, 0), (3, 9)]) };
-        assert_eq!(parts.plan(1, Units::new(8).unwrap()), [(1, 5), (0, 2), (3, 1)]);
-        assert_eq!(parts.plan(3, Units::new(8).unwrap()), [(3, 8)]);
+        let shares = Shares { left: BTreeMap::from([(0, 2), (1, 5), (2, 0), (3, 9)]) };
+        assert_eq!(shares.plan(1, Units::new(8).unwrap()), [(1, 5), (0, 2), (3, 1)]);
+        assert_eq!(shares.plan(3, Units::new(8).unwrap()), [(3, 8)]);
     }
 }
