@@ -139,18 +139,18 @@ async fn what_paid_a_debt_on_its_last_day_has_not_run_out() {
 async fn what_ran_out_is_made_good_for_once() {
     let rules = "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }\n\
         reward \"half\" costs 50 { product(\"p\") }";
-    let idle = shop("[wallets.points]\nexpires = { inactive_days = 30 }", rules).await;
-    idle.buys("ada", "1", "100.00").await;
-    idle.at("2026-05-03T07:30:00Z");
-    idle.buys("ada", "2", "100.00").await;
-    does(&idle, "ada redeem r", json!({ "reward": "r" })).await;
-    idle.at("2026-07-01T07:30:00Z");
-    idle.night().await;
-    does(&idle, "ada reverse b1", json!({ "earn": "1" })).await;
-    does(&idle, "ada reverse b2", json!({ "earn": "2" })).await;
+    let inactivity = shop("[wallets.points]\nexpires = { inactive_days = 30 }", rules).await;
+    inactivity.buys("ada", "1", "100.00").await;
+    inactivity.at("2026-05-03T07:30:00Z");
+    inactivity.buys("ada", "2", "100.00").await;
+    does(&inactivity, "ada redeem r", json!({ "reward": "r" })).await;
+    inactivity.at("2026-07-01T07:30:00Z");
+    inactivity.night().await;
+    does(&inactivity, "ada reverse b1", json!({ "earn": "1" })).await;
+    does(&inactivity, "ada reverse b2", json!({ "earn": "2" })).await;
     // A hundred ran out, and a hundred were spent.
-    assert_eq!(wallet(&idle, "ada", "points").await, (0, 100));
-    all_is_well(&idle).await;
+    assert_eq!(wallet(&inactivity, "ada", "points").await, (0, 100));
+    all_is_well(&inactivity).await;
 
     let shared = shop("[wallets.points]\nshared = true\nexpires = { days = 30 }", rules).await;
     does(&shared, "ada join j", json!({ "account": "smiths" })).await;

@@ -88,18 +88,18 @@ async fn a_return_takes_the_very_lot_whether_or_not_the_night_has_been_there() {
 
 #[tokio::test]
 async fn what_ran_out_is_forgone_by_whose_it_was() {
-    let idle = shop("[wallets.points]\nexpires = { inactive_days = 30 }", PLAIN).await;
-    idle.buys("ada", "1", "100.00").await;
-    idle.at("2026-06-05T07:30:00Z");
-    idle.night().await;
-    idle.buys("ada", "2", "100.00").await;
-    idle.at("2026-08-01T07:30:00Z");
-    idle.night().await;
+    let inactivity = shop("[wallets.points]\nexpires = { inactive_days = 30 }", PLAIN).await;
+    inactivity.buys("ada", "1", "100.00").await;
+    inactivity.at("2026-06-05T07:30:00Z");
+    inactivity.night().await;
+    inactivity.buys("ada", "2", "100.00").await;
+    inactivity.at("2026-08-01T07:30:00Z");
+    inactivity.night().await;
     for key in ["1", "2"] {
-        does(&idle, &format!("ada reverse b{key}"), json!({ "earn": key })).await;
-        assert_eq!(wallet(&idle, "ada", "points").await, (0, 0));
+        does(&inactivity, &format!("ada reverse b{key}"), json!({ "earn": key })).await;
+        assert_eq!(wallet(&inactivity, "ada", "points").await, (0, 0));
     }
-    all_is_well(&idle).await;
+    all_is_well(&inactivity).await;
 
     // Both of one month, and one of them told when the other had run out.
     for account in [false, true] {

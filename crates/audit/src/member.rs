@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::wallet::{Idle, Terms};
+use ledger::wallet::{Inactivity, Terms};
 use ledger::{Change, Effect, Entry, EntryKind, Member, Moment, Posting, WalletName};
 use store::{History, VersionLine};
 
@@ -11,7 +11,7 @@ use crate::{About, Fault};
 
 /// What tells sums apart: the wallet, and when its lots run out. Whether a lot can be spent yet is a
 /// matter of time and not of sums.
-type Sums = BTreeMap<(WalletName, Option<Moment>, Option<Idle>), i64>;
+type Sums = BTreeMap<(WalletName, Option<Moment>, Option<Inactivity>), i64>;
 
 /// The first thing that is wrong with a member; nothing should be.
 pub(crate) fn first_fault(history: &History) -> Option<Fault> {
@@ -78,10 +78,10 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
     if newest.is_some_and(|due_at| due_at != history.due_at) {
         return Some(fault(None, "its newest entry says another due date than it has".to_owned()));
     }
-    let lapses_at = history.member().lapses_at();
-    if lapses_at.is_some() && history.due_at.is_none_or(|due_at| Some(due_at) > lapses_at) {
+    let expires_at = history.member().due_at();
+    if expires_at.is_some() && history.due_at.is_none_or(|due_at| Some(due_at) > expires_at) {
         let what =
-            format!("something runs out at {lapses_at:?}, and it is due {:?}", history.due_at);
+            format!("something expires at {expires_at:?}, and it is due {:?}", history.due_at);
         return Some(fault(None, what));
     }
     None
@@ -98,7 +98,7 @@ fn add_up(
         if posting.debt {
             *debts.entry(wallet.clone()).or_default() -= posting.change;
         } else {
-            let key = (wallet.clone(), posting.terms.expires_at, posting.terms.idle);
+            let key = (wallet.clone(), posting.terms.expires_at, posting.terms.inactivity);
             *lots.entry(key).or_default() += posting.change;
         }
     }
@@ -125,7 +125,7 @@ fn holds_other(member: &Member, lots: &Sums, debts: &BTreeMap<WalletName, i64>) 
     let mut owed: BTreeMap<WalletName, i64> = BTreeMap::new();
     for (name, wallet) in &member.wallets {
         for lot in wallet.lots() {
-            let key = (name.clone(), lot.terms.expires_at, lot.terms.idle);
+            let key = (name.clone(), lot.terms.expires_at, lot.terms.inactivity);
             *held.entry(key).or_default() += lot.units.get();
         }
         *owed.entry(name.clone()).or_default() += wallet.debt().get();
@@ -235,8 +235,8 @@ fn beyond_debt(entry: &Entry, of: impl Fn(&Terms) -> bool) -> Option<(&WalletNam
     for posting in &entry.postings {
         let Posting { wallet, change, debt, terms, .. } = posting;
         let again = entry.postings.iter().any(|other| {
-            let put_off = Terms { expires_at: other.terms.expires_at, ..terms.clone() };
-            other.wallet == *wallet && other.change == -change && other.terms == put_off
+            let extend = Terms { expires_at: other.terms.expires_at, ..terms.clone() };
+            other.wallet == *wallet && other.change == -change && other.terms == extend
         });
         if *debt {
             *taken.entry(wallet).or_default() -= change.max(&0);

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use ledger::wallet::Idle;
+use ledger::wallet::Inactivity;
 use ledger::{Moment, Posting, WalletName};
 use store::{History, VersionLine};
 
@@ -43,7 +43,7 @@ pub struct RollForward {
 
 /// When the lots of a member were last added to, by wallet and terms: what is told late may have run
 /// out before it was given.
-type Given = BTreeMap<(WalletName, Option<Moment>, Option<Idle>), Moment>;
+type Given = BTreeMap<(WalletName, Option<Moment>, Option<Inactivity>), Moment>;
 
 /// Counts a member's postings, each on its day: what runs out does so on the day on which it lapses,
 /// and not on the day on which somebody writes that down.
@@ -60,7 +60,7 @@ pub(crate) fn count(
             let Posting { wallet, change, debt, terms, .. } = posting;
             // A lot pays right after what it pays.
             let pays = before.is_some_and(|before| before.debt && before.change == -change);
-            let lot = (wallet.clone(), terms.expires_at, terms.idle);
+            let lot = (wallet.clone(), terms.expires_at, terms.inactivity);
             if *change > 0 && !debt {
                 given.insert(lot.clone(), line.at);
             }
@@ -87,8 +87,8 @@ pub(crate) fn count(
         }
         let Some(end) = period.until else { continue };
         sums.debts -= member.wallet(name.as_str()).debt().get() - wallet.debt().get();
-        for lot in wallet.lots().iter().filter(|lot| lot.terms.has_lapsed(end)) {
-            let key = (name.clone(), lot.terms.expires_at, lot.terms.idle);
+        for lot in wallet.lots().iter().filter(|lot| lot.terms.is_expired(end)) {
+            let key = (name.clone(), lot.terms.expires_at, lot.terms.inactivity);
             let lapsed = lot.terms.expires_at.max(given.get(&key).copied());
             if lapsed.is_none_or(|lapsed| lapsed >= end) {
                 continue;

@@ -21,11 +21,11 @@ use crate::schedule::is_due_earlier;
 pub fn next_due(context: &Context<'_>, member: &Member) -> Result<Option<Decision>, Undecided> {
     let Context { bundle, data, now } = *context;
     let mut failed: Option<Refusal> = None;
-    let lapsed = ledger::expire::decide(member, context.programme(), now)?;
+    let expired = ledger::expire::decide(member, context.programme(), now)?;
     // What has expired is written down, whatever becomes of the tier.
-    let decision = with_tier_review(context, lapsed.clone(), member).unwrap_or_else(|failure| {
+    let decision = with_tier_review(context, expired.clone(), member).unwrap_or_else(|failure| {
         failed = Some(failure.into());
-        lapsed
+        expired
     });
     if decision.says_something() {
         let mut decision = with_due_date(context, decision);
@@ -78,7 +78,7 @@ pub fn put_down(context: &Context<'_>, member: &Member) -> Result<Option<Decisio
 /// # Errors
 /// A tier's condition failed.
 pub fn expire(context: &Context<'_>, member: &Member) -> Result<Option<Decision>, Undecided> {
-    let lapsed = ledger::expire::decide(member, context.programme(), context.now)?;
-    let decision = with_tier_review(context, lapsed, member)?;
+    let expired = ledger::expire::decide(member, context.programme(), context.now)?;
+    let decision = with_tier_review(context, expired, member)?;
     Ok(decision.says_something().then(|| with_due_date(context, decision)))
 }

@@ -13,7 +13,7 @@ use crate::tier;
 /// due at once, so that the run says so.
 #[must_use]
 pub fn due_at(bundle: &Bundle, member: &Member, now: Moment) -> Option<Moment> {
-    let mut due: Vec<Moment> = member.lapses_at().into_iter().collect();
+    let mut due: Vec<Moment> = member.due_at().into_iter().collect();
     if member.erased_at.is_none() {
         due.extend(yearly(bundle, member, now).into_iter().map(|(at, ..)| at));
         due.extend(reminders(bundle, member, now).into_iter().map(|(at, _)| at));

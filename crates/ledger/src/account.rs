@@ -1,7 +1,7 @@
 //! Members of a household or a company share the wallets of one account, which is a member too. What
 //! one of them earns and spends there is that one's entry, and the account has an entry of it.
 
-use crate::decision::{Draft, GiveRejection, put_off};
+use crate::decision::{Draft, GiveRejection, extend};
 use crate::earn::released;
 use crate::entry::AccountEntry;
 use crate::erase::{MemberIsErased, present};
@@ -147,7 +147,7 @@ fn out_of_reach(member: &Member, programme: &Programme, entry: &Entry) -> Option
         _ => Vec::new(),
     };
     own.post(&postings)?;
-    postings.extend(put_off(&own, programme, entry));
+    postings.extend(extend(&own, programme, entry));
     Some(postings)
 }
 

@@ -112,7 +112,7 @@ impl Draft {
         let full = || GiveRejection::WalletIsFull { member: member.id.clone() };
         let Draft { reasons, credits, postings: more, changes, withdrawals, returns, exhausted } =
             self;
-        let mut postings = member.caught_up(now);
+        let mut postings = member.debt_paid_by_expired_holds(now);
         postings.extend(more);
         for (name, credit) in credits {
             postings.extend(paid_first(member, name, credit, &postings).ok_or_else(full)?);
@@ -136,7 +136,7 @@ impl Draft {
         };
         let mut after = member.clone();
         after.apply(&entry).ok_or_else(full)?;
-        for more in [settled, put_off] {
+        for more in [settled, extend] {
             let more = more(&after, programme, &entry);
             if !more.is_empty() {
                 entry.postings.extend(more);
@@ -150,7 +150,7 @@ impl Draft {
         let balance =
             |(name, wallet): (&WalletName, &Wallet)| (name.clone(), wallet.spendable(now));
         entry.balances = after.wallets.iter().map(balance).collect();
-        Ok(Decision { due_at: after.lapses_at(), member: after, entry, others: Vec::new() })
+        Ok(Decision { due_at: after.due_at(), member: after, entry, others: Vec::new() })
     }
 
     /// Makes credits of the units that rules gave.
@@ -229,15 +229,16 @@ fn settled(after: &Member, _: &Programme, entry: &Entry) -> Vec<Posting> {
 }
 
 /// The postings that put off the end of lots that stay as long as the member is active.
-pub(crate) fn put_off(after: &Member, programme: &Programme, entry: &Entry) -> Vec<Posting> {
+pub(crate) fn extend(after: &Member, programme: &Programme, entry: &Entry) -> Vec<Posting> {
     let Some(active_at) = after.active_at.filter(|_| entry.active_at().is_some()) else {
         return Vec::new();
     };
     let mut postings = Vec::new();
     for (name, wallet) in &after.wallets {
         for lot in wallet.lots() {
-            let Some(idle) = lot.terms.idle else { continue };
-            let to = idle.put_off(lot.terms.expires_at, active_at, entry.at, programme.time_zone);
+            let Some(inactivity) = lot.terms.inactivity else { continue };
+            let to =
+                inactivity.extend(lot.terms.expires_at, active_at, entry.at, programme.time_zone);
             if to > lot.terms.expires_at {
                 let mut later = lot.clone();
                 later.terms.expires_at = to;

@@ -2,7 +2,7 @@ use chrono::TimeDelta;
 
 use crate::decision::{Draft, GiveRejection};
 use crate::erase::{MemberIsErased, present};
-use crate::wallet::{Awaited, Terms};
+use crate::wallet::{PendingOn, Terms};
 use crate::{Activity, Decision, EntryKind, Lot, Member, Moment, Posting, Programme};
 
 /// How far a till's clock may run ahead of ours.
@@ -76,13 +76,13 @@ pub(crate) fn released(member: &Member, activity: &Activity, now: Moment) -> Vec
     let mut postings = Vec::new();
     for (name, wallet) in &member.at(now).wallets {
         for lot in wallet.lots() {
-            let waits = |awaited: &&Awaited| {
-                awaited.activity == activity.kind && activity.of.as_ref() == Some(&awaited.of)
+            let waits = |pending_on: &&PendingOn| {
+                pending_on.activity == activity.kind && activity.of.as_ref() == Some(&pending_on.of)
             };
-            let Some(awaited) = lot.terms.awaits.as_ref().filter(waits) else { continue };
-            let from = activity.at + TimeDelta::days(awaited.days.into());
+            let Some(pending_on) = lot.terms.pending_on.as_ref().filter(waits) else { continue };
+            let from = activity.at + TimeDelta::days(pending_on.days.into());
             let available_at = Some(from).filter(|from| *from > now);
-            let to = Terms { awaits: None, available_at, ..lot.terms.clone() };
+            let to = Terms { pending_on: None, available_at, ..lot.terms.clone() };
             postings.push(Posting::taken(name.clone(), lot.clone()));
             postings.push(Posting::given(name.clone(), Lot { units: lot.units, terms: to }));
         }

@@ -8,7 +8,7 @@ use crate::member::{History, Hold};
 use crate::remind::Reminder;
 use crate::task::{Progress, Step};
 use crate::tier::{Standing, TierChange};
-use crate::wallet::Idle;
+use crate::wallet::Inactivity;
 use crate::wallet::{HoldId, Terms};
 use crate::{Activity, Lot, MemberId, Moment, Order, SharedLimit, Units, WalletName, Withdrawal};
 
@@ -529,7 +529,7 @@ pub enum Change {
         expires_at: Option<Moment>,
         /// How long it stayed after the last activity.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        idle: Option<Idle>,
+        inactivity: Option<Inactivity>,
     },
     /// An activity that comes by itself has come.
     Raised {

@@ -14,12 +14,12 @@ pub fn decide(
 ) -> Result<Decision, GiveRejection> {
     let mut given = Draft::default();
     for (name, mut wallet) in member.at(now).wallets {
-        for lot in wallet.take_lapsed(now) {
+        for lot in wallet.take_expired(now) {
             given.postings.push(Posting::taken(name.clone(), lot));
         }
     }
-    let lapsed = member.grants.iter().filter(|(_, until)| until.is_some_and(|until| until <= now));
-    given.changes = lapsed.map(|(grant, _)| Change::Lapsed { lapsed: grant.clone() }).collect();
+    let expired = member.grants.iter().filter(|(_, until)| until.is_some_and(|until| until <= now));
+    given.changes = expired.map(|(grant, _)| Change::Lapsed { lapsed: grant.clone() }).collect();
     given.decide(member, programme, EntryKind::Expire, now, now)
 }
 

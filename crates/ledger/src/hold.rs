@@ -166,7 +166,7 @@ fn set_free(given: &mut Draft, wallet: &WalletName, lot: Lot, debt: &mut Units, 
     given
         .postings
         .push(Posting::given(wallet.clone(), Lot { units: lot.units, terms: terms.clone() }));
-    if terms.has_lapsed(now) {
+    if terms.is_expired(now) {
         let units = lot.units.min(*debt);
         *debt = debt.checked_sub(units).unwrap_or_default();
         given.postings.extend(Posting::pays(wallet.clone(), Lot { units, terms }));

@@ -159,22 +159,22 @@ impl Member {
     #[must_use]
     pub fn at(&self, now: Moment) -> Member {
         let mut member = self.clone();
-        member.wallets.values_mut().for_each(|wallet| wallet.catch_up(now));
+        member.wallets.values_mut().for_each(|wallet| wallet.pay_debt_from_expired_holds(now));
         member.pass(now);
         member
     }
 
     /// The postings by which what was set aside has paid what is owed, when it was free again.
-    pub(crate) fn caught_up(&self, now: Moment) -> Vec<Posting> {
+    pub(crate) fn debt_paid_by_expired_holds(&self, now: Moment) -> Vec<Posting> {
         let pays = |(name, wallet): (&WalletName, &Wallet)| -> Vec<[Posting; 2]> {
-            let freed = wallet.clone().take_freed(now);
+            let freed = wallet.clone().take_from_expired_holds(now);
             freed.into_iter().map(|lot| Posting::pays(name.clone(), lot)).collect()
         };
         self.wallets.iter().flat_map(pays).flatten().collect()
     }
 
     fn pass(&mut self, now: Moment) {
-        self.wallets.values_mut().for_each(|wallet| wallet.mature(now));
+        self.wallets.values_mut().for_each(|wallet| wallet.merge_matured(now));
         let passed: Vec<Hold> =
             self.holds.extract_if(.., |_, hold| hold.until <= now).map(|(_, hold)| hold).collect();
         for hold in passed {
@@ -199,9 +199,9 @@ impl Member {
     /// When there is something to write down of what the member has: the first of its lots, grants
     /// or holds lapses, or a tier that it no longer qualifies for is lost.
     #[must_use]
-    pub fn lapses_at(&self) -> Option<Moment> {
+    pub fn due_at(&self) -> Option<Moment> {
         let lots = self.wallets.values().flat_map(Wallet::lots);
-        let lots = lots.filter_map(|lot| lot.terms.lapses_at());
+        let lots = lots.filter_map(|lot| lot.terms.due_at());
         let grants = self.grants.values().copied().flatten();
         let holds = self.holds.values().map(|hold| hold.until);
         lots.chain(grants).chain(holds).chain(self.standing.lost_at).min()
@@ -237,7 +237,7 @@ impl Member {
             let wallet = self.wallets.entry(posting.wallet.clone()).or_default();
             let lot = posting.lot()?;
             match posting.debt {
-                true => wallet.owe(posting.change.checked_neg()?)?,
+                true => wallet.adjust_debt(posting.change.checked_neg()?)?,
                 false if posting.change < 0 => wallet.withdraw(&lot)?,
                 false => wallet.add(lot)?,
             }

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 
 use crate::member::BIRTHDAY;
 use crate::remind::Reminders;
-use crate::wallet::{Awaited, Idle, Terms};
+use crate::wallet::{Inactivity, PendingOn, Terms};
 use crate::{Activity, MerchantId, Moment, Units, WalletName};
 
 /// A merchant's policy, as its manifest lays it down. The logic is in the scripts.
@@ -164,8 +164,8 @@ impl WalletPolicy {
     /// The terms of what is given at `at` by hand.
     #[must_use]
     pub fn terms(&self, at: Moment, time_zone: Tz) -> Terms {
-        let idle = self.expires.idle();
-        Terms { idle, ..Terms::until(self.expires.of(at, time_zone)) }
+        let inactivity = self.expires.inactivity();
+        Terms { inactivity, ..Terms::until(self.expires.of(at, time_zone)) }
     }
 
     /// The terms of what an activity earns: it waits for its day, or, where there is an order, for
@@ -173,17 +173,17 @@ impl WalletPolicy {
     #[must_use]
     pub fn terms_of(&self, activity: &Activity, active_at: Option<Moment>, time_zone: Tz) -> Terms {
         let order = self.pending_until.as_ref().filter(|_| activity.order.is_some());
-        let awaits = order.map(|awaited| Awaited {
-            activity: awaited.clone(),
+        let pending_on = order.map(|pending_on| PendingOn {
+            activity: pending_on.clone(),
             of: activity.id.clone(),
             days: self.pending_days,
         });
-        let available_at = self.available_at(activity.at).filter(|_| awaits.is_none());
+        let available_at = self.available_at(activity.at).filter(|_| pending_on.is_none());
         let from = match self.expires {
-            Expiry::Idle(_) => active_at.map_or(activity.at, |at| at.max(activity.at)),
+            Expiry::Inactivity(_) => active_at.map_or(activity.at, |at| at.max(activity.at)),
             _ => activity.at,
         };
-        Terms { available_at, awaits, ..self.terms(from, time_zone) }
+        Terms { available_at, pending_on, ..self.terms(from, time_zone) }
     }
 }
 
@@ -244,15 +244,15 @@ pub enum Expiry {
     /// With the last second of the year that is so many years after the year of the activity.
     EndOfYear(u32),
     /// So long after the member was last active: every activity puts it off.
-    Idle(Idle),
+    Inactivity(Inactivity),
 }
 
 impl Expiry {
     /// How long a lot stays after the member was last active, if that is its term.
     #[must_use]
-    pub fn idle(self) -> Option<Idle> {
+    pub fn inactivity(self) -> Option<Inactivity> {
         match self {
-            Expiry::Idle(idle) => Some(idle),
+            Expiry::Inactivity(inactivity) => Some(inactivity),
             _ => None,
         }
     }
@@ -264,10 +264,10 @@ impl Expiry {
         let local = earned_at.with_timezone(&time_zone).naive_local();
         let expires = match self {
             Expiry::Never => return None,
-            Expiry::AfterDays(days) | Expiry::Idle(Idle::Days(days)) => {
+            Expiry::AfterDays(days) | Expiry::Inactivity(Inactivity::Days(days)) => {
                 local.checked_add_days(Days::new(days.into()))
             }
-            Expiry::AfterMonths(months) | Expiry::Idle(Idle::Months(months)) => {
+            Expiry::AfterMonths(months) | Expiry::Inactivity(Inactivity::Months(months)) => {
                 local.checked_add_months(Months::new(months))
             }
             // The end of a month is the start of the next.

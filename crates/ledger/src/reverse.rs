@@ -108,7 +108,7 @@ pub fn can_be_taken_back(original: &Entry) -> Result<(), ReverseRejection> {
     let let_go = original.postings.windows(2).any(|pair| match pair {
         [from, to] => {
             let moved = from.wallet == to.wallet && from.change == -to.change && to.change > 0;
-            moved && !from.debt && from.terms.awaits.is_some() && to.terms.awaits.is_none()
+            moved && !from.debt && from.terms.pending_on.is_some() && to.terms.pending_on.is_none()
         }
         _ => false,
     });

@@ -23,7 +23,7 @@ pub struct Terms {
     pub available_at: Option<Moment>,
     /// The activity by which it can be spent, such as the delivery of an order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub awaits: Option<Awaited>,
+    pub pending_on: Option<PendingOn>,
     /// The hold for which it is set aside, until it can be spent by others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HoldId>,
@@ -32,12 +32,12 @@ pub struct Terms {
     pub expires_at: Option<Moment>,
     /// How long it stays after the member was last active, where every activity puts its end off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idle: Option<Idle>,
+    pub inactivity: Option<Inactivity>,
 }
 
 /// An activity that a lot waits for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Awaited {
+pub struct PendingOn {
     /// What kind of activity.
     pub activity: String,
     /// The id of what that one is `of`: an order's number.
@@ -55,18 +55,18 @@ fn is_zero(days: &u32) -> bool {
 /// How long a lot stays after the member was last active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Idle {
+pub enum Inactivity {
     /// So many days.
     Days(u32),
     /// So many months.
     Months(u32),
 }
 
-impl Idle {
+impl Inactivity {
     /// The end of a lot that was to end, when at `now` the member turns out to have been active. What
     /// has run out stays so, though a hold may still have it.
     #[must_use]
-    pub fn put_off(
+    pub fn extend(
         self,
         end: Option<Moment>,
         active_at: Moment,
@@ -76,7 +76,7 @@ impl Idle {
         if end.is_some_and(|end| end <= now) {
             return end;
         }
-        end.max(Expiry::Idle(self).of(active_at, time_zone))
+        end.max(Expiry::Inactivity(self).of(active_at, time_zone))
     }
 }
 
@@ -90,44 +90,44 @@ impl Terms {
     /// It is set aside for a hold that has not passed.
     #[must_use]
     pub fn is_held(&self, now: Moment) -> bool {
-        self.held.is_some() && self.is_ahead(now)
+        self.held.is_some() && self.is_not_yet_available(now)
     }
 
     /// It has run out, whether or not anyone has written that down. What is set aside does not run
     /// out before its hold does.
     #[must_use]
-    pub fn has_lapsed(&self, now: Moment) -> bool {
+    pub fn is_expired(&self, now: Moment) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at <= now) && !self.is_held(now)
     }
 
     /// It waits for its day, or for an activity.
     #[must_use]
     pub fn is_pending(&self, now: Moment) -> bool {
-        let waits = self.awaits.is_some() || self.is_ahead(now);
-        waits && self.held.is_none() && !self.has_lapsed(now)
+        let waits = self.pending_on.is_some() || self.is_not_yet_available(now);
+        waits && self.held.is_none() && !self.is_expired(now)
     }
 
     /// It can be spent.
     #[must_use]
     pub fn is_spendable(&self, now: Moment) -> bool {
-        !self.has_lapsed(now) && self.awaits.is_none() && !self.is_ahead(now)
+        !self.is_expired(now) && self.pending_on.is_none() && !self.is_not_yet_available(now)
     }
 
     /// The first moment at which there is something to write down of it.
     #[must_use]
-    pub fn lapses_at(&self) -> Option<Moment> {
+    pub fn due_at(&self) -> Option<Moment> {
         let free_at = self.available_at.filter(|_| self.held.is_some());
         self.expires_at.map(|expires_at| free_at.map_or(expires_at, |at| expires_at.max(at)))
     }
 
-    fn is_ahead(&self, now: Moment) -> bool {
+    fn is_not_yet_available(&self, now: Moment) -> bool {
         self.available_at.is_some_and(|available_at| available_at > now)
     }
 
     /// The same terms as time has made them: what has come of age is told apart no more.
     #[must_use]
     pub fn matured(mut self, now: Moment) -> Terms {
-        if !self.is_ahead(now) {
+        if !self.is_not_yet_available(now) {
             self.available_at = None;
             self.held = None;
         }
@@ -135,9 +135,9 @@ impl Terms {
     }
 
     /// The order in which lots are spent: the soonest to expire first, those that stay last.
-    fn turn(&self) -> impl Ord + '_ {
-        let Terms { available_at, awaits, held, expires_at, idle } = self;
-        (expires_at.is_none(), expires_at, available_at, awaits, held, idle)
+    fn spend_order(&self) -> impl Ord + '_ {
+        let Terms { available_at, pending_on, held, expires_at, inactivity } = self;
+        (expires_at.is_none(), expires_at, available_at, pending_on, held, inactivity)
     }
 }
 
@@ -175,7 +175,7 @@ impl Wallet {
     /// Changes what is owed: more for units above zero, less for units below. Nothing if it cannot
     /// be counted, or less is owed than is paid.
     #[must_use]
-    pub(crate) fn owe(&mut self, units: i64) -> Option<()> {
+    pub(crate) fn adjust_debt(&mut self, units: i64) -> Option<()> {
         self.debt = Units::new(self.debt.get().checked_add(units)?).ok()?;
         Some(())
     }
@@ -187,7 +187,7 @@ impl Wallet {
     }
 
     fn place(&self, terms: &Terms) -> Result<usize, usize> {
-        self.lots.binary_search_by(|lot| lot.terms.turn().cmp(&terms.turn()))
+        self.lots.binary_search_by(|lot| lot.terms.spend_order().cmp(&terms.spend_order()))
     }
 
     /// Adds a credit to the lot of the same terms, or as a lot of its own. Nothing, and no
@@ -254,7 +254,7 @@ impl Wallet {
     /// Takes what pays the debt out of what was set aside for holds that have passed. It pays in the
     /// moment in which it is free again, the first hold to pass first, though its time may be over in
     /// the same.
-    pub(crate) fn take_freed(&mut self, now: Moment) -> Vec<Lot> {
+    pub(crate) fn take_from_expired_holds(&mut self, now: Moment) -> Vec<Lot> {
         let has_passed = |terms: &Terms| terms.held.is_some() && !terms.is_held(now);
         let passed = self.lots.iter().filter(|lot| has_passed(&lot.terms));
         let free_at: BTreeSet<_> = passed.map(|lot| lot.terms.available_at).collect();
@@ -269,8 +269,8 @@ impl Wallet {
     }
 
     /// The same, paid.
-    pub(crate) fn catch_up(&mut self, now: Moment) {
-        for lot in self.take_freed(now) {
+    pub(crate) fn pay_debt_from_expired_holds(&mut self, now: Moment) {
+        for lot in self.take_from_expired_holds(now) {
             // No more than the debt has been taken.
             self.debt = self.debt.checked_sub(lot.units).unwrap_or_default();
         }
@@ -288,7 +288,7 @@ impl Wallet {
     /// Makes the lots whose day has come one with those that could be spent all along: what can be
     /// spent is told apart by its expiry only, so a member's lots stay few. What was set aside for
     /// a hold that has passed is free again.
-    pub fn mature(&mut self, now: Moment) {
+    pub fn merge_matured(&mut self, now: Moment) {
         let lots = std::mem::take(&mut self.lots);
         for Lot { units, terms } in lots {
             let terms = terms.matured(now);
@@ -305,8 +305,8 @@ impl Wallet {
     }
 
     /// Takes out every lot that has run out.
-    pub fn take_lapsed(&mut self, now: Moment) -> Vec<Lot> {
-        self.lots.extract_if(.., |lot| lot.terms.has_lapsed(now)).collect()
+    pub fn take_expired(&mut self, now: Moment) -> Vec<Lot> {
+        self.lots.extract_if(.., |lot| lot.terms.is_expired(now)).collect()
     }
 
     /// What can be spent now: what is owed is not.
@@ -314,7 +314,7 @@ impl Wallet {
     pub fn spendable(&self, now: Moment) -> Units {
         let mut present = Cow::Borrowed(self);
         if !self.debt.is_zero() {
-            present.to_mut().catch_up(now);
+            present.to_mut().pay_debt_from_expired_holds(now);
         }
         let free = present.sum(|terms| terms.is_spendable(now));
         free.checked_sub(present.debt).unwrap_or_default()
@@ -346,7 +346,7 @@ impl Wallet {
     /// The next moment at which something lapses, and how much of it.
     #[must_use]
     pub fn next_expiry(&self, now: Moment) -> Option<(Moment, Units)> {
-        let open = |terms: &Terms| !terms.has_lapsed(now) && !terms.is_held(now);
+        let open = |terms: &Terms| !terms.is_expired(now) && !terms.is_held(now);
         let mut terms = self.lots.iter().map(|lot| &lot.terms).filter(|terms| open(terms));
         let at = terms.find_map(|terms| terms.expires_at)?;
         Some((at, self.sum(|terms| open(terms) && terms.expires_at == Some(at))))
@@ -436,9 +436,9 @@ mod tests {
         };
         let wallet = of([lot(5, None, None), Lot { units: Units::ONE, terms: held.clone() }]);
         assert_eq!((wallet.spendable(at(5)).get(), wallet.held(at(19)).get()), (5, 1));
-        assert_eq!((wallet.pending(at(5)).get(), held.has_lapsed(at(19))), (0, false));
-        assert_eq!((wallet.held(at(20)).get(), held.has_lapsed(at(20))), (0, true));
-        assert_eq!(held.lapses_at(), Some(at(20)));
+        assert_eq!((wallet.pending(at(5)).get(), held.is_expired(at(19))), (0, false));
+        assert_eq!((wallet.held(at(20)).get(), held.is_expired(at(20))), (0, true));
+        assert_eq!(held.due_at(), Some(at(20)));
         let later = Terms { expires_at: Some(at(30)), ..held };
         assert!(later.is_spendable(at(20)) && !later.is_spendable(at(19)));
     }
@@ -446,12 +446,12 @@ mod tests {
     #[test]
     fn what_is_owed_cannot_be_spent() {
         let mut wallet = of([lot(5, None, None)]);
-        wallet.owe(3).unwrap();
+        wallet.adjust_debt(3).unwrap();
         assert_eq!((wallet.spendable(at(0)).get(), wallet.posted()), (2, 2));
         assert_eq!(wallet.take(Units::new(3).unwrap(), at(0)), None);
-        wallet.owe(4).unwrap();
+        wallet.adjust_debt(4).unwrap();
         assert_eq!((wallet.spendable(at(0)).get(), wallet.posted()), (0, -2));
-        assert_eq!(wallet.owe(-8), None);
+        assert_eq!(wallet.adjust_debt(-8), None);
     }
 
     #[test]
@@ -478,10 +478,10 @@ mod tests {
             let mut wallet = of(lots.iter().cloned());
             let total: i64 = lots.iter().map(|lot| lot.units.get()).sum();
             prop_assert_eq!(wallet.posted(), total);
-            let lapsed: i64 =
-                lots.iter().filter(|lot| lot.terms.has_lapsed(now)).map(|lot| lot.units.get()).sum();
+            let expired: i64 =
+                lots.iter().filter(|lot| lot.terms.is_expired(now)).map(|lot| lot.units.get()).sum();
             prop_assert_eq!(
-                wallet.spendable(now).get() + wallet.pending(now).get() + lapsed,
+                wallet.spendable(now).get() + wallet.pending(now).get() + expired,
                 total
             );
             let spendable = wallet.spendable(now).get();
@@ -490,11 +490,11 @@ mod tests {
             let taken: i64 = taken.iter().flatten().map(|lot| lot.units.get()).sum();
             prop_assert_eq!(wallet.posted() + taken, total);
             let (spendable, pending) = (wallet.spendable(now), wallet.pending(now));
-            wallet.mature(now);
+            wallet.merge_matured(now);
             prop_assert_eq!((wallet.spendable(now), wallet.pending(now)), (spendable, pending));
-            prop_assert!(wallet.lots().windows(2).all(|two| two[0].terms.turn() < two[1].terms.turn()));
-            let out: i64 = wallet.take_lapsed(now).iter().map(|lot| lot.units.get()).sum();
-            prop_assert_eq!(out, lapsed);
+            prop_assert!(wallet.lots().windows(2).all(|two| two[0].terms.spend_order() < two[1].terms.spend_order()));
+            let out: i64 = wallet.take_expired(now).iter().map(|lot| lot.units.get()).sum();
+            prop_assert_eq!(out, expired);
             prop_assert_eq!(wallet.posted() + taken + out, total);
         }
     }

@@ -9,7 +9,7 @@ use ledger::programme::{
     ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, TierPolicy, Yearly,
 };
 use ledger::remind::Reminders;
-use ledger::wallet::Idle;
+use ledger::wallet::Inactivity;
 use ledger::{Expiry, MerchantId, Programme, Units, WalletName, WalletPolicy};
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -147,10 +147,10 @@ impl Expires {
             let others = (self.days, self.months, self.years, self.end_of.as_deref());
             return match (self.inactive_days, self.inactive_months, others) {
                 (Some(days), None, (None, None, None, None)) => {
-                    Ok(Expiry::Idle(Idle::Days(whole(days, 1, DAYS_MAX)?)))
+                    Ok(Expiry::Inactivity(Inactivity::Days(whole(days, 1, DAYS_MAX)?)))
                 }
                 (None, Some(months), (None, None, None, None)) => {
-                    Ok(Expiry::Idle(Idle::Months(whole(months, 1, MONTHS_MAX)?)))
+                    Ok(Expiry::Inactivity(Inactivity::Months(whole(months, 1, MONTHS_MAX)?)))
                 }
                 _ => Err(TERMS.to_owned()),
             };

@@ -16,7 +16,7 @@ use ledger::member::{History, Hold};
 use ledger::remind::Reminded;
 use ledger::task::Progress;
 use ledger::tier::{Standing, TierChange};
-use ledger::wallet::{Awaited, Idle};
+use ledger::wallet::{Inactivity, PendingOn};
 use ledger::{
     Change, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, Reason, SharedLimit, Terms,
     Units, Wallet, WalletName, Withdrawal,
@@ -144,11 +144,11 @@ enum StoredLot {
 #[derive(Serialize, Deserialize)]
 struct MoreTerms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    awaits: Option<Awaited>,
+    pending_on: Option<PendingOn>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    idle: Option<Idle>,
+    inactivity: Option<Inactivity>,
 }
 
 /// How far a task is: when and how much, rounds completed, rounds owed, rounds paid ahead.
@@ -379,11 +379,11 @@ pub(crate) fn to_line(
 fn stored(member: &Member) -> StoredMember {
     let seconds = |at: &Option<Moment>| at.map(|at| at.timestamp());
     let lot = |Lot { units, terms }: &Lot| {
-        let Terms { available_at, awaits, held, expires_at, idle } = terms.clone();
+        let Terms { available_at, pending_on, held, expires_at, inactivity } = terms.clone();
         let (units, from, until) = (units.get(), seconds(&available_at), seconds(&expires_at));
-        match (&awaits, &held, idle) {
+        match (&pending_on, &held, inactivity) {
             (None, None, None) => StoredLot::Plain(units, from, until),
-            _ => StoredLot::With(units, from, until, MoreTerms { awaits, held, idle }),
+            _ => StoredLot::With(units, from, until, MoreTerms { pending_on, held, inactivity }),
         }
     };
     let hold = |hold: &Hold| {
@@ -445,14 +445,14 @@ fn restored(
     let moment = |seconds: i64| moment(pk, seconds);
     let maybe = |seconds: Option<i64>| seconds.map(moment).transpose();
     let lot = |lot: StoredLot| {
-        let plain = MoreTerms { awaits: None, held: None, idle: None };
+        let plain = MoreTerms { pending_on: None, held: None, inactivity: None };
         let (units, from, until, more) = match lot {
             StoredLot::Plain(units, from, until) => (units, from, until, plain),
             StoredLot::With(units, from, until, more) => (units, from, until, more),
         };
-        let MoreTerms { awaits, held, idle } = more;
+        let MoreTerms { pending_on, held, inactivity } = more;
         let (available_at, expires_at) = (maybe(from)?, maybe(until)?);
-        let terms = Terms { available_at, awaits, held, expires_at, idle };
+        let terms = Terms { available_at, pending_on, held, expires_at, inactivity };
         let units = Units::new(units).map_err(|_| unreadable("a lot is out of range"))?;
         Ok(Lot { units, terms })
     };

@@ -305,7 +305,7 @@ fn doubled_capture(before: &Member, decision: &mut Decision) {
 fn units_by_ttl(_: &Member, decision: &mut Decision) {
     if matches!(decision.entry.kind, EntryKind::Earn { .. }) {
         for wallet in decision.member.wallets.values_mut() {
-            wallet.take_lapsed(decision.entry.at);
+            wallet.take_expired(decision.entry.at);
         }
     }
 }
@@ -314,7 +314,7 @@ fn early_expiry(before: &Member, decision: &mut Decision) {
     if matches!(decision.entry.kind, EntryKind::Expire) {
         for (name, wallet) in &before.at(decision.entry.at).wallets {
             let soon = wallet.lots().iter().filter(|lot| {
-                !lot.terms.has_lapsed(decision.entry.at)
+                !lot.terms.is_expired(decision.entry.at)
                     && lot.terms.is_spendable(decision.entry.at)
             });
             let soon = soon.take(1).map(|lot| Posting::taken(name.clone(), lot.clone()));

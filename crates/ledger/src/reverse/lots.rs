@@ -2,7 +2,7 @@
 //! lots as they were.
 
 use crate::decision::Draft;
-use crate::wallet::{Idle, Terms};
+use crate::wallet::{Inactivity, Terms};
 use crate::{Change, Entry, EntryKind, Lot, Member, Moment, Posting, Programme, Units, WalletName};
 
 /// Units that an earn gave and that are taken back.
@@ -30,17 +30,20 @@ pub fn take_back(
     let Reclaim { wallet, units, terms, since } = reclaim;
     let mut lots = member.at(now).wallet(wallet.as_str()).clone();
     let end = since.end(terms, programme);
-    let alike =
-        |other: &Terms| other.expires_at == end && other.idle == terms.idle && other.held.is_none();
+    let alike = |other: &Terms| {
+        other.expires_at == end && other.inactivity == terms.inactivity && other.held.is_none()
+    };
     let as_given = |other: &Terms| {
-        alike(other) && other.awaits == terms.awaits && other.available_at == terms.available_at
+        alike(other)
+            && other.pending_on == terms.pending_on
+            && other.available_at == terms.available_at
     };
     // Delivered since, and waiting for the end of the time in which it may come back.
     let released_at = since.released(wallet, terms);
     let released =
         |other: &Terms| released_at.is_some() && alike(other) && other.available_at == released_at;
     let ready =
-        |other: &Terms| alike(other) && other.awaits.is_none() && other.available_at.is_none();
+        |other: &Terms| alike(other) && other.pending_on.is_none() && other.available_at.is_none();
     let mut missing = units;
     let looks: [&dyn Fn(&Terms) -> bool; 3] = [&as_given, &released, &ready];
     for look in looks {
@@ -49,9 +52,9 @@ pub fn take_back(
         let taken = taken.into_iter().map(|lot| Posting::taken(wallet.clone(), lot));
         draft.postings.extend(taken);
     }
-    let unrecoverable = missing.min(since.run_out(wallet, end, terms.idle));
+    let unrecoverable = missing.min(since.run_out(wallet, end, terms.inactivity));
     if !unrecoverable.is_zero() {
-        let (wallet, of, idle) = (wallet.clone(), since.of, terms.idle);
+        let (wallet, of, inactivity) = (wallet.clone(), since.of, terms.inactivity);
         let shared = false;
         draft.changes.push(Change::Unrecoverable {
             wallet,
@@ -59,7 +62,7 @@ pub fn take_back(
             of,
             shared,
             expires_at: end,
-            idle,
+            inactivity,
         });
     }
     let owed = missing.checked_sub(unrecoverable).unwrap_or_default();
@@ -80,10 +83,11 @@ pub fn give_back<'a>(
     // An entry also moves lots: what it put off, or freed of a hold, comes in again as it went out.
     let mut taken: Vec<(WalletName, Terms, i64)> = Vec::new();
     for (wallet, terms, units) in taken_for_good(original.postings.iter()) {
-        let first = Terms { available_at: None, awaits: None, held: None, ..terms };
-        let idle = |other: &Terms| other.idle.is_some() && other.idle == first.idle;
+        let first = Terms { available_at: None, pending_on: None, held: None, ..terms };
+        let inactivity =
+            |other: &Terms| other.inactivity.is_some() && other.inactivity == first.inactivity;
         let same = |(of, terms, _): &&mut (WalletName, Terms, i64)| {
-            *of == wallet && (*terms == first || idle(terms))
+            *of == wallet && (*terms == first || inactivity(terms))
         };
         match taken.iter_mut().find(same) {
             Some((_, terms, sum)) => {
@@ -121,12 +125,12 @@ impl<'a> LotHistory<'a> {
 
     /// The end that a lot has by now, where activity puts it off: that of the entry itself too.
     fn end(self, terms: &Terms, programme: &Programme) -> Option<Moment> {
-        let Some(idle) = terms.idle else { return terms.expires_at };
+        let Some(inactivity) = terms.inactivity else { return terms.expires_at };
         let (mut end, mut last) = (terms.expires_at, self.active_at);
         for entry in self.window.iter().filter(|entry| entry.seq >= self.of) {
             let Some(active_at) = entry.active_at() else { continue };
             let active_at = last.map_or(active_at, |last| last.max(active_at));
-            end = idle.put_off(end, active_at, entry.at, programme.time_zone);
+            end = inactivity.extend(end, active_at, entry.at, programme.time_zone);
             last = Some(active_at);
         }
         end
@@ -134,15 +138,16 @@ impl<'a> LotHistory<'a> {
 
     /// From when units can be spent that have waited for an activity, if that has come since.
     fn released(self, wallet: &WalletName, terms: &Terms) -> Option<Moment> {
-        terms.awaits.as_ref()?;
-        let waited = |posting: &Posting| !posting.debt && posting.terms.awaits == terms.awaits;
+        terms.pending_on.as_ref()?;
+        let waited =
+            |posting: &Posting| !posting.debt && posting.terms.pending_on == terms.pending_on;
         // Out of the lot that waits for it, and into one that waits for its day alone. In an account's
         // own entries the activity is one that a member had a share in.
         self.window.iter().filter(|entry| entry.seq > self.of).find_map(|entry| {
             let own: Vec<&Posting> = LotHistory::postings(entry, wallet).collect();
             own.windows(2).find_map(|pair| match pair {
                 [from, to] if from.change < 0 && waited(from) && !to.debt && to.change > 0 => {
-                    to.terms.available_at.filter(|_| to.terms.awaits.is_none())
+                    to.terms.available_at.filter(|_| to.terms.pending_on.is_none())
                 }
                 _ => None,
             })
@@ -152,12 +157,18 @@ impl<'a> LotHistory<'a> {
     /// Units of a lot of an end that have run out since, less those that other returns have made good
     /// for. Each of those is of an entry of its own, and what had run out before that one was given is
     /// none of its units: so the earliest that can be is made use of first.
-    fn run_out(self, wallet: &WalletName, end: Option<Moment>, idle: Option<Idle>) -> Units {
+    fn run_out(
+        self,
+        wallet: &WalletName,
+        end: Option<Moment>,
+        inactivity: Option<Inactivity>,
+    ) -> Units {
         let mut gone: Vec<(u64, i64)> = Vec::new();
         for entry in self.window {
             if matches!(entry.kind, EntryKind::Expire) {
                 let lots = taken_for_good(LotHistory::postings(entry, wallet));
-                let same = |terms: &Terms| terms.expires_at == end && terms.idle == idle;
+                let same =
+                    |terms: &Terms| terms.expires_at == end && terms.inactivity == inactivity;
                 let units: i64 =
                     lots.iter().filter(|(_, terms, _)| same(terms)).map(|(.., units)| units).sum();
                 gone.push((entry.seq, units));
@@ -168,13 +179,13 @@ impl<'a> LotHistory<'a> {
                     unrecoverable,
                     of,
                     expires_at,
-                    idle: stays,
+                    inactivity: stays,
                     shared,
                 } = change
                 else {
                     continue;
                 };
-                if of_wallet != wallet || *expires_at != end || *stays != idle || *shared {
+                if of_wallet != wallet || *expires_at != end || *stays != inactivity || *shared {
                     continue;
                 }
                 let mut rest = unrecoverable.get();
