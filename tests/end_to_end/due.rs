@@ -135,7 +135,7 @@ async fn birthdays_and_anniversaries_come_by_themselves_once_a_year() {
     shop.at("2027-02-27T22:59:59Z");
     assert_eq!(shop.night().await.due, 0);
     shop.at("2027-02-27T23:00:00Z");
-    assert_eq!(shop.night().await.raised, 1);
+    assert_eq!(shop.night().await.triggered, 1);
     assert_eq!(shop.night().await.due, 0);
     assert_eq!(points(&shop).await.0, 100);
     let entry = shop.get("/v1/members/ada/entries").await.at("/entries/0");
@@ -143,12 +143,12 @@ async fn birthdays_and_anniversaries_come_by_themselves_once_a_year() {
     assert_eq!(entry["activity"]["at"], "2027-02-27T23:00:00Z");
     // Two months without a run: what is a month old is made up for, and not what is older.
     shop.at("2027-05-20T12:00:00Z");
-    assert_eq!(shop.night().await.raised, 1);
+    assert_eq!(shop.night().await.triggered, 1);
     assert_eq!(points(&shop).await.0, 101);
     shop.at("2028-04-30T12:00:00Z");
-    assert_eq!(shop.night().await.raised, 0);
+    assert_eq!(shop.night().await.triggered, 0);
     shop.at("2028-05-02T12:00:00Z");
-    assert_eq!(shop.night().await.raised, 1);
+    assert_eq!(shop.night().await.triggered, 1);
     assert_eq!(points(&shop).await.0, 103);
     all_is_well(&shop).await;
 }
@@ -365,14 +365,14 @@ async fn members_are_put_down_anew_under_rules_by_which_more_comes_by_itself() {
         yearly = \"birthday\"\n[reminders]\nexpiry_days = 30";
     let birthday = "earn \"b\" on birthday { 50 }";
     publish(&shop, manifest, &format!("{earn}\n{birthday}")).await;
-    let event = json!({ "anew": "test" });
+    let event = json!({ "reschedule": "test" });
     let event: expire::Event = serde_json::from_value(event).unwrap();
     let run = async || expire::run(&shop.api, &event, None).await.unwrap();
     let first = run().await;
-    assert_eq!((first.anew, first.due), (2, 0));
-    assert_eq!(run().await.anew, 0);
+    assert_eq!((first.reschedule, first.due), (2, 0));
+    assert_eq!(run().await.reschedule, 0);
     shop.at("2026-05-16T22:00:00Z");
-    assert_eq!(shop.night().await.raised, 1);
+    assert_eq!(shop.night().await.triggered, 1);
     assert_eq!(points(&shop).await.0, 50);
     shop.at("2026-07-01T07:30:00Z");
     assert_eq!(shop.night().await.reminded, 1);
@@ -479,9 +479,9 @@ async fn members_of_a_tier_that_is_new_are_put_down_in_it() {
     shop.at("2027-09-20T07:30:00Z");
     let old = "tier \"Old friend\" { member.days >= 365 }";
     publish(&shop, "[wallets.points]", &format!("{earn}\n{old}")).await;
-    let event: expire::Event = serde_json::from_value(json!({ "anew": "test" })).unwrap();
+    let event: expire::Event = serde_json::from_value(json!({ "reschedule": "test" })).unwrap();
     let done = expire::run(&shop.api, &event, None).await.unwrap();
-    assert_eq!((done.anew, done.due, done.finished), (1, 0, true));
+    assert_eq!((done.reschedule, done.due, done.finished), (1, 0, true));
     let entry = shop.get("/v1/members/ada/entries").await.at("/entries/0");
     assert_eq!(entry["tier"], json!({ "from": "Base", "to": "Old friend" }), "{entry}");
     all_is_well(&shop).await;
@@ -496,7 +496,7 @@ async fn who_cannot_be_put_down_anew_is_named() {
     let fails = "tier \"Gold\" { 10 / (member.purchases - 1) >= 1 }";
     publish(&shop, "[wallets.points]", &format!("{earn}\n{fails}")).await;
     let run = async |merchant: &str| {
-        let event = serde_json::from_value(json!({ "anew": merchant })).unwrap();
+        let event = serde_json::from_value(json!({ "reschedule": merchant })).unwrap();
         expire::run(&shop.api, &event, None).await.unwrap_err().to_string()
     };
     let failed = run("test").await;

@@ -2,7 +2,7 @@
 //! blame. Each match is exhaustive, so that a new refusal gets all three.
 
 use axum::http::StatusCode;
-use decide::WrongReason;
+use decide::InputErrorReason;
 use ledger::account::AccountRejection;
 use ledger::adjust::MoveRejection;
 use ledger::decision::GiveRejection;
@@ -44,7 +44,7 @@ impl From<Refusal> for Problem {
         let pointer = match &refusal {
             // These name the field themselves.
             Refusal::FieldIsWrong { pointer, .. } => Some(pointer.clone()),
-            Refusal::Told(wrong) => Some(wrong.pointer.clone()),
+            Refusal::ActivityEvent(wrong) => Some(wrong.pointer.clone()),
             Refusal::MemberIdIsWrong { pointer, .. } => pointer.clone(),
             Refusal::EntryIsUnknown { verb, .. } => Some(format!("/{verb}")),
             _ => pointer.map(str::to_owned),
@@ -68,7 +68,7 @@ fn answer(refusal: &Refusal) -> Answer {
         R::BodyIsCutOff(_) => (BAD_REQUEST, "body_is_cut_off", None),
         R::BodyIsNotJson { .. } => (BAD_REQUEST, "body_is_not_json", None),
         R::FieldIsWrong { .. } => (INVALID, "field_is_wrong", None),
-        R::Told(wrong) => (INVALID, code_of_input(&wrong.reason), None),
+        R::ActivityEvent(wrong) => (INVALID, code_of_input(&wrong.reason), None),
         R::PathIsWrong(_) => (BAD_REQUEST, "path_is_wrong", None),
         R::QueryIsWrong(_) => (BAD_REQUEST, "query_is_wrong", None),
         R::CursorIsWrong => (BAD_REQUEST, "cursor_is_wrong", None),
@@ -87,15 +87,17 @@ fn answer(refusal: &Refusal) -> Answer {
     }
 }
 
-fn code_of_input(reason: &WrongReason) -> &'static str {
+fn code_of_input(reason: &InputErrorReason) -> &'static str {
     use AmountRejection as A;
     match reason {
-        WrongReason::Field(_) => "field_is_wrong",
-        WrongReason::ActivityIsUnknown { .. } => "activity_is_unknown",
-        WrongReason::Amount(A::AmountIsNotANumber { .. }) => "amount_is_not_a_number",
-        WrongReason::Amount(A::AmountIsNegative { .. }) => "amount_is_negative",
-        WrongReason::Amount(A::AmountHasTooManyDecimals { .. }) => "amount_has_too_many_decimals",
-        WrongReason::Amount(A::AmountIsAbsurd { .. }) => "amount_is_absurd",
+        InputErrorReason::Field(_) => "field_is_wrong",
+        InputErrorReason::ActivityIsUnknown { .. } => "activity_is_unknown",
+        InputErrorReason::Amount(A::AmountIsNotANumber { .. }) => "amount_is_not_a_number",
+        InputErrorReason::Amount(A::AmountIsNegative { .. }) => "amount_is_negative",
+        InputErrorReason::Amount(A::AmountHasTooManyDecimals { .. }) => {
+            "amount_has_too_many_decimals"
+        }
+        InputErrorReason::Amount(A::AmountIsAbsurd { .. }) => "amount_is_absurd",
     }
 }
 

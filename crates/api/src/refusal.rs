@@ -1,6 +1,6 @@
 //! Why a request is refused.
 
-use decide::Wrong;
+use decide::InputError;
 use ledger::name::NameRejection;
 use ledger::{MemberId, MerchantId, MissingData};
 use rules::RuleFailure;
@@ -66,7 +66,7 @@ pub enum Refusal {
     },
     /// Something that was told is wrong.
     #[error(transparent)]
-    Told(#[from] Wrong),
+    ActivityEvent(#[from] InputError),
     /// A path that does not read.
     #[error("the path cannot be read: {0}")]
     PathIsWrong(String),
@@ -154,8 +154,8 @@ impl From<Refusal> for Undecided {
     }
 }
 
-impl From<Wrong> for Undecided {
-    fn from(wrong: Wrong) -> Undecided {
+impl From<InputError> for Undecided {
+    fn from(wrong: InputError) -> Undecided {
         Undecided::Refused(wrong.into())
     }
 }

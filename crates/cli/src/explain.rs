@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use decide::{Context, Redemption, Reversal, Told, TraceLine, Undecided};
+use decide::{ActivityEvent, Context, Redemption, Reversal, TraceLine, Undecided};
 use ledger::entry::Returned;
 use ledger::reverse::Wanted;
 use ledger::{
@@ -146,11 +146,11 @@ impl Again<'_> {
     ) -> CommandResult<(Vec<TraceLine>, Decision)> {
         let lines = decide::trace(&self.context(), view, activity)?;
         // What it brought the referrer is the referrer's entry.
-        let raised = self.entry.changes.iter().find_map(|change| match change {
-            Change::Raised { day, .. } => Some(*day),
+        let triggered = self.entry.changes.iter().find_map(|change| match change {
+            Change::Triggered { day, .. } => Some(*day),
             _ => None,
         });
-        let told = Told { activity: activity.clone(), raised };
+        let told = ActivityEvent { activity: activity.clone(), triggered };
         let (decision, _) = decide::earn_alone(&self.context(), self.before, told)?;
         Ok((lines, decision))
     }
@@ -220,7 +220,7 @@ fn differences(stored: &Entry, again: &Entry) -> Vec<String> {
         ("account", |entry| format!("{:?}", entry.account)),
         ("balances", |entry| format!("{:?}", entry.balances)),
         ("tier", |entry| format!("{:?}", entry.tier)),
-        ("standing", |entry| format!("{:?}", entry.standing)),
+        ("standing", |entry| format!("{:?}", entry.tier_status)),
         ("kind", |entry| format!("{:?}", entry.kind)),
     ];
     let mut differences = Vec::new();

@@ -81,7 +81,7 @@ impl Totals {
             total.balance += wallet.spendable(now).get();
             total.pending += wallet.pending(now).get();
         }
-        if let Some(tier) = decide::standing(bundle, member, now)?.tier {
+        if let Some(tier) = decide::tier_status(bundle, member, now)?.tier {
             *self.tiers.entry(tier).or_default() += 1;
         }
         Ok(())

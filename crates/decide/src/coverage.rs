@@ -6,7 +6,7 @@ use rules::Bundle;
 use crate::judging::Verdict;
 use crate::offers::benefits;
 use crate::refusal::Refusal;
-use crate::tier::{conditions, standing};
+use crate::tier::{conditions, tier_status};
 use crate::trace::TraceLine;
 
 /// How often specs have seen each rule apply, and not apply.
@@ -107,7 +107,7 @@ impl Coverage {
         for (title, holds) in conditions(bundle, &member, at) {
             self.count("tier", &title, holds);
         }
-        let tier = standing(bundle, &member, at).ok().and_then(|standing| standing.tier);
+        let tier = tier_status(bundle, &member, at).ok().and_then(|tier_status| tier_status.tier);
         let benefits = benefits(bundle, &member, tier.as_deref(), order, at);
         for (statement, title, _) in bundle.titles() {
             if statement == "benefit" {

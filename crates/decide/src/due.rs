@@ -7,7 +7,7 @@ use ledger::{Decision, EntryKind, Member};
 use crate::context::Context;
 use crate::earn::earn;
 use crate::pipeline::{with_due_date, with_tier_review};
-use crate::recurrence::raised;
+use crate::recurrence::triggered;
 use crate::refusal::{Refusal, Undecided};
 use crate::reminders::due_reminders;
 use crate::schedule::is_due_earlier;
@@ -36,7 +36,7 @@ pub fn next_due(context: &Context<'_>, member: &Member) -> Result<Option<Decisio
         return Ok(Some(decision));
     }
     if member.erased_at.is_none() {
-        for event in raised(bundle, member, now) {
+        for event in triggered(bundle, member, now) {
             match earn(context, member, event) {
                 Ok(decision) => return Ok(Some(decision)),
                 Err(Undecided::NeedsData(missing)) => return Err(missing.into()),
@@ -64,7 +64,7 @@ pub fn next_due(context: &Context<'_>, member: &Member) -> Result<Option<Decisio
 ///
 /// # Errors
 /// A tier's condition failed.
-pub fn put_down(context: &Context<'_>, member: &Member) -> Result<Option<Decision>, Undecided> {
+pub fn schedule(context: &Context<'_>, member: &Member) -> Result<Option<Decision>, Undecided> {
     if !is_due_earlier(context.bundle, member, context.data.due_at, context.now) {
         return Ok(None);
     }

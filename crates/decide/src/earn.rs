@@ -16,16 +16,16 @@ use crate::tier;
 
 /// An activity that a client sends, or that is triggered by its day.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct ActivityEvent {
     /// The activity.
     pub activity: Activity,
     /// The day that triggered it; nothing for one that a client sends.
-    pub raised: Option<NaiveDate>,
+    pub triggered: Option<NaiveDate>,
 }
 
-impl From<Activity> for Told {
-    fn from(activity: Activity) -> Told {
-        Told { activity, raised: None }
+impl From<Activity> for ActivityEvent {
+    fn from(activity: Activity) -> ActivityEvent {
+        ActivityEvent { activity, triggered: None }
     }
 }
 
@@ -36,7 +36,7 @@ impl From<Activity> for Told {
 pub fn earn(
     context: &Context<'_>,
     member: &Member,
-    event: impl Into<Told>,
+    event: impl Into<ActivityEvent>,
 ) -> Result<Decision, Undecided> {
     let (mut decision, referred) = earn_alone(context, member, event.into())?;
     if let Some(Referral { referrer, activity }) = referred {
@@ -67,7 +67,7 @@ pub struct Referral {
 pub fn earn_alone(
     context: &Context<'_>,
     member: &Member,
-    event: Told,
+    event: ActivityEvent,
 ) -> Result<(Decision, Option<Referral>), Undecided> {
     let mut referred = None;
     let decision = on_shared_wallets(context, member, |member| {
@@ -83,26 +83,27 @@ pub fn earn_alone(
 pub(crate) fn earn_on_own_wallets(
     context: &Context<'_>,
     member: &Member,
-    event: Told,
+    event: ActivityEvent,
 ) -> Result<(Decision, Option<Referral>), Undecided> {
-    let Told { activity, raised } = event;
+    let ActivityEvent { activity, triggered } = event;
     let Context { bundle, data, now } = *context;
     ledger::earn::admit(member, &activity, now)?;
     let present = Arc::new(member.at(now));
-    let standing = tier::standing(bundle, &present, now)?;
-    let seen = bundle.see(&present, standing.tier.clone(), activity.at, now);
+    let tier_status = tier::tier_status(bundle, &present, now)?;
+    let seen = bundle.see(&present, tier_status.tier.clone(), activity.at, now);
     let activity = Arc::new(activity);
     let mut run = bundle.run(&Facts::of_activity(seen, &activity));
     let judged = judge(bundle, &present, &activity, data, &mut run)?;
     let referred = judged.referrer().map(|referrer| referral(&present, referrer, &activity));
     let mut draft = Draft::of(judged.reasons, judged.changes, judged.allocator);
-    let raised = raised.map(|day| Change::Raised { raised: activity.kind.clone(), day });
-    draft.changes.extend(raised);
+    let triggered =
+        triggered.map(|day| Change::Triggered { triggered: activity.kind.clone(), day });
+    draft.changes.extend(triggered);
     // The run shares the activity with its facts; the entry takes it over.
     drop(run);
     let activity = Arc::unwrap_or_clone(activity);
     let decision = ledger::earn::decide(member, context.programme(), activity, draft, now)?;
-    Ok((with_tier(context, standing, decision, &member.standing)?, referred))
+    Ok((with_tier(context, tier_status, decision, &member.tier_status)?, referred))
 }
 
 /// What the friend's activity is for the member who brought the friend.

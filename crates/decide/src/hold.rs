@@ -13,7 +13,7 @@ use crate::pipeline::{
     Sharing, on_shared_wallets, on_wallets_shared_as, with_tier, with_tier_review,
 };
 use crate::refusal::{Refusal, Undecided};
-use crate::reward::{self, Handed, Redemption, Taker, Wish, at_its_price, take};
+use crate::reward::{self, Redemption, RewardRequest, Taker, Timing, at_its_price, take};
 use crate::tier;
 
 /// What holding a reward changes. What its rule gives is given when it is captured.
@@ -27,14 +27,14 @@ pub fn hold(
 ) -> Result<Decision, Undecided> {
     on_shared_wallets(context, member, |member| {
         let Context { bundle, now, .. } = *context;
-        let standing = tier::standing(bundle, &Arc::new(member.clone()), now)?;
-        let tier = standing.tier.clone();
-        let (mut taken, order, draft) = take(context, member, tier, redemption, Handed::Later)?;
+        let tier_status = tier::tier_status(bundle, &Arc::new(member.clone()), now)?;
+        let tier = tier_status.tier.clone();
+        let (mut taken, order, draft) = take(context, member, tier, redemption, Timing::Later)?;
         taken.gives = None;
         let draft = Draft { reasons: Vec::new(), ..draft };
         let programme = context.programme();
         let decision = ledger::hold::hold(member, programme, taken, order, draft, now)?;
-        Ok(with_tier(context, standing, decision, &member.standing)?)
+        Ok(with_tier(context, tier_status, decision, &member.tier_status)?)
     })
 }
 
@@ -62,11 +62,11 @@ pub fn capture(
     let sharing = Sharing { programme: &programme, account: member.account.as_ref() };
     on_wallets_shared_as(context, sharing, member, |member| {
         let mut allocator = Allocator::new(context.data);
-        let wish = promised(rule, costs, order.as_ref(), units);
+        let request = promised(rule, costs, order.as_ref(), units);
         let present = Arc::new(member.at(now));
-        let tier = tier::standing(context.bundle, &present, now)?.tier;
+        let tier = tier::tier_status(context.bundle, &present, now)?.tier;
         let taker = Taker { member: &present, tier, now: entry.at };
-        let (taken, draft) = at_its_price(judged_by, &taker, &wish, Some(&mut allocator))?;
+        let (taken, draft) = at_its_price(judged_by, &taker, &request, Some(&mut allocator))?;
         let draft =
             Draft { withdrawals: allocator.withdrawals(), exhausted: allocator.exhausted, ..draft };
         let decision = ledger::hold::capture(member, &programme, hold, taken, draft, now)?;
@@ -100,9 +100,9 @@ fn promised<'a>(
     costs: &'a Costs,
     order: Option<&'a Order>,
     units: Units,
-) -> Wish<'a> {
+) -> RewardRequest<'a> {
     let units = costs.is_chosen().then_some(units);
-    Wish { rule, costs, order, units, promised: true }
+    RewardRequest { rule, costs, order, units, promised: true }
 }
 
 /// What releasing a hold changes.

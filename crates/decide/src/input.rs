@@ -61,17 +61,17 @@ struct LineBody {
 /// What is wrong with something that was told, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", place(.pointer, .reason))]
-pub struct Wrong {
+pub struct InputError {
     /// Where, as a JSON pointer (RFC 6901).
     pub pointer: String,
     /// Why.
-    pub reason: WrongReason,
+    pub reason: InputErrorReason,
 }
 
-fn place(pointer: &str, reason: &WrongReason) -> String {
+fn place(pointer: &str, reason: &InputErrorReason) -> String {
     match reason {
         // It names what it is about.
-        WrongReason::ActivityIsUnknown { .. } => String::new(),
+        InputErrorReason::ActivityIsUnknown { .. } => String::new(),
         _ if pointer.is_empty() => String::new(),
         _ => format!("`{pointer}`: "),
     }
@@ -79,7 +79,7 @@ fn place(pointer: &str, reason: &WrongReason) -> String {
 
 /// Why something that was told is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WrongReason {
+pub enum InputErrorReason {
     /// It is unknown or out of bounds.
     #[error("{0}")]
     Field(String),
@@ -107,13 +107,18 @@ impl ActivityBody {
     ///
     /// # Errors
     /// Something is unknown or out of bounds; the pointer says where.
-    pub fn check(self, programme: &Programme, key: &str, now: Moment) -> Result<Activity, Wrong> {
+    pub fn check(
+        self,
+        programme: &Programme,
+        key: &str,
+        now: Moment,
+    ) -> Result<Activity, InputError> {
         let kind = word("/type", self.kind.clone())?;
         let Some(policy) = programme.activities.get(&kind) else {
             let known = programme.activities.keys().map(String::as_str);
             let hint = did_you_mean(&self.kind, known);
-            let reason = WrongReason::ActivityIsUnknown { kind: self.kind, hint };
-            return Err(Wrong { pointer: "/type".to_owned(), reason });
+            let reason = InputErrorReason::ActivityIsUnknown { kind: self.kind, hint };
+            return Err(InputError { pointer: "/type".to_owned(), reason });
         };
         if self.kind == ledger::activity::PURCHASE && self.order.is_none() {
             return Err(wrong("/order", "a purchase has an order".to_owned()));
@@ -148,7 +153,7 @@ impl OrderBody {
     ///
     /// # Errors
     /// Something is out of bounds; the pointer says where.
-    pub fn check(self, pointer: &str, programme: &Programme) -> Result<Order, Wrong> {
+    pub fn check(self, pointer: &str, programme: &Programme) -> Result<Order, InputError> {
         if self.lines.len() > LINES_MAX {
             let reason = format!("it has {} lines, and {LINES_MAX} are allowed", self.lines.len());
             return Err(wrong(&format!("{pointer}/lines"), reason));
@@ -161,8 +166,8 @@ impl OrderBody {
             if let Some(price) = price {
                 // What all its pieces come to is an amount, too.
                 let all = price.saturating_mul(line.quantity.0.into());
-                let absurd = |reason| Wrong { pointer: pointer("quantity"), reason };
-                believed(all).map_err(|reason| absurd(WrongReason::Amount(reason)))?;
+                let absurd = |reason| InputError { pointer: pointer("quantity"), reason };
+                believed(all).map_err(|reason| absurd(InputErrorReason::Amount(reason)))?;
             }
             Ok(Line {
                 sku: word(&pointer("sku"), line.sku)?,
@@ -175,7 +180,7 @@ impl OrderBody {
                 tags: tags(&pointer("tags"), line.tags)?,
             })
         });
-        Ok(Order { total, lines: lines.collect::<Result<_, Wrong>>()? })
+        Ok(Order { total, lines: lines.collect::<Result<_, InputError>>()? })
     }
 }
 
@@ -185,11 +190,11 @@ pub fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-fn wrong(pointer: &str, reason: String) -> Wrong {
-    Wrong { pointer: pointer.to_owned(), reason: WrongReason::Field(reason) }
+fn wrong(pointer: &str, reason: String) -> InputError {
+    InputError { pointer: pointer.to_owned(), reason: InputErrorReason::Field(reason) }
 }
 
-fn word(pointer: &str, word: String) -> Result<String, Wrong> {
+fn word(pointer: &str, word: String) -> Result<String, InputError> {
     match word.chars().count() {
         0 => Err(wrong(pointer, "it is empty".to_owned())),
         length if length > WORD_LENGTH_MAX => {
@@ -200,7 +205,7 @@ fn word(pointer: &str, word: String) -> Result<String, Wrong> {
     }
 }
 
-fn tags(pointer: &str, tags: Vec<String>) -> Result<Vec<String>, Wrong> {
+fn tags(pointer: &str, tags: Vec<String>) -> Result<Vec<String>, InputError> {
     if tags.len() > TAGS_MAX {
         let reason = format!("there are {} tags, and {TAGS_MAX} are allowed", tags.len());
         return Err(wrong(pointer, reason));
@@ -216,7 +221,7 @@ fn field(
     kind: FieldKind,
     value: &serde_json::Value,
     programme: &Programme,
-) -> Result<FieldValue, Wrong> {
+) -> Result<FieldValue, InputError> {
     let found = match (kind, value) {
         (FieldKind::Integer, value) => value.as_i64().map(FieldValue::Integer),
         (FieldKind::Flag, value) => value.as_bool().map(FieldValue::Flag),
@@ -250,9 +255,9 @@ impl Amount {
     ///
     /// # Errors
     /// It is none, or has more decimals than the currency.
-    pub fn check(&self, pointer: &str, programme: &Programme) -> Result<Decimal, Wrong> {
+    pub fn check(&self, pointer: &str, programme: &Programme) -> Result<Decimal, InputError> {
         parse_amount(&self.0, programme.currency)
-            .map_err(|reason| Wrong { pointer: pointer.to_owned(), reason: reason.into() })
+            .map_err(|reason| InputError { pointer: pointer.to_owned(), reason: reason.into() })
     }
 }
 

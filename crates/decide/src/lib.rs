@@ -75,11 +75,11 @@ pub use account::{join, leave};
 pub use adjust::adjust;
 pub use context::Context;
 pub use coverage::{Coverage, RuleCoverage};
-pub use due::{expire, next_due, put_down};
-pub use earn::{Referral, Told, earn, earn_alone};
+pub use due::{expire, next_due, schedule};
+pub use earn::{ActivityEvent, Referral, earn, earn_alone};
 pub use erase::erase;
 pub use hold::{capture, hold, release};
-pub use input::{ActivityBody, Amount, At, OrderBody, Wrong, WrongReason, escape};
+pub use input::{ActivityBody, Amount, At, InputError, InputErrorReason, OrderBody, escape};
 pub use judging::{Said, Verdict, ask};
 pub use next_tier::{NextTier, next_tier};
 pub use offers::{Eligible, MemberBenefit, Offer, benefits, offers};
@@ -92,6 +92,6 @@ pub use spec::{
     Difference, SpecReport, SpecResult, proven, run_specs, say as say_value, simulated_data,
     simulated_member,
 };
-pub use tier::{ahead, ladder, standing};
+pub use tier::{ahead, ladder, tier_status};
 pub use trace::{TraceLine, trace, trace_reward};
 pub use transfer::transfer;

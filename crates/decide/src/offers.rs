@@ -7,7 +7,7 @@ use ledger::{Member, Moment, Order, Units, WalletName};
 use rules::{Bundle, Costs, Facts, Rule, RuleFailure, StatementKind};
 
 use crate::refusal::{Refusal, Undecided};
-use crate::reward::{Taker, Wish, at_its_price, gift};
+use crate::reward::{RewardRequest, Taker, at_its_price, gift};
 
 /// A reward as one member finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +71,8 @@ pub fn offers(
     let taker = Taker { member: &member, tier: tier.map(str::to_owned), now };
     let offer = |(rule, costs): (&Rule, &Costs)| {
         let units = costs.is_chosen().then_some(costs.least);
-        let wish = Wish { rule, costs, order: None, units, promised: false };
-        let eligible = match at_its_price(bundle, &taker, &wish, None) {
+        let request = RewardRequest { rule, costs, order: None, units, promised: false };
+        let eligible = match at_its_price(bundle, &taker, &request, None) {
             Ok(_) => Eligible::Yes,
             Err(Undecided::Refused(Refusal::RewardNeedsTheOrder(_))) => Eligible::DependsOnOrder,
             Err(Undecided::Refused(Refusal::RuleFailed(failure))) => return Err(failure),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ledger::tier::{Standing, settle};
+use ledger::tier::{TierStatus, settle};
 use ledger::{Decision, Member, MemberId, Programme};
 use rules::RuleFailure;
 
@@ -51,18 +51,18 @@ pub(crate) fn on_wallets_shared_as(
 }
 
 /// The decision with the tier that follows from it. The rules have seen the tier that held before,
-/// `standing`, however late anyone writes it down; the entry records the change since the entry
+/// `tier_status`, however late anyone writes it down; the entry records the change since the entry
 /// before.
 pub(crate) fn with_tier(
     context: &Context<'_>,
-    standing: Standing,
+    tier_status: TierStatus,
     decision: Decision,
-    before: &Standing,
+    before: &TierStatus,
 ) -> Result<Decision, RuleFailure> {
     let mut after = decision.member.clone();
-    after.standing = standing;
-    let standing = tier::standing(context.bundle, &Arc::new(after), context.now)?;
-    Ok(settle(decision, before, standing))
+    after.tier_status = tier_status;
+    let tier_status = tier::tier_status(context.bundle, &Arc::new(after), context.now)?;
+    Ok(settle(decision, before, tier_status))
 }
 
 /// The same for a decision on no rule of an activity or a reward: the member's tier is reviewed
@@ -75,8 +75,8 @@ pub(crate) fn with_tier_review(
     if member.erased_at.is_some() {
         return Ok(decision);
     }
-    let standing = tier::standing(context.bundle, &Arc::new(member.clone()), context.now)?;
-    with_tier(context, standing, decision, &member.standing)
+    let tier_status = tier::tier_status(context.bundle, &Arc::new(member.clone()), context.now)?;
+    with_tier(context, tier_status, decision, &member.tier_status)
 }
 
 /// The decision with the tier of the account that has a part in it.

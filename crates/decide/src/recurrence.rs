@@ -1,24 +1,29 @@
 //! Activities that are triggered by their day: birthdays, anniversaries.
 
 use chrono::{Days, NaiveDate};
-use ledger::programme::{ActivityPolicy, Yearly, next_day, resolve};
+use ledger::programme::{ActivityPolicy, Recurrence, next_day, resolve};
 use ledger::{Activity, Member, Moment};
 use rules::Bundle;
 
-use crate::earn::Told;
+use crate::earn::ActivityEvent;
 
 /// Days for which an activity that is triggered by its day is made up for, if nobody looked in time.
 const MADE_UP_DAYS: u64 = 31;
 
 /// The activities whose day has come, in the order in which it came.
-pub(crate) fn raised(bundle: &Bundle, member: &Member, now: Moment) -> Vec<Told> {
+pub(crate) fn triggered(bundle: &Bundle, member: &Member, now: Moment) -> Vec<ActivityEvent> {
     let mut come: Vec<_> =
-        yearly(bundle, member, now).into_iter().filter(|(at, ..)| *at <= now).collect();
+        recurrence(bundle, member, now).into_iter().filter(|(at, ..)| *at <= now).collect();
     come.sort();
     come.into_iter().filter_map(|(_, kind, day)| told_of(bundle, member, kind, day)).collect()
 }
 
-fn told_of(bundle: &Bundle, member: &Member, kind: String, day: NaiveDate) -> Option<Told> {
+fn told_of(
+    bundle: &Bundle,
+    member: &Member,
+    kind: String,
+    day: NaiveDate,
+) -> Option<ActivityEvent> {
     let at = day.and_hms_opt(0, 0, 0)?;
     // A member that joined in the course of the day was not there when it began.
     let at = resolve(at, bundle.programme().time_zone).max(member.enrolled_at);
@@ -32,11 +37,11 @@ fn told_of(bundle: &Bundle, member: &Member, kind: String, day: NaiveDate) -> Op
         payment: None,
         fields: Default::default(),
     };
-    Some(Told { activity, raised: Some(day) })
+    Some(ActivityEvent { activity, triggered: Some(day) })
 }
 
 /// The next day of each activity that is triggered by one, and when it begins.
-pub(crate) fn yearly(
+pub(crate) fn recurrence(
     bundle: &Bundle,
     member: &Member,
     now: Moment,
@@ -48,12 +53,12 @@ pub(crate) fn yearly(
     let today = local(now);
     let made_up = today.checked_sub_days(Days::new(MADE_UP_DAYS)).unwrap_or(today);
     let next = |(kind, policy): (&String, &ActivityPolicy)| {
-        let (day, first) = match policy.yearly.as_ref()? {
+        let (day, first) = match policy.recurrence.as_ref()? {
             // The first anniversary is a year after the day itself.
-            Yearly::Joined => (joined, joined.succ_opt()?),
-            Yearly::Attribute(name) => (member.attributes.get(name)?.parse().ok()?, joined),
+            Recurrence::Joined => (joined, joined.succ_opt()?),
+            Recurrence::Attribute(name) => (member.attributes.get(name)?.parse().ok()?, joined),
         };
-        let after = member.raised.get(kind).and_then(NaiveDate::succ_opt);
+        let after = member.triggered.get(kind).and_then(NaiveDate::succ_opt);
         let from = first.max(made_up).max(after.unwrap_or(first));
         let day = next_day(day, from)?;
         let at = resolve(day.and_hms_opt(0, 0, 0)?, zone);

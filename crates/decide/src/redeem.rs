@@ -7,7 +7,7 @@ use ledger::{Decision, Member};
 use crate::context::Context;
 use crate::pipeline::{on_shared_wallets, with_tier};
 use crate::refusal::Undecided;
-use crate::reward::{Handed, Redemption, take};
+use crate::reward::{Redemption, Timing, take};
 use crate::tier;
 
 /// What taking a reward changes.
@@ -22,11 +22,11 @@ pub fn redeem(
 ) -> Result<Decision, Undecided> {
     on_shared_wallets(context, member, |member| {
         let Context { bundle, now, .. } = *context;
-        let standing = tier::standing(bundle, &Arc::new(member.clone()), now)?;
-        let tier = standing.tier.clone();
-        let (taken, order, draft) = take(context, member, tier, redemption, Handed::Over)?;
+        let tier_status = tier::tier_status(bundle, &Arc::new(member.clone()), now)?;
+        let tier = tier_status.tier.clone();
+        let (taken, order, draft) = take(context, member, tier, redemption, Timing::Now)?;
         let programme = context.programme();
         let decision = ledger::redeem::decide(member, programme, taken, order, draft, now)?;
-        Ok(with_tier(context, standing, decision, &member.standing)?)
+        Ok(with_tier(context, tier_status, decision, &member.tier_status)?)
     })
 }

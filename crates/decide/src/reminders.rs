@@ -44,7 +44,7 @@ pub(crate) fn tier_ahead(
         Some(_) => Until::Loss,
         None => Until::Change,
     };
-    tier::ahead(bundle, &member, &tier::standing(bundle, &member, now)?, now, until)
+    tier::ahead(bundle, &member, &tier::tier_status(bundle, &member, now)?, now, until)
 }
 
 /// The reminder of a tier that the member will lose, and when it is due.

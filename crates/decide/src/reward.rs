@@ -31,16 +31,16 @@ pub struct Redemption {
 
 /// Whether a reward is taken at once or held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Handed {
+pub(crate) enum Timing {
     /// Over the counter.
-    Over,
+    Now,
     /// Later, if at all.
     Later,
 }
 
 /// A reward as one member wants it.
 #[derive(Clone, Copy)]
-pub(crate) struct Wish<'a> {
+pub(crate) struct RewardRequest<'a> {
     pub(crate) rule: &'a Rule,
     pub(crate) costs: &'a Costs,
     pub(crate) order: Option<&'a Order>,
@@ -71,7 +71,7 @@ pub(crate) fn take(
     member: &Member,
     tier: Option<String>,
     redemption: Redemption,
-    handed: Handed,
+    timing: Timing,
 ) -> Result<(RedeemedReward, Option<Order>, Draft), Undecided> {
     let Context { bundle, data, now } = *context;
     ledger::erase::present(member)?;
@@ -85,11 +85,11 @@ pub(crate) fn take(
         }
     }
     let member = Arc::new(member.at(now));
-    let wish = Wish { rule, costs, order: order.as_ref(), units, promised: false };
+    let request = RewardRequest { rule, costs, order: order.as_ref(), units, promised: false };
     // Codes are handed over with the reward, and not held.
-    let codes = Some(&mut allocator).filter(|_| handed == Handed::Over);
+    let codes = Some(&mut allocator).filter(|_| timing == Timing::Now);
     let taker = Taker { member: &member, tier, now };
-    let (taken, draft) = at_its_price(bundle, &taker, &wish, codes)?;
+    let (taken, draft) = at_its_price(bundle, &taker, &request, codes)?;
     // Before the stock is asked: a member that cannot pay is told that.
     ledger::redeem::price(&member, &taken, now)?;
     if rule.stock.is_some() && !allocator.withdraw(&SharedLimit::Stock(name.clone()), Units::ONE)? {
@@ -105,17 +105,17 @@ pub(crate) fn take(
 pub(crate) fn at_its_price(
     bundle: &Bundle,
     taker: &Taker<'_>,
-    wish: &Wish<'_>,
+    request: &RewardRequest<'_>,
     allocator: Option<&mut Allocator<'_>>,
 ) -> Result<(RedeemedReward, Draft), Undecided> {
-    let Wish { rule, costs, order, promised, .. } = *wish;
+    let RewardRequest { rule, costs, order, promised, .. } = *request;
     let Taker { member, now, .. } = *taker;
     let programme = bundle.programme();
     let name = || rule.title.clone();
     if !promised && !rule.is_on(now.with_timezone(&programme.time_zone).date_naive(), programme) {
         return Err(Refusal::RewardIsNotOnItsDays(name()).into());
     }
-    let price = price(wish)?;
+    let price = price(request)?;
     let seen = bundle.see(member, taker.tier.clone(), now, now);
     let mut run = bundle.run_within(REWARD_STEPS_MAX, &Facts::of_order(seen, order, Some(price)));
     let needs_order = |failure: RuleFailure| {
@@ -154,8 +154,8 @@ pub(crate) fn at_its_price(
 }
 
 /// What the reward costs the member: its price, or what the member chooses.
-fn price(wish: &Wish<'_>) -> Result<Units, Refusal> {
-    let Wish { rule, costs, units, .. } = *wish;
+fn price(request: &RewardRequest<'_>) -> Result<Units, Refusal> {
+    let RewardRequest { rule, costs, units, .. } = *request;
     let (reward, least, most) = (rule.title.clone(), costs.least, costs.most);
     match units {
         None if costs.is_chosen() => Err(Refusal::UnitsAreMissing { reward, least, most }),

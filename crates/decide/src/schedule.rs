@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ledger::{Member, Moment};
 use rules::Bundle;
 
-use crate::recurrence::yearly;
+use crate::recurrence::recurrence;
 use crate::reminders::{reminders, tier_ahead, tier_reminder};
 use crate::tier;
 
@@ -15,7 +15,7 @@ use crate::tier;
 pub fn due_at(bundle: &Bundle, member: &Member, now: Moment) -> Option<Moment> {
     let mut due: Vec<Moment> = member.due_at().into_iter().collect();
     if member.erased_at.is_none() {
-        due.extend(yearly(bundle, member, now).into_iter().map(|(at, ..)| at));
+        due.extend(recurrence(bundle, member, now).into_iter().map(|(at, ..)| at));
         due.extend(reminders(bundle, member, now).into_iter().map(|(at, _)| at));
         match tier_ahead(bundle, member, now) {
             Ok(ahead) => {
@@ -43,6 +43,6 @@ pub fn is_due_earlier(
     }
     // A member without an entry is in the first tier although nobody has written that down.
     let has_begun = member.version > 0 && member.erased_at.is_none();
-    let standing = tier::standing(bundle, &Arc::new(member.clone()), now);
-    has_begun && standing.map_or(true, |standing| standing.tier != member.standing.tier)
+    let tier_status = tier::tier_status(bundle, &Arc::new(member.clone()), now);
+    has_begun && tier_status.map_or(true, |tier_status| tier_status.tier != member.tier_status.tier)
 }

@@ -14,7 +14,7 @@ use rules::{Bundle, Sources};
 
 use crate::{
     Context, Eligible, Redemption, Undecided, ahead, earn, expire, next_tier, offers, proven,
-    redeem, run_specs, standing,
+    redeem, run_specs, tier_status,
 };
 
 mod judging;
@@ -64,7 +64,7 @@ fn member(tier: &str, wallets: &[(&str, i64)]) -> Member {
         referred_by: None,
     };
     let mut member = enroll::decide(enrolment, moment("2026-01-01T00:00:00Z"));
-    member.standing.tier = Some(tier.to_owned());
+    member.tier_status.tier = Some(tier.to_owned());
     member.wallets = wallets
         .iter()
         .map(|(name, units)| (WalletName::parse(name).unwrap(), wallet(*units)))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger::tier::{Ahead, Ladder, Standing, Until};
+use ledger::tier::{Ahead, Ladder, TierStatus, Until};
 use ledger::{Member, Moment};
 use rules::{Bundle, Facts, Rule, RuleFailure, StatementKind, Value};
 
@@ -21,14 +21,14 @@ pub fn ladder(bundle: &Bundle) -> Ladder<'_> {
 ///
 /// # Errors
 /// A tier's condition failed.
-pub fn standing(
+pub fn tier_status(
     bundle: &Bundle,
     member: &Arc<Member>,
     now: Moment,
-) -> Result<Standing, RuleFailure> {
+) -> Result<TierStatus, RuleFailure> {
     if let Some(tier) = bundle.pinned_tier(&member.id) {
         let tier = Some(tier.to_owned()).filter(|tier| !tier.is_empty());
-        return Ok(Standing { tier, ..Standing::default() });
+        return Ok(TierStatus { tier, ..TierStatus::default() });
     }
     ledger::tier::review(&ladder(bundle), member, now, |at| qualified(bundle, member, at))
 }
@@ -40,11 +40,11 @@ pub fn standing(
 pub fn ahead(
     bundle: &Bundle,
     member: &Arc<Member>,
-    standing: &Standing,
+    tier_status: &TierStatus,
     now: Moment,
     until: Until,
 ) -> Result<Ahead, RuleFailure> {
-    ledger::tier::ahead(&ladder(bundle), member, standing, now, until, |at| {
+    ledger::tier::ahead(&ladder(bundle), member, tier_status, now, until, |at| {
         qualified(bundle, member, at)
     })
 }

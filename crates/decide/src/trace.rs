@@ -59,7 +59,7 @@ pub fn trace_reward(
     let Context { bundle, now, .. } = *context;
     let (rule, costs) = reward::named(bundle, &redemption.reward)?;
     let member = Arc::new(member.clone());
-    let tier = tier::standing(bundle, &member, now)?.tier;
+    let tier = tier::tier_status(bundle, &member, now)?.tier;
     let units = redemption.units.unwrap_or(costs.least);
     let seen = bundle.see(&member, tier, now, now);
     let mut run = bundle.run(&Facts::of_order(seen, redemption.order.as_ref(), Some(units)));
@@ -87,8 +87,8 @@ pub fn trace(
 ) -> Result<Vec<TraceLine>, Undecided> {
     let Context { bundle, data, now } = *context;
     let member = Arc::new(member.clone());
-    let standing = tier::standing(bundle, &member, now)?;
-    let seen = bundle.see(&member, standing.tier, activity.at, now);
+    let tier_status = tier::tier_status(bundle, &member, now)?;
+    let seen = bundle.see(&member, tier_status.tier, activity.at, now);
     let mut run = bundle.run(&Facts::of_activity(seen, &Arc::new(activity.clone())));
     let judged = judge(bundle, &member, activity, data, &mut run)?;
     let mut lines = Vec::new();

@@ -132,7 +132,7 @@ impl Draft {
             exhausted,
             balances: BTreeMap::new(),
             tier: None,
-            standing: None,
+            tier_status: None,
         };
         let mut after = member.clone();
         after.apply(&entry).ok_or_else(full)?;

@@ -7,7 +7,7 @@ use crate::activity::REFERRAL;
 use crate::member::{History, Hold};
 use crate::remind::Reminder;
 use crate::task::{Progress, Step};
-use crate::tier::{Standing, TierChange};
+use crate::tier::{TierChange, TierStatus};
 use crate::wallet::Inactivity;
 use crate::wallet::{HoldId, Terms};
 use crate::{Activity, Lot, MemberId, Moment, Order, SharedLimit, Units, WalletName, Withdrawal};
@@ -48,7 +48,7 @@ pub struct Entry {
     pub tier: Option<TierChange>,
     /// How the member stands with its tier, where that has changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standing: Option<Standing>,
+    pub tier_status: Option<TierStatus>,
 }
 
 /// What an entry stands for.
@@ -204,7 +204,7 @@ impl Entry {
     #[must_use]
     pub fn active_at(&self) -> Option<Moment> {
         let by_itself =
-            || self.changes.iter().any(|change| matches!(change, Change::Raised { .. }));
+            || self.changes.iter().any(|change| matches!(change, Change::Triggered { .. }));
         match &self.kind {
             EntryKind::Earn { activity } if activity.kind == REFERRAL || by_itself() => None,
             EntryKind::Earn { activity } => Some(activity.at),
@@ -532,9 +532,9 @@ pub enum Change {
         inactivity: Option<Inactivity>,
     },
     /// An activity that comes by itself has come.
-    Raised {
+    Triggered {
         /// Which.
-        raised: String,
+        triggered: String,
         /// For which day.
         day: chrono::NaiveDate,
     },

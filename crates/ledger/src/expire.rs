@@ -28,6 +28,6 @@ impl Decision {
     #[must_use]
     pub fn says_something(&self) -> bool {
         let entry = &self.entry;
-        !entry.postings.is_empty() || !entry.changes.is_empty() || entry.standing.is_some()
+        !entry.postings.is_empty() || !entry.changes.is_empty() || entry.tier_status.is_some()
     }
 }

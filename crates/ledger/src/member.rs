@@ -8,7 +8,7 @@ use crate::activity::PURCHASE;
 use crate::cap::{self, Counter};
 use crate::remind::Reminded;
 use crate::task::Progress;
-use crate::tier::Standing;
+use crate::tier::TierStatus;
 use crate::wallet::HoldId;
 use crate::{
     Change, Effect, Entry, EntryKind, MemberId, Moment, Posting, SharedLimit, Units, Wallet,
@@ -36,7 +36,7 @@ pub struct Member {
     /// Marks that rules can ask for.
     pub tags: BTreeSet<String>,
     /// How it stood with its tier when its last entry was decided.
-    pub standing: Standing,
+    pub tier_status: TierStatus,
     /// What it has bought so far.
     pub history: History,
     /// Wallets that hold or held something.
@@ -55,7 +55,7 @@ pub struct Member {
     /// Parts of units that are carried over, by rule.
     pub remainders: BTreeMap<String, Decimal>,
     /// For which day each activity that comes by itself has come last.
-    pub raised: BTreeMap<String, NaiveDate>,
+    pub triggered: BTreeMap<String, NaiveDate>,
     /// When it was active last, by its own doing; as an account, when one was who shares it.
     pub active_at: Option<Moment>,
     /// What it has been reminded of.
@@ -117,7 +117,7 @@ impl Member {
             attributes: BTreeMap::new(),
             referred_by: None,
             tags: BTreeSet::new(),
-            standing: Standing::default(),
+            tier_status: TierStatus::default(),
             history: History::default(),
             wallets: BTreeMap::new(),
             grants: BTreeMap::new(),
@@ -126,7 +126,7 @@ impl Member {
             counters: BTreeMap::new(),
             holds: BTreeMap::new(),
             remainders: BTreeMap::new(),
-            raised: BTreeMap::new(),
+            triggered: BTreeMap::new(),
             active_at: None,
             reminded: Reminded::default(),
             account: None,
@@ -145,7 +145,7 @@ impl Member {
     /// The tier as its last entry left it.
     #[must_use]
     pub fn tier(&self) -> Option<&str> {
-        self.standing.tier.as_deref()
+        self.tier_status.tier.as_deref()
     }
 
     /// Whether it has a right now.
@@ -204,7 +204,7 @@ impl Member {
         let lots = lots.filter_map(|lot| lot.terms.due_at());
         let grants = self.grants.values().copied().flatten();
         let holds = self.holds.values().map(|hold| hold.until);
-        lots.chain(grants).chain(holds).chain(self.standing.lost_at).min()
+        lots.chain(grants).chain(holds).chain(self.tier_status.lost_at).min()
     }
 
     /// Makes of the member before an entry the member after it. There is no other way to change
@@ -222,8 +222,8 @@ impl Member {
             self.change(change)?;
         }
         self.undergo(entry)?;
-        if let Some(standing) = &entry.standing {
-            self.standing.clone_from(standing);
+        if let Some(tier_status) = &entry.tier_status {
+            self.tier_status.clone_from(tier_status);
         }
         self.active_at = self.active_at.max(entry.active_at());
         self.version = entry.seq;
@@ -294,8 +294,8 @@ impl Member {
                 self.remainders.insert(carried.clone(), *remainder);
             }
             Change::Bought { bought } => self.history.clone_from(bought),
-            Change::Raised { raised, day } => {
-                self.raised.insert(raised.clone(), *day);
+            Change::Triggered { triggered, day } => {
+                self.triggered.insert(triggered.clone(), *day);
             }
             // Time has freed it, and the units that are gone are in the postings of their day.
             Change::Freed { .. } | Change::Unrecoverable { .. } => {}

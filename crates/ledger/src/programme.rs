@@ -193,23 +193,23 @@ pub struct ActivityPolicy {
     /// What each field holds.
     pub fields: BTreeMap<String, FieldKind>,
     /// The day of each year on which it comes by itself.
-    pub yearly: Option<Yearly>,
+    pub recurrence: Option<Recurrence>,
 }
 
 impl Programme {
     /// The attributes of a member that are dates, where it has them.
     pub fn dates(&self) -> impl Iterator<Item = &str> {
-        let yearly = self.activities.values().filter_map(|policy| match &policy.yearly {
-            Some(Yearly::Attribute(name)) if name != BIRTHDAY => Some(name.as_str()),
+        let recurrence = self.activities.values().filter_map(|policy| match &policy.recurrence {
+            Some(Recurrence::Attribute(name)) if name != BIRTHDAY => Some(name.as_str()),
             _ => None,
         });
-        std::iter::once(BIRTHDAY).chain(yearly)
+        std::iter::once(BIRTHDAY).chain(recurrence)
     }
 }
 
 /// A day that comes round every year.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Yearly {
+pub enum Recurrence {
     /// The day of joining.
     Joined,
     /// The date that an attribute holds: `birthday`, `name_day`.

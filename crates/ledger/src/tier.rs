@@ -24,7 +24,7 @@ pub struct TierChange {
 
 /// How a member stands with its tier.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Standing {
+pub struct TierStatus {
     /// The tier; nothing if none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
@@ -95,47 +95,47 @@ impl Ladder<'_> {
 
     /// The moment at which a tier that its member no longer qualifies for is lost; nothing if it
     /// still qualifies, or never loses it.
-    fn lost_at(&self, standing: &Standing) -> Option<Moment> {
+    fn lost_at(&self, tier_status: &TierStatus) -> Option<Moment> {
         if self.policy.downgrade == Downgrade::Never {
             return None;
         }
-        let failing_since = standing.failing_since?;
+        let failing_since = tier_status.failing_since?;
         let grace = TimeDelta::days(self.policy.grace_days.into());
         let end = failing_since.checked_add_signed(grace).unwrap_or(Moment::MAX_UTC);
-        Some(standing.kept_until.map_or(end, |kept_until| end.max(kept_until)))
+        Some(tier_status.kept_until.map_or(end, |kept_until| end.max(kept_until)))
     }
 
     /// What the standing becomes at `at`, where the rules find the member in tier number
     /// `qualified`.
-    fn step(&self, standing: &mut Standing, qualified: Option<usize>, at: Moment) {
-        let enter = |standing: &mut Standing, rank: Option<usize>| {
-            standing.tier =
+    fn step(&self, tier_status: &mut TierStatus, qualified: Option<usize>, at: Moment) {
+        let enter = |tier_status: &mut TierStatus, rank: Option<usize>| {
+            tier_status.tier =
                 rank.and_then(|rank| self.tiers.get(rank)).map(|name| (*name).to_owned());
-            standing.kept_until = self.policy.keep.and_then(|keep| keep.of(at, self.time_zone));
-            standing.failing_since = None;
+            tier_status.kept_until = self.policy.keep.and_then(|keep| keep.of(at, self.time_zone));
+            tier_status.failing_since = None;
         };
-        let present = self.rank(standing.tier.as_deref());
-        if qualified > present || (present.is_none() && standing.tier.is_some()) {
+        let present = self.rank(tier_status.tier.as_deref());
+        if qualified > present || (present.is_none() && tier_status.tier.is_some()) {
             // Also where the sheet no longer has the member's tier.
-            enter(standing, qualified);
+            enter(tier_status, qualified);
         } else if qualified == present {
-            standing.failing_since = None;
+            tier_status.failing_since = None;
         } else {
-            standing.failing_since.get_or_insert(at);
-            if self.lost_at(standing).is_some_and(|lost_at| lost_at <= at) {
+            tier_status.failing_since.get_or_insert(at);
+            if self.lost_at(tier_status).is_some_and(|lost_at| lost_at <= at) {
                 let below = match self.policy.downgrade {
                     Downgrade::OneStep => {
                         qualified.max(present.and_then(|present| present.checked_sub(1)))
                     }
                     Downgrade::Full | Downgrade::Never => qualified,
                 };
-                enter(standing, below);
+                enter(tier_status, below);
                 if below > qualified {
-                    standing.failing_since = Some(at);
+                    tier_status.failing_since = Some(at);
                 }
             }
         }
-        standing.lost_at = self.lost_at(standing);
+        tier_status.lost_at = self.lost_at(tier_status);
     }
 }
 
@@ -149,10 +149,10 @@ pub fn review<E>(
     member: &Member,
     now: Moment,
     qualified: impl FnMut(Moment) -> Result<Option<usize>, E>,
-) -> Result<Standing, E> {
-    let mut standing = member.standing.clone();
-    walk(ladder, member, &mut standing, member.settled_at, now, qualified, |_, _| false)?;
-    Ok(standing)
+) -> Result<TierStatus, E> {
+    let mut tier_status = member.tier_status.clone();
+    walk(ladder, member, &mut tier_status, member.settled_at, now, qualified, |_, _| false)?;
+    Ok(tier_status)
 }
 
 /// How far somebody has to look ahead.
@@ -164,7 +164,7 @@ pub enum Until {
     Loss,
 }
 
-/// What becomes of the member's tier, should nothing more happen. `standing` is its standing at
+/// What becomes of the member's tier, should nothing more happen. `tier_status` is its standing at
 /// `now`.
 ///
 /// # Errors
@@ -172,16 +172,16 @@ pub enum Until {
 pub fn ahead<E>(
     ladder: &Ladder<'_>,
     member: &Member,
-    standing: &Standing,
+    tier_status: &TierStatus,
     now: Moment,
     until: Until,
     qualified: impl FnMut(Moment) -> Result<Option<usize>, E>,
 ) -> Result<Ahead, E> {
-    let present = ladder.rank(standing.tier.as_deref());
-    let mut after = standing.clone();
+    let present = ladder.rank(tier_status.tier.as_deref());
+    let mut after = tier_status.clone();
     let mut ahead = Ahead::default();
     walk(ladder, member, &mut after, now, Moment::MAX_UTC, qualified, |after, at| {
-        if after.tier != standing.tier {
+        if after.tier != tier_status.tier {
             ahead.review_at.get_or_insert(at);
         }
         if ladder.rank(after.tier.as_deref()) < present {
@@ -200,11 +200,11 @@ pub fn ahead<E>(
 fn walk<E>(
     ladder: &Ladder<'_>,
     member: &Member,
-    standing: &mut Standing,
+    tier_status: &mut TierStatus,
     from: Moment,
     to: Moment,
     mut qualified: impl FnMut(Moment) -> Result<Option<usize>, E>,
-    mut stop: impl FnMut(&Standing, Moment) -> bool,
+    mut stop: impl FnMut(&TierStatus, Moment) -> bool,
 ) -> Result<(), E> {
     let mut known = moments(member);
     if ladder.passing.any() {
@@ -216,7 +216,7 @@ fn walk<E>(
     let mut known = known.into_iter().peekable();
     let mut at = from;
     for _ in 0..STEPS_MAX {
-        let lost_at = standing.lost_at.filter(|lost_at| *lost_at > at && *lost_at < to);
+        let lost_at = tier_status.lost_at.filter(|lost_at| *lost_at > at && *lost_at < to);
         let next = match (known.peek().copied(), lost_at) {
             (Some(known), Some(lost_at)) => known.min(lost_at),
             (Some(one), None) | (None, Some(one)) => one,
@@ -224,13 +224,13 @@ fn walk<E>(
         };
         while known.next_if_eq(&next).is_some() {}
         at = next;
-        ladder.step(standing, qualified(at)?, at);
-        if stop(standing, at) {
+        ladder.step(tier_status, qualified(at)?, at);
+        if stop(tier_status, at) {
             return Ok(());
         }
     }
     if to != Moment::MAX_UTC {
-        ladder.step(standing, qualified(to)?, to);
+        ladder.step(tier_status, qualified(to)?, to);
     }
     Ok(())
 }
@@ -279,12 +279,12 @@ fn days(ladder: &Ladder<'_>, member: &Member, from: Moment, to: Moment) -> Vec<M
 /// Puts the standing that the rules find for the member as decided, and says so in the entry where
 /// it differs from the one before.
 #[must_use]
-pub fn settle(mut decision: Decision, before: &Standing, standing: Standing) -> Decision {
-    if before.tier != standing.tier {
+pub fn settle(mut decision: Decision, before: &TierStatus, tier_status: TierStatus) -> Decision {
+    if before.tier != tier_status.tier {
         decision.entry.tier =
-            Some(TierChange { from: before.tier.clone(), to: standing.tier.clone() });
+            Some(TierChange { from: before.tier.clone(), to: tier_status.tier.clone() });
     }
-    decision.entry.standing = (*before != standing).then(|| standing.clone());
-    decision.member.standing = standing;
+    decision.entry.tier_status = (*before != tier_status).then(|| tier_status.clone());
+    decision.member.tier_status = tier_status;
     decision
 }

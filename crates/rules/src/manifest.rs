@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use iso_currency::Currency;
 use ledger::activity::{FRIEND, PURCHASE, REFERRAL, WORD_LENGTH_MAX};
 use ledger::programme::{
-    ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, TierPolicy, Yearly,
+    ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, Recurrence, TierPolicy,
 };
 use ledger::remind::Reminders;
 use ledger::wallet::Inactivity;
@@ -118,7 +118,8 @@ struct Expires {
 struct Activity {
     #[serde(default)]
     fields: BTreeMap<Spanned<String>, FieldKind>,
-    yearly: Option<Spanned<String>>,
+    #[serde(rename = "yearly")]
+    recurrence: Option<Spanned<String>>,
 }
 
 const fn yes() -> bool {
@@ -404,11 +405,11 @@ fn activities(
             }
             fields.insert(field.into_inner(), kind);
         }
-        let yearly = activity.yearly.map(|day| match day.into_inner() {
-            joined if joined == JOINED => Yearly::Joined,
-            attribute => Yearly::Attribute(attribute),
+        let recurrence = activity.recurrence.map(|day| match day.into_inner() {
+            joined if joined == JOINED => Recurrence::Joined,
+            attribute => Recurrence::Attribute(attribute),
         });
-        activities.insert(name.into_inner(), ActivityPolicy { fields, yearly });
+        activities.insert(name.into_inner(), ActivityPolicy { fields, recurrence });
     }
     activities.entry(PURCHASE.to_owned()).or_default();
     if let Some(referral) = activities.get_mut(REFERRAL) {

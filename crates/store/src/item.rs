@@ -15,7 +15,7 @@ use ledger::entry::AccountEntry;
 use ledger::member::{History, Hold};
 use ledger::remind::Reminded;
 use ledger::task::Progress;
-use ledger::tier::{Standing, TierChange};
+use ledger::tier::{TierChange, TierStatus};
 use ledger::wallet::{Inactivity, PendingOn};
 use ledger::{
     Change, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, Reason, SharedLimit, Terms,
@@ -161,7 +161,7 @@ struct StoredHold(i64, u64, String, Option<i64>, bool);
 
 /// How a member stands with its tier: the tier, kept until, failing since, lost at.
 #[derive(Serialize, Deserialize, Default, PartialEq)]
-struct StoredStanding(Option<String>, Option<i64>, Option<i64>, Option<i64>);
+struct StoredTierStatus(Option<String>, Option<i64>, Option<i64>, Option<i64>);
 
 /// Purchases, the sum of their totals, the last of them.
 #[derive(Serialize, Deserialize)]
@@ -172,7 +172,7 @@ struct StoredHistory(u32, String, Option<i64>);
 struct StoredMember {
     settled_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    standing: Option<StoredStanding>,
+    tier_status: Option<StoredTierStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     history: Option<StoredHistory>,
     /// By name: until when, and nothing for one that stays.
@@ -197,7 +197,7 @@ struct StoredMember {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     remainders: BTreeMap<String, Decimal>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    raised: BTreeMap<String, NaiveDate>,
+    triggered: BTreeMap<String, NaiveDate>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     active_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -245,7 +245,7 @@ struct Sealed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tier: Option<TierChange>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    standing: Option<Standing>,
+    tier_status: Option<TierStatus>,
     bundle: String,
     fingerprint: Fingerprint,
     status: u16,
@@ -280,7 +280,7 @@ pub(crate) fn of_version(
         exhausted: entry.exhausted.clone(),
         balances: entry.balances.clone(),
         tier: entry.tier.clone(),
-        standing: entry.standing.clone(),
+        tier_status: entry.tier_status.clone(),
         bundle: bundle.clone(),
         fingerprint: fingerprint.clone(),
         status: *status,
@@ -361,7 +361,7 @@ pub(crate) fn to_line(
         exhausted: sealed.exhausted,
         balances: sealed.balances,
         tier: sealed.tier,
-        standing: sealed.standing,
+        tier_status: sealed.tier_status,
     };
     line.version = Some(Version {
         entry,
@@ -395,14 +395,19 @@ fn stored(member: &Member) -> StoredMember {
         StoredProgress(marks.collect(), progress.completed, progress.owed, progress.ahead)
     };
     let counter = |counter: &Counter| (counter.since.timestamp(), counter.times);
-    let Standing { tier, kept_until, failing_since, lost_at } = &member.standing;
-    let standing =
-        StoredStanding(tier.clone(), seconds(kept_until), seconds(failing_since), seconds(lost_at));
+    let TierStatus { tier, kept_until, failing_since, lost_at } = &member.tier_status;
+    let tier_status = StoredTierStatus(
+        tier.clone(),
+        seconds(kept_until),
+        seconds(failing_since),
+        seconds(lost_at),
+    );
     let History { purchases, spend, last_purchase_at } = &member.history;
     let history = StoredHistory(*purchases, spend.to_string(), seconds(last_purchase_at));
     StoredMember {
         settled_at: member.settled_at.timestamp(),
-        standing: Some(standing).filter(|standing| *standing != StoredStanding::default()),
+        tier_status: Some(tier_status)
+            .filter(|tier_status| *tier_status != StoredTierStatus::default()),
         history: (member.history != History::default()).then_some(history),
         grants: member.grants.iter().map(|(name, until)| (name.clone(), seconds(until))).collect(),
         tasks: member.tasks.iter().map(|(task, at)| (task.clone(), progress(at))).collect(),
@@ -426,7 +431,7 @@ fn stored(member: &Member) -> StoredMember {
             .collect(),
         holds: member.holds.iter().map(|(name, held)| (name.clone(), hold(held))).collect(),
         remainders: member.remainders.clone(),
-        raised: member.raised.clone(),
+        triggered: member.triggered.clone(),
         active_at: seconds(&member.active_at),
         reminded: Some(member.reminded.clone()).filter(|told| *told != Reminded::default()),
         account: member.account.clone(),
@@ -474,8 +479,8 @@ fn restored(
         let counter = |(since, times)| Ok(Counter { since: moment(since)?, times });
         counters.into_iter().map(counter).collect::<Result<Vec<Counter>, StoreError>>()
     };
-    let StoredStanding(tier, kept_until, failing_since, lost_at) =
-        stored.standing.unwrap_or_default();
+    let StoredTierStatus(tier, kept_until, failing_since, lost_at) =
+        stored.tier_status.unwrap_or_default();
     let history = match stored.history {
         None => History::default(),
         Some(StoredHistory(purchases, spend, last)) => History {
@@ -493,7 +498,7 @@ fn restored(
         attributes,
         referred_by,
         tags: stored.tags,
-        standing: Standing {
+        tier_status: TierStatus {
             tier,
             kept_until: maybe(kept_until)?,
             failing_since: maybe(failing_since)?,
@@ -514,7 +519,7 @@ fn restored(
         counters: each(stored.counters, counters)?,
         holds: each(stored.holds, hold)?,
         remainders: stored.remainders,
-        raised: stored.raised,
+        triggered: stored.triggered,
         active_at: maybe(stored.active_at)?,
         reminded: stored.reminded.unwrap_or_default(),
         account: stored.account,

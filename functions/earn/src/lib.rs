@@ -5,7 +5,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
-use decide::{ActivityBody, Wrong, WrongReason};
+use decide::{ActivityBody, InputError, InputErrorReason};
 use ledger::activity::REFERRAL;
 use ledger::{Activity, Programme};
 
@@ -40,15 +40,15 @@ async fn earn(
 }
 
 /// Whether the activity is one that a client sends, and not one that a rule or a day raises.
-fn comes_from_a_client(programme: &Programme, activity: &Activity) -> Result<(), Wrong> {
+fn comes_from_a_client(programme: &Programme, activity: &Activity) -> Result<(), InputError> {
     let kind = &activity.kind;
     let policy = programme.activities.get(kind);
     let reason = if kind == REFERRAL {
         "a referral is told by a rule of the friend's, with `refer()`".to_owned()
-    } else if policy.is_some_and(|policy| policy.yearly.is_some()) {
+    } else if policy.is_some_and(|policy| policy.recurrence.is_some()) {
         format!("{kind} comes by itself, on its day; it is not told")
     } else {
         return Ok(());
     };
-    Err(Wrong { pointer: "/type".to_owned(), reason: WrongReason::Field(reason) })
+    Err(InputError { pointer: "/type".to_owned(), reason: InputErrorReason::Field(reason) })
 }

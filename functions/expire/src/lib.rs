@@ -37,7 +37,7 @@ pub struct Event {
     /// A merchant that has published rules by which more comes by itself (a birthday, a reminder):
     /// its members are looked at first, as many parts of the table as there are shards, and put down
     /// as due by them.
-    pub anew: Option<MerchantId>,
+    pub reschedule: Option<MerchantId>,
 }
 
 /// Shards from one to another, both included.
@@ -62,11 +62,11 @@ pub struct Summary {
     /// Members of whom something had run out, and was written down.
     pub expired: u64,
     /// Activities that came by themselves, such as birthdays.
-    pub raised: u64,
+    pub triggered: u64,
     /// Reminders.
     pub reminded: u64,
     /// Members who were put down anew under rules that are new.
-    pub anew: u64,
+    pub reschedule: u64,
     /// Units that ran out, by merchant and wallet.
     pub units: BTreeMap<String, i64>,
     /// Whether all that was due has been looked at; if not, the next run goes on.
@@ -125,8 +125,8 @@ pub async fn run(
     let stop_at = time_left.map(|left| Instant::now() + left.saturating_sub(DEADLINE_MARGIN));
     let shards: Vec<Result<Tally, ExpireError>> = futures::stream::iter(from..=to)
         .map(async |number| {
-            let mut tally = match &event.anew {
-                Some(merchant) => anew(api, merchant, number, stop_at).await?,
+            let mut tally = match &event.reschedule {
+                Some(merchant) => reschedule(api, merchant, number, stop_at).await?,
                 None => Tally { finished: true, ..Tally::default() },
             };
             tally.add(shard(api, number, stop_at).await?);
@@ -139,8 +139,8 @@ pub async fn run(
     for tally in shards {
         all.add(tally?);
     }
-    let Tally { due, expired, raised, reminded, anew, units, finished, failed, .. } = all;
-    let summary = Summary { due, expired, raised, reminded, anew, units, finished };
+    let Tally { due, expired, triggered, reminded, reschedule, units, finished, failed, .. } = all;
+    let summary = Summary { due, expired, triggered, reminded, reschedule, units, finished };
     if let Some((member, reason)) = all.first_failure {
         tracing::error!(?summary, "{failed} members failed; the others are done: {summary:?}");
         return Err(ExpireError::MembersFailed { failed, due, member, reason });
@@ -152,9 +152,9 @@ pub async fn run(
 struct Tally {
     due: u64,
     expired: u64,
-    raised: u64,
+    triggered: u64,
     reminded: u64,
-    anew: u64,
+    reschedule: u64,
     failed: u64,
     first_failure: Option<(MemberKey, String)>,
     units: BTreeMap<String, i64>,
@@ -162,7 +162,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn put_down(&mut self, member: &MemberKey, done: &[Version]) {
+    fn schedule(&mut self, member: &MemberKey, done: &[Version]) {
         for version in done {
             match &version.entry.kind {
                 EntryKind::Expire => {
@@ -175,7 +175,7 @@ impl Tally {
                 EntryKind::Remind { reminders } => {
                     self.reminded += u64::try_from(reminders.len()).unwrap_or(u64::MAX);
                 }
-                _ => self.raised += 1,
+                _ => self.triggered += 1,
             }
         }
     }
@@ -189,9 +189,9 @@ impl Tally {
     fn add(&mut self, other: Tally) {
         self.due += other.due;
         self.expired += other.expired;
-        self.raised += other.raised;
+        self.triggered += other.triggered;
         self.reminded += other.reminded;
-        self.anew += other.anew;
+        self.reschedule += other.reschedule;
         self.failed += other.failed;
         self.first_failure = self.first_failure.take().or(other.first_failure);
         self.finished &= other.finished;
@@ -223,7 +223,7 @@ async fn all_due(api: &Api, due: &Due, now: Moment) -> (Vec<Version>, Option<Str
 
 /// Puts down anew whoever is due earlier under the rules in force than under those of its last entry.
 /// It reads one of so many parts of the whole table, so it is asked for by hand.
-async fn anew(
+async fn reschedule(
     api: &Api,
     merchant: &MerchantId,
     part: u8,
@@ -250,11 +250,11 @@ async fn anew(
     api.store.each_of_part(merchant, part.into(), SHARDS.into(), see).await?;
     let mut members = futures::stream::iter(members)
         .take_while(|_| std::future::ready(!is_late()))
-        .map(async |member| (write(api, &member, Wanted::Anew, now).await, member))
+        .map(async |member| (write(api, &member, Wanted::Reschedule, now).await, member))
         .buffer_unordered(MEMBERS_AT_ONCE);
     while let Some((done, member)) = members.next().await {
         match done {
-            Ok(done) => tally.anew += u64::from(done.is_some()),
+            Ok(done) => tally.reschedule += u64::from(done.is_some()),
             Err(reason) => tally.fail(member, reason),
         }
     }
@@ -285,7 +285,7 @@ async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally,
             .buffer_unordered(MEMBERS_AT_ONCE);
         while let Some(((done, failure), member)) = members.next().await {
             tally.due += 1;
-            tally.put_down(&member, &done);
+            tally.schedule(&member, &done);
             if let Some(reason) = failure {
                 tally.fail(member, reason);
             }
@@ -308,7 +308,7 @@ enum Wanted {
     /// The next thing that is due.
     Due,
     /// To be put down as due by the rules in force.
-    Anew,
+    Reschedule,
 }
 
 /// Does what is wanted for one member, and says what, or nothing where there is nothing to do.
@@ -327,7 +327,7 @@ async fn write(
         let context = Context { bundle: &bundle, data, now };
         let decision = match wanted {
             Wanted::Due => decide::next_due(&context, member),
-            Wanted::Anew => decide::put_down(&context, member),
+            Wanted::Reschedule => decide::schedule(&context, member),
         };
         let decision = decision.map_err(|undecided| match undecided {
             decide::Undecided::NeedsData(missing) => Undecided::Lacks(missing),

@@ -135,10 +135,10 @@ async fn member(
     let bundle = api.bundle(&caller.merchant).await?;
     let now = api.clock.now();
     let member = Arc::new(load(&api, &caller, id, bundle.programme(), now).await?);
-    let standing = decide::standing(&bundle, &member, now).map_err(Refusal::from)?;
+    let tier_status = decide::tier_status(&bundle, &member, now).map_err(Refusal::from)?;
     let at_risk =
-        decide::ahead(&bundle, &member, &standing, now, Until::Loss).map_err(Refusal::from)?;
-    let tier = standing.tier;
+        decide::ahead(&bundle, &member, &tier_status, now, Until::Loss).map_err(Refusal::from)?;
+    let tier = tier_status.tier;
     let next = decide::next_tier(&bundle, &member, tier.as_deref(), now);
     let benefits = decide::benefits(&bundle, &member, tier.as_deref(), None, now);
     let decimals = ledger::money::decimals(bundle.programme().currency);
@@ -307,7 +307,7 @@ async fn rewards(
     let bundle = api.bundle(&caller.merchant).await?;
     let now = api.clock.now();
     let member = Arc::new(load(&api, &caller, id, bundle.programme(), now).await?);
-    let tier = decide::standing(&bundle, &member, now).map_err(Refusal::from)?.tier;
+    let tier = decide::tier_status(&bundle, &member, now).map_err(Refusal::from)?.tier;
     let mut rewards = Vec::new();
     for offer in
         decide::offers(&bundle, &member, tier.as_deref(), now).into_iter().filter_map(that_works)

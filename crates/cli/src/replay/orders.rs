@@ -143,7 +143,7 @@ fn read_csv(bytes: &[u8], path: &str, time_zone: Tz) -> Result<Orders, FileError
     Ok(orders)
 }
 
-fn fields_of(line: &[u8]) -> Result<csv::StringRecord, Wrong> {
+fn fields_of(line: &[u8]) -> Result<csv::StringRecord, InputError> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -157,13 +157,13 @@ fn fields_of(line: &[u8]) -> Result<csv::StringRecord, Wrong> {
     Ok(record)
 }
 
-type Wrong = (&'static str, String);
+type InputError = (&'static str, String);
 
 fn order_of(
     line: u64,
     fields: [Option<&str>; COLUMNS.len()],
     time_zone: Tz,
-) -> Result<Order, Wrong> {
+) -> Result<Order, InputError> {
     let [order, member, at, sku, quantity, total] = fields.map(Option::unwrap_or_default);
     key_of(order).map_err(|reason| ("order", reason))?;
     let member =
@@ -194,7 +194,7 @@ fn key_of(order: &str) -> Result<(), String> {
 }
 
 /// A time with its offset, or a day, which is taken as its noon.
-fn moment_of(text: &str, time_zone: Tz) -> Result<Moment, Wrong> {
+fn moment_of(text: &str, time_zone: Tz) -> Result<Moment, InputError> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(at.to_utc());
     }

@@ -201,7 +201,7 @@ fn member(case: &Case) -> Member {
         referred_by: None,
     };
     let mut member = enroll::decide(enrolment, case.at - TimeDelta::days(400));
-    member.standing.tier = Some(case.tier.clone());
+    member.tier_status.tier = Some(case.tier.clone());
     if case.tier == "Gold" {
         member.tags.insert(GOLD.to_owned());
     }

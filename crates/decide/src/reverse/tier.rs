@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ledger::tier::{Standing, settle};
+use ledger::tier::{TierStatus, settle};
 use ledger::{Decision, Entry, EntryKind, Member};
 use rules::RuleFailure;
 
 use super::undoing::Undoing;
 use crate::context::Context;
-use crate::tier::{ladder, qualified, standing};
+use crate::tier::{ladder, qualified, tier_status};
 
 /// The decision with the tier that follows from it. A tier that was reached with what is undone is
 /// lost at once, without grace, where the member no longer qualifies: it should not have been reached.
@@ -20,22 +20,22 @@ pub(super) fn with_tier_put_right(
     decision: Decision,
 ) -> Result<Decision, RuleFailure> {
     let (bundle, now) = (context.bundle, context.now);
-    let present = standing(bundle, &Arc::new(member.clone()), now)?;
+    let present = tier_status(bundle, &Arc::new(member.clone()), now)?;
     let mut after = decision.member.clone();
-    let standing = match before_it_was_reached(context, undoing, &present) {
+    let tier_status = match before_it_was_reached(context, undoing, &present) {
         None => present,
         Some(first) => {
             let tiers = ladder(bundle).tiers;
             let rank = |tier: Option<&str>| tiers.iter().position(|name| Some(*name) == tier);
-            after.standing = Standing::default();
+            after.tier_status = TierStatus::default();
             let qualified = qualified(bundle, &Arc::new(after.clone()), now)?;
             let (had, has) = (rank(first.tier.as_deref()), rank(present.tier.as_deref()));
             if qualified >= has || had >= has { present } else { first }
         }
     };
-    after.standing = standing;
-    let followed = self::standing(bundle, &Arc::new(after), now)?;
-    Ok(settle(decision, &member.standing, followed))
+    after.tier_status = tier_status;
+    let followed = self::tier_status(bundle, &Arc::new(after), now)?;
+    Ok(settle(decision, &member.tier_status, followed))
 }
 
 /// The standing before the present tier was reached, where it was reached with an entry that is
@@ -44,8 +44,8 @@ pub(super) fn with_tier_put_right(
 fn before_it_was_reached(
     context: &Context<'_>,
     undoing: &Undoing<'_>,
-    present: &Standing,
-) -> Option<Standing> {
+    present: &TierStatus,
+) -> Option<TierStatus> {
     let Undoing { original, window, .. } = *undoing;
     if !matches!(original.kind, EntryKind::Earn { .. }) {
         return None;
@@ -62,5 +62,5 @@ fn before_it_was_reached(
         });
         reaches && undone_since(entry)
     })?;
-    Some(window.from(reached.seq)?.before.standing)
+    Some(window.from(reached.seq)?.before.tier_status)
 }

@@ -10,13 +10,13 @@ use rules::{Bundle, Object, StatementKind, say_toml};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::mistake::{Wrong, known};
+use super::mistake::{SpecError, known};
 use super::report::Difference;
 use super::setup::{known_grant, known_task, known_wallets};
 use super::written::{ReferrerGets, Step, Sums};
 use crate::offers::{benefits, offers};
 use crate::refusal::Refusal;
-use crate::tier::standing;
+use crate::tier::tier_status;
 
 /// What a step brought.
 pub(super) struct Found {
@@ -55,7 +55,7 @@ pub(super) fn differences(
     step: Step,
     found: &Found,
     left: &After<'_>,
-) -> Result<Vec<Difference>, Wrong> {
+) -> Result<Vec<Difference>, SpecError> {
     let mut comparison = Comparison { place, bundle: left.bundle, differences: Vec::new() };
     // A refusal that nobody expects is the first thing to know.
     comparison.refused(step.refused.as_deref(), found.refused.as_ref());
@@ -73,8 +73,8 @@ pub(super) fn differences(
     let spendable = |name: &str| member.wallet(name).spendable(at).get();
     comparison.units("balance", step.balance, spendable)?;
     comparison.units("pending", step.pending, |name| member.wallet(name).pending(at).get())?;
-    let standing = standing(left.bundle, &Arc::new(member.clone()), at);
-    let tier = standing.map_err(|failure| (None, failure.to_string()))?.tier;
+    let tier_status = tier_status(left.bundle, &Arc::new(member.clone()), at);
+    let tier = tier_status.map_err(|failure| (None, failure.to_string()))?.tier;
     if let Some(expected) = step.tier {
         comparison.tier(&expected, tier.as_deref())?;
     }
@@ -145,7 +145,7 @@ impl Comparison<'_> {
         what: &'static str,
         expected: Option<Sums>,
         found: &BTreeMap<String, i64>,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), SpecError> {
         let Some(expected) = expected else { return Ok(()) };
         known_wallets(self.bundle, &expected)?;
         let some = expected.iter().filter(|(_, units)| **units != 0);
@@ -160,7 +160,7 @@ impl Comparison<'_> {
         what: &'static str,
         expected: Option<Sums>,
         found: impl Fn(&str) -> i64,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), SpecError> {
         let Some(expected) = expected else { return Ok(()) };
         known_wallets(self.bundle, &expected)?;
         let found =
@@ -175,7 +175,7 @@ impl Comparison<'_> {
         what: &'static str,
         expected: Option<Vec<Spanned<String>>>,
         decision: Option<&Decision>,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), SpecError> {
         let Some(expected) = expected else { return Ok(()) };
         for title in &expected {
             known("rule", title, self.bundle.titles().map(|(_, title, _)| title))?;
@@ -189,7 +189,7 @@ impl Comparison<'_> {
         &mut self,
         expected: Option<Spanned<Value>>,
         decision: Option<&Decision>,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), SpecError> {
         let Some(expected) = expected else { return Ok(()) };
         let place = expected.span().start;
         let expected = expected.into_inner();
@@ -210,7 +210,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    fn tier(&mut self, expected: &Spanned<String>, tier: Option<&str>) -> Result<(), Wrong> {
+    fn tier(&mut self, expected: &Spanned<String>, tier: Option<&str>) -> Result<(), SpecError> {
         if !expected.get_ref().is_empty() {
             known("tier", expected, self.bundle.tiers())?;
         }
@@ -223,7 +223,7 @@ impl Comparison<'_> {
         expected: BTreeMap<Spanned<String>, String>,
         member: &Member,
         at: Moment,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), SpecError> {
         let zone = self.bundle.programme().time_zone;
         let mut found = toml::Table::new();
         for title in expected.keys() {
@@ -243,7 +243,7 @@ impl Comparison<'_> {
         expected: BTreeSet<Spanned<String>>,
         left: &After<'_>,
         tier: Option<&str>,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), SpecError> {
         for name in &expected {
             known("reward", name, self.bundle.rewards().map(|(name, _)| name))?;
         }
@@ -266,7 +266,7 @@ impl Comparison<'_> {
         expected: BTreeSet<Spanned<String>>,
         left: &After<'_>,
         tier: Option<&str>,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), SpecError> {
         for title in &expected {
             let rules = self.bundle.rules_of(StatementKind::Benefit);
             known("benefit", title, rules.map(|(_, rule)| rule.title.as_str()))?;
@@ -285,7 +285,7 @@ impl Comparison<'_> {
         expected: ReferrerGets,
         decision: Option<&Decision>,
         left: &After<'_>,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), SpecError> {
         self.all_units("referrer_gets.pays", expected.pays, &given(decision))?;
         self.titles("referrer_gets.because", expected.because, decision)?;
         let spendable =

@@ -4,14 +4,14 @@ use rules::did_you_mean;
 use toml::Spanned;
 
 /// A mistake in a spec: where, if that is known better than the spec as a whole, and what.
-pub(super) type Wrong = (Option<usize>, String);
+pub(super) type SpecError = (Option<usize>, String);
 
 /// Refuses a name that is none of those there are.
 pub(super) fn known<'n>(
     what: &str,
     name: &Spanned<String>,
     names: impl Iterator<Item = &'n str>,
-) -> Result<(), Wrong> {
+) -> Result<(), SpecError> {
     let names: Vec<&str> = names.collect();
     if names.contains(&name.get_ref().as_str()) { Ok(()) } else { Err(unknown(what, name, names)) }
 }
@@ -20,7 +20,7 @@ pub(super) fn unknown<'n>(
     what: &str,
     name: &Spanned<String>,
     names: impl IntoIterator<Item = &'n str>,
-) -> Wrong {
+) -> SpecError {
     let hint = did_you_mean(name.get_ref(), names);
     (Some(name.span().start), format!("there is no {what} `{}`{hint}", name.get_ref()))
 }

@@ -8,7 +8,7 @@ use rules::{Bundle, Object, place_of};
 use toml::Spanned;
 
 use super::expectations::{After, Found, Place, differences, taken};
-use super::mistake::{Wrong, known};
+use super::mistake::{SpecError, known};
 use super::report::Difference;
 use super::setup::{data, person};
 use super::written::{RedeemBody, Spec, Step};
@@ -44,7 +44,7 @@ impl Scene<'_> {
         text: &str,
         mut spec: Spec,
         coverage: &mut Coverage,
-    ) -> Result<Vec<Difference>, Wrong> {
+    ) -> Result<Vec<Difference>, SpecError> {
         let member = spec.member.take().map(|Object(member)| member).unwrap_or_default();
         let referrer = spec.referrer.take().map(|Object(referrer)| referrer);
         let (pools, stock, budgets) = (spec.pools.take(), spec.stock.take(), spec.budgets.take());
@@ -98,7 +98,7 @@ impl Scene<'_> {
         Ok(scene.differences)
     }
 
-    fn step(&mut self, place: Place, step: Step) -> Result<(), Wrong> {
+    fn step(&mut self, place: Place, step: Step) -> Result<(), SpecError> {
         if step.activity.is_some() && step.redeem.is_some() {
             let message = "a step has an `activity` or a `redeem`, and not both";
             return Err((None, message.to_owned()));
@@ -146,7 +146,7 @@ impl Scene<'_> {
     }
 
     /// What happens in a step.
-    fn happens(&self, step: &Step) -> Result<Happens, Wrong> {
+    fn happens(&self, step: &Step) -> Result<Happens, SpecError> {
         let programme = self.bundle.programme();
         if let Some(activity) = &step.activity {
             let byte = Some(activity.span().start);
@@ -171,7 +171,10 @@ impl Scene<'_> {
     }
 
     /// What is decided of it; nothing where only time passes.
-    fn decide(&mut self, happens: &Happens) -> Result<Option<Result<Decision, Refusal>>, Wrong> {
+    fn decide(
+        &mut self,
+        happens: &Happens,
+    ) -> Result<Option<Result<Decision, Refusal>>, SpecError> {
         let members = self.referrer.iter();
         self.data.members =
             members.map(|referrer| (referrer.id.clone(), Some(referrer.clone()))).collect();
@@ -196,7 +199,7 @@ impl Scene<'_> {
 
     /// What is wrong with something that was told, at the value itself: what its pointer names, found
     /// name by name in the text.
-    fn at_value(&self, from: Option<usize>, wrong: &crate::input::Wrong) -> Wrong {
+    fn at_value(&self, from: Option<usize>, wrong: &crate::input::InputError) -> SpecError {
         let mut byte = from;
         for name in wrong.pointer.split('/').filter(|name| name.parse::<usize>().is_err()) {
             let rest = byte.and_then(|byte| self.text.get(byte..));
@@ -208,7 +211,7 @@ impl Scene<'_> {
 }
 
 /// What was decided or refused. A spec has all data at hand, so that nothing is missing.
-fn refused_or<T>(decided: Result<T, Undecided>) -> Result<Result<T, Refusal>, Wrong> {
+fn refused_or<T>(decided: Result<T, Undecided>) -> Result<Result<T, Refusal>, SpecError> {
     match decided {
         Ok(decision) => Ok(Ok(decision)),
         Err(Undecided::Refused(refusal)) => Ok(Err(refusal)),

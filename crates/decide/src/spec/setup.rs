@@ -13,7 +13,7 @@ use rules::{Bundle, bucket, say_toml, unknown_wallet};
 use rust_decimal::Decimal;
 use toml::Spanned;
 
-use super::mistake::{Wrong, known, unknown};
+use super::mistake::{SpecError, known, unknown};
 use super::written::{MemberBody, Sums, Until};
 
 /// Codes that a pool has where the spec names none.
@@ -29,7 +29,7 @@ pub(super) fn person(
     id: &str,
     body: MemberBody,
     begins: Moment,
-) -> Result<(Bundle, Member), Wrong> {
+) -> Result<(Bundle, Member), SpecError> {
     let programme = bundle.programme();
     let id = named(bundle, id, body.bucket)?;
     if let Some(tier) = body.tier.as_ref().filter(|tier| !tier.get_ref().is_empty()) {
@@ -81,7 +81,7 @@ fn wallets(
     bundle: &Bundle,
     filled: &Sums,
     begins: Moment,
-) -> Result<BTreeMap<WalletName, Wallet>, Wrong> {
+) -> Result<BTreeMap<WalletName, Wallet>, SpecError> {
     known_wallets(bundle, filled)?;
     let programme = bundle.programme();
     let mut wallets = BTreeMap::new();
@@ -111,7 +111,7 @@ fn begun(goal: Goal, done: u32, begins: Moment, bundle: &Bundle) -> Progress {
 }
 
 /// Refuses a wallet that the manifest does not list.
-pub(super) fn known_wallets(bundle: &Bundle, sums: &Sums) -> Result<(), Wrong> {
+pub(super) fn known_wallets(bundle: &Bundle, sums: &Sums) -> Result<(), SpecError> {
     let programme = bundle.programme();
     let unknown = sums.keys().find(|name| !programme.wallets.contains_key(name.get_ref().as_str()));
     unknown.map_or(Ok(()), |name| {
@@ -120,7 +120,7 @@ pub(super) fn known_wallets(bundle: &Bundle, sums: &Sums) -> Result<(), Wrong> {
 }
 
 /// Refuses a grant that no rule gives.
-pub(super) fn known_grant(bundle: &Bundle, grant: &Spanned<String>) -> Result<(), Wrong> {
+pub(super) fn known_grant(bundle: &Bundle, grant: &Spanned<String>) -> Result<(), SpecError> {
     if bundle.may_grant(grant.get_ref()) {
         return Ok(());
     }
@@ -128,19 +128,19 @@ pub(super) fn known_grant(bundle: &Bundle, grant: &Spanned<String>) -> Result<()
 }
 
 /// The goal of a task, if there is such a task.
-pub(super) fn known_task(bundle: &Bundle, title: &Spanned<String>) -> Result<Goal, Wrong> {
+pub(super) fn known_task(bundle: &Bundle, title: &Spanned<String>) -> Result<Goal, SpecError> {
     let task = bundle.tasks().iter().find(|(known, _)| known == title.get_ref());
     let names = || bundle.tasks().iter().map(|(name, _)| name.as_str());
     task.map(|(_, goal)| *goal).ok_or_else(|| unknown("task", title, names()))
 }
 
-fn counted(name: &Spanned<String>, units: i64) -> Result<Units, Wrong> {
+fn counted(name: &Spanned<String>, units: i64) -> Result<Units, SpecError> {
     let wrong = |reason| (Some(name.span().start), format!("`{}`: {reason}", name.get_ref()));
     Units::new(units).map_err(wrong)
 }
 
 /// A name for a person, such that it falls into the bucket that the spec wants.
-fn named(bundle: &Bundle, id: &str, wanted: Option<u8>) -> Result<MemberId, Wrong> {
+fn named(bundle: &Bundle, id: &str, wanted: Option<u8>) -> Result<MemberId, SpecError> {
     let merchant = &bundle.programme().merchant;
     let name = |number: u32| MemberId::parse(&format!("{id}-{number}")).ok();
     let fits = |id: &MemberId| wanted.is_none_or(|wanted| bucket(merchant, id) == wanted);
@@ -157,7 +157,7 @@ pub(super) fn data(
     pools: Option<BTreeMap<Spanned<String>, Vec<String>>>,
     stock: Option<&Sums>,
     budgets: Option<&Sums>,
-) -> Result<DecisionData, Wrong> {
+) -> Result<DecisionData, SpecError> {
     let mut data = simulated_data(bundle);
     for (pool, codes) in pools.into_iter().flatten() {
         known("pool", &pool, bundle.programme().pools.iter().map(String::as_str))?;

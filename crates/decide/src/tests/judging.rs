@@ -74,7 +74,7 @@ fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
     let sheet = "tier \"Base\" { true }\ntier \"Active\" { member.days_since_purchase < 90 }";
     let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", sheet)]).unwrap();
     let mut ada = member("", &[]);
-    ada.standing.tier = None;
+    ada.tier_status.tier = None;
     let at = |text: &str| moment(&format!("{text}T10:00:00Z"));
     let data = data(&bundle);
     let bought = earn(
@@ -85,7 +85,7 @@ fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
     let ada = bought.unwrap().member;
     assert_eq!(ada.tier(), Some("Active"));
     let tier = |member: &Member, text: &str| {
-        standing(&bundle, &std::sync::Arc::new(member.clone()), at(text)).unwrap().tier.unwrap()
+        tier_status(&bundle, &std::sync::Arc::new(member.clone()), at(text)).unwrap().tier.unwrap()
     };
     // 90 days end on 1 April, and the grace on 1 May.
     let looked_at = expire(&context(&bundle, &DecisionData::default(), at("2026-04-02")), &ada)
@@ -97,8 +97,10 @@ fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
         assert_eq!(tier(member, "2026-05-01"), "Base");
         assert_eq!(tier(member, "2026-08-01"), "Base");
     }
-    let standing = standing(&bundle, &std::sync::Arc::new(ada.clone()), at("2026-01-02")).unwrap();
-    let ahead = ahead(&bundle, &std::sync::Arc::new(ada), &standing, at("2026-01-02"), Until::Loss);
+    let tier_status =
+        tier_status(&bundle, &std::sync::Arc::new(ada.clone()), at("2026-01-02")).unwrap();
+    let ahead =
+        ahead(&bundle, &std::sync::Arc::new(ada), &tier_status, at("2026-01-02"), Until::Loss);
     assert_eq!(ahead.unwrap().lost_at, Some(at("2026-05-01")));
 }
 
@@ -111,11 +113,11 @@ fn a_tier_of_a_wallet_is_lost_when_its_lots_lapse_whoever_looks_when() {
         tier \"Base\" { true }\ntier \"Active\" { wallet(\"status\") >= 500 }";
     let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", sheet)]).unwrap();
     let mut ada = member("", &[]);
-    ada.standing.tier = None;
+    ada.tier_status.tier = None;
     let ada = earn_now(&bundle, &ada, purchase()).unwrap().member;
     let tier = |text: &str| {
         let at = moment(&format!("{text}T07:30:00Z"));
-        standing(&bundle, &std::sync::Arc::new(ada.clone()), at).unwrap().tier.unwrap()
+        tier_status(&bundle, &std::sync::Arc::new(ada.clone()), at).unwrap().tier.unwrap()
     };
     // Its lot lapses on 12 May, and the grace ends on 11 June; nobody has looked in between.
     assert_eq!(tier("2026-06-10"), "Active");
@@ -254,7 +256,7 @@ fn a_tier_is_looked_at_day_by_day_through_a_function_too() {
     let bought =
         earn(&context(&bundle, &data, buys), &member("", &[]), Activity { at: buys, ..purchase() });
     let ada = std::sync::Arc::new(bought.unwrap().member);
-    let tier = |at: &str| standing(&bundle, &ada, moment(at)).unwrap().tier;
+    let tier = |at: &str| tier_status(&bundle, &ada, moment(at)).unwrap().tier;
     assert_eq!(tier("2026-05-03T07:59:59Z").as_deref(), Some("Active"));
     assert_eq!(tier("2026-05-03T08:00:00Z"), None);
 }

@@ -267,7 +267,7 @@ impl Client {
             let refused = Refused { seq: before, at, units: takes };
             lock_of(&self.members, merchant, member).refused.push(refused);
         }
-        self.put_down(merchant, member, verb, path, key, body, &answer);
+        self.schedule(merchant, member, verb, path, key, body, &answer);
         Ok(true)
     }
 
@@ -279,7 +279,7 @@ impl Client {
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are what there is to put down")]
-    fn put_down(
+    fn schedule(
         &self,
         merchant: usize,
         member: u32,
