@@ -173,7 +173,7 @@ impl From<Undecided> for store::Undecided<Refusal> {
     fn from(undecided: Undecided) -> store::Undecided<Refusal> {
         match undecided {
             Undecided::Refused(refusal) => store::Undecided::Rejected(refusal),
-            Undecided::NeedsData(missing) => store::Undecided::Lacks(missing),
+            Undecided::NeedsData(missing) => store::Undecided::NeedsData(missing),
         }
     }
 }

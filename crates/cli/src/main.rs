@@ -15,10 +15,10 @@ mod costs;
 mod demo;
 /// The whole API on a laptop.
 mod dev;
+/// The scheduled run, by hand.
+mod expiry;
 /// Why a stored entry is what it is.
 mod explain;
-/// The scheduled run, by hand.
-mod night;
 /// Where the rules and the data are.
 mod place;
 /// Rules into a table in AWS.
@@ -66,7 +66,7 @@ enum Command {
     /// Run a file of orders through the handlers, with the clock following the data
     Replay(replay::Options),
     /// Do what the hourly schedule does, once, over a data file
-    Expire(night::Options),
+    Expire(expiry::Options),
     /// Recompute every balance from its entries, and show what is owed
     Audit(audit::Options),
     /// Measure what each request costs in DynamoDB capacity units
@@ -94,7 +94,7 @@ async fn main() -> ExitCode {
         Command::Dev(options) => dev::run(options).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Replay(options) => replay::run(options).await,
-        Command::Expire(options) => night::run(options).await,
+        Command::Expire(options) => expiry::run(options).await,
         Command::Audit(options) => audit::run(options).await,
         Command::Costs(options) => costs::run(options).await,
         Command::Publish(options) => publish::run(options).await,

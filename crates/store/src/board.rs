@@ -9,7 +9,7 @@ use ledger::{MemberId, MerchantId, Units};
 use crate::error::StoreError;
 use crate::item::text;
 use crate::meter::Kind;
-use crate::retry::surely;
+use crate::retry::retry;
 use crate::table::{
     BOARD, BOARD_INDEX, Item, MemberKey, PARTS, PK, SCORE, SCORE_PREFIX, Store, key,
 };
@@ -75,7 +75,7 @@ impl Store {
                 .set_key(Some(key(&at.pk(), &format!("{SCORE_PREFIX}{contest}"))))
                 .set_return_consumed_capacity(self.capacity());
             let dropped =
-                surely(async || request.clone().send().await.map_err(StoreError::of)).await?;
+                retry(async || request.clone().send().await.map_err(StoreError::of)).await?;
             self.count(Kind::Write, dropped.consumed_capacity());
         }
         Ok(())

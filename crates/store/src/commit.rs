@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::error::StoreError;
-use crate::item::{self, Held, Person};
+use crate::item::{self, LoadedMember, Person};
 use crate::operation::{Fingerprint, Operation};
 use crate::shared_limits::Shares;
 use crate::table::{DUE, DUE_AT, MemberKey, PERSON_SK, PK, Store, key};
@@ -29,20 +29,20 @@ pub(crate) struct Commit<'a> {
     pub(crate) at: &'a MemberKey,
     pub(crate) operation: &'a Operation,
     /// The member as it was loaded.
-    pub(crate) held: Held,
+    pub(crate) loaded: LoadedMember,
     pub(crate) decision: Decision,
     pub(crate) answer: Answer,
     /// The parts of pots that were looked into.
     pub(crate) shares: BTreeMap<SharedLimit, Shares>,
     /// Other members, as they were loaded.
-    pub(crate) members: BTreeMap<MemberId, Held>,
+    pub(crate) members: BTreeMap<MemberId, LoadedMember>,
 }
 
 /// One member's next version, and what goes with it.
 struct Next<'a> {
     at: &'a MemberKey,
     operation: &'a Operation,
-    held: &'a Held,
+    loaded: &'a LoadedMember,
     member: Member,
     entry: Entry,
     due_at: Option<Moment>,
@@ -58,32 +58,32 @@ impl Store {
         commit: Commit<'_>,
         stop_at: Instant,
     ) -> Result<(Version, Written), StoreError> {
-        let Commit { at, operation, held, decision, answer, shares, mut members } = commit;
+        let Commit { at, operation, loaded, decision, answer, shares, mut members } = commit;
         let Decision { member, entry, due_at, others } = decision;
         if matches!(entry.kind, EntryKind::Erase) {
-            let more = held.member.scores.keys().skip(SCORES_AT_ONCE);
+            let more = loaded.member.scores.keys().skip(SCORES_AT_ONCE);
             self.drop_scores(at, more).await?;
         }
-        let mut writes = self.given(at, &entry, &member)?;
+        let mut writes = self.writes_of_effects(at, &entry, &member)?;
         let (mut withdrawals, mut returns) = (Vec::new(), Vec::new());
-        together(&mut withdrawals, &entry.withdrawals)?;
-        together(&mut returns, &entry.returns)?;
+        merge_withdrawals(&mut withdrawals, &entry.withdrawals)?;
+        merge_withdrawals(&mut returns, &entry.returns)?;
         // Nobody asks for it again: the member's own version is the memory of all.
         let scheduled = Operation::scheduled();
         for Decision { member, entry, due_at, .. } in others {
             let key = MemberKey { merchant: at.merchant.clone(), member: member.id.clone() };
-            let held = members.remove(&key.member).ok_or_else(|| {
+            let loaded = members.remove(&key.member).ok_or_else(|| {
                 StoreError::unreadable(&key.pk(), "it was decided without being looked at")
             })?;
-            writes.extend(self.given(&key, &entry, &member)?);
-            together(&mut withdrawals, &entry.withdrawals)?;
-            together(&mut returns, &entry.returns)?;
+            writes.extend(self.writes_of_effects(&key, &entry, &member)?);
+            merge_withdrawals(&mut withdrawals, &entry.withdrawals)?;
+            merge_withdrawals(&mut returns, &entry.returns)?;
             let bundle = answer.bundle.clone();
             let answer = Answer { bundle, status: 200, body: RawValue::NULL.to_owned() };
             let next = Next {
                 at: &key,
                 operation: &scheduled,
-                held: &held,
+                loaded: &loaded,
                 member,
                 entry,
                 due_at,
@@ -93,10 +93,10 @@ impl Store {
             writes.push(TransactWriteItem::builder().put(put).build());
             writes.extend(due);
         }
-        net(&mut withdrawals, &mut returns);
+        offset_returns(&mut withdrawals, &mut returns);
         writes.extend(self.put_back(at, &returns)?);
         writes.extend(self.withdrawals(at, &withdrawals, &shares)?);
-        let next = Next { at, operation, held: &held, member, entry, due_at, answer };
+        let next = Next { at, operation, loaded: &loaded, member, entry, due_at, answer };
         let (version, put, due) = self.next(next)?;
         writes.extend(due);
         let written = self.write(put, writes, stop_at).await?;
@@ -106,23 +106,23 @@ impl Store {
     /// The write of a member's next version, on condition that there is none of its number; and
     /// those that go with it, where its due date moves or its person is forgotten.
     fn next(&self, next: Next<'_>) -> Result<(Version, Put, Vec<TransactWriteItem>), StoreError> {
-        let Next { at, operation, held, member, entry, due_at, answer } = next;
+        let Next { at, operation, loaded, member, entry, due_at, answer } = next;
         let erased = matches!(entry.kind, EntryKind::Erase);
         let beside = if erased {
-            self.forget(at, held, due_at)?
-        } else if held.due_at != due_at {
+            self.forget(at, loaded, due_at)?
+        } else if loaded.due_at != due_at {
             vec![self.put_due(at, due_at)?]
         } else {
             Vec::new()
         };
-        let secret = held.person.secret.as_ref().filter(|_| !erased);
+        let secret = loaded.person.secret.as_ref().filter(|_| !erased);
         let version = Version {
             entry,
             member,
             due_at,
             bundle: answer.bundle,
             fingerprint: operation.fingerprint.clone(),
-            previous: held.head.clone(),
+            previous: loaded.head.clone(),
             status: answer.status,
             answer: answer.body,
         };
@@ -143,7 +143,7 @@ impl Store {
     fn forget(
         &self,
         at: &MemberKey,
-        seen: &Held,
+        loaded: &LoadedMember,
         due_at: Option<Moment>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let person = Person {
@@ -153,7 +153,7 @@ impl Store {
                 tags: BTreeSet::new(),
                 referred_by: None,
             },
-            enrolled_at: seen.person.enrolled_at,
+            enrolled_at: loaded.person.enrolled_at,
             fingerprint: Fingerprint::of(&serde_json::Value::Null),
             due_at,
             secret: None,
@@ -162,7 +162,7 @@ impl Store {
         let put = put.set_item(Some(item::of_person(at, &person)?)).build();
         let put = put.map_err(StoreError::request)?;
         let mut writes = vec![TransactWriteItem::builder().put(put).build()];
-        for contest in seen.member.scores.keys().take(SCORES_AT_ONCE) {
+        for contest in loaded.member.scores.keys().take(SCORES_AT_ONCE) {
             writes.push(self.drop_score(at, contest)?);
         }
         Ok(writes)
@@ -221,7 +221,7 @@ impl Store {
     }
 
     /// The writes to what members share that are one member's alone: its codes, and its scores.
-    fn given(
+    fn writes_of_effects(
         &self,
         at: &MemberKey,
         entry: &Entry,
@@ -253,7 +253,7 @@ impl Store {
 
 /// Settles what is drawn from a pot with what is put back into it: what a forgotten hold had set aside
 /// may be what is taken now.
-fn net(withdrawals: &mut Vec<Withdrawal>, returns: &mut Vec<Withdrawal>) {
+fn offset_returns(withdrawals: &mut Vec<Withdrawal>, returns: &mut Vec<Withdrawal>) {
     for back in returns.iter_mut() {
         for withdraw in withdrawals.iter_mut().filter(|withdraw| withdraw.limit == back.limit) {
             let both = withdraw.units.min(back.units);
@@ -268,7 +268,10 @@ fn net(withdrawals: &mut Vec<Withdrawal>, returns: &mut Vec<Withdrawal>) {
 
 /// Adds what another member draws or puts back. An item can be written only once in a transaction, so
 /// what two members draw from one pot is one draw.
-fn together(withdrawals: &mut Vec<Withdrawal>, others: &[Withdrawal]) -> Result<(), StoreError> {
+fn merge_withdrawals(
+    withdrawals: &mut Vec<Withdrawal>,
+    others: &[Withdrawal],
+) -> Result<(), StoreError> {
     for withdraw in others {
         match withdrawals.iter_mut().find(|own| own.limit == withdraw.limit) {
             Some(own) => {

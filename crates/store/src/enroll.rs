@@ -48,10 +48,10 @@ impl Store {
             .map_err(StoreError::request)?;
         let there = match self.write(put, Vec::new(), Instant::now() + TIME_MAX).await? {
             Written::Done => return Ok(Enrolled::New(person.member())),
-            Written::SomebodyWasFaster(Some(there)) => Some(item::to_person(at, there)?),
+            Written::Conflict(Some(there)) => Some(item::to_person(at, there)?),
             // A table that does not bring it back is asked for it.
-            Written::SomebodyWasFaster(None) => self.person(at, Consistency::Strong).await?,
-            Written::NobodyKnows(reason) => return Err(StoreError::Unavailable(reason)),
+            Written::Conflict(None) => self.person(at, Consistency::Strong).await?,
+            Written::Unknown(reason) => return Err(StoreError::Unavailable(reason)),
         };
         Ok(match there {
             Some(there) if there.fingerprint == person.fingerprint => {

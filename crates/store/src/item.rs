@@ -54,7 +54,7 @@ pub(crate) struct Person {
 
 /// A member as held in the table, and what only the store needs of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Held {
+pub(crate) struct LoadedMember {
     pub(crate) person: Person,
     pub(crate) member: Member,
     /// Where it is in the due index.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::commit::Commit;
 use crate::error::StoreError;
-use crate::item::Held;
+use crate::item::LoadedMember;
 use crate::operation::Operation;
 use crate::retry::{TIME_MAX, wait};
 use crate::shared_limits::Shares;
@@ -52,28 +52,28 @@ pub enum Undecided<R> {
     /// The decision is no.
     Rejected(R),
     /// It cannot be made before this is known.
-    Lacks(MissingData),
+    NeedsData(MissingData),
 }
 
 /// What has been looked at for one try.
 #[derive(Default)]
-struct Looked {
+struct Preloaded {
     data: DecisionData,
     shares: BTreeMap<SharedLimit, Shares>,
     /// Other members, as held.
-    members: BTreeMap<MemberId, Held>,
+    members: BTreeMap<MemberId, LoadedMember>,
 }
 
 /// Things that one decision may lack, one after the other.
-const LACKS_MAX: u32 = 32;
+const LOADS_MAX: u32 = 32;
 
 /// How a try went.
-enum Tried<R> {
+enum Attempt<R> {
     Done(Box<Performed>),
     Rejected(R),
     KeyIsReused,
     /// Somebody was faster, or nobody knows: look again.
-    LookAgain,
+    Retry,
 }
 
 impl Store {
@@ -109,15 +109,15 @@ impl Store {
             if attempt > 1 || (attempt == 1 && consistency == Consistency::Eventual) {
                 tokio::time::sleep(wait(attempt)).await;
             }
-            let tried = self.attempt(at, operation, consistency, stop_at, &mut decide).await;
-            match tried {
-                Ok(Tried::Done(done)) => return Ok(*done),
+            let attempted = self.attempt(at, operation, consistency, stop_at, &mut decide).await;
+            match attempted {
+                Ok(Attempt::Done(done)) => return Ok(*done),
                 // No one is refused because of a look that was a moment behind.
-                Ok(Tried::Rejected(_)) if consistency == Consistency::Eventual => {}
-                Ok(Tried::Rejected(rejection)) => return Err(Failure::Rejected(rejection)),
-                Ok(Tried::KeyIsReused) => return Err(Failure::KeyIsReusedWithAnotherBody),
+                Ok(Attempt::Rejected(_)) if consistency == Consistency::Eventual => {}
+                Ok(Attempt::Rejected(rejection)) => return Err(Failure::Rejected(rejection)),
+                Ok(Attempt::KeyIsReused) => return Err(Failure::KeyIsReusedWithAnotherBody),
                 // A person who is forgotten between two looks is seen to be by the next.
-                Ok(Tried::LookAgain) | Err(StoreError::Sealed { .. }) => {}
+                Ok(Attempt::Retry) | Err(StoreError::Sealed { .. }) => {}
                 Err(StoreError::Unavailable(reason)) => {
                     tracing::warn!(%reason, attempt, "a read is tried again");
                     continue;
@@ -140,43 +140,43 @@ impl Store {
             Option<&Member>,
             &DecisionData,
         ) -> Result<(Decision, Answer), Undecided<R>>,
-    ) -> Result<Tried<R>, StoreError> {
-        let held = self.held(at, consistency).await?;
-        if let (Some(held), Some(op)) = (&held, &operation.name)
-            && let Some(version) = self.version_of(at, op, &held.person).await?
+    ) -> Result<Attempt<R>, StoreError> {
+        let loaded = self.load_member(at, consistency).await?;
+        if let (Some(loaded), Some(op)) = (&loaded, &operation.name)
+            && let Some(version) = self.version_of(at, op, &loaded.person).await?
         {
             let same = version.fingerprint == operation.fingerprint;
-            let done = || Tried::Done(Box::new(Performed { version, replayed: true }));
-            return Ok(if same { done() } else { Tried::KeyIsReused });
+            let done = || Attempt::Done(Box::new(Performed { version, replayed: true }));
+            return Ok(if same { done() } else { Attempt::KeyIsReused });
         }
-        let mut looked = Looked::default();
-        looked.data.due_at = held.as_ref().and_then(|held| held.due_at);
-        let member = held.as_ref().map(|held| &held.member);
-        let (decision, answer) = match self.decide(at, member, &mut looked, stop_at, decide).await?
-        {
-            Ok(decided) => decided,
-            Err(rejection) => return Ok(Tried::Rejected(rejection)),
-        };
-        let held =
-            held.ok_or_else(|| StoreError::unreadable(&at.pk(), "a decision without a member"))?;
+        let mut preloaded = Preloaded::default();
+        preloaded.data.due_at = loaded.as_ref().and_then(|loaded| loaded.due_at);
+        let member = loaded.as_ref().map(|loaded| &loaded.member);
+        let (decision, answer) =
+            match self.decide(at, member, &mut preloaded, stop_at, decide).await? {
+                Ok(decided) => decided,
+                Err(rejection) => return Ok(Attempt::Rejected(rejection)),
+            };
+        let loaded = loaded
+            .ok_or_else(|| StoreError::unreadable(&at.pk(), "a decision without a member"))?;
         #[cfg(feature = "planted")]
         let decision = {
             let mut decision = decision;
             if let Some(bug) = &self.bug {
-                bug.0(&held.member, &mut decision);
+                bug.0(&loaded.member, &mut decision);
             }
             decision
         };
-        let Looked { shares, members, .. } = looked;
-        let commit = Commit { at, operation, held, decision, answer, shares, members };
+        let Preloaded { shares, members, .. } = preloaded;
+        let commit = Commit { at, operation, loaded, decision, answer, shares, members };
         let (version, written) = self.commit(commit, stop_at).await?;
         Ok(match written {
-            Written::Done => Tried::Done(Box::new(Performed { version, replayed: false })),
-            Written::SomebodyWasFaster(_) => Tried::LookAgain,
+            Written::Done => Attempt::Done(Box::new(Performed { version, replayed: false })),
+            Written::Conflict(_) => Attempt::Retry,
             // The next look may say.
-            Written::NobodyKnows(reason) => {
+            Written::Unknown(reason) => {
                 tracing::warn!(%reason, member = %at, "a write of {at} is looked at again");
-                Tried::LookAgain
+                Attempt::Retry
             }
         })
     }
@@ -192,7 +192,7 @@ impl Store {
     ) -> Result<Result<T, R>, StoreError> {
         let stop_at = Instant::now() + TIME_MAX;
         let member = self.member(at).await?;
-        self.decide(at, member.as_ref(), &mut Looked::default(), stop_at, &mut decide).await
+        self.decide(at, member.as_ref(), &mut Preloaded::default(), stop_at, &mut decide).await
     }
 
     /// Asks for a decision, and looks up what it lacks until it is made.
@@ -200,20 +200,20 @@ impl Store {
         &self,
         at: &MemberKey,
         member: Option<&Member>,
-        looked: &mut Looked,
+        preloaded: &mut Preloaded,
         stop_at: Instant,
         decide: &mut impl FnMut(Option<&Member>, &DecisionData) -> Result<T, Undecided<R>>,
     ) -> Result<Result<T, R>, StoreError> {
-        for _ in 0..LACKS_MAX {
-            let missing = match decide(member, &looked.data) {
+        for _ in 0..LOADS_MAX {
+            let missing = match decide(member, &preloaded.data) {
                 Ok(decided) => return Ok(Ok(decided)),
                 Err(Undecided::Rejected(rejection)) => return Ok(Err(rejection)),
-                Err(Undecided::Lacks(missing)) => missing,
+                Err(Undecided::NeedsData(missing)) => missing,
             };
             if Instant::now() >= stop_at {
                 return Err(StoreError::Unavailable("looking things up took too long".to_owned()));
             }
-            self.load(at, missing, looked, stop_at).await?;
+            self.load(at, missing, preloaded, stop_at).await?;
         }
         Err(StoreError::unreadable(&at.pk(), "a decision that always lacks something"))
     }
@@ -223,7 +223,7 @@ impl Store {
         &self,
         at: &MemberKey,
         missing: MissingData,
-        looked: &mut Looked,
+        preloaded: &mut Preloaded,
         stop_at: Instant,
     ) -> Result<(), StoreError> {
         let key =
@@ -231,27 +231,27 @@ impl Store {
         match missing {
             MissingData::Remaining { limit, units } => {
                 let shares = self.read_shares(&at.merchant, &limit, at.part(), units).await?;
-                looked.data.left.insert(limit.clone(), shares.known());
-                looked.shares.insert(limit, shares);
+                preloaded.data.left.insert(limit.clone(), shares.known());
+                preloaded.shares.insert(limit, shares);
             }
             MissingData::Codes { pool, codes } => {
                 let codes = self.codes(&at.merchant, &pool, at.part(), codes, stop_at).await?;
-                looked.data.codes.insert(pool, codes);
+                preloaded.data.codes.insert(pool, codes);
             }
             MissingData::Member(id) => {
-                let held = self.held(&key(&id), Consistency::Strong).await?;
-                let member = held.as_ref().map(|held| held.member.clone());
-                looked.data.members.insert(id.clone(), member);
-                looked.members.extend(held.map(|held| (id, held)));
+                let loaded = self.load_member(&key(&id), Consistency::Strong).await?;
+                let member = loaded.as_ref().map(|loaded| loaded.member.clone());
+                preloaded.data.members.insert(id.clone(), member);
+                preloaded.members.extend(loaded.map(|loaded| (id, loaded)));
             }
             MissingData::HistorySlice { member: id, entry } => {
-                let known = looked.data.pasts.get(&id);
+                let known = preloaded.data.pasts.get(&id);
                 if known.is_some_and(|known| known.before.version < entry) {
                     // It was looked at, and was not of the moment of the rest.
                     return Err(StoreError::Unavailable("a member moved on".to_owned()));
                 }
                 let past = self.past(&key(&id), entry).await?;
-                looked.data.pasts.insert(id, past);
+                preloaded.data.pasts.insert(id, past);
             }
         }
         Ok(())

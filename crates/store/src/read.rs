@@ -4,10 +4,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use ledger::{HistorySlice, Member, MerchantId, Moment};
 
 use crate::error::StoreError;
-use crate::item::{self, Held, Person};
+use crate::item::{self, LoadedMember, Person};
 use crate::meter::Kind;
 use crate::operation::Operation;
-use crate::retry::surely;
+use crate::retry::retry;
 use crate::table::{
     BY_OP, Consistency, Item, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, Store, key,
     merchant_prefix, version_sk,
@@ -69,15 +69,15 @@ impl Store {
     /// # Errors
     /// The table could not be reached or refused.
     pub async fn member(&self, at: &MemberKey) -> Result<Option<Member>, StoreError> {
-        Ok(self.held(at, Consistency::Strong).await?.map(|held| held.member))
+        Ok(self.load_member(at, Consistency::Strong).await?.map(|loaded| loaded.member))
     }
 
     /// One look from the end of a member's items: the person, and the newest version.
-    pub(crate) async fn held(
+    pub(crate) async fn load_member(
         &self,
         at: &MemberKey,
         consistency: Consistency,
-    ) -> Result<Option<Held>, StoreError> {
+    ) -> Result<Option<LoadedMember>, StoreError> {
         let query = self
             .all_of(at)
             .scan_index_forward(false)
@@ -90,12 +90,12 @@ impl Store {
         let newest = items.next().filter(|item| item::seq_of(item).is_some());
         let Some(newest) = newest else {
             let due_at = person.due_at;
-            return Ok(Some(Held { member: person.member(), due_at, person, head: None }));
+            return Ok(Some(LoadedMember { member: person.member(), due_at, person, head: None }));
         };
         let VersionLine { seq, hash, version, .. } = item::to_line(at, &newest, &person)?;
         let sealed = || StoreError::sealed(at, seq);
         let Version { member, due_at, .. } = version.ok_or_else(sealed)?;
-        Ok(Some(Held { member, due_at, person, head: Some(hash) }))
+        Ok(Some(LoadedMember { member, due_at, person, head: Some(hash) }))
     }
 
     pub(crate) async fn person(
@@ -140,7 +140,7 @@ impl Store {
     /// The answer to a query.
     pub(crate) async fn ask(&self, query: QueryFluentBuilder) -> Result<QueryOutput, StoreError> {
         let query = query.set_return_consumed_capacity(self.capacity());
-        let found = surely(async || query.clone().send().await.map_err(StoreError::of)).await?;
+        let found = retry(async || query.clone().send().await.map_err(StoreError::of)).await?;
         self.count(Kind::Read, found.consumed_capacity());
         Ok(found)
     }
@@ -158,7 +158,7 @@ impl Store {
             .set_key(Some(key(pk, sk)))
             .consistent_read(consistency == Consistency::Strong)
             .set_return_consumed_capacity(self.capacity());
-        let found = surely(async || get.clone().send().await.map_err(StoreError::of)).await?;
+        let found = retry(async || get.clone().send().await.map_err(StoreError::of)).await?;
         self.count(Kind::Read, found.consumed_capacity());
         Ok(found.item)
     }
@@ -187,7 +187,7 @@ impl Store {
             }
             Ok(found)
         };
-        let found = surely(whole).await?;
+        let found = retry(whole).await?;
         let items = found.responses.and_then(|mut tables| tables.remove(&self.table));
         Ok(items.unwrap_or_default())
     }
@@ -383,7 +383,7 @@ impl Store {
                 .set_exclusive_start_key(from)
                 .consistent_read(true)
                 .set_return_consumed_capacity(self.capacity());
-            let found = surely(async || scan.clone().send().await.map_err(StoreError::of)).await?;
+            let found = retry(async || scan.clone().send().await.map_err(StoreError::of)).await?;
             self.count(Kind::Read, found.consumed_capacity());
             for item in found.items.unwrap_or_default() {
                 gathered.add(item, &mut see);

@@ -19,20 +19,20 @@ pub(crate) const TIME_MAX: Duration = Duration::from_secs(4);
 const SENT_MAX: u32 = 4;
 /// The time after which it is not sent again. A table that throttles says so at once; one that takes
 /// as long as this is out of reach, and whoever waits should hear of it.
-const PATIENCE: Duration = Duration::from_millis(500);
+const RETRY_WINDOW: Duration = Duration::from_millis(500);
 /// The longest wait before the first try again; it doubles up to the last.
 const WAIT_FIRST: Duration = Duration::from_millis(4);
 const WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// Sends what may arrive more than once, a read above all, until the table has answered, or for as
 /// long as there is hope.
-pub(crate) async fn surely<T, F: Future<Output = Result<T, StoreError>>>(
+pub(crate) async fn retry<T, F: Future<Output = Result<T, StoreError>>>(
     mut send: impl FnMut() -> F,
 ) -> Result<T, StoreError> {
     let began = Instant::now();
     for attempt in 1..SENT_MAX {
         match send().await {
-            Err(StoreError::Unavailable(reason)) if began.elapsed() < PATIENCE => {
+            Err(StoreError::Unavailable(reason)) if began.elapsed() < RETRY_WINDOW => {
                 tracing::warn!(%reason, attempt, "a request is sent again");
                 tokio::time::sleep(wait(attempt)).await;
             }
@@ -59,7 +59,7 @@ mod tests {
     /// often.
     async fn asked(takes: Duration, says: fn() -> StoreError, until: u32) -> (u32, bool) {
         let asked = Cell::new(0);
-        let answer = surely(async || {
+        let answer = retry(async || {
             asked.set(asked.get() + 1);
             tokio::time::sleep(takes).await;
             if asked.get() < until { Err(says()) } else { Ok(()) }
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(asked(soon, busy, 1).await, (1, true));
         assert_eq!(asked(soon, busy, 4).await, (4, true));
         assert_eq!(asked(soon, busy, 5).await, (4, false));
-        assert_eq!(asked(PATIENCE, busy, 5).await, (1, false));
+        assert_eq!(asked(RETRY_WINDOW, busy, 5).await, (1, false));
         assert_eq!(asked(soon, refused, 5).await, (1, false));
     }
 }

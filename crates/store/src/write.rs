@@ -23,9 +23,9 @@ pub(crate) enum Written {
     Done,
     /// What it rests on has changed. If there is an item of its key, this is it, where the table
     /// brings it back.
-    SomebodyWasFaster(Option<Item>),
+    Conflict(Option<Item>),
     /// It may be there, or may yet arrive.
-    NobodyKnows(String),
+    Unknown(String),
 }
 
 /// What became of sending it once.
@@ -60,7 +60,7 @@ impl Store {
                     // An earlier one of these has arrived after all, with its key and its body. The
                     // first to be sent meets only others, such as the same request elsewhere.
                     let own = attempt > 1 && there.as_ref() == Some(put.item());
-                    return Ok(if own { Written::Done } else { Written::SomebodyWasFaster(there) });
+                    return Ok(if own { Written::Done } else { Written::Conflict(there) });
                 }
                 Sent::Again(why) => reason = why,
             }
@@ -69,7 +69,7 @@ impl Store {
             }
             tokio::time::sleep(wait(attempt)).await;
         }
-        Ok(Written::NobodyKnows(reason))
+        Ok(Written::Unknown(reason))
     }
 
     async fn put(&self, put: &Put) -> Result<Sent, StoreError> {

@@ -330,7 +330,7 @@ async fn write(
             Wanted::Reschedule => decide::schedule(&context, member),
         };
         let decision = decision.map_err(|undecided| match undecided {
-            decide::Undecided::NeedsData(missing) => Undecided::Lacks(missing),
+            decide::Undecided::NeedsData(missing) => Undecided::NeedsData(missing),
             decide::Undecided::Refused(refusal) => no(No::Refused(refusal)),
         })?;
         let decision = decision.ok_or(no(No::NothingIsDue))?;

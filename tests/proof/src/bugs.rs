@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use store::planted::Bug;
 
 use crate::ProofResult;
+use crate::fault_proxy::{FaultRates, Tamper, Tampered};
 use crate::races::{self, Rounds};
 use crate::simulation::{self, Size};
-use crate::wire::{Tamper, Tampered, Weather};
 use crate::world::Planted;
 
 /// What became of a bug.
@@ -27,27 +27,27 @@ pub struct Found {
 }
 
 /// Where a bug is.
-enum Place {
-    Wire(fn(&str, &mut Value) -> Tampered),
+enum InjectionPoint {
+    FaultProxy(fn(&str, &mut Value) -> Tampered),
     Decision(fn(&Member, &mut Decision)),
 }
 
-use Place::{Decision as Decided, Wire};
+use InjectionPoint::{Decision as Decided, FaultProxy};
 
 /// The bugs, by what is wrong.
-const BUGS: [(&str, Place); 24] = [
-    ("a version is written without its condition", Wire(no_condition)),
-    ("a stale read is written without its version", Wire(stale_without_version)),
-    ("a bare ADD, beside the transaction", Wire(bare_add)),
-    ("a stock is taken whether it is there or not", Wire(no_stock_condition)),
-    ("entries are deleted by TTL", Wire(entries_by_ttl)),
-    ("the key is not looked for", Wire(key_is_not_looked_for)),
-    ("the key is not kept", Wire(key_is_not_kept)),
-    ("the last half of a transaction is left out", Wire(half_a_transaction)),
-    ("answered as done before it is written", Wire(swallowed)),
-    ("a due date is not moved in the index", Wire(due_is_not_moved)),
-    ("a byte of an entry rots", Wire(rot)),
-    ("all transactions have the same token", Wire(one_token)),
+const BUGS: [(&str, InjectionPoint); 24] = [
+    ("a version is written without its condition", FaultProxy(no_condition)),
+    ("a stale read is written without its version", FaultProxy(stale_without_version)),
+    ("a bare ADD, beside the transaction", FaultProxy(bare_add)),
+    ("a stock is taken whether it is there or not", FaultProxy(no_stock_condition)),
+    ("entries are deleted by TTL", FaultProxy(entries_by_ttl)),
+    ("the key is not looked for", FaultProxy(key_is_not_looked_for)),
+    ("the key is not kept", FaultProxy(key_is_not_kept)),
+    ("the last half of a transaction is left out", FaultProxy(half_a_transaction)),
+    ("answered as done before it is written", FaultProxy(swallowed)),
+    ("a due date is not moved in the index", FaultProxy(due_is_not_moved)),
+    ("a byte of an entry rots", FaultProxy(rot)),
+    ("all transactions have the same token", FaultProxy(one_token)),
     ("a debt is lost", Decided(lost_debt)),
     ("a hold can be captured twice", Decided(doubled_capture)),
     ("units that ran out vanish, by TTL", Decided(units_by_ttl)),
@@ -90,7 +90,7 @@ pub async fn run(
     let mut found = Vec::new();
     for (number, (name, place)) in (1..).zip(BUGS) {
         let planted = match place {
-            Wire(tamper) => {
+            FaultProxy(tamper) => {
                 let tamper: Tamper = Arc::new(tamper);
                 Planted { tamper: Some(tamper), bug: None }
             }
@@ -117,10 +117,10 @@ pub async fn run(
 
 /// What is found first.
 async fn look(seed: u64, operations: u64, planted: &Planted) -> Option<String> {
-    let mut weather = Weather::everything(10);
-    weather.per_thousand.insert(crate::wire::Fault::StaleRead, 200);
+    let mut rates = FaultRates::everything(10);
+    rates.per_thousand.insert(crate::fault_proxy::Fault::StaleRead, 200);
     let members = u32::try_from(operations / OPERATIONS_PER_MEMBER).ok()?.max(MEMBERS_MIN);
-    let size = Size { operations, days: 90, members, workers: 24, weather };
+    let size = Size { operations, days: 90, members, workers: 24, rates };
     // What could not go on has found nothing.
     if let Ok(report) = simulation::run(seed, &size, planted.clone(), |_| ()).await
         && let Some(fault) = report.faults.first()

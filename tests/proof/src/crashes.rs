@@ -202,7 +202,7 @@ impl Place {
     async fn new(seed: u64, program: PathBuf) -> ProofResult<Place> {
         let world = World::served(seed, 1_000_000).await?;
         let worker = world.worker(0).await;
-        let process = Process::start(&program, world.wire.reached_at()?, world.now())?;
+        let process = Process::start(&program, world.proxy.reached_at()?, world.now())?;
         let process = Arc::new(Mutex::new(process));
         Ok(Place { world, worker, program, process, members: 0, rehearsed: BTreeMap::new() })
     }
@@ -333,7 +333,7 @@ impl Place {
         let (killed, answer) = self.ask(&asked, when).await;
         if killed {
             let process =
-                Process::start(&self.program, self.world.wire.reached_at()?, self.world.now())?;
+                Process::start(&self.program, self.world.proxy.reached_at()?, self.world.now())?;
             *self.process() = process;
         }
         let after = self.entries(&asked.members).await?;
@@ -383,7 +383,7 @@ impl Place {
         let before = self.entries(&asked.members).await?;
         let seen = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&seen);
-        self.world.wire.tell(Some(Arc::new(move |_, _| {
+        self.world.proxy.tell(Some(Arc::new(move |_, _| {
             counted.fetch_add(1, Ordering::SeqCst);
             true
         })));
@@ -407,7 +407,7 @@ impl Place {
         if let When::At(moment) = when {
             let (killed, process) = (Arc::clone(&killed), Arc::clone(&self.process));
             let seen = AtomicU32::new(0);
-            self.world.wire.tell(Some(Arc::new(move |_, _| {
+            self.world.proxy.tell(Some(Arc::new(move |_, _| {
                 if seen.fetch_add(1, Ordering::SeqCst) + 1 == moment {
                     let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
                     killed.store(true, Ordering::SeqCst);
@@ -431,10 +431,10 @@ impl Place {
             }
             _ => request.await,
         };
-        self.world.wire.tell(None);
+        self.world.proxy.tell(None);
         // What it had sent may still be under way.
         if killed.load(Ordering::SeqCst) {
-            self.world.wire.quiet().await;
+            self.world.proxy.quiet().await;
         }
         (killed.load(Ordering::SeqCst), answer)
     }

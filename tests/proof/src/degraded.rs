@@ -3,8 +3,8 @@
 //! come again, and when.
 
 use crate::ProofResult;
+use crate::fault_proxy::FaultRates;
 use crate::simulation::{self, Report, Size};
-use crate::wire::Weather;
 use crate::world::Planted;
 
 /// The same workload on a store that is well, and on one that is not.
@@ -29,12 +29,13 @@ const MEMBERS_MIN: u32 = 100;
 /// They cannot go on, as when a client is told to come again without being told when.
 pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> ProofResult<Found> {
     let members = u32::try_from(operations / OPERATIONS_PER_MEMBER)?.max(MEMBERS_MIN);
-    let size = |weather: Weather| Size { operations, days: 60, members, workers: 32, weather };
+    let size = |rates: FaultRates| Size { operations, days: 60, members, workers: 32, rates };
     let none = Planted::default();
-    let calm = simulation::run(seed, &size(Weather::calm()), none.clone(), &mut progress).await?;
-    let weather = Weather::degraded(300, 200, 100);
+    let calm =
+        simulation::run(seed, &size(FaultRates::calm()), none.clone(), &mut progress).await?;
+    let rates = FaultRates::degraded(300, 200, 100);
     let degraded =
-        simulation::run(seed, &size(weather), none, |done| progress(operations + done)).await?;
+        simulation::run(seed, &size(rates), none, |done| progress(operations + done)).await?;
     let mut faults = Vec::new();
     let sum = |report: &Report| report.requests.values().sum::<u64>();
     // For the same operations, those of clients who were told to come again among them.

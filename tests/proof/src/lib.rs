@@ -12,18 +12,18 @@ pub mod bugs;
 pub mod crashes;
 /// A store in a bad state.
 pub mod degraded;
+/// A night in which everybody is due.
+pub mod expiry_run;
+/// The wire, and what happens on it.
+pub mod fault_proxy;
 /// What a wallet should hold, by simple means.
 pub mod model;
-/// A night in which everybody is due.
-pub mod night;
 /// A process of its own.
 pub mod process;
 /// Several who want the same at once.
 pub mod races;
 /// A workload of every verb, and what must hold of it.
 pub mod simulation;
-/// The wire, and what happens on it.
-pub mod wire;
 /// A database behind a wire, and workers.
 pub mod world;
 

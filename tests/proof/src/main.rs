@@ -9,10 +9,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use proof::bugs::{self, Found};
 use proof::crashes::{self, Killed};
 use proof::degraded;
+use proof::fault_proxy::FaultRates;
 use proof::night;
 use proof::races::{self, Race, Rounds};
 use proof::simulation::{self, Report, Size};
-use proof::wire::Weather;
 use proof::world::Planted;
 use proof::{ProofResult, alone};
 
@@ -141,7 +141,7 @@ async fn simulate(
     let members = members.unwrap_or(if cli.long { 5_000 } else { 100 });
     let mut size = Size::of(operations / worlds, members);
     if calm {
-        size.weather = Weather::calm();
+        size.rates = FaultRates::calm();
     }
     let bar = bar(operations, "operations");
     let mut simulations = tokio::task::JoinSet::new();
@@ -267,14 +267,14 @@ fn hundredths(units: u64, of: u64) -> String {
 async fn sleepless(cli: &Cli, members: Option<u64>) -> ProofResult {
     let members = members.unwrap_or(if cli.long { 1_000_000 } else { 5000 });
     let kills = if cli.long { 50 } else { 5 };
-    let size = night::Size { members, kills, compared: (members / 10).clamp(1000, 20_000) };
+    let size = expiry_run::Size { members, kills, compared: (members / 10).clamp(1000, 20_000) };
     let bar = bar(1, "members");
     let told = |what: &'static str, done, of| {
         bar.set_length(of);
         bar.set_position(done);
         bar.set_message(what);
     };
-    let report = night::run(cli.seed, &std::env::current_exe()?, size, told).await?;
+    let report = expiry_run::run(cli.seed, &std::env::current_exe()?, size, told).await?;
     bar.finish_and_clear();
     let mut table = table(&["a night", ""]);
     let (run, bare) = report.speed;
@@ -297,7 +297,7 @@ async fn sleepless(cli: &Cli, members: Option<u64>) -> ProofResult {
     for (name, value) in rows {
         table.add_row([name.to_owned(), value]);
     }
-    for night::Cost { due, all, requests, looked_at } in &report.costs {
+    for expiry_run::Cost { due, all, requests, looked_at } in &report.costs {
         let cost = format!("{requests}, and {looked_at} items looked at");
         table.add_row([format!("requests for {due} due of {all}"), cost]);
     }

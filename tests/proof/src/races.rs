@@ -11,8 +11,8 @@ use todc_utils::specifications::Specification;
 use todc_utils::{Action, History, WGLChecker};
 
 use crate::ProofResult;
+use crate::fault_proxy::FaultRates;
 use crate::simulation::is_busy;
-use crate::wire::Weather;
 use crate::world::{Answer, MERCHANTS, Planted, Worker, World};
 
 /// How often each race is run.
@@ -101,7 +101,7 @@ type Wish = (usize, String, &'static str, String, Value);
 
 impl Track {
     async fn new(seed: u64, planted: Planted) -> ProofResult<Track> {
-        let world = World::new(seed, Weather::calm(), planted, PIECES).await?;
+        let world = World::new(seed, FaultRates::calm(), planted, PIECES).await?;
         let mut workers = Vec::new();
         for number in 0..WORKERS {
             // A second behind, on time, a second ahead.
@@ -113,7 +113,7 @@ impl Track {
     async fn race(&mut self, name: &'static str, rounds: u64, kind: Kind) -> ProofResult<Race> {
         let mut race = Race { name, rounds, requests: 0, faults: Vec::new() };
         for _ in 0..rounds {
-            self.world.wire.set(Weather::calm());
+            self.world.proxy.set(FaultRates::calm());
             self.look_up();
             let ran = match kind {
                 Kind::History => self.history().await,
@@ -163,14 +163,14 @@ impl Track {
 
     /// All at once, with everything happening on the wire; the answers in their order.
     async fn all(&self, wishes: Vec<Wish>) -> ProofResult<Vec<Answer>> {
-        self.world.wire.set(Weather::everything(12));
+        self.world.proxy.set(FaultRates::everything(12));
         let asks = wishes.into_iter().map(async |(worker, member, verb, key, body)| {
             let path = format!("/v1/members/{member}/{verb}");
             let worker = &self.workers[worker % WORKERS];
             worker.insist(MERCHANT, Method::POST, &path, Some(&key), &body).await
         });
         let answers: ProofResult<Vec<Answer>> = join_all(asks).await.into_iter().collect();
-        self.world.wire.set(Weather::calm());
+        self.world.proxy.set(FaultRates::calm());
         answers
     }
 
@@ -192,7 +192,7 @@ impl Track {
         let plans: Vec<Vec<(u32, i64)>> = (0..CLIENTS)
             .map(|_| (0..STEPS).map(|_| (self.rng.u32(0..5), self.rng.i64(5..40))).collect())
             .collect();
-        self.world.wire.set(Weather::everything(12));
+        self.world.proxy.set(FaultRates::everything(12));
         let at = self.world.now().to_rfc3339();
         let clients = plans.iter().enumerate().map(async |(client, plan)| {
             for (number, (dice, units)) in plan.iter().enumerate() {
@@ -263,7 +263,7 @@ impl Track {
         let held = self.first().insist(MERCHANT, Method::POST, &path, Some("h"), &body).await?;
         said(&held, 201)?;
         let hold = held.json()["entry"]["hold"].as_str().unwrap_or_default().to_owned();
-        self.world.wire.set(Weather::everything(12));
+        self.world.proxy.set(FaultRates::everything(12));
         let asks = (0..6).map(async |number: usize| {
             let verb = if number.is_multiple_of(2) { "capture" } else { "release" };
             let path = format!("/v1/members/{member}/holds/{hold}/{verb}");
@@ -273,7 +273,7 @@ impl Track {
             ProofResult::Ok((verb, won(&answer, "hold_is_unknown")?))
         });
         let answers: ProofResult<Vec<(&str, bool)>> = join_all(asks).await.into_iter().collect();
-        self.world.wire.set(Weather::calm());
+        self.world.proxy.set(FaultRates::calm());
         let done: Vec<&str> =
             answers?.into_iter().filter(|(_, won)| *won).map(|(verb, _)| verb).collect();
         equal("ends of a hold", done.len() as i64, 1)?;
@@ -293,7 +293,7 @@ impl Track {
         let end = end.filter_map(|posting| posting["expires_at"].as_str()).next();
         self.world.at(end.ok_or("what was earned has no end")?.parse()?);
         self.look_up();
-        self.world.wire.set(Weather::everything(12));
+        self.world.proxy.set(FaultRates::everything(12));
         let asks = (0..6).map(async |number: usize| {
             let worker = &self.workers[number];
             let path = format!("/v1/members/{member}/redeem");
@@ -316,7 +316,7 @@ impl Track {
         });
         let (done, nights) = futures::join!(join_all(asks), join_all(nights));
         nights.into_iter().collect::<ProofResult>()?;
-        self.world.wire.set(Weather::calm());
+        self.world.proxy.set(FaultRates::calm());
         let done: i64 = done.into_iter().collect::<ProofResult<Vec<i64>>>()?.into_iter().sum();
         self.world.pass(2);
         self.look_up();

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
 use crate::ProofResult;
+use crate::fault_proxy::{Fault, FaultRates};
 use crate::simulation::client::Client;
 pub(crate) use crate::simulation::client::is_busy;
-use crate::wire::{Fault, Weather};
 use crate::world::{MERCHANTS, Planted, Worker, World};
 
 /// What must hold afterwards.
@@ -35,7 +35,7 @@ pub struct Size {
     /// Workers.
     pub workers: u32,
     /// What happens on the wire.
-    pub weather: Weather,
+    pub rates: FaultRates,
 }
 
 impl Size {
@@ -43,7 +43,7 @@ impl Size {
     /// under everything that happens on a wire.
     #[must_use]
     pub fn of(operations: u64, members: u32) -> Size {
-        Size { operations, days: 420, members, workers: 32, weather: Weather::everything(8) }
+        Size { operations, days: 420, members, workers: 32, rates: FaultRates::everything(8) }
     }
 }
 
@@ -179,7 +179,7 @@ pub async fn run(
     mut progress: impl FnMut(u64),
 ) -> ProofResult<Report> {
     let began = Instant::now();
-    let world = Arc::new(World::new(seed, Weather::calm(), planted, SCARCE).await?);
+    let world = Arc::new(World::new(seed, FaultRates::calm(), planted, SCARCE).await?);
     let members: Members = (0..MERCHANTS.len())
         .flat_map(|merchant| (0..size.members).map(move |member| (merchant, member)))
         .map(|who| (who, Mutex::default()))
@@ -187,7 +187,7 @@ pub async fn run(
     let members = Arc::new(members);
     let first = world.worker(0).await;
     first.look_up(&world);
-    world.wire.set(size.weather.clone());
+    world.proxy.set(size.rates.clone());
     let enrolled = enroll_all(&world, &first, size.members).await?;
 
     let report = Arc::new(Mutex::new(Report { seed, ..enrolled }));
@@ -231,8 +231,8 @@ pub async fn run(
         }
     }
     let mut found = std::mem::take(&mut *lock(&report));
-    found.happened = world.wire.happened();
-    found.requests = world.wire.requests();
+    found.happened = world.proxy.happened();
+    found.requests = world.proxy.requests();
     found.calls = world.calls();
     last_night(&world, &first, &mut found).await;
     check::check(&world, &members, &mut found).await?;
@@ -243,7 +243,7 @@ pub async fn run(
 
 /// When the weather is fine again, one run does all that is due, and a second finds nothing.
 async fn last_night(world: &World, worker: &Worker, report: &mut Report) {
-    world.wire.set(Weather::calm());
+    world.proxy.set(FaultRates::calm());
     worker.look_up(world);
     for (run, is_first) in [("the last night", true), ("one night too many", false)] {
         match expire::run(&worker.api, &expire::Event::default(), None).await {

@@ -23,7 +23,7 @@ use store::planted::Bug;
 use tower::ServiceExt;
 
 use crate::ProofResult;
-use crate::wire::{Tamper, Weather, Wire};
+use crate::fault_proxy::{FaultProxy, FaultRates, Tamper};
 
 /// The merchants, whose clocks change on different days.
 pub const MERCHANTS: [&str; 2] = ["north", "south"];
@@ -38,7 +38,7 @@ pub struct World {
     /// The table, past the wire, for audits.
     pub store: Store,
     /// The wire.
-    pub wire: Wire,
+    pub proxy: FaultProxy,
     /// Where other processes are to reach it, what is behind the wire.
     _served: Option<Database>,
     /// What is wrong with all that workers decide.
@@ -168,19 +168,19 @@ impl World {
     /// The database or the wire cannot be had.
     pub async fn new(
         seed: u64,
-        weather: Weather,
+        rates: FaultRates,
         planted: Planted,
         scarce: i64,
     ) -> ProofResult<World> {
         // Whatever waits for a while and then tries again waits as the seed says.
         fastrand::seed(seed);
         let database = dynoxide::Database::memory()?;
-        let past = Wire::within(database.clone(), seed, Weather::calm(), None);
+        let past = FaultProxy::within(database.clone(), seed, FaultRates::calm(), None);
         let config = local::config("http://within").http_client(past.client());
         let store = Store::new(Client::new(&config.load().await), local::TABLE);
         store.create_table().await?;
-        let wire = Wire::within(database, seed, weather, planted.tamper);
-        World::of(store, wire, None, planted.bug, scarce).await
+        let proxy = FaultProxy::within(database, seed, rates, planted.tamper);
+        World::of(store, proxy, None, planted.bug, scarce).await
     }
 
     /// The same behind a socket, for other processes.
@@ -189,13 +189,13 @@ impl World {
     /// The database or the wire cannot be had.
     pub async fn served(seed: u64, scarce: i64) -> ProofResult<World> {
         let database = Database::open(None, 0).await?;
-        let wire = Wire::to(database.address(), seed, Weather::calm(), None).await?;
-        World::of(database.store().clone(), wire, Some(database), None, scarce).await
+        let proxy = FaultProxy::to(database.address(), seed, FaultRates::calm(), None).await?;
+        World::of(database.store().clone(), proxy, Some(database), None, scarce).await
     }
 
     async fn of(
         store: Store,
-        wire: Wire,
+        proxy: FaultProxy,
         served: Option<Database>,
         bug: Option<Bug>,
         scarce: i64,
@@ -208,7 +208,7 @@ impl World {
         }
         let start: Moment = "2026-01-02T08:00:00Z".parse()?;
         let now = AtomicI64::new(start.timestamp());
-        Ok(World { store, wire, _served: served, bug, calls: Arc::default(), now })
+        Ok(World { store, proxy, _served: served, bug, calls: Arc::default(), now })
     }
 
     /// Calls of the API so far, and those of them that were told to come again.
@@ -238,9 +238,9 @@ impl World {
     /// # Errors
     /// The API cannot be made.
     pub async fn worker(&self, skew: i64) -> Worker {
-        let client = match self.wire.address() {
+        let client = match self.proxy.address() {
             Some(address) => client(address).await,
-            None => hasty(local::config("http://within").http_client(self.wire.client())).await,
+            None => hasty(local::config("http://within").http_client(self.proxy.client())).await,
         };
         let store = Store::new(client, local::TABLE);
         let store = store.with_bug(self.bug.clone());

@@ -74,8 +74,8 @@ async fn of_several_who_want_the_same_one_has_it() -> ProofResult {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_night_that_is_killed_is_resumed() -> ProofResult {
-    let size = night::Size { members: 2000, kills: 4, compared: 400 };
-    let report = night::run(seed(), &program(), size, |_, _, _| ()).await?;
+    let size = expiry_run::Size { members: 2000, kills: 4, compared: 400 };
+    let report = expiry_run::run(seed(), &program(), size, |_, _, _| ()).await?;
     none(&report.faults);
     assert_eq!((report.expired, report.kills), (2000, 4));
     Ok(())

@@ -166,7 +166,8 @@ pub(crate) async fn replay(
     let api = Api::new(database.store().clone(), clock.clone(), Identity::Development);
     let rewards = bundle.rewards().filter(|_| redeem);
     let rewards = rewards.map(|(name, costs)| (name.to_owned(), costs.clone())).collect();
-    let town = Town { app: app(&api), merchant: bundle.programme().merchant.clone(), rewards };
+    let client =
+        ReplayClient { app: app(&api), merchant: bundle.programme().merchant.clone(), rewards };
     let bar = progress(
         orders.len(),
         "{prefix:>10} {bar:40.cyan/blue} {human_pos}/{human_len} orders  {eta} left",
@@ -189,7 +190,7 @@ pub(crate) async fn replay(
         }
         bar.set_prefix(today.to_string());
         clock.set(at);
-        let mut done = town.at_once(moment, &bar).await?;
+        let mut done = client.at_once(moment, &bar).await?;
         lapses.append(&mut done.lapses);
         counts.add(done);
     }
@@ -216,7 +217,7 @@ fn night(day: NaiveDate, time_zone: Tz) -> CommandResult<Moment> {
 }
 
 /// A merchant's till, calling the API.
-struct Town {
+struct ReplayClient {
     app: Router,
     merchant: MerchantId,
     /// The rewards that members take, if they take any, with their prices.
@@ -230,7 +231,7 @@ struct Answer {
     body: serde_json::Value,
 }
 
-impl Town {
+impl ReplayClient {
     /// The orders of one moment: those of a member one after the other, members side by side.
     async fn at_once(&self, orders: &[Order], bar: &ProgressBar) -> CommandResult<Counts> {
         let mut members: BTreeMap<&str, Vec<&Order>> = BTreeMap::new();

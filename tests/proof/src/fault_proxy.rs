@@ -3,9 +3,9 @@
 //! at all, reads and indexes that are behind. So a proxy gives it.
 //!
 //! What happens to a request depends on the seed and on how many came before it. Where all of it is in
-//! one process ([`Wire::within`]), one thing happens after the other, however many are under way, and
+//! one process ([`FaultProxy::within`]), one thing happens after the other, however many are under way, and
 //! waiting takes no time: the same seed does the same to the last request. Where processes are killed,
-//! it is a proxy between sockets ([`Wire::to`]).
+//! it is a proxy between sockets ([`FaultProxy::to`]).
 
 /// Answers in the database's place.
 mod answers;
@@ -13,12 +13,12 @@ mod answers;
 mod asked;
 /// The wire without a socket.
 mod carrier;
+/// What may happen.
+mod fault_rates;
 /// What is known of requests and answers.
 mod memory;
 /// The database.
 mod upstream;
-/// What may happen.
-mod weather;
 /// The database without a socket.
 mod within;
 
@@ -43,7 +43,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub use self::weather::{Fault, Weather};
+pub use self::fault_rates::{Fault, FaultRates};
 
 use self::answers::{Broken, cancelled, done, failed_in_front, json_answer, refused};
 use self::asked::{Asked, withdraw};
@@ -67,7 +67,7 @@ pub enum Tampered {
 }
 
 struct State {
-    weather: Mutex<Weather>,
+    rates: Mutex<FaultRates>,
     upstream: Upstream,
     memory: Mutex<Memory>,
     tamper: Option<Tamper>,
@@ -82,12 +82,12 @@ struct State {
 pub type Moments = Arc<dyn Fn(&str, bool) -> bool + Send + Sync>;
 
 /// A proxy in front of a database.
-pub struct Wire {
+pub struct FaultProxy {
     state: Arc<State>,
     served: Option<(SocketAddr, JoinHandle<()>)>,
 }
 
-impl Wire {
+impl FaultProxy {
     /// A wire to a database, and what happens on it.
     ///
     /// # Errors
@@ -95,23 +95,28 @@ impl Wire {
     pub async fn to(
         upstream: SocketAddr,
         seed: u64,
-        weather: Weather,
+        rates: FaultRates,
         tamper: Option<Tamper>,
-    ) -> std::io::Result<Wire> {
+    ) -> std::io::Result<FaultProxy> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let client = Client::builder(TokioExecutor::new()).build_http();
         let upstream = Upstream::Served(upstream, Box::new(client));
-        let state = Arc::new(State::new(upstream, seed, weather, tamper));
+        let state = Arc::new(State::new(upstream, seed, rates, tamper));
         let server = tokio::spawn(serve(listener, Arc::clone(&state)));
-        Ok(Wire { state, served: Some((address, server)) })
+        Ok(FaultProxy { state, served: Some((address, server)) })
     }
 
-    /// A wire to a database in this process, and what happens on it: only [`Wire::client`] reaches it.
+    /// A wire to a database in this process, and what happens on it: only [`FaultProxy::client`] reaches it.
     #[must_use]
-    pub fn within(database: Database, seed: u64, weather: Weather, tamper: Option<Tamper>) -> Wire {
-        let state = State::new(Upstream::Held(database), seed, weather, tamper);
-        Wire { state: Arc::new(state), served: None }
+    pub fn within(
+        database: Database,
+        seed: u64,
+        rates: FaultRates,
+        tamper: Option<Tamper>,
+    ) -> FaultProxy {
+        let state = State::new(Upstream::Held(database), seed, rates, tamper);
+        FaultProxy { state: Arc::new(state), served: None }
     }
 
     /// Where clients reach it, if by a socket.
@@ -136,8 +141,8 @@ impl Wire {
     }
 
     /// From now on, other things happen.
-    pub fn set(&self, weather: Weather) {
-        *lock(&self.state.weather) = weather;
+    pub fn set(&self, rates: FaultRates) {
+        *lock(&self.state.rates) = rates;
     }
 
     /// From now on, somebody is told of each moment.
@@ -176,7 +181,7 @@ impl Wire {
     }
 }
 
-impl Drop for Wire {
+impl Drop for FaultProxy {
     fn drop(&mut self) {
         if let Some((_, server)) = &self.served {
             server.abort();
@@ -185,9 +190,9 @@ impl Drop for Wire {
 }
 
 impl State {
-    fn new(upstream: Upstream, seed: u64, weather: Weather, tamper: Option<Tamper>) -> State {
+    fn new(upstream: Upstream, seed: u64, rates: FaultRates, tamper: Option<Tamper>) -> State {
         State {
-            weather: Mutex::new(weather),
+            rates: Mutex::new(rates),
             upstream,
             memory: Mutex::new(Memory { chance: Rng::with_seed(seed), ..Memory::default() }),
             tamper,
@@ -288,7 +293,7 @@ async fn answered(
             }
         }
         Some(Fault::Late) => {
-            let late = lock(&state.weather).late;
+            let late = lock(&state.rates).late;
             // It goes on although whoever sent it has gone.
             let forward = tokio::spawn(async move {
                 tokio::time::sleep(late).await;

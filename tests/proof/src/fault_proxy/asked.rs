@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
-use super::weather::Fault;
+use super::fault_rates::Fault;
 use super::{State, lock};
 
 /// What a request asks, as far as it matters to what may happen to it.
@@ -57,16 +57,16 @@ impl Asked {
 
 /// What happens to a request this time.
 pub(super) fn withdraw(state: &State, target: &str, asked: &Asked) -> Option<Fault> {
-    let weather = lock(&state.weather).per_thousand.clone();
+    let rates = lock(&state.rates).per_thousand.clone();
     let mut memory = lock(&state.memory);
     let of_index = |index: &str| format!("{target} of {index}");
     let label = asked.index.as_deref().map_or_else(|| target.to_owned(), of_index);
     *memory.requests.entry(label).or_default() += 1;
-    if weather.is_empty() || matches!(target, "CreateTable" | "Scan" | "DescribeTable") {
+    if rates.is_empty() || matches!(target, "CreateTable" | "Scan" | "DescribeTable") {
         return None;
     }
     let mut dice = memory.chance.u32(0..1000);
-    for (fault, often) in weather {
+    for (fault, often) in rates {
         if !asked.can(fault) {
             continue;
         }

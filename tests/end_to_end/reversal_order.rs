@@ -4,7 +4,7 @@
 use end_to_end::Shop;
 use serde_json::json;
 
-use crate::crossings::{all_is_well, asks, does, shop, wallet};
+use crate::interactions::{all_is_well, asks, does, shop, wallet};
 
 const PLAIN: &str = "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }\n\
     reward \"part\" costs 1 to 1_000 { product(\"p\") }";

@@ -8,7 +8,7 @@ use hyper::Response;
 use hyper::body::Bytes;
 
 use super::asked::Asked;
-use super::weather::Fault;
+use super::fault_rates::Fault;
 use super::{State, lock};
 
 /// Values of which the oldest are forgotten.

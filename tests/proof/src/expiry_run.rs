@@ -21,8 +21,8 @@ use store::planted::items;
 use store::{MemberKey, Store};
 
 use crate::ProofResult;
+use crate::fault_proxy::{FaultProxy, FaultRates};
 use crate::process::Process;
-use crate::wire::{Weather, Wire};
 use crate::world::{client, patient};
 
 /// How large it is.
@@ -101,11 +101,11 @@ pub async fn run(
         let field = Field::new(seed).await?;
         field.lay(0..due, true, |_| ()).await?;
         field.lay(due..due + others, false, |_| ()).await?;
-        let before = field.wire.looked_at();
+        let before = field.proxy.looked_at();
         let mut process = field.process(program)?;
         field.night(&process).await?;
         process.kill()?;
-        let (requests, looked_at) = (field.requests(), field.wire.looked_at() - before);
+        let (requests, looked_at) = (field.requests(), field.proxy.looked_at() - before);
         report.costs.push(Cost { due, all: due + others, requests, looked_at });
     }
     for of in [|cost: &Cost| cost.requests, |cost: &Cost| cost.looked_at] {
@@ -161,7 +161,7 @@ pub async fn run(
             Ok((status, text)) => report.faults.push(format!("{status} before the kill: {text}")),
             Err(_) => report.kills += 1,
         }
-        field.wire.quiet().await;
+        field.proxy.quiet().await;
     }
     let process = field.process(program)?;
     let night = tokio::spawn(field.ask(&process));
@@ -176,7 +176,7 @@ pub async fn run(
     report.memory = report.memory.max(process.memory()?);
     report.millis = u64::try_from(began.elapsed().as_millis())?;
     report.requests = field.requests();
-    let looked = field.wire.requests().get("Query").copied().unwrap_or_default();
+    let looked = field.proxy.requests().get("Query").copied().unwrap_or_default();
     report.again = looked.saturating_sub(size.members);
     progress("auditing", 0, 1);
     field.check(&mut report).await?;
@@ -186,7 +186,7 @@ pub async fn run(
 /// Members, and the wire to them.
 struct Field {
     database: Database,
-    wire: Wire,
+    proxy: FaultProxy,
     client: Client,
     merchant: MerchantId,
     bundle: Bundle,
@@ -205,11 +205,11 @@ impl Field {
         let sources = Sources::of([("merchant.toml", manifest), ("rules.rhai", rules)]);
         api::publish(database.store(), &merchant, &sources).await?;
         let bundle = decide::proven(&merchant, &sources)?;
-        let wire = Wire::to(database.address(), seed, Weather::calm(), None).await?;
-        let client = patient(wire.reached_at()?).await;
+        let proxy = FaultProxy::to(database.address(), seed, FaultRates::calm(), None).await?;
+        let client = patient(proxy.reached_at()?).await;
         let given: Moment = "2026-03-01T08:00:00Z".parse()?;
         let night = given + TimeDelta::days(31);
-        Ok(Field { database, wire, client, merchant, bundle, given, night })
+        Ok(Field { database, proxy, client, merchant, bundle, given, night })
     }
 
     fn key(&self, number: u64) -> ProofResult<MemberKey> {
@@ -253,7 +253,7 @@ impl Field {
             progress(laid);
         }
         // They were laid down for the night, and not by it.
-        self.wire.forget();
+        self.proxy.forget();
         Ok(())
     }
 
@@ -291,7 +291,7 @@ impl Field {
     }
 
     fn process(&self, program: &Path) -> ProofResult<Process> {
-        Process::start(program, self.wire.reached_at()?, self.night)
+        Process::start(program, self.proxy.reached_at()?, self.night)
     }
 
     fn ask(
@@ -309,18 +309,18 @@ impl Field {
     }
 
     fn requests(&self) -> u64 {
-        self.wire.requests().values().sum()
+        self.proxy.requests().values().sum()
     }
 
     /// Members that have been written down.
     fn written(&self) -> u64 {
-        self.wire.requests().get("TransactWriteItems").copied().unwrap_or_default()
+        self.proxy.requests().get("TransactWriteItems").copied().unwrap_or_default()
     }
 
     /// Writes what the night wrote into a table of its own, and does nothing else; how long it took.
     async fn bare(&self, members: u64) -> ProofResult<Duration> {
         const BARE: &str = "bare";
-        let store = Store::new(client(self.wire.reached_at()?).await, BARE);
+        let store = Store::new(client(self.proxy.reached_at()?).await, BARE);
         store.create_table().await?;
         let mut writes = Vec::new();
         for number in 0..members {

@@ -32,23 +32,23 @@ pub enum Fault {
 
 /// How often each thing happens, in a thousand requests to which it can happen.
 #[derive(Debug, Clone, Default)]
-pub struct Weather {
+pub struct FaultRates {
     /// By fault.
     pub per_thousand: BTreeMap<Fault, u32>,
     /// How long a late one takes.
     pub late: Duration,
 }
 
-impl Weather {
+impl FaultRates {
     /// Nothing happens.
     #[must_use]
-    pub fn calm() -> Weather {
-        Weather::default()
+    pub fn calm() -> FaultRates {
+        FaultRates::default()
     }
 
     /// Everything happens.
     #[must_use]
-    pub fn everything(per_thousand: u32) -> Weather {
+    pub fn everything(per_thousand: u32) -> FaultRates {
         use Fault as F;
         let all = [
             F::Conflict,
@@ -65,12 +65,12 @@ impl Weather {
         // Reads that are behind cost nothing but a second look: they can be many.
         often.insert(F::StaleRead, 80);
         often.insert(F::LaggingIndex, 200);
-        Weather { per_thousand: often, late: Duration::from_millis(400) }
+        FaultRates { per_thousand: often, late: Duration::from_millis(400) }
     }
 
     /// A store in a bad state: so many in a thousand are throttled, meet a conflict, or end unknown.
     #[must_use]
-    pub fn degraded(throttled: u32, conflicts: u32, unknown: u32) -> Weather {
+    pub fn degraded(throttled: u32, conflicts: u32, unknown: u32) -> FaultRates {
         use Fault as F;
         let often = [
             (F::Throttled, throttled),
@@ -78,6 +78,6 @@ impl Weather {
             (F::ErrorAfter, unknown / 2),
             (F::DropAfter, unknown - unknown / 2),
         ];
-        Weather { per_thousand: often.into(), late: Duration::ZERO }
+        FaultRates { per_thousand: often.into(), late: Duration::ZERO }
     }
 }
