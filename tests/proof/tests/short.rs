@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use proof::crashes::{self, Killed};
-use proof::night;
+use proof::expiry_run;
 use proof::races::{self, Rounds};
 use proof::simulation::{self, Size};
 use proof::world::Planted;
