@@ -178,5 +178,5 @@ async fn a_request_has_one_key() {
     let request = request.header("idempotency-key", "a").header("idempotency-key", "b");
     let answer = request.body(r#"{"type":"review","fields":{"stars":5}}"#).send().await.unwrap();
     assert_eq!(answer.status(), 400);
-    assert!(answer.text().await.unwrap().contains("idempotency_key_is_told_twice"));
+    assert!(answer.text().await.unwrap().contains("idempotency_key_is_duplicated"));
 }

@@ -57,7 +57,7 @@ async fn an_adjustment_says_who_and_why() {
         (given.at("/entry/author"), given.at("/entry/reason")),
         (json!("eve"), json!("the till was down"))
     );
-    assert_eq!(given.at("/entry/postings/0/expires_at"), "2026-06-01T07:30:00Z");
+    assert_eq!(given.at("/entry/postings/0/to/lot/expires_at"), "2026-06-01T07:30:00Z");
     assert!(post(&shop, "ada", "adjust", "a", body).await.replayed);
     let taken = json!({ "units": -20, "reason": "x", "author": "eve" });
     assert_eq!(post(&shop, "ada", "adjust", "b", taken).await.status, 201);
@@ -106,7 +106,7 @@ async fn a_transfer_moves_the_very_lots() {
     );
     let had = shop.get("/v1/members/bob/entries").await;
     assert_eq!(had.at("/entries/0/from"), "ada");
-    assert_eq!(had.at("/entries/0/postings/0/expires_at"), "2026-06-01T07:30:00Z");
+    assert_eq!(had.at("/entries/0/postings/0/to/lot/expires_at"), "2026-06-01T07:30:00Z");
     for (body, expected) in [
         (
             json!({ "to": "ada", "units": 1 }),

@@ -48,7 +48,7 @@ async fn units_wait_for_the_delivery_of_their_order_and_the_time_in_which_it_may
     shop.at("2027-05-02T07:30:00Z");
     assert_eq!(points(&shop).await, (json!(0), json!(70)));
     let told = tell(&shop, "d-1", json!({ "type": "delivery", "of": "order-1" })).await;
-    assert_eq!(told["entry"]["postings"][0]["awaits"]["of"], "order-1");
+    assert_eq!(told["entry"]["postings"][0]["from"]["lot"]["pending_on"]["of"], "order-1");
     shop.at("2027-05-16T07:29:59Z");
     assert_eq!(points(&shop).await, (json!(0), json!(70)));
     shop.at("2027-05-16T07:30:00Z");
@@ -56,7 +56,7 @@ async fn units_wait_for_the_delivery_of_their_order_and_the_time_in_which_it_may
     // One that comes back before it is delivered, and one that comes back after.
     let back = json!({ "earn": "order-2" });
     let answer = shop.post("/v1/members/ada/reverse", Some("r2"), &back).await;
-    assert_eq!(answer.at("/entry/postings/0/awaits/of"), "order-2", "{}", answer.text);
+    assert_eq!(answer.at("/entry/postings/0/from/lot/pending_on/of"), "order-2", "{}", answer.text);
     tell(&shop, "d-3", json!({ "type": "delivery", "of": "order-3" })).await;
     let back = json!({ "earn": "order-3" });
     let answer = shop.post("/v1/members/ada/reverse", Some("r3"), &back).await;

@@ -148,7 +148,8 @@ async fn no_one_is_refused_because_of_a_look_that_may_be_behind() {
         merchant: ledger::MerchantId::parse("sunrise-coffee").unwrap(),
         member: ledger::MemberId::parse("ada").unwrap(),
     };
-    let operation = store::Operation::new("t", "k", store::Fingerprint::of(&json!(null)));
+    let operation =
+        store::Operation::new(ledger::Verb::Earn, "k", store::Fingerprint::of(&json!(null)));
     let mut looks = 0;
     let refused = api
         .store

@@ -57,7 +57,7 @@ async fn the_soonest_to_expire_is_spent_first() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|posting| (posting["change"].as_i64().unwrap(), posting["expires_at"].to_string()))
+        .map(|posting| (posting["change"].as_i64().unwrap(), posting["from"]["lot"]["expires_at"].to_string()))
         .collect();
     assert_eq!(
         taken,
@@ -154,7 +154,7 @@ async fn a_leap_second_names_the_lot_that_it_makes() {
     let odd =
         json!({ "type": "purchase", "at": "2026-05-02T12:00:60Z", "order": { "total": "7.00" } });
     let told = shop.post("/v1/members/ada/earn", Some("k"), &odd).await;
-    assert_eq!(told.at("/entry/postings/0/expires_at"), "2026-05-03T12:00:59Z");
+    assert_eq!(told.at("/entry/postings/0/to/lot/expires_at"), "2026-05-03T12:00:59Z");
     shop.at("2026-05-04T00:00:00Z");
     assert_eq!(shop.night().await.expired, 1);
     assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);

@@ -27,6 +27,8 @@ const OURS: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
 type Answer = (StatusCode, &'static str, Option<&'static str>);
 
 const ERASED: Answer = (StatusCode::GONE, "member_is_erased", None);
+/// A broken invariant of ours, of which the caller is told nothing.
+const INTERNAL: Answer = (OURS, "internal", None);
 const HOLD_IS_UNKNOWN: Answer = (CONFLICT, "hold_is_unknown", None);
 const BALANCE_IS_INSUFFICIENT: Answer = (CONFLICT, "balance_is_insufficient", None);
 
@@ -35,11 +37,7 @@ impl From<Refusal> for Problem {
         let (status, code, pointer) = answer(&refusal);
         if status == OURS {
             // The caller can do nothing about it: somebody on this side has to know.
-            let reason = match &refusal {
-                Refusal::Internal(reason) => reason.clone(),
-                other => other.to_string(),
-            };
-            tracing::error!(code, "{code}: {reason}");
+            tracing::error!(code, "{code}: {refusal}");
         }
         let pointer = match &refusal {
             // These name the field themselves.
@@ -49,7 +47,12 @@ impl From<Refusal> for Problem {
             Refusal::EntryIsUnknown { verb, .. } => Some(format!("/{verb}")),
             _ => pointer.map(str::to_owned),
         };
-        Problem::new(status, code, refusal.to_string()).at(pointer)
+        let detail =
+            match (status, code, pointer.as_deref()) == (INTERNAL.0, INTERNAL.1, INTERNAL.2) {
+                true => "something is wrong on this side; it has been logged".to_owned(),
+                false => refusal.to_string(),
+            };
+        Problem::new(status, code, detail).at(pointer)
     }
 }
 
@@ -81,7 +84,7 @@ fn answer(refusal: &Refusal) -> Answer {
         R::ContestIsUnknown { .. } => (NOT_FOUND, "contest_is_unknown", None),
         R::Decision(refusal) => answer_of_decision(refusal),
         R::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", None),
-        R::Internal(_) => (OURS, "internal", None),
+        R::Internal(_) => INTERNAL,
         R::PathIsUnknown => (NOT_FOUND, "path_is_unknown", None),
         R::MethodIsNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_is_not_allowed", None),
     }
@@ -214,6 +217,7 @@ fn answer_of_give(rejection: &GiveRejection) -> Answer {
     match rejection {
         GiveRejection::WalletIsUnknown { .. } => (OURS, "wallet_is_unknown", None),
         GiveRejection::WalletIsFull { .. } => (CONFLICT, "wallet_is_full", None),
+        GiveRejection::EntryDoesNotApply { .. } => INTERNAL,
         GiveRejection::HoldingsAreTooMany { .. } => (CONFLICT, "holdings_are_too_many", None),
     }
 }

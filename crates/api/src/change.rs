@@ -2,7 +2,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use decide::{Context, Offer, TraceLine, offers};
-use ledger::{Decision, DecisionData, Member, MemberId};
+use ledger::{Decision, DecisionData, Member, MemberId, Verb};
 use rules::Bundle;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -17,7 +17,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 #[derive(Debug)]
 pub struct Change {
     /// Its name, which keeps the keys of different verbs apart.
-    pub verb: &'static str,
+    pub verb: Verb,
     /// Who asks.
     pub caller: Caller,
     /// Of whom.
@@ -113,7 +113,7 @@ pub async fn change_under<D: Into<Decided>>(
             let done = api.store.perform(&at, &operation, decide).await;
             let done = done.map_err(|failure: Failure<Refusal>| Problem::from(failure))?;
             let status = StatusCode::from_u16(done.version.status).unwrap_or(StatusCode::CREATED);
-            let (seq, replayed) = (done.version.entry.seq, done.replayed);
+            let (seq, replayed) = (done.version.entry.seq.get(), done.replayed);
             tracing::info!(member = %at, seq, replayed, "{verb} {at} entry {seq}");
             Ok(respond(status, &done.version.answer, replayed))
         }

@@ -2,7 +2,8 @@
 
 use decide::InputError;
 use ledger::name::NameRejection;
-use ledger::{MemberId, MerchantId, MissingData};
+use ledger::wallet::HoldId;
+use ledger::{MemberId, MerchantId, MissingData, Verb};
 use rules::RuleFailure;
 
 /// Why a request is refused. Every refusal leaves everything as it was.
@@ -95,12 +96,12 @@ pub enum Refusal {
     ReferrerIsUnknown(MemberId),
     /// A hold that is not there any more.
     #[error("there is no hold `{0}`: it was captured, released, or its time is over")]
-    HoldIsUnknown(String),
+    HoldIsUnknown(HoldId),
     /// A request to undo what was not done.
     #[error("the member has no {verb} under the key `{key}`")]
     EntryIsUnknown {
         /// Which verb.
-        verb: &'static str,
+        verb: Verb,
         /// Under which key.
         key: String,
     },
@@ -119,7 +120,7 @@ pub enum Refusal {
     #[error("the request could not be finished in time; send it again with the same key")]
     Busy,
     /// Something that only we can mend. The caller is not told what it is.
-    #[error("something is wrong on this side; it has been logged")]
+    #[error("{0}")]
     Internal(String),
     /// No such path.
     #[error("there is nothing at this path")]

@@ -1,20 +1,24 @@
+//! Entries as a client reads them.
+
 use std::collections::BTreeMap;
 
 use decide::TraceLine;
 use ledger::entry::{Counterpart, Returned};
+use ledger::member::GrantEnd;
 use ledger::remind::Reminder;
 use ledger::tier::TierChange;
+use ledger::wallet::HoldId;
 use ledger::{
     Benefit, Change, Effect, Entry, EntryKind, MemberId, Moment, Order, Posting, Reason,
-    RedeemedReward, Units, WalletName,
+    RedeemedReward, Seq, Units, Verb, WalletName,
 };
 use serde::Serialize;
 
 /// An entry as a client reads it: in the answer to the request that made it, and in the statement.
 #[derive(Debug, Clone, Serialize)]
 pub struct EntryView<'a> {
-    seq: u64,
-    kind: &'static str,
+    seq: Seq,
+    kind: Verb,
     at: Moment,
     #[serde(skip_serializing_if = "Option::is_none")]
     activity: Option<ActivityView<'a>>,
@@ -23,12 +27,12 @@ pub struct EntryView<'a> {
     #[serde(flatten)]
     about: About<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    because: Option<&'a [Reason]>,
+    because: Option<Vec<ReasonView<'a>>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tasks: Vec<TaskView<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lapsed: Vec<&'a str>,
-    postings: &'a [Posting],
+    postings: Vec<PostingView<'a>>,
     balances: &'a BTreeMap<WalletName, Units>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tier: Option<&'a TierChange>,
@@ -48,12 +52,12 @@ struct ActivityView<'a> {
 #[derive(Debug, Clone, Default, Serialize)]
 struct About<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    hold: Option<&'a str>,
+    hold: Option<&'a HoldId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Moment>,
     /// The entry that it undoes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reverses: Option<u64>,
+    reverses: Option<Seq>,
     #[serde(skip_serializing_if = "Option::is_none")]
     returned: Option<&'a Returned>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +72,7 @@ struct About<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'a MemberId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    moved: Option<&'a str>,
+    moved: Option<Verb>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reminders: Option<&'a [Reminder]>,
 }
@@ -101,7 +105,7 @@ impl<'a> About<'a> {
             }
             EntryKind::Share { by, moved, .. } => {
                 about.by = Some(by);
-                about.moved = Some(moved);
+                about.moved = Some(*moved);
             }
             EntryKind::Remind { reminders } => about.reminders = Some(reminders),
             EntryKind::Earn { .. }
@@ -123,6 +127,71 @@ struct RewardView<'a> {
     gives: Option<&'a Benefit>,
 }
 
+/// A posting, with the change of the balance that it makes.
+#[derive(Debug, Clone, Serialize)]
+struct PostingView<'a> {
+    change: i64,
+    #[serde(flatten)]
+    posting: &'a Posting,
+}
+
+impl<'a> PostingView<'a> {
+    fn of(posting: &'a Posting) -> PostingView<'a> {
+        PostingView { change: posting.change(), posting }
+    }
+}
+
+/// What one rule gave.
+#[derive(Debug, Clone, Serialize)]
+struct ReasonView<'a> {
+    rule: &'a str,
+    source: &'a str,
+    #[serde(flatten)]
+    effect: EffectView,
+}
+
+impl<'a> ReasonView<'a> {
+    fn of(reason: &'a Reason) -> ReasonView<'a> {
+        let effect = EffectView::of(&reason.effect);
+        ReasonView { rule: &reason.rule, source: &reason.source, effect }
+    }
+}
+
+/// An effect as a client reads it. It is only written, so that nothing can be misread.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum EffectView {
+    Units { wallet: WalletName, units: Units },
+    Reclaim { wallet: WalletName, back: Units },
+    Grant { grant: String, until: GrantEnd },
+    Revoke { revoke: String },
+    Tag { tag: String },
+    Untag { untag: String },
+    Voucher { pool: String, code: String },
+    Void { pool: String, void: String },
+    Referral { referrer: MemberId, entry: Seq },
+    Score { contest: String, score: Units },
+    Unscore { contest: String, unscore: Units },
+}
+
+impl EffectView {
+    fn of(effect: &Effect) -> EffectView {
+        match effect.clone() {
+            Effect::Units { wallet, units } => EffectView::Units { wallet, units },
+            Effect::Reclaim { wallet, units } => EffectView::Reclaim { wallet, back: units },
+            Effect::Grant { grant, until } => EffectView::Grant { grant, until },
+            Effect::Revoke { grant } => EffectView::Revoke { revoke: grant },
+            Effect::Tag { tag } => EffectView::Tag { tag },
+            Effect::Untag { tag } => EffectView::Untag { untag: tag },
+            Effect::Voucher { pool, code } => EffectView::Voucher { pool, code },
+            Effect::Void { pool, code } => EffectView::Void { pool, void: code },
+            Effect::Referral { referrer, entry } => EffectView::Referral { referrer, entry },
+            Effect::Score { contest, units } => EffectView::Score { contest, score: units },
+            Effect::Unscore { contest, units } => EffectView::Unscore { contest, unscore: units },
+        }
+    }
+}
+
 /// How far a task is after the entry.
 #[derive(Debug, Clone, Serialize)]
 struct TaskView<'a> {
@@ -140,7 +209,7 @@ pub struct TraceView {
     verdict: String,
     /// Each fact that its condition asks for, and its value.
     saw: BTreeMap<String, String>,
-    gave: Vec<Effect>,
+    gave: Vec<EffectView>,
     /// What has been paid into the main wallet up to here.
     points: Units,
 }
@@ -155,7 +224,7 @@ impl TraceView {
             source: line.source.clone(),
             verdict: line.verdict.say(),
             saw: line.saw.iter().cloned().collect(),
-            gave: line.effects.clone(),
+            gave: line.effects.iter().map(EffectView::of).collect(),
             points: line.points,
         }
     }
@@ -167,7 +236,7 @@ impl<'a> EntryView<'a> {
     pub fn of(entry: &'a Entry) -> EntryView<'a> {
         let (mut activity, mut reward) = (None, None);
         // An activity is told what it brought, even if that is nothing.
-        let mut because = (!entry.reasons.is_empty()).then_some(&*entry.reasons);
+        let mut tells_reasons = !entry.reasons.is_empty();
         match &entry.kind {
             EntryKind::Earn { activity: done } => {
                 activity = Some(ActivityView {
@@ -176,7 +245,7 @@ impl<'a> EntryView<'a> {
                     at: done.at,
                     total: done.order.as_ref().map(|order: &Order| order.total.to_string()),
                 });
-                because = Some(&entry.reasons);
+                tells_reasons = true;
             }
             EntryKind::Redeem { reward: taken, .. }
             | EntryKind::Hold { reward: taken, .. }
@@ -191,10 +260,10 @@ impl<'a> EntryView<'a> {
             activity,
             reward,
             about,
-            because,
+            because: tells_reasons.then(|| entry.reasons.iter().map(ReasonView::of).collect()),
             tasks: entry.changes.iter().filter_map(task).collect(),
             lapsed: entry.changes.iter().filter_map(lapsed).collect(),
-            postings: &entry.postings,
+            postings: entry.postings.iter().map(PostingView::of).collect(),
             balances: &entry.balances,
             tier: entry.tier.as_ref(),
         }
@@ -209,7 +278,7 @@ fn task(change: &Change) -> Option<TaskView<'_>> {
 
 fn lapsed(change: &Change) -> Option<&str> {
     match change {
-        Change::Lapsed { lapsed } => Some(lapsed),
+        Change::GrantExpired { grant } => Some(grant),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::entry::Counterpart;
-use ledger::{Effect, EntryKind, MemberId};
+use ledger::{Effect, EntryKind, MemberId, Posting, Seq};
 use store::{History, MemberKey};
 
 use crate::{About, Fault};
@@ -15,7 +15,7 @@ pub(crate) struct Between {
     /// Units by giver, receiver and moment: what the one gave, what the other had.
     transfers: BTreeMap<(MemberId, MemberId, i64), (i64, i64)>,
     /// Units by account, its entry and wallet: what the member says, what the account says.
-    shares: BTreeMap<(MemberId, u64, String), Shared>,
+    shares: BTreeMap<(MemberId, Seq, String), Shared>,
     /// Who can no longer be read.
     forgotten: BTreeSet<MemberId>,
     /// Who was given a code.
@@ -42,7 +42,7 @@ impl Between {
         }
         for version in history.versions() {
             let entry = &version.entry;
-            let moved: i64 = entry.postings.iter().map(|posting| posting.change).sum();
+            let moved: i64 = entry.postings.iter().map(Posting::change).sum();
             if let EntryKind::Transfer { with, .. } = &entry.kind {
                 let at = entry.at.timestamp();
                 let (key, given) = match with {
@@ -60,7 +60,7 @@ impl Between {
                 for posting in entry.postings.iter().filter(|posting| posting.shared) {
                     let key = (of.account.clone(), of.entry, posting.wallet.to_string());
                     let shared = self.shares.entry(key).or_default();
-                    shared.member += posting.change;
+                    shared.member += posting.change();
                     shared.by = Some(id.clone());
                 }
             }
@@ -68,7 +68,7 @@ impl Between {
                 for posting in &entry.postings {
                     let key = (id.clone(), entry.seq, posting.wallet.to_string());
                     let shared = self.shares.entry(key).or_default();
-                    shared.account += posting.change;
+                    shared.account += posting.change();
                     shared.by = Some(by.clone());
                 }
             }

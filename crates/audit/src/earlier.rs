@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ledger::MerchantId;
+use ledger::{MerchantId, Seq};
 use store::{Export, ExportError, Found, History, MemberKey, StoreError};
 
 use crate::{About, Fault};
@@ -18,8 +18,8 @@ pub struct Earlier {
 
 #[derive(Debug)]
 pub(crate) struct Head {
-    /// Its number; 0 where the member had only enrolled.
-    seq: u64,
+    /// Its number.
+    seq: Seq,
     hash: String,
     /// Whether the audit has met the member.
     is_met: AtomicBool,
@@ -61,8 +61,8 @@ impl Earlier {
         match found {
             Ok(History { at, lines, .. }) => {
                 let newest = lines.into_iter().next_back();
-                let (seq, hash) =
-                    newest.map_or((0, String::new()), |newest| (newest.seq, newest.hash));
+                let (seq, hash) = newest
+                    .map_or((Seq::ENROLLED, String::new()), |newest| (newest.seq, newest.hash));
                 self.heads.insert(at, Head { seq, hash, is_met: AtomicBool::new(false) });
             }
             Err(error) => self.broken = self.broken.take().or(Some(error)),
@@ -80,7 +80,7 @@ impl Earlier {
     /// Those before it follow by their hashes.
     pub(crate) fn fault(&self, history: &History) -> Option<Fault> {
         let Head { seq, hash, .. } = self.meet(&history.at)?;
-        if *seq == 0 {
+        if *seq == Seq::ENROLLED {
             return None;
         }
         let now = history.lines.iter().find(|line| line.seq == *seq);

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use ledger::{MerchantId, Moment, WalletName};
+use ledger::{MerchantId, Moment, Seq, WalletName};
 use store::{Found, History, MemberKey, Page, SHARDS, Store, StoreError};
 
 pub use earlier::{Earlier, EarlierError};
@@ -33,7 +33,7 @@ pub struct Fault {
     /// Whose.
     pub member: MemberKey,
     /// The first entry at which it shows; nothing if it is about the member as a whole.
-    pub entry: Option<u64>,
+    pub entry: Option<Seq>,
     /// What.
     pub what: String,
     /// Where else to look.

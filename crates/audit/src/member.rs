@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use ledger::wallet::{Inactivity, Terms};
-use ledger::{Change, Effect, Entry, EntryKind, Member, Moment, Posting, WalletName};
+use ledger::{
+    Change, Effect, Entry, EntryKind, Member, Moment, Posting, PostingReason, PostingSide, Seq,
+    Verb, WalletName,
+};
 use store::{History, VersionLine};
 
 use crate::{About, Fault};
@@ -15,7 +18,7 @@ type Sums = BTreeMap<(WalletName, Option<Moment>, Option<Inactivity>), i64>;
 
 /// The first thing that is wrong with a member; nothing should be.
 pub(crate) fn first_fault(history: &History) -> Option<Fault> {
-    let fault = |entry: Option<u64>, what: String| {
+    let fault = |entry: Option<Seq>, what: String| {
         let about = if entry.is_none() { About::Due } else { About::Itself };
         Fault { member: history.at.clone(), entry, what, about }
     };
@@ -24,11 +27,14 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
     let mut debts: BTreeMap<WalletName, i64> = BTreeMap::new();
     let mut previous = None;
     let mut before = &history.enrolled;
-    for (expected, line) in (1..).zip(&history.lines) {
+    let mut expected = Seq::FIRST;
+    for line in &history.lines {
         let at = |what: String| Some(fault(Some(line.seq), what));
         if line.seq != expected {
-            return at(format!("the one before it is {}", expected - 1));
+            let last = expected.previous().unwrap_or_default();
+            return at(format!("the one before it is {last}"));
         }
+        expected = expected.next();
         if line.previous != previous {
             return at("it does not follow from the one before it: that one is another".to_owned());
         }
@@ -45,12 +51,12 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
         if let Some(what) = disagrees(&version.entry, before, &history.lines) {
             return at(what);
         }
-        let sealed_before = line.seq > 1 && before.version.checked_add(1) != Some(line.seq);
+        let sealed_before = line.seq > Seq::FIRST && before.seq.next() != line.seq;
         let mut folded = before.clone();
         // What was before a person was forgotten cannot be read: the sums alone tell then.
         if !sealed_before {
-            if folded.apply(&version.entry).is_none() {
-                return at("the member as it was cannot have it".to_owned());
+            if let Err(reason) = folded.apply(&version.entry) {
+                return at(format!("the member as it was cannot have it: {reason}"));
             }
             // Who is forgotten has nothing of its own from the first.
             let forgotten = matches!(version.entry.kind, EntryKind::Erase);
@@ -94,12 +100,18 @@ fn add_up(
     debts: &mut BTreeMap<WalletName, i64>,
 ) -> Option<String> {
     for posting in line.postings.iter().filter(|posting| !posting.shared) {
-        let wallet = &posting.wallet;
-        if posting.debt {
-            *debts.entry(wallet.clone()).or_default() -= posting.change;
-        } else {
-            let key = (wallet.clone(), posting.terms.expires_at, posting.terms.inactivity);
-            *lots.entry(key).or_default() += posting.change;
+        let Posting { wallet, units, from, to, .. } = posting;
+        for (side, sign) in [(from, -1), (to, 1)] {
+            match side {
+                None => {}
+                Some(PostingSide::Debt) => {
+                    *debts.entry(wallet.clone()).or_default() -= sign * units.get();
+                }
+                Some(PostingSide::Lot(terms)) => {
+                    let key = (wallet.clone(), terms.expires_at, terms.inactivity);
+                    *lots.entry(key).or_default() += sign * units.get();
+                }
+            }
         }
     }
     if let Some(((wallet, until, _), units)) = lots.iter().find(|(_, units)| **units < 0) {
@@ -163,7 +175,7 @@ fn units<'a>(of: impl IntoIterator<Item = (&'a WalletName, i64)>) -> Units<'a> {
 }
 
 fn moved(postings: &[Posting]) -> Units<'_> {
-    units(postings.iter().map(|posting| (&posting.wallet, posting.change)))
+    units(postings.iter().map(|posting| (&posting.wallet, posting.change())))
 }
 
 /// What is wrong if an entry's postings are not what its kind and its reasons say.
@@ -183,7 +195,7 @@ fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<St
         | EntryKind::Erase => Units::new(),
         EntryKind::Reverse { of, .. } => {
             let original = lines.iter().find(|line| line.seq == *of);
-            match original.filter(|line| line.kind != "earn") {
+            match original.filter(|line| line.verb != Verb::Earn) {
                 // A redemption gives back what it took. What its reward gave beside stays.
                 Some(original) => {
                     let took = self::moved(&original.postings).into_iter();
@@ -206,18 +218,21 @@ fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<St
     if moved != due {
         return Some(format!("it moved {}, and stands for {}", in_words(&moved), in_words(&due)));
     }
-    if let EntryKind::Expire = &entry.kind
-        && let Some((wallet, units)) =
-            beyond_debt(entry, |terms| terms.expires_at.is_none_or(|at| at > entry.at))
-    {
+    if let Some(why) = reason_of_another(entry) {
+        return Some(format!("it moves units as {why:?}, which no such entry does"));
+    }
+    if let Some((wallet, units)) = moved_as(entry, &[PostingReason::Expired], |terms| {
+        terms.expires_at.is_none_or(|at| at > entry.at)
+    }) {
         return Some(format!("it takes {units} {wallet} before their time"));
     }
-    if let EntryKind::Redeem { .. } | EntryKind::Hold { .. } = &entry.kind
-        && let Some((wallet, units)) = beyond_debt(entry, |terms| {
-            terms.expires_at.is_some_and(|at| at <= entry.at)
-                || terms.available_at.is_some_and(|at| at > entry.at)
-        })
-    {
+    let is_spending = matches!(entry.kind, EntryKind::Redeem { .. } | EntryKind::Hold { .. });
+    let spends = [PostingReason::Spent, PostingReason::Held];
+    let cannot_be_spent = |terms: &Terms| {
+        terms.expires_at.is_some_and(|at| at <= entry.at)
+            || terms.available_at.is_some_and(|at| at > entry.at)
+    };
+    if is_spending && let Some((wallet, units)) = moved_as(entry, &spends, cannot_be_spent) {
         return Some(format!("it spends {units} {wallet} that cannot be spent"));
     }
     if let EntryKind::Capture { hold, .. } | EntryKind::Release { hold } = &entry.kind
@@ -228,29 +243,47 @@ fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<St
     None
 }
 
-/// Units that an entry takes out of lots of some terms, for another end than to pay what is owed:
-/// of which wallet, and how many. A lot that is only put off goes out and comes in again.
-fn beyond_debt(entry: &Entry, of: impl Fn(&Terms) -> bool) -> Option<(&WalletName, i64)> {
-    let mut taken: BTreeMap<&WalletName, i64> = BTreeMap::new();
-    for posting in &entry.postings {
-        let Posting { wallet, change, debt, terms, .. } = posting;
-        let again = entry.postings.iter().any(|other| {
-            let extend = Terms { expires_at: other.terms.expires_at, ..terms.clone() };
-            other.wallet == *wallet && other.change == -change && other.terms == extend
-        });
-        if *debt {
-            *taken.entry(wallet).or_default() -= change.max(&0);
-        } else if *change < 0 && of(terms) && !again {
-            *taken.entry(wallet).or_default() -= change;
-        }
-    }
-    taken.into_iter().find(|(_, units)| *units > 0)
+/// Units that an entry takes out of lots of some terms for some reasons: of which wallet, and how many.
+fn moved_as<'e>(
+    entry: &'e Entry,
+    reasons: &[PostingReason],
+    of: impl Fn(&Terms) -> bool,
+) -> Option<(&'e WalletName, i64)> {
+    let moved = entry.postings.iter().filter(|posting| reasons.contains(&posting.why));
+    let mut moved = moved.filter(|posting| posting.from_lot().is_some_and(&of));
+    moved.next().map(|posting| (&posting.wallet, posting.units.get()))
+}
+
+/// A reason for which units come in or go out by an entry that does not move units so.
+fn reason_of_another(entry: &Entry) -> Option<PostingReason> {
+    use PostingReason as R;
+    let verb = match &entry.kind {
+        EntryKind::Share { moved, .. } => *moved,
+        kind => kind.verb(),
+    };
+    let own: &[PostingReason] = match verb {
+        Verb::Earn => &[R::Issued],
+        Verb::Redeem | Verb::Capture => &[R::Issued, R::Spent],
+        Verb::Reverse => &[R::Reclaimed, R::Restored],
+        Verb::Adjust => &[R::Adjusted],
+        Verb::Transfer => &[R::Transferred],
+        Verb::Expire => &[R::Expired],
+        Verb::Hold
+        | Verb::Release
+        | Verb::Join
+        | Verb::Leave
+        | Verb::Share
+        | Verb::Remind
+        | Verb::Erase => &[],
+    };
+    let mut moved = entry.postings.iter().filter(|posting| posting.change() != 0);
+    moved.find(|posting| !own.contains(&posting.why)).map(|posting| posting.why)
 }
 
 fn given(outcome: &Effect) -> Option<(&WalletName, i64)> {
     match outcome {
         Effect::Units { wallet, units } => Some((wallet, units.get())),
-        Effect::Back { wallet, back } => Some((wallet, -back.get())),
+        Effect::Reclaim { wallet, units } => Some((wallet, -units.get())),
         _ => None,
     }
 }
@@ -258,7 +291,7 @@ fn given(outcome: &Effect) -> Option<(&WalletName, i64)> {
 /// What ran out is not there to be taken back.
 fn unrecoverable(change: &Change) -> Option<(&WalletName, i64)> {
     match change {
-        Change::Unrecoverable { wallet, unrecoverable, .. } => Some((wallet, unrecoverable.get())),
+        Change::Unrecoverable { wallet, units, .. } => Some((wallet, units.get())),
         _ => None,
     }
 }

@@ -1,8 +1,10 @@
+//! What a merchant owes over a period: opening, issued, redeemed and so on, closing.
+
 use std::collections::BTreeMap;
 
-use ledger::wallet::Inactivity;
-use ledger::{Moment, Posting, WalletName};
-use store::{History, VersionLine};
+use ledger::wallet::{Inactivity, Terms};
+use ledger::{Moment, Posting, PostingReason, WalletName};
+use store::History;
 
 /// From one moment to another; open where nothing is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,24 +56,19 @@ pub(crate) fn count(
 ) {
     let mut given = Given::new();
     for line in &history.lines {
-        let own = || line.postings.iter().filter(|posting| !posting.shared);
-        let before = [None].into_iter().chain(own().map(Some));
-        for (before, posting) in before.zip(own()) {
-            let Posting { wallet, change, debt, terms, .. } = posting;
-            // A lot pays right after what it pays.
-            let pays = before.is_some_and(|before| before.debt && before.change == -change);
-            let lot = (wallet.clone(), terms.expires_at, terms.inactivity);
-            if *change > 0 && !debt {
-                given.insert(lot.clone(), line.at);
+        for posting in line.postings.iter().filter(|posting| !posting.shared) {
+            let lot = |terms: &Terms| (posting.wallet.clone(), terms.expires_at, terms.inactivity);
+            if let Some(terms) = posting.to_lot() {
+                given.insert(lot(terms), line.at);
             }
-            let is_gone = line.kind == "expire" && *change < 0 && !debt && !pays;
-            let lapsed = terms.expires_at.filter(|_| is_gone).map(|at| {
-                let given = given.get(&lot).copied();
-                given.map_or(at, |given| at.max(given)).min(line.at)
+            let expired = posting.from_lot().filter(|_| posting.why == PostingReason::Expired);
+            let expired_at = expired.and_then(|terms| {
+                let given = given.get(&lot(terms)).copied();
+                terms.expires_at.map(|at| given.map_or(at, |given| at.max(given)).min(line.at))
             });
-            let at = lapsed.unwrap_or(line.at);
-            let sums = wallets.entry(wallet.clone()).or_default();
-            sums.count(period, line, at, posting);
+            let at = expired_at.unwrap_or(line.at);
+            let sums = wallets.entry(posting.wallet.clone()).or_default();
+            sums.count(period, at, posting);
         }
     }
     // What time has done since the last entry, as far as the period goes.
@@ -104,10 +101,9 @@ pub(crate) fn count(
 }
 
 impl RollForward {
-    /// Counts a posting as of the kind of its entry. What moves from lot to lot comes to nothing.
-    fn count(&mut self, period: &Period, line: &VersionLine, at: Moment, posting: &Posting) {
-        let units = posting.change;
-        let owed = if posting.debt { -units } else { 0 };
+    /// Counts a posting by its reason. A move from lot to lot comes to nothing.
+    fn count(&mut self, period: &Period, at: Moment, posting: &Posting) {
+        let (units, owed) = (posting.change(), posting.change_of_debt());
         if period.until.is_some_and(|until| at >= until) {
             return;
         }
@@ -120,14 +116,18 @@ impl RollForward {
             self.debts_before += owed;
             return;
         }
-        // What members do in an account's wallet has the kind of what they did.
-        let sum = match line.kind.strip_prefix("share:").unwrap_or(&line.kind) {
-            "earn" => &mut self.issued,
-            "redeem" | "capture" => &mut self.redeemed,
-            "expire" => &mut self.expired,
-            "reverse" => &mut self.reversed,
-            "adjust" => &mut self.adjusted,
-            _ => &mut self.transferred,
+        let sum = match posting.why {
+            PostingReason::Issued => &mut self.issued,
+            PostingReason::Spent => &mut self.redeemed,
+            PostingReason::Expired => &mut self.expired,
+            PostingReason::Reclaimed | PostingReason::Restored => &mut self.reversed,
+            PostingReason::Adjusted => &mut self.adjusted,
+            PostingReason::Transferred => &mut self.transferred,
+            PostingReason::DebtPaid
+            | PostingReason::Held
+            | PostingReason::Released
+            | PostingReason::Delivered
+            | PostingReason::Extended => return,
         };
         *sum += units;
     }

@@ -6,7 +6,7 @@ use ledger::entry::Returned;
 use ledger::reverse::Wanted;
 use ledger::{
     Activity, Change, Decision, DecisionData, Entry, EntryKind, Member, MemberId, MissingData,
-    Order, RedeemedReward,
+    Order, RedeemedReward, Seq,
 };
 use local::Database;
 use rules::Bundle;
@@ -50,7 +50,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
         .map_err(|reason| format!("`{}` is no member's id: {reason}", options.member))?;
     let at = MemberKey { merchant, member };
     let store = database.store();
-    let (before, record) = version(store, &at, options.entry).await?;
+    let (before, record) = version(store, &at, Seq::new(options.entry)).await?;
     let bundle = api::bundle_of(store, &at.merchant, &record.bundle).await?;
     let again = again(store, &at, &bundle, &before, &record.entry).await?;
     say!(
@@ -61,7 +61,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     );
     let Some((lines, again)) = again else {
         for posting in &record.entry.postings {
-            say!("{:+} {}", posting.change, posting.wallet);
+            say!("{:+} {}", posting.change(), posting.wallet);
         }
         say!("\nAn entry of kind {}: no rule had a say in it.", record.entry.kind.verb());
         return Ok(());
@@ -174,7 +174,7 @@ impl Again<'_> {
         Ok((lines, decision?))
     }
 
-    async fn reverse(&mut self, of: u64, returned: Option<&Returned>) -> CommandResult<Decision> {
+    async fn reverse(&mut self, of: Seq, returned: Option<&Returned>) -> CommandResult<Decision> {
         let (_, undone) = version(self.store, self.at, of).await?;
         let by = api::bundle_of(self.store, &self.at.merchant, &undone.bundle).await?;
         let wanted = returned
@@ -193,7 +193,7 @@ impl Again<'_> {
             };
             // The past as it was when this was decided.
             let last = self.data.members.get(&member).and_then(Option::as_ref);
-            let last = last.unwrap_or(self.before).version;
+            let last = last.unwrap_or(self.before).seq;
             let key = MemberKey { merchant: self.at.merchant.clone(), member: member.clone() };
             let mut past = self.store.past(&key, from).await?;
             past.entries.retain(|later| later.seq <= last);
@@ -202,7 +202,7 @@ impl Again<'_> {
     }
 }
 
-async fn version(store: &Store, at: &MemberKey, entry: u64) -> CommandResult<(Member, Version)> {
+async fn version(store: &Store, at: &MemberKey, entry: Seq) -> CommandResult<(Member, Version)> {
     let found = store.version(at, entry).await?;
     let found = found.ok_or_else(|| format!("member {at} has no entry {entry}"))?;
     Ok((store.before(at, entry).await?, found))

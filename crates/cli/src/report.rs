@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use ledger::entry::Benefit;
-use ledger::{EntryKind, Member, MemberId, Moment, Units, WalletName};
+use ledger::member::GrantEnd;
+use ledger::{EntryKind, Member, MemberId, Moment, PostingReason, PostingSide, Units, WalletName};
 use rules::Bundle;
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -105,21 +106,22 @@ impl Totals {
             EntryKind::Expire => eventful.expired += 1,
             _ => {}
         }
-        // What members do in an account's wallet is counted there, as of the kind that it is.
-        let kind = match &entry.kind {
-            EntryKind::Share { moved, .. } => moved,
-            what => what.verb(),
-        };
         for posting in entry.postings.iter().filter(|posting| !posting.shared) {
             let wallet = self.wallets.entry(posting.wallet.clone()).or_default();
-            match kind {
-                "earn" => wallet.earned += posting.change,
-                "redeem" | "capture" => wallet.redeemed -= posting.change,
-                "expire" => wallet.expired -= posting.change,
-                "reverse" => wallet.reversed += posting.change,
-                "adjust" => wallet.adjusted += posting.change,
-                // Within one programme these move units, and bring or take none: transfers, holds.
-                _ => {}
+            let change = posting.change();
+            match posting.why {
+                PostingReason::Issued => wallet.earned += change,
+                PostingReason::Spent => wallet.redeemed -= change,
+                PostingReason::Expired => wallet.expired -= change,
+                PostingReason::Reclaimed | PostingReason::Restored => wallet.reversed += change,
+                PostingReason::Adjusted => wallet.adjusted += change,
+                // Within one programme these move units, and bring or take none.
+                PostingReason::Transferred
+                | PostingReason::DebtPaid
+                | PostingReason::Held
+                | PostingReason::Released
+                | PostingReason::Delivered
+                | PostingReason::Extended => {}
             }
         }
     }
@@ -284,7 +286,7 @@ pub(crate) async fn story(
                 rows.extend(entry.postings.iter().map(|posting| {
                     (
                         "their time was up".to_owned(),
-                        format!("{} {}", whole(posting.change), posting.wallet),
+                        format!("{} {}", whole(posting.change()), posting.wallet),
                     )
                 }));
                 "units expired".to_owned()
@@ -296,13 +298,14 @@ pub(crate) async fn story(
                 }));
                 if rows.is_empty() {
                     let moved = |posting: &ledger::Posting| {
-                        let why = if posting.debt { "owed" } else { "" };
-                        let units = format!("{:+} {}", posting.change, posting.wallet);
+                        let owed = posting.from == Some(PostingSide::Debt);
+                        let why = if owed { "owed" } else { "" };
+                        let units = format!("{:+} {}", posting.change(), posting.wallet);
                         (why.to_owned(), units)
                     };
                     rows.extend(entry.postings.iter().map(moved));
                 }
-                what.verb().to_owned()
+                what.verb().to_string()
             }
         };
         if let Some(change) = &entry.tier {
@@ -342,18 +345,18 @@ pub(crate) fn say_effect(outcome: &ledger::Effect, zone: Tz) -> String {
     use ledger::Effect as O;
     match outcome {
         O::Units { wallet, units } => format!("+{} {wallet}", whole(units.get())),
-        O::Grant { grant, until: None } => format!("grants {grant}"),
-        O::Grant { grant, until: Some(until) } => {
+        O::Grant { grant, until: GrantEnd::Never } => format!("grants {grant}"),
+        O::Grant { grant, until: GrantEnd::At(until) } => {
             format!("grants {grant} until {}", shop_time(*until, zone))
         }
-        O::Revoke { revoke } => format!("takes back {revoke}"),
+        O::Revoke { grant } => format!("takes back {grant}"),
         O::Tag { tag } => format!("tags {tag}"),
-        O::Untag { untag } => format!("takes off the tag {untag}"),
+        O::Untag { tag } => format!("takes off the tag {tag}"),
         O::Voucher { pool, code } => format!("gives {code} from {pool}"),
         O::Referral { referrer, .. } => format!("tells {referrer}"),
-        O::Score { contest, score } => format!("+{} in {contest}", whole(score.get())),
-        O::Back { wallet, back } => format!("-{} {wallet}", whole(back.get())),
-        O::Void { pool, void } => format!("{void} from {pool} is good no more"),
-        O::Unscore { contest, unscore } => format!("-{} in {contest}", whole(unscore.get())),
+        O::Score { contest, units } => format!("+{} in {contest}", whole(units.get())),
+        O::Reclaim { wallet, units } => format!("-{} {wallet}", whole(units.get())),
+        O::Void { pool, code } => format!("{code} from {pool} is good no more"),
+        O::Unscore { contest, units } => format!("-{} in {contest}", whole(units.get())),
     }
 }

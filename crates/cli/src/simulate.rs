@@ -108,9 +108,13 @@ pub(crate) fn told(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) ->
         let when = |word: &str, at: Option<Moment>| {
             at.map_or_else(String::new, |at| format!(", {word} {}", shop_time(at, zone)))
         };
-        let (from, until) =
-            (when("from", posting.terms.available_at), when("until", posting.terms.expires_at));
-        page += &format!("{:+} {}{from}{until}\n", posting.change, posting.wallet);
+        let lot = posting.to_lot().or(posting.from_lot());
+        let from = when("from", lot.and_then(|terms| terms.available_at));
+        let until = when("until", lot.and_then(|terms| terms.expires_at));
+        page += &match posting.change() {
+            0 => format!("{} {} moved{from}{until}\n", posting.units, posting.wallet),
+            change => format!("{change:+} {}{from}{until}\n", posting.wallet),
+        };
     }
     if let EntryKind::Redeem { reward, .. } = &decision.entry.kind
         && let Some(gives) = &reward.gives

@@ -96,8 +96,7 @@ pub(crate) fn earn_on_own_wallets(
     let judged = judge(bundle, &present, &activity, data, &mut run)?;
     let referred = judged.referrer().map(|referrer| referral(&present, referrer, &activity));
     let mut draft = Draft::of(judged.reasons, judged.changes, judged.allocator);
-    let triggered =
-        triggered.map(|day| Change::Triggered { triggered: activity.kind.clone(), day });
+    let triggered = triggered.map(|day| Change::Triggered { activity: activity.kind.clone(), day });
     draft.changes.extend(triggered);
     // The run shares the activity with its facts; the entry takes it over.
     drop(run);
@@ -110,7 +109,7 @@ pub(crate) fn earn_on_own_wallets(
 fn referral(friend: &Member, referrer: &Member, activity: &Activity) -> Referral {
     let activity = Activity {
         // Not the number of the friend's order, which is the friend's own.
-        id: format!("{} {}", friend.id, friend.version.saturating_add(1)),
+        id: format!("{} {}", friend.id, friend.seq.next()),
         kind: REFERRAL.to_owned(),
         // The referrer may have joined in the very second of the purchase.
         at: activity.at.max(referrer.enrolled_at),

@@ -2,6 +2,7 @@
 
 use chrono::{Datelike, Days, Months, NaiveDateTime};
 use ledger::entry::Benefit;
+use ledger::member::GrantEnd;
 use ledger::programme::resolve;
 use ledger::{Effect, Member, Moment, Programme, Units, WalletName};
 use rules::{EffectRequest, Rule, RuleFailure, Span, Value, unknown_wallet};
@@ -56,26 +57,26 @@ impl Receiver<'_> {
             }
             EffectRequest::Grant { grant, span } => {
                 let mut rev = earlier.rev();
-                let present = rev.find_map(|outcome| match outcome {
+                let present = rev.find_map(|effect| match effect {
                     Effect::Grant { grant: name, until } if *name == grant => Some(Some(*until)),
-                    Effect::Revoke { revoke } if *revoke == grant => Some(None),
+                    Effect::Revoke { grant: name } if *name == grant => Some(None),
                     _ => None,
                 });
                 let present = present.unwrap_or_else(|| self.member.grants.get(&grant).copied());
                 let until = self.until(present, span);
                 (present != Some(until)).then_some(Effect::Grant { grant, until })
             }
-            EffectRequest::Revoke(revoke) => {
-                let had = self.member.grants.contains_key(&revoke) || { earlier }.any(
-                    |outcome| matches!(outcome, Effect::Grant { grant, .. } if *grant == revoke),
+            EffectRequest::Revoke(grant) => {
+                let had = self.member.grants.contains_key(&grant) || { earlier }.any(
+                    |effect| matches!(effect, Effect::Grant { grant: name, .. } if *name == grant),
                 );
-                had.then_some(Effect::Revoke { revoke })
+                had.then_some(Effect::Revoke { grant })
             }
             EffectRequest::Tag(tag) => {
                 (!self.is_tagged(&tag, earlier)).then_some(Effect::Tag { tag })
             }
-            EffectRequest::Untag(untag) => {
-                self.is_tagged(&untag, earlier).then_some(Effect::Untag { untag })
+            EffectRequest::Untag(tag) => {
+                self.is_tagged(&tag, earlier).then_some(Effect::Untag { tag })
             }
             EffectRequest::Voucher(_) | EffectRequest::Refer => None,
         })
@@ -89,19 +90,19 @@ impl Receiver<'_> {
     ) -> bool {
         let last = earlier.rev().find_map(|outcome| match outcome {
             Effect::Tag { tag } if tag == name => Some(true),
-            Effect::Untag { untag } if untag == name => Some(false),
+            Effect::Untag { tag } if tag == name => Some(false),
             _ => None,
         });
         last.unwrap_or_else(|| self.member.tags.contains(name))
     }
 
-    /// The end of a grant that is given for a span: from now, or from the end of the same grant
-    /// that still runs. One that stays for ever does stay.
-    fn until(&self, present: Option<Option<Moment>>, span: Option<Span>) -> Option<Moment> {
-        let span = span?;
+    /// The end of a grant that is given for a span: from now, or from the end of the same grant that
+    /// still runs. One that stays does stay.
+    fn until(&self, present: Option<GrantEnd>, span: Option<Span>) -> GrantEnd {
+        let Some(span) = span else { return GrantEnd::Never };
         let from = match present {
-            Some(None) => return None,
-            Some(Some(until)) => until.max(self.at),
+            Some(GrantEnd::Never) => return GrantEnd::Never,
+            Some(GrantEnd::At(until)) => until.max(self.at),
             None => self.at,
         };
         let local: NaiveDateTime = from.with_timezone(&self.programme.time_zone).naive_local();
@@ -111,7 +112,7 @@ impl Receiver<'_> {
         };
         // A date beyond what a calendar holds never comes.
         let end = end.filter(|end| end.year() <= 9999);
-        end.map(|end| resolve(end, self.programme.time_zone))
+        end.map(|end| resolve(end, self.programme.time_zone)).into()
     }
 }
 

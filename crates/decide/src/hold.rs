@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ledger::decision::Draft;
 use ledger::decision_data::Allocator;
 use ledger::hold::HoldRejection;
+use ledger::wallet::HoldId;
 use ledger::{Decision, Entry, EntryKind, Member, Order, Programme, RedeemedReward, Units};
 use rules::{Bundle, Costs, Rule};
 
@@ -52,7 +53,7 @@ pub fn capture(
 ) -> Result<Decision, Undecided> {
     let now = context.now;
     let EntryKind::Hold { hold, reward, order, .. } = &entry.kind else {
-        return Err(HoldRejection::HoldIsUnknown(entry.seq.to_string()).into());
+        return Err(HoldRejection::HoldIsUnknown(HoldId::new(entry.seq.to_string())).into());
     };
     ledger::erase::present(member)?;
     ledger::hold::open(member, hold, now)?;
@@ -76,7 +77,7 @@ pub fn capture(
 
 /// How many units of a hold are captured: all, or so many where the member chooses its price.
 fn units_to_capture(
-    hold: &str,
+    hold: &HoldId,
     reward: &RedeemedReward,
     costs: &Costs,
     units: Option<Units>,
@@ -84,7 +85,7 @@ fn units_to_capture(
     let held = reward.costs;
     let units = units.unwrap_or(held);
     if costs.is_chosen() && units > held {
-        let hold = hold.to_owned();
+        let hold = hold.clone();
         return Err(HoldRejection::MoreIsCapturedThanHeld { hold, held, units }.into());
     }
     if !costs.is_chosen() && units != held {
@@ -109,7 +110,11 @@ fn promised<'a>(
 ///
 /// # Errors
 /// There is no such hold any more.
-pub fn release(context: &Context<'_>, member: &Member, hold: &str) -> Result<Decision, Undecided> {
+pub fn release(
+    context: &Context<'_>,
+    member: &Member,
+    hold: &HoldId,
+) -> Result<Decision, Undecided> {
     ledger::erase::present(member)?;
     let programme = as_held(context, member, hold)?;
     let sharing = Sharing { programme: &programme, account: member.account.as_ref() };
@@ -121,11 +126,11 @@ pub fn release(context: &Context<'_>, member: &Member, hold: &str) -> Result<Dec
 
 /// The programme with the wallet of a hold shared, or not, as when its units were held: they lie
 /// where they were put, whatever is shared by now.
-fn as_held(context: &Context<'_>, member: &Member, hold: &str) -> Result<Programme, Undecided> {
+fn as_held(context: &Context<'_>, member: &Member, hold: &HoldId) -> Result<Programme, Undecided> {
     let mut programme = context.programme().clone();
     let Some(account) = context.data.account(member)? else { return Ok(programme) };
     let lies = |at: &Member, wallet: &str| {
-        at.wallet(wallet).lots().iter().any(|lot| lot.terms.held.as_deref() == Some(hold))
+        at.wallet(wallet).lots().iter().any(|lot| lot.terms.held.as_ref() == Some(hold))
     };
     for (name, policy) in &mut programme.wallets {
         if lies(account, name.as_str()) {

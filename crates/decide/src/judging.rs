@@ -172,7 +172,7 @@ impl<'a> Judge<'a, '_> {
 
     fn count(&mut self, rule: &Rule, room: Option<Room>, verdict: Verdict) {
         if let (Some(room), Verdict::Gave) = (room, verdict) {
-            let counted = Change::Counted { counted: rule.title.clone(), since: room.since };
+            let counted = Change::Counted { rule: rule.title.clone(), since: room.since };
             self.judgement.changes.push(counted);
         }
     }
@@ -254,7 +254,7 @@ impl<'a> Judge<'a, '_> {
         if score.is_zero() {
             return Ok(Verdict::GaveNothing);
         }
-        self.reasons(rule, Effect::Score { contest: rule.title.clone(), score });
+        self.reasons(rule, Effect::Score { contest: rule.title.clone(), units: score });
         self.count(rule, room, Verdict::Gave);
         Ok(Verdict::Gave)
     }
@@ -335,7 +335,7 @@ impl<'a> Judge<'a, '_> {
         let sum = amount.checked_add(had).ok_or_else(too_much)?;
         let whole = paid(rule, sum)?;
         let rest = (sum - sum.floor()).trunc_with_scale(REMAINDER_DECIMALS).normalize();
-        let carried = Change::Carried { carried: rule.title.clone(), remainder: rest };
+        let carried = Change::Carried { rule: rule.title.clone(), remainder: rest };
         Ok((whole, (rest != had).then_some(carried)))
     }
 
@@ -413,6 +413,6 @@ enum Given {
 }
 
 fn referral(referrer: &Member) -> Effect {
-    let entry = referrer.version.saturating_add(1);
+    let entry = referrer.seq.next();
     Effect::Referral { referrer: referrer.id.clone(), entry }
 }

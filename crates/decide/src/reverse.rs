@@ -13,10 +13,13 @@ mod units;
 
 use std::collections::BTreeSet;
 
-use ledger::decision::Draft;
+use ledger::decision::{Draft, GiveRejection};
 use ledger::entry::Returned;
 use ledger::reverse::{self, ReverseRejection, Wanted};
-use ledger::{Activity, Decision, Effect, Entry, EntryKind, Member, MemberId, Reason, WalletName};
+use ledger::{
+    Activity, Decision, Effect, Entry, EntryKind, Member, MemberId, MissingData, Reason, Seq,
+    WalletName,
+};
 use rules::Bundle;
 
 pub use self::data_then::data_then;
@@ -34,7 +37,7 @@ pub struct Reversal<'a> {
     /// The rules that judged the entry.
     pub judged_by: &'a Bundle,
     /// The entry, by its number.
-    pub entry: u64,
+    pub entry: Seq,
     /// What comes back of its order; all that is left if nothing.
     pub wanted: Option<&'a Wanted>,
 }
@@ -80,7 +83,7 @@ pub struct ReferralEntry {
     /// The member who brought the other.
     pub referrer: MemberId,
     /// The entry, by its number.
-    pub entry: u64,
+    pub entry: Seq,
 }
 
 /// The same for one member alone, and the referral that goes with it.
@@ -96,16 +99,23 @@ pub fn reverse_alone(
     let (data, programme) = (context.data, judged_by.programme());
     ledger::erase::present(member)?;
     let window = history_window(member, entry, data, |entry| entry.undoes().into_iter())?;
-    let unknown = || ReverseRejection::EntryIsReversedAlready(entry);
-    let past = window.from(entry).ok_or_else(unknown)?;
-    let (original, since) = past.entries.split_first().ok_or_else(unknown)?;
+    let broken = |of: &Member| {
+        let id = of.id.clone();
+        move |reason| Refusal::Give(GiveRejection::EntryDoesNotApply { member: id, reason })
+    };
+    let past = window.from(entry).map_err(broken(member))?;
+    let (original, since) = past
+        .entries
+        .split_first()
+        .ok_or_else(|| MissingData::HistorySlice { member: member.id.clone(), entry })?;
     let account = match &original.account {
         None => None,
         Some(of) => match data.member(&of.account)? {
             // The past of a person that is forgotten cannot be read.
             Some(account) if account.erased_at.is_none() => {
                 let window = history_window(account, of.entry, data, compensated)?;
-                window.from(of.entry).map(|past| (of.entry, window, past))
+                let past = window.from(of.entry).map_err(broken(account))?;
+                Some((of.entry, window, past))
             }
             _ => None,
         },
@@ -198,7 +208,6 @@ fn undo_redemption(
     member: &Member,
 ) -> Result<Decision, Undecided> {
     let Undoing { judged_by, before, original, since, window, now, .. } = *undoing;
-    reverse::can_be_given_back(original, since)?;
     let mut draft = Draft::default();
     let of = |wallet: &WalletName| undoing.since(wallet);
     reverse::give_back(&mut draft, judged_by.programme(), original, of);

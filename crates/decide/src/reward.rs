@@ -135,8 +135,7 @@ pub(crate) fn at_its_price(
             let most = cap.most;
             return Err(Refusal::RewardWasTakenAsOftenAsItMay { reward: name(), most }.into());
         }
-        let counted = rule.title.clone();
-        draft.changes.push(Change::Counted { counted, since: room.since });
+        draft.changes.push(Change::Counted { rule: rule.title.clone(), since: room.since });
     }
     let (value, effects) = run.body(rule).map_err(needs_order)?;
     let gives = gift(rule, value, programme)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger::{Member, Moment};
+use ledger::{Member, Moment, Seq};
 use rules::Bundle;
 
 use crate::recurrence::recurrence;
@@ -42,7 +42,7 @@ pub fn is_due_earlier(
         return true;
     }
     // A member without an entry is in the first tier although nobody has written that down.
-    let has_begun = member.version > 0 && member.erased_at.is_none();
+    let has_begun = member.seq > Seq::ENROLLED && member.erased_at.is_none();
     let tier_status = tier::tier_status(bundle, &Arc::new(member.clone()), now);
     has_begun && tier_status.map_or(true, |tier_status| tier_status.tier != member.tier_status.tier)
 }

@@ -1,8 +1,9 @@
 //! Members of a household or a company share the wallets of one account, which is a member too. What
 //! one of them earns and spends there is that one's entry, and the account has an entry of it.
 
+use crate::apply_error::ApplyError;
 use crate::decision::{Draft, GiveRejection, extend};
-use crate::earn::released;
+use crate::earn::delivered;
 use crate::entry::AccountEntry;
 use crate::erase::{MemberIsErased, present};
 use crate::wallet::HoldId;
@@ -17,6 +18,9 @@ pub enum AccountRejection {
     /// The person wants to be forgotten.
     #[error(transparent)]
     Erased(#[from] MemberIsErased),
+    /// The person whose account it was wanted to be forgotten.
+    #[error("member `{0}`, whose wallets would be shared, has been erased")]
+    AccountIsErased(MemberId),
     /// Nothing is shared in this programme.
     #[error("no wallet of this programme is `shared`, so there is nothing to join")]
     NothingIsShared,
@@ -31,9 +35,9 @@ pub enum AccountRejection {
     /// It shares nobody's wallets.
     #[error("member `{0}` shares nobody's wallets")]
     MemberHasNoAccount(MemberId),
-    /// The person whose account it was wanted to be forgotten.
-    #[error("member `{0}`, whose wallets would be shared, has been erased")]
-    AccountIsErased(MemberId),
+    /// Oneself.
+    #[error("member `{0}` cannot join itself")]
+    MemberIsTheAccount(MemberId),
     /// An account cannot be a part of another.
     #[error("`{0}` shares the wallets of another account, so nobody can share its own")]
     AccountHasAnAccount(MemberId),
@@ -45,9 +49,6 @@ pub enum AccountRejection {
         /// How many do.
         sharers: u32,
     },
-    /// Oneself.
-    #[error("member `{0}` cannot join itself")]
-    MemberIsTheAccount(MemberId),
     /// What the member has set aside would be out of reach.
     #[error("member `{member}` has something set aside; capture or release hold `{hold}` first")]
     MemberHasAHold {
@@ -96,7 +97,7 @@ pub fn part(
     mut decision: Decision,
     now: Moment,
 ) -> Result<Decision, GiveRejection> {
-    let full = |who: &Member| GiveRejection::WalletIsFull { member: who.id.clone() };
+    let applies = |reason| GiveRejection::of(&member.id, reason);
     let shared =
         |name: &WalletName| programme.wallets.get(name).is_some_and(|policy| policy.shared);
     let mut moved: Vec<Posting> = Vec::new();
@@ -105,7 +106,7 @@ pub fn part(
         posting.shared = true;
     }
     let mut after = member.clone();
-    let entry = account.version.saturating_add(1);
+    let entry = account.seq.next();
     decision.entry.account = Some(AccountEntry { account: account.id.clone(), entry });
     // What ran out is told where it ran out.
     let mut changes: Vec<Change> = Vec::new();
@@ -122,33 +123,37 @@ pub fn part(
         let kind = EntryKind::Share {
             by: member.id.clone(),
             entry: decision.entry.seq,
-            moved: decision.entry.kind.verb().to_owned(),
+            moved: decision.entry.kind.verb(),
             active_at: decision.entry.active_at().and(decision.member.active_at),
         };
         let draft = Draft { postings: moved, changes, ..Draft::default() };
         let other = draft.decide(account, programme, kind, now, now)?;
         decision.others.push(other);
     }
-    let own = out_of_reach(member, programme, &decision.entry).ok_or_else(|| full(member))?;
+    let own = out_of_reach(member, programme, &decision.entry).map_err(applies)?;
     decision.entry.postings.extend(own);
-    after.apply(&decision.entry).ok_or_else(|| full(member))?;
+    after.apply(&decision.entry).map_err(applies)?;
     decision.member = after;
     Ok(decision)
 }
 
 /// The postings of what a member's activity means for its own wallets while it shares another's: what
 /// waits for it is let go, and ends are put off.
-fn out_of_reach(member: &Member, programme: &Programme, entry: &Entry) -> Option<Vec<Posting>> {
+fn out_of_reach(
+    member: &Member,
+    programme: &Programme,
+    entry: &Entry,
+) -> Result<Vec<Posting>, ApplyError> {
     let mut own = member.at(entry.at);
     own.wallets.retain(|name, _| programme.wallets.get(name).is_some_and(|policy| policy.shared));
     own.active_at = own.active_at.max(entry.active_at());
     let mut postings = match &entry.kind {
-        EntryKind::Earn { activity } => released(&own, activity, entry.at),
+        EntryKind::Earn { activity } => delivered(&own, activity, entry.at),
         _ => Vec::new(),
     };
     own.post(&postings)?;
     postings.extend(extend(&own, programme, entry));
-    Some(postings)
+    Ok(postings)
 }
 
 /// The member shares the account's wallets from now on. What it has in its own stays there until it
@@ -210,7 +215,7 @@ pub(crate) fn told(
 ) -> Result<Decision, GiveRejection> {
     let Some(account) = account else { return Ok(decision) };
     let Entry { seq, kind, .. } = &decision.entry;
-    let (by, moved) = (decision.member.id.clone(), kind.verb().to_owned());
+    let (by, moved) = (decision.member.id.clone(), kind.verb());
     let kind = EntryKind::Share { by, entry: *seq, moved, active_at: None };
     let other = Draft::default().decide(account, programme, kind, now, now)?;
     let entry = other.entry.seq;

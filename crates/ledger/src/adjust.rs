@@ -1,11 +1,11 @@
 //! Units given or taken by hand, and units that one member gives another.
 
-use crate::decision::{Draft, GiveRejection};
+use crate::decision::{Credit, Draft, GiveRejection};
 use crate::entry::Counterpart;
 use crate::erase::{MemberIsErased, present};
 use crate::{
-    Decision, EntryKind, Lot, Member, MemberId, Moment, Posting, Programme, Units, WalletName,
-    WalletPolicy,
+    Decision, EntryKind, Lot, Member, MemberId, Moment, Posting, PostingReason, Programme, Units,
+    WalletName, WalletPolicy,
 };
 
 /// Why units are not moved by hand. In order of precedence.
@@ -14,18 +14,18 @@ pub enum MoveRejection {
     /// The person wants to be forgotten.
     #[error(transparent)]
     Erased(#[from] MemberIsErased),
+    /// To oneself.
+    #[error("member `{0}` cannot give units to itself, or to whom it shares its wallets with")]
+    BothSidesAreOne(MemberId),
+    /// The other person wanted to be forgotten.
+    #[error("member `{0}`, who would get them, has been erased")]
+    ReceiverIsErased(MemberId),
     /// No such wallet.
     #[error("there is no wallet `{0}` in the manifest")]
     WalletIsUnknown(String),
     /// A wallet out of which members may not give.
     #[error("units of `{0}` cannot be given to others; the manifest does not say `transferable`")]
     WalletIsNotTransferable(WalletName),
-    /// The other person wanted to be forgotten.
-    #[error("member `{0}`, who would get them, has been erased")]
-    ReceiverIsErased(MemberId),
-    /// To oneself.
-    #[error("member `{0}` cannot give units to itself, or to whom it shares its wallets with")]
-    BothSidesAreOne(MemberId),
     /// Nothing to move.
     #[error("no units are moved; say how many")]
     UnitsAreZero,
@@ -78,9 +78,10 @@ pub fn decide(
     let mut given = Draft::default();
     if adjustment.units > 0 {
         let lot = Lot { units, terms: policy.terms(now, programme.time_zone) };
-        given.credits.push((wallet.clone(), lot));
+        let wallet = wallet.clone();
+        given.credits.push(Credit { wallet, lot, why: PostingReason::Adjusted });
     } else {
-        given.postings = taken(member, wallet, units, now)?;
+        given.postings = taken(member, wallet, units, PostingReason::Adjusted, now)?;
     }
     let Adjustment { reason, author, .. } = adjustment;
     Ok(given.decide(member, programme, EntryKind::Adjust { reason, author }, now, now)?)
@@ -112,6 +113,9 @@ pub fn transfer(
     now: Moment,
 ) -> Result<(Decision, Decision), MoveRejection> {
     present(from)?;
+    if from.id == to.id {
+        return Err(MoveRejection::BothSidesAreOne(from.id.clone()));
+    }
     if to.erased_at.is_some() {
         return Err(MoveRejection::ReceiverIsErased(to.id.clone()));
     }
@@ -119,22 +123,24 @@ pub fn transfer(
     if !policy.transferable {
         return Err(MoveRejection::WalletIsNotTransferable(wallet.clone()));
     }
-    if from.id == to.id {
-        return Err(MoveRejection::BothSidesAreOne(from.id.clone()));
-    }
     if transfer.units.is_zero() {
         return Err(MoveRejection::UnitsAreZero);
     }
-    let postings = taken(from, wallet, transfer.units, now)?;
-    let lots = postings.iter().filter_map(Posting::lot).map(|lot| (wallet.clone(), lot));
-    let credits = lots.collect();
+    let why = PostingReason::Transferred;
+    let postings = taken(from, wallet, transfer.units, why, now)?;
+    let lots = postings.iter().filter_map(|posting| {
+        let terms = posting.from_lot()?.clone();
+        Some(Lot { units: posting.units, terms })
+    });
+    let credits = lots.map(|lot| Credit { wallet: wallet.clone(), lot, why }).collect();
     let reason = transfer.reason;
     let kind = |with| EntryKind::Transfer { with, reason: reason.clone() };
-    let gave = Draft { postings, ..Draft::default() };
-    let gave = gave.decide(from, programme, kind(Counterpart::To(to.id.clone())), now, now)?;
-    let had = Draft { credits, ..Draft::default() };
-    let had = had.decide(to, programme, kind(Counterpart::From(from.id.clone())), now, now)?;
-    Ok((gave, had))
+    let given = Draft { postings, ..Draft::default() };
+    let given = given.decide(from, programme, kind(Counterpart::To(to.id.clone())), now, now)?;
+    let received = Draft { credits, ..Draft::default() };
+    let received =
+        received.decide(to, programme, kind(Counterpart::From(from.id.clone())), now, now)?;
+    Ok((given, received))
 }
 
 fn wallet<'p>(
@@ -150,6 +156,7 @@ fn taken(
     member: &Member,
     wallet: &WalletName,
     units: Units,
+    why: PostingReason,
     now: Moment,
 ) -> Result<Vec<Posting>, MoveRejection> {
     let mut lots = member.at(now).wallet(wallet.as_str()).clone();
@@ -159,5 +166,5 @@ fn taken(
         units,
         spendable,
     })?;
-    Ok(taken.into_iter().map(|lot| Posting::taken(wallet.clone(), lot)).collect())
+    Ok(taken.into_iter().map(|lot| Posting::out_of_lot(wallet.clone(), lot, why)).collect())
 }

@@ -1,7 +1,10 @@
+//! How often a rule may pay one member.
+
 use chrono::{Datelike, Days};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use crate::apply_error::ApplyError;
 use crate::programme::resolve;
 use crate::{Member, Moment};
 
@@ -97,27 +100,33 @@ pub fn room(member: &Member, rule: &str, cap: Cap, at: Moment, time_zone: Tz) ->
     let counters = member.counters.get(rule).map_or(&[][..], Vec::as_slice);
     let since = period(counters, cap.per, at, time_zone);
     let had = counters.iter().find(|counter| counter.since == since);
-    Room { since, times: cap.most.saturating_sub(had.map_or(0, |counter| counter.times)) }
+    let had = had.map_or(0, |counter| counter.times);
+    Room { since, times: cap.most.checked_sub(had).unwrap_or_default() }
 }
 
 /// Counts once more in the period that began at `since`.
-pub(crate) fn count(member: &mut Member, rule: &str, since: Moment) {
+pub(crate) fn count(member: &mut Member, rule: &str, since: Moment) -> Result<(), ApplyError> {
     let counters = member.counters.entry(rule.to_owned()).or_default();
     match counters.iter_mut().find(|counter| counter.since == since) {
-        Some(counter) => counter.times = counter.times.saturating_add(1),
+        Some(counter) => {
+            let times = counter.times.checked_add(1);
+            counter.times = times.ok_or_else(|| ApplyError::too_much(rule))?;
+        }
         None => counters.push(Counter { since, times: 1 }),
     }
     counters.sort_by_key(|counter| counter.since);
     if counters.len() > PERIODS_MAX {
         counters.remove(0);
     }
+    Ok(())
 }
 
 /// Counts once less in the period that began at `since`, if that is still remembered.
 pub(crate) fn uncount(member: &mut Member, rule: &str, since: Moment) {
     let Some(counters) = member.counters.get_mut(rule) else { return };
     if let Some(counter) = counters.iter_mut().find(|counter| counter.since == since) {
-        counter.times = counter.times.saturating_sub(1);
+        // A period that was dropped and begun anew may have counted less.
+        counter.times = counter.times.checked_sub(1).unwrap_or_default();
     }
     // Not dropped at zero: that a period is remembered keeps older ones from opening.
 }

@@ -1,10 +1,14 @@
+//! What a verb decided, and how a draft of changes becomes an entry.
+
 use std::collections::BTreeMap;
 
+use crate::apply_error::ApplyError;
 use crate::decision_data::Allocator;
 use crate::member::Hold;
+use crate::wallet::Terms;
 use crate::{
-    Change, Effect, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, Programme, Reason,
-    SharedLimit, Units, Wallet, WalletName, Withdrawal,
+    Change, Effect, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, PostingReason,
+    Programme, Reason, SharedLimit, Units, Wallet, WalletName, Withdrawal,
 };
 
 /// The most grants, and the most tags, of one member.
@@ -45,12 +49,6 @@ pub enum GiveRejection {
         /// The wallet.
         wallet: WalletName,
     },
-    /// More than a member can carry: it is loaded and written with every request.
-    #[error("member `{member}` would have more than {HOLDINGS_MAX} grants or tags")]
-    HoldingsAreTooMany {
-        /// Whose.
-        member: MemberId,
-    },
     /// More than can be counted.
     #[error(
         "member `{member}` would hold or owe more than {} units in a wallet or a score",
@@ -60,6 +58,43 @@ pub enum GiveRejection {
         /// Whose.
         member: MemberId,
     },
+    /// The entry does not follow from the member before it: a broken invariant of ours.
+    #[error("an entry of member `{member}` does not follow from the one before it: {reason}")]
+    EntryDoesNotApply {
+        /// Whose.
+        member: MemberId,
+        /// Why.
+        reason: ApplyError,
+    },
+    /// More than a member can carry: it is loaded and written with every request.
+    #[error("member `{member}` would have more than {HOLDINGS_MAX} grants or tags")]
+    HoldingsAreTooMany {
+        /// Whose.
+        member: MemberId,
+    },
+}
+
+impl GiveRejection {
+    /// The rejection of an entry that does not apply. Only what cannot be counted is the client's.
+    #[must_use]
+    pub fn of(member: &MemberId, reason: ApplyError) -> GiveRejection {
+        let member = member.clone();
+        match reason {
+            ApplyError::TooMuch(_) => GiveRejection::WalletIsFull { member },
+            reason => GiveRejection::EntryDoesNotApply { member, reason },
+        }
+    }
+}
+
+/// Units that come into a wallet, and why. They pay what is owed before anything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credit {
+    /// Into which wallet.
+    pub wallet: WalletName,
+    /// The lot.
+    pub lot: Lot,
+    /// Why.
+    pub why: PostingReason,
 }
 
 /// What a request changes, before it is an entry.
@@ -67,8 +102,8 @@ pub enum GiveRejection {
 pub struct Draft {
     /// What each rule gave.
     pub reasons: Vec<Reason>,
-    /// Units given beside those that the reasons bring. They pay what is owed before anything else.
-    pub credits: Vec<(WalletName, Lot)>,
+    /// Units that come in beside those that the reasons bring.
+    pub credits: Vec<Credit>,
     /// Postings beside those that reasons and credits bring.
     pub postings: Vec<Posting>,
     /// What else changed.
@@ -109,18 +144,17 @@ impl Draft {
     ) -> Result<Decision, GiveRejection> {
         self.credit(member, programme, &kind, at)?;
         self.free(member, &kind, now);
-        let full = || GiveRejection::WalletIsFull { member: member.id.clone() };
+        let applies = |reason| GiveRejection::of(&member.id, reason);
         let Draft { reasons, credits, postings: more, changes, withdrawals, returns, exhausted } =
             self;
         let mut postings = member.debt_paid_by_expired_holds(now);
         postings.extend(more);
-        for (name, credit) in credits {
-            postings.extend(paid_first(member, name, credit, &postings).ok_or_else(full)?);
+        for credit in credits {
+            postings.extend(paid_first(member, credit, &postings));
         }
-        postings.retain(|posting| posting.change != 0);
+        postings.retain(|posting| !posting.units.is_zero());
         let mut entry = Entry {
-            // A version counts one member's requests; a u64 of them does not run out.
-            seq: member.version.saturating_add(1),
+            seq: member.seq.next(),
             at: now,
             kind,
             reasons,
@@ -135,13 +169,13 @@ impl Draft {
             tier_status: None,
         };
         let mut after = member.clone();
-        after.apply(&entry).ok_or_else(full)?;
+        after.apply(&entry).map_err(applies)?;
         for more in [settled, extend] {
             let more = more(&after, programme, &entry);
             if !more.is_empty() {
                 entry.postings.extend(more);
                 after = member.clone();
-                after.apply(&entry).ok_or_else(full)?;
+                after.apply(&entry).map_err(applies)?;
             }
         }
         if after.grants.len() > HOLDINGS_MAX || after.tags.len() > HOLDINGS_MAX {
@@ -174,14 +208,22 @@ impl Draft {
                 _ => policy.terms(at, zone),
             };
             // All that one request gives into one wallet has the same terms: one posting.
-            let same = |(name, lot): &&mut (WalletName, Lot)| name == wallet && lot.terms == terms;
-            let full = Lot { units: *units, terms: terms.clone() };
+            let same = |credit: &&mut Credit| {
+                credit.wallet == *wallet
+                    && credit.lot.terms == terms
+                    && credit.why == PostingReason::Issued
+            };
             match self.credits.iter_mut().find(same) {
-                Some((_, lot)) => {
-                    // A sum above the bound is refused when it is applied.
-                    lot.units = lot.units.checked_add(*units).unwrap_or(Units::MAX);
+                Some(Credit { lot, .. }) => {
+                    let sum = lot.units.checked_add(*units);
+                    let full = || GiveRejection::WalletIsFull { member: member.id.clone() };
+                    lot.units = sum.ok_or_else(full)?;
                 }
-                None => self.credits.push((wallet.clone(), full)),
+                None => self.credits.push(Credit {
+                    wallet: wallet.clone(),
+                    lot: Lot { units: *units, terms },
+                    why: PostingReason::Issued,
+                }),
             }
         }
         Ok(())
@@ -191,7 +233,7 @@ impl Draft {
     fn free(&mut self, member: &Member, kind: &EntryKind, now: Moment) {
         let all = matches!(kind, EntryKind::Erase);
         for (name, hold) in member.holds.iter().filter(|(_, hold)| all || hold.until <= now) {
-            self.changes.push(Change::Freed { freed: name.clone() });
+            self.changes.push(Change::HoldExpired { hold: name.clone() });
             self.put_back(hold);
         }
     }
@@ -204,31 +246,27 @@ impl Draft {
 
 /// The postings of a credit: what is owed is paid first. Other postings of the same entry may have
 /// paid a part of it.
-fn paid_first(
-    member: &Member,
-    name: WalletName,
-    credit: Lot,
-    postings: &[Posting],
-) -> Option<[Posting; 2]> {
-    let of_debt = postings.iter().filter(|posting| posting.debt && posting.wallet == name);
-    let paid: i64 = of_debt.map(|posting| posting.change).sum();
-    let debt = member.wallet(name.as_str()).debt().get().checked_sub(paid)?;
-    let pays = Units::new(debt.max(0)).ok()?.min(credit.units);
-    let rest = Lot { units: credit.units.checked_sub(pays)?, terms: credit.terms };
-    Some([Posting::paid(name.clone(), pays), Posting::given(name, rest)])
+fn paid_first(member: &Member, credit: Credit, postings: &[Posting]) -> [Posting; 2] {
+    let Credit { wallet, lot, why } = credit;
+    let of_wallet = postings.iter().filter(|posting| posting.wallet == wallet);
+    let changed: i64 = of_wallet.map(Posting::change_of_debt).sum();
+    let debt = member.wallet(wallet.as_str()).debt().get() + changed;
+    let pays = Units::part(debt.clamp(0, lot.units.get()));
+    let rest = Lot { units: Units::part(lot.units.get() - pays.get()), terms: lot.terms };
+    [Posting::into_debt(wallet.clone(), pays, why), Posting::into_lot(wallet, rest, why)]
 }
 
 /// The postings that pay what is owed with what there is. Nobody owes and has at the same time, but
-/// for what is set aside: otherwise a lot could run out that pays a debt.
+/// for what is held: otherwise a lot could expire that pays a debt.
 fn settled(after: &Member, _: &Programme, entry: &Entry) -> Vec<Posting> {
-    let pays = |(name, wallet): (&WalletName, &Wallet)| -> Vec<[Posting; 2]> {
+    let pays = |(name, wallet): (&WalletName, &Wallet)| -> Vec<Posting> {
         let lots = wallet.clone().take_for_debt(entry.at);
-        lots.into_iter().map(|lot| Posting::pays(name.clone(), lot)).collect()
+        lots.into_iter().map(|lot| Posting::pays_debt(name.clone(), lot)).collect()
     };
-    after.wallets.iter().flat_map(pays).flatten().collect()
+    after.wallets.iter().flat_map(pays).collect()
 }
 
-/// The postings that put off the end of lots that stay as long as the member is active.
+/// The postings that extend lots which stay as long as the member is active.
 pub(crate) fn extend(after: &Member, programme: &Programme, entry: &Entry) -> Vec<Posting> {
     let Some(active_at) = after.active_at.filter(|_| entry.active_at().is_some()) else {
         return Vec::new();
@@ -237,13 +275,12 @@ pub(crate) fn extend(after: &Member, programme: &Programme, entry: &Entry) -> Ve
     for (name, wallet) in &after.wallets {
         for lot in wallet.lots() {
             let Some(inactivity) = lot.terms.inactivity else { continue };
-            let to =
-                inactivity.extend(lot.terms.expires_at, active_at, entry.at, programme.time_zone);
-            if to > lot.terms.expires_at {
-                let mut later = lot.clone();
-                later.terms.expires_at = to;
-                postings.push(Posting::taken(name.clone(), lot.clone()));
-                postings.push(Posting::given(name.clone(), later));
+            let (end, zone) = (lot.terms.expires_at, programme.time_zone);
+            let expires_at = inactivity.extend(end, active_at, entry.at, zone);
+            if expires_at > end {
+                let to = Terms { expires_at, ..lot.terms.clone() };
+                let why = PostingReason::Extended;
+                postings.push(Posting::between_lots(name.clone(), lot.clone(), to, why));
             }
         }
     }

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::apply_error::ApplyError;
 use crate::shared_limit::{Codes, Remaining, SharedLimit, Withdrawal};
-use crate::{Decision, Effect, Entry, Member, MemberId, Moment, Units};
+use crate::{Decision, Effect, Entry, Member, MemberId, Moment, Seq, Units};
 
 /// What a decision has to know beyond the member, and has not been told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub enum MissingData {
         /// Whose.
         member: MemberId,
         /// From which entry on.
-        entry: u64,
+        entry: Seq,
     },
 }
 
@@ -79,8 +80,10 @@ pub struct HistorySlice {
 
 impl HistorySlice {
     /// The same from a later entry on: the member as it was before that one.
-    #[must_use]
-    pub fn from(&self, entry: u64) -> Option<HistorySlice> {
+    ///
+    /// # Errors
+    /// The entries do not add up.
+    pub fn from(&self, entry: Seq) -> Result<HistorySlice, ApplyError> {
         let mut before = self.before.clone();
         let mut entries = Vec::new();
         for one in &self.entries {
@@ -90,7 +93,7 @@ impl HistorySlice {
                 entries.push(one.clone());
             }
         }
-        Some(HistorySlice { before, entries })
+        Ok(HistorySlice { before, entries })
     }
 }
 
@@ -149,10 +152,10 @@ impl DecisionData {
     ///
     /// # Errors
     /// It has not been told, or not up to the last.
-    pub fn past(&self, member: &Member, entry: u64) -> Result<&HistorySlice, MissingData> {
+    pub fn past(&self, member: &Member, entry: Seq) -> Result<&HistorySlice, MissingData> {
         let told = self.pasts.get(&member.id).filter(|past| {
-            let last = past.entries.last().map_or(past.before.version, |last| last.seq);
-            past.before.version < entry && last == member.version
+            let last = past.entries.last().map_or(past.before.seq, |last| last.seq);
+            past.before.seq < entry && last == member.seq
         });
         told.ok_or_else(|| MissingData::HistorySlice { member: member.id.clone(), entry })
     }

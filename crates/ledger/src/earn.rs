@@ -1,9 +1,11 @@
+//! A member did something: whether it may pay, and the entry of what it pays.
+
 use chrono::TimeDelta;
 
 use crate::decision::{Draft, GiveRejection};
 use crate::erase::{MemberIsErased, present};
 use crate::wallet::{PendingOn, Terms};
-use crate::{Activity, Decision, EntryKind, Lot, Member, Moment, Posting, Programme};
+use crate::{Activity, Decision, EntryKind, Member, Moment, Posting, PostingReason, Programme};
 
 /// How far a till's clock may run ahead of ours.
 pub const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -11,6 +13,9 @@ pub const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
 /// Why an activity does not pay. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EarnRejection {
+    /// The person wants to be forgotten.
+    #[error(transparent)]
+    Erased(#[from] MemberIsErased),
     /// It has not happened yet.
     #[error("the activity is dated {at}, and it is only {now}")]
     ActivityIsInTheFuture {
@@ -27,9 +32,6 @@ pub enum EarnRejection {
         /// When the member joined.
         enrolled_at: Moment,
     },
-    /// The person wants to be forgotten.
-    #[error(transparent)]
-    Erased(#[from] MemberIsErased),
     /// What the rules gave cannot be given.
     #[error(transparent)]
     Give(#[from] GiveRejection),
@@ -67,24 +69,24 @@ pub fn decide(
     now: Moment,
 ) -> Result<Decision, EarnRejection> {
     let at = activity.at;
-    given.postings.extend(released(member, &activity, now));
+    given.postings.extend(delivered(member, &activity, now));
     Ok(given.decide(member, programme, EntryKind::Earn { activity }, at, now)?)
 }
 
-/// The postings that let go what waited for this activity: an order's units, once it is delivered.
-pub(crate) fn released(member: &Member, activity: &Activity, now: Moment) -> Vec<Posting> {
+/// The postings of lots that were pending on this activity: an order's units, once it is delivered.
+pub(crate) fn delivered(member: &Member, activity: &Activity, now: Moment) -> Vec<Posting> {
     let mut postings = Vec::new();
     for (name, wallet) in &member.at(now).wallets {
         for lot in wallet.lots() {
-            let waits = |pending_on: &&PendingOn| {
-                pending_on.activity == activity.kind && activity.of.as_ref() == Some(&pending_on.of)
+            let waits = |on: &&PendingOn| {
+                on.activity == activity.kind && activity.of.as_ref() == Some(&on.of)
             };
-            let Some(pending_on) = lot.terms.pending_on.as_ref().filter(waits) else { continue };
-            let from = activity.at + TimeDelta::days(pending_on.days.into());
+            let Some(on) = lot.terms.pending_on.as_ref().filter(waits) else { continue };
+            let from = activity.at + TimeDelta::days(on.days.into());
             let available_at = Some(from).filter(|from| *from > now);
             let to = Terms { pending_on: None, available_at, ..lot.terms.clone() };
-            postings.push(Posting::taken(name.clone(), lot.clone()));
-            postings.push(Posting::given(name.clone(), Lot { units: lot.units, terms: to }));
+            let why = PostingReason::Delivered;
+            postings.push(Posting::between_lots(name.clone(), lot.clone(), to, why));
         }
     }
     postings

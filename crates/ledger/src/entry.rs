@@ -1,22 +1,25 @@
+//! Entries: immutable ledger lines.
+
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::REFERRAL;
-use crate::member::{History, Hold};
+use crate::member::Hold;
 use crate::remind::Reminder;
-use crate::task::{Progress, Step};
 use crate::tier::{TierChange, TierStatus};
-use crate::wallet::Inactivity;
-use crate::wallet::{HoldId, Terms};
-use crate::{Activity, Lot, MemberId, Moment, Order, SharedLimit, Units, WalletName, Withdrawal};
+use crate::wallet::HoldId;
+use crate::{
+    Activity, Change, Effect, MemberId, Moment, Order, Posting, Seq, SharedLimit, Units, Verb,
+    WalletName, Withdrawal,
+};
 
 /// One immutable ledger line: what was asked, why the answer was what it is, and all that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Its place in the member's history, from 1.
-    pub seq: u64,
+    pub seq: Seq,
     /// When it was decided.
     pub at: Moment,
     /// What was asked.
@@ -97,7 +100,7 @@ pub enum EntryKind {
     /// An earlier entry was undone, whole or in part.
     Reverse {
         /// Which, by its number.
-        of: u64,
+        of: Seq,
         /// What of its order came back; all that was left of it if nothing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         returned: Option<Returned>,
@@ -133,9 +136,9 @@ pub enum EntryKind {
         /// Who.
         by: MemberId,
         /// By which entry of its own.
-        entry: u64,
-        /// What kind of entry that is.
-        moved: String,
+        entry: Seq,
+        /// By which verb.
+        moved: Verb,
         /// When that member was active, where it was by its own doing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         active_at: Option<Moment>,
@@ -157,7 +160,7 @@ pub struct AccountEntry {
     /// Whose.
     pub account: MemberId,
     /// Its number; where nothing was moved there, the number that it would have had.
-    pub entry: u64,
+    pub entry: Seq,
 }
 
 /// What of an order came back.
@@ -192,7 +195,7 @@ pub enum Counterpart {
 impl Entry {
     /// The number of the entry that this one undoes, if it undoes one.
     #[must_use]
-    pub fn undoes(&self) -> Option<u64> {
+    pub fn undoes(&self) -> Option<Seq> {
         match &self.kind {
             EntryKind::Reverse { of, .. } => Some(*of),
             _ => None,
@@ -216,24 +219,24 @@ impl Entry {
 }
 
 impl EntryKind {
-    /// Its name in answers, statements and figures.
+    /// The verb that makes entries of this kind.
     #[must_use]
-    pub fn verb(&self) -> &'static str {
+    pub fn verb(&self) -> Verb {
         match self {
-            EntryKind::Earn { .. } => "earn",
-            EntryKind::Redeem { .. } => "redeem",
-            EntryKind::Hold { .. } => "hold",
-            EntryKind::Capture { .. } => "capture",
-            EntryKind::Release { .. } => "release",
-            EntryKind::Reverse { .. } => "reverse",
-            EntryKind::Adjust { .. } => "adjust",
-            EntryKind::Transfer { .. } => "transfer",
-            EntryKind::Join { .. } => "join",
-            EntryKind::Leave { .. } => "leave",
-            EntryKind::Share { .. } => "share",
-            EntryKind::Expire => "expire",
-            EntryKind::Remind { .. } => "remind",
-            EntryKind::Erase => "erase",
+            EntryKind::Earn { .. } => Verb::Earn,
+            EntryKind::Redeem { .. } => Verb::Redeem,
+            EntryKind::Hold { .. } => Verb::Hold,
+            EntryKind::Capture { .. } => Verb::Capture,
+            EntryKind::Release { .. } => Verb::Release,
+            EntryKind::Reverse { .. } => Verb::Reverse,
+            EntryKind::Adjust { .. } => Verb::Adjust,
+            EntryKind::Transfer { .. } => Verb::Transfer,
+            EntryKind::Join { .. } => Verb::Join,
+            EntryKind::Leave { .. } => Verb::Leave,
+            EntryKind::Share { .. } => Verb::Share,
+            EntryKind::Expire => Verb::Expire,
+            EntryKind::Remind { .. } => Verb::Remind,
+            EntryKind::Erase => Verb::Erase,
         }
     }
 }
@@ -248,83 +251,6 @@ pub struct Reason {
     /// What it gave.
     #[serde(flatten)]
     pub effect: Effect,
-}
-
-/// What a rule can give.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Effect {
-    /// Units.
-    Units {
-        /// Into which wallet.
-        wallet: WalletName,
-        /// How many.
-        units: Units,
-    },
-    /// Units that the rule had given, taken back.
-    Back {
-        /// Of which wallet.
-        wallet: WalletName,
-        /// How many.
-        back: Units,
-    },
-    /// A right.
-    Grant {
-        /// Its name.
-        grant: String,
-        /// Its first moment gone; nothing if it stays.
-        until: Option<Moment>,
-    },
-    /// A right taken back.
-    Revoke {
-        /// Its name.
-        revoke: String,
-    },
-    /// A mark.
-    Tag {
-        /// Its name.
-        tag: String,
-    },
-    /// A mark taken off.
-    Untag {
-        /// Its name.
-        untag: String,
-    },
-    /// A code from a pool.
-    Voucher {
-        /// Which pool.
-        pool: String,
-        /// The code.
-        code: String,
-    },
-    /// A code that the rule had given, and that is good no more.
-    Void {
-        /// Which pool it came from.
-        pool: String,
-        /// The code.
-        void: String,
-    },
-    /// The one who brought this member has done a `referral`.
-    Referral {
-        /// Who.
-        referrer: MemberId,
-        /// That one's entry of it.
-        entry: u64,
-    },
-    /// Units of a contest's score.
-    Score {
-        /// Which contest.
-        contest: String,
-        /// How many more.
-        score: Units,
-    },
-    /// Units of a contest's score, taken back.
-    Unscore {
-        /// Which contest.
-        contest: String,
-        /// How many fewer.
-        unscore: Units,
-    },
 }
 
 /// A reward as it was taken.
@@ -394,148 +320,5 @@ pub enum Benefit {
         pool: String,
         /// The code; empty while nobody has taken it.
         code: String,
-    },
-}
-
-/// A change in one lot, or in what is owed. A lot is named by its terms, since lots of equal terms
-/// are one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Posting {
-    /// In which wallet.
-    pub wallet: WalletName,
-    /// Units given (above zero) or taken (below). Of a debt: paid, or owed.
-    pub change: i64,
-    /// It is about what is owed, and no lot.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub debt: bool,
-    /// It is in the wallet of the account that the member shares, and not in its own.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub shared: bool,
-    /// Which lot.
-    #[serde(flatten)]
-    pub terms: Terms,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
-fn is_false(flag: &bool) -> bool {
-    !*flag
-}
-
-impl Posting {
-    /// Units given.
-    #[must_use]
-    pub fn given(wallet: WalletName, lot: Lot) -> Posting {
-        let Lot { units, terms } = lot;
-        Posting { wallet, change: units.get(), debt: false, shared: false, terms }
-    }
-
-    /// Units taken.
-    #[must_use]
-    pub fn taken(wallet: WalletName, lot: Lot) -> Posting {
-        // Units are far from the ends of 64 bits, so the sign can always be turned.
-        Posting { change: -lot.units.get(), ..Posting::given(wallet, lot) }
-    }
-
-    /// Units that are owed from now on, since they could not be taken from any lot.
-    #[must_use]
-    pub fn owed(wallet: WalletName, units: Units) -> Posting {
-        let terms = Terms::default();
-        Posting { wallet, change: -units.get(), debt: true, shared: false, terms }
-    }
-
-    /// Units that pay what is owed.
-    #[must_use]
-    pub fn paid(wallet: WalletName, units: Units) -> Posting {
-        Posting { change: units.get(), ..Posting::owed(wallet, units) }
-    }
-
-    /// A lot that pays what is owed.
-    #[must_use]
-    pub fn pays(wallet: WalletName, lot: Lot) -> [Posting; 2] {
-        [Posting::paid(wallet.clone(), lot.units), Posting::taken(wallet, lot)]
-    }
-
-    /// The lot it is about, with the units that it gave or took.
-    #[must_use]
-    pub fn lot(&self) -> Option<Lot> {
-        let units = Units::new(self.change.checked_abs()?).ok()?;
-        Some(Lot { units, terms: self.terms.clone() })
-    }
-}
-
-/// A change that is in no reason, since nothing was given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Change {
-    /// A rule that may act only so often has acted once more.
-    Counted {
-        /// Which rule.
-        counted: String,
-        /// In the period that began then.
-        since: Moment,
-    },
-    /// It had acted, and that was undone.
-    Uncounted {
-        /// Which rule.
-        uncounted: String,
-        /// In the period that began then.
-        since: Moment,
-    },
-    /// A task is further on, or back.
-    Progressed {
-        /// Which.
-        task: String,
-        /// What the entry counts for; after a return, what is left of that.
-        step: Step,
-        /// How far now.
-        progress: Progress,
-    },
-    /// A grant has run out.
-    Lapsed {
-        /// Which.
-        lapsed: String,
-    },
-    /// A hold has passed its deadline.
-    Freed {
-        /// Which.
-        freed: HoldId,
-    },
-    /// A part of a unit is carried over to the rule's next payment.
-    Carried {
-        /// Which rule.
-        carried: String,
-        /// What is carried over from now on.
-        #[serde(with = "rust_decimal::serde::str")]
-        remainder: Decimal,
-    },
-    /// What the member has bought, after a return.
-    Bought {
-        /// All of it.
-        bought: History,
-    },
-    /// Units of an entry that is undone had run out: nothing was left to take back.
-    Unrecoverable {
-        /// Of which wallet.
-        wallet: WalletName,
-        /// How many.
-        unrecoverable: Units,
-        /// Of which entry, by its number where the wallet is.
-        of: u64,
-        /// It is the wallet of the account that the member shares, and not its own.
-        #[serde(default, skip_serializing_if = "is_false")]
-        shared: bool,
-        /// Of the lot that lapsed then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        expires_at: Option<Moment>,
-        /// How long it stayed after the last activity.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        inactivity: Option<Inactivity>,
-    },
-    /// An activity that comes by itself has come.
-    Triggered {
-        /// Which.
-        triggered: String,
-        /// For which day.
-        day: chrono::NaiveDate,
     },
 }

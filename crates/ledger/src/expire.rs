@@ -1,5 +1,8 @@
+//! What has expired is written down.
+
 use crate::decision::{Draft, GiveRejection};
-use crate::{Change, Decision, EntryKind, Member, Moment, Posting, Programme};
+use crate::member::GrantEnd;
+use crate::{Change, Decision, EntryKind, Member, Moment, Posting, PostingReason, Programme};
 
 /// Writes down the lots and grants that have run out. Whether that is worth an entry is told by
 /// [`Decision::says_something`]: where nothing has run out and the tier is as it was, there is
@@ -15,11 +18,13 @@ pub fn decide(
     let mut given = Draft::default();
     for (name, mut wallet) in member.at(now).wallets {
         for lot in wallet.take_expired(now) {
-            given.postings.push(Posting::taken(name.clone(), lot));
+            given.postings.push(Posting::out_of_lot(name.clone(), lot, PostingReason::Expired));
         }
     }
-    let expired = member.grants.iter().filter(|(_, until)| until.is_some_and(|until| until <= now));
-    given.changes = expired.map(|(grant, _)| Change::Lapsed { lapsed: grant.clone() }).collect();
+    let is_expired = |end: &GrantEnd| end.moment().is_some_and(|end| end <= now);
+    let expired = member.grants.iter().filter(|(_, end)| is_expired(end));
+    given.changes =
+        expired.map(|(grant, _)| Change::GrantExpired { grant: grant.clone() }).collect();
     given.decide(member, programme, EntryKind::Expire, now, now)
 }
 

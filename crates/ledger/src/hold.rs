@@ -5,11 +5,11 @@ use chrono::TimeDelta;
 
 use crate::decision::{Draft, GiveRejection};
 use crate::member::Hold;
-use crate::redeem::{self, RedeemRejection};
-use crate::wallet::Terms;
+use crate::redeem::{self, RedeemRejection, spent};
+use crate::wallet::{HoldId, Terms};
 use crate::{
-    Decision, EntryKind, Lot, Member, Moment, Order, Posting, Programme, RedeemedReward, Units,
-    WalletName,
+    Change, Decision, EntryKind, Lot, Member, Moment, Order, Posting, PostingReason, Programme,
+    RedeemedReward, Units, WalletName,
 };
 
 /// The most that one member may have set aside at a time: all of it is loaded with every request, and
@@ -24,12 +24,12 @@ pub enum HoldRejection {
     HoldsAreTooMany(crate::MemberId),
     /// None of that name: it has been captured or released, or its time was over.
     #[error("there is no hold `{0}`: it was captured, released, or its time is over")]
-    HoldIsUnknown(String),
+    HoldIsUnknown(HoldId),
     /// More is captured than was set aside.
     #[error("hold `{hold}` has {held} units set aside, and {units} are captured")]
     MoreIsCapturedThanHeld {
         /// The hold.
-        hold: String,
+        hold: HoldId,
         /// What was set aside.
         held: Units,
         /// What is captured.
@@ -60,19 +60,12 @@ pub fn hold(
         return Err(HoldRejection::HoldsAreTooMany(member.id.clone()));
     }
     let taken = redeem::price(member, &reward, now)?;
-    // Unique among those who share a wallet, too.
-    let seq = member.version.saturating_add(1);
-    let name = match &member.account {
-        None => seq.to_string(),
-        Some(_) => format!("{}.{seq}", member.id),
-    };
+    let name = HoldId::of(member, member.seq.next());
     let until = now + TimeDelta::minutes(programme.hold_minutes.into());
     for lot in taken {
-        let terms =
-            Terms { available_at: Some(until), held: Some(name.clone()), ..lot.terms.clone() };
-        let aside = Lot { units: lot.units, terms };
-        given.postings.push(Posting::taken(reward.wallet.clone(), lot));
-        given.postings.push(Posting::given(reward.wallet.clone(), aside));
+        let to = Terms { available_at: Some(until), held: Some(name.clone()), ..lot.terms.clone() };
+        let why = PostingReason::Held;
+        given.postings.push(Posting::between_lots(reward.wallet.clone(), lot, to, why));
     }
     let kind = EntryKind::Hold { hold: name, until, reward, order };
     Ok(given.decide(member, programme, kind, now, now)?)
@@ -82,9 +75,9 @@ pub fn hold(
 ///
 /// # Errors
 /// There is none.
-pub fn open<'m>(member: &'m Member, name: &str, now: Moment) -> Result<&'m Hold, HoldRejection> {
+pub fn open<'m>(member: &'m Member, name: &HoldId, now: Moment) -> Result<&'m Hold, HoldRejection> {
     let hold = member.holds.get(name).filter(|hold| hold.until > now);
-    hold.ok_or_else(|| HoldRejection::HoldIsUnknown(name.to_owned()))
+    hold.ok_or_else(|| HoldRejection::HoldIsUnknown(name.clone()))
 }
 
 /// Takes what was set aside, or a part of it; the rest is free again.
@@ -94,7 +87,7 @@ pub fn open<'m>(member: &'m Member, name: &str, now: Moment) -> Result<&'m Hold,
 pub fn capture(
     member: &Member,
     programme: &Programme,
-    name: &str,
+    name: &HoldId,
     reward: RedeemedReward,
     mut given: Draft,
     now: Moment,
@@ -102,24 +95,21 @@ pub fn capture(
     let of = open(member, name, now)?.clone();
     let (wallet, units) = (reward.wallet.clone(), reward.costs);
     let (held, mut debt) = lots(member, &wallet, name, now);
-    let sum = held.iter().try_fold(Units::ZERO, |sum, lot| sum.checked_add(lot.units));
-    let mut missing = units;
+    let all = Units::part(held.iter().map(|lot| lot.units.get()).sum());
+    if units > all {
+        let hold = name.clone();
+        return Err(HoldRejection::MoreIsCapturedThanHeld { hold, held: all, units });
+    }
+    let mut missing = units.get();
     for lot in held {
-        let part = lot.units.min(missing);
-        missing = missing.checked_sub(part).unwrap_or_default();
-        let rest = lot.units.checked_sub(part).unwrap_or_default();
-        given.postings.push(Posting::taken(wallet.clone(), lot.clone()));
+        let part = Units::part(missing.min(lot.units.get()));
+        missing -= part.get();
+        let rest = Units::part(lot.units.get() - part.get());
+        given.postings.push(spent(&wallet, Lot { units: part, terms: lot.terms.clone() }));
         set_free(&mut given, &wallet, Lot { units: rest, ..lot }, &mut debt, now);
     }
-    if !missing.is_zero() {
-        return Err(HoldRejection::MoreIsCapturedThanHeld {
-            hold: name.to_owned(),
-            held: sum.unwrap_or(Units::MAX),
-            units,
-        });
-    }
     // It was counted, and a piece of its stock taken, when it was set aside.
-    let kind = EntryKind::Capture { hold: name.to_owned(), of, reward };
+    let kind = EntryKind::Capture { hold: name.clone(), of, reward };
     Ok(given.decide(member, programme, kind, now, now)?)
 }
 
@@ -130,7 +120,7 @@ pub fn capture(
 pub fn release(
     member: &Member,
     programme: &Programme,
-    name: &str,
+    name: &HoldId,
     now: Moment,
 ) -> Result<Decision, HoldRejection> {
     let hold = open(member, name, now)?;
@@ -138,37 +128,35 @@ pub fn release(
     for wallet in member.wallets.keys() {
         let (held, mut debt) = lots(member, wallet, name, now);
         for lot in held {
-            given.postings.push(Posting::taken(wallet.clone(), lot.clone()));
             set_free(&mut given, wallet, lot, &mut debt, now);
         }
     }
     if let Some(since) = hold.counted {
-        let uncounted = hold.reward.clone();
-        given.changes.push(crate::Change::Uncounted { uncounted, since });
+        given.changes.push(Change::Uncounted { rule: hold.reward.clone(), since });
     }
     given.put_back(hold);
-    let kind = EntryKind::Release { hold: name.to_owned() };
+    let kind = EntryKind::Release { hold: name.clone() };
     Ok(given.decide(member, programme, kind, now, now)?)
 }
 
 /// What lies in a wallet for a hold, and what is owed there.
-fn lots(member: &Member, wallet: &WalletName, name: &str, now: Moment) -> (Vec<Lot>, Units) {
+fn lots(member: &Member, wallet: &WalletName, name: &HoldId, now: Moment) -> (Vec<Lot>, Units) {
     let present = member.at(now);
     let wallet = present.wallet(wallet.as_str());
-    let held = wallet.lots().iter().filter(|lot| lot.terms.held.as_deref() == Some(name));
+    let held = wallet.lots().iter().filter(|lot| lot.terms.held.as_ref() == Some(name));
     (held.cloned().collect(), wallet.debt())
 }
 
-/// Frees what was set aside. What is owed it pays in that moment, though its own time is over: what
-/// still has time pays with all else that has.
+/// Frees a held lot. What is owed it pays in that moment, though its own time is over: what still has
+/// time pays with all else that has.
 fn set_free(given: &mut Draft, wallet: &WalletName, lot: Lot, debt: &mut Units, now: Moment) {
-    let terms = Terms { available_at: None, held: None, ..lot.terms };
-    given
-        .postings
-        .push(Posting::given(wallet.clone(), Lot { units: lot.units, terms: terms.clone() }));
-    if terms.is_expired(now) {
-        let units = lot.units.min(*debt);
-        *debt = debt.checked_sub(units).unwrap_or_default();
-        given.postings.extend(Posting::pays(wallet.clone(), Lot { units, terms }));
+    let units = lot.units;
+    let free = Terms { available_at: None, held: None, ..lot.terms.clone() };
+    let why = PostingReason::Released;
+    given.postings.push(Posting::between_lots(wallet.clone(), lot, free.clone(), why));
+    if free.is_expired(now) {
+        let pays = units.min(*debt);
+        *debt = Units::part(debt.get() - pays.get());
+        given.postings.push(Posting::pays_debt(wallet.clone(), Lot { units: pays, terms: free }));
     }
 }

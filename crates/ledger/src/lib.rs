@@ -12,10 +12,16 @@
 
 /// What a member did.
 pub mod activity;
+/// Why an entry does not follow from the member before it.
+pub mod apply_error;
 /// How often a rule may pay one member.
 pub mod cap;
+/// Changes that no rule gave.
+pub mod change;
 /// The data that a decision is made from beyond the member.
 pub mod decision_data;
+/// What a rule can give.
+pub mod effect;
 /// One immutable ledger line.
 pub mod entry;
 /// A member and all it has.
@@ -24,10 +30,14 @@ pub mod member;
 pub mod money;
 /// Names of merchants, members and wallets, checked once where they come in.
 pub mod name;
+/// Movements of units.
+pub mod posting;
 /// What a merchant laid down in its manifest: wallets, their terms, activities.
 pub mod programme;
 /// What members are told before it is too late.
 pub mod remind;
+/// The number of an entry.
+pub mod seq;
 /// What all members share: a stock, a campaign's budget, a pool of codes.
 pub mod shared_limit;
 /// Goals and streaks.
@@ -36,6 +46,8 @@ pub mod task;
 pub mod tier;
 /// Whole units of a wallet.
 pub mod units;
+/// What makes an entry.
+pub mod verb;
 /// Lots and wallets.
 pub mod wallet;
 
@@ -61,14 +73,20 @@ pub mod redeem;
 pub mod reverse;
 
 pub use activity::{Activity, FieldValue, Line, Order};
+pub use apply_error::ApplyError;
+pub use change::Change;
 pub use decision::Decision;
 pub use decision_data::{DecisionData, HistorySlice, MissingData};
-pub use entry::{Benefit, Change, Effect, Entry, EntryKind, Posting, Reason, RedeemedReward};
+pub use effect::Effect;
+pub use entry::{Benefit, Entry, EntryKind, Reason, RedeemedReward};
 pub use member::Member;
 pub use name::{MemberId, MerchantId, WalletName};
+pub use posting::{Posting, PostingReason, PostingSide};
 pub use programme::{Expiry, Programme, WalletPolicy};
+pub use seq::Seq;
 pub use shared_limit::{Codes, Remaining, SharedLimit, Withdrawal};
 pub use units::Units;
+pub use verb::Verb;
 pub use wallet::{Lot, Terms, Wallet};
 
 /// A moment, to the second: the resolution in which everything is kept.

@@ -1,3 +1,5 @@
+//! Members, and how an entry changes one.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
@@ -5,14 +7,15 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::PURCHASE;
+use crate::apply_error::ApplyError;
 use crate::cap::{self, Counter};
 use crate::remind::Reminded;
 use crate::task::Progress;
 use crate::tier::TierStatus;
 use crate::wallet::HoldId;
 use crate::{
-    Change, Effect, Entry, EntryKind, MemberId, Moment, Posting, SharedLimit, Units, Wallet,
-    WalletName,
+    Change, Effect, Entry, EntryKind, Lot, MemberId, Moment, Posting, PostingSide, Seq,
+    SharedLimit, Units, Verb, Wallet, WalletName, Withdrawal,
 };
 
 /// The attribute that holds the birthday, as `1990-05-17`.
@@ -23,8 +26,8 @@ pub const BIRTHDAY: &str = "birthday";
 pub struct Member {
     /// The merchant's own name for it.
     pub id: MemberId,
-    /// How often it has changed: the `seq` of its last entry. 0 once enrolled.
-    pub version: u64,
+    /// The number of its last entry.
+    pub seq: Seq,
     /// When it joined.
     pub enrolled_at: Moment,
     /// When its last entry was decided; when it joined if there is none.
@@ -42,7 +45,7 @@ pub struct Member {
     /// Wallets that hold or held something.
     pub wallets: BTreeMap<WalletName, Wallet>,
     /// Rights by name, with their first moment gone; those without one stay.
-    pub grants: BTreeMap<String, Option<Moment>>,
+    pub grants: BTreeMap<String, GrantEnd>,
     /// How far it is with each task.
     pub tasks: BTreeMap<String, Progress>,
     /// Its score in each contest.
@@ -68,13 +71,46 @@ pub struct Member {
     pub erased_at: Option<Moment>,
 }
 
+/// The end of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "Option<Moment>", into = "Option<Moment>")]
+pub enum GrantEnd {
+    /// The first moment at which it is no longer there.
+    At(Moment),
+    /// It stays.
+    Never,
+}
+
+impl GrantEnd {
+    /// The first moment at which it is no longer there; nothing if it stays.
+    #[must_use]
+    pub fn moment(self) -> Option<Moment> {
+        match self {
+            GrantEnd::At(at) => Some(at),
+            GrantEnd::Never => None,
+        }
+    }
+}
+
+impl From<Option<Moment>> for GrantEnd {
+    fn from(at: Option<Moment>) -> GrantEnd {
+        at.map_or(GrantEnd::Never, GrantEnd::At)
+    }
+}
+
+impl From<GrantEnd> for Option<Moment> {
+    fn from(end: GrantEnd) -> Option<Moment> {
+        end.moment()
+    }
+}
+
 /// Something set aside. Its units lie in lots that name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// It is released by itself then.
     pub until: Moment,
     /// The entry that set it aside.
-    pub entry: u64,
+    pub entry: Seq,
     /// The reward.
     pub reward: String,
     /// The period in which the reward was counted, if it can be had only so often.
@@ -111,7 +147,7 @@ impl Member {
     pub fn new(id: MemberId, enrolled_at: Moment) -> Member {
         Member {
             id,
-            version: 0,
+            seq: Seq::ENROLLED,
             enrolled_at,
             settled_at: enrolled_at,
             attributes: BTreeMap::new(),
@@ -151,7 +187,7 @@ impl Member {
     /// Whether it has a right now.
     #[must_use]
     pub fn is_granted(&self, grant: &str, now: Moment) -> bool {
-        self.grants.get(grant).is_some_and(|until| until.is_none_or(|until| until > now))
+        self.grants.get(grant).is_some_and(|end| end.moment().is_none_or(|end| end > now))
     }
 
     /// The same member as time has made it: lots whose day has come are one with the others, and
@@ -164,13 +200,13 @@ impl Member {
         member
     }
 
-    /// The postings by which what was set aside has paid what is owed, when it was free again.
+    /// The postings by which units of expired holds have paid the debt, when they were free again.
     pub(crate) fn debt_paid_by_expired_holds(&self, now: Moment) -> Vec<Posting> {
-        let pays = |(name, wallet): (&WalletName, &Wallet)| -> Vec<[Posting; 2]> {
+        let pays = |(name, wallet): (&WalletName, &Wallet)| -> Vec<Posting> {
             let freed = wallet.clone().take_from_expired_holds(now);
-            freed.into_iter().map(|lot| Posting::pays(name.clone(), lot)).collect()
+            freed.into_iter().map(|lot| Posting::pays_debt(name.clone(), lot)).collect()
         };
-        self.wallets.iter().flat_map(pays).flatten().collect()
+        self.wallets.iter().flat_map(pays).collect()
     }
 
     fn pass(&mut self, now: Moment) {
@@ -202,17 +238,17 @@ impl Member {
     pub fn due_at(&self) -> Option<Moment> {
         let lots = self.wallets.values().flat_map(Wallet::lots);
         let lots = lots.filter_map(|lot| lot.terms.due_at());
-        let grants = self.grants.values().copied().flatten();
+        let grants = self.grants.values().filter_map(|end| end.moment());
         let holds = self.holds.values().map(|hold| hold.until);
         lots.chain(grants).chain(holds).chain(self.tier_status.lost_at).min()
     }
 
     /// Makes of the member before an entry the member after it. There is no other way to change
-    /// one, so a member is what its entries add up to. Nothing, and the member is spoilt, if the
-    /// entry is none that this member can have: a lot it takes from is not there, or a wallet would
-    /// hold too much.
-    #[must_use]
-    pub fn apply(&mut self, entry: &Entry) -> Option<()> {
+    /// one, so a member is what its entries add up to.
+    ///
+    /// # Errors
+    /// The entry is none that this member can have. The member is spoilt then.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), ApplyError> {
         self.pass(entry.at);
         self.post(&entry.postings)?;
         for reason in &entry.reasons {
@@ -226,107 +262,116 @@ impl Member {
             self.tier_status.clone_from(tier_status);
         }
         self.active_at = self.active_at.max(entry.active_at());
-        self.version = entry.seq;
+        self.seq = entry.seq;
         self.settled_at = self.settled_at.max(entry.at);
-        Some(())
+        Ok(())
     }
 
     /// Moves units in the member's own wallets.
-    pub(crate) fn post(&mut self, postings: &[Posting]) -> Option<()> {
+    pub(crate) fn post(&mut self, postings: &[Posting]) -> Result<(), ApplyError> {
         for posting in postings.iter().filter(|posting| !posting.shared) {
-            let wallet = self.wallets.entry(posting.wallet.clone()).or_default();
-            let lot = posting.lot()?;
-            match posting.debt {
-                true => wallet.adjust_debt(posting.change.checked_neg()?)?,
-                false if posting.change < 0 => wallet.withdraw(&lot)?,
-                false => wallet.add(lot)?,
+            let Posting { wallet: name, units, .. } = posting;
+            let wallet = self.wallets.entry(name.clone()).or_default();
+            match &posting.from {
+                None => {}
+                Some(PostingSide::Debt) => wallet.add_debt(name, *units)?,
+                Some(PostingSide::Lot(terms)) => {
+                    wallet.withdraw(name, &Lot { units: *units, terms: terms.clone() })?;
+                }
+            }
+            match &posting.to {
+                None => {}
+                Some(PostingSide::Debt) => wallet.pay_debt(name, *units)?,
+                Some(PostingSide::Lot(terms)) => {
+                    let credit = Lot { units: *units, terms: terms.clone() };
+                    wallet.add(credit).ok_or_else(|| ApplyError::too_much(name))?;
+                }
             }
         }
-        Some(())
+        Ok(())
     }
 
-    fn receive(&mut self, outcome: &Effect) -> Option<()> {
-        match outcome {
+    fn receive(&mut self, effect: &Effect) -> Result<(), ApplyError> {
+        match effect {
             // Units are in the postings, with their lots.
             Effect::Units { .. }
-            | Effect::Back { .. }
+            | Effect::Reclaim { .. }
             | Effect::Voucher { .. }
             | Effect::Void { .. }
             | Effect::Referral { .. } => {}
             Effect::Grant { grant, until } => {
                 self.grants.insert(grant.clone(), *until);
             }
-            Effect::Revoke { revoke } => {
-                self.grants.remove(revoke);
+            Effect::Revoke { grant } => {
+                self.grants.remove(grant);
             }
             Effect::Tag { tag } => {
                 self.tags.insert(tag.clone());
             }
-            Effect::Untag { untag } => {
-                self.tags.remove(untag);
+            Effect::Untag { tag } => {
+                self.tags.remove(tag);
             }
-            Effect::Score { contest, score } => {
-                let sum = self.scores.entry(contest.clone()).or_default();
-                *sum = sum.checked_add(*score)?;
+            Effect::Score { contest, units } => {
+                let score = self.scores.entry(contest.clone()).or_default();
+                let sum = score.checked_add(*units);
+                *score = sum.ok_or_else(|| ApplyError::too_much(contest))?;
             }
-            Effect::Unscore { contest, unscore } => {
-                let sum = self.scores.get_mut(contest)?;
-                *sum = sum.checked_sub(*unscore)?;
+            Effect::Unscore { contest, units } => {
+                let score = self.scores.get_mut(contest);
+                let rest = score.as_ref().and_then(|score| score.checked_sub(*units));
+                let (Some(score), Some(rest)) = (score, rest) else {
+                    return Err(ApplyError::ScoreIsTooSmall(contest.clone()));
+                };
+                *score = rest;
             }
         }
-        Some(())
+        Ok(())
     }
 
-    fn change(&mut self, change: &Change) -> Option<()> {
+    fn change(&mut self, change: &Change) -> Result<(), ApplyError> {
         match change {
-            Change::Counted { counted, since } => cap::count(self, counted, *since),
-            Change::Uncounted { uncounted, since } => cap::uncount(self, uncounted, *since),
+            Change::Counted { rule, since } => cap::count(self, rule, *since)?,
+            Change::Uncounted { rule, since } => cap::uncount(self, rule, *since),
             Change::Progressed { task, progress, .. } => {
                 self.tasks.insert(task.clone(), progress.clone());
             }
-            Change::Lapsed { lapsed } => {
-                self.grants.remove(lapsed)?;
+            Change::GrantExpired { grant } => {
+                let expired = self.grants.remove(grant);
+                expired.ok_or_else(|| ApplyError::GrantIsMissing(grant.clone()))?;
             }
-            Change::Carried { carried, remainder } if remainder.is_zero() => {
-                self.remainders.remove(carried);
+            Change::Carried { rule, remainder } if remainder.is_zero() => {
+                self.remainders.remove(rule);
             }
-            Change::Carried { carried, remainder } => {
-                self.remainders.insert(carried.clone(), *remainder);
+            Change::Carried { rule, remainder } => {
+                self.remainders.insert(rule.clone(), *remainder);
             }
-            Change::Bought { bought } => self.history.clone_from(bought),
-            Change::Triggered { triggered, day } => {
-                self.triggered.insert(triggered.clone(), *day);
+            Change::PurchasesCorrected { history } => self.history.clone_from(history),
+            Change::Triggered { activity, day } => {
+                self.triggered.insert(activity.clone(), *day);
             }
             // Time has freed it, and the units that are gone are in the postings of their day.
-            Change::Freed { .. } | Change::Unrecoverable { .. } => {}
+            Change::HoldExpired { .. } | Change::Unrecoverable { .. } => {}
         }
-        Some(())
+        Ok(())
     }
 
     /// What an entry changes by being of its kind.
-    fn undergo(&mut self, entry: &Entry) -> Option<()> {
+    fn undergo(&mut self, entry: &Entry) -> Result<(), ApplyError> {
         match &entry.kind {
             EntryKind::Earn { activity } if activity.kind == PURCHASE => {
                 let total = activity.order.as_ref().map_or(Decimal::ZERO, |order| order.total);
                 let History { purchases, spend, last_purchase_at } = &mut self.history;
-                *purchases = purchases.saturating_add(1);
-                *spend = spend.checked_add(total)?;
+                let too_much = || ApplyError::too_much("the purchases");
+                *purchases = purchases.checked_add(1).ok_or_else(too_much)?;
+                *spend = spend.checked_add(total).ok_or_else(too_much)?;
                 *last_purchase_at = (*last_purchase_at).max(Some(activity.at));
             }
             EntryKind::Hold { hold, until, reward, .. } => {
-                let counted = entry.changes.iter().find_map(|change| match change {
-                    Change::Counted { counted, since } if *counted == reward.name => Some(*since),
-                    _ => None,
-                });
-                let stock = entry
-                    .withdrawals
-                    .iter()
-                    .any(|withdraw| matches!(withdraw.limit, SharedLimit::Stock(_)));
-                let (until, entry, reward) = (*until, entry.seq, reward.name.clone());
-                self.holds.insert(hold.clone(), Hold { until, entry, reward, counted, stock });
+                self.holds.insert(hold.clone(), held(entry, *until, &reward.name));
             }
             EntryKind::Capture { hold, .. } | EntryKind::Release { hold } => {
-                self.holds.remove(hold)?;
+                let open = self.holds.remove(hold);
+                open.ok_or_else(|| ApplyError::HoldIsMissing(hold.clone()))?;
             }
             EntryKind::Join { account } => self.account = Some(account.clone()),
             EntryKind::Leave { .. } => self.account = None,
@@ -334,27 +379,42 @@ impl Member {
                 reminders.iter().for_each(|reminder| self.reminded.note(reminder, entry.at));
             }
             EntryKind::Erase => self.forget(entry.at),
-            EntryKind::Share { moved, .. } => match moved.as_str() {
-                "join" => self.sharers = self.sharers.checked_add(1)?,
-                "leave" | "erase" => self.sharers = self.sharers.checked_sub(1)?,
-                _ => {}
-            },
+            EntryKind::Share { moved: Verb::Join, .. } => {
+                let more = self.sharers.checked_add(1);
+                self.sharers = more.ok_or_else(|| ApplyError::too_much("the sharers"))?;
+            }
+            EntryKind::Share { moved: Verb::Leave | Verb::Erase, .. } => {
+                let fewer = self.sharers.checked_sub(1);
+                self.sharers = fewer.ok_or(ApplyError::NobodyShares)?;
+            }
             EntryKind::Earn { .. }
             | EntryKind::Redeem { .. }
             | EntryKind::Reverse { .. }
             | EntryKind::Adjust { .. }
             | EntryKind::Transfer { .. }
+            | EntryKind::Share { .. }
             | EntryKind::Expire => {}
         }
-        Some(())
+        Ok(())
     }
 
     /// Drops all that tells of the person. Wallets stay, as they are what the merchant owes.
     fn forget(&mut self, now: Moment) {
-        let Member { id, version, enrolled_at, settled_at, wallets, .. } = self;
+        let Member { id, seq, enrolled_at, settled_at, wallets, .. } = self;
         let wallets = std::mem::take(wallets);
         let bare = Member::new(id.clone(), *enrolled_at);
-        let (version, settled_at) = (*version, *settled_at);
-        *self = Member { version, settled_at, wallets, erased_at: Some(now), ..bare };
+        let (seq, settled_at) = (*seq, *settled_at);
+        *self = Member { seq, settled_at, wallets, erased_at: Some(now), ..bare };
     }
+}
+
+/// The hold that an entry makes.
+fn held(entry: &Entry, until: Moment, reward: &str) -> Hold {
+    let counted = entry.changes.iter().find_map(|change| match change {
+        Change::Counted { rule, since } if rule == reward => Some(*since),
+        _ => None,
+    });
+    let is_stock = |taken: &Withdrawal| matches!(taken.limit, SharedLimit::Stock(_));
+    let stock = entry.withdrawals.iter().any(is_stock);
+    Hold { until, entry: entry.seq, reward: reward.to_owned(), counted, stock }
 }

@@ -1,7 +1,9 @@
+//! A reward is taken.
+
 use crate::decision::{Draft, GiveRejection};
 use crate::{
-    Decision, EntryKind, Lot, Member, Moment, Order, Posting, Programme, RedeemedReward, Units,
-    WalletName,
+    Decision, EntryKind, Lot, Member, Moment, Order, Posting, PostingReason, Programme,
+    RedeemedReward, Units, WalletName,
 };
 
 /// Why a reward is not given. In order of precedence.
@@ -57,7 +59,11 @@ pub fn decide(
     now: Moment,
 ) -> Result<Decision, RedeemRejection> {
     let taken = price(member, &reward, now)?;
-    given.postings =
-        taken.into_iter().map(|lot| Posting::taken(reward.wallet.clone(), lot)).collect();
+    given.postings = taken.into_iter().map(|lot| spent(&reward.wallet, lot)).collect();
     Ok(given.decide(member, programme, EntryKind::Redeem { reward, order }, now, now)?)
+}
+
+/// The posting of a lot that is spent.
+pub(crate) fn spent(wallet: &WalletName, lot: Lot) -> Posting {
+    Posting::out_of_lot(wallet.clone(), lot, PostingReason::Spent)
 }

@@ -21,7 +21,7 @@ pub use self::rights::{Rights, withdraw};
 use crate::decision::GiveRejection;
 use crate::entry::Returned;
 use crate::erase::MemberIsErased;
-use crate::{Entry, EntryKind};
+use crate::{Entry, EntryKind, Posting, PostingReason, Seq, Verb};
 
 /// Why an entry is not undone. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,21 +35,21 @@ pub enum ReverseRejection {
     )]
     EntryCannotBeReversed {
         /// Its number.
-        entry: u64,
+        entry: Seq,
         /// Its kind.
-        kind: &'static str,
+        kind: Verb,
     },
     /// It was the activity that units waited for, and they have been let go.
     #[error(
         "entry {0} let go what waited for it, and that is not held back again; reverse what earned it"
     )]
-    EntryLetGo(u64),
+    EntryLetGo(Seq),
     /// Nothing is left of it.
     #[error("entry {0} has been reversed already")]
-    EntryIsReversedAlready(u64),
+    EntryIsReversedAlready(Seq),
     /// Lines or a refund for what has no order.
     #[error("entry {0} has no order of which a part could come back; reverse it as a whole")]
-    EntryHasNoOrder(u64),
+    EntryHasNoOrder(Seq),
     /// An article that is not in the order.
     #[error("there is no `{sku}` in the order, or it has come back already")]
     LineIsUnknown {
@@ -88,7 +88,7 @@ pub enum ReverseRejection {
 }
 
 /// What an entry undoes of another: nothing at all, all of it, or a part.
-fn undone(entry: &Entry, original: u64) -> Option<Option<&Returned>> {
+fn undone(entry: &Entry, original: Seq) -> Option<Option<&Returned>> {
     match &entry.kind {
         EntryKind::Reverse { of, returned } if *of == original => Some(returned.as_ref()),
         _ => None,
@@ -105,13 +105,8 @@ fn is_undone(entry: &Entry, since: &[Entry]) -> bool {
 /// # Errors
 /// It has let go what waited for it, and that may be anywhere by now.
 pub fn can_be_taken_back(original: &Entry) -> Result<(), ReverseRejection> {
-    let let_go = original.postings.windows(2).any(|pair| match pair {
-        [from, to] => {
-            let moved = from.wallet == to.wallet && from.change == -to.change && to.change > 0;
-            moved && !from.debt && from.terms.pending_on.is_some() && to.terms.pending_on.is_none()
-        }
-        _ => false,
-    });
+    let is_delivery = |posting: &Posting| posting.why == PostingReason::Delivered;
+    let let_go = original.postings.iter().any(is_delivery);
     if let_go { Err(ReverseRejection::EntryLetGo(original.seq)) } else { Ok(()) }
 }
 

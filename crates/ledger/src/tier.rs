@@ -239,7 +239,8 @@ fn walk<E>(
 fn moments(member: &Member) -> Vec<Moment> {
     let lots = member.wallets.values().flat_map(Wallet::lots);
     let lots = lots.flat_map(|lot| [lot.terms.available_at, lot.terms.expires_at]).flatten();
-    let mut moments: Vec<Moment> = lots.chain(member.grants.values().copied().flatten()).collect();
+    let mut moments: Vec<Moment> =
+        lots.chain(member.grants.values().filter_map(|end| end.moment())).collect();
     moments.sort_unstable();
     moments.dedup();
     moments

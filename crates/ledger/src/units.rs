@@ -55,6 +55,13 @@ impl Units {
         decimal.floor().to_i64().map_or(Err(UnitsRejection::UnitsAreTooMany), Units::new)
     }
 
+    /// Units that are a part of what one wallet holds.
+    // INVARIANT: a wallet holds at most `Units::MAX`, and so does each part of it.
+    pub(crate) const fn part(number: i64) -> Units {
+        debug_assert!(0 <= number && number <= Self::MAX.0, "it is no part of a wallet");
+        Units(number)
+    }
+
     /// The number of units.
     #[must_use]
     pub const fn get(self) -> i64 {

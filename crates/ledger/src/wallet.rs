@@ -1,10 +1,14 @@
+//! Lots, and wallets of them.
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::{Expiry, Moment, Units};
+use crate::apply_error::ApplyError;
+use crate::{Expiry, Member, Moment, Seq, Units, WalletName};
 
 /// One credit in a wallet, with what is left of it. It keeps the terms under which it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +146,46 @@ impl Terms {
 }
 
 /// The name of a hold: unique among all that share a wallet.
-pub type HoldId = String;
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HoldId(String);
+
+impl HoldId {
+    /// The hold of a name, whether or not there is one.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> HoldId {
+        HoldId(name.into())
+    }
+
+    /// The name of the hold that an entry makes: its number, and whose entry it is where others share
+    /// the wallets.
+    #[must_use]
+    pub fn of(member: &Member, entry: Seq) -> HoldId {
+        HoldId(match &member.account {
+            None => entry.to_string(),
+            Some(_) => format!("{}.{entry}", member.id),
+        })
+    }
+
+    /// The number of the entry that made it, if this is the name of a hold.
+    #[must_use]
+    pub fn entry(&self) -> Option<Seq> {
+        let number = self.0.rsplit('.').next()?;
+        number.parse().ok().map(Seq::new)
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HoldId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// A named balance: its open lots, in the order in which they are spent, and what is owed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -172,12 +215,18 @@ impl Wallet {
         self.debt
     }
 
-    /// Changes what is owed: more for units above zero, less for units below. Nothing if it cannot
-    /// be counted, or less is owed than is paid.
-    #[must_use]
-    pub(crate) fn adjust_debt(&mut self, units: i64) -> Option<()> {
-        self.debt = Units::new(self.debt.get().checked_add(units)?).ok()?;
-        Some(())
+    /// Owes more.
+    pub(crate) fn add_debt(&mut self, name: &WalletName, units: Units) -> Result<(), ApplyError> {
+        let sum = self.debt.checked_add(units);
+        self.debt = sum.ok_or_else(|| ApplyError::too_much(name))?;
+        Ok(())
+    }
+
+    /// Owes less.
+    pub(crate) fn pay_debt(&mut self, name: &WalletName, units: Units) -> Result<(), ApplyError> {
+        let rest = self.debt.checked_sub(units);
+        self.debt = rest.ok_or_else(|| ApplyError::DebtIsTooSmall(name.clone()))?;
+        Ok(())
     }
 
     /// The open lots, the first to be spent first.
@@ -208,16 +257,19 @@ impl Wallet {
         Some(())
     }
 
-    /// Takes units out of the lot of the same terms. Nothing if there is no such lot, or less in it.
-    #[must_use]
-    pub(crate) fn withdraw(&mut self, debit: &Lot) -> Option<()> {
-        let place = self.place(&debit.terms).ok()?;
-        let lot = self.lots.get_mut(place)?;
-        lot.units = lot.units.checked_sub(debit.units)?;
+    /// Takes units out of the lot of the same terms.
+    pub(crate) fn withdraw(&mut self, name: &WalletName, debit: &Lot) -> Result<(), ApplyError> {
+        let too_small = || ApplyError::LotIsTooSmall {
+            wallet: name.clone(),
+            terms: Box::new(debit.terms.clone()),
+        };
+        let place = self.place(&debit.terms).map_err(|_| too_small())?;
+        let lot = self.lots.get_mut(place).ok_or_else(too_small)?;
+        lot.units = lot.units.checked_sub(debit.units).ok_or_else(too_small)?;
         if lot.units.is_zero() {
             self.lots.remove(place);
         }
-        Some(())
+        Ok(())
     }
 
     /// Takes units from what can be spent now, and answers with what came from which lot; or takes
@@ -295,8 +347,7 @@ impl Wallet {
             match self.place(&terms) {
                 Ok(place) => {
                     if let Some(same) = self.lots.get_mut(place) {
-                        // Below the bound, since the wallet was.
-                        same.units = same.units.checked_add(units).unwrap_or(Units::MAX);
+                        same.units = Units::part(same.units.get() + units.get());
                     }
                 }
                 Err(place) => self.lots.insert(place, Lot { units, terms }),
@@ -353,13 +404,8 @@ impl Wallet {
     }
 
     fn sum(&self, counts: impl Fn(&Terms) -> bool) -> Units {
-        self.lots
-            .iter()
-            .filter(|lot| counts(&lot.terms))
-            // The invariant bounds the sum, so a fold that fails would be a broken wallet; the
-            // bound is then the honest answer, and the audit finds the wallet.
-            .try_fold(Units::ZERO, |sum, lot| sum.checked_add(lot.units))
-            .unwrap_or(Units::MAX)
+        let counted = self.lots.iter().filter(|lot| counts(&lot.terms));
+        Units::part(counted.map(|lot| lot.units.get()).sum())
     }
 }
 
@@ -385,6 +431,10 @@ mod tests {
         Wallet::of(lots, Units::ZERO).unwrap()
     }
 
+    fn name() -> WalletName {
+        WalletName::parse("points").unwrap()
+    }
+
     #[test]
     fn the_soonest_to_expire_is_spent_first_and_the_lapsed_and_pending_never() {
         let mut wallet = of([
@@ -407,7 +457,7 @@ mod tests {
     fn what_was_set_aside_has_paid_what_is_owed_when_its_hold_has_passed() {
         let aside = |units: i64, until: i64, expires: i64| {
             let mut aside = lot(units, Some(until), Some(expires));
-            aside.terms.held = Some(until.to_string());
+            aside.terms.held = Some(HoldId::new(until.to_string()));
             aside
         };
         let lots = [aside(5, 10, 12), aside(5, 20, 15), lot(3, None, None)];
@@ -431,7 +481,7 @@ mod tests {
     fn what_is_set_aside_is_free_by_itself_and_does_not_lapse_before() {
         let held = Terms {
             available_at: Some(at(20)),
-            held: Some("7".to_owned()),
+            held: Some(HoldId::new("7")),
             ..Terms::until(Some(at(10)))
         };
         let wallet = of([lot(5, None, None), Lot { units: Units::ONE, terms: held.clone() }]);
@@ -446,12 +496,13 @@ mod tests {
     #[test]
     fn what_is_owed_cannot_be_spent() {
         let mut wallet = of([lot(5, None, None)]);
-        wallet.adjust_debt(3).unwrap();
+        wallet.add_debt(&name(), Units::new(3).unwrap()).unwrap();
         assert_eq!((wallet.spendable(at(0)).get(), wallet.posted()), (2, 2));
         assert_eq!(wallet.take(Units::new(3).unwrap(), at(0)), None);
-        wallet.adjust_debt(4).unwrap();
+        wallet.add_debt(&name(), Units::new(4).unwrap()).unwrap();
         assert_eq!((wallet.spendable(at(0)).get(), wallet.posted()), (0, -2));
-        assert_eq!(wallet.adjust_debt(-8), None);
+        let paid = wallet.pay_debt(&name(), Units::new(8).unwrap());
+        assert_eq!(paid, Err(ApplyError::DebtIsTooSmall(name())));
     }
 
     #[test]

@@ -238,7 +238,7 @@ impl Store {
                     writes.push(self.put_score(at, contest, score)?);
                 }
                 Effect::Units { .. }
-                | Effect::Back { .. }
+                | Effect::Reclaim { .. }
                 | Effect::Void { .. }
                 | Effect::Grant { .. }
                 | Effect::Revoke { .. }

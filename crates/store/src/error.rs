@@ -2,7 +2,7 @@ use std::error::Error;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use ledger::MemberId;
+use ledger::{MemberId, Seq};
 
 use crate::table::MemberKey;
 
@@ -21,7 +21,7 @@ pub enum StoreError {
         /// The member.
         member: MemberId,
         /// Which entry.
-        entry: u64,
+        entry: Seq,
     },
     /// An item that this code did not write, or a newer one did.
     #[error("an item of `{pk}` cannot be read: {reason}")]
@@ -52,7 +52,7 @@ impl StoreError {
         StoreError::Unreadable { pk: pk.to_owned(), reason: reason.to_string() }
     }
 
-    pub(crate) fn sealed(at: &MemberKey, entry: u64) -> StoreError {
+    pub(crate) fn sealed(at: &MemberKey, entry: Seq) -> StoreError {
         StoreError::Sealed { member: at.member.clone(), entry }
     }
 

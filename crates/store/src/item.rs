@@ -12,14 +12,14 @@ use chrono::{DateTime, NaiveDate};
 use ledger::cap::Counter;
 use ledger::enroll::{self, Enrolment};
 use ledger::entry::AccountEntry;
-use ledger::member::{History, Hold};
+use ledger::member::{GrantEnd, History, Hold};
 use ledger::remind::Reminded;
 use ledger::task::Progress;
 use ledger::tier::{TierChange, TierStatus};
-use ledger::wallet::{Inactivity, PendingOn};
+use ledger::wallet::{HoldId, Inactivity, PendingOn};
 use ledger::{
-    Change, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, Reason, SharedLimit, Terms,
-    Units, Wallet, WalletName, Withdrawal,
+    Change, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, Reason, Seq, SharedLimit,
+    Terms, Units, Verb, Wallet, WalletName, Withdrawal,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -146,7 +146,7 @@ struct MoreTerms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pending_on: Option<PendingOn>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    held: Option<String>,
+    held: Option<HoldId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     inactivity: Option<Inactivity>,
 }
@@ -157,7 +157,7 @@ struct StoredProgress(Vec<(i64, u32)>, u32, u32, u32);
 
 /// Until when, by which entry, which reward, counted in which period, with a piece of stock.
 #[derive(Serialize, Deserialize)]
-struct StoredHold(i64, u64, String, Option<i64>, bool);
+struct StoredHold(i64, Seq, String, Option<i64>, bool);
 
 /// How a member stands with its tier: the tier, kept until, failing since, lost at.
 #[derive(Serialize, Deserialize, Default, PartialEq)]
@@ -193,7 +193,7 @@ struct StoredMember {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     debts: BTreeMap<WalletName, Units>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    holds: BTreeMap<String, StoredHold>,
+    holds: BTreeMap<HoldId, StoredHold>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     remainders: BTreeMap<String, Decimal>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -219,7 +219,9 @@ fn is_nobody(sharers: &u32) -> bool {
 #[derive(Serialize, Deserialize)]
 struct Open {
     at: Moment,
-    kind: String,
+    verb: Verb,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved: Option<Verb>,
     postings: Vec<Posting>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     previous: Option<String>,
@@ -266,7 +268,8 @@ pub(crate) fn of_version(
     let Version { entry, member, due_at, bundle, fingerprint, previous, status, answer } = version;
     let open = Open {
         at: entry.at,
-        kind: kind(&entry.kind),
+        verb: entry.kind.verb(),
+        moved: moved(&entry.kind),
         postings: entry.postings.clone(),
         previous: previous.clone(),
     };
@@ -302,12 +305,11 @@ pub(crate) fn of_version(
     Ok(item)
 }
 
-/// The kind of an entry, for those who can read no more of it. What a member did in its account's
-/// wallets has the kind of that.
-fn kind(kind: &EntryKind) -> String {
+/// The verb by which a member moved units that shares these wallets.
+fn moved(kind: &EntryKind) -> Option<Verb> {
     match kind {
-        EntryKind::Share { moved, .. } => format!("{}:{moved}", kind.verb()),
-        kind => kind.verb().to_owned(),
+        EntryKind::Share { moved, .. } => Some(*moved),
+        _ => None,
     }
 }
 
@@ -339,7 +341,8 @@ pub(crate) fn to_line(
     let mut line = VersionLine {
         seq,
         at: open.at,
-        kind: open.kind,
+        verb: open.verb,
+        moved: open.moved,
         postings: open.postings,
         previous: open.previous,
         hash: digest(&[body, op.unwrap_or_default().as_bytes()]),
@@ -409,7 +412,11 @@ fn stored(member: &Member) -> StoredMember {
         tier_status: Some(tier_status)
             .filter(|tier_status| *tier_status != StoredTierStatus::default()),
         history: (member.history != History::default()).then_some(history),
-        grants: member.grants.iter().map(|(name, until)| (name.clone(), seconds(until))).collect(),
+        grants: member
+            .grants
+            .iter()
+            .map(|(name, until)| (name.clone(), seconds(&until.moment())))
+            .collect(),
         tasks: member.tasks.iter().map(|(task, at)| (task.clone(), progress(at))).collect(),
         scores: member.scores.clone(),
         tags: member.tags.clone(),
@@ -442,7 +449,7 @@ fn stored(member: &Member) -> StoredMember {
 
 fn restored(
     pk: &str,
-    version: u64,
+    seq: Seq,
     stored: StoredMember,
     person: &Person,
 ) -> Result<Member, StoreError> {
@@ -492,7 +499,7 @@ fn restored(
     let Enrolment { id, attributes, referred_by, .. } = person.enrolment.clone();
     Ok(Member {
         id,
-        version,
+        seq,
         enrolled_at: person.enrolled_at,
         settled_at: moment(stored.settled_at)?,
         attributes,
@@ -505,7 +512,7 @@ fn restored(
             lost_at: maybe(lost_at)?,
         },
         history,
-        grants: each(stored.grants, maybe)?,
+        grants: each(stored.grants, |until| Ok(GrantEnd::from(maybe(until)?)))?,
         tasks: each(stored.tasks, progress)?,
         scores: stored.scores,
         wallets: stored
@@ -542,8 +549,8 @@ fn moment(pk: &str, seconds: i64) -> Result<Moment, StoreError> {
 }
 
 /// The number of a version; nothing if the item is none.
-pub(crate) fn seq_of(item: &Item) -> Option<u64> {
-    text(item, SK).strip_prefix(VERSION_PREFIX)?.parse().ok()
+pub(crate) fn seq_of(item: &Item) -> Option<Seq> {
+    text(item, SK).strip_prefix(VERSION_PREFIX)?.parse().ok().map(Seq::new)
 }
 
 /// A place on a leaderboard.

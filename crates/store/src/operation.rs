@@ -1,4 +1,7 @@
+//! A request that changes a member: how a repeat is recognized, and what it asked for.
+
 use data_encoding::BASE64URL_NOPAD;
+use ledger::Verb;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -44,8 +47,8 @@ impl Operation {
     /// The operation that a verb does under an idempotency key. Keys of different verbs, and of
     /// different members, do not meet.
     #[must_use]
-    pub fn new(verb: &str, idempotency_key: &str, fingerprint: Fingerprint) -> Operation {
-        let name = digest(&[verb.as_bytes(), idempotency_key.as_bytes()]);
+    pub fn new(verb: Verb, idempotency_key: &str, fingerprint: Fingerprint) -> Operation {
+        let name = digest(&[verb.as_str().as_bytes(), idempotency_key.as_bytes()]);
         Operation { name: Some(name), fingerprint }
     }
 

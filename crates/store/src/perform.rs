@@ -246,7 +246,7 @@ impl Store {
             }
             MissingData::HistorySlice { member: id, entry } => {
                 let known = preloaded.data.pasts.get(&id);
-                if known.is_some_and(|known| known.before.version < entry) {
+                if known.is_some_and(|known| known.before.seq < entry) {
                     // It was looked at, and was not of the moment of the rest.
                     return Err(StoreError::Unavailable("a member moved on".to_owned()));
                 }

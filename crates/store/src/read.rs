@@ -1,7 +1,7 @@
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use ledger::{HistorySlice, Member, MerchantId, Moment};
+use ledger::{HistorySlice, Member, MerchantId, Moment, Seq};
 
 use crate::error::StoreError;
 use crate::item::{self, LoadedMember, Person};
@@ -24,7 +24,7 @@ pub struct Statement {
     /// The versions that the entries made.
     pub versions: Vec<Version>,
     /// Older ones come before this `seq`; nothing if there are none.
-    pub before: Option<u64>,
+    pub before: Option<Seq>,
     /// The person is forgotten, and what was written before cannot be read.
     pub erased: bool,
 }
@@ -42,7 +42,7 @@ pub struct History {
     pub lines: Vec<VersionLine>,
     /// The first version that nobody can read although it should be readable, and why: those after it
     /// are left out.
-    pub unreadable: Option<(u64, String)>,
+    pub unreadable: Option<(Seq, String)>,
     /// The key of an item that lies among its own and is nothing that a member has.
     pub stray: Option<String>,
 }
@@ -200,16 +200,16 @@ impl Store {
     pub async fn statement(
         &self,
         at: &MemberKey,
-        before: Option<u64>,
+        before: Option<Seq>,
         limit: u32,
     ) -> Result<Option<Statement>, StoreError> {
         let Some(person) = self.person(at, Consistency::Strong).await? else { return Ok(None) };
         if person.secret.is_none() {
             return Ok(Some(Statement { versions: Vec::new(), before: None, erased: true }));
         }
-        let newest = before.map_or(u64::MAX, |before| before.saturating_sub(1));
+        let newest = before.map_or(SEQ_MAX, |before| before.previous().unwrap_or(Seq::ENROLLED));
         let query = self
-            .between(at, 1, newest.min(SEQ_MAX))
+            .between(at, Seq::FIRST, newest.min(SEQ_MAX))
             .scan_index_forward(false)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let found = self.ask(query).await?;
@@ -218,7 +218,7 @@ impl Store {
         let versions = items.iter().map(|item| item::to_version(at, item, &person));
         let versions = versions.collect::<Result<Vec<Version>, StoreError>>()?;
         let last = versions.last().map(|version| version.entry.seq);
-        let before = last.filter(|seq| more && *seq > 1);
+        let before = last.filter(|seq| more && *seq > Seq::FIRST);
         Ok(Some(Statement { versions, before, erased: false }))
     }
 
@@ -233,7 +233,7 @@ impl Store {
     }
 
     /// A member's versions from one number to another, strongly consistent.
-    fn between(&self, at: &MemberKey, oldest: u64, newest: u64) -> QueryFluentBuilder {
+    fn between(&self, at: &MemberKey, oldest: Seq, newest: Seq) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
@@ -250,7 +250,7 @@ impl Store {
     ///
     /// # Errors
     /// The table could not be reached or refused.
-    pub async fn version(&self, at: &MemberKey, seq: u64) -> Result<Option<Version>, StoreError> {
+    pub async fn version(&self, at: &MemberKey, seq: Seq) -> Result<Option<Version>, StoreError> {
         let Some(item) = self.lasting(at, &version_sk(seq)).await? else { return Ok(None) };
         let Some(person) = self.somebody(at).await? else { return Ok(None) };
         Ok(Some(item::to_version(at, &item, &person)?))
@@ -260,11 +260,13 @@ impl Store {
     ///
     /// # Errors
     /// The table could not be reached or refused, or there is no such member.
-    pub async fn before(&self, at: &MemberKey, seq: u64) -> Result<Member, StoreError> {
+    pub async fn before(&self, at: &MemberKey, seq: Seq) -> Result<Member, StoreError> {
         let gap = || StoreError::unreadable(&at.pk(), format!("before {seq} is a gap"));
-        match seq {
-            1 => Ok(self.person(at, Consistency::Strong).await?.ok_or_else(gap)?.member()),
-            seq => Ok(self.version(at, seq.saturating_sub(1)).await?.ok_or_else(gap)?.member),
+        match seq.previous() {
+            None | Some(Seq::ENROLLED) => {
+                Ok(self.person(at, Consistency::Strong).await?.ok_or_else(gap)?.member())
+            }
+            Some(previous) => Ok(self.version(at, previous).await?.ok_or_else(gap)?.member),
         }
     }
 
@@ -288,10 +290,10 @@ impl Store {
     ///
     /// # Errors
     /// It has no such entry, or the table could not be reached.
-    pub async fn past(&self, at: &MemberKey, entry: u64) -> Result<HistorySlice, StoreError> {
+    pub async fn past(&self, at: &MemberKey, entry: Seq) -> Result<HistorySlice, StoreError> {
         let unknown = || StoreError::unreadable(&at.pk(), format!("it has no entry {entry}"));
         let person = self.person(at, Consistency::Strong).await?.ok_or_else(unknown)?;
-        let before = entry.checked_sub(1).ok_or_else(unknown)?;
+        let before = entry.previous().ok_or_else(unknown)?;
         let mut versions = Vec::new();
         let mut start = None;
         loop {
@@ -309,7 +311,7 @@ impl Store {
             Some(first) if first.entry.seq == before => versions.remove(0).member,
             _ => person.member(),
         };
-        if before.version.checked_add(1) != Some(entry) {
+        if before.seq.next() != entry {
             return Err(unknown());
         }
         Ok(HistorySlice {

@@ -6,6 +6,7 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use ledger::Seq;
 
 /// The words that texts begin with in common. Bodies that were packed with it can only be unpacked
 /// with it: it is never changed, only followed by another under another number.
@@ -63,7 +64,7 @@ pub(crate) struct Texts {
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) pk: &'a str,
-    pub(crate) seq: u64,
+    pub(crate) seq: Seq,
     pub(crate) op: Option<&'a str>,
 }
 
@@ -71,7 +72,7 @@ impl Place<'_> {
     /// A number that is used once under one key: no two versions of a member have the same.
     fn nonce(self) -> Nonce {
         let mut bytes = [0; 12];
-        for (to, from) in bytes.iter_mut().rev().zip(self.seq.to_be_bytes().iter().rev()) {
+        for (to, from) in bytes.iter_mut().rev().zip(self.seq.get().to_be_bytes().iter().rev()) {
             *to = *from;
         }
         Nonce::assume_unique_for_key(bytes)
@@ -177,7 +178,7 @@ fn inflate(dictionary: &[u8], packed: &[u8]) -> Result<Vec<u8>, &'static str> {
 mod tests {
     use super::*;
 
-    const PLACE: Place<'_> = Place { pk: "m#shop#ada", seq: 7, op: Some("k") };
+    const PLACE: Place<'_> = Place { pk: "m#shop#ada", seq: Seq::new(7), op: Some("k") };
 
     #[test]
     fn a_body_reads_back_where_it_belongs_and_nowhere_else() {
@@ -190,7 +191,7 @@ mod tests {
             assert_eq!(texts.sealed.as_deref(), Some(sealed.as_bytes()));
             assert_eq!(unpack(PLACE, &body, None).unwrap().sealed, None);
             assert!(unpack(PLACE, &body, Some(&other)).is_err());
-            assert!(unpack(Place { seq: 8, ..PLACE }, &body, Some(&secret)).is_err());
+            assert!(unpack(Place { seq: Seq::new(8), ..PLACE }, &body, Some(&secret)).is_err());
             assert!(unpack(Place { pk: "m#shop#bob", ..PLACE }, &body, Some(&secret)).is_err());
             assert!(unpack(Place { op: None, ..PLACE }, &body, Some(&secret)).is_err());
             assert!(unpack(Place { op: Some("l"), ..PLACE }, &body, Some(&secret)).is_err());

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
     KeyType, LocalSecondaryIndex, Projection, ProjectionType, ReturnConsumedCapacity,
     ScalarAttributeType,
 };
-use ledger::{MemberId, MerchantId};
+use ledger::{MemberId, MerchantId, Seq};
 use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
@@ -36,11 +36,11 @@ pub(crate) const VERSION_PREFIX: &str = "v#";
 pub(crate) const SCORE_PREFIX: &str = "c#";
 
 /// The largest number that a version can have: more than one member ever makes.
-pub(crate) const SEQ_MAX: u64 = 9_999_999_999;
+pub(crate) const SEQ_MAX: Seq = Seq::new(9_999_999_999);
 
 /// Ten digits, so that the text sorts as the number does.
-pub(crate) fn version_sk(seq: u64) -> String {
-    format!("{VERSION_PREFIX}{seq:010}")
+pub(crate) fn version_sk(seq: Seq) -> String {
+    format!("{VERSION_PREFIX}{:010}", seq.get())
 }
 
 /// Parts of the due index. Workers take parts side by side; a member's part never changes.

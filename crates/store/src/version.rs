@@ -1,4 +1,4 @@
-use ledger::{Entry, Member, Moment, Posting};
+use ledger::{Entry, Member, Moment, Posting, Seq, Verb};
 use serde_json::value::RawValue;
 
 use crate::operation::Fingerprint;
@@ -41,11 +41,13 @@ pub struct Version {
 #[derive(Debug, Clone)]
 pub struct VersionLine {
     /// Its number.
-    pub seq: u64,
+    pub seq: Seq,
     /// When it was decided.
     pub at: Moment,
-    /// What kind of entry it is.
-    pub kind: String,
+    /// The verb that made it.
+    pub verb: Verb,
+    /// The verb by which a member moved units here that shares these wallets.
+    pub moved: Option<Verb>,
     /// What changed in which lot.
     pub postings: Vec<Posting>,
     /// The hash of the version before it, as it says; nothing for the first.

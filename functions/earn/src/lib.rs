@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::post;
 use decide::{ActivityBody, InputError, InputErrorReason};
 use ledger::activity::REFERRAL;
-use ledger::{Activity, Programme};
+use ledger::{Activity, Programme, Verb};
 
 /// The function's routes.
 pub fn router(api: Api) -> Router {
@@ -26,7 +26,7 @@ async fn earn(
         Mode::Do(key) => (key.as_str().to_owned(), false),
         Mode::DryRun => ("dry-run".to_owned(), true),
     };
-    let request = Change { verb: "earn", caller, member, mode, fingerprint };
+    let request = Change { verb: Verb::Earn, caller, member, mode, fingerprint };
     change(&api, request, |context, member| {
         // Checked here and not before: a repeat gets its first answer even where the programme has
         // changed since and would refuse it now.

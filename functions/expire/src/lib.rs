@@ -169,7 +169,7 @@ impl Tally {
                     self.expired += 1;
                     for posting in &version.entry.postings {
                         let wallet = format!("{}/{}", member.merchant, posting.wallet);
-                        *self.units.entry(wallet).or_default() -= posting.change;
+                        *self.units.entry(wallet).or_default() -= posting.change();
                     }
                 }
                 EntryKind::Remind { reminders } => {

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{delete, post};
 use ledger::adjust::{Adjustment, Transfer};
-use ledger::{MemberId, Units};
+use ledger::{MemberId, Units, Verb};
 use serde::Deserialize;
 use store::Fingerprint;
 
@@ -63,7 +63,7 @@ async fn adjust(
     body: Body<AdjustmentBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change { verb: "adjust", caller, member, mode, fingerprint };
+    let request = Change { verb: Verb::Adjust, caller, member, mode, fingerprint };
     change(&api, request, |context, member| {
         let AdjustmentBody { wallet, units, reason, author } = value.clone();
         let (reason, author) = (text("/reason", reason)?, text("/author", author)?);
@@ -81,7 +81,7 @@ async fn transfer(
     body: Body<TransferBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change { verb: "transfer", caller, member, mode, fingerprint };
+    let request = Change { verb: Verb::Transfer, caller, member, mode, fingerprint };
     change(&api, request, |context, member| {
         let TransferBody { to, wallet, units, reason } = value.clone();
         let units = Units::new(units).map_err(|reason| Refusal::FieldIsWrong {
@@ -103,7 +103,7 @@ async fn join(
     body: Body<JoinBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change { verb: "join", caller, member, mode, fingerprint };
+    let request = Change { verb: Verb::Join, caller, member, mode, fingerprint };
     change(&api, request, |context, member| {
         let account = name("/account", &value.account)?;
         Ok(decide::join(context, member, &account)?)
@@ -119,7 +119,7 @@ async fn leave(
     body: Body<LeaveBody>,
 ) -> Result<Response, Problem> {
     let fingerprint = body.fingerprint;
-    let request = Change { verb: "leave", caller, member, mode, fingerprint };
+    let request = Change { verb: Verb::Leave, caller, member, mode, fingerprint };
     change(&api, request, |context, member| Ok(decide::leave(context, member)?)).await
 }
 
@@ -132,7 +132,7 @@ async fn erase(
 ) -> Result<Response, Problem> {
     let mode = Mode::Do(IdempotencyKey::only());
     let fingerprint = Fingerprint::of(&serde_json::Value::Null);
-    let request = Change { verb: "erase", caller, member, mode, fingerprint };
+    let request = Change { verb: Verb::Erase, caller, member, mode, fingerprint };
     change(&api, request, |context, member| Ok(decide::erase(context, member)?)).await
 }
 

@@ -14,9 +14,11 @@ use axum::{Json, Router};
 use data_encoding::BASE64URL_NOPAD;
 use decide::{Eligible, Offer};
 use ledger::erase::MemberIsErased;
+use ledger::member::GrantEnd;
 use ledger::task::Goal;
 use ledger::tier::Until;
-use ledger::{Benefit, MemberId, Moment, Programme, SharedLimit, Units, WalletName};
+use ledger::wallet::HoldId;
+use ledger::{Benefit, MemberId, Moment, Programme, Seq, SharedLimit, Units, WalletName};
 use rules::{Need, RuleFailure, did_you_mean};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -58,10 +60,10 @@ struct MemberView {
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<MemberId>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    holds: BTreeMap<String, HoldView>,
+    holds: BTreeMap<HoldId, HoldView>,
     /// Rights held now, with their end; nothing for those that stay.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    grants: BTreeMap<String, Option<Moment>>,
+    grants: BTreeMap<String, GrantEnd>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tasks: BTreeMap<String, TaskView>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -257,17 +259,17 @@ async fn entries(
 }
 
 /// A cursor is opaque to clients, so that what it is made of can change.
-fn write_cursor(before: u64) -> String {
+fn write_cursor(before: Seq) -> String {
     BASE64URL_NOPAD.encode(format!("before:{before}").as_bytes())
 }
 
-fn read_cursor(cursor: &str) -> Result<u64, Refusal> {
+fn read_cursor(cursor: &str) -> Result<Seq, Refusal> {
     BASE64URL_NOPAD
         .decode(cursor.as_bytes())
         .ok()
         .and_then(|text| String::from_utf8(text).ok())
-        .and_then(|text| text.strip_prefix("before:")?.parse().ok())
-        .filter(|before| *before > 1)
+        .and_then(|text| text.strip_prefix("before:")?.parse().ok().map(Seq::new))
+        .filter(|before| *before > Seq::FIRST)
         .ok_or(Refusal::CursorIsWrong)
 }
 

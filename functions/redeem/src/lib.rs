@@ -10,7 +10,8 @@ use axum::response::Response;
 use axum::routing::post;
 use decide::{OrderBody, Redemption};
 use ledger::erase::present;
-use ledger::{EntryKind, Programme, Units};
+use ledger::wallet::HoldId;
+use ledger::{EntryKind, Programme, Units, Verb};
 use rules::Object;
 use serde::Deserialize;
 use store::{MemberKey, StoreError, Version};
@@ -59,7 +60,7 @@ async fn redeem(
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change { verb: "redeem", caller, member, mode, fingerprint };
+    let request = Change { verb: Verb::Redeem, caller, member, mode, fingerprint };
     change(&api, request, |context, member| {
         let redemption = check(value.clone(), context.programme())?;
         Ok(decide::redeem(context, member, redemption)?)
@@ -75,7 +76,7 @@ async fn hold(
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change { verb: "hold", caller, member, mode, fingerprint };
+    let request = Change { verb: Verb::Hold, caller, member, mode, fingerprint };
     change(&api, request, |context, member| {
         let redemption = check(value.clone(), context.programme())?;
         Ok(decide::hold(context, member, redemption)?)
@@ -90,6 +91,7 @@ async fn capture(
     mode: Mode,
     body: Body<CaptureBody>,
 ) -> Result<Response, Problem> {
+    let hold = HoldId::new(hold);
     let bundle = api.bundle(&caller.merchant).await?;
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
     // The entry of a hold never changes, so it can be looked at before anything is decided.
@@ -105,8 +107,8 @@ async fn capture(
     };
     let judged_by = api.bundle_of(&caller.merchant, &held.bundle).await?;
     let Body { value, fingerprint } = body;
-    let fingerprint = fingerprint.about(&hold);
-    let request = Change { verb: "capture", caller, member, mode, fingerprint };
+    let fingerprint = fingerprint.about(hold.as_str());
+    let request = Change { verb: Verb::Capture, caller, member, mode, fingerprint };
     change_under(&api, &bundle, request, |context, member| {
         let units = units(value.units)?;
         Ok(decide::capture(context, &judged_by, member, &held.entry, units)?)
@@ -118,16 +120,15 @@ async fn capture(
 async fn version_of_hold(
     api: &Api,
     at: &MemberKey,
-    hold: &str,
+    hold: &HoldId,
 ) -> Result<Option<Version>, StoreError> {
-    let entry = hold.rsplit('.').next().and_then(|number| number.parse().ok());
-    let Some(entry) = entry else { return Ok(None) };
+    let Some(entry) = hold.entry() else { return Ok(None) };
     let found = match api.store.version(at, entry).await {
         // The person has been forgotten, and the hold with it.
         Err(StoreError::Sealed { .. }) => None,
         found => found?,
     };
-    let is_hold = |version: &Version| matches!(&version.entry.kind, EntryKind::Hold { hold: name, .. } if *name == hold);
+    let is_hold = |version: &Version| matches!(&version.entry.kind, EntryKind::Hold { hold: name, .. } if name == hold);
     Ok(found.filter(is_hold))
 }
 
@@ -138,8 +139,9 @@ async fn release(
     mode: Mode,
     body: Body<ReleaseBody>,
 ) -> Result<Response, Problem> {
-    let fingerprint = body.fingerprint.about(&hold);
-    let request = Change { verb: "release", caller, member, mode, fingerprint };
+    let hold = HoldId::new(hold);
+    let fingerprint = body.fingerprint.about(hold.as_str());
+    let request = Change { verb: Verb::Release, caller, member, mode, fingerprint };
     change(&api, request, |context, member| Ok(decide::release(context, member, &hold)?)).await
 }
 

@@ -7,9 +7,9 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 use decide::{Amount, Reversal};
-use ledger::Programme;
 use ledger::entry::ReturnedLine;
 use ledger::reverse::Wanted;
+use ledger::{Programme, Verb};
 use rules::Object;
 use serde::Deserialize;
 use store::{Fingerprint, MemberKey, Operation};
@@ -65,7 +65,7 @@ async fn reverse(
         return Err(Refusal::EntryIsUnknown { verb, key }.into());
     };
     let judged_by = api.bundle_of(&caller.merchant, &done.bundle).await?;
-    let request = Change { verb: "reverse", caller, member, mode, fingerprint };
+    let request = Change { verb: Verb::Reverse, caller, member, mode, fingerprint };
     change_under(&api, &bundle, request, |context, member| {
         let wanted = wanted(value.clone(), judged_by.programme())?;
         let (judged_by, entry) = (&*judged_by, done.entry.seq);
@@ -76,8 +76,9 @@ async fn reverse(
 }
 
 /// The verb and the key of what is undone.
-fn undone(body: &ReversalBody) -> Result<(&'static str, String), Refusal> {
-    let named = [("earn", &body.earn), ("redeem", &body.redeem), ("capture", &body.capture)];
+fn undone(body: &ReversalBody) -> Result<(Verb, String), Refusal> {
+    let named =
+        [(Verb::Earn, &body.earn), (Verb::Redeem, &body.redeem), (Verb::Capture, &body.capture)];
     let mut named = named.into_iter().filter_map(|(verb, key)| Some((verb, key.clone()?)));
     match (named.next(), named.next()) {
         (Some(one), None) => Ok(one),

@@ -6,8 +6,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use ledger::entry::Posting;
-use ledger::{Decision, Effect as Gave, EntryKind, Member, Units};
+use ledger::{
+    Decision, Effect as Gave, EntryKind, Lot, Member, Posting, PostingReason, PostingSide, Units,
+};
 use serde_json::{Value, json};
 use store::planted::Bug;
 
@@ -279,7 +280,7 @@ fn one_token(target: &str, request: &mut Value) -> Tampered {
 /// The member that an entry makes, as the bug would have it, and what the entry tells of it.
 fn follow(before: &Member, decision: &mut Decision) {
     let mut after = before.clone();
-    if after.apply(&decision.entry).is_none() {
+    if after.apply(&decision.entry).is_err() {
         return;
     }
     if decision.entry.account.is_none() {
@@ -291,7 +292,7 @@ fn follow(before: &Member, decision: &mut Decision) {
 }
 
 fn lost_debt(before: &Member, decision: &mut Decision) {
-    decision.entry.postings.retain(|posting| !posting.debt || posting.change > 0);
+    decision.entry.postings.retain(|posting| posting.from != Some(PostingSide::Debt));
     follow(before, decision);
 }
 
@@ -317,7 +318,9 @@ fn early_expiry(before: &Member, decision: &mut Decision) {
                 !lot.terms.is_expired(decision.entry.at)
                     && lot.terms.is_spendable(decision.entry.at)
             });
-            let soon = soon.take(1).map(|lot| Posting::taken(name.clone(), lot.clone()));
+            let soon = soon
+                .take(1)
+                .map(|lot| Posting::out_of_lot(name.clone(), lot.clone(), PostingReason::Expired));
             decision.entry.postings.extend(soon);
         }
         follow(before, decision);
@@ -330,13 +333,12 @@ fn one_more(before: &Member, decision: &mut Decision) {
         Gave::Units { wallet, units } if wallet.as_str() == "points" => Some(units),
         _ => None,
     });
-    let lot = entry
-        .postings
-        .iter_mut()
-        .find(|posting| posting.wallet.as_str() == "points" && posting.change > 0 && !posting.debt);
+    let is_of_points =
+        |posting: &&mut Posting| posting.wallet.as_str() == "points" && comes_into_a_lot(posting);
+    let lot = entry.postings.iter_mut().find(is_of_points);
     if let (Some(paid), Some(lot), EntryKind::Earn { .. }) = (paid, lot, &entry.kind) {
         *paid = paid.checked_add(Units::ONE).unwrap_or(*paid);
-        lot.change += 1;
+        one_unit_more(lot);
     }
     follow(before, decision);
 }
@@ -344,16 +346,24 @@ fn one_more(before: &Member, decision: &mut Decision) {
 fn one_more_transferred(_: &Member, decision: &mut Decision) {
     for other in &mut decision.others {
         if matches!(other.entry.kind, EntryKind::Transfer { .. })
-            && let Some(posting) = other.entry.postings.iter_mut().find(|posting| !posting.debt)
-            && let Some(mut lot) = posting.lot()
+            && let Some(posting) = other.entry.postings.iter_mut().find(|one| comes_into_a_lot(one))
+            && let Some(terms) = posting.to_lot().cloned()
         {
-            posting.change += 1;
-            lot.units = Units::ONE;
+            one_unit_more(posting);
             if let Some(wallet) = other.member.wallets.get_mut(&posting.wallet) {
-                let _ = wallet.add(lot);
+                let _ = wallet.add(Lot { units: Units::ONE, terms });
             }
         }
     }
+}
+
+/// Whether units come from outside into a lot.
+fn comes_into_a_lot(posting: &Posting) -> bool {
+    posting.change() > 0 && posting.to_lot().is_some()
+}
+
+fn one_unit_more(posting: &mut Posting) {
+    posting.units = posting.units.checked_add(Units::ONE).unwrap_or(posting.units);
 }
 
 fn longer_hold(before: &Member, decision: &mut Decision) {
@@ -365,9 +375,10 @@ fn longer_hold(before: &Member, decision: &mut Decision) {
 
 fn no_waiting(before: &Member, decision: &mut Decision) {
     if matches!(decision.entry.kind, EntryKind::Earn { .. }) {
-        for posting in decision.entry.postings.iter_mut().filter(|posting| posting.change > 0) {
-            posting.terms.available_at =
-                posting.terms.held.as_ref().and(posting.terms.available_at);
+        for posting in &mut decision.entry.postings {
+            if let Some(PostingSide::Lot(terms)) = &mut posting.to {
+                terms.available_at = terms.held.as_ref().and(terms.available_at);
+            }
         }
         follow(before, decision);
     }
@@ -378,10 +389,8 @@ fn other_wallet(before: &Member, decision: &mut Decision) {
         let miles =
             decision.entry.postings.iter().find(|posting| posting.wallet.as_str() == "miles");
         if let Some(miles) = miles.map(|posting| posting.wallet.clone()) {
-            for posting in decision.entry.postings.iter_mut().filter(|posting| !posting.debt) {
-                if posting.change > 0 {
-                    posting.wallet = miles.clone();
-                }
+            for posting in decision.entry.postings.iter_mut().filter(|one| comes_into_a_lot(one)) {
+                posting.wallet = miles.clone();
             }
         }
         follow(before, decision);
@@ -392,8 +401,8 @@ fn one_more_back(before: &Member, decision: &mut Decision) {
     if matches!(decision.entry.kind, EntryKind::Reverse { .. }) && decision.entry.account.is_none()
     {
         let mut back = decision.entry.postings.iter_mut();
-        if let Some(posting) = back.find(|posting| posting.change > 0 && !posting.debt) {
-            posting.change += 1;
+        if let Some(posting) = back.find(|one| comes_into_a_lot(one)) {
+            one_unit_more(posting);
         }
         follow(before, decision);
     }

@@ -319,7 +319,7 @@ impl Place {
         for member in members {
             let merchant = MerchantId::parse(MERCHANT)?;
             let at = MemberKey { merchant, member: MemberId::parse(member)? };
-            entries.push(store.member(&at).await?.map(|member| member.version));
+            entries.push(store.member(&at).await?.map(|member| member.seq.get()));
         }
         Ok(entries)
     }

@@ -290,7 +290,7 @@ impl Track {
         let given = given.json();
         let postings = given["entries"][0]["postings"].as_array().into_iter().flatten();
         let end = postings.filter(|posting| posting["wallet"] == "points");
-        let end = end.filter_map(|posting| posting["expires_at"].as_str()).next();
+        let end = end.filter_map(|posting| posting["to"]["lot"]["expires_at"].as_str()).next();
         self.world.at(end.ok_or("what was earned has no end")?.parse()?);
         self.look_up();
         self.world.proxy.set(FaultRates::everything(12));

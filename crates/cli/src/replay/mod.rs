@@ -67,7 +67,7 @@ pub(crate) struct Counts {
     /// The first refusals, in words.
     pub(crate) refusals: Vec<String>,
     /// When what was earned lapses, as the answers told it.
-    lapses: BTreeSet<Moment>,
+    expiries: BTreeSet<Moment>,
 }
 
 /// Refusals that are told one by one; the others are counted.
@@ -174,7 +174,7 @@ pub(crate) async fn replay(
     );
 
     let mut day = local_day(start, time_zone);
-    let mut lapses = BTreeSet::new();
+    let mut expiries = BTreeSet::new();
     for moment in orders.chunk_by(|one, other| one.at == other.at) {
         let Some(at) = moment.first().map(|order| order.at) else { continue };
         let today = local_day(at, time_zone);
@@ -182,16 +182,16 @@ pub(crate) async fn replay(
             day = next(day)?;
             let night = night(day, time_zone)?;
             // On other nights the run would find nothing that this history has brought.
-            if lapses.first().is_some_and(|lapse| *lapse <= night) {
+            if expiries.first().is_some_and(|end| *end <= night) {
                 clock.set(night);
                 expire::run(&api, &expire::Event::default(), None).await?;
-                lapses.retain(|lapse| *lapse > night);
+                expiries.retain(|end| *end > night);
             }
         }
         bar.set_prefix(today.to_string());
         clock.set(at);
         let mut done = client.at_once(moment, &bar).await?;
-        lapses.append(&mut done.lapses);
+        expiries.append(&mut done.expiries);
         counts.add(done);
     }
     if !orders.is_empty() {
@@ -274,7 +274,7 @@ impl ReplayClient {
         }
         counts.activities += 1;
         counts.duplicates += u64::from(earned.replayed);
-        counts.lapses.extend(lapses(&earned.body));
+        counts.expiries.extend(expiries(&earned.body));
         self.redeem(order, &earned.body).await
     }
 
@@ -326,12 +326,12 @@ impl ReplayClient {
     }
 }
 
-/// When something of what an entry gave lapses: its lots, and its grants.
-fn lapses(earned: &serde_json::Value) -> impl Iterator<Item = Moment> {
-    let shares = [("/entry/postings", "expires_at"), ("/entry/because", "until")];
-    shares.into_iter().flat_map(|(place, end)| {
+/// When something of what an entry gave expires: its lots, and its grants.
+fn expiries(earned: &serde_json::Value) -> impl Iterator<Item = Moment> {
+    let parts = [("/entry/postings", "/to/lot/expires_at"), ("/entry/because", "/until")];
+    parts.into_iter().flat_map(|(place, end)| {
         let list = earned.pointer(place).and_then(|list| list.as_array());
-        list.into_iter().flatten().filter_map(move |part| part.get(end)?.as_str()?.parse().ok())
+        list.into_iter().flatten().filter_map(move |part| part.pointer(end)?.as_str()?.parse().ok())
     })
 }
 

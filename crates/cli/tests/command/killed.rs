@@ -40,7 +40,7 @@ async fn entries(data: &Path, kind: &str) -> usize {
         .store()
         .each(&merchant, |history: History| {
             let kinds = history.versions().map(|version| version.entry.kind.verb());
-            entries += kinds.filter(|found| *found == kind).count();
+            entries += kinds.filter(|found| found.as_str() == kind).count();
         })
         .await
         .unwrap();
@@ -121,8 +121,8 @@ async fn an_expiry_run_over_10_000_members_killed_twice_expires_every_lot_once()
             let expired = entries.filter(|entry| matches!(entry.kind, EntryKind::Expire));
             for posting in expired.flat_map(|entry| &entry.postings) {
                 match posting.wallet.as_str() {
-                    "points" => points += posting.change,
-                    _ => status += posting.change,
+                    "points" => points += posting.change(),
+                    _ => status += posting.change(),
                 }
             }
         })

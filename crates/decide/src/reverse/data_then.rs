@@ -34,7 +34,7 @@ pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> DecisionDat
             Effect::Voucher { pool, code } => {
                 data.codes.entry(pool.clone()).or_default().codes.push(code.clone());
             }
-            Effect::Referral { entry, .. } => brought = entry.checked_sub(1),
+            Effect::Referral { entry, .. } => brought = entry.previous(),
             _ => {}
         }
     }
@@ -46,8 +46,8 @@ pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> DecisionDat
             tags: BTreeSet::new(),
             referred_by: None,
         };
-        let referrer = brought
-            .map(|version| Member { version, ..enroll::decide(enrolment, before.enrolled_at) });
+        let referrer =
+            brought.map(|seq| Member { seq, ..enroll::decide(enrolment, before.enrolled_at) });
         data.members.insert(id.clone(), referrer);
     }
     data

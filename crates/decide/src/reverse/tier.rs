@@ -62,5 +62,5 @@ fn before_it_was_reached(
         });
         reaches && undone_since(entry)
     })?;
-    Some(window.from(reached.seq)?.before.tier_status)
+    Some(window.from(reached.seq).ok()?.before.tier_status)
 }

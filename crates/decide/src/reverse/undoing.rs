@@ -1,7 +1,7 @@
 //! A reversal in the making: what is undone, and what has happened since.
 
 use ledger::reverse::LotHistory;
-use ledger::{Entry, HistorySlice, Member, Moment, WalletName};
+use ledger::{Entry, HistorySlice, Member, Moment, Seq, WalletName};
 use rules::Bundle;
 
 /// A reversal in the making.
@@ -26,7 +26,7 @@ pub(super) struct Undoing<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct AccountPast<'a> {
     /// The account's entry of what is undone.
-    pub(super) entry: u64,
+    pub(super) entry: Seq,
     pub(super) window: &'a HistorySlice,
     /// When the account had been active before that.
     pub(super) active_at: Option<Moment>,

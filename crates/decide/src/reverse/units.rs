@@ -45,7 +45,7 @@ impl Undoing<'_> {
                 draft.reasons.push(Reason {
                     rule: rule.clone(),
                     source: self.source_of(rule),
-                    effect: Effect::Back { wallet: wallet.clone(), back },
+                    effect: Effect::Reclaim { wallet: wallet.clone(), units: back },
                 });
             }
             let programme = self.judged_by.programme();
@@ -73,7 +73,7 @@ impl Undoing<'_> {
         let whole = rest.floor();
         let remainder = rest - whole;
         if remainder != has {
-            draft.changes.push(Change::Carried { carried: rule.to_owned(), remainder });
+            draft.changes.push(Change::Carried { rule: rule.to_owned(), remainder });
         }
         let units: i64 = (-whole).try_into().unwrap_or_default();
         Units::new(units).unwrap_or_default()
@@ -89,8 +89,8 @@ impl Undoing<'_> {
                 add(&mut had, self.exact(&entry.reasons, &entry.changes, &remainders));
             }
             for change in &entry.changes {
-                if let Change::Carried { carried, remainder } = change {
-                    remainders.insert(carried.clone(), *remainder);
+                if let Change::Carried { rule, remainder } = change {
+                    remainders.insert(rule.clone(), *remainder);
                 }
             }
         }
@@ -113,18 +113,18 @@ impl Undoing<'_> {
         for reason in reasons {
             let (wallet, units) = match &reason.effect {
                 Effect::Units { wallet, units } => (wallet, units.get()),
-                Effect::Back { wallet, back } => (wallet, -back.get()),
+                Effect::Reclaim { wallet, units } => (wallet, -units.get()),
                 _ => continue,
             };
             *exact.entry((reason.rule.clone(), wallet.clone())).or_default() +=
                 Decimal::from(units);
         }
         for change in changes {
-            if let Change::Carried { carried, remainder } = change
-                && let Some(wallet) = self.judged_by.wallet_of(carried)
+            if let Change::Carried { rule, remainder } = change
+                && let Some(wallet) = self.judged_by.wallet_of(rule)
             {
-                let had = remainders.get(carried).copied().unwrap_or_default();
-                *exact.entry((carried.clone(), wallet.clone())).or_default() += *remainder - had;
+                let had = remainders.get(rule).copied().unwrap_or_default();
+                *exact.entry((rule.clone(), wallet.clone())).or_default() += *remainder - had;
             }
         }
         exact

@@ -306,8 +306,8 @@ pub(super) fn taken(decision: Option<&Decision>) -> BTreeMap<String, i64> {
 
 fn units(decision: &Decision, counts: impl Fn(i64) -> bool) -> BTreeMap<String, i64> {
     let mut sums: BTreeMap<String, i64> = BTreeMap::new();
-    for posting in decision.entry.postings.iter().filter(|posting| counts(posting.change)) {
-        *sums.entry(posting.wallet.to_string()).or_default() += posting.change.abs();
+    for posting in decision.entry.postings.iter().filter(|posting| counts(posting.change())) {
+        *sums.entry(posting.wallet.to_string()).or_default() += posting.units.get();
     }
     sums
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{NaiveDate, TimeDelta};
-use ledger::member::History;
+use ledger::member::{GrantEnd, History};
 use ledger::task::{Goal, Progress};
 use ledger::{
     Codes, DecisionData, Lot, Member, MemberId, Moment, Remaining, SharedLimit, Units, Wallet,
@@ -51,8 +51,8 @@ pub(super) fn person(
     let last_purchase_at = body.last_purchase.map(|at| at.0);
     body.grants.keys().try_for_each(|grant| known_grant(bundle, grant))?;
     let grant = |(name, until): (Spanned<String>, Until)| match until {
-        Until::Stays(stays) => stays.then_some((name.into_inner(), None)),
-        Until::At(at) => Some((name.into_inner(), Some(at.0))),
+        Until::Stays(stays) => stays.then_some((name.into_inner(), GrantEnd::Never)),
+        Until::At(at) => Some((name.into_inner(), GrantEnd::At(at.0))),
     };
     for name in programme.dates() {
         if let Some(day) = body.attributes.get(name)

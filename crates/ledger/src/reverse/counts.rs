@@ -10,7 +10,8 @@ use crate::decision::Draft;
 use crate::member::{History, Hold};
 use crate::task::{Progress, Step};
 use crate::{
-    Activity, Change, Entry, EntryKind, HistorySlice, Member, Moment, Programme, Units, Withdrawal,
+    Activity, Change, Entry, EntryKind, HistorySlice, Member, Moment, Programme, Seq, Units,
+    Withdrawal,
 };
 
 /// Undoes what an entry counted and the entry that takes its place does not.
@@ -19,11 +20,11 @@ pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &
         let mut counts: BTreeMap<(String, Moment), i64> = BTreeMap::new();
         for change in changes {
             match change {
-                Change::Counted { counted, since } => {
-                    *counts.entry((counted.clone(), *since)).or_default() += 1;
+                Change::Counted { rule, since } => {
+                    *counts.entry((rule.clone(), *since)).or_default() += 1;
                 }
-                Change::Uncounted { uncounted, since } => {
-                    *counts.entry((uncounted.clone(), *since)).or_default() -= 1;
+                Change::Uncounted { rule, since } => {
+                    *counts.entry((rule.clone(), *since)).or_default() -= 1;
                 }
                 _ => {}
             }
@@ -40,7 +41,7 @@ pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &
     for ((rule, since), times) in counted {
         let kept = instead.get(&(rule.clone(), since)).copied().unwrap_or_default();
         for _ in kept..times {
-            draft.changes.push(Change::Uncounted { uncounted: rule.clone(), since });
+            draft.changes.push(Change::Uncounted { rule: rule.clone(), since });
         }
     }
 }
@@ -56,7 +57,7 @@ pub fn replay(
     programme: &Programme,
 ) {
     for (task, step) in steps(&original.changes) {
-        let mut told: BTreeMap<u64, Step> = BTreeMap::new();
+        let mut told: BTreeMap<Seq, Step> = BTreeMap::new();
         for entry in &past.entries {
             for (_, step) in steps(&entry.changes).filter(|(other, _)| *other == task) {
                 match &entry.kind {
@@ -116,9 +117,13 @@ pub fn bought(
         _ => None,
     });
     let last_purchase_at = window.before.history.last_purchase_at.into_iter().chain(at);
-    Some(Change::Bought {
-        bought: History {
-            purchases: if left.is_some() { purchases } else { purchases.saturating_sub(1) },
+    Some(Change::PurchasesCorrected {
+        history: History {
+            purchases: if left.is_some() {
+                purchases
+            } else {
+                purchases.checked_sub(1).unwrap_or_default()
+            },
             spend: spend - refund,
             last_purchase_at: last_purchase_at.max(),
         },
@@ -149,7 +154,7 @@ pub fn put_back(draft: &mut Draft, original: &Entry, kept: &[Withdrawal], since:
 /// What was counted and set aside when a reward was held that has now been captured and is undone.
 pub fn undo_hold(draft: &mut Draft, hold: &Hold) {
     if let Some(since) = hold.counted {
-        draft.changes.push(Change::Uncounted { uncounted: hold.reward.clone(), since });
+        draft.changes.push(Change::Uncounted { rule: hold.reward.clone(), since });
     }
     draft.put_back(hold);
 }

@@ -1,9 +1,11 @@
 //! Units that are taken back from the very lots that an earn gave, and units that are given back into
 //! lots as they were.
 
-use crate::decision::Draft;
+use crate::decision::{Credit, Draft};
 use crate::wallet::{Inactivity, Terms};
-use crate::{Change, Entry, EntryKind, Lot, Member, Moment, Posting, Programme, Units, WalletName};
+use crate::{
+    Change, Entry, Lot, Member, Moment, Posting, PostingReason, Programme, Seq, Units, WalletName,
+};
 
 /// Units that an earn gave and that are taken back.
 #[derive(Debug, Clone, Copy)]
@@ -39,9 +41,10 @@ pub fn take_back(
             && other.available_at == terms.available_at
     };
     // Delivered since, and waiting for the end of the time in which it may come back.
-    let released_at = since.released(wallet, terms);
-    let released =
-        |other: &Terms| released_at.is_some() && alike(other) && other.available_at == released_at;
+    let delivered_at = since.delivered(wallet, terms);
+    let released = |other: &Terms| {
+        delivered_at.is_some() && alike(other) && other.available_at == delivered_at
+    };
     let ready =
         |other: &Terms| alike(other) && other.pending_on.is_none() && other.available_at.is_none();
     let mut missing = units;
@@ -49,25 +52,25 @@ pub fn take_back(
     for look in looks {
         let (taken, rest) = lots.take_some(missing, look);
         missing = rest;
-        let taken = taken.into_iter().map(|lot| Posting::taken(wallet.clone(), lot));
+        let why = PostingReason::Reclaimed;
+        let taken = taken.into_iter().map(|lot| Posting::out_of_lot(wallet.clone(), lot, why));
         draft.postings.extend(taken);
     }
-    let unrecoverable = missing.min(since.run_out(wallet, end, terms.inactivity));
-    if !unrecoverable.is_zero() {
-        let (wallet, of, inactivity) = (wallet.clone(), since.of, terms.inactivity);
-        let shared = false;
+    let gone = missing.min(since.expired(wallet, end, terms.inactivity));
+    if !gone.is_zero() {
         draft.changes.push(Change::Unrecoverable {
-            wallet,
-            unrecoverable,
-            of,
-            shared,
+            wallet: wallet.clone(),
+            units: gone,
+            of: since.of,
+            shared: false,
             expires_at: end,
-            inactivity,
+            inactivity: terms.inactivity,
         });
     }
-    let owed = missing.checked_sub(unrecoverable).unwrap_or_default();
+    let owed = Units::part(missing.get() - gone.get());
     if !owed.is_zero() {
-        draft.postings.push(Posting::owed(wallet.clone(), owed));
+        let why = PostingReason::Reclaimed;
+        draft.postings.push(Posting::out_of_debt(wallet.clone(), owed, why));
     }
 }
 
@@ -80,27 +83,28 @@ pub fn give_back<'a>(
     original: &Entry,
     since: impl Fn(&WalletName) -> LotHistory<'a>,
 ) {
-    // An entry also moves lots: what it put off, or freed of a hold, comes in again as it went out.
     let mut taken: Vec<(WalletName, Terms, i64)> = Vec::new();
-    for (wallet, terms, units) in taken_for_good(original.postings.iter()) {
-        let first = Terms { available_at: None, pending_on: None, held: None, ..terms };
-        let inactivity =
+    let spent = original.postings.iter().filter(|posting| posting.why == PostingReason::Spent);
+    for posting in spent {
+        let Some(terms) = posting.from_lot() else { continue };
+        let first = Terms { available_at: None, pending_on: None, held: None, ..terms.clone() };
+        let is_alike =
             |other: &Terms| other.inactivity.is_some() && other.inactivity == first.inactivity;
         let same = |(of, terms, _): &&mut (WalletName, Terms, i64)| {
-            *of == wallet && (*terms == first || inactivity(terms))
+            *of == posting.wallet && (*terms == first || is_alike(terms))
         };
         match taken.iter_mut().find(same) {
             Some((_, terms, sum)) => {
-                *sum += units;
+                *sum += posting.units.get();
                 terms.expires_at = terms.expires_at.max(first.expires_at);
             }
-            None => taken.push((wallet, first, units)),
+            None => taken.push((posting.wallet.clone(), first, posting.units.get())),
         }
     }
     for (wallet, mut terms, units) in taken {
-        let Ok(units) = Units::new(units) else { continue };
         terms.expires_at = since(&wallet).end(&terms, programme);
-        draft.credits.push((wallet, Lot { units, terms }));
+        let lot = Lot { units: Units::part(units), terms };
+        draft.credits.push(Credit { wallet, lot, why: PostingReason::Restored });
     }
 }
 
@@ -109,7 +113,7 @@ pub fn give_back<'a>(
 #[derive(Debug, Clone, Copy)]
 pub struct LotHistory<'a> {
     /// The number of the entry that gave it.
-    pub of: u64,
+    pub of: Seq,
     /// The owner's entries: from as far back on as another entry was undone after this one.
     pub window: &'a [Entry],
     /// When the owner had been active last before that entry.
@@ -136,91 +140,60 @@ impl<'a> LotHistory<'a> {
         end
     }
 
-    /// From when units can be spent that have waited for an activity, if that has come since.
-    fn released(self, wallet: &WalletName, terms: &Terms) -> Option<Moment> {
+    /// From when units can be spent that were pending on an activity, if that has come since.
+    fn delivered(self, wallet: &WalletName, terms: &Terms) -> Option<Moment> {
         terms.pending_on.as_ref()?;
-        let waited =
-            |posting: &Posting| !posting.debt && posting.terms.pending_on == terms.pending_on;
-        // Out of the lot that waits for it, and into one that waits for its day alone. In an account's
-        // own entries the activity is one that a member had a share in.
+        let is_delivery = |posting: &&Posting| {
+            posting.why == PostingReason::Delivered
+                && posting.from_lot().is_some_and(|from| from.pending_on == terms.pending_on)
+        };
         self.window.iter().filter(|entry| entry.seq > self.of).find_map(|entry| {
-            let own: Vec<&Posting> = LotHistory::postings(entry, wallet).collect();
-            own.windows(2).find_map(|pair| match pair {
-                [from, to] if from.change < 0 && waited(from) && !to.debt && to.change > 0 => {
-                    to.terms.available_at.filter(|_| to.terms.pending_on.is_none())
-                }
-                _ => None,
-            })
+            let mut own = LotHistory::postings(entry, wallet);
+            own.find(is_delivery)?.to_lot()?.available_at
         })
     }
 
-    /// Units of a lot of an end that have run out since, less those that other returns have made good
-    /// for. Each of those is of an entry of its own, and what had run out before that one was given is
-    /// none of its units: so the earliest that can be is made use of first.
-    fn run_out(
-        self,
-        wallet: &WalletName,
-        end: Option<Moment>,
-        inactivity: Option<Inactivity>,
-    ) -> Units {
-        let mut gone: Vec<(u64, i64)> = Vec::new();
+    /// Units of a lot of an end that have expired since, less those that other returns have found to
+    /// be unrecoverable. Each of those is of an entry of its own, and what had expired before that one
+    /// was given is none of its units: so the earliest that can be is made use of first.
+    fn expired(self, wallet: &WalletName, end: Option<Moment>, stays: Option<Inactivity>) -> Units {
+        let mut gone: Vec<(Seq, i64)> = Vec::new();
         for entry in self.window {
-            if matches!(entry.kind, EntryKind::Expire) {
-                let lots = taken_for_good(LotHistory::postings(entry, wallet));
-                let same =
-                    |terms: &Terms| terms.expires_at == end && terms.inactivity == inactivity;
-                let units: i64 =
-                    lots.iter().filter(|(_, terms, _)| same(terms)).map(|(.., units)| units).sum();
+            let expired = LotHistory::postings(entry, wallet).filter(|posting| {
+                let of_lot = |from: &Terms| from.expires_at == end && from.inactivity == stays;
+                posting.why == PostingReason::Expired && posting.from_lot().is_some_and(of_lot)
+            });
+            let units: i64 = expired.map(|posting| posting.units.get()).sum();
+            if units > 0 {
                 gone.push((entry.seq, units));
             }
-            for change in &entry.changes {
-                let Change::Unrecoverable {
-                    wallet: of_wallet,
-                    unrecoverable,
-                    of,
-                    expires_at,
-                    inactivity: stays,
-                    shared,
-                } = change
-                else {
-                    continue;
-                };
-                if of_wallet != wallet || *expires_at != end || *stays != inactivity || *shared {
-                    continue;
-                }
-                let mut rest = unrecoverable.get();
-                for (_, units) in gone.iter_mut().filter(|(seq, _)| seq > of) {
+            for (of, units) in unrecoverable(entry, wallet, end, stays) {
+                let mut rest = units.get();
+                for (_, units) in gone.iter_mut().filter(|(seq, _)| *seq > of) {
                     let compensated = rest.min(*units);
                     *units -= compensated;
                     rest -= compensated;
                 }
             }
         }
-        let left: i64 = gone.iter().filter(|(seq, _)| *seq > self.of).map(|(_, units)| units).sum();
-        Units::new(left).unwrap_or_default()
+        let left = gone.iter().filter(|(seq, _)| *seq > self.of).map(|(_, units)| units);
+        Units::part(left.sum())
     }
 }
 
-/// What an entry took out of lots for good, by terms: what a lot pays of what is owed was made use
-/// of, and what it gave again was only moved.
-fn taken_for_good<'a>(
-    postings: impl Iterator<Item = &'a Posting>,
-) -> Vec<(WalletName, Terms, i64)> {
-    let mut taken: Vec<(WalletName, Terms, i64)> = Vec::new();
-    let mut paid: Option<(&WalletName, i64)> = None;
-    for posting in postings {
-        let Posting { wallet, change, terms, .. } = posting;
-        if posting.debt {
-            paid = Some((wallet, *change)).filter(|_| *change > 0);
-            continue;
+/// The units of a lot that an entry found to be unrecoverable, with the entries that had given them.
+fn unrecoverable(
+    entry: &Entry,
+    of_wallet: &WalletName,
+    end: Option<Moment>,
+    stays: Option<Inactivity>,
+) -> impl Iterator<Item = (Seq, Units)> {
+    entry.changes.iter().filter_map(move |change| match change {
+        Change::Unrecoverable { wallet, units, of, shared: false, expires_at, inactivity }
+            if wallet == of_wallet && *expires_at == end && *inactivity == stays =>
+        {
+            Some((*of, *units))
         }
-        // A lot pays right after what it pays.
-        let pays = paid.take().filter(|(of, units)| *of == wallet && -units == *change);
-        let units = -change - pays.map_or(0, |(_, units)| units);
-        match taken.iter_mut().find(|(of, same, _)| of == wallet && same == terms) {
-            Some((.., sum)) => *sum += units,
-            None => taken.push((wallet.clone(), terms.clone(), units)),
-        }
-    }
-    taken
+        _ => None,
+    })
 }

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::{ReverseRejection, undone};
 use crate::entry::{Returned, ReturnedLine};
-use crate::{Activity, Entry, EntryKind, Order};
+use crate::{Activity, Entry, EntryKind, Order, Seq};
 
 /// What a client says came back of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,7 +41,7 @@ pub fn left_of(original: &Entry, since: &[Entry]) -> Result<Activity, ReverseRej
 /// # Errors
 /// More comes back than there is.
 pub fn lessened(
-    entry: u64,
+    entry: Seq,
     left: &Activity,
     wanted: &Wanted,
 ) -> Result<Option<(Activity, Returned)>, ReverseRejection> {

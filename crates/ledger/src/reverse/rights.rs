@@ -2,6 +2,7 @@
 
 use super::{is_undone, undone};
 use crate::decision::Draft;
+use crate::member::GrantEnd;
 use crate::{Effect, Entry, EntryKind, HistorySlice, Member, Moment, Reason};
 
 /// What is undone of rights, and what stays.
@@ -30,32 +31,32 @@ pub fn withdraw(draft: &mut Draft, member: &Member, given: &[Reason], rights: Ri
         }
         let effect = match &reason.effect {
             Effect::Grant { grant, .. } => shortened(member, grant, window, original, left),
-            Effect::Revoke { revoke } => {
-                let had = before.grants.get(revoke).copied();
-                let gone = !member.grants.contains_key(revoke);
-                had.filter(|_| gone).map(|until| Effect::Grant { grant: revoke.clone(), until })
+            Effect::Revoke { grant } => {
+                let had = before.grants.get(grant).copied();
+                let gone = !member.grants.contains_key(grant);
+                had.filter(|_| gone).map(|until| Effect::Grant { grant: grant.clone(), until })
             }
             Effect::Tag { tag } => {
-                member.tags.contains(tag).then(|| Effect::Untag { untag: tag.clone() })
+                member.tags.contains(tag).then(|| Effect::Untag { tag: tag.clone() })
             }
-            Effect::Untag { untag } => {
-                (!member.tags.contains(untag)).then(|| Effect::Tag { tag: untag.clone() })
+            Effect::Untag { tag } => {
+                (!member.tags.contains(tag)).then(|| Effect::Tag { tag: tag.clone() })
             }
-            Effect::Score { contest, score } => {
+            Effect::Score { contest, units } => {
                 let less = kept.iter().find_map(|other| match &other.effect {
-                    Effect::Score { contest: same, score } if same == contest => Some(*score),
+                    Effect::Score { contest: same, units } if same == contest => Some(*units),
                     _ => None,
                 });
-                let back = score.checked_sub(less.unwrap_or_default()).unwrap_or_default();
+                let back = units.checked_sub(less.unwrap_or_default()).unwrap_or_default();
                 let has = member.scores.get(contest).copied().unwrap_or_default();
-                let unscore = back.min(has);
-                (!unscore.is_zero()).then(|| Effect::Unscore { contest: contest.clone(), unscore })
+                let units = back.min(has);
+                (!units.is_zero()).then(|| Effect::Unscore { contest: contest.clone(), units })
             }
             Effect::Voucher { pool, code } => {
-                Some(Effect::Void { pool: pool.clone(), void: code.clone() })
+                Some(Effect::Void { pool: pool.clone(), code: code.clone() })
             }
             Effect::Units { .. }
-            | Effect::Back { .. }
+            | Effect::Reclaim { .. }
             | Effect::Void { .. }
             | Effect::Referral { .. }
             | Effect::Unscore { .. } => None,
@@ -100,7 +101,7 @@ fn shortened(
         };
         for reason in &entry.reasons {
             match &reason.effect {
-                Effect::Revoke { revoke } if revoke == grant => {
+                Effect::Revoke { grant: other } if other == grant => {
                     was = None;
                     is = is.filter(|_| !stays(reason));
                 }
@@ -118,7 +119,7 @@ fn shortened(
     // to know that this rule's part is gone.
     let name = grant.to_owned();
     Some(match is {
-        None => Effect::Revoke { revoke: name },
+        None => Effect::Revoke { grant: name },
         Some(until) => Effect::Grant { grant: name, until },
     })
 }
@@ -126,7 +127,7 @@ fn shortened(
 /// Whether a return of a part has withdrawn what a rule did to a right.
 fn is_withdrawn(entry: &Entry, reason: &Reason, grant: &str, since: &[Entry]) -> bool {
     let is_of_grant = |effect: &Effect| match effect {
-        Effect::Grant { grant: other, .. } | Effect::Revoke { revoke: other } => other == grant,
+        Effect::Grant { grant: other, .. } | Effect::Revoke { grant: other } => other == grant,
         _ => false,
     };
     let returns = since.iter().filter(|later| undone(later, entry.seq).is_some());
@@ -143,21 +144,16 @@ fn is_alike(one: &Reason, other: &Reason) -> bool {
 }
 
 /// The end of a right to which as much is added as had been added to another.
-fn added(
-    was: Option<Option<Moment>>,
-    is: Option<Option<Moment>>,
-    until: Option<Moment>,
-    at: Moment,
-) -> Option<Moment> {
-    let until = until?;
+fn added(was: Option<GrantEnd>, is: Option<GrantEnd>, until: GrantEnd, at: Moment) -> GrantEnd {
+    let GrantEnd::At(end) = until else { return GrantEnd::Never };
     // A right that stays has no end to which anything could be added.
-    let from = |had: Option<Option<Moment>>| match had {
-        Some(Some(end)) => Some(end.max(at)),
-        Some(None) => None,
+    let from = |had: Option<GrantEnd>| match had {
+        Some(GrantEnd::At(end)) => Some(end.max(at)),
+        Some(GrantEnd::Never) => None,
         None => Some(at),
     };
-    Some(match (from(was), from(is)) {
-        (Some(was), Some(is)) => is + until.signed_duration_since(was),
+    match (from(was), from(is)) {
+        (Some(was), Some(is)) => GrantEnd::At(is + end.signed_duration_since(was)),
         _ => until,
-    })
+    }
 }

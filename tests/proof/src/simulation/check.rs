@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
-use ledger::{EntryKind, MerchantId, Posting, SharedLimit, Withdrawal};
+use ledger::wallet::HoldId;
+use ledger::{EntryKind, MerchantId, PostingReason, SharedLimit, Withdrawal};
 use serde_json::{Value, json};
 use store::{History, Version, VersionLine};
 
@@ -111,10 +112,10 @@ fn told_and_there(history: &History, known: &Known, wrong: &mut impl FnMut(Strin
     }
     for line in &history.lines {
         let Some(version) = &line.version else {
-            told.remove(&line.seq);
+            told.remove(&line.seq.get());
             continue;
         };
-        match told.remove(&line.seq) {
+        match told.remove(&line.seq.get()) {
             Some(asked) if digest(version.answer.get()) != asked.answer => {
                 wrong(format!("{} was told another answer than is kept", asked.key));
             }
@@ -146,7 +147,7 @@ struct Followed<'a> {
     merchant: &'a str,
     points: Points,
     came: HashMap<(&'static str, String), Came>,
-    held: HashMap<String, i64>,
+    held: HashMap<HoldId, i64>,
 }
 
 /// Follows a member's points by the model, and says how many balances were compared, and how many
@@ -170,7 +171,8 @@ fn follow(
         let now = line.at.timestamp();
         let entry = &version.entry;
         let kind = entry.kind.verb();
-        if let Err(what) = followed.see(line, &entry.kind, told.get(&line.seq).copied(), now) {
+        if let Err(what) = followed.see(line, &entry.kind, told.get(&line.seq.get()).copied(), now)
+        {
             wrong(format!("entry {} ({kind}) {what}", line.seq));
             return (compared, judged);
         }
@@ -184,7 +186,7 @@ fn follow(
             wrong(format!("entry {} ({kind}) says {told} points, the model {expected}", line.seq));
             return (compared, judged);
         }
-        for Refused { seq, at, units } in refused.get(&line.seq).into_iter().flatten() {
+        for Refused { seq, at, units } in refused.get(&line.seq.get()).into_iter().flatten() {
             judged += 1;
             let has = followed.points.clone().spendable(*at);
             if has >= *units {
@@ -212,7 +214,7 @@ impl Followed<'_> {
         let Some(asked) = asked else {
             match what {
                 // What came from another member keeps the ends that it had there.
-                EntryKind::Transfer { .. } => had(&mut self.points, line, now),
+                EntryKind::Transfer { .. } => received(&mut self.points, line, now),
                 EntryKind::Expire => self.points.expire(now),
                 _ => {}
             }
@@ -239,18 +241,20 @@ impl Followed<'_> {
                 let units = price(body);
                 self.held.insert(hold.clone(), units);
                 let until = until.timestamp();
-                self.points.hold(units, hold, until, now).ok_or("holds what is not there")?;
+                self.points
+                    .hold(units, hold.as_str(), until, now)
+                    .ok_or("holds what is not there")?;
                 (until == now + 120 * 60).then_some(()).ok_or("is held for another time")?;
             }
             EntryKind::Capture { hold, .. } => {
                 let held = self.held.get(hold).copied().unwrap_or_default();
                 let units = body["units"].as_i64().unwrap_or(held);
-                let spent = self.points.capture(units, hold, now);
+                let spent = self.points.capture(units, hold.as_str(), now);
                 let spent = spent.ok_or("captures what is not held")?;
                 self.came.insert(("capture", asked.key.clone()), Came::Spent(spent));
             }
             EntryKind::Release { hold } => {
-                self.points.release(hold, now).ok_or("releases what is not held")?;
+                self.points.release(hold.as_str(), now).ok_or("releases what is not held")?;
             }
             EntryKind::Reverse { .. } => self.undo(body, now).ok_or("undoes what was not done")?,
             EntryKind::Adjust { .. } if units > 0 => {
@@ -301,22 +305,17 @@ impl Followed<'_> {
     }
 }
 
-/// Units that came from another member.
-fn had(points: &mut Points, line: &VersionLine, now: i64) {
+/// Units that came from another member. What pays a debt comes first, and has no end of its own any
+/// more.
+fn received(points: &mut Points, line: &VersionLine, now: i64) {
     let own = line.postings.iter().filter(|posting| posting.wallet.as_str() == "points");
-    let (debts, lots): (Vec<_>, Vec<_>) = own.partition(|posting| posting.debt);
-    let (came, own): (Vec<_>, Vec<_>) = lots.into_iter().partition(|posting| posting.change > 0);
-    let sum = |postings: &[&Posting]| postings.iter().map(|posting| posting.change).sum::<i64>();
-    // What pays a debt comes first, and has no end of its own any more. A part of the debt may be paid
-    // by the member's own, set aside until just now and free.
-    let is_free = |own: &&Posting| own.terms.held.is_none() && own.terms.available_at.is_none();
-    let freed: Vec<_> = own.into_iter().filter(is_free).collect();
-    let pays = sum(&debts) + sum(&freed);
-    let came = came.into_iter().map(|posting| (posting.change, posting.terms.expires_at));
-    for (units, until) in std::iter::once((pays, None)).chain(came).filter(|(units, _)| *units > 0)
-    {
+    let came = own.filter(|posting| posting.why == PostingReason::Transferred);
+    let (into_lots, into_debt): (Vec<_>, Vec<_>) =
+        came.partition(|posting| posting.to_lot().is_some());
+    for posting in into_debt.into_iter().chain(into_lots) {
+        let until = posting.to_lot().and_then(|terms| terms.expires_at);
         let until = until.map_or(i64::MAX, |at| at.timestamp());
-        points.credit(Span { units, from: 0, until }, now);
+        points.credit(Span { units: posting.units.get(), from: 0, until }, now);
     }
 }
 

@@ -275,7 +275,7 @@ impl Client {
     async fn version(&self, merchant: usize, member: u32) -> ProofResult<u64> {
         let merchant = MerchantId::parse(MERCHANTS.get(merchant).copied().unwrap_or_default())?;
         let at = MemberKey { merchant, member: MemberId::parse(&name(member))? };
-        Ok(self.world.store.member(&at).await?.map_or(0, |member| member.version))
+        Ok(self.world.store.member(&at).await?.map_or(0, |member| member.seq.get()))
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are what there is to put down")]
