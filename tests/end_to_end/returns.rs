@@ -186,7 +186,7 @@ async fn a_reward_that_is_given_back_gives_units_back_with_their_first_terms() {
     let postings = answer.at("/entry/postings");
     assert_eq!(postings[0]["change"], 100);
     assert_eq!(postings[0]["to"]["lot"]["expires_at"], "2026-06-01T07:30:00Z");
-    assert_eq!(postings[0]["from"], Value::Null, "{postings}");
+    assert_eq!(postings[1]["to"]["lot"]["expires_at"], "2026-06-11T07:30:00Z");
     assert_eq!(answer.at("/entry/because/0/untag"), "had it");
     assert_eq!(points(&shop).await, (json!(100), Value::Null));
     assert_eq!(shop.night().await.units["test/points"], 100);

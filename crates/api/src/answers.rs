@@ -1,5 +1,5 @@
-//! The one table of how each refusal is answered: its status, its stable code, and the field that is to
-//! blame. Each match is exhaustive, so that a new refusal gets all three.
+//! The status, the stable code and the field at fault of each refusal, in one table. Each match is
+//! exhaustive, so that a new refusal gets all three.
 
 use axum::http::StatusCode;
 use decide::InputErrorReason;
@@ -23,11 +23,11 @@ const INVALID: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 const NOT_FOUND: StatusCode = StatusCode::NOT_FOUND;
 const OURS: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
 
-/// The status, the code, and a JSON pointer to the field that is to blame.
+/// The status, the code, and a JSON pointer to the field at fault.
 type Answer = (StatusCode, &'static str, Option<&'static str>);
 
 const ERASED: Answer = (StatusCode::GONE, "member_is_erased", None);
-/// A broken invariant of ours, of which the caller is told nothing.
+/// A broken invariant of ours. The caller gets no details.
 const INTERNAL: Answer = (OURS, "internal", None);
 const HOLD_IS_UNKNOWN: Answer = (CONFLICT, "hold_is_unknown", None);
 const BALANCE_IS_INSUFFICIENT: Answer = (CONFLICT, "balance_is_insufficient", None);
@@ -36,11 +36,11 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         let (status, code, pointer) = answer(&refusal);
         if status == OURS {
-            // The caller can do nothing about it: somebody on this side has to know.
+            // The caller cannot fix this, so it is logged for the operator.
             tracing::error!(code, "{code}: {refusal}");
         }
         let pointer = match &refusal {
-            // These name the field themselves.
+            // These refusals name the field themselves.
             Refusal::FieldIsWrong { pointer, .. } => Some(pointer.clone()),
             Refusal::ActivityEvent(wrong) => Some(wrong.pointer.clone()),
             Refusal::MemberIdIsWrong { pointer, .. } => pointer.clone(),
@@ -129,7 +129,7 @@ fn answer_of_decision(refusal: &decide::Refusal) -> Answer {
         R::RewardGivesNothing(_) => (CONFLICT, "reward_gives_nothing", None),
         R::RewardIsSoldOut(_) => (CONFLICT, "reward_is_sold_out", None),
         R::PoolIsEmpty { .. } => (CONFLICT, "pool_is_empty", None),
-        // The merchant's own rule, which the merchant can mend.
+        // The failing rule is the merchant's own, and the merchant can fix it.
         R::RuleFailed(_) => (OURS, "rule_failed", None),
     }
 }
@@ -229,7 +229,7 @@ impl From<StoreError> for Problem {
                 tracing::warn!(%reason, "the table is out of reach: {reason}");
                 Refusal::Busy.into()
             }
-            // The person was forgotten while the request was under way.
+            // The person was erased while the request was running.
             StoreError::Sealed { member, .. } => {
                 Refusal::Decision(MemberIsErased(member).into()).into()
             }

@@ -1,3 +1,5 @@
+//! JSON bodies, paths and queries; a refusal points to the field at fault.
+
 use std::collections::BTreeSet;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -14,15 +16,15 @@ use store::Fingerprint;
 
 use crate::{Api, Problem, Refusal};
 
-/// The most bytes of a body: an order of 500 lines fits.
+/// The most bytes of a body. An order of 500 lines fits.
 pub const BODY_BYTES_MAX: usize = 128 * 1024;
 
 /// A JSON body with its fingerprint.
 #[derive(Debug, Clone)]
 pub struct Body<T> {
-    /// What it says.
+    /// The parsed body.
     pub value: T,
-    /// What it is known by when it comes again.
+    /// The fingerprint by which a repeat of the same body is recognized.
     pub fingerprint: Fingerprint,
 }
 
@@ -45,7 +47,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Refusal> {
     let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
         Refusal::BodyIsNotJson { line: error.line(), column: error.column(), reason: say(&error) }
     })?;
-    // A value forgets fields that came twice, and so do maps: it would be another body.
+    // `serde_json::Value` and maps silently drop duplicate fields, which would change the body. So
+    // duplicates are refused first.
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize::<_, Once>(&mut reader).map_err(|error| wrong(&error))?;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -59,7 +62,7 @@ fn wrong(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
     Refusal::FieldIsWrong { pointer, reason: say(error.inner()) }
 }
 
-/// Any JSON in which every field comes once.
+/// Any JSON in which no object has the same field twice.
 struct Once;
 
 impl<'de> Deserialize<'de> for Once {
@@ -116,7 +119,7 @@ impl<'de> Visitor<'de> for Once {
     }
 }
 
-/// The JSON pointer (RFC 6901) of a place.
+/// The JSON pointer (RFC 6901) of a path.
 fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .filter_map(|segment| match segment {
@@ -127,7 +130,8 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
         .collect()
 }
 
-/// The reader's words without the place, which is told apart, and without names of Rust's types.
+/// The parser's message without the position, which is reported separately, and without the names
+/// of Rust types.
 fn say(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);
@@ -141,11 +145,11 @@ fn say(error: &serde_json::Error) -> String {
     text.to_owned()
 }
 
-/// Kinds of numbers, as the reader calls them and as people do.
+/// The parser's names of number types, and plain words for them.
 const NUMBERS: [(&[&str], &str); 2] =
     [(&["u32", "u64"], "a whole number, not below zero"), (&["i64"], "a whole number")];
 
-/// The member in the path.
+/// The member that the path names.
 #[derive(Debug, Clone)]
 pub struct InPath(pub MemberId);
 
@@ -163,7 +167,7 @@ impl FromRequestParts<Api> for InPath {
     }
 }
 
-/// The member in the path, and something of it.
+/// The member that the path names, and the name that follows it, such as a hold's.
 #[derive(Debug, Clone)]
 pub struct InPathOf(pub MemberId, pub String);
 
@@ -181,12 +185,12 @@ impl FromRequestParts<Api> for InPathOf {
     }
 }
 
-/// A request that takes nothing after the `?`: what is there is a mistake, and is told.
+/// The query of a request that takes no parameters; any parameter is refused.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoQuery {}
 
-/// What follows the `?`.
+/// The query parameters of a request.
 #[derive(Debug, Clone)]
 pub struct InQuery<T>(pub T);
 

@@ -1,3 +1,5 @@
+//! The bundles of each merchant: published to the table, loaded from it, compiled and cached.
+
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,46 +13,45 @@ use rules::{Bundle, BundleRejection, Sources};
 use store::{Store, StoreError, StoredBundle};
 use tokio::time::Instant;
 
-/// How long an instance may go on with a bundle before it asks whether another is active.
+/// The age after which an instance checks in the table whether its cached bundle is still active.
 pub(crate) const AGE_MAX: Duration = Duration::from_secs(5);
-/// Merchants whose bundles an instance keeps.
+/// The most merchants whose active bundles an instance caches, and the most earlier bundles.
 const MERCHANTS_MAX: usize = 256;
-/// Sources never unpack to more.
+/// The most bytes that packed sources may unpack to.
 const SOURCES_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Why a bundle was not published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// It has mistakes.
+    /// The sources have mistakes, or a spec fails.
     #[error(transparent)]
     Rejected(#[from] BundleRejection),
-    /// It could not be kept.
+    /// The table could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Its sources could not be packed.
+    /// The sources could not be packed or unpacked.
     #[error("its sources cannot be packed or unpacked: {0}")]
     Pack(String),
 }
 
-/// Why there is no bundle to judge by.
+/// Why a bundle could not be loaded.
 #[derive(Debug)]
 pub(crate) enum NoBundle {
     /// The merchant has published none.
     Unpublished,
-    /// The table cannot be read, for now or at all.
+    /// The table cannot be read.
     Store(StoreError),
-    /// The published one is not usable by this version.
+    /// The published bundle cannot be used by this version of the code.
     Broken(String),
 }
 
-/// Checks a merchant's sources and holds them to their specs, lays out what all members share, keeps
-/// the sources for ever under their hash, and makes them the rules that every later request is
-/// judged by.
+/// Publishes a merchant's sources: checks them, runs their specs, allocates the shared limits,
+/// stores the sources under their hash for ever, and makes them the active bundle.
 ///
 /// # Errors
-/// The sources have mistakes, a spec fails, or the table could not be written. The rules in force
-/// are as before then; of stocks and budgets some may have their new size already, and the same
-/// sources can be published again.
+/// The sources have mistakes, a spec fails, or the table could not be written. The active bundle
+/// stays the same then. Some shared limits may already have their new size; it is safe to publish
+/// the same sources again.
 pub async fn publish(
     store: &Store,
     merchant: &MerchantId,
@@ -77,10 +78,10 @@ fn unpack(body: &[u8]) -> std::io::Result<Sources> {
     Ok(serde_json::from_slice(&json)?)
 }
 
-/// A bundle that was published, whether or not it is still the active one.
+/// The published bundle of this hash. It need not be the active one.
 ///
 /// # Errors
-/// There is none of that hash, or it cannot be read.
+/// There is no bundle of this hash, or it cannot be read.
 pub async fn bundle_of(
     store: &Store,
     merchant: &MerchantId,
@@ -93,14 +94,15 @@ pub async fn bundle_of(
     })
 }
 
-/// Compiled bundles by merchant and hash.
+/// Compiled bundles that need not be active, by merchant and hash.
 type Earlier = HashMap<(MerchantId, String), Arc<Bundle>>;
 
-/// Compiled bundles by merchant.
+/// The compiled bundles that an instance caches.
 #[derive(Debug, Clone)]
 pub(crate) struct Bundles {
     kept: Arc<Mutex<HashMap<MerchantId, Kept>>>,
-    /// Those that judged what is undone or captured now, by their hash. They never change.
+    /// Bundles that judged a request which is now reversed or captured. A bundle of one hash never
+    /// changes.
     earlier: Arc<Mutex<Earlier>>,
     pub(crate) age_max: Duration,
 }

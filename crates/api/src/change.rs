@@ -1,3 +1,5 @@
+//! The steps that every request takes that changes a member: load, decide, commit, answer.
+
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -10,25 +12,25 @@ use store::{Answer, Failure, Fingerprint, MemberKey, Operation};
 
 use crate::{Api, Caller, EntryView, Mode, Problem, Refusal, TraceView, Undecided};
 
-/// The header of an answer that had been given before.
+/// The header that marks the answer to a repeated request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A request that changes a member.
 #[derive(Debug)]
 pub struct Change {
-    /// Its name, which keeps the keys of different verbs apart.
+    /// The verb. The same key under two verbs names two requests.
     pub verb: Verb,
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
-    /// Of whom.
+    /// The member that the request changes.
     pub member: MemberId,
-    /// Under which key, or only to see.
+    /// The idempotency key, or a dry run.
     pub mode: Mode,
-    /// For what.
+    /// The fingerprint of the body.
     pub fingerprint: Fingerprint,
 }
 
-/// The answer: the entry, and what the member can have now, which is the moment to tell it.
+/// The answer: the entry, and the rewards that the member can have now.
 #[derive(Serialize)]
 struct AnswerBody<'a> {
     member: &'a MemberId,
@@ -36,17 +38,17 @@ struct AnswerBody<'a> {
     dry_run: bool,
     entry: EntryView<'a>,
     within_reach: Vec<String>,
-    /// Of a dry run: every rule, and what became of it.
+    /// Every rule with its verdict, in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<Vec<TraceView>>,
 }
 
-/// What was decided, and why.
+/// A decision and its trace.
 #[derive(Debug)]
 pub struct Decided {
     /// The decision.
     pub decision: Decision,
-    /// Every rule that was asked, where someone wants to see it.
+    /// Every rule that was asked, for a dry run.
     pub trace: Option<Vec<TraceLine>>,
 }
 
@@ -56,7 +58,8 @@ impl From<Decision> for Decided {
     }
 }
 
-/// Load, decide, commit, answer: the way of every request that changes a member.
+/// Loads the merchant's rules and the member, decides, commits and answers. Every request that
+/// changes a member goes through here.
 ///
 /// # Errors
 /// The request is refused, and nothing has changed.
@@ -69,7 +72,7 @@ pub async fn change<D: Into<Decided>>(
     change_under(api, &bundle, request, decide).await
 }
 
-/// The same under rules that have been loaded before.
+/// Like [`change`], with rules that are loaded already.
 ///
 /// # Errors
 /// The request is refused, and nothing has changed.
@@ -120,14 +123,14 @@ pub async fn change_under<D: Into<Decided>>(
     }
 }
 
-/// The rewards that the member can have now. It is told on the way: a reward whose rule fails is the
-/// merchant's to mend, and does not stand in the way of what was asked.
+/// The names of the rewards that the member can have now. A reward whose rule fails is logged and
+/// left out: only the merchant can fix it, and it must not fail the request.
 fn within_reach(context: &Context<'_>, decision: &Decision) -> Vec<String> {
     let member = &decision.member;
     if member.erased_at.is_some() {
         return Vec::new();
     }
-    // With the wallets that it shares, as they will be.
+    // The offers are made for the member with its shared wallets, as they will be after the commit.
     let account =
         decision.account_after(member).or_else(|| context.data.account(member).ok().flatten());
     let member = context.view(member, account);

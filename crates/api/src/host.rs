@@ -1,3 +1,6 @@
+//! The setup of a function that runs as a Lambda: its DynamoDB client, its environment and its
+//! logs.
+
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -13,7 +16,8 @@ use crate::{Api, Clock, DEVELOPMENT_VARIABLE, Identity};
 /// The environment variable that names the table.
 const TABLE_VARIABLE: &str = "REGULARS_TABLE";
 
-/// A client that gives up on one try early enough to make another within a function's time.
+/// A DynamoDB client with timeouts of 1.5 s per attempt and 3 s per call. It gives up on an attempt
+/// early enough to make another within the function's time.
 pub async fn client(config: ConfigLoader) -> Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
@@ -32,11 +36,11 @@ pub async fn client(config: ConfigLoader) -> Client {
     Client::new(&config)
 }
 
-/// The state of a function, from its environment: `REGULARS_TABLE`, and on a laptop
-/// `REGULARS_DEVELOPMENT=1`.
+/// The state of a function, read from its environment variables: `REGULARS_TABLE`, and
+/// `REGULARS_DEVELOPMENT=1` on a laptop.
 ///
 /// # Errors
-/// The table is not named, or the development setting is neither absent nor `1`.
+/// `REGULARS_TABLE` is not set, or `REGULARS_DEVELOPMENT` is set to something other than `1`.
 pub async fn from_environment() -> Result<Api, String> {
     let table = std::env::var(TABLE_VARIABLE)
         .map_err(|_| format!("the environment variable {TABLE_VARIABLE} names no table"))?;
@@ -54,10 +58,10 @@ pub async fn from_environment() -> Result<Api, String> {
     Ok(Api::new(Store::new(client, table), Clock::System, identity))
 }
 
-/// Logs as JSON lines, as much as `RUST_LOG` says.
+/// Sets up logging as JSON lines, at the level that `RUST_LOG` sets.
 pub fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // Lambda stamps its lines with the time already.
+    // Lambda adds the time to each line.
     tracing_subscriber::fmt().json().with_env_filter(filter).without_time().init();
 }
 

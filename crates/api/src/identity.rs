@@ -1,3 +1,6 @@
+//! The caller, and the merchant it calls for: from the claims of a verified token, or from a
+//! stand-in token on a laptop.
+
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -6,30 +9,30 @@ use ledger::MerchantId;
 
 use crate::{Api, Problem, Refusal};
 
-/// Whom the functions believe.
+/// The tokens that the functions accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
     /// Only the claims that API Gateway's JWT authorizer has verified.
     Verified,
-    /// Also a stand-in token, `Authorization: Bearer local:<merchant>`, that anyone can write. For
-    /// laptops and tests; the SAM template never sets it.
+    /// Also a stand-in token, `Authorization: Bearer local:<merchant>`, which anyone can write. It
+    /// is for laptops and tests; the SAM template never sets it.
     Development,
 }
 
 /// The environment variable that turns [`Identity::Development`] on in a function's process.
 pub const DEVELOPMENT_VARIABLE: &str = "REGULARS_DEVELOPMENT";
-/// What a stand-in token begins with; the merchant follows.
+/// The prefix of a stand-in token; the merchant follows it.
 pub const TOKEN_PREFIX: &str = "local:";
 
 const READ: &str = "regulars/read";
 const WRITE: &str = "regulars/write";
 const MANAGE: &str = "regulars/manage";
 
-/// Who calls: a merchant's system that may do what the request's method does. The merchant is
-/// never taken from the path or the body.
+/// The caller: a merchant's system with the scope that the request's method needs. The merchant
+/// comes from the token, never from the path or the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Whose members it may touch.
+    /// The merchant whose members the caller may read and change.
     pub merchant: MerchantId,
 }
 
@@ -41,7 +44,8 @@ impl FromRequestParts<Api> for Caller {
     }
 }
 
-/// Who calls, and may do by hand what rules do not: adjust, transfer, erase.
+/// A caller with the scope `regulars/manage`, for requests that no rule decides: adjust, transfer,
+/// join, leave and erase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manager(pub Caller);
 

@@ -1,18 +1,20 @@
+//! The header `Idempotency-Key` and the parameter `dry_run`.
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::Deserialize;
 
 use crate::{Api, InQuery, Problem, Refusal};
 
-/// The most characters of a key: room for a UUID with a prefix, or an order number twice over.
+/// The most characters of a key. A UUID with a prefix fits, and so does an order number.
 const LENGTH_MAX: usize = 128;
 
-/// The client's name for one request, by which a repeat is known.
+/// The client's name for one request. A repeat is recognized by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(pub(crate) String);
 
 impl IdempotencyKey {
-    /// The key of what can be done only once anyway.
+    /// The key of a request that can succeed only once per member, such as erasing it.
     #[must_use]
     pub fn only() -> IdempotencyKey {
         IdempotencyKey("only".to_owned())
@@ -25,12 +27,13 @@ impl IdempotencyKey {
     }
 }
 
-/// Whether a request is to change anything.
+/// Whether a request is performed or only tried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
-    /// Do it, once for this key.
+    /// Perform the request, once for this key.
     Do(IdempotencyKey),
-    /// Answer as if, and write nothing: `?dry_run=true`. Needs no key.
+    /// Answer as if the request were performed, and write nothing: `?dry_run=true`. It needs no
+    /// key.
     DryRun,
 }
 

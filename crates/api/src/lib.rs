@@ -1,29 +1,29 @@
-//! What the functions share: their state, who calls, what is asked, and how answers and refusals
-//! look on the wire.
+//! What the functions share: their state, the caller's identity, the parts of a request, and how
+//! answers and refusals are written as HTTP responses.
 //!
 //! Read the modules in this order.
 
 /// The status, the code and the pointer of each refusal, in one table.
 mod answers;
-/// JSON bodies and paths, refused with the place of what is wrong.
+/// JSON bodies, paths and queries; a refusal points to the field at fault.
 mod body;
-/// The active bundle of each merchant, compiled and kept.
+/// The bundles of each merchant, compiled and cached.
 mod bundles;
-/// The way of every request that changes a member.
+/// The steps that every request takes that changes a member.
 mod change;
 /// The only place that reads the clock.
 mod clock;
-/// Running as a Lambda.
+/// The setup of a function that runs as a Lambda.
 mod host;
-/// Who calls, and for which merchant.
+/// The caller, and the merchant it calls for.
 mod identity;
-/// `Idempotency-Key` and `dry_run`.
+/// The header `Idempotency-Key` and the parameter `dry_run`.
 mod key;
-/// Refusals as `application/problem+json`.
+/// Refusals written as `application/problem+json`.
 mod problem;
-/// Why a request is refused.
+/// The reasons for which a request is refused.
 mod refusal;
-/// What every function holds.
+/// The state that every function holds.
 mod state;
 /// Entries as a client reads them.
 mod view;

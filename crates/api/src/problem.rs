@@ -1,14 +1,16 @@
+//! Refusals written as `application/problem+json`.
+
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
 use serde::Serialize;
 
-/// Seconds after which a busy API may be asked again.
+/// The seconds after which a client may repeat a request that got a 503.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// A refusal on the wire: `application/problem+json` (RFC 9457) with a stable `code` and, where a
-/// field is to blame, a JSON `pointer` to it.
+/// A refusal as a client reads it: `application/problem+json` (RFC 9457) with a stable `code` and,
+/// if a field is at fault, a JSON `pointer` to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     status: StatusCode,

@@ -1,4 +1,4 @@
-//! Why a request is refused.
+//! The reasons for which a request is refused.
 
 use decide::InputError;
 use ledger::name::NameRejection;
@@ -6,25 +6,25 @@ use ledger::wallet::HoldId;
 use ledger::{MemberId, MerchantId, MissingData, Verb};
 use rules::RuleFailure;
 
-/// Why a request is refused. Every refusal leaves everything as it was.
+/// Why a request is refused. A refused request changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// No verified identity.
+    /// The request has no verified identity.
     #[error("the request says no merchant that can be believed")]
     CallerIsUnknown,
-    /// An identity that may not do this.
+    /// The caller lacks the scope that the request needs.
     #[error("the caller's token lacks the scope `{0}`")]
     ScopeIsMissing(&'static str),
     /// The caller's merchant has published no rules.
     #[error("merchant `{0}` has published no rules")]
     MerchantIsUnknown(MerchantId),
-    /// A write that moves value without a key.
+    /// A request that changes a member has no key.
     #[error("the header `Idempotency-Key` is missing; use the order's number or a UUID")]
     KeyIsMissing,
-    /// Two keys for one request.
+    /// The request has more than one key.
     #[error("the header `Idempotency-Key` is there more than once")]
     KeyIsDuplicated,
-    /// A key that is too long.
+    /// The key is too long.
     #[error("the header `Idempotency-Key` has {length} characters, and {length_max} are allowed")]
     KeyIsTooLong {
         /// Characters found.
@@ -32,100 +32,101 @@ pub enum Refusal {
         /// Characters allowed.
         length_max: usize,
     },
-    /// A key with characters that headers do not carry.
+    /// The key has characters outside of plain ASCII.
     #[error("the header `Idempotency-Key` has characters outside of plain ASCII")]
     KeyIsNotPlain,
-    /// A key that stands for another request.
+    /// The key was used for another request.
     #[error("this `Idempotency-Key` was used for a request with another body")]
     KeyIsReusedWithAnotherBody,
-    /// A body above the limit.
+    /// The body is larger than the limit.
     #[error("the body has more than {bytes_max} bytes")]
     BodyIsTooLarge {
         /// Bytes allowed.
         bytes_max: usize,
     },
-    /// A body that did not arrive whole.
+    /// The body did not arrive whole.
     #[error("the body did not arrive whole: {0}")]
     BodyIsCutOff(String),
-    /// A body that is no JSON.
+    /// The body is not JSON.
     #[error("the body is no JSON at line {line}, column {column}: {reason}")]
     BodyIsNotJson {
         /// Line, from 1.
         line: usize,
         /// Column, from 1.
         column: usize,
-        /// The reader's words.
+        /// The parser's message.
         reason: String,
     },
     /// A field that is unknown, missing, of the wrong type or out of bounds.
     #[error("{}{reason}", place(.pointer))]
     FieldIsWrong {
-        /// Where.
+        /// The JSON pointer to the field.
         pointer: String,
         /// Why.
         reason: String,
     },
-    /// Something that was told is wrong.
+    /// An activity or an order in the body is wrong.
     #[error(transparent)]
     ActivityEvent(#[from] InputError),
-    /// A path that does not read.
+    /// The path cannot be parsed.
     #[error("the path cannot be read: {0}")]
     PathIsWrong(String),
-    /// A query that does not read.
+    /// The query cannot be parsed.
     #[error("the query cannot be read: {0}")]
     QueryIsWrong(String),
-    /// A cursor that this API did not give.
+    /// The cursor was not issued by this API.
     #[error("the cursor is none that this API gave")]
     CursorIsWrong,
-    /// A text that can be no member's id.
+    /// The text cannot be a member's id.
     #[error("the member's id cannot be used: {reason}")]
     MemberIdIsWrong {
-        /// Where; nothing if in the path.
+        /// The JSON pointer to the field; nothing if the id is in the path.
         pointer: Option<String>,
         /// Why.
         reason: NameRejection,
     },
-    /// Nobody of that id.
+    /// No member has this id.
     #[error("there is no member `{0}`")]
     MemberIsUnknown(MemberId),
-    /// Somebody of that id, enrolled with something else.
+    /// A member with this id is enrolled already, with other data.
     #[error("there is a member `{0}` already, enrolled with other data")]
     MemberIdIsTaken(MemberId),
-    /// A member who is said to have brought this one, and is none.
+    /// The referrer is not a member.
     #[error("there is no member `{0}` who could have brought this one")]
     ReferrerIsUnknown(MemberId),
-    /// A hold that is not there any more.
+    /// The hold does not exist: it was captured, it was released, it has expired, or it never
+    /// existed.
     #[error("there is no hold `{0}`: it was captured, released, or its time is over")]
     HoldIsUnknown(HoldId),
-    /// A request to undo what was not done.
+    /// The request to reverse does not exist.
     #[error("the member has no {verb} under the key `{key}`")]
     EntryIsUnknown {
-        /// Which verb.
+        /// The verb of the request to reverse.
         verb: Verb,
-        /// Under which key.
+        /// The key of the request to reverse.
         key: String,
     },
-    /// A contest that no sheet has.
+    /// No sheet has this contest.
     #[error("there is no contest `{name}`{hint}")]
     ContestIsUnknown {
         /// The contest asked for.
         name: String,
-        /// What may have been meant.
+        /// The name that was probably meant; empty if no name is near.
         hint: String,
     },
-    /// The rules or the ledger said no.
+    /// The rules or the ledger refused.
     #[error(transparent)]
     Decision(#[from] decide::Refusal),
-    /// Too many at once on one member, or a table that is out of reach.
+    /// Too many requests at once changed the same member, or the table cannot be reached.
     #[error("the request could not be finished in time; send it again with the same key")]
     Busy,
-    /// Something that only we can mend. The caller is not told what it is.
+    /// Something that only we can fix. It is logged, and the caller gets no details.
     #[error("{0}")]
     Internal(String),
-    /// No such path.
+    /// The path does not exist.
     #[error("there is nothing at this path")]
     PathIsUnknown,
-    /// A path that has other methods.
+    /// The path exists, but not for this method.
     #[error("this path does not take this method")]
     MethodIsNotAllowed,
 }
@@ -140,12 +141,12 @@ impl From<RuleFailure> for Refusal {
     }
 }
 
-/// Why a request is not decided.
+/// Why a request was not decided.
 #[derive(Debug)]
 pub enum Undecided {
-    /// The decision is no.
+    /// The request is refused.
     Refused(Refusal),
-    /// It cannot be made before this is loaded.
+    /// The decision needs this data first.
     NeedsData(MissingData),
 }
 

@@ -1,3 +1,6 @@
+//! The state that every function holds: the table, the clock, the accepted identities and the
+//! cached bundles.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,36 +11,37 @@ use store::Store;
 use crate::bundles::{Bundles, NoBundle};
 use crate::{Clock, Identity, Problem, Refusal};
 
-/// What every function holds. Cheap to clone.
+/// The state that every function holds. It is cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Api {
     /// The table.
     pub store: Store,
-    /// What tells the time.
+    /// The source of the current time.
     pub clock: Clock,
     pub(crate) identity: Identity,
     bundles: Bundles,
 }
 
 impl Api {
-    /// The state over a table.
+    /// Creates the state of a function that works on this table.
     #[must_use]
     pub fn new(store: Store, clock: Clock, identity: Identity) -> Api {
         Api { store, clock, identity, bundles: Bundles::default() }
     }
 
-    /// The same, asking for the active bundle whenever the last answer is older than this. On a
-    /// laptop that is at once: there an edit shows with the next request.
+    /// Sets the age after which a cached bundle is checked against the table. The local server sets
+    /// zero, so that an edited rule applies to the next request.
     #[must_use]
     pub fn with_bundle_age_max(mut self, age_max: Duration) -> Api {
         self.bundles.age_max = age_max;
         self
     }
 
-    /// Rules that a request was judged by, whether or not they are still in force.
+    /// The bundle of this hash, by which an earlier request was judged. It need not be the active
+    /// one.
     ///
     /// # Errors
-    /// They cannot be had.
+    /// The bundle cannot be loaded.
     pub async fn bundle_of(
         &self,
         merchant: &MerchantId,
@@ -51,10 +55,10 @@ impl Api {
         })
     }
 
-    /// The rules that the merchant's requests are judged by.
+    /// The merchant's active bundle, by which its requests are judged.
     ///
     /// # Errors
-    /// The merchant has published none, or they cannot be had.
+    /// The merchant has published no rules, or the bundle cannot be loaded.
     pub async fn bundle(&self, merchant: &MerchantId) -> Result<Arc<Bundle>, Problem> {
         self.bundles.active(&self.store, merchant).await.map_err(|none| match none {
             NoBundle::Unpublished => Refusal::MerchantIsUnknown(merchant.clone()).into(),

@@ -14,7 +14,7 @@ use ledger::{
 };
 use serde::Serialize;
 
-/// An entry as a client reads it: in the answer to the request that made it, and in the statement.
+/// An entry as a client reads it, in the answer to the request that wrote it and in the statement.
 #[derive(Debug, Clone, Serialize)]
 pub struct EntryView<'a> {
     seq: Seq,
@@ -48,14 +48,14 @@ struct ActivityView<'a> {
     total: Option<String>,
 }
 
-/// What else there is to say of an entry of its kind.
+/// The fields that only some kinds of entries have.
 #[derive(Debug, Clone, Default, Serialize)]
 struct About<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<&'a HoldId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Moment>,
-    /// The entry that it undoes.
+    /// The entry that this entry reverses.
     #[serde(skip_serializing_if = "Option::is_none")]
     reverses: Option<Seq>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ struct About<'a> {
     with: Option<&'a Counterpart>,
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<&'a MemberId>,
-    /// The member of the account who did it.
+    /// The member who moved the account's units.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'a MemberId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +127,7 @@ struct RewardView<'a> {
     gives: Option<&'a Benefit>,
 }
 
-/// A posting, with the change of the balance that it makes.
+/// A posting, with the change of the balance that it causes.
 #[derive(Debug, Clone, Serialize)]
 struct PostingView<'a> {
     change: i64,
@@ -141,7 +141,7 @@ impl<'a> PostingView<'a> {
     }
 }
 
-/// What one rule gave.
+/// What one rule gave: a reason.
 #[derive(Debug, Clone, Serialize)]
 struct ReasonView<'a> {
     rule: &'a str,
@@ -157,7 +157,8 @@ impl<'a> ReasonView<'a> {
     }
 }
 
-/// An effect as a client reads it. It is only written, so that nothing can be misread.
+/// An effect as a client reads it. It is only ever serialized, so being untagged cannot lead to a
+/// misread variant.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 enum EffectView {
@@ -192,7 +193,7 @@ impl EffectView {
     }
 }
 
-/// How far a task is after the entry.
+/// The progress of a task after the entry.
 #[derive(Debug, Clone, Serialize)]
 struct TaskView<'a> {
     task: &'a str,
@@ -200,17 +201,17 @@ struct TaskView<'a> {
     completed: u32,
 }
 
-/// One rule of an activity, and what became of it.
+/// One rule of an activity, and its verdict.
 #[derive(Debug, Clone, Serialize)]
 pub struct TraceView {
     statement: &'static str,
     rule: String,
     source: String,
     verdict: String,
-    /// Each fact that its condition asks for, and its value.
+    /// The value of each fact that the rule's condition reads.
     saw: BTreeMap<String, String>,
     gave: Vec<EffectView>,
-    /// What has been paid into the main wallet up to here.
+    /// The units that the rules so far paid into the main wallet.
     points: Units,
 }
 
@@ -235,7 +236,7 @@ impl<'a> EntryView<'a> {
     #[must_use]
     pub fn of(entry: &'a Entry) -> EntryView<'a> {
         let (mut activity, mut reward) = (None, None);
-        // An activity is told what it brought, even if that is nothing.
+        // An entry of an activity always lists its reasons, even if there are none.
         let mut tells_reasons = !entry.reasons.is_empty();
         match &entry.kind {
             EntryKind::Earn { activity: done } => {

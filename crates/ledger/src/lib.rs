@@ -1,16 +1,33 @@
 //! The ledger: what a member has, and what one request changes.
 //!
-//! Everything here is a plain value or a function on values. There is no I/O, no clock, no
-//! script engine and no database: the time is an argument, and what the merchant's rules gave is
-//! an argument. Each verb has one `decide`, which answers with a [`Decision`] (the entry to write,
-//! and the member that it leads to) or with a rejection named as a sentence.
+//! Everything here is a plain value or a function on values. The crate does no I/O, reads no
+//! clock, runs no script and knows no database. The time is an argument, and so is what the
+//! merchant's rules gave. If a decision needs data beyond the member, it returns [`MissingData`];
+//! the caller loads it and decides again.
 //!
-//! An entry says everything that it changes: a member is what its entries add up to
-//! ([`Member::apply`]), and there is no other way to change one.
+//! **Verbs.** One function decides each verb, such as [`redeem::decide`]. It returns a [`Decision`],
+//! which is the entry to write and the member after it, or a rejection named as a sentence. A
+//! rejection changes nothing.
 //!
-//! Read the modules in this order.
+//! **Entries.** An [`Entry`] is one immutable ledger line and holds everything that it changes.
+//! [`Member::apply`] is the only way to change a member, so a member is the sum of its entries and
+//! can be computed again from them.
+//!
+//! **Postings.** Units move by a [`Posting`] only: how many units, from where, to where, and why.
+//! Each side is a lot, the debt, or the outside of the wallet.
+//!
+//! **The life of a lot.** A [`Lot`] is one credit with its own [`Terms`]. A rule issues it. It may
+//! be pending, until a day or until an activity such as the delivery. Then it can be spent, the
+//! soonest to expire first. A hold keeps it for a reward until the hold is captured, is released
+//! or expires. Activity may extend its end, and at its end it expires. Reversing the entry that
+//! issued it takes the units back; units that were spent become debt, and the next credit pays
+//! debt first. Nothing has to run on time: pending units become available, and units and holds
+//! expire, at their moment, whether or not an entry says so yet.
+//!
+//! The modules of the values come first, those of the verbs after them. A good order to read is
+//! `units`, `wallet`, `posting`, `entry`, `member`, `decision`, and then one verb such as `redeem`.
 
-/// What a member did.
+/// What a member did, with its order.
 pub mod activity;
 /// Why an entry does not follow from the member before it.
 pub mod apply_error;
@@ -18,23 +35,23 @@ pub mod apply_error;
 pub mod cap;
 /// Changes that no rule gave.
 pub mod change;
-/// The data that a decision is made from beyond the member.
+/// Data that a decision needs beyond the member.
 pub mod decision_data;
 /// What a rule can give.
 pub mod effect;
-/// One immutable ledger line.
+/// Immutable ledger lines.
 pub mod entry;
-/// A member and all it has.
+/// A member and all it has, and how an entry changes it.
 pub mod member;
-/// Amounts of money, exact, in one currency.
+/// Exact amounts of money in one currency.
 pub mod money;
-/// Names of merchants, members and wallets, checked once where they come in.
+/// Names of merchants, members and wallets, checked once at the edge.
 pub mod name;
 /// Movements of units.
 pub mod posting;
-/// What a merchant laid down in its manifest: wallets, their terms, activities.
+/// A merchant's policy from its manifest: wallets, their terms, activities, the calendar.
 pub mod programme;
-/// What members are told before it is too late.
+/// Reminders of what a member is about to lose or to reach.
 pub mod remind;
 /// The number of an entry.
 pub mod seq;
@@ -42,34 +59,34 @@ pub mod seq;
 pub mod shared_limit;
 /// Goals and streaks.
 pub mod task;
-/// Tiers: reached, kept, at risk, lost.
+/// Tiers: how a member reaches, keeps and loses them.
 pub mod tier;
 /// Whole units of a wallet.
 pub mod units;
-/// What makes an entry.
+/// The verbs: what makes an entry.
 pub mod verb;
 /// Lots and wallets.
 pub mod wallet;
 
-/// Members share the wallets of one account.
+/// Joining and leaving an account, and deciding on its wallets.
 pub mod account;
-/// Units are moved by hand, or from one member to another.
+/// Moving units by hand, or from one member to another.
 pub mod adjust;
-/// What a verb decided.
+/// What a verb decided, and how a draft becomes an entry.
 pub mod decision;
-/// An activity pays.
+/// Earning by an activity.
 pub mod earn;
-/// A person joins.
+/// Enrolling a person.
 pub mod enroll;
-/// A person is forgotten.
+/// Erasing a person.
 pub mod erase;
-/// What has run out is written down.
+/// Recording what has expired.
 pub mod expire;
-/// A reward is set aside, captured, released.
+/// Holding a reward, and capturing or releasing the hold.
 pub mod hold;
-/// A reward is taken.
+/// Redeeming a reward.
 pub mod redeem;
-/// An entry is undone, whole or in part.
+/// Reversing an entry, whole or in part.
 pub mod reverse;
 
 pub use activity::{Activity, FieldValue, Line, Order};
@@ -89,5 +106,5 @@ pub use units::Units;
 pub use verb::Verb;
 pub use wallet::{Lot, Terms, Wallet};
 
-/// A moment, to the second: the resolution in which everything is kept.
+/// A moment in UTC, stored to the second.
 pub type Moment = chrono::DateTime<chrono::Utc>;

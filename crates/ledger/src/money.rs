@@ -1,13 +1,15 @@
+//! Exact amounts of money in one currency, and how they are read from text.
+
 use iso_currency::Currency;
 use rust_decimal::Decimal;
 
-/// The largest amount that is believed of one order, in whole currency units.
+/// The largest amount that is accepted, in whole currency units.
 const AMOUNT_MAX: i64 = 1_000_000_000;
 
-/// Why a text is no amount.
+/// Why an amount is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AmountRejection {
-    /// Not digits with at most one point.
+    /// The text is not digits with at most one point.
     #[error("`{text}` is not an amount; write digits and a point, such as \"12.40\"")]
     AmountIsNotANumber {
         /// The text, shortened.
@@ -31,7 +33,7 @@ pub enum AmountRejection {
         /// Its ISO 4217 code.
         currency: &'static str,
     },
-    /// More than anyone spends.
+    /// The amount is above the largest that is accepted.
     #[error("`{amount}` is above the {AMOUNT_MAX} that is believed of one amount")]
     AmountIsAbsurd {
         /// The amount.
@@ -39,17 +41,17 @@ pub enum AmountRejection {
     },
 }
 
-/// Decimals the currency has: 2 for EUR, 0 for JPY, 3 for KWD. ISO 4217 gives none for gold and
-/// the like; they are taken as whole.
+/// The number of decimals of a currency: 2 for EUR, 0 for JPY, 3 for KWD. It is 0 where ISO 4217
+/// defines none, as for gold.
 #[must_use]
 pub fn decimals(currency: Currency) -> u32 {
     currency.exponent().map_or(0, u32::from)
 }
 
-/// Whether an amount is one that anybody means.
+/// Checks that an amount is plausible.
 ///
 /// # Errors
-/// It is absurd.
+/// The amount is above the largest that is accepted.
 pub fn believed(amount: Decimal) -> Result<(), AmountRejection> {
     if amount > Decimal::from(AMOUNT_MAX) {
         return Err(AmountRejection::AmountIsAbsurd { amount });
@@ -60,7 +62,7 @@ pub fn believed(amount: Decimal) -> Result<(), AmountRejection> {
 /// Reads an amount such as `12.40`: digits and at most one point, no sign, no exponent.
 ///
 /// # Errors
-/// Says what is wrong with the text.
+/// The text is not an amount, or the amount is negative, too large or has too many decimals.
 pub fn parse_amount(text: &str, currency: Currency) -> Result<Decimal, AmountRejection> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = digits.starts_with(|c: char| c.is_ascii_digit())

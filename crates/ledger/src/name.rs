@@ -1,11 +1,13 @@
+//! Names of merchants, members and wallets. A text is checked once, where it enters the system.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is no name.
+/// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameRejection {
-    /// Nothing is there.
+    /// The text is empty.
     #[error("it is empty")]
     NameIsEmpty,
     /// More characters than the kind of name allows.
@@ -19,7 +21,7 @@ pub enum NameRejection {
     /// A character that would be ambiguous in a path, a key or a script.
     #[error("`{character}` is not allowed; letters a-z and A-Z, digits, `-`, `_` and `.` are")]
     CharacterIsNotAllowed {
-        /// The first offender.
+        /// The first such character.
         character: char,
     },
 }
@@ -28,13 +30,13 @@ fn check(text: &str, length_max: usize) -> Result<(), NameRejection> {
     if text.is_empty() {
         return Err(NameRejection::NameIsEmpty);
     }
-    // The look for a bad character comes first: it is the mistake worth naming.
+    // Characters are checked before the length: a bad character is the more useful message.
     if let Some(character) =
         text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
     {
         return Err(NameRejection::CharacterIsNotAllowed { character });
     }
-    // In a path they mean another place.
+    // In a path, `.` and `..` name other folders.
     if matches!(text, "." | "..") {
         return Err(NameRejection::CharacterIsNotAllowed { character: '.' });
     }
@@ -52,13 +54,13 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
-            /// The most characters a name of this kind has.
+            /// The maximum length of a name of this kind, in characters.
             pub const LENGTH_MAX: usize = $length_max;
 
-            /// Checks a text and keeps it as a name.
+            /// Checks a text and makes a name of it.
             ///
             /// # Errors
-            /// Says what is wrong with the text.
+            /// The text is empty or too long, or has a character that is not allowed.
             pub fn parse(text: &str) -> Result<Self, NameRejection> {
                 check(text, Self::LENGTH_MAX).map(|()| Self(text.to_owned()))
             }
@@ -98,15 +100,15 @@ macro_rules! name {
 }
 
 name! {
-    /// A merchant: the name of its folder of rules, and of everything it owns in the table.
+    /// The name of a merchant: of its folder of rules, and of everything it owns in the table.
     MerchantId, 40
 }
 name! {
-    /// A member, as its merchant calls it: a customer number, a UUID.
+    /// The merchant's name for a member, such as a customer number or a UUID.
     MemberId, 64
 }
 name! {
-    /// A wallet, as the manifest calls it: `points`, `stamps`, `status`.
+    /// The manifest's name for a wallet: `points`, `stamps`, `status`.
     WalletName, 20
 }
 

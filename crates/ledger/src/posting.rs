@@ -1,26 +1,33 @@
-//! Postings: movements of units, each with where they came from, where they went, and why.
+//! Postings: movements of units in a wallet, each with where they came from, where they went, and
+//! why.
+//!
+//! A verb makes postings with the constructors, such as [`Posting::out_of_lot`], and puts them into
+//! its draft; the draft adds those that pay debt and extend lots. `Member::apply` takes the units
+//! from one side and adds them to the other. Read the reason of a movement from [`Posting::why`];
+//! never infer it from neighbouring postings.
 
 use serde::{Deserialize, Serialize};
 
 use crate::wallet::Terms;
 use crate::{Lot, Units, WalletName};
 
-/// A movement of units in one wallet. A lot is named by its terms, since lots of equal terms are one.
+/// A movement of units in one wallet. Its terms identify a lot, since a wallet merges lots of equal
+/// terms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posting {
-    /// In which wallet.
+    /// The wallet.
     pub wallet: WalletName,
-    /// How many.
+    /// The number of units.
     pub units: Units,
-    /// Why.
+    /// Why they moved.
     pub why: PostingReason,
-    /// Where they came from; from outside of the wallet if nothing.
+    /// Where they came from; `None` if from outside the wallet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<PostingSide>,
-    /// Where they went; out of the wallet if nothing.
+    /// Where they went; `None` if out of the wallet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<PostingSide>,
-    /// It is in the wallet of the account that the member shares, and not in its own.
+    /// Whether the wallet is that of the account that the member shares, instead of its own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub shared: bool,
 }
@@ -29,9 +36,9 @@ pub struct Posting {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PostingSide {
-    /// A lot, by its terms.
+    /// A lot, identified by its terms.
     Lot(Terms),
-    /// The debt: units that come from it are owed from now on, units that go there pay it.
+    /// The debt. Units that come from it add to the debt; units that go to it pay debt.
     Debt,
 }
 
@@ -45,19 +52,19 @@ pub enum PostingReason {
     Spent,
     /// They expired.
     Expired,
-    /// A lot pays the debt.
+    /// They pay debt out of a lot.
     DebtPaid,
     /// They are held for a reward.
     Held,
-    /// A hold lets them go.
+    /// They are no longer held: the hold was released, or captured for less.
     Released,
-    /// The activity that they waited for has come, such as the delivery of an order.
+    /// The activity that they were pending on has happened, such as the delivery of an order.
     Delivered,
-    /// An activity of the member moves their end.
+    /// An activity of the member extends their end.
     Extended,
-    /// They are taken back, since what earned them is undone.
+    /// They are taken back, since the entry that issued them is reversed.
     Reclaimed,
-    /// They are given back, since what they were spent on is undone.
+    /// They are given back, since the entry that spent them is reversed.
     Restored,
     /// They were given or taken by hand.
     Adjusted,
@@ -98,7 +105,7 @@ impl Posting {
         Posting { wallet, units, why, from: None, to: Some(PostingSide::Debt), shared: false }
     }
 
-    /// Units that are owed from now on, since they could not be taken out of any lot.
+    /// Units that become debt, since no lot has them to be taken out of.
     #[must_use]
     pub fn out_of_debt(wallet: WalletName, units: Units, why: PostingReason) -> Posting {
         Posting { wallet, units, why, from: Some(PostingSide::Debt), to: None, shared: false }
@@ -111,19 +118,20 @@ impl Posting {
         Posting { to: Some(PostingSide::Debt), ..out }
     }
 
-    /// The change of the wallet's balance: above zero for units that come in, below for units that go
-    /// out, nothing for units that only move.
+    /// The change of the wallet's balance (its lots less its debt): above zero for units that come
+    /// in, below zero for units that go out, zero for units that move within the wallet.
     #[must_use]
     pub fn change(&self) -> i64 {
         match (&self.from, &self.to) {
             (None, Some(_)) => self.units.get(),
-            // Units are far from the ends of 64 bits, so that the sign can always be turned.
+            // `Units::MAX` is far below `i64::MAX`, so the negation cannot overflow.
             (Some(_), None) => -self.units.get(),
             _ => 0,
         }
     }
 
-    /// The change of the debt: above zero for units that are owed from now on.
+    /// The change of the debt: above zero for units that become debt, below zero for units that
+    /// pay it.
     #[must_use]
     pub fn change_of_debt(&self) -> i64 {
         let of = |side: &Option<PostingSide>| match side {
@@ -133,13 +141,13 @@ impl Posting {
         of(&self.from) - of(&self.to)
     }
 
-    /// The terms of the lot that the units came from, if they came from one.
+    /// The terms of the lot that the units came from; `None` if they came from no lot.
     #[must_use]
     pub fn from_lot(&self) -> Option<&Terms> {
         lot(self.from.as_ref())
     }
 
-    /// The terms of the lot that the units went to, if they went to one.
+    /// The terms of the lot that the units went to; `None` if they went to no lot.
     #[must_use]
     pub fn to_lot(&self) -> Option<&Terms> {
         lot(self.to.as_ref())

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The number of an entry in its member's history, from 1: the one name of an entry, a version, and a
-/// member after it.
+/// The number of an entry in its member's history, from 1. It also names the version that the
+/// entry made, and the member after the entry.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -18,25 +18,25 @@ impl Seq {
     /// The number of a member's first entry.
     pub const FIRST: Seq = Seq(1);
 
-    /// The number as it was kept or sent.
+    /// A number that was stored or sent.
     #[must_use]
     pub const fn new(number: u64) -> Seq {
         Seq(number)
     }
 
-    /// The bare number.
+    /// The number as an integer.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// The number of the next entry. A member's requests do not count up to the end of 64 bits.
+    /// The number of the next entry. No member has so many entries that 64 bits overflow.
     #[must_use]
     pub const fn next(self) -> Seq {
         Seq(self.0 + 1)
     }
 
-    /// The number before; nothing before the first.
+    /// The number before this one; `None` for [`Seq::ENROLLED`].
     #[must_use]
     pub const fn previous(self) -> Option<Seq> {
         match self.0.checked_sub(1) {

@@ -1,18 +1,20 @@
+//! Whole units of a wallet, with checked arithmetic.
+
 use std::fmt;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
-/// Whole units of a wallet: points, stamps, minor currency units. Never negative, never a part,
-/// and never above [`Units::MAX`], so that a signed change of them always fits.
+/// Whole units of a wallet: points, stamps, minor currency units. Never negative, never a
+/// fraction and never above [`Units::MAX`], so that a signed change of them always fits an `i64`.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Units(i64);
 
-/// A number that is no amount of units.
+/// Why a number is no amount of units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnitsRejection {
     /// Below zero.
@@ -24,12 +26,12 @@ pub enum UnitsRejection {
 }
 
 impl Units {
-    /// None.
+    /// No units.
     pub const ZERO: Units = Units(0);
-    /// One: a piece of a stock.
+    /// One unit, such as one piece of a stock.
     pub const ONE: Units = Units(1);
-    /// The most that one wallet holds or one request moves: 10^15, far above any programme and
-    /// far below where a 64-bit sum would overflow.
+    /// The most units that one wallet holds or one request moves: 10^15, far above any programme's
+    /// needs and far below the overflow of a 64-bit sum.
     pub const MAX: Units = Units(1_000_000_000_000_000);
 
     /// # Errors
@@ -44,7 +46,7 @@ impl Units {
         }
     }
 
-    /// The whole units in a decimal, the part of a unit dropped.
+    /// The whole units in a decimal, rounded down.
     ///
     /// # Errors
     /// The decimal is negative or above [`Units::MAX`].
@@ -55,7 +57,7 @@ impl Units {
         decimal.floor().to_i64().map_or(Err(UnitsRejection::UnitsAreTooMany), Units::new)
     }
 
-    /// Units that are a part of what one wallet holds.
+    /// Units that are a part of one wallet's units. Not checked in release builds.
     // INVARIANT: a wallet holds at most `Units::MAX`, and so does each part of it.
     pub(crate) const fn part(number: i64) -> Units {
         debug_assert!(0 <= number && number <= Self::MAX.0, "it is no part of a wallet");
@@ -68,25 +70,25 @@ impl Units {
         self.0
     }
 
-    /// Whether there are none.
+    /// Whether there are no units.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// The sum, or nothing if it is above [`Units::MAX`].
+    /// The sum; `None` if it is above [`Units::MAX`].
     #[must_use]
     pub fn checked_add(self, other: Units) -> Option<Units> {
         self.0.checked_add(other.0).and_then(|sum| Units::new(sum).ok())
     }
 
-    /// The difference, or nothing if it is below zero.
+    /// The difference; `None` if it is below zero.
     #[must_use]
     pub fn checked_sub(self, other: Units) -> Option<Units> {
         self.0.checked_sub(other.0).and_then(|rest| Units::new(rest).ok())
     }
 
-    /// What they are worth at `worth` currency units each, or nothing on overflow.
+    /// The value of the units at `worth` currency units each; `None` on overflow.
     #[must_use]
     pub fn checked_worth(self, worth: Decimal) -> Option<Decimal> {
         Decimal::from(self.0).checked_mul(worth)

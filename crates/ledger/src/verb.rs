@@ -1,45 +1,46 @@
-//! The verbs: what makes an entry.
+//! The verbs: what makes an entry, and the name of each.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What makes an entry: a request of a client, the scheduled run, or a member who shares a wallet.
+/// What makes an entry: a client's request, the scheduled run, or another member's request that
+/// moves units in this member's wallets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// A member did something.
     Earn,
-    /// A reward is taken.
+    /// A member redeems a reward.
     Redeem,
     /// A reward is held.
     Hold,
-    /// A held reward is taken.
+    /// A held reward is paid.
     Capture,
-    /// A held reward is let go.
+    /// A held reward is given up.
     Release,
     /// An entry is undone.
     Reverse,
     /// Units are given or taken by hand.
     Adjust,
-    /// Units go from one member to another.
+    /// Units move from one member to another.
     Transfer,
-    /// A member shares the wallets of an account.
+    /// A member starts to share the wallets of an account.
     Join,
-    /// A member has its own wallets again.
+    /// A member uses its own wallets again.
     Leave,
-    /// A member that shares this one's wallets has moved units in them.
+    /// A member that shares this one's wallets has joined, left or moved units in them.
     Share,
-    /// What has expired is written down.
+    /// What has expired is recorded.
     Expire,
     /// A member is reminded.
     Remind,
-    /// A person is forgotten.
+    /// A person's data is erased.
     Erase,
 }
 
 impl Verb {
-    /// Its name in paths, answers, statements and figures.
+    /// The verb's name in paths, answers, statements and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
