@@ -1,3 +1,5 @@
+//! Bad input: refused with a pointer to it, and nothing changes.
+
 use std::fmt::Write;
 
 use aws_sdk_dynamodb::config::Credentials;
@@ -7,7 +9,7 @@ use reqwest::Method;
 const EARN: &str = "/v1/members/ada/earn";
 const REDEEM: &str = "/v1/members/ada/redeem";
 
-/// Sends each request, compares its problem, and sees that nothing has changed.
+/// Sends each request, compares its problem, and checks that nothing has changed.
 async fn check(cases: &[(&str, Option<&str>, &str, &str)]) {
     let shop = Shop::open("sunrise-coffee").await;
     shop.enroll("ada").await;
@@ -150,7 +152,7 @@ async fn reads_that_make_no_sense() {
 
 #[tokio::test]
 async fn a_table_out_of_reach_is_told_as_busy() {
-    // Nothing listens there.
+    // Nothing listens on this port.
     let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .endpoint_url("http://127.0.0.1:1")
         .region(aws_config::Region::new("us-east-1"))

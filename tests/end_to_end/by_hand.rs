@@ -1,3 +1,5 @@
+//! Requests that no rule decides: adjustments, transfers, accounts, erasing.
+
 use end_to_end::audit::audit;
 use end_to_end::{Answer, Shop};
 use futures::future::join_all;
@@ -169,7 +171,7 @@ async fn a_household_earns_into_and_spends_from_one_account_with_a_statement_for
     for member in ["ada", "bob", "smiths"] {
         assert_eq!(balance(&shop, member, "miles").await, 110, "{member}");
     }
-    // Points are each one's own.
+    // Points are not shared.
     assert_eq!(
         (balance(&shop, "ada", "points").await, balance(&shop, "bob", "points").await),
         (90, 50)
@@ -181,7 +183,7 @@ async fn a_household_earns_into_and_spends_from_one_account_with_a_statement_for
         post(&shop, "ada", "redeem", "f", flight.clone()).await.at("/code"),
         "balance_is_insufficient"
     );
-    // Each has a statement, and the account has one of all.
+    // Each member has its own statement, and the account has one of everything.
     let of = async |member: &str| {
         let page = shop.get(&format!("/v1/members/{member}/entries")).await.json();
         let entries = page["entries"].as_array().unwrap().clone();
@@ -205,7 +207,7 @@ async fn a_household_earns_into_and_spends_from_one_account_with_a_statement_for
         ]
     );
     assert_eq!(of("bob").await, ["redeem  ", "earn  ", "join  "]);
-    // A return goes to the account whose wallet had earned it.
+    // A return takes the units from the account whose wallet they went to.
     let answer = post(&shop, "bob", "reverse", "back", json!({ "earn": "1" })).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     let smiths = shop.get("/v1/members/smiths").await;
@@ -213,7 +215,7 @@ async fn a_household_earns_into_and_spends_from_one_account_with_a_statement_for
     let answer = post(&shop, "bob", "reverse", "back-2", json!({ "redeem": "f" })).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     assert_eq!(balance(&shop, "smiths", "miles").await, 60);
-    // A hold of each, from the same wallet.
+    // Both members hold units of the same wallet.
     shop.buys("ada", "2", "240.00").await;
     let held = post(&shop, "ada", "holds", "h", flight.clone()).await;
     let hold = held.at("/entry/hold").as_str().unwrap().to_owned();
@@ -275,18 +277,18 @@ async fn a_person_is_forgotten_and_the_sums_stay() {
     for answer in [
         shop.get("/v1/members/cid").await,
         shop.get("/v1/members/cid/entries").await,
-        // What was answered to cid's purchase is forgotten, too.
+        // The answer to cid's purchase is erased, too.
         post(&shop, "cid", "earn", "1", purchase.clone()).await,
         post(&shop, "cid", "earn", "2", purchase).await,
         post(&shop, "cid", "redeem", "2", json!({ "reward": "r" })).await,
         post(&shop, "cid", "reverse", "2", json!({ "earn": "1" })).await,
-        // Whoever the other is.
+        // The other member need not exist.
         post(&shop, "cid", "join", "2", json!({ "account": "nobody" })).await,
         post(&shop, "cid", "transfer", "2", json!({ "to": "nobody", "units": 1 })).await,
     ] {
         assert_eq!(answer.problem(), "410 member_is_erased : member `cid` has been erased");
     }
-    // Ada is there: it is the other one who is not.
+    // Ada is not erased; the other member is.
     for (verb, body, expected) in [
         (
             "transfer",
@@ -303,11 +305,11 @@ async fn a_person_is_forgotten_and_the_sums_stay() {
     }
     assert_eq!(shop.post("/v1/members", None, &body).await.at("/code"), "member_id_is_taken");
     assert_eq!(shop.get("/v1/contests/Most").await.at("/places/1"), Value::Null);
-    // Nothing of the person is left in the table that could be read.
+    // No readable data of the person are left in the table.
     let held = end_to_end::audit::dump(&shop.database, "test").await.join("\n");
     assert!(!held.contains("example.org") && !held.contains("vip"), "{held}");
     all_is_well(&shop).await;
-    // What was owed lapses on its day, as it would have.
+    // The units that the merchant owes still expire on their day.
     shop.at("2026-06-02T00:00:00Z");
     assert_eq!(shop.night().await.units["test/points"], 70);
     all_is_well(&shop).await;

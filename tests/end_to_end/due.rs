@@ -1,3 +1,5 @@
+//! What is due: expiry of every kind, triggered activities, reminders.
+
 use end_to_end::Shop;
 use end_to_end::audit::audit;
 use reqwest::Method;
@@ -44,7 +46,7 @@ async fn units_wait_for_the_delivery_of_their_order_and_the_time_in_which_it_may
     shop.buys("ada", "order-2", "20.00").await;
     shop.buys("ada", "order-3", "40.00").await;
     assert_eq!(points(&shop).await, (json!(0), json!(70)));
-    // A year waiting is no reason.
+    // Pending units stay pending however long the delivery takes.
     shop.at("2027-05-02T07:30:00Z");
     assert_eq!(points(&shop).await, (json!(0), json!(70)));
     let told = tell(&shop, "d-1", json!({ "type": "delivery", "of": "order-1" })).await;
@@ -53,7 +55,7 @@ async fn units_wait_for_the_delivery_of_their_order_and_the_time_in_which_it_may
     assert_eq!(points(&shop).await, (json!(0), json!(70)));
     shop.at("2027-05-16T07:30:00Z");
     assert_eq!(points(&shop).await, (json!(10), json!(60)));
-    // One that comes back before it is delivered, and one that comes back after.
+    // One order comes back before its delivery, and one after it.
     let back = json!({ "earn": "order-2" });
     let answer = shop.post("/v1/members/ada/reverse", Some("r2"), &back).await;
     assert_eq!(answer.at("/entry/postings/0/from/lot/pending_on/of"), "order-2", "{}", answer.text);
@@ -85,7 +87,7 @@ async fn units_stay_as_long_as_their_member_is_active() {
     let taken = json!({ "reward": "r" });
     assert_eq!(shop.post("/v1/members/ada/redeem", Some("r"), &taken).await.status, 201);
     assert_eq!(expiry().await, json!({ "at": "2027-08-28T09:59:59Z", "units": 6 }));
-    // What is over is not brought back by a visit, even before the run has been.
+    // A visit does not bring back expired units, even before the expiry run.
     shop.at("2027-08-28T09:59:59Z");
     tell(&shop, "late", json!({ "type": "visit" })).await;
     assert_eq!(points(&shop).await.0, 1);
@@ -107,11 +109,11 @@ async fn parts_of_units_are_carried_over_and_a_return_takes_back_exactly() {
     assert_eq!(points(&shop).await.0, 1);
     shop.buys("ada", "order-3", "49.00").await;
     assert_eq!(points(&shop).await.0, 1);
-    // 30 come back: 69 are left, which is 1 and 0.38.
+    // 30.00 come back and 69.00 are left: 1 unit, and 0.38 carried.
     let back = json!({ "earn": "order-1" });
     assert_eq!(shop.post("/v1/members/ada/reverse", Some("b1"), &back).await.status, 201);
     assert_eq!(points(&shop).await.0, 1);
-    // Another 20: 49 are left, which is less than one.
+    // Another 20.00 come back and 49.00 are left: less than 1 unit.
     let back = json!({ "earn": "order-2" });
     assert_eq!(shop.post("/v1/members/ada/reverse", Some("b2"), &back).await.status, 201);
     assert_eq!(points(&shop).await.0, 0);
@@ -131,7 +133,7 @@ async fn birthdays_and_anniversaries_come_by_themselves_once_a_year() {
     let ada = json!({ "id": "ada", "attributes": { "birthday": "1992-02-29" } });
     assert_eq!(shop.post("/v1/members", None, &ada).await.status, 201);
     assert_eq!(shop.night().await.due, 0);
-    // In a common year it is the 28th, from midnight in Berlin.
+    // In a common year the birthday is the 28th, from midnight in Berlin.
     shop.at("2027-02-27T22:59:59Z");
     assert_eq!(shop.night().await.due, 0);
     shop.at("2027-02-27T23:00:00Z");
@@ -141,7 +143,7 @@ async fn birthdays_and_anniversaries_come_by_themselves_once_a_year() {
     let entry = shop.get("/v1/members/ada/entries").await.at("/entries/0");
     assert_eq!(entry["activity"]["id"], "birthday 2027-02-28");
     assert_eq!(entry["activity"]["at"], "2027-02-27T23:00:00Z");
-    // Two months without a run: what is a month old is made up for, and not what is older.
+    // After two months without a run, only activities of the last 31 days are triggered.
     shop.at("2027-05-20T12:00:00Z");
     assert_eq!(shop.night().await.triggered, 1);
     assert_eq!(points(&shop).await.0, 101);
@@ -168,7 +170,7 @@ async fn each_reminder_is_sent_once_and_in_time() {
     shop.buys("ada", "1", "60.00").await;
     assert_eq!(shop.night().await.reminded, 0);
     shop.buys("ada", "2", "60.00").await;
-    // Two of three are done.
+    // Two purchases of three are done.
     assert_eq!(shop.night().await.reminded, 1);
     assert_eq!(shop.night().await.due, 0);
     let newest = async || shop.get("/v1/members/ada/entries").await.at("/entries/0/reminders");
@@ -176,7 +178,7 @@ async fn each_reminder_is_sent_once_and_in_time() {
         newest().await,
         json!([{ "about": "task", "task": "Three", "left": 1, "round": 1 }])
     );
-    // The tier's points run out on 1 July, and the tier ten days later.
+    // The status points expire on 1 July, and the tier is lost ten days later.
     shop.at("2026-07-04T07:29:59Z");
     let night = shop.night().await;
     assert_eq!((night.reminded, night.expired), (0, 1));
@@ -186,7 +188,7 @@ async fn each_reminder_is_sent_once_and_in_time() {
         newest().await,
         json!([{ "about": "tier", "tier": "Gold", "at": "2026-07-11T07:30:00Z" }])
     );
-    // Points expire with the end of July.
+    // The points expire at the end of July.
     shop.at("2026-07-17T22:00:00Z");
     assert_eq!(shop.night().await.reminded, 1);
     assert_eq!(
@@ -231,7 +233,8 @@ async fn a_rule_that_fails_keeps_nothing_else_from_being_done() {
     let bad = json!({ "id": "bad", "attributes": { "birthday": "1990-05-03" } });
     assert_eq!(shop.post("/v1/members", None, &bad).await.status, 201);
     shop.buys("bad", "1", "100.00").await;
-    // Two days before they expire, and a day after the birthday whose rule divides by nothing.
+    // It is two days before the points expire, and the rule for the birthday, which has passed,
+    // divides by zero.
     shop.at("2026-05-30T12:00:00Z");
     let failed = expire::run(&shop.api, &expire::Event::default(), None).await.unwrap_err();
     assert!(failed.to_string().contains("bad"), "{failed}");
@@ -257,13 +260,13 @@ async fn a_tier_that_days_take_or_give_is_written_down_by_the_night() {
     assert_eq!(shop.post("/v1/members", None, &ada).await.status, 201);
     shop.buys("ada", "1", "100.00").await;
     assert_eq!(shop.get("/v1/members/ada").await.at("/tier"), "Active");
-    // Ninety days since she bought are over on 31 July, and the grace ten days later.
+    // The 90 days since her purchase end on 31 July, and the grace ten days later.
     shop.at("2026-08-10T07:29:59Z");
     assert_eq!(night().await, (0, 0));
     shop.at("2026-08-10T07:30:00Z");
     assert_eq!(night().await, (1, 1));
     assert_eq!(newest().await["tier"], json!({ "from": "Active", "to": "Youth" }));
-    // Her birthday begins at midnight in Berlin, and the grace is ten days more.
+    // Her birthday starts at midnight in Berlin, and the grace ends ten days later.
     shop.at("2026-09-19T21:59:59Z");
     assert_eq!(night().await, (0, 0));
     let at_risk = shop.get("/v1/members/ada").await.at("/tier_at_risk");
@@ -271,7 +274,7 @@ async fn a_tier_that_days_take_or_give_is_written_down_by_the_night() {
     shop.at("2026-09-19T22:00:00Z");
     assert_eq!(night().await, (1, 1));
     assert_eq!(newest().await["tier"], json!({ "from": "Youth", "to": "Base" }));
-    // Nothing changes any more, and after 800 days somebody looks whether that is so.
+    // Nothing changes any more, and after 800 days the expiry run checks that.
     shop.at("2028-11-27T21:59:59Z");
     assert_eq!(night().await, (0, 0));
     shop.at("2028-11-27T22:00:00Z");
@@ -314,7 +317,7 @@ async fn a_tier_whose_condition_fails_keeps_nothing_from_running_out() {
     assert!(failed.to_string().contains("rule `Gold`"), "{failed}");
     let wallets = shop.get("/v1/members/ada/entries").await;
     assert_eq!(wallets.at("/entries/0/kind"), "expire", "{}", wallets.text);
-    // Somebody is told until it is mended; then nothing is due.
+    // Every run reports the failure until the rule is fixed; then nothing is due.
     let again = expire::run(&shop.api, &expire::Event::default(), None).await.unwrap_err();
     assert!(again.to_string().contains("rule `Gold`"), "{again}");
     publish(&shop, manifest, earn).await;
@@ -345,7 +348,7 @@ async fn what_comes_back_after_a_reminder_is_reminded_of_too() {
     assert_eq!(shop.night().await.reminded, 1);
     let told = shop.get("/v1/members/ada/entries").await.at("/entries/0/reminders/0");
     assert_eq!((&told["units"], &told["at"]), (&json!(100), &json!("2026-06-01T07:30:00Z")));
-    // Of what was told before, nobody is told again.
+    // No reminder is written twice.
     assert_eq!(shop.night().await.due, 0);
     shop.at("2026-06-01T07:30:00Z");
     let night = shop.night().await;
@@ -417,14 +420,14 @@ async fn a_tier_whose_condition_will_fail_is_told_of_at_once_and_writes_nothing(
         let failed = expire::run(&shop.api, &expire::Event::default(), None).await.unwrap_err();
         assert!(failed.to_string().contains("division by zero"), "{failed}");
     }
-    // The tier that she has, once, and nothing again.
+    // The tier that she has is written once, and nothing after it.
     let entries = shop.get("/v1/members/ada/entries").await.at("/entries");
     assert_eq!(entries.as_array().unwrap().len(), 1, "{entries}");
 }
 
 #[tokio::test]
 async fn an_entry_of_any_kind_has_the_tier_that_time_has_made() {
-    // Whoever joins an account between the moment and the night.
+    // A member joins an account between the moment of the change and the expiry run.
     let shop = shop(
         "[wallets.points]\npending_days = 3\n[wallets.miles]\nshared = true",
         "earn \"a\" on purchase { order.total }\ntier \"Base\" { true }\n\
@@ -459,7 +462,7 @@ async fn what_others_do_in_an_accounts_wallets_does_not_start_its_grace_anew() {
     shop.buys("smiths", "1", "10.00").await;
     let smiths = json!({ "account": "smiths" });
     assert_eq!(shop.post("/v1/members/bob/join", Some("j"), &smiths).await.status, 201);
-    // Ninety days are over on 31 July.
+    // The 90 days end on 31 July.
     for (key, at) in [("a", "2026-08-05"), ("b", "2026-08-09"), ("c", "2026-08-14")] {
         shop.at(&format!("{at}T07:30:00Z"));
         shop.buys("bob", key, "10.00").await;

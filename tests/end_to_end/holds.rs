@@ -1,3 +1,5 @@
+//! Rewards held at the till.
+
 use end_to_end::audit::audit;
 use end_to_end::{Answer, Shop};
 use futures::future::join_all;
@@ -54,7 +56,7 @@ async fn what_is_set_aside_is_captured_with_all_that_the_reward_gives() {
     assert_eq!(held.at("/entry/reward/gives"), Value::Null);
     assert_eq!(wallet(&shop).await, (json!(70), json!(30)));
     let id = held.at("/entry/hold").as_str().unwrap().to_owned();
-    // What is set aside counts: of two, one is left, and this member has had its one.
+    // A hold counts: one of two pieces is left, and this member has had its one.
     assert_eq!(shop.get("/v1/members/ada/rewards").await.at("/rewards/0/left"), 1);
     let second = hold(&shop, "h2", json!({ "reward": "mug" })).await;
     assert_eq!(second.at("/code"), "reward_was_taken_as_often_as_it_may");
@@ -64,7 +66,7 @@ async fn what_is_set_aside_is_captured_with_all_that_the_reward_gives() {
     assert_eq!(captured.at("/entry/reward/gives/title"), "Mug");
     assert_eq!(captured.at("/entry/because/0/grant"), "Mug club");
     assert_eq!(wallet(&shop).await, (json!(70), Value::Null));
-    // Again, it is the same answer; under another key, and released, it is gone.
+    // A repeat gets the same answer. Capturing under another key and releasing find no hold.
     assert_eq!(end(&shop, "capture", &id, "c", json!({})).await.text, captured.text);
     for (what, key) in [("capture", "c2"), ("release", "r")] {
         let refused = end(&shop, what, &id, key, json!({})).await;
@@ -118,14 +120,15 @@ async fn a_hold_that_is_forgotten_lapses_by_itself_on_the_second() {
     shop.at("2026-05-02T07:44:59Z");
     assert_eq!(wallet(&shop).await, (json!(70), json!(30)));
     shop.at("2026-05-02T07:45:00Z");
-    // No run has been: the units are free, the reward can be had, and the piece of stock is back.
+    // Without an expiry run, the units are free, the reward can be redeemed, and the piece of stock
+    // is back.
     assert_eq!(wallet(&shop).await, (json!(100), Value::Null));
     assert_eq!(end(&shop, "capture", &id, "c", json!({})).await.at("/code"), "hold_is_unknown");
     assert_eq!(end(&shop, "release", &id, "r", json!({})).await.at("/code"), "hold_is_unknown");
     assert_eq!(hold(&shop, "h2", json!({ "reward": "mug" })).await.status, 201);
     assert_eq!(shop.get("/v1/members/ada/rewards").await.at("/rewards/0/left"), 1);
     all_is_well(&shop).await;
-    // The second one is written down by the run.
+    // The expiry run writes the expiry of the second hold.
     shop.at("2026-05-02T08:30:00Z");
     assert_eq!(shop.night().await.expired, 1);
     assert_eq!(shop.get("/v1/members/ada/rewards").await.at("/rewards/0/left"), 2);
@@ -140,14 +143,14 @@ async fn what_is_set_aside_in_time_is_captured_although_its_lot_ran_out_meanwhil
     shop.at("2026-05-12T07:29:00Z");
     let first = hold(&shop, "h", json!({ "reward": "off", "units": 50 })).await;
     let second = hold(&shop, "h2", json!({ "reward": "off", "units": 20 })).await;
-    // The lot's last second has passed; the holds' has not. A run takes what is not held.
+    // The lot has expired, and the holds have not. An expiry run takes the units that are not held.
     shop.at("2026-05-12T07:31:00Z");
     let night = shop.night().await;
     assert_eq!((night.expired, night.units["test/points"]), (1, 30));
     let id = |answer: &Answer| answer.at("/entry/hold").as_str().unwrap().to_owned();
     let captured = end(&shop, "capture", &id(&first), "c", json!({})).await;
     assert_eq!(captured.status, 201, "{}", captured.text);
-    // What is let go is gone at once, with an entry.
+    // Released units expire at once, and the expiry run writes their entry.
     let released = end(&shop, "release", &id(&second), "r", json!({})).await;
     assert_eq!(released.at("/entry/balances/points"), 0);
     assert_eq!(shop.night().await.units["test/points"], 20);

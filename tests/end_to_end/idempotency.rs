@@ -1,3 +1,5 @@
+//! One effect per key, however often a request is repeated.
+
 use std::collections::BTreeMap;
 
 use end_to_end::Shop;
@@ -10,7 +12,7 @@ async fn a_repeat_gets_the_first_answer_byte_for_byte() {
     let shop = Shop::open("sunrise-coffee").await;
     shop.enroll("ada").await;
     let first = shop.buys("ada", "order-1", "12.40").await;
-    // Time goes on, other things happen, and the rules change.
+    // Time passes, another purchase follows, and the rules change.
     shop.at("2026-09-01T00:00:00Z");
     shop.buys("ada", "order-2", "99.00").await;
     let manifest =
@@ -25,7 +27,7 @@ async fn a_repeat_gets_the_first_answer_byte_for_byte() {
     let again = shop.buys("ada", "order-1", "12.40").await;
     assert!(!first.replayed && again.replayed);
     assert_eq!((again.status, &again.text), (first.status, &first.text));
-    // The order of the fields and the layout are no other body.
+    // Another order of fields and another layout are the same body.
     let text = r#"{ "order": {"total": "12.40"},   "type": "purchase" }"#;
     let path = "/v1/members/ada/earn";
     let laid_out = shop.send(reqwest::Method::POST, path, Some("order-1"), text).await;
@@ -66,7 +68,7 @@ async fn the_same_key_with_another_body_is_refused() {
         refused.problem(),
         "422 idempotency_key_is_reused : this `Idempotency-Key` was used for a request with another body"
     );
-    // The key belongs to the verb and the member: elsewhere it is a new one.
+    // A key belongs to one verb and one member. With another it is a new key.
     shop.enroll("bob").await;
     assert!(!shop.buys("bob", "order-1", "12.41").await.replayed);
     assert_eq!(audit(shop.database.store(), "sunrise-coffee").await.entries, 2);
@@ -159,8 +161,8 @@ async fn no_one_is_refused_because_of_a_look_that_may_be_behind() {
         })
         .await;
     assert!(matches!(refused, Err(store::Failure::Rejected("no"))));
-    // The member at half a unit and then at a whole one; each time the request's own version, which
-    // is always looked for strongly.
+    // The member costs half a unit at the first reading and one at the second, which is strongly
+    // consistent. The lookup of the request's own version is strongly consistent both times.
     assert_eq!(looks, 2);
     if end_to_end::tells_capacity() {
         assert_eq!(meter.take().reads.to_string(), "3.5");

@@ -1,3 +1,5 @@
+//! Which caller may do what.
+
 use std::collections::HashMap;
 
 use api::{Api, Clock, Identity};
@@ -13,7 +15,7 @@ use lambda_http::request::RequestContext;
 use reqwest::Method;
 use tower::ServiceExt;
 
-/// What API Gateway hands over once its authorizer has verified a token.
+/// The context that API Gateway sends after its authorizer has verified a token.
 fn verified(claims: &[(&str, &str)]) -> RequestContext {
     let claims = claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let mut jwt = ApiGatewayRequestAuthorizerJwtDescription::default();
@@ -26,7 +28,7 @@ fn verified(claims: &[(&str, &str)]) -> RequestContext {
 }
 
 async fn ask(shop: &Shop, method: &str, path: &str, context: Option<RequestContext>) -> String {
-    // As in AWS: only verified claims are believed.
+    // As in AWS, only verified claims are accepted.
     let clock = Clock::standing(moment("2026-05-02T07:30:00Z"));
     let api = Api::new(shop.database.store().clone(), clock, Identity::Verified);
     let mut request = Request::builder()
@@ -67,7 +69,7 @@ async fn only_verified_claims_are_believed_in_aws() {
     let reader = [merchant, ("scope", "regulars/read")];
     assert_eq!(ask("POST", "/v1/members", Some(&reader)).await, "403 scope_is_missing");
     assert_eq!(ask("POST", "/v1/members", Some(&[merchant, ("scope", scopes)])).await, "201 ");
-    // Another merchant's member is no member.
+    // A member of another merchant is unknown.
     local::publish_folder(shop.database.store(), &end_to_end::rules().join("cdnow")).await.unwrap();
     let other = [("merchant", "cdnow"), ("scope", scopes)];
     assert_eq!(ask("GET", ada, Some(&other)).await, "404 member_is_unknown");

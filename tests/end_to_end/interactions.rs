@@ -1,11 +1,12 @@
-//! Where features cross: returns and debts, accounts and erasing, holds and stock, carried parts.
+//! Features used together: returns and debts, accounts and erasing, holds and stock, carried
+//! remainders.
 
 use end_to_end::audit::audit;
 use end_to_end::{Answer, Shop};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// A shop under these rules, with three members.
+/// Opens a shop with these rules and three members.
 pub(crate) async fn shop(manifest: &str, rules: &str) -> Shop {
     let manifest = format!(
         "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\nhold_minutes = 30\n{manifest}"
@@ -17,7 +18,7 @@ pub(crate) async fn shop(manifest: &str, rules: &str) -> Shop {
     shop
 }
 
-/// `ada reverse key`, and what is sent.
+/// Sends a request that is named by member, verb and key, such as `ada reverse key`.
 pub(crate) async fn asks(shop: &Shop, what: &str, body: Value) -> Answer {
     let mut words = what.split(' ');
     let mut word = || words.next().unwrap();
@@ -31,7 +32,7 @@ pub(crate) async fn does(shop: &Shop, what: &str, body: Value) -> Answer {
     answer
 }
 
-/// Balance and debt.
+/// The balance and the debt of a wallet.
 pub(crate) async fn wallet(shop: &Shop, member: &str, wallet: &str) -> (i64, i64) {
     let member = shop.get(&format!("/v1/members/{member}")).await;
     let of = |what: &str| member.at(&format!("/wallets/{wallet}/{what}")).as_i64().unwrap_or(0);
@@ -50,7 +51,7 @@ async fn what_is_carried_over_comes_back_with_the_units_it_became() {
     )
     .await;
     for round in 0..3 {
-        // The first pays nothing, and its part makes the second pay.
+        // The first purchase pays nothing, and its remainder makes the second one pay.
         shop.buys("ada", &format!("{round}-a"), "30.00").await;
         shop.buys("ada", &format!("{round}-b"), "20.00").await;
         assert_eq!(wallet(&shop, "ada", "points").await, (1, 0));
@@ -60,7 +61,7 @@ async fn what_is_carried_over_comes_back_with_the_units_it_became() {
         does(&shop, &format!("ada reverse {round}-d"), json!({ "earn": format!("{round}-b") }))
             .await;
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
-        // What the rule gave beside is taken back by itself.
+        // The stamps that the rule also gave are taken back on their own.
         assert_eq!(wallet(&shop, "ada", "stamps").await, (0, 0));
     }
     shop.buys("ada", "again", "49.00").await;
@@ -75,14 +76,15 @@ async fn nobody_owes_beside_what_could_pay() {
         "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }",
     )
     .await;
-    // The first order's are spent, and it comes back: the second's pay, and do not run out beside.
+    // The first order's units are spent, and the order comes back. The second order's units pay the
+    // debt instead of expiring beside it.
     shop.buys("ada", "1", "100.00").await;
     shop.at("2026-05-20T07:30:00Z");
     shop.buys("ada", "2", "100.00").await;
     does(&shop, "ada redeem r", json!({ "reward": "r" })).await;
     does(&shop, "ada reverse b", json!({ "earn": "1" })).await;
     assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
-    // What is set aside pays when it is free again, whether somebody frees it or time does.
+    // Held units pay the debt when the hold ends, whether it is released or expires.
     for (member, free) in [("ada", true), ("bob", false)] {
         shop.at("2026-05-20T07:30:00Z");
         shop.buys(member, "3", "100.00").await;
@@ -111,8 +113,8 @@ async fn what_paid_a_debt_on_its_last_day_has_not_run_out() {
         "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }",
     )
     .await;
-    // Two hundred earned, a hundred spent, and both orders come back: a hundred are owed, whatever
-    // the day on which what was set aside was free again.
+    // Of 200 units earned 100 are spent, and both orders come back. So 100 are owed, whatever the
+    // day on which the hold ended.
     for (member, free_again, returned) in [
         ("ada", "2026-05-20T08:30:00Z", "2026-05-20T08:30:00Z"),
         ("bob", "2026-06-19T08:30:00Z", "2026-06-19T08:30:00Z"),
@@ -148,7 +150,7 @@ async fn what_ran_out_is_made_good_for_once() {
     inactivity.night().await;
     does(&inactivity, "ada reverse b1", json!({ "earn": "1" })).await;
     does(&inactivity, "ada reverse b2", json!({ "earn": "2" })).await;
-    // A hundred ran out, and a hundred were spent.
+    // 100 units expired, and 100 were spent.
     assert_eq!(wallet(&inactivity, "ada", "points").await, (0, 100));
     all_is_well(&inactivity).await;
 
@@ -214,7 +216,7 @@ async fn an_account_is_left_by_all_before_it_is_forgotten_or_joins_another() {
     )
     .await;
     shop.enroll("jones").await;
-    // What ada owes in her own wallet is out of reach while she shares another.
+    // The debt in ada's own wallet does not show while she shares another's.
     shop.buys("ada", "alone", "30.00").await;
     does(&shop, "ada redeem spent", json!({ "reward": "r" })).await;
     let joined = does(&shop, "ada join j", json!({ "account": "smiths" })).await;
@@ -233,10 +235,10 @@ async fn an_account_is_left_by_all_before_it_is_forgotten_or_joins_another() {
     does(&shop, "ada leave l", json!({})).await;
     assert_eq!(wallet(&shop, "ada", "points").await, (0, 30));
     assert_eq!(forgets("smiths").await.status, 201);
-    // What was earned there still comes back.
+    // Units that were earned in the account can still be returned.
     does(&shop, "ada reverse later", json!({ "earn": "o" })).await;
     all_is_well(&shop).await;
-    // Whoever is forgotten shares nothing any more.
+    // An erased member shares nothing any more.
     does(&shop, "bob join j", json!({ "account": "jones" })).await;
     assert_eq!(forgets("bob").await.status, 201);
     assert_eq!(forgets("jones").await.status, 201);
@@ -282,15 +284,15 @@ async fn a_forgotten_hold_gives_its_piece_back_once() {
     does(&shop, "ada holds h1", mug()).await;
     does(&shop, "ada holds h2", mug()).await;
     assert_eq!(asks(&shop, "ada redeem no", mug()).await.at("/code"), "reward_is_sold_out");
-    // Another wallet's activity puts the end of what is set aside off as well.
+    // A redemption extends held lots as well.
     does(&shop, "ada redeem tea", json!({ "reward": "tea" })).await;
     all_is_well(&shop).await;
     shop.at("2026-05-02T09:30:00Z");
-    // Both are free again: the very request that takes one puts both back.
+    // Both holds have expired: the same request that takes a piece puts both pieces back.
     does(&shop, "ada redeem one", mug()).await;
     does(&shop, "ada redeem two", mug()).await;
     assert_eq!(asks(&shop, "ada redeem three", mug()).await.at("/code"), "reward_is_sold_out");
-    // Of one that is forgotten nothing can be captured.
+    // A hold of an erased member can be neither captured nor released.
     does(&shop, "ada reverse back", json!({ "redeem": "two" })).await;
     let held = does(&shop, "ada holds h3", mug()).await;
     let hold = held.at("/entry/hold").as_str().unwrap().to_owned();
@@ -343,7 +345,7 @@ async fn what_is_within_reach_is_what_is_shared_and_a_tier_is_ones_own() {
     does(&shop, "bob join b", json!({ "account": "smiths" })).await;
     assert_eq!(shop.get("/v1/members/bob").await.at("/wallets/miles/balance"), 110);
     assert_eq!(shop.get("/v1/members/bob").await.at("/tier"), "Base");
-    // Her own points run out, and nobody takes her tier for that.
+    // Her own points expire, and she keeps her tier.
     shop.at("2026-05-08T07:30:00Z");
     shop.night().await;
     let ada = shop.get("/v1/members/ada").await;
@@ -375,7 +377,7 @@ async fn what_comes_by_itself_is_no_activity_and_may_refer() {
     shop.night().await;
     assert_eq!(wallet(&shop, "ada", "points").await, (8, 0));
     assert_eq!(wallet(&shop, "zoe", "points").await, (101, 0));
-    // A member that never comes loses what it has, its anniversaries notwithstanding.
+    // The units of a member who is never active expire, whatever its anniversaries.
     shop.at("2027-07-03T07:30:00Z");
     shop.night().await;
     assert_eq!(wallet(&shop, "zoe", "points").await, (1, 0));

@@ -1,37 +1,37 @@
-//! End-to-end tests: the whole API over HTTP, told as stories.
+//! End-to-end tests: stories about the whole API over HTTP.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test that cannot go on should say so"
 )]
 
-/// Bad input: told with its place, and nothing changes.
+/// Bad input: refused with a pointer to it, and nothing changes.
 mod bad_input;
-/// What is done by hand: adjusted, transferred, shared, erased.
+/// Requests that no rule decides: adjustments, transfers, accounts, erasing.
 mod by_hand;
-/// What is due: expiry of every kind, what comes by itself, reminders.
+/// What is due: expiry of every kind, triggered activities, reminders.
 mod due;
-/// Rewards set aside at the till.
+/// Rewards held at the till.
 mod holds;
-/// One effect per key, however often it is asked for.
+/// One effect per key, however often a request is repeated.
 mod idempotency;
-/// Who may do what.
+/// Which caller may do what.
 mod identity;
-/// Where features meet.
+/// Features used together.
 mod interactions;
-/// The README says what is so.
+/// What the README says is true.
 mod readme;
-/// Purchases and rewards that are undone.
+/// Purchases and rewards that are reversed.
 mod returns;
-/// The order in which entries are undone does not matter.
+/// The order in which entries are reversed does not matter.
 mod reversal_order;
-/// Rules that are edited, broken, or never end.
+/// Rules that are edited, fail, or never end.
 mod rules_at_work;
-/// Stocks, budgets, codes, referrals, leaderboards.
+/// What members share: stocks, budgets, codes, referrals, leaderboards.
 mod shared;
 /// A day in a coffee shop.
 mod story;
 /// Tasks, grants, benefits, part-payment.
 mod tasks;
-/// Time decides what can be spent; the scheduled run writes it down.
+/// Time decides what can be spent; the expiry run writes it.
 mod time;

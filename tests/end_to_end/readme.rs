@@ -1,3 +1,5 @@
+//! What the README says is true.
+
 use std::path::Path;
 
 use decide::Context;

@@ -1,3 +1,5 @@
+//! Purchases and rewards that are reversed.
+
 use end_to_end::audit::audit;
 use end_to_end::{Answer, Shop};
 use serde_json::{Value, json};
@@ -40,7 +42,7 @@ async fn redeem(shop: &Shop, key: &str, body: Value) -> Answer {
     shop.post("/v1/members/ada/redeem", Some(key), &body).await
 }
 
-/// Balance and debt.
+/// The balance and the debt.
 async fn points(shop: &Shop) -> (Value, Value) {
     let member = shop.get("/v1/members/ada").await;
     (member.at("/wallets/points/balance"), member.at("/wallets/points/debt"))
@@ -79,17 +81,17 @@ async fn a_return_by_line_takes_back_what_is_not_earned_by_the_rest() {
         ])
     );
     assert_eq!(points(&shop).await, (json!(70), Value::Null));
-    // The second tea brings the order below fifty.
+    // Without the second tea the order is below 50.
     let answer = reverse(&shop, "return-2", lines).await;
     assert_eq!(answer.at("/entry/because/1/back"), 20, "{}", answer.text);
     assert_eq!(points(&shop).await, (json!(40), Value::Null));
-    // There is no third.
+    // There is no third tea.
     let third = json!({ "earn": "order-1", "lines": [{ "sku": "tea", "quantity": 1 }] });
     assert_eq!(
         reverse(&shop, "return-3", third).await.problem(),
         "422 line_is_unknown /lines: there is no `tea` in the order, or it has come back already"
     );
-    // What is left, as a whole; then nothing is left.
+    // All that is left comes back; then nothing is left.
     let rest = reverse(&shop, "return-4", json!({ "earn": "order-1" })).await;
     assert_eq!(rest.status, 201, "{}", rest.text);
     assert_eq!(points(&shop).await, (json!(0), Value::Null));
@@ -97,7 +99,7 @@ async fn a_return_by_line_takes_back_what_is_not_earned_by_the_rest() {
         reverse(&shop, "return-5", json!({ "earn": "order-1" })).await.problem(),
         "409 entry_is_reversed_already : entry 1 has been reversed already"
     );
-    // A repeat has its first answer.
+    // A repeat gets the first answer.
     let again = reverse(&shop, "return-4", json!({ "earn": "order-1" })).await;
     assert!(again.replayed && again.text == rest.text);
     all_is_well(&shop).await;
@@ -140,11 +142,11 @@ async fn what_was_spent_is_owed_and_paid_with_what_comes_in() {
     assert_eq!(points(&shop).await, (json!(0), json!(20)));
     buys(&shop, "order-3", json!({ "total": "50.00" })).await;
     assert_eq!(points(&shop).await, (json!(30), Value::Null));
-    // The purchase that paid the debt comes back too. What it paid is owed again, but for what lies in
-    // a lot on the same terms.
+    // The purchase that paid the debt comes back too. What it paid is owed again, except for the
+    // units that are in a lot of the same terms.
     reverse(&shop, "back-2", json!({ "earn": "order-2" })).await;
     assert_eq!(points(&shop).await, (json!(0), json!(20)));
-    // The reward is given back: the units pay what is owed first.
+    // The redemption is reversed: its units pay the debt first.
     let undone = reverse(&shop, "back-3", json!({ "redeem": "r1" })).await;
     assert_eq!(undone.status, 201, "{}", undone.text);
     assert_eq!(points(&shop).await, (json!(50), Value::Null));
@@ -179,7 +181,7 @@ async fn a_reward_that_is_given_back_gives_units_back_with_their_first_terms() {
     shop.at("2026-05-12T07:30:00Z");
     buys(&shop, "order-2", json!({ "total": "100.00" })).await;
     redeem(&shop, "r1", json!({ "reward": "r" })).await;
-    // The first lot's time is over when the reward comes back.
+    // The first lot has expired when the redemption is reversed.
     shop.at("2026-06-02T07:30:00Z");
     let answer = reverse(&shop, "back", json!({ "redeem": "r1" })).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
@@ -190,7 +192,7 @@ async fn a_reward_that_is_given_back_gives_units_back_with_their_first_terms() {
     assert_eq!(answer.at("/entry/because/0/untag"), "had it");
     assert_eq!(points(&shop).await, (json!(100), Value::Null));
     assert_eq!(shop.night().await.units["test/points"], 100);
-    // The piece of stock and the one time are back as well.
+    // The piece of stock and the count against the cap are given back as well.
     let again = redeem(&shop, "r2", json!({ "reward": "r" })).await;
     assert_eq!(again.at("/code"), "balance_is_insufficient");
     buys(&shop, "order-3", json!({ "total": "20.00" })).await;
@@ -237,7 +239,7 @@ async fn tier_tasks_counters_and_marks_follow_a_return() {
     let member = shop.get("/v1/members/ada").await;
     assert_eq!(member.at("/tasks/Three visits/done"), 2);
     assert_eq!(member.at("/tags/0"), "regular");
-    // The tier should not have been reached: it goes at once, without the thirty days of grace.
+    // The tier should not have been reached, so it is lost at once, without the 30 days of grace.
     let answer = reverse(&shop, "back", json!({ "earn": "order-2" })).await;
     assert_eq!(
         answer.at("/entry/tier"),
@@ -250,7 +252,7 @@ async fn tier_tasks_counters_and_marks_follow_a_return() {
     assert_eq!(member.at("/tasks/Three visits/done"), 1);
     assert_eq!(member.at("/tags"), Value::Null);
     assert_eq!(member.at("/grants"), Value::Null);
-    // The rule may pay once more today, and the member has bought once.
+    // The rule can pay once more today, and the member has bought once.
     let third = buys(&shop, "order-3", json!({ "total": "20.00" })).await;
     assert_eq!(third.at("/entry/because/1/rule"), "Once a day", "{}", third.text);
     assert_eq!(third.at("/entry/because/2/tag"), "regular");
@@ -263,11 +265,11 @@ async fn a_round_that_others_completed_is_made_up_for_by_the_next() {
     for number in 1..=4 {
         shop.buys("ada", &format!("order-{number}"), "10.00").await;
     }
-    // The first of the three that were paid comes back: the fourth takes its place.
+    // The first of the three paid purchases comes back, and the fourth takes its place.
     reverse(&shop, "back-1", json!({ "earn": "order-1" })).await;
     let task = shop.get("/v1/members/ada").await.at("/tasks/Three visits");
     assert_eq!(task, json!({ "done": 0, "goal": 3, "completed": 1 }));
-    // Another one: the round was paid, and is not complete any more.
+    // Another one comes back: the round was paid, and is no longer complete.
     reverse(&shop, "back-2", json!({ "earn": "order-2" })).await;
     let task = shop.get("/v1/members/ada").await.at("/tasks/Three visits");
     assert_eq!(task, json!({ "done": 2, "goal": 3, "completed": 0 }));
@@ -279,7 +281,7 @@ async fn a_round_that_others_completed_is_made_up_for_by_the_next() {
         shop.buys("ada", &format!("order-{number}"), "10.00").await;
     }
     assert_eq!(points(&shop).await, (json!(200), Value::Null));
-    // The very purchase that completed a round takes what it was paid along.
+    // Reversing the purchase that completed a round takes back what the round paid.
     reverse(&shop, "back-8", json!({ "earn": "order-8" })).await;
     assert_eq!(points(&shop).await, (json!(100), Value::Null));
     let task = shop.get("/v1/members/ada").await.at("/tasks/Three visits");
@@ -306,7 +308,7 @@ async fn a_friends_return_takes_the_referral_along_and_a_budget_gets_its_units_b
         shop.database.store().left(&merchant, &limit).await.unwrap().get()
     };
     assert_eq!((left().await, points(&shop).await.0), (740, json!(200)));
-    // One tea less is still fifty euros.
+    // Without one tea the order is still 50.
     let tea = json!({ "earn": "o", "lines": [{ "sku": "tea", "quantity": 1 }] });
     let answer = shop.post("/v1/members/bob/reverse", Some("back-1"), &tea).await;
     assert_eq!(answer.at("/entry/because/1/unscore"), 10, "{}", answer.text);

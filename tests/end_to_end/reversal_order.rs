@@ -1,5 +1,4 @@
-//! What is undone, in whatever order, and whether or not the night has been there in between: it comes
-//! to the same.
+//! Reversals come to the same in whatever order, with or without an expiry run between them.
 
 use end_to_end::Shop;
 use serde_json::json;
@@ -17,7 +16,8 @@ async fn hold(shop: &Shop, member: &str, body: serde_json::Value) -> String {
 #[tokio::test]
 async fn a_reward_gives_back_what_it_took_and_not_what_paid_a_debt() {
     let shop = shop("[wallets.points]\nshared = true", PLAIN).await;
-    // The order comes back in part while all of it is set aside, and the rest of the hold pays.
+    // Part of the order comes back while all its units are held, and what the capture leaves pays
+    // the debt.
     shop.buys("ada", "1", "100.00").await;
     let held = hold(&shop, "ada", json!({ "reward": "part", "units": 100 })).await;
     does(&shop, "ada reverse b", json!({ "earn": "1", "refund": "40.00" })).await;
@@ -27,7 +27,7 @@ async fn a_reward_gives_back_what_it_took_and_not_what_paid_a_debt() {
     does(&shop, "ada reverse d", json!({ "capture": "c" })).await;
     assert_eq!(wallet(&shop, "ada", "points").await, (60, 0));
 
-    // A hold that passes pays with what it frees, and a redemption takes the rest.
+    // The units of an expired hold pay the debt, and a redemption takes the rest.
     shop.buys("bob", "1", "100.00").await;
     hold(&shop, "bob", json!({ "reward": "part", "units": 100 })).await;
     does(&shop, "bob reverse b", json!({ "earn": "1", "refund": "40.00" })).await;
@@ -101,7 +101,7 @@ async fn what_ran_out_is_forgone_by_whose_it_was() {
     }
     all_is_well(&inactivity).await;
 
-    // Both of one month, and one of them told when the other had run out.
+    // Both orders are of one month, and the second is sent after the first one's units expired.
     for account in [false, true] {
         let manifest =
             "[wallets.points]\nshared = true\nexpires = { months = 1, end_of = \"month\" }";
@@ -130,7 +130,7 @@ async fn what_ran_out_is_forgone_by_whose_it_was() {
 async fn a_debt_is_paid_by_time_and_not_by_the_night() {
     for night in [false, true] {
         let shop = shop("[wallets.points]\nexpires = { days = 1 }", PLAIN).await;
-        // What had run out before there was a debt pays none.
+        // Units that expired before there was a debt do not pay it.
         shop.buys("ada", "1", "100.00").await;
         shop.at("2026-05-02T19:30:00Z");
         shop.buys("ada", "2", "100.00").await;
@@ -144,7 +144,7 @@ async fn a_debt_is_paid_by_time_and_not_by_the_night() {
         shop.night().await;
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 100), "{night}");
 
-        // What was set aside over its end pays when it is free again.
+        // Units that were held beyond their end pay the debt when the hold expires.
         shop.at("2026-05-10T07:30:00Z");
         shop.buys("bob", "1", "100.00").await;
         shop.at("2026-05-11T07:29:40Z");
@@ -182,12 +182,12 @@ async fn a_right_that_was_added_to_stays_as_long_as_what_was_added() {
     does(&shop, "ada redeem r2", club.clone()).await;
     assert_eq!(until("ada").await, "\"2026-07-01T07:30:00Z\"");
     does(&shop, "ada reverse b1", json!({ "redeem": "r1" })).await;
-    // Thirty days from when the second was taken.
+    // The grant ends 30 days after the second redemption.
     assert_eq!(until("ada").await, "\"2026-06-11T07:30:00Z\"");
     does(&shop, "ada reverse b2", json!({ "redeem": "r2" })).await;
     assert_eq!(until("ada").await, "null");
 
-    // The first was over when the second was taken.
+    // The first grant had expired at the second redemption.
     does(&shop, "bob redeem r1", club.clone()).await;
     shop.at("2026-07-05T07:30:00Z");
     does(&shop, "bob redeem r2", club).await;
@@ -207,14 +207,14 @@ async fn what_waits_for_a_delivery_is_let_go_wherever_it_is() {
     does(&shop, "ada earn d1", json!({ "type": "delivery", "of": "1" })).await;
     does(&shop, "ada leave l", json!({})).await;
     assert_eq!(wallet(&shop, "ada", "points").await, (100, 0));
-    // What has no order waits for none.
+    // Units of an activity without an order are not pending.
     does(&shop, "ada earn v", json!({ "type": "review" })).await;
     assert_eq!(wallet(&shop, "ada", "points").await, (120, 0));
-    // What was let go is not held back again.
+    // A delivery cannot be reversed: its units are not made pending again.
     let refused = asks(&shop, "ada reverse b", json!({ "earn": "d1" })).await;
     assert_eq!(refused.at("/code"), "entry_let_go", "{}", refused.text);
 
-    // What waits goes on to, though nothing does any more.
+    // Pending units stay pending, though the new rules make no units pending.
     shop.buys("bob", "1", "100.00").await;
     let manifest = "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n\
         [wallets.points]\n[activities.delivery]\n[activities.review]";
@@ -252,7 +252,8 @@ async fn a_return_takes_the_tier_of_who_bought_whoever_shares_what_was_paid() {
 async fn units_stay_as_long_as_their_member_is_active() {
     let shop =
         shop("[wallets.points]\nshared = true\nexpires = { inactive_days = 30 }", PLAIN).await;
-    // Out of reach while it shares another's wallets, and put off all the same.
+    // Her own wallet is out of reach while she shares another's, and its lots are extended all the
+    // same.
     shop.buys("ada", "1", "100.00").await;
     does(&shop, "ada join j", json!({ "account": "smiths" })).await;
     shop.at("2026-05-22T07:30:00Z");
@@ -261,7 +262,7 @@ async fn units_stay_as_long_as_their_member_is_active() {
     does(&shop, "ada leave l", json!({})).await;
     assert_eq!(wallet(&shop, "ada", "points").await, (100, 0));
 
-    // Told late, it stays as long as what was told in time.
+    // Units of an activity that is sent late last as long as those of one sent in time.
     shop.at("2026-06-10T07:30:00Z");
     shop.buys("bob", "1", "100.00").await;
     shop.at("2026-06-20T07:30:00Z");
@@ -271,7 +272,8 @@ async fn units_stay_as_long_as_their_member_is_active() {
     does(&shop, "bob earn 2", late).await;
     assert_eq!(wallet(&shop, "bob", "points").await, (150, 0));
 
-    // A reward that took everything gives it back as one that left something does.
+    // Reversing gives the units back with the same end, whether the reward took all units or left
+    // some.
     for (member, left) in [("cid", 0), ("dan", 1)] {
         shop.at("2026-06-20T07:30:00Z");
         shop.enroll(member).await;
@@ -317,7 +319,7 @@ async fn what_is_owed_is_told_by_the_day_and_not_less_for_what_others_owe() {
         (points.opening, points.issued, points.expired, points.closing, points.debts, points.owed())
     };
     shop.at("2026-05-20T00:00:00Z");
-    // On the 12th, bob's first hundred ran out, and nobody has written that down for a week.
+    // Bob's first 100 units expired on the 12th, and no expiry run has written that for a week.
     for _ in ["before the night", "after it"] {
         let first = of("2026-05-01", "2026-05-12").await;
         assert_eq!(first, (0, 230, 0, 30, 100, 130));
@@ -383,7 +385,7 @@ async fn a_household_goes_on_when_a_hold_has_passed_and_something_is_owed() {
     {
         shop.at(&format!("2026-05-0{}T07:30:00Z", round + 1));
         shop.buys("ada", &format!("{round}"), "100.00").await;
-        // All of what there is, and what was there before.
+        // The hold takes all units, those of earlier rounds included.
         let there = wallet(&shop, "smiths", "points").await.0;
         let all = json!({ "reward": "part", "units": there });
         does(&shop, &format!("ada holds h{round}"), all).await;
@@ -403,7 +405,7 @@ async fn what_is_let_go_pays_in_that_moment_as_what_is_forgotten_does() {
         shop.buys("ada", "1", "100.00").await;
         shop.at("2026-05-03T07:29:40Z");
         let held = hold(&shop, "ada", json!({ "reward": "part", "units": 100 })).await;
-        // Forty stay owed, or all of it.
+        // The refund is 40 or everything, so that 40 units or all of them are owed.
         let refund = if let_go == "captured" { "40.00" } else { "100.00" };
         does(&shop, "ada reverse b", json!({ "earn": "1", "refund": refund })).await;
         shop.at("2026-05-03T07:31:00Z");
@@ -431,7 +433,7 @@ async fn the_first_hold_to_pass_pays_first_whoever_has_looked_in_between() {
         shop.buys("ada", "1", "50.00").await;
         shop.at("2026-05-03T07:05:00Z");
         hold(&shop, "ada", json!({ "reward": "part", "units": 50 })).await;
-        // A second lot that ends sooner, and is set aside for longer.
+        // A second lot expires sooner, and its hold lasts longer.
         let sooner = json!({
             "type": "purchase", "at": "2026-05-02T07:40:00Z", "order": { "total": "50.00" },
         });
@@ -468,7 +470,8 @@ async fn what_others_of_a_household_do_puts_off_what_they_share_and_nothing_else
             "order": { "total": "7.00" },
         })
     };
-    // Bob was active before he came, later than what is told of him afterwards.
+    // Bob was active before he joined, at a later time than the activities that are sent
+    // afterwards.
     shop.at("2026-05-20T13:00:00Z");
     does(&shop, "bob earn b0", late("20")).await;
     shop.at("2026-05-02T13:00:00Z");
@@ -479,7 +482,7 @@ async fn what_others_of_a_household_do_puts_off_what_they_share_and_nothing_else
     shop.at("2026-05-21T13:00:00Z");
     does(&shop, "bob earn b1", late("09")).await;
     does(&shop, "ada earn 2", late("10")).await;
-    // Ada's own points have run out thirty days after what she has done herself.
+    // Ada's own points expired 30 days after her own last activity.
     shop.at("2026-06-10T07:30:00Z");
     assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
     assert_eq!(wallet(&shop, "smiths", "miles").await, (30, 0));
@@ -489,7 +492,7 @@ async fn what_others_of_a_household_do_puts_off_what_they_share_and_nothing_else
         does(&shop, &format!("ada reverse r{key}"), json!({ "earn": key })).await;
     }
     does(&shop, "bob reverse r1", json!({ "earn": "b1" })).await;
-    // Nobody has spent any of it, so nobody owes.
+    // Nobody has spent any units, so nobody owes any.
     assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
     assert_eq!(wallet(&shop, "bob", "points").await, (0, 0));
     assert_eq!(wallet(&shop, "smiths", "miles").await, (0, 0));
@@ -512,7 +515,7 @@ async fn the_last_purchase_is_the_last_that_is_left_in_whatever_order_others_com
         for key in order {
             does(&shop, &format!("{member} reverse b{key}"), json!({ "earn": key })).await;
         }
-        // Since joining, as there is no purchase.
+        // The days count from joining, since there is no purchase.
         shop.at("2026-06-05T07:30:00Z");
         let tier = shop.get(&format!("/v1/members/{member}")).await.at("/tier");
         assert_eq!(tier, json!("New"), "{member}");

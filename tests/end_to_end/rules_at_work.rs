@@ -1,3 +1,5 @@
+//! Rules that are edited, fail, or never end.
+
 use end_to_end::Shop;
 use end_to_end::audit::audit;
 use ledger::MerchantId;

@@ -65,7 +65,7 @@ async fn sixty_members_want_a_reward_of_which_there_are_twenty_and_twenty_get_it
     assert!(sold_out.iter().all(|problem| problem == expected), "{sold_out:?}");
     let limit = SharedLimit::Stock("night".to_owned());
     assert_eq!(shop.database.store().left(&merchant(), &limit).await.unwrap().get(), 0);
-    // Nobody paid who got nothing, and a repeat still has its answer.
+    // Members who got nothing paid nothing, and a repeat still gets its answer.
     let repeat = join_all(names.iter().map(take)).await;
     assert_eq!(repeat.iter().filter(|answer| answer.replayed).count(), 20);
     no_faults(&shop).await;
@@ -116,7 +116,7 @@ async fn a_campaign_never_pays_more_than_its_budget_however_many_come_at_once() 
     let answers = join_all(names.iter().map(buy)).await;
     let paid = |answer: &end_to_end::Answer| answer.at("/entry/because/1/units").as_i64();
     let sum: i64 = answers.iter().filter_map(paid).sum();
-    // 33 times 30 is what fits into 1,000.
+    // 30 units fit 33 times into 1,000.
     assert_eq!(sum, 990);
     let limit = SharedLimit::Budget("summer".to_owned());
     assert_eq!(shop.database.store().left(&merchant(), &limit).await.unwrap().get(), 10);
@@ -151,7 +151,7 @@ async fn a_code_is_handed_out_once_and_an_empty_pool_says_so() {
     let expected =
         "409 pool_is_empty : reward `code` is a code from `SPRING`, and none is left there";
     assert_eq!(problems, [expected; 3]);
-    // A code that somebody has is not brought in again.
+    // A code that a member has is not imported again.
     assert_eq!(store.import_codes(&merchant(), "SPRING", &codes).await.unwrap(), 0);
     no_faults(&shop).await;
 }
@@ -176,7 +176,7 @@ async fn a_friend_who_buys_pays_both_in_one_transaction_and_once() {
         answer.at("/entry/because/1"),
         json!({ "rule": "Welcome", "source": "earn.rhai:1", "referrer": "ada", "entry": 1 })
     );
-    // Two friends at the same moment change ada one after the other.
+    // Two friends who buy at the same moment change ada one after the other.
     let _ = tokio::join!(friend("cid"), friend("dan"));
     let ada = shop.get("/v1/members/ada").await;
     assert_eq!(ada.at("/wallets/points/balance"), 1000);
@@ -203,7 +203,7 @@ async fn a_friend_who_buys_pays_both_in_one_transaction_and_once() {
 
 #[tokio::test]
 async fn a_friend_and_the_referrer_draw_from_the_same_budget_and_the_same_pool() {
-    // A part of the budget holds 62 or 63 units: enough for either of the two, and not for both.
+    // A share of the budget has 62 or 63 units: enough for either of the two, and not for both.
     let shop = shop(
         r#"earn "Friend" on purchase during summer { refer(); voucher("SPRING"); 50 }
         earn "Brought" on referral during summer { voucher("SPRING"); 50 }"#,
@@ -284,7 +284,7 @@ async fn what_members_share_costs_what_the_architecture_says() {
     shop.enroll("bob").await;
     let ada = json!({ "id": "ada", "referred_by": "bob" });
     assert_eq!(shop.post("/v1/members", None, &ada).await.status, 201);
-    // Both have their lots, so that nobody's due date moves.
+    // Both have lots already, so that no due date moves.
     shop.buys("ada", "first", "1").await;
     shop.buys("bob", "first", "1").await;
     let (store, meter) = shop.database.store().metered();
@@ -292,7 +292,7 @@ async fn what_members_share_costs_what_the_architecture_says() {
     let mut costs = Vec::new();
     for channel in ["shop", "budget", "contest", "friend"] {
         let body = json!({ "type": "purchase", "channel": channel, "order": { "total": "1" } });
-        // Once to have the rules at hand.
+        // The first time also loads the rules; the second is measured.
         for time in ["one", "two"] {
             let _ = meter.take();
             let key = format!("{channel}-{time}");
@@ -310,7 +310,7 @@ async fn what_members_share_costs_what_the_architecture_says() {
         let cost = meter.take();
         costs.push(format!("{reward} {} {}", cost.reads, cost.writes));
     }
-    // Reads and writes; an ordinary earn and redeem are the first of each kind.
+    // Read and write units. The first line of each verb is one without anything shared.
     let expected = [
         "shop 1.5 2",
         "budget 2.0 5",

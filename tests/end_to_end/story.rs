@@ -1,3 +1,5 @@
+//! A day in a coffee shop.
+
 use end_to_end::Shop;
 use end_to_end::audit::audit;
 use serde_json::json;
@@ -7,7 +9,7 @@ async fn a_member_earns_redeems_and_reads_why() {
     let shop = Shop::open("sunrise-coffee").await;
     shop.enroll("ada").await;
 
-    // The clock shows a Saturday, 9:30.
+    // It is a Saturday, 9:30.
     let order = json!({
         "type": "purchase",
         "order": { "total": "31.60", "lines": [
@@ -27,7 +29,7 @@ async fn a_member_earns_redeems_and_reads_why() {
     insta::assert_json_snapshot!("member", shop.get("/v1/members/ada").await.json());
     insta::assert_json_snapshot!("rewards", shop.get("/v1/members/ada/rewards").await.json());
 
-    // The statement tells the newest first, and is what the answers told.
+    // The statement has the newest entry first, with the same entries as the answers.
     let statement = shop.get("/v1/members/ada/entries").await;
     assert_eq!(statement.at("/entries/0"), redeemed.at("/entry"));
     assert_eq!(statement.at("/entries/1"), earned.at("/entry"));
@@ -83,8 +85,8 @@ async fn telling_late_does_not_open_a_cap() {
     shop.enroll("ada").await;
     shop.at("2026-05-13T12:00:00Z");
     let mut paid = Vec::new();
-    // Two in the first week, one in the second, a third in the first, a second and third in the
-    // second.
+    // Two reviews in the first week, one in the second week, a third one in the first week, then a
+    // second and a third one in the second week.
     for day in ["04", "05", "12", "06", "13", "11"] {
         let review = json!({ "type": "review", "at": format!("2026-05-{day}T10:00:00Z") });
         let answer = shop.post("/v1/members/ada/earn", Some(day), &review).await;

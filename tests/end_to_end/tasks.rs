@@ -1,4 +1,4 @@
-//! Tasks, grants, benefits, part-payment, and what a client reads of them.
+//! Tasks, grants, benefits and part-payment, and how a client reads them.
 
 use end_to_end::Shop;
 use end_to_end::audit::audit;
@@ -31,7 +31,7 @@ async fn a_task_shows_its_progress_completes_grants_and_lapses_by_itself() {
         json!({ "done": 0, "goal": 5, "completed": 1 })
     );
     assert_eq!(ada.at("/grants/Regular"), "2026-06-07T10:00:00Z");
-    // The right is gone with its second, and the run only writes that down.
+    // The grant expires at this second, and the expiry run only writes that.
     shop.at("2026-06-07T09:59:59Z");
     assert_eq!(shop.get("/v1/members/ada").await.at("/grants/Regular"), "2026-06-07T10:00:00Z");
     shop.at("2026-06-07T10:00:00Z");

@@ -1,3 +1,5 @@
+//! Time decides what can be spent; the expiry run writes it.
+
 use end_to_end::audit::audit;
 use end_to_end::{Shop, moment};
 use serde_json::json;
@@ -15,7 +17,7 @@ async fn a_lot_is_gone_the_second_it_lapses_though_no_run_has_been() {
             member.at("/wallets/status/balance"),
         )
     };
-    // Earned on 2 May 2026: gone at the end of May 2027, in Berlin.
+    // Units earned on 2 May 2026 expire at the end of May 2027, in Berlin.
     shop.at("2027-05-31T21:59:59Z");
     assert_eq!(member().await, (json!("Gold"), json!(1515), json!(1500)));
     shop.at("2027-05-31T22:00:00Z");
@@ -26,12 +28,12 @@ async fn a_lot_is_gone_the_second_it_lapses_though_no_run_has_been() {
         refused.problem(),
         "409 reward_condition_does_not_hold : reward `cupping-night` is not for this member now: its condition does not hold"
     );
-    // Nor does the tier that is gone pay.
+    // The lost tier no longer pays either.
     let bronze = shop.buys("ada", "2", "10.00").await;
     assert_eq!(bronze.at("/entry/balances/points"), 10);
     assert_eq!(bronze.at("/entry/tier"), json!({ "from": "Gold", "to": "Bronze" }));
 
-    // The run writes down what is true already, once.
+    // The expiry run writes once what is true already.
     let summary = shop.night().await;
     assert_eq!((summary.due, summary.expired, summary.finished), (1, 1, true));
     assert_eq!(summary.units["sunrise-coffee/points"], 1515);
@@ -57,7 +59,9 @@ async fn the_soonest_to_expire_is_spent_first() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|posting| (posting["change"].as_i64().unwrap(), posting["from"]["lot"]["expires_at"].to_string()))
+        .map(|posting| {
+            (posting["change"].as_i64().unwrap(), posting["from"]["lot"]["expires_at"].to_string())
+        })
         .collect();
     assert_eq!(
         taken,
@@ -116,7 +120,7 @@ async fn lots_whose_day_has_come_become_one() {
         member: ledger::MemberId::parse("ada").unwrap(),
     };
     let member = shop.database.store().member(&at).await.unwrap().unwrap();
-    // What can be spent, and what came today and yesterday.
+    // One lot that can be spent, one from today and one from yesterday.
     assert!(member.wallet("points").lots().len() <= 3);
     assert_eq!(member.wallet("points").posted(), 26);
     assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
@@ -219,7 +223,7 @@ async fn an_order_told_late_makes_an_old_moment_due_again() {
     let late = json!({ "type": "purchase", "at": "2026-05-02T10:00:00+02:00", "order": { "total": "7.00" } });
     let told = shop.post("/v1/members/ada/earn", Some("late"), &late).await;
     assert_eq!(told.status, 201);
-    // It had its terms, and they were over.
+    // The lot had its own terms, and had expired by them already.
     assert_eq!(told.at("/entry/balances/points"), 0);
     assert_eq!(shop.night().await.expired, 1);
     assert_eq!(shop.clock.now(), moment("2028-01-02T00:00:00Z"));

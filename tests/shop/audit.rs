@@ -1,20 +1,22 @@
+//! What must always hold for a table.
+
 use ledger::MerchantId;
 use local::Database;
 use store::{History, Store, Version};
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Audited {
     /// Members.
     pub members: usize,
     /// Entries.
     pub entries: usize,
-    /// What is wrong; nothing should be.
+    /// Everything that is wrong; empty in a sound table.
     pub faults: Vec<String>,
 }
 
-/// Audits a merchant's table, as `regulars audit` does; and a code that an entry hands out is that
-/// member's in its pool, too.
+/// Audits a merchant's table as `regulars audit` does. Also checks that each code that an entry
+/// gives belongs to that member in its pool.
 ///
 /// # Panics
 /// The table cannot be read.
@@ -46,8 +48,8 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
     Audited { members: count(found.members), entries: count(found.entries), faults }
 }
 
-/// Every member with its entries as text, to compare two tables by. The hashes are left out: each
-/// table's members have their own keys.
+/// Every member with its entries as text, for comparing two tables. The hashes are left out, since
+/// the members of each table have their own keys.
 ///
 /// # Panics
 /// The table cannot be read.

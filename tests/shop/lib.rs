@@ -1,8 +1,8 @@
-//! A shop for tests: the local server over an embedded DynamoDB of its own, with a clock that
-//! stands until it is set, and a till that calls it over HTTP.
+//! A shop for tests: the local server over its own embedded DynamoDB, with a clock that stands
+//! still until it is set, and a client that calls the server over HTTP.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so")]
 
-/// What must always hold of a table.
+/// What must always hold for a table.
 pub mod audit;
 
 use std::path::{Path, PathBuf};
@@ -24,24 +24,25 @@ pub fn rules() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules")
 }
 
-/// A time, written as in RFC 3339.
+/// Parses a moment written as in RFC 3339.
 #[must_use]
 pub fn moment(text: &str) -> Moment {
     text.parse().unwrap()
 }
 
-/// How often the till comes again where it is told to: a laptop with other things to do is slow, and
-/// that is no fault of what is tested.
+/// The most attempts of the client after a 503 with `Retry-After`. A busy laptop is slow, which is
+/// not a failure of what is tested.
 const BUSY_MAX: u32 = 20;
 
-/// The variable that names another implementation of DynamoDB for the stories to run against.
+/// The environment variable with the address of another implementation of DynamoDB, against which
+/// the tests then run.
 pub const ANOTHER_VARIABLE: &str = "REGULARS_TEST_DYNAMODB";
 
-/// A database of its own: the embedded one, or a table of its own in the one that
-/// `REGULARS_TEST_DYNAMODB` names by its address.
+/// A database for one test: an embedded one, or a table of its own in the one at the address that
+/// `REGULARS_TEST_DYNAMODB` has.
 ///
 /// # Panics
-/// It cannot be had.
+/// The database cannot be opened.
 pub async fn database() -> Database {
     static TABLES: AtomicU32 = AtomicU32::new(0);
     match std::env::var(ANOTHER_VARIABLE) {
@@ -54,59 +55,59 @@ pub async fn database() -> Database {
     }
 }
 
-/// Whether capacity units are those that its authors captured from AWS. Only the embedded database
-/// tells such: DynamoDB Local counts nothing for a query that finds nothing, and each write of a
-/// transaction several times.
+/// Whether the database reports the capacity units that AWS would. Only the embedded database does,
+/// by figures that its authors captured from AWS. DynamoDB Local counts nothing for a query that
+/// finds nothing, and counts each write of a transaction several times.
 #[must_use]
 pub fn tells_capacity() -> bool {
     std::env::var(ANOTHER_VARIABLE).is_err()
 }
 
-/// A shop that is open.
+/// An open shop: a running server, its database and its client.
 pub struct Shop {
-    /// Its table.
+    /// The database.
     pub database: Database,
-    /// Its state.
+    /// The state of the functions.
     pub api: Api,
-    /// What its clock shows.
+    /// The clock.
     pub clock: Clock,
-    /// Whom its till calls as.
+    /// The merchant that the client calls as.
     pub merchant: String,
-    /// Where it is served.
+    /// The base URL of the server.
     pub base: String,
-    /// Who asks.
+    /// The HTTP client.
     pub client: Client,
 }
 
-/// An answer as it came over the wire.
+/// An HTTP answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Its status.
+    /// The status.
     pub status: StatusCode,
-    /// Its bytes.
+    /// The body, as text.
     pub text: String,
-    /// Whether it was marked as given before.
+    /// Whether it is marked as the answer to a repeat.
     pub replayed: bool,
-    /// Its type.
+    /// The content type.
     pub content_type: String,
-    /// After how many seconds to come again, if it says so.
+    /// The seconds of the header `Retry-After`, if it has one.
     pub retry_after: Option<u64>,
 }
 
 impl Answer {
-    /// Its body.
+    /// The body, parsed as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
-    /// The value at a pointer of its body.
+    /// The value at a JSON pointer in the body; null if there is none.
     #[must_use]
     pub fn at(&self, pointer: &str) -> Value {
         self.json().pointer(pointer).cloned().unwrap_or_default()
     }
 
-    /// `status code pointer: detail` of a problem.
+    /// The answer as `status code pointer: detail`, if it is a problem.
     #[must_use]
     pub fn problem(&self) -> String {
         assert_eq!(self.content_type, "application/problem+json", "{}", self.text);
@@ -121,7 +122,7 @@ impl Answer {
     }
 }
 
-/// Serves the API, and says where.
+/// Serves the API, and returns its base URL.
 async fn serve(api: &Api) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -131,28 +132,28 @@ async fn serve(api: &Api) -> String {
 }
 
 impl Shop {
-    /// A shop under the rules of that name, on 2 May 2026, a Saturday, at 9:30 in Berlin.
+    /// Opens a shop with the rules of this merchant, on 2 May 2026, a Saturday, at 9:30 in Berlin.
     pub async fn open(merchant: &str) -> Shop {
         let shop = Shop::with(database().await, merchant).await;
         local::publish_folder(shop.database.store(), &rules().join(merchant)).await.unwrap();
         shop
     }
 
-    /// A shop under rules of its own.
+    /// Opens a shop with these rules.
     pub async fn under(files: &[(&str, &str)]) -> Shop {
         let shop = Shop::with(database().await, "test").await;
         shop.publish(files).await;
         shop
     }
 
-    /// Puts other rules into force.
+    /// Publishes other rules.
     pub async fn publish(&self, files: &[(&str, &str)]) {
         let merchant = MerchantId::parse(&self.merchant).unwrap();
         let sources = Sources::of(files.iter().copied());
         api::publish(self.database.store(), &merchant, &sources).await.unwrap();
     }
 
-    /// A shop over a database, whatever is in it.
+    /// Opens a shop over a database, without publishing rules.
     pub async fn with(database: Database, merchant: &str) -> Shop {
         let clock = Clock::standing(moment("2026-05-02T07:30:00Z"));
         let api = Api::new(database.store().clone(), clock.clone(), Identity::Development)
@@ -162,8 +163,7 @@ impl Shop {
         Shop { database, api, clock, merchant, base, client: Client::new() }
     }
 
-    /// The same shop, from now on served through another store of its table, such as one that
-    /// counts.
+    /// Serves the shop through another store of its table from now on, such as a metered one.
     pub async fn through(&mut self, store: Store) {
         self.api = Api::new(store, self.clock.clone(), Identity::Development);
         self.base = serve(&self.api).await;
@@ -180,7 +180,7 @@ impl Shop {
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
     }
 
-    /// Tells a purchase, and expects it to be taken.
+    /// Sends a purchase, and expects it to be accepted.
     pub async fn buys(&self, member: &str, key: &str, total: &str) -> Answer {
         let body = serde_json::json!({ "type": "purchase", "order": { "total": total } });
         let answer = self.post(&format!("/v1/members/{member}/earn"), Some(key), &body).await;
@@ -188,22 +188,22 @@ impl Shop {
         answer
     }
 
-    /// Does the scheduled run.
+    /// Does an expiry run.
     pub async fn night(&self) -> expire::Summary {
         expire::run(&self.api, &expire::Event::default(), None).await.unwrap()
     }
 
-    /// Posts JSON.
+    /// Sends a POST with a JSON body.
     pub async fn post(&self, path: &str, key: Option<&str>, body: &Value) -> Answer {
         self.send(Method::POST, path, key, body.to_string()).await
     }
 
-    /// Gets.
+    /// Sends a GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None, String::new()).await
     }
 
-    /// Sends whatever it is told, and as long as it is told to come again, does.
+    /// Sends a request, and repeats it as long as the answer has `Retry-After`.
     pub async fn send(
         &self,
         method: Method,

@@ -3,11 +3,11 @@
 
 use axum::http::StatusCode;
 use decide::InputErrorReason;
+use ledger::MemberIsErased;
 use ledger::account::AccountRejection;
 use ledger::adjust::MoveRejection;
 use ledger::decision::GiveRejection;
 use ledger::earn::EarnRejection;
-use ledger::erase::MemberIsErased;
 use ledger::hold::HoldRejection;
 use ledger::money::AmountRejection;
 use ledger::redeem::RedeemRejection;

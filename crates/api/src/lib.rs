@@ -16,6 +16,8 @@ mod clock;
 /// The setup of a function that runs as a Lambda.
 mod host;
 /// The caller, and the merchant it calls for.
+mod caller;
+/// The tokens that the functions accept.
 mod identity;
 /// The header `Idempotency-Key` and the parameter `dry_run`.
 mod key;
@@ -30,10 +32,11 @@ mod view;
 
 pub use body::{BODY_BYTES_MAX, Body, InPath, InPathOf, InQuery, NoQuery};
 pub use bundles::{PublishError, bundle_of, publish};
+pub use caller::{Caller, Manager};
 pub use change::{Change, Decided, change, change_under};
 pub use clock::Clock;
 pub use host::{client, from_environment, log, serve};
-pub use identity::{Caller, DEVELOPMENT_VARIABLE, Identity, Manager, TOKEN_PREFIX};
+pub use identity::{DEVELOPMENT_VARIABLE, Identity, TOKEN_PREFIX};
 pub use key::{IdempotencyKey, Mode};
 pub use problem::Problem;
 pub use refusal::{Refusal, Undecided};

@@ -1,8 +1,8 @@
 //! The reasons for which a request is refused.
 
 use decide::InputError;
+use ledger::HoldId;
 use ledger::name::NameRejection;
-use ledger::wallet::HoldId;
 use ledger::{MemberId, MerchantId, MissingData, Verb};
 use rules::RuleFailure;
 

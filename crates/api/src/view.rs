@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use decide::TraceLine;
+use ledger::GrantEnd;
+use ledger::HoldId;
 use ledger::entry::{Counterpart, Returned};
-use ledger::member::GrantEnd;
-use ledger::remind::Reminder;
-use ledger::tier::TierChange;
-use ledger::wallet::HoldId;
+use ledger::reminder::Reminder;
+use ledger::tier_status::TierChange;
 use ledger::{
     Benefit, Change, Effect, Entry, EntryKind, MemberId, Moment, Order, Posting, Reason,
     RedeemedReward, Seq, Units, Verb, WalletName,

@@ -1,5 +1,6 @@
-//! What two members have to say the same about: units that went from one to the other, units that
-//! one moved in the wallets of an account, codes that only one of them can have.
+//! The facts that two members' entries must agree on: units transferred from one to the other,
+//! units that a member moved in the wallets of its account, and codes that only one member can
+//! have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,26 +10,28 @@ use store::{History, MemberKey};
 
 use crate::{About, Fault};
 
-/// What was said so far, and by whom.
+/// What the entries seen so far say about other members.
 #[derive(Debug, Default)]
 pub(crate) struct Between {
-    /// Units by giver, receiver and moment: what the one gave, what the other had.
+    /// Units by sender, receiver and moment: what the sender's entry says, what the receiver's
+    /// says.
     transfers: BTreeMap<(MemberId, MemberId, i64), (i64, i64)>,
-    /// Units by account, its entry and wallet: what the member says, what the account says.
+    /// Units by account, its entry and wallet: what the member's entry says, what the account's
+    /// says.
     shares: BTreeMap<(MemberId, Seq, String), Shared>,
-    /// Who can no longer be read.
+    /// The members who have entries that can no longer be read, since the person was erased.
     forgotten: BTreeSet<MemberId>,
-    /// Who was given a code.
+    /// The members who were given a code, by pool and code.
     codes: BTreeMap<(String, String), Vec<MemberKey>>,
     someone: Option<MemberKey>,
 }
 
-/// Units that a member moved in the wallets of an account.
+/// Units that a member moved in the wallets of its account.
 #[derive(Debug, Default)]
 struct Shared {
-    /// As the member says.
+    /// The units by the member's entry.
     member: i64,
-    /// As the account says.
+    /// The units by the account's entry.
     account: i64,
     by: Option<MemberId>,
 }
@@ -100,8 +103,8 @@ impl Between {
         }
     }
 
-    /// Where they do not say the same. Of members who are forgotten nothing is known, and nothing
-    /// is asked.
+    /// The facts on which two members disagree. Erased members are left out, since their entries
+    /// cannot be read.
     pub(crate) fn faults(self) -> Vec<Fault> {
         let Some(someone) = self.someone else { return Vec::new() };
         let key = |member| MemberKey { merchant: someone.merchant.clone(), member };

@@ -1,5 +1,6 @@
-//! What an earlier export of the table has. All of it must still be there: no table can show by
-//! itself that somebody's last entries are gone, since nothing that is left follows from them.
+//! The newest entry of each member in an earlier export of the table. All of them must still be in
+//! the table. The table alone cannot show that a member's last entries were removed, since no
+//! remaining entry follows from them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use store::{Export, ExportError, Found, History, MemberKey, StoreError};
 
 use crate::{About, Fault};
 
-/// The newest entry of each member, as an earlier export has it.
+/// The newest entry of each member in an earlier export.
 #[derive(Debug, Default)]
 pub struct Earlier {
     heads: BTreeMap<MemberKey, Head>,
@@ -18,29 +19,29 @@ pub struct Earlier {
 
 #[derive(Debug)]
 pub(crate) struct Head {
-    /// Its number.
+    /// The number of the entry.
     seq: Seq,
     hash: String,
-    /// Whether the audit has met the member.
+    /// Whether the audit has seen the member.
     is_met: AtomicBool,
 }
 
-/// Why nothing can be held to an earlier export.
+/// Why a table cannot be compared with an earlier export.
 #[derive(Debug, thiserror::Error)]
 pub enum EarlierError {
-    /// It cannot be read.
+    /// The export cannot be read.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// Somebody in it cannot be read.
+    /// A member in the export cannot be read.
     #[error(transparent)]
     Broken(StoreError),
 }
 
 impl Earlier {
-    /// Reads an export, and tells how many steps are done, of how many.
+    /// Reads an export, and reports its progress: the steps done, and the steps in all.
     ///
     /// # Errors
-    /// It cannot be read, or somebody in it cannot.
+    /// The export cannot be read, or a member in it cannot.
     pub fn of(
         export: &Export,
         merchant: &MerchantId,
@@ -69,15 +70,15 @@ impl Earlier {
         }
     }
 
-    /// Notes that a member is there, as whatever it is.
+    /// Notes that the table still has the member, readable or not.
     pub(crate) fn meet(&self, member: &MemberKey) -> Option<&Head> {
         let head = self.heads.get(member)?;
         head.is_met.store(true, Ordering::Relaxed);
         Some(head)
     }
 
-    /// What is wrong with a member that the export has: an entry is gone, or another one is there.
-    /// Those before it follow by their hashes.
+    /// The fault of a member that the export has: its newest entry then is missing, or is another
+    /// one. The entries before it need no check, since each entry has the hash of the one before.
     pub(crate) fn fault(&self, history: &History) -> Option<Fault> {
         let Head { seq, hash, .. } = self.meet(&history.at)?;
         if *seq == Seq::ENROLLED {
@@ -94,7 +95,7 @@ impl Earlier {
         Some(Fault { member: history.at.clone(), entry: Some(*seq), what, about })
     }
 
-    /// Members that the export has and that the audit has not met.
+    /// The faults of members that the export has and that the audit has not seen.
     pub(crate) fn gone(&self) -> impl Iterator<Item = Fault> {
         let gone = self.heads.iter().filter(|(_, head)| !head.is_met.load(Ordering::Relaxed));
         gone.map(|(member, _)| Fault {

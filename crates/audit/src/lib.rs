@@ -1,114 +1,83 @@
-//! The audit: everything that a merchant owes, recomputed from the entries and held against what the
-//! table says, member by member and to the last unit.
+//! The audit: everything that a merchant owes, recomputed from the entries and compared with the
+//! table, member by member and to the last unit.
 //!
-//! It adds up by its own simple arithmetic: a lot is a sum of postings. Only that each version of a
-//! member is what its entry makes of the one before is asked of the ledger itself.
+//! The audit has its own simple arithmetic: a lot is a sum of postings. It uses the ledger for one
+//! check only: each version of a member is the one before it with its entry applied.
 //!
 //! Read the modules in this order.
 
-/// What two members have to say the same about.
-mod between;
-/// What an earlier export has, and so must still be there.
+/// A fault, and what it was found in.
+mod fault;
+/// The entries of an earlier export, which must still be there.
 mod earlier;
+/// The facts that two members' entries must agree on.
+mod between;
 /// One member, entry by entry.
 mod member;
-/// What is owed: opening, issued, redeemed and so on, closing.
+/// The roll-forward of what is owed: opening, issued, redeemed and so on, closing.
 mod roll_forward;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
-use ledger::{MerchantId, Moment, Seq, WalletName};
+use ledger::{MerchantId, Moment, WalletName};
 use store::{Found, History, MemberKey, Page, SHARDS, Store, StoreError};
 
 pub use earlier::{Earlier, EarlierError};
+pub use fault::{About, Fault};
 pub use roll_forward::{Period, RollForward};
 
 use crate::between::Between;
 
-/// Something that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Whose.
-    pub member: MemberKey,
-    /// The first entry at which it shows; nothing if it is about the member as a whole.
-    pub entry: Option<Seq>,
-    /// What.
-    pub what: String,
-    /// Where else to look.
-    pub about: About,
-}
-
-/// What is read at different moments while a table is in use, and so may only seem wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum About {
-    /// The member's own entries, which are read together.
-    Itself,
-    /// When the member is due, which the index says too.
-    Due,
-    /// What another member says too.
-    Other(MemberKey),
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.entry {
-            Some(entry) => write!(f, "{}, entry {entry}: {}", self.member, self.what),
-            None => write!(f, "{}: {}", self.member, self.what),
-        }
-    }
-}
-
 /// What an audit found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Audited {
-    /// Members.
+    /// Members audited.
     pub members: u64,
-    /// Those of them who are forgotten.
+    /// The erased members among them.
     pub erased: u64,
-    /// Entries.
+    /// Entries audited.
     pub entries: u64,
-    /// What is owed, by wallet.
+    /// The roll-forward of each wallet.
     pub wallets: BTreeMap<WalletName, RollForward>,
-    /// What is wrong, the first of each member; nothing should be.
+    /// The first fault of each member, and the faults between members; empty in a sound table.
     pub faults: Vec<Fault>,
-    /// Members of whom nothing can be read, and why; there should be none.
+    /// Why members cannot be read; empty in a sound table.
     pub unreadable: Vec<String>,
 }
 
 impl Audited {
-    /// All that is wrong, in words.
+    /// Everything that is wrong, in words.
     pub fn wrong(&self) -> impl Iterator<Item = String> {
         self.faults.iter().map(ToString::to_string).chain(self.unreadable.iter().cloned())
     }
 }
 
-/// An audit in the making.
+/// An audit that is under way.
 #[derive(Debug, Default)]
 pub struct Audit {
     period: Period,
     audited: Audited,
     between: Between,
     earlier: Option<Arc<Earlier>>,
-    /// Where each member says it is in the due index.
+    /// The due date that each member has, to be compared with the due index.
     due: BTreeMap<MemberKey, Moment>,
 }
 
 impl Audit {
-    /// An audit that reports what is owed over a period.
+    /// Starts an audit that reports what is owed over a period.
     #[must_use]
     pub fn over(period: Period) -> Audit {
         Audit { period, ..Audit::default() }
     }
 
-    /// The same, held to what an earlier export has, if there is one.
+    /// Also compares the table with an earlier export, if there is one.
     #[must_use]
     pub fn after(self, earlier: Option<Arc<Earlier>>) -> Audit {
         Audit { earlier, ..self }
     }
 
-    /// Looks at one member as it was found.
+    /// Audits one member, or notes that it cannot be read.
     pub fn see_found(&mut self, found: Found) {
         match found {
             Ok(history) => self.see(&history),
@@ -121,7 +90,7 @@ impl Audit {
         }
     }
 
-    /// Looks at one member with all its entries.
+    /// Audits one member with all its entries.
     pub fn see(&mut self, history: &History) {
         self.audited.members += 1;
         self.audited.erased += u64::from(history.member().erased_at.is_some());
@@ -135,7 +104,7 @@ impl Audit {
         roll_forward::count(&mut self.audited.wallets, &self.period, history);
     }
 
-    /// Adds what another audit has seen of other members.
+    /// Adds another audit, which has seen other members.
     pub fn add(&mut self, other: Audit) {
         let Audited { members, erased, entries, wallets, faults, unreadable } = other.audited;
         self.audited.unreadable.extend(unreadable);
@@ -150,7 +119,7 @@ impl Audit {
         self.due.extend(other.due);
     }
 
-    /// Holds what the due index lists against where the members say they are.
+    /// Compares what the due index lists with the due dates that the members have.
     pub fn see_due(&mut self, mut listed: BTreeMap<MemberKey, Moment>) {
         for (member, at) in std::mem::take(&mut self.due) {
             let found = listed.remove(&member);
@@ -164,7 +133,7 @@ impl Audit {
         }
     }
 
-    /// For what is no table: nothing is asked of its index.
+    /// Skips the due index: an export has none.
     #[must_use]
     pub fn without_index(mut self) -> Audit {
         self.due.clear();
@@ -175,7 +144,7 @@ impl Audit {
         self.audited.faults.push(Fault { member, entry: None, what, about: About::Due });
     }
 
-    /// What was found.
+    /// Ends the audit and returns its result.
     #[must_use]
     pub fn done(mut self) -> Audited {
         self.audited.faults.extend(self.between.faults());
@@ -187,10 +156,10 @@ impl Audit {
     }
 }
 
-/// Everybody whom the due index lists for a merchant.
+/// All members of a merchant that the due index lists, with their due dates.
 ///
 /// # Errors
-/// The table could not be reached or refused.
+/// The table could not be reached, or it refused.
 pub async fn listed(
     store: &Store,
     merchant: &MerchantId,
@@ -211,7 +180,7 @@ pub async fn listed(
 /// Audits a merchant's whole table, one member after the other.
 ///
 /// # Errors
-/// The table could not be reached or refused.
+/// The table could not be reached, or it refused.
 pub async fn audit(
     store: &Store,
     merchant: &MerchantId,
@@ -223,15 +192,16 @@ pub async fn audit(
     looked_at_again(store, audit.done()).await
 }
 
-/// How often one of whom something seems wrong is looked at again.
+/// How often a member with a fault is read again.
 const LOOKS: u32 = 3;
 
-/// The same without what was not wrong: in a table that is in use, a member, its place in the due
-/// index and other members are read at different moments. Who is as it should be at a second look
-/// is so.
+/// Reads each member with a fault again, and drops the faults that do not show again. In a table
+/// that is in use, a member, its place in the due index and other members are read at different
+/// moments, which can make a sound member look wrong. One reading without the fault proves the
+/// member sound.
 ///
 /// # Errors
-/// The table could not be reached or refused.
+/// The table could not be reached, or it refused.
 pub async fn looked_at_again(store: &Store, audited: Audited) -> Result<Audited, StoreError> {
     let mut faults = Vec::new();
     for fault in audited.faults {
@@ -248,7 +218,7 @@ pub async fn looked_at_again(store: &Store, audited: Audited) -> Result<Audited,
     Ok(Audited { faults, ..audited })
 }
 
-/// Whether something is wrong at another look, too.
+/// Whether the fault shows again when the member is read again.
 async fn is_still(store: &Store, fault: &Fault) -> Result<bool, StoreError> {
     if fault.about == About::Itself {
         return Ok(true);
@@ -265,7 +235,7 @@ async fn is_still(store: &Store, fault: &Fault) -> Result<bool, StoreError> {
     Ok(between.faults().iter().any(|found| found.is_about(fault)))
 }
 
-/// A member with all its entries; nothing if it is not there or cannot be read.
+/// A member with all its entries; nothing if there is no such member or it cannot be read.
 async fn readable(store: &Store, member: &MemberKey) -> Result<Option<History>, StoreError> {
     match store.history(member).await {
         Err(StoreError::Unreadable { .. }) => Ok(None),
@@ -274,7 +244,7 @@ async fn readable(store: &Store, member: &MemberKey) -> Result<Option<History>, 
 }
 
 impl Fault {
-    /// Whether both are about the same, whatever the sums were.
+    /// Whether both faults concern the same thing. The sums in them may differ.
     fn is_about(&self, other: &Fault) -> bool {
         (&self.member, self.entry, &self.about) == (&other.member, other.entry, &other.about)
     }

@@ -1,22 +1,22 @@
-//! One member: its entries in their order, each following from the one before by number and by hash,
-//! and its wallets added up from their postings alone.
+//! The audit of one member: each entry must follow from the one before it by number and by hash,
+//! and the wallets must be the sums of their postings.
 
 use std::collections::BTreeMap;
 
-use ledger::wallet::{Inactivity, Terms};
 use ledger::{
     Change, Effect, Entry, EntryKind, Member, Moment, Posting, PostingReason, PostingSide, Seq,
     Verb, WalletName,
 };
+use ledger::{Inactivity, Terms};
 use store::{History, VersionLine};
 
 use crate::{About, Fault};
 
-/// What tells sums apart: the wallet, and when its lots run out. Whether a lot can be spent yet is a
-/// matter of time and not of sums.
+/// Units by wallet and by how the lots expire. Whether a lot is available yet is not part of the
+/// key: time makes it available without a posting.
 type Sums = BTreeMap<(WalletName, Option<Moment>, Option<Inactivity>), i64>;
 
-/// The first thing that is wrong with a member; nothing should be.
+/// The first fault of a member; nothing for a sound member.
 pub(crate) fn first_fault(history: &History) -> Option<Fault> {
     let fault = |entry: Option<Seq>, what: String| {
         let about = if entry.is_none() { About::Due } else { About::Itself };
@@ -53,12 +53,12 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
         }
         let sealed_before = line.seq > Seq::FIRST && before.seq.next() != line.seq;
         let mut folded = before.clone();
-        // What was before a person was forgotten cannot be read: the sums alone tell then.
+        // The entries before the person was erased cannot be read, so only the sums are checked.
         if !sealed_before {
             if let Err(reason) = folded.apply(&version.entry) {
                 return at(format!("the member as it was cannot have it: {reason}"));
             }
-            // Who is forgotten has nothing of its own from the first.
+            // Erasing dropped the enrolment data too, so the member before it is not as it was.
             let forgotten = matches!(version.entry.kind, EntryKind::Erase);
             if folded != version.member && !forgotten {
                 return at("it makes another member than it says".to_owned());
@@ -93,7 +93,7 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
     None
 }
 
-/// Adds a version's postings to the sums; what is wrong if one of them goes below nothing.
+/// Adds a version's postings to the sums. Returns the fault if a sum falls below zero.
 fn add_up(
     line: &VersionLine,
     lots: &mut Sums,
@@ -121,8 +121,8 @@ fn add_up(
     below.map(|(wallet, units)| format!("{units} {wallet} are owed"))
 }
 
-/// What is wrong if an entry tells another balance than the member has. Of wallets that it shares, it
-/// tells what the account has.
+/// The fault of an entry whose balances differ from the member's. An entry of a member with an
+/// account is not checked, since it has the account's balances for shared wallets.
 fn tells_other(entry: &Entry, member: &Member) -> Option<String> {
     let mut told = entry.balances.iter().filter(|_| entry.account.is_none());
     told.find_map(|(wallet, told)| {
@@ -131,7 +131,7 @@ fn tells_other(entry: &Entry, member: &Member) -> Option<String> {
     })
 }
 
-/// What is wrong if a member's wallets are not what the postings come to.
+/// The fault of a member whose wallets differ from the sums of its postings.
 fn holds_other(member: &Member, lots: &Sums, debts: &BTreeMap<WalletName, i64>) -> Option<String> {
     let mut held = Sums::new();
     let mut owed: BTreeMap<WalletName, i64> = BTreeMap::new();
@@ -141,7 +141,7 @@ fn holds_other(member: &Member, lots: &Sums, debts: &BTreeMap<WalletName, i64>) 
             *held.entry(key).or_default() += lot.units.get();
         }
         *owed.entry(name.clone()).or_default() += wallet.debt().get();
-        // Balance = sum of open lots - debt = sum of all postings.
+        // INVARIANT: balance = sum of open lots - debt = sum of all postings.
         let of_wallet = |sums: &Sums| -> i64 {
             sums.iter().filter(|((of, ..), _)| of == name).map(|(_, units)| units).sum()
         };
@@ -162,7 +162,7 @@ fn some<K: Ord>(sums: &BTreeMap<K, i64>) -> BTreeMap<&K, i64> {
     sums.iter().filter(|(_, units)| **units != 0).map(|(key, units)| (key, *units)).collect()
 }
 
-/// Units by wallet; wallets of which none are not in it.
+/// Units by wallet, without the wallets that come to zero.
 type Units<'a> = BTreeMap<&'a WalletName, i64>;
 
 fn units<'a>(of: impl IntoIterator<Item = (&'a WalletName, i64)>) -> Units<'a> {
@@ -178,7 +178,7 @@ fn moved(postings: &[Posting]) -> Units<'_> {
     units(postings.iter().map(|posting| (&posting.wallet, posting.change())))
 }
 
-/// What is wrong if an entry's postings are not what its kind and its reasons say.
+/// The fault of an entry whose postings differ from what its kind and its reasons say.
 fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<String> {
     let moved = moved(&entry.postings);
     let given = entry.reasons.iter().filter_map(|reason| given(&reason.effect));
@@ -196,7 +196,8 @@ fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<St
         EntryKind::Reverse { of, .. } => {
             let original = lines.iter().find(|line| line.seq == *of);
             match original.filter(|line| line.verb != Verb::Earn) {
-                // A redemption gives back what it took. What its reward gave beside stays.
+                // Reversing a redemption gives back the units that it took. Units that the reward
+                // gave stay.
                 Some(original) => {
                     let took = self::moved(&original.postings).into_iter();
                     took.map(|(wallet, units)| (wallet, -units))
@@ -243,7 +244,8 @@ fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<St
     None
 }
 
-/// Units that an entry takes out of lots of some terms for some reasons: of which wallet, and how many.
+/// The wallet and the units of the first posting that takes units out of a lot of these terms for
+/// one of these reasons.
 fn moved_as<'e>(
     entry: &'e Entry,
     reasons: &[PostingReason],
@@ -254,7 +256,8 @@ fn moved_as<'e>(
     moved.next().map(|posting| (&posting.wallet, posting.units.get()))
 }
 
-/// A reason for which units come in or go out by an entry that does not move units so.
+/// The first posting reason in an entry that changes a balance and that entries of this kind do not
+/// have.
 fn reason_of_another(entry: &Entry) -> Option<PostingReason> {
     use PostingReason as R;
     let verb = match &entry.kind {
@@ -288,7 +291,7 @@ fn given(outcome: &Effect) -> Option<(&WalletName, i64)> {
     }
 }
 
-/// What ran out is not there to be taken back.
+/// The units that could not be taken back, since they had expired.
 fn unrecoverable(change: &Change) -> Option<(&WalletName, i64)> {
     match change {
         Change::Unrecoverable { wallet, units, .. } => Some((wallet, units.get())),

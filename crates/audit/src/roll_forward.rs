@@ -1,54 +1,56 @@
-//! What a merchant owes over a period: opening, issued, redeemed and so on, closing.
+//! The roll-forward of what a merchant owes over a period: opening, issued, redeemed and so on,
+//! closing.
 
 use std::collections::BTreeMap;
 
-use ledger::wallet::{Inactivity, Terms};
+use ledger::{Inactivity, Terms};
 use ledger::{Moment, Posting, PostingReason, WalletName};
 use store::History;
 
-/// From one moment to another; open where nothing is said.
+/// A period from one moment to another. A side that is not given is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Period {
-    /// What was before counts as opening.
+    /// The start. Postings before it count as opening.
     pub from: Option<Moment>,
-    /// What is from then on is not counted, and what has run out by then is not owed, whether or not
-    /// anyone has written it down. Where nothing is said, the table is taken by its word: what has run
-    /// out since the last run is in it.
+    /// The end. Postings from then on are not counted, and units that expired before it are not
+    /// owed, whether or not the expiry run has written their expiry. If it is not given, the
+    /// wallets count as they are stored: units that expired since the last expiry run are still
+    /// counted as owed.
     pub until: Option<Moment>,
 }
 
-/// What one wallet of all members came to. Units that went out are below zero.
+/// The units of one wallet over all members. Units that went out are negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RollForward {
-    /// Before the period.
+    /// Units at the start of the period.
     pub opening: i64,
-    /// Earned.
+    /// Units earned.
     pub issued: i64,
-    /// Spent, captured holds among them.
+    /// Units spent, captured holds included.
     pub redeemed: i64,
-    /// Run out.
+    /// Units expired.
     pub expired: i64,
-    /// Undone: taken back, and given back.
+    /// Units that reversals took back or gave back.
     pub reversed: i64,
-    /// By hand.
+    /// Units given and taken by hand.
     pub adjusted: i64,
-    /// From member to member; over all members nothing.
+    /// Units transferred between members; zero over all members.
     pub transferred: i64,
-    /// At the end of the period.
+    /// Units at the end of the period.
     pub closing: i64,
-    /// What members owed before the period: units that were taken back after they had been spent. So
-    /// much more is owed to the others than the opening says.
+    /// Units that members owed at the start of the period, since units were taken back after they
+    /// had been spent. The merchant owes the other members this much more than the opening.
     pub debts_before: i64,
-    /// The same at the end.
+    /// Units that members owed at the end of the period.
     pub debts: i64,
 }
 
-/// When the lots of a member were last added to, by wallet and terms: what is told late may have run
-/// out before it was given.
+/// The moment at which units last went into a member's lots, by wallet and terms. An activity that
+/// is sent late can give units whose end has passed already.
 type Given = BTreeMap<(WalletName, Option<Moment>, Option<Inactivity>), Moment>;
 
-/// Counts a member's postings, each on its day: what runs out does so on the day on which it lapses,
-/// and not on the day on which somebody writes that down.
+/// Counts a member's postings, each at its moment. Expired units count at the moment at which they
+/// expired, not at the one at which the expiry run wrote their expiry.
 pub(crate) fn count(
     wallets: &mut BTreeMap<WalletName, RollForward>,
     period: &Period,
@@ -71,15 +73,15 @@ pub(crate) fn count(
             sums.count(period, at, posting);
         }
     }
-    // What time has done since the last entry, as far as the period goes.
+    // Units that expired since the last entry and before the end of the period.
     let member = history.member();
     let end = period.until.filter(|end| member.settled_at < *end);
     let present = end.map_or_else(|| member.clone(), |end| member.at(end));
     for (name, wallet) in &present.wallets {
         let sums = wallets.entry(name.clone()).or_default();
         if period.until.is_none() {
-            // Where the period ends now, it closes with what members hold, and not with what was
-            // posted.
+            // A period without an end closes with what members have, not with the postings: the
+            // roll-forward then shows whether the two agree.
             sums.closing += wallet.posted();
         }
         let Some(end) = period.until else { continue };
@@ -101,7 +103,7 @@ pub(crate) fn count(
 }
 
 impl RollForward {
-    /// Counts a posting by its reason. A move from lot to lot comes to nothing.
+    /// Counts a posting by its reason. A move from lot to lot changes no sum.
     fn count(&mut self, period: &Period, at: Moment, posting: &Posting) {
         let (units, owed) = (posting.change(), posting.change_of_debt());
         if period.until.is_some_and(|until| at >= until) {
@@ -145,21 +147,20 @@ impl RollForward {
         self.debts += other.debts;
     }
 
-    /// Whether opening and movements come to the closing, and what went from member to member came to
-    /// nothing over all of them.
+    /// Whether opening and movements add up to the closing, and transfers add up to zero.
     #[must_use]
     pub fn is_reconciled(&self) -> bool {
         self.sum() == self.closing && self.transferred == 0
     }
 
-    /// What opening and movements come to: the closing, if nothing is lost.
+    /// The sum of opening and movements. It equals the closing if nothing is lost.
     #[must_use]
     pub fn sum(&self) -> i64 {
         let moved = [self.issued, self.redeemed, self.expired, self.reversed, self.adjusted];
         self.opening + moved.iter().sum::<i64>() + self.transferred
     }
 
-    /// What is owed to members: what some of them owe does not make it less.
+    /// The units owed to members. What some members owe is not subtracted.
     #[must_use]
     pub fn owed(&self) -> i64 {
         self.closing + self.debts

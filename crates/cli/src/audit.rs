@@ -1,3 +1,6 @@
+//! `regulars audit`: what is owed, recomputed from the entries of a data file, a table or an
+//! export.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +11,7 @@ use chrono::NaiveDate;
 use clap::Args;
 use futures::future::try_join_all;
 use indicatif::ProgressBar;
-use ledger::programme::resolve;
+use ledger::calendar::resolve;
 use ledger::{MerchantId, Moment, Programme};
 use local::Database;
 use rust_decimal::Decimal;
@@ -19,13 +22,13 @@ use crate::CommandResult;
 use crate::place::{self, Rules};
 use crate::show::{money, progress, table, whole};
 
-/// Parts of the table, by which the bar knows how far it is.
+/// The parts of the table. The progress bar counts them.
 const PARTS: i32 = 64;
-/// How many of them are walked side by side.
+/// The parts that are read concurrently.
 const SIDE_BY_SIDE: usize = 8;
-/// Members after which the bar tells how many they are.
+/// The members between two updates of the count in the progress bar.
 const MEMBERS_AT_ONCE: u64 = 100;
-/// Faults that are shown; whoever has more does not read them all.
+/// The most faults that are printed.
 const FAULTS_SHOWN: usize = 20;
 
 #[derive(Debug, Args)]
@@ -62,8 +65,8 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// Recomputes every balance from its entries, and shows what is owed. Whatever is wrong ends it with
-/// an error, the first wrong entry of each member named.
+/// Recomputes every balance from its entries, and prints what is owed. Any fault makes the command
+/// fail, after the first wrong entry of each member is printed.
 pub(crate) async fn run(options: Options) -> CommandResult {
     let merchant = place::merchant_named(&options.merchant)?;
     if let (Some(from), Some(until)) = (options.from, options.until)
@@ -77,7 +80,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let earlier = earlier.map(|export| Earlier::of(&export, &merchant, is_far)).transpose()?;
     let earlier = earlier.map(Arc::new);
     let (programme, audited) = if let Some(export) = &options.export {
-        // An export is no table to ask for the rules in force: they are read from their folder.
+        // An export has no active bundle to ask for, so the rules are read from their folder.
         let folder = options.rules.of_merchant(merchant.as_str())?;
         let sources = rules::Sources::read(&folder)?;
         let bundle = rules::Bundle::load(&merchant, &sources)?;
@@ -128,7 +131,8 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     }
     if let Some((name, wallet)) = audited.wallets.iter().find(|(_, wallet)| !wallet.is_reconciled())
     {
-        // Nobody stops a table for an audit: the giver may be read before, the receiver after.
+        // The table stays in use during an audit: the sender may be read before a transfer, and the
+        // receiver after it.
         let is_read_while_used = options.table.is_some() && options.until.is_none();
         let what = match is_read_while_used && wallet.sum() == wallet.closing {
             true => "moved between members while they were read; audit up to a day, with --until",
@@ -139,7 +143,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     Ok(())
 }
 
-/// How far an audit is, on a terminal.
+/// The progress of an audit, shown on a terminal.
 #[derive(Clone)]
 struct Told {
     bar: ProgressBar,
@@ -166,7 +170,7 @@ impl Told {
     }
 }
 
-/// Walks the parts of a table side by side.
+/// Audits the parts of a table concurrently.
 async fn walk(
     store: &Store,
     merchant: &MerchantId,
@@ -199,7 +203,8 @@ async fn walk(
     Ok(looked_at_again(store, all.done()).await?)
 }
 
-/// An export, with a word to whoever cannot know that it is whole.
+/// Opens an export. Warns if it has no list of its files, since a missing file cannot be noticed
+/// then.
 fn exported(folder: &Path, bar: &ProgressBar) -> CommandResult<Export> {
     let export = Export::open(folder)?;
     if !export.is_listed() {
@@ -222,7 +227,7 @@ async fn table_of(name: &str, endpoint: Option<&str>) -> Store {
     Store::new(api::client(config).await, name)
 }
 
-/// The days of the report, in the merchant's time zone.
+/// The period of the report: whole days in the merchant's time zone.
 fn period(options: &Options, programme: &Programme) -> Period {
     let midnight = |day: NaiveDate| -> Option<Moment> {
         Some(resolve(day.and_hms_opt(0, 0, 0)?, programme.time_zone))
@@ -233,7 +238,8 @@ fn period(options: &Options, programme: &Programme) -> Period {
     }
 }
 
-/// What units are worth in the programme's currency. Below zero where more is owed than held.
+/// What units are worth in the programme's currency; nothing if the wallet's units have no worth.
+/// It is negative if the units are.
 fn worth(programme: &Programme, wallet: &str, units: i64) -> Option<Decimal> {
     let worth = programme.wallets.get(wallet)?.worth?;
     Decimal::from(units).checked_mul(worth)
@@ -309,7 +315,7 @@ fn page(programme: &Programme, audited: &Audited) -> String {
     page
 }
 
-/// Opening, issued, redeemed, expired, reversed, adjusted, closing.
+/// The columns of the report: opening, issued, redeemed, expired, reversed, adjusted, closing.
 fn figures(wallet: &RollForward) -> [i64; 7] {
     let RollForward { opening, issued, redeemed, expired, reversed, adjusted, closing, .. } =
         *wallet;

@@ -1,3 +1,5 @@
+//! `regulars check`: mistakes in rules, found without running them.
+
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -27,7 +29,7 @@ enum Format {
     Json,
 }
 
-/// Reads and checks rules, without running them.
+/// Checks the rules of each folder without running them, and prints the mistakes.
 pub(crate) fn run(options: &Options) -> CommandResult {
     let folders = folders(options.folder.as_deref())?;
     let mut found = Vec::new();
@@ -64,7 +66,8 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     if errors == 0 { Ok(()) } else { Err("the rules have mistakes".into()) }
 }
 
-/// Files whose names are nearly those of sheets and specs: nobody reads them, and nobody would notice.
+/// Warnings about files that are not read, though their names are close to those of sheets, specs
+/// and manifests. Without a warning nobody would notice.
 fn unread(folder: &Path) -> Vec<Mistake> {
     let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = names.map(|file| file.file_name().to_string_lossy().into_owned());
@@ -83,7 +86,7 @@ fn unread(folder: &Path) -> Vec<Mistake> {
     unread.into_iter().map(warn).collect()
 }
 
-/// The merchants' folders that a path names: itself, or those in it.
+/// The merchants' folders of a path: the path itself if it has sheets, or else the folders in it.
 pub(crate) fn folders(path: Option<&Path>) -> CommandResult<Vec<PathBuf>> {
     let folder = match path {
         Some(folder) => folder.to_owned(),
@@ -103,7 +106,7 @@ pub(crate) fn folders(path: Option<&Path>) -> CommandResult<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// A folder's sources, and what they come to.
+/// A folder's sources, and the bundle or the mistakes that they compile to.
 pub(crate) fn read(folder: &Path) -> (Sources, Result<Bundle, BundleRejection>) {
     let sources = match Sources::read(folder) {
         Ok(sources) => sources,
@@ -113,7 +116,7 @@ pub(crate) fn read(folder: &Path) -> (Sources, Result<Bundle, BundleRejection>) 
     (sources, bundle)
 }
 
-/// A folder's name is its merchant's.
+/// The merchant that a folder's name names.
 pub(crate) fn merchant(folder: &Path) -> Result<MerchantId, BundleRejection> {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -123,7 +126,7 @@ pub(crate) fn merchant(folder: &Path) -> Result<MerchantId, BundleRejection> {
     })
 }
 
-/// A mistake with the text that it is in.
+/// A mistake with the text of its file.
 pub(crate) struct Found {
     path: String,
     text: String,
@@ -151,7 +154,7 @@ impl Found {
         })
     }
 
-    /// The mistake under its line, with carets.
+    /// The mistake as text for people: its line, with carets under it.
     pub(crate) fn drawn(&self) -> String {
         let level = match self.mistake.severity {
             Severity::Error => Level::ERROR,
@@ -160,7 +163,7 @@ impl Found {
         let Some(bytes) = self.mistake.bytes(&self.text) else {
             return format!("{}: {}", self.path.trim_end_matches('/'), self.mistake.message);
         };
-        // What is wrong stands in the title; the remedy under the carets.
+        // The title says what is wrong; the label under the carets says how to fix it.
         let (title, remedy) = match self.mistake.message.split_once("; ") {
             Some((title, remedy)) => (title, remedy),
             None => (self.mistake.message.as_str(), ""),

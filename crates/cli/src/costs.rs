@@ -1,3 +1,5 @@
+//! `regulars costs`: what each request costs in DynamoDB capacity units.
+
 use api::{Api, Clock, Identity, TOKEN_PREFIX};
 use axum::Router;
 use axum::body::Body;
@@ -26,8 +28,8 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// Measures each request in an embedded database of its own, by what the database says it consumed
-/// (`ReturnConsumedCapacity`), and prints the table.
+/// Measures each request in an embedded database in memory, by the capacity that the database
+/// reports (`ReturnConsumedCapacity`), and prints the table.
 pub(crate) async fn run(options: Options) -> CommandResult {
     let rules = options.rules.folder()?;
     let database = Database::open(None, 0).await?;
@@ -35,7 +37,8 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let (store, meter) = database.store().metered();
     let start: Moment = "2026-05-02T07:30:00Z".parse()?;
     let clock = Clock::standing(start);
-    // A function's instance asks for the active rules once in a few seconds; here it has done so.
+    // A function's instance checks the active bundle once every few seconds. This loads it
+    // beforehand, so that no request is charged for it.
     let api = Api::new(store, clock.clone(), Identity::Development);
     api.bundle(&MerchantId::parse(MERCHANT)?)
         .await
@@ -43,7 +46,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let mut measured = Measured { app: app(&api), meter, merchant: MERCHANT, rows: Vec::new() };
     measured.forget();
 
-    // Names as long as the ones that shops have: UUIDs for members, article numbers for lines.
+    // Names have realistic lengths: UUIDs for members, article numbers for lines.
     let member = "3f6c2a10-9d4e-4c61-8a35-7b1e2f9d0c44";
     let enrolment = json!({
         "id": member,
@@ -69,7 +72,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
         .await?;
     measured.post("earn, repeated", &path("/earn"), Some("order-1"), &order(1)).await?;
 
-    // A year of monthly orders: the member holds as many lots as the programme lets it.
+    // After a year of monthly orders the member has as many lots as the programme allows.
     for month in 0..11 {
         clock.set(clock.now() + TimeDelta::days(30));
         measured.quietly(&path("/earn"), &format!("monthly-{month}"), &order(month)).await?;
@@ -123,7 +126,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     Ok(())
 }
 
-/// A programme in which every verb can be done.
+/// The merchant of a programme that has a use for every verb.
 const EVERY_VERB: &str = "every-verb";
 const MANIFEST: &str = r#"
 name = "Every verb"
@@ -151,8 +154,8 @@ reward "Discount" costs 1 to 100 { discount(units * 0.01) }
 contest "Cups" on cup { 1 }
 "#;
 
-/// The verbs that the coffee shop has no use for. Due dates stay where they are, unless a line says
-/// otherwise: the member has units from before, and is not reminded of those of today.
+/// Measures the verbs that the coffee shop has no use for. Due dates do not change unless a line
+/// says so: the member has earlier units, and is not reminded of today's.
 async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> CommandResult {
     let merchant = MerchantId::parse(EVERY_VERB)?;
     let sources = rules::Sources::of([("merchant.toml", MANIFEST), ("rules.rhai", RULES)]);
@@ -214,7 +217,7 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Comman
     measured.quietly(&path("joe", "/earn"), "cup", &json!({ "type": "cup" })).await?;
     measured.get("read a contest's board", "/v1/contests/Cups").await?;
 
-    // Each by itself, in the shard of one member who has nothing else that is due.
+    // Each is measured alone, in the shard of one member who has nothing else due.
     let shard = |name: &str| -> CommandResult<expire::Event> {
         let key = MemberKey { merchant: merchant.clone(), member: MemberId::parse(&member(name))? };
         let shard = key.shard();
@@ -233,7 +236,7 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Comman
     Ok(())
 }
 
-/// An order of five lines.
+/// A purchase with an order of five lines.
 fn order(number: usize) -> serde_json::Value {
     let line = |sku: &str, category: &str, quantity: u32, price: &str| json!({ "sku": sku, "category": category, "quantity": quantity, "price": price });
     json!({
@@ -297,12 +300,12 @@ impl Measured {
         Ok(answer)
     }
 
-    /// Puts down what has been counted since the last row.
+    /// Adds a row with the units counted since the last row.
     fn row(&mut self, request: &str) {
         self.rows.push((request.to_owned(), self.meter.take()));
     }
 
-    /// Begins to count anew.
+    /// Drops the units counted so far.
     fn forget(&self) {
         let _counted = self.meter.take();
     }

@@ -1,3 +1,5 @@
+//! `regulars demo`: a replay of real orders, with a report.
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -23,7 +25,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let rules = options.rules.folder()?;
     let orders = nearest(ORDERS, Path::is_file)?;
     let file = data(&rules, "demo.db");
-    // A demo begins at the beginning.
+    // A demo starts with an empty database.
     remove(&file)?;
     say!(
         "Replaying {} through the handlers that run in AWS, under the rules in {}.\n",
@@ -55,7 +57,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     Ok(())
 }
 
-/// Removes a database with its logs.
+/// Removes a database file with its write-ahead log.
 fn remove(file: &Path) -> CommandResult {
     for ending in ["", "-wal", "-shm"] {
         let mut name = file.as_os_str().to_owned();

@@ -1,3 +1,6 @@
+//! `regulars dev`: the whole API on a laptop, over an embedded DynamoDB, with the rules published
+//! again whenever they change.
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,9 +16,9 @@ use tokio::net::TcpListener;
 use crate::CommandResult;
 use crate::place::{Rules, data, shown};
 
-/// How often the rules are looked at for edits.
+/// The interval at which the rules are checked for edits.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How often the scheduled run is done.
+/// The interval of the expiry run.
 const RUN_EVERY: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Args)]
@@ -79,7 +82,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     }
 }
 
-/// The scheduled run, as EventBridge would do it.
+/// Starts an expiry run at every interval, as EventBridge does in AWS.
 async fn nights(api: &Api) -> CommandResult {
     loop {
         let done = expire::run(api, &expire::Event::default(), None).await;
@@ -88,14 +91,14 @@ async fn nights(api: &Api) -> CommandResult {
                 say!("expired    units of {} members: {:?}", summary.expired, summary.units);
             }
             Ok(_) => {}
-            // The server goes on: only what has lapsed waits to be written down.
+            // The server goes on: only the entries of expiry are late.
             Err(error) => eprintln!("error: {error}"),
         }
         tokio::time::sleep(RUN_EVERY).await;
     }
 }
 
-/// Which folders are in force, as they were when they were read.
+/// The folders that were published, with their files as they were then.
 #[derive(Default)]
 struct Published {
     seen: BTreeMap<PathBuf, Vec<(PathBuf, SystemTime, u64)>>,
@@ -103,11 +106,12 @@ struct Published {
 }
 
 impl Published {
-    /// Publishes what has been edited since, for as long as the server runs.
+    /// Publishes folders whenever they are edited, for as long as the server runs.
     async fn watch(mut self, store: Store, rules: PathBuf) -> CommandResult {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            // A folder that is away for a moment, as while branches change, comes back.
+            // A folder can be missing for a moment, such as during a switch of branches, so this
+            // goes on.
             if let Err(error) = self.look(&store, &rules).await {
                 eprintln!("error: {error}");
             }
@@ -116,7 +120,7 @@ impl Published {
 
     async fn look(&mut self, store: &Store, rules: &Path) -> CommandResult {
         for folder in local::folders(rules)? {
-            // A file that vanishes while it is looked at counts as gone.
+            // A file that is removed during the check counts as removed.
             let files = files(&folder).unwrap_or_default();
             if self.seen.get(&folder) == Some(&files) {
                 continue;
@@ -127,7 +131,7 @@ impl Published {
                     say!("rules      {merchant} at {}", bundle.hash());
                     self.merchants.push(merchant);
                 }
-                // The rules in force stay until the edit makes sense.
+                // The active bundle stays the same until the folder has no mistakes.
                 Err(error) => eprintln!("error: {error}"),
             }
             self.seen.insert(folder, files);

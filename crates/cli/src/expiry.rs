@@ -1,3 +1,5 @@
+//! `regulars expire`: the expiry run, started by hand over a data file.
+
 use std::path::PathBuf;
 
 use api::{Api, Clock, Identity};

@@ -1,3 +1,5 @@
+//! `regulars explain`: a stored entry, derived again under its own rules.
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -34,8 +36,8 @@ pub(crate) struct Options {
     rules: Rules,
 }
 
-/// Derives a stored entry again, under the rules that it was decided by, and shows why it is what
-/// it is.
+/// Derives a stored entry again, under the bundle that it was decided by, and shows every rule's
+/// verdict. A difference from the stored entry is an error.
 pub(crate) async fn run(options: Options) -> CommandResult {
     let data = match options.data {
         Some(data) => data,
@@ -78,7 +80,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     Err("derived again, the entry differs".into())
 }
 
-/// An entry that is derived again: the member before it, and the data that it was decided from.
+/// An entry to derive again, with the member before it and its decision data.
 struct Again<'a> {
     store: &'a Store,
     at: &'a MemberKey,
@@ -88,7 +90,8 @@ struct Again<'a> {
     data: DecisionData,
 }
 
-/// What the rules of then say of what was asked then; nothing where no rule had a say.
+/// The trace and the decision of an entry, derived again under its own bundle; nothing if no rule
+/// decides entries of this kind.
 async fn again(
     store: &Store,
     at: &MemberKey,
@@ -145,7 +148,8 @@ impl Again<'_> {
         activity: &Activity,
     ) -> CommandResult<(Vec<TraceLine>, Decision)> {
         let lines = decide::trace(&self.context(), view, activity)?;
-        // What it brought the referrer is the referrer's entry.
+        // Only the member's own entry is derived. What the activity brought the referrer is in the
+        // referrer's entry.
         let triggered = self.entry.changes.iter().find_map(|change| match change {
             Change::Triggered { day, .. } => Some(*day),
             _ => None,
@@ -182,7 +186,8 @@ impl Again<'_> {
             .map(|returned| Wanted { lines: returned.lines, refund: Some(returned.refund) });
         loop {
             let reversal = Reversal { judged_by: &by, entry: of, wanted: wanted.as_ref() };
-            // What a referral brought another is that one's entry.
+            // Only the member's own entry is derived. What is taken back from a referrer is in the
+            // referrer's entry.
             let done = decide::reverse_alone(&self.context(), self.before, reversal);
             let (member, from) = match done {
                 Ok((decision, _)) => return Ok(decision),
@@ -191,7 +196,7 @@ impl Again<'_> {
                 }
                 Err(undecided) => return Err(undecided.into()),
             };
-            // The past as it was when this was decided.
+            // Only the entries that existed when this one was decided count.
             let last = self.data.members.get(&member).and_then(Option::as_ref);
             let last = last.unwrap_or(self.before).seq;
             let key = MemberKey { merchant: self.at.merchant.clone(), member: member.clone() };
@@ -208,7 +213,7 @@ async fn version(store: &Store, at: &MemberKey, entry: Seq) -> CommandResult<(Me
     Ok((store.before(at, entry).await?, found))
 }
 
-/// Each part in which two entries differ.
+/// The parts in which two entries differ, in words.
 fn differences(stored: &Entry, again: &Entry) -> Vec<String> {
     type Share = fn(&Entry) -> String;
     let shares: [(&str, Share); 10] = [

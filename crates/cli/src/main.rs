@@ -1,39 +1,39 @@
-//! The `regulars` command.
+//! The `regulars` command: its subcommands, and how it exits.
 
-// First, since every command says things with it.
-/// Lines, tables and numbers for people.
+// First, since every command prints with its macro.
+/// Lines, tables and numbers as people read them.
 #[macro_use]
 mod show;
 
-/// What is owed, recomputed from the entries.
+/// `audit`: what is owed, recomputed from the entries.
 mod audit;
-/// What can be proven wrong with rules.
+/// `check`: mistakes in rules, found without running them.
 mod check;
-/// What each request costs in capacity units.
+/// `costs`: what each request costs in capacity units.
 mod costs;
-/// The main job on real orders.
+/// `demo`: a replay of real orders, with a report.
 mod demo;
-/// The whole API on a laptop.
+/// `dev`: the whole API on a laptop.
 mod dev;
-/// The scheduled run, by hand.
+/// `expire`: the expiry run, started by hand.
 mod expiry;
-/// Why a stored entry is what it is.
+/// `explain`: a stored entry, derived again under its own rules.
 mod explain;
-/// Where the rules and the data are.
+/// The folders of the rules and the data.
 mod place;
-/// Rules into a table in AWS.
+/// `publish`: rules published to a table in AWS.
 mod publish;
-/// The reference of the rule language.
+/// `reference`: the reference of the rule language.
 mod reference;
-/// Real orders through the very handlers.
+/// `replay`: a file of orders, sent through the handlers.
 mod replay;
-/// What a merchant's table holds, in numbers and in words.
+/// The report on a merchant's table, in numbers and in words.
 mod report;
-/// What the rules say of one activity.
+/// `simulate`: the verdict of every rule on one activity.
 mod simulate;
-/// Rules held to their specs.
+/// `test`: the specs of rules, run.
 mod specs;
-/// Codes into a pool.
+/// `vouchers`: codes imported into a pool.
 mod vouchers;
 
 use std::process::ExitCode;
@@ -82,7 +82,8 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The embedded database warns of every condition that does not hold; here that is daily bread.
+    // The embedded database warns of every failed condition, which is normal here, so only its
+    // errors are shown.
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -110,5 +111,5 @@ async fn main() -> ExitCode {
     }
 }
 
-/// An error on its way to a person: every command's own says what to do about it.
+/// The result of a command. Its error is printed as it is, and says what to do about it.
 type CommandResult<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

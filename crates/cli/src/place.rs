@@ -1,3 +1,5 @@
+//! The folders of the rules and the data.
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -6,10 +8,10 @@ use rules::did_you_mean;
 
 use crate::CommandResult;
 
-/// The folder that laptops keep their data in, beside the rules.
+/// The folder of local data files, beside the rules.
 const DATA_FOLDER: &str = ".regulars";
 
-/// The folder of rules.
+/// The option `--rules`: the folder with the merchants' folders.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Rules {
     /// The folder with one folder of rules per merchant [default: the nearest `rules`]
@@ -18,8 +20,7 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// The folder that was named, or the nearest one called `rules`, here or above, that holds a
-    /// merchant's.
+    /// The folder that the option names, or else the nearest one.
     pub(crate) fn folder(&self) -> CommandResult<PathBuf> {
         match &self.folder {
             Some(folder) => Ok(folder.clone()),
@@ -27,7 +28,7 @@ impl Rules {
         }
     }
 
-    /// A merchant's folder in it.
+    /// A merchant's folder in the folder of rules.
     pub(crate) fn of_merchant(&self, merchant: &str) -> CommandResult<PathBuf> {
         let all = self.folder()?;
         let folder = all.join(merchant);
@@ -39,13 +40,13 @@ impl Rules {
             .iter()
             .filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()))
             .collect();
-        // Also where the path was written, and not the name.
+        // The hint also works if the path was given instead of the name.
         let name = merchant.trim_end_matches('/').rsplit('/').next().unwrap_or(merchant);
         let hint = did_you_mean(name, names.iter().map(String::as_str));
         Err(format!("there is no merchant `{merchant}` in `{}`{hint}", shown(&all)).into())
     }
 
-    /// The nearest folder called `rules`, here or above, that holds a merchant's.
+    /// The nearest folder called `rules`, here or above, that has a merchant's folder in it.
     pub(crate) fn nearest() -> CommandResult<PathBuf> {
         nearest("rules", holds_a_merchant)
     }
@@ -56,7 +57,7 @@ fn holds_a_merchant(rules: &Path) -> bool {
     folders.iter().any(|folder| folder.join("merchant.toml").is_file())
 }
 
-/// A file or folder of the checkout, from wherever in it the command runs.
+/// The nearest file or folder of this path, here or above, that passes the check.
 pub(crate) fn nearest(path: &str, is_it: impl Fn(&Path) -> bool) -> CommandResult<PathBuf> {
     let here = std::env::current_dir()?;
     here.ancestors().map(|folder| folder.join(path)).find(|path| is_it(path)).ok_or_else(|| {
@@ -64,19 +65,19 @@ pub(crate) fn nearest(path: &str, is_it: impl Fn(&Path) -> bool) -> CommandResul
     })
 }
 
-/// A merchant by name.
+/// The merchant of this name.
 pub(crate) fn merchant_named(name: &str) -> CommandResult<MerchantId> {
     MerchantId::parse(name)
         .map_err(|reason| format!("`{name}` is no merchant's name: {reason}").into())
 }
 
-/// The path as a person in this folder would write it.
+/// The path, relative to the current folder if it is in it.
 pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }
 
-/// A data file of that name beside the rules.
+/// The path of a data file of this name, beside the rules.
 pub(crate) fn data(rules: &Path, name: &str) -> PathBuf {
     rules.parent().unwrap_or(Path::new("")).join(DATA_FOLDER).join(name)
 }

@@ -1,3 +1,5 @@
+//! `regulars publish`: rules published to a table in AWS.
+
 use std::path::PathBuf;
 
 use aws_config::BehaviorVersion;
@@ -15,7 +17,7 @@ pub(crate) struct Options {
     table: String,
 }
 
-/// Publishes with the credentials and the region of the environment, as every AWS tool finds them.
+/// Publishes a merchant's folder, with the AWS credentials and the region of the environment.
 pub(crate) async fn run(options: Options) -> CommandResult {
     let client = api::client(aws_config::defaults(BehaviorVersion::latest())).await;
     let store = Store::new(client, &options.table);

@@ -1,3 +1,5 @@
+//! `regulars reference`: the reference of the rule language.
+
 use clap::Args;
 
 use crate::CommandResult;
@@ -9,10 +11,10 @@ pub(crate) struct Options {
     rules: Rules,
 }
 
-/// Where the reference stands, beside the merchants' folders.
+/// The file of the reference, beside the merchants' folders.
 const FILE: &str = "LANGUAGE.md";
 
-/// Writes the reference of the rule language anew.
+/// Writes the reference of the rule language to its file.
 pub(crate) fn run(options: &Options) -> CommandResult {
     let file = options.rules.folder()?.join(FILE);
     std::fs::write(&file, rules::reference())?;

@@ -1,10 +1,12 @@
+//! The report on a merchant's table, in numbers and in words.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use ledger::GrantEnd;
 use ledger::entry::Benefit;
-use ledger::member::GrantEnd;
 use ledger::{EntryKind, Member, MemberId, Moment, PostingReason, PostingSide, Units, WalletName};
 use rules::Bundle;
 use rust_decimal::Decimal;
@@ -15,7 +17,7 @@ use crate::CommandResult;
 use crate::replay::Counts;
 use crate::show::{money, shop_time, table, whole};
 
-/// What a merchant's table holds, added up.
+/// The totals of a merchant's table.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) members: u64,
@@ -24,7 +26,7 @@ pub(crate) struct Totals {
     pub(crate) rewards: BTreeMap<String, u64>,
     pub(crate) orders: u64,
     pub(crate) spent: Decimal,
-    /// How eventful each member's history is: kinds of entries, then their number.
+    /// The number of entries of each kind, by member.
     eventful: BTreeMap<MemberId, Eventful>,
 }
 
@@ -36,7 +38,7 @@ struct Eventful {
     tiers: u64,
 }
 
-/// One wallet of all members. What was taken is counted as positive.
+/// The totals of one wallet over all members. Units redeemed and expired are positive.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wallet {
     pub(crate) earned: i64,
@@ -49,7 +51,7 @@ pub(crate) struct Wallet {
 }
 
 impl Totals {
-    /// Reads the merchant's whole table, as of a moment.
+    /// Adds up the merchant's whole table, as of a moment.
     pub(crate) async fn of(store: &Store, bundle: &Bundle, now: Moment) -> CommandResult<Totals> {
         let programme = bundle.programme();
         let mut totals = Totals::default();
@@ -115,7 +117,7 @@ impl Totals {
                 PostingReason::Expired => wallet.expired -= change,
                 PostingReason::Reclaimed | PostingReason::Restored => wallet.reversed += change,
                 PostingReason::Adjusted => wallet.adjusted += change,
-                // Within one programme these move units, and bring or take none.
+                // Over all members of a programme these move units and change no total.
                 PostingReason::Transferred
                 | PostingReason::DebtPaid
                 | PostingReason::Held
@@ -126,19 +128,19 @@ impl Totals {
         }
     }
 
-    /// The member whose history tells most about the programme.
+    /// The member whose history shows most of the programme.
     pub(crate) fn most_telling(&self) -> Option<&MemberId> {
         let rank = |eventful: &Eventful| {
             let kinds = [eventful.earned, eventful.redeemed, eventful.expired, eventful.tiers];
             let kinds = kinds.iter().filter(|times| **times > 0).count();
-            // A story is read to its end: a dozen lines, not a hundred.
+            // About 14 lines, so that people read the history to its end.
             let lines = eventful.earned + eventful.redeemed + eventful.expired;
             (kinds, eventful.tiers.min(3), lines.abs_diff(14).wrapping_neg())
         };
         self.eventful.iter().max_by_key(|(_, eventful)| rank(eventful)).map(|(member, _)| member)
     }
 
-    /// One JSON object, for machines.
+    /// The report as one JSON object.
     pub(crate) fn json(&self, counts: &Counts, took: Duration) -> serde_json::Value {
         let wallets: serde_json::Map<String, serde_json::Value> = self
             .wallets
@@ -167,7 +169,7 @@ impl Totals {
         })
     }
 
-    /// What a shop owner wants to know.
+    /// The report as tables, for a shop owner.
     pub(crate) fn table(&self, bundle: &Bundle, counts: &Counts) -> String {
         let programme = bundle.programme();
         let code = programme.currency.code();
@@ -213,7 +215,7 @@ impl Totals {
         let most = self.tiers.values().copied().max().unwrap_or_default().max(1);
         for tier in bundle.tiers() {
             let members = self.tiers.get(tier).copied().unwrap_or_default();
-            // At least one block for anybody at all, thirty for the largest.
+            // Thirty blocks for the largest tier, and at least one for any tier with members.
             let blocks = usize::try_from((members * 30).div_ceil(most)).unwrap_or_default();
             tiers.add_row([tier.to_owned(), whole(members), "█".repeat(blocks)]);
         }
@@ -232,7 +234,7 @@ impl Totals {
     }
 }
 
-/// A member's history line by line, with the rule that paid each.
+/// A member's history as a table, with the rule that paid each line.
 pub(crate) async fn story(
     store: &Store,
     bundle: &Bundle,
@@ -325,7 +327,7 @@ pub(crate) async fn story(
     Ok(format!("The story of member {member}, with the rule that paid each line:\n\n{lines}\n"))
 }
 
-/// What a reward gives, on one line.
+/// A benefit in words, on one line.
 pub(crate) fn say_gift(gives: &Benefit, currency: &str) -> String {
     match gives {
         Benefit::Product { title } | Benefit::Event { title } | Benefit::Access { title } => {
@@ -340,7 +342,7 @@ pub(crate) fn say_gift(gives: &Benefit, currency: &str) -> String {
     }
 }
 
-/// What a rule gave, on one line.
+/// An effect in words, on one line.
 pub(crate) fn say_effect(outcome: &ledger::Effect, zone: Tz) -> String {
     use ledger::Effect as O;
     match outcome {

@@ -1,3 +1,5 @@
+//! Lines, tables and numbers as people read them.
+
 use std::fmt;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Duration;
@@ -9,13 +11,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ledger::Moment;
 use rust_decimal::Decimal;
 
-/// One line of what a command has to say.
+/// Prints one line of a command's output, formatted as `println!` does.
 macro_rules! say {
     ($($text:tt)*) => { $crate::show::line(format_args!($($text)*)) };
 }
 
-/// Writes a line, in colour where someone looks. A reader that has seen enough, such as `head`, ends
-/// the command quietly, as it would end any other.
+/// Writes a line to the standard output, in colour on a terminal. If the reader has closed the
+/// pipe, as `head` does, the command exits quietly.
 pub(crate) fn line(text: fmt::Arguments<'_>) {
     if let Err(error) = writeln!(anstream::stdout(), "{text}") {
         if error.kind() != ErrorKind::BrokenPipe {
@@ -25,10 +27,11 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
     }
 }
 
-/// What a shell says of a command whose reader went away: 128 and the signal's number.
+/// The exit code of a command whose reader closed the pipe: 128 and the number of SIGPIPE, 13.
 const ENDED_BY_ITS_READER: i32 = 141;
 
-/// A table with its column heads; the columns of numbers are those whose head begins with `#`.
+/// A table with these column heads. A head that begins with `#` makes a column of numbers, aligned
+/// to the right.
 pub(crate) fn table<'a>(heads: impl IntoIterator<Item = &'a str>) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
@@ -51,7 +54,7 @@ pub(crate) fn table<'a>(heads: impl IntoIterator<Item = &'a str>) -> Table {
     table
 }
 
-/// A whole number with its thousands apart.
+/// A whole number with separators between the thousands.
 pub(crate) fn whole(number: impl Into<i128>) -> String {
     let number: i128 = number.into();
     let digits = number.unsigned_abs().to_string();
@@ -65,19 +68,19 @@ pub(crate) fn whole(number: impl Into<i128>) -> String {
     if number < 0 { format!("-{text}") } else { text }
 }
 
-/// So many of something, in words.
+/// A count with its noun, in the singular or the plural.
 pub(crate) fn plural(number: usize, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A moment by the shop's own clock.
+/// A moment in the merchant's time zone.
 pub(crate) fn shop_time(at: Moment, zone: Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// An amount of money with its thousands apart and its currency's decimals.
+/// An amount of money with separators between the thousands and the decimals of its currency.
 pub(crate) fn money(amount: Decimal, currency: &str, decimals: u32) -> String {
-    // A report rounds half away from zero to the currency's smallest coin.
+    // A report rounds to the decimals of the currency, half away from zero.
     let rounded = amount
         .round_dp_with_strategy(decimals, rust_decimal::RoundingStrategy::MidpointAwayFromZero);
     let text = format!("{rounded:.*}", decimals as usize);
@@ -91,7 +94,7 @@ pub(crate) fn money(amount: Decimal, currency: &str, decimals: u32) -> String {
     }
 }
 
-/// A progress bar on a terminal, nothing elsewhere.
+/// A progress bar on a terminal; elsewhere it shows nothing.
 pub(crate) fn progress(length: usize, template: &str) -> ProgressBar {
     let bar = ProgressBar::new(length as u64);
     if let Ok(style) = ProgressStyle::with_template(template) {

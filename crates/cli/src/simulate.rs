@@ -1,3 +1,5 @@
+//! `regulars simulate`: the verdict of every rule on one activity.
+
 use std::path::PathBuf;
 
 use api::Clock;
@@ -31,7 +33,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// Asks the rules about an activity, and shows what each of them says. Nothing is written anywhere.
+/// Judges an activity, and prints the verdict of every rule. Nothing is stored.
 pub(crate) fn run(options: &Options) -> CommandResult {
     let folder = options.rules.of_merchant(&options.merchant)?;
     let (sources, bundle) = read(&folder);
@@ -84,7 +86,7 @@ fn read_file(file: &PathBuf) -> CommandResult<String> {
         .map_err(|error| format!("{} cannot be read: {error}", file.display()).into())
 }
 
-/// Every rule with what it saw and gave, and what that comes to.
+/// A page with every rule, what it saw and gave, and the postings of the decision.
 pub(crate) fn told(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) -> String {
     let main = &bundle.programme().main_wallet;
     let zone = bundle.programme().time_zone;

@@ -1,3 +1,5 @@
+//! `regulars test`: the specs of rules, run.
+
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -27,7 +29,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// What became of all folders.
+/// The counts of specs and folders over all folders.
 #[derive(Debug, Default)]
 struct Tally {
     passed: usize,
@@ -36,7 +38,7 @@ struct Tally {
     updated: usize,
 }
 
-/// Holds rules to their specs.
+/// Runs the specs of each folder and prints the results.
 pub(crate) fn run(options: &Options) -> CommandResult {
     let mut tally = Tally::default();
     let mut told = Vec::new();
@@ -107,7 +109,7 @@ fn only(mut report: SpecReport, words: Option<&str>) -> SpecReport {
     report
 }
 
-/// Red and green where someone looks.
+/// The text in an ANSI colour on a terminal; elsewhere the text as it is.
 fn paint(text: &str, colour: u8) -> String {
     if std::io::stdout().is_terminal() {
         format!("\u{1b}[{colour}m{text}\u{1b}[0m")
@@ -189,8 +191,9 @@ fn json(folder: &Path, report: &SpecReport) -> serde_json::Value {
     json!({ "programme": folder.file_name().map(|name| name.to_string_lossy()), "specs": specs, "rules": rules })
 }
 
-/// Writes what was found in place of what was expected, and leaves all else in the files as it is.
-/// A refusal is not written: whether it should be one is for a person to say.
+/// Replaces the expected values with those found, and leaves the rest of the files as it is.
+/// Returns the number of specs updated. A spec that differs in whether something is refused is
+/// skipped: a person has to decide that.
 fn update(folder: &Path, sources: &Sources, report: &SpecReport) -> CommandResult<usize> {
     let mut files: BTreeMap<&str, DocumentMut> = BTreeMap::new();
     let mut updated = 0;
@@ -218,8 +221,8 @@ fn update(folder: &Path, sources: &Sources, report: &SpecReport) -> CommandResul
     Ok(updated)
 }
 
-/// Where a spec says what it expects: a file lists specs, and a spec its steps, under headings or in
-/// brackets.
+/// The item of a file that has the expected value of a difference. Specs and their steps may be
+/// arrays of tables or inline arrays.
 fn expectation<'f>(
     file: &'f mut Item,
     spec: usize,
@@ -233,11 +236,11 @@ fn expectation<'f>(
     difference.what.split('.').try_fold(step, |item, name| item.get_mut(name))
 }
 
-/// Puts a value in the place of another, and changes no more of the text than it must: a table keeps
-/// its shape, a list its lines, and remarks stay where they are.
+/// Replaces a value, and changes no more of the text than necessary: tables and lists keep their
+/// layout, and comments stay.
 fn put(item: &mut Item, found: toml_edit::Value) {
     match found {
-        // An empty one has to be written out, or nothing would be expected any more.
+        // An empty table has to be written out, or the spec would expect nothing any more.
         toml_edit::Value::InlineTable(found) if item.is_table_like() && !found.is_empty() => {
             let Some(table) = item.as_table_like_mut() else { return };
             let gone: Vec<String> = table

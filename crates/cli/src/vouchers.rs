@@ -1,3 +1,5 @@
+//! `regulars vouchers`: codes imported into a pool.
+
 use std::path::PathBuf;
 
 use aws_config::BehaviorVersion;
@@ -26,10 +28,10 @@ pub(crate) struct Options {
     table: Option<String>,
 }
 
-/// The most characters of a code.
+/// The most characters of a voucher code.
 const CODE_LENGTH_MAX: usize = 64;
 
-/// Brings codes into a pool.
+/// Imports the codes of a file into a pool.
 pub(crate) async fn run(options: Options) -> CommandResult {
     let merchant = place::merchant_named(&options.merchant)?;
     let text = std::fs::read_to_string(&options.file)
@@ -56,7 +58,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
             Store::new(client, table).import_codes(&merchant, &options.pool, &codes).await?
         }
         (None, Some(data)) => {
-            // It serves the file for as long as it is there.
+            // The value must live until the import is done: it serves the file until it is dropped.
             let database = Database::open(Some(data), 0).await?;
             database.store().import_codes(&merchant, &options.pool, &codes).await?
         }

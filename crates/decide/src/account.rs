@@ -1,6 +1,5 @@
 //! A member joins an account, whose wallets it shares from then on, or leaves it.
 
-use ledger::erase::present;
 use ledger::{Decision, Member, MemberId};
 
 use crate::context::Context;
@@ -16,7 +15,7 @@ pub fn join(
     member: &Member,
     account: &MemberId,
 ) -> Result<Decision, Undecided> {
-    present(member)?;
+    member.present()?;
     let unknown = || Refusal::AccountIsUnknown(account.clone());
     let account = context.data.member(account)?.ok_or_else(unknown)?;
     let decision = ledger::account::join(member, account, context.programme(), context.now)?;

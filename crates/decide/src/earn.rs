@@ -2,32 +2,17 @@
 
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use ledger::activity::{FRIEND, REFERRAL};
 use ledger::decision::Draft;
 use ledger::{Activity, Change, Decision, FieldValue, Member};
 use rules::Facts;
 
 use crate::context::Context;
+use crate::event::ActivityEvent;
 use crate::judging::judge;
 use crate::pipeline::{on_shared_wallets, with_tier};
 use crate::refusal::Undecided;
 use crate::tier;
-
-/// An activity that a client sends, or that is triggered by its day.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActivityEvent {
-    /// The activity.
-    pub activity: Activity,
-    /// The day that triggered it; nothing for one that a client sends.
-    pub triggered: Option<NaiveDate>,
-}
-
-impl From<Activity> for ActivityEvent {
-    fn from(activity: Activity) -> ActivityEvent {
-        ActivityEvent { activity, triggered: None }
-    }
-}
 
 /// What an activity brings the member, and the member who brought this one.
 ///
@@ -42,7 +27,7 @@ pub fn earn(
     if let Some(Referral { referrer, activity }) = referred {
         // The two draw on the same shared limits. The referrer was brought by somebody too, who has
         // no part in it: a rule on `referral` refers nobody.
-        let data = context.data.beside(&decision);
+        let data = context.data.beside(&decision.entry);
         let beside = Context { data: &data, ..*context };
         let (mut referrers, _) = earn_alone(&beside, &referrer, activity.into())?;
         decision.others.append(&mut referrers.others);

@@ -1,9 +1,9 @@
 //! What the effects that a rule asks for come to for one member.
 
 use chrono::{Datelike, Days, Months, NaiveDateTime};
+use ledger::GrantEnd;
+use ledger::calendar::resolve;
 use ledger::entry::Benefit;
-use ledger::member::GrantEnd;
-use ledger::programme::resolve;
 use ledger::{Effect, Member, Moment, Programme, Units, WalletName};
 use rules::{EffectRequest, Rule, RuleFailure, Span, Value, unknown_wallet};
 use rust_decimal::Decimal;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use ledger::HoldId;
 use ledger::decision::Draft;
 use ledger::decision_data::Allocator;
 use ledger::hold::HoldRejection;
-use ledger::wallet::HoldId;
 use ledger::{Decision, Entry, EntryKind, Member, Order, Programme, RedeemedReward, Units};
 use rules::{Bundle, Costs, Rule};
 
@@ -55,7 +55,7 @@ pub fn capture(
     let EntryKind::Hold { hold, reward, order, .. } = &entry.kind else {
         return Err(HoldRejection::HoldIsUnknown(HoldId::new(entry.seq.to_string())).into());
     };
-    ledger::erase::present(member)?;
+    member.present()?;
     ledger::hold::open(member, hold, now)?;
     let (rule, costs) = reward::named(judged_by, &reward.name)?;
     let units = units_to_capture(hold, reward, costs, units)?;
@@ -115,7 +115,7 @@ pub fn release(
     member: &Member,
     hold: &HoldId,
 ) -> Result<Decision, Undecided> {
-    ledger::erase::present(member)?;
+    member.present()?;
     let programme = as_held(context, member, hold)?;
     let sharing = Sharing { programme: &programme, account: member.account.as_ref() };
     on_wallets_shared_as(context, sharing, member, |member| {

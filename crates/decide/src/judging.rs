@@ -152,7 +152,8 @@ impl<'a> Judge<'a, '_> {
         if !rule.is_on(self.at.with_timezone(&zone).date_naive(), self.programme()) {
             return Ok(Verdict::NotOnItsDays);
         }
-        let room = rule.cap.map(|cap| cap::room(self.member, &rule.title, cap, self.at, zone));
+        let room =
+            rule.cap.map(|cap| cap::room(self.member.counters(&rule.title), cap, self.at, zone));
         if room.is_some_and(|room| room.times == 0) {
             return Ok(Verdict::AsOftenAsItMay);
         }

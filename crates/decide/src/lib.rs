@@ -9,6 +9,8 @@
 
 /// What a decision is made from.
 mod context;
+/// An activity as it reached us.
+mod event;
 /// Activities and orders as clients and specs write them.
 mod input;
 /// Refusals, and data that is missing.
@@ -76,8 +78,9 @@ pub use adjust::adjust;
 pub use context::Context;
 pub use coverage::{Coverage, RuleCoverage};
 pub use due::{expire, next_due, schedule};
-pub use earn::{ActivityEvent, Referral, earn, earn_alone};
+pub use earn::{Referral, earn, earn_alone};
 pub use erase::erase;
+pub use event::ActivityEvent;
 pub use hold::{capture, hold, release};
 pub use input::{ActivityBody, Amount, At, InputError, InputErrorReason, OrderBody, escape};
 pub use judging::{Said, Verdict, ask};

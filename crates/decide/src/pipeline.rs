@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use ledger::tier::{TierStatus, settle};
+use ledger::tier::settle;
+use ledger::tier_status::TierStatus;
 use ledger::{Decision, Member, MemberId, Programme};
 use rules::RuleFailure;
 

@@ -1,11 +1,12 @@
 //! Activities that are triggered by their day: birthdays, anniversaries.
 
 use chrono::{Days, NaiveDate};
-use ledger::programme::{ActivityPolicy, Recurrence, next_day, resolve};
+use ledger::calendar::{next_day, resolve};
+use ledger::programme::{ActivityPolicy, Recurrence};
 use ledger::{Activity, Member, Moment};
 use rules::Bundle;
 
-use crate::earn::ActivityEvent;
+use crate::event::ActivityEvent;
 
 /// Days for which an activity that is triggered by its day is made up for, if nobody looked in time.
 const MADE_UP_DAYS: u64 = 31;

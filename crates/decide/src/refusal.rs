@@ -1,11 +1,11 @@
 //! Why there is no decision: a refusal, in words for the person who can mend it, or data that has to
 //! be loaded first.
 
+use ledger::MemberIsErased;
 use ledger::account::AccountRejection;
 use ledger::adjust::MoveRejection;
 use ledger::decision::GiveRejection;
 use ledger::earn::EarnRejection;
-use ledger::erase::MemberIsErased;
 use ledger::hold::HoldRejection;
 use ledger::redeem::RedeemRejection;
 use ledger::reverse::ReverseRejection;

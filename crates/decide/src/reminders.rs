@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ledger::remind::{self, Reminder, days_before};
+use ledger::calendar::days_before;
+use ledger::remind::{self};
+use ledger::reminder::Reminder;
 use ledger::tier::{Ahead, Until};
 use ledger::{Member, Moment, Wallet};
 use rules::{Bundle, RuleFailure};

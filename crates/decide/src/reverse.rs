@@ -97,7 +97,7 @@ pub fn reverse_alone(
 ) -> Result<(Decision, Option<ReferralEntry>), Undecided> {
     let Reversal { judged_by, entry, wanted } = reversal;
     let (data, programme) = (context.data, judged_by.programme());
-    ledger::erase::present(member)?;
+    member.present()?;
     let window = history_window(member, entry, data, |entry| entry.undoes().into_iter())?;
     let broken = |of: &Member| {
         let id = of.id.clone();

@@ -74,7 +74,7 @@ pub(crate) fn take(
     timing: Timing,
 ) -> Result<(RedeemedReward, Option<Order>, Draft), Undecided> {
     let Context { bundle, data, now } = *context;
-    ledger::erase::present(member)?;
+    member.present()?;
     let Redemption { reward: name, units, order } = redemption;
     let (rule, costs) = named(bundle, &name)?;
     let mut allocator = Allocator::new(data);
@@ -130,7 +130,7 @@ pub(crate) fn at_its_price(
     }
     let mut draft = Draft::default();
     if let Some(cap) = rule.cap.filter(|_| !promised) {
-        let room = cap::room(member, &rule.title, cap, now, programme.time_zone);
+        let room = cap::room(member.counters(&rule.title), cap, now, programme.time_zone);
         if room.times == 0 {
             let most = cap.most;
             return Err(Refusal::RewardWasTakenAsOftenAsItMay { reward: name(), most }.into());

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use ledger::tier::{Ahead, Ladder, TierStatus, Until};
+use ledger::tier::{Ahead, Ladder, Until};
+use ledger::tier_status::TierStatus;
 use ledger::{Member, Moment};
 use rules::{Bundle, Facts, Rule, RuleFailure, StatementKind, Value};
 

@@ -1,7 +1,6 @@
 //! One member gives units to another.
 
 use ledger::adjust::{MoveRejection, Transfer};
-use ledger::erase::present;
 use ledger::{Decision, Member};
 
 use crate::context::Context;
@@ -20,7 +19,7 @@ pub fn transfer(
 ) -> Result<Decision, Undecided> {
     let (programme, now) = (context.programme(), context.now);
     // A member that is forgotten is told that, before anything of others.
-    present(from)?;
+    from.present()?;
     let to = context.data.member(&transfer.to)?;
     let to = to.ok_or_else(|| Refusal::ReceiverIsUnknown(transfer.to.clone()))?;
     let name = transfer.wallet.as_deref().unwrap_or(programme.main_wallet.as_str());

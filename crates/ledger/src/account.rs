@@ -5,8 +5,8 @@ use crate::apply_error::ApplyError;
 use crate::decision::{Draft, GiveRejection, extend};
 use crate::earn::delivered;
 use crate::entry::AccountEntry;
-use crate::erase::{MemberIsErased, present};
-use crate::wallet::HoldId;
+use crate::member::MemberIsErased;
+use crate::terms::HoldId;
 use crate::{
     Change, Decision, Entry, EntryKind, Member, MemberId, Moment, Posting, Programme, Wallet,
     WalletName,
@@ -167,7 +167,7 @@ pub fn join(
     programme: &Programme,
     now: Moment,
 ) -> Result<Decision, AccountRejection> {
-    present(member)?;
+    member.present()?;
     if account.erased_at.is_some() {
         return Err(AccountRejection::AccountIsErased(account.id.clone()));
     }
@@ -234,7 +234,7 @@ pub fn leave(
     programme: &Programme,
     now: Moment,
 ) -> Result<Decision, AccountRejection> {
-    present(member)?;
+    member.present()?;
     let shares = member.account.clone();
     let shares = shares.ok_or_else(|| AccountRejection::MemberHasNoAccount(member.id.clone()))?;
     nothing_aside(member, now)?;

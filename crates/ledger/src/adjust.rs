@@ -2,7 +2,7 @@
 
 use crate::decision::{Credit, Draft, GiveRejection};
 use crate::entry::Counterpart;
-use crate::erase::{MemberIsErased, present};
+use crate::member::MemberIsErased;
 use crate::{
     Decision, EntryKind, Lot, Member, MemberId, Moment, Posting, PostingReason, Programme, Units,
     WalletName, WalletPolicy,
@@ -67,7 +67,7 @@ pub fn decide(
     adjustment: Adjustment,
     now: Moment,
 ) -> Result<Decision, MoveRejection> {
-    present(member)?;
+    member.present()?;
     let (wallet, policy) = wallet(programme, adjustment.wallet.as_deref())?;
     let full = || GiveRejection::WalletIsFull { member: member.id.clone() };
     let units = adjustment.units.checked_abs().and_then(|units| Units::new(units).ok());
@@ -112,7 +112,7 @@ pub fn transfer(
     transfer: Transfer,
     now: Moment,
 ) -> Result<(Decision, Decision), MoveRejection> {
-    present(from)?;
+    from.present()?;
     if from.id == to.id {
         return Err(MoveRejection::BothSidesAreOne(from.id.clone()));
     }

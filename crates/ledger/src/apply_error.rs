@@ -1,7 +1,7 @@
 //! Why an entry does not follow from the member before it.
 
 use crate::WalletName;
-use crate::wallet::{HoldId, Terms};
+use crate::terms::{HoldId, Terms};
 
 /// Why an entry does not follow from the member before it. Only [`ApplyError::TooMuch`] can be caused
 /// by a client; each of the others is a broken invariant of ours.

@@ -4,9 +4,10 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::member::History;
+use crate::expiry::Inactivity;
+use crate::holdings::History;
 use crate::task::{Progress, Step};
-use crate::wallet::{HoldId, Inactivity};
+use crate::terms::HoldId;
 use crate::{Moment, Seq, Units, WalletName};
 
 /// A change that no rule gave.

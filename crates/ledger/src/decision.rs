@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::apply_error::ApplyError;
 use crate::decision_data::Allocator;
-use crate::member::Hold;
-use crate::wallet::Terms;
+use crate::holdings::Hold;
+use crate::terms::Terms;
 use crate::{
     Change, Effect, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, PostingReason,
     Programme, Reason, SharedLimit, Units, Wallet, WalletName, Withdrawal,

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::apply_error::ApplyError;
 use crate::shared_limit::{Codes, Remaining, SharedLimit, Withdrawal};
-use crate::{Decision, Effect, Entry, Member, MemberId, Moment, Seq, Units};
+use crate::{Effect, Entry, Member, MemberId, Moment, Seq, Units};
 
 /// What a decision has to know beyond the member, and has not been told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,14 +106,14 @@ pub struct Allocations {
 }
 
 impl Allocations {
-    /// What one decision takes; another member's part in it is not looked at.
+    /// What one entry takes; another member's entry of the same request is not looked at.
     #[must_use]
-    pub fn of(decision: &Decision) -> Allocations {
+    pub fn of(entry: &Entry) -> Allocations {
         let mut taken = Allocations::default();
-        for withdraw in &decision.entry.withdrawals {
+        for withdraw in &entry.withdrawals {
             taken.units.insert(withdraw.limit.clone(), withdraw.units);
         }
-        for reason in &decision.entry.reasons {
+        for reason in &entry.reasons {
             if let Effect::Voucher { pool, .. } = &reason.effect {
                 *taken.codes.entry(pool.clone()).or_default() += 1;
             }
@@ -163,14 +163,14 @@ impl DecisionData {
     /// The supplies of a decision that is made together with another one: what they take, they take
     /// from the same.
     #[must_use]
-    pub fn beside(&self, other: &Decision) -> DecisionData {
+    pub fn beside(&self, other: &Entry) -> DecisionData {
         DecisionData { taken: Allocations::of(other), ..self.clone() }
     }
 
-    /// What is left when a decision has taken what it takes.
+    /// What is left when an entry has taken what it takes.
     #[must_use]
-    pub fn after(mut self, decision: &Decision) -> DecisionData {
-        let taken = Allocations::of(decision);
+    pub fn after(mut self, entry: &Entry) -> DecisionData {
+        let taken = Allocations::of(entry);
         for (limit, left) in &mut self.left {
             left.units = left.units.checked_sub(taken.units(limit)).unwrap_or_default();
         }

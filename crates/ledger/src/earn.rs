@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 
 use crate::decision::{Draft, GiveRejection};
-use crate::erase::{MemberIsErased, present};
-use crate::wallet::{PendingOn, Terms};
+use crate::member::MemberIsErased;
+use crate::terms::{PendingOn, Terms};
 use crate::{Activity, Decision, EntryKind, Member, Moment, Posting, PostingReason, Programme};
 
 /// How far a till's clock may run ahead of ours.
@@ -43,7 +43,7 @@ pub enum EarnRejection {
 /// # Errors
 /// The activity's date makes no sense for this member.
 pub fn admit(member: &Member, activity: &Activity, now: Moment) -> Result<(), EarnRejection> {
-    present(member)?;
+    member.present()?;
     if activity.at > now + CLOCK_SKEW_MAX {
         return Err(EarnRejection::ActivityIsInTheFuture { at: activity.at, now });
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::member::GrantEnd;
+use crate::holdings::GrantEnd;
 use crate::{MemberId, Seq, Units, WalletName};
 
 /// What a rule gave, or what was taken back of that.

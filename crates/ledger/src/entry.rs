@@ -6,10 +6,10 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::REFERRAL;
-use crate::member::Hold;
-use crate::remind::Reminder;
-use crate::tier::{TierChange, TierStatus};
-use crate::wallet::HoldId;
+use crate::holdings::Hold;
+use crate::reminder::Reminder;
+use crate::terms::HoldId;
+use crate::tier_status::{TierChange, TierStatus};
 use crate::{
     Activity, Change, Effect, MemberId, Moment, Order, Posting, Seq, SharedLimit, Units, Verb,
     WalletName, Withdrawal,

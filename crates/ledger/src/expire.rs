@@ -1,7 +1,7 @@
 //! What has expired is written down.
 
 use crate::decision::{Draft, GiveRejection};
-use crate::member::GrantEnd;
+use crate::holdings::GrantEnd;
 use crate::{Change, Decision, EntryKind, Member, Moment, Posting, PostingReason, Programme};
 
 /// Writes down the lots and grants that have run out. Whether that is worth an entry is told by

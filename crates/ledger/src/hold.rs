@@ -4,9 +4,9 @@
 use chrono::TimeDelta;
 
 use crate::decision::{Draft, GiveRejection};
-use crate::member::Hold;
+use crate::holdings::Hold;
 use crate::redeem::{self, RedeemRejection, spent};
-use crate::wallet::{HoldId, Terms};
+use crate::terms::{HoldId, Terms};
 use crate::{
     Change, Decision, EntryKind, Lot, Member, Moment, Order, Posting, PostingReason, Programme,
     RedeemedReward, Units, WalletName,
@@ -60,7 +60,7 @@ pub fn hold(
         return Err(HoldRejection::HoldsAreTooMany(member.id.clone()));
     }
     let taken = redeem::price(member, &reward, now)?;
-    let name = HoldId::of(member, member.seq.next());
+    let name = HoldId::of(&member.id, member.account.as_ref(), member.seq.next());
     let until = now + TimeDelta::minutes(programme.hold_minutes.into());
     for lot in taken {
         let to = Terms { available_at: Some(until), held: Some(name.clone()), ..lot.terms.clone() };

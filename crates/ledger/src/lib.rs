@@ -5,9 +5,9 @@
 //! merchant's rules gave. If a decision needs data beyond the member, it returns [`MissingData`];
 //! the caller loads it and decides again.
 //!
-//! **Verbs.** One function decides each verb, such as [`redeem::decide`]. It returns a [`Decision`],
-//! which is the entry to write and the member after it, or a rejection named as a sentence. A
-//! rejection changes nothing.
+//! **Verbs.** One function decides each verb, such as [`redeem::decide`]. It returns a
+//! [`Decision`], which is the entry to write and the member after it, or a rejection named as a
+//! sentence. A rejection changes nothing.
 //!
 //! **Entries.** An [`Entry`] is one immutable ledger line and holds everything that it changes.
 //! [`Member::apply`] is the only way to change a member, so a member is the sum of its entries and
@@ -24,70 +24,82 @@
 //! debt first. Nothing has to run on time: pending units become available, and units and holds
 //! expire, at their moment, whether or not an entry says so yet.
 //!
-//! The modules of the values come first, those of the verbs after them. A good order to read is
-//! `units`, `wallet`, `posting`, `entry`, `member`, `decision`, and then one verb such as `redeem`.
+//! The modules stand in reading order: each imports only those above it. Values come first, then
+//! the member that they make up, decisions, and one module for each verb.
 
+/// Names of merchants, members and wallets, checked once at the edge.
+pub mod name;
+/// Whole units of a wallet.
+pub mod units;
+/// Exact amounts of money in one currency.
+pub mod money;
+/// The number of an entry.
+pub mod seq;
+/// The verbs: what makes an entry.
+pub mod verb;
 /// What a member did, with its order.
 pub mod activity;
+/// Local times as moments, days that come round, periods.
+pub mod calendar;
+/// When a lot expires.
+pub mod expiry;
+/// The terms of a lot.
+pub mod terms;
+/// What all members share: a stock, a campaign's budget, a pool of codes.
+pub mod shared_limit;
 /// Why an entry does not follow from the member before it.
 pub mod apply_error;
+/// Lots and wallets.
+pub mod wallet;
+/// Movements of units.
+pub mod posting;
+/// What a member holds beside its wallets.
+pub mod holdings;
+/// How a member stands with its tier.
+pub mod tier_status;
+/// What members are reminded of, and what they have been told.
+pub mod reminder;
 /// How often a rule may pay one member.
 pub mod cap;
-/// Changes that no rule gave.
-pub mod change;
-/// Data that a decision needs beyond the member.
-pub mod decision_data;
+/// Goals and streaks.
+pub mod task;
 /// What a rule can give.
 pub mod effect;
+/// Changes that no rule gave.
+pub mod change;
 /// Immutable ledger lines.
 pub mod entry;
 /// A member and all it has, and how an entry changes it.
 pub mod member;
-/// Exact amounts of money in one currency.
-pub mod money;
-/// Names of merchants, members and wallets, checked once at the edge.
-pub mod name;
-/// Movements of units.
-pub mod posting;
 /// A merchant's policy from its manifest: wallets, their terms, activities, the calendar.
 pub mod programme;
-/// Reminders of what a member is about to lose or to reach.
-pub mod remind;
-/// The number of an entry.
-pub mod seq;
-/// What all members share: a stock, a campaign's budget, a pool of codes.
-pub mod shared_limit;
-/// Goals and streaks.
-pub mod task;
-/// Tiers: how a member reaches, keeps and loses them.
-pub mod tier;
-/// Whole units of a wallet.
-pub mod units;
-/// The verbs: what makes an entry.
-pub mod verb;
-/// Lots and wallets.
-pub mod wallet;
-
-/// Joining and leaving an account, and deciding on its wallets.
-pub mod account;
-/// Moving units by hand, or from one member to another.
-pub mod adjust;
+/// Data that a decision needs beyond the member.
+pub mod decision_data;
 /// What a verb decided, and how a draft becomes an entry.
 pub mod decision;
-/// Earning by an activity.
-pub mod earn;
+/// Tiers: how a member reaches, keeps and loses them.
+pub mod tier;
+/// What a member is to be reminded of now.
+pub mod remind;
+
 /// Enrolling a person.
 pub mod enroll;
-/// Erasing a person.
-pub mod erase;
-/// Recording what has expired.
-pub mod expire;
-/// Holding a reward, and capturing or releasing the hold.
-pub mod hold;
+/// Earning by an activity.
+pub mod earn;
 /// Redeeming a reward.
 pub mod redeem;
+/// Holding a reward, and capturing or releasing the hold.
+pub mod hold;
 /// Reversing an entry, whole or in part.
 pub mod reverse;
+/// Moving units by hand, or from one member to another.
+pub mod adjust;
+/// Joining and leaving an account, and deciding on its wallets.
+pub mod account;
+/// Recording what has expired.
+pub mod expire;
+/// Erasing a person.
+pub mod erase;
 
 pub use activity::{Activity, FieldValue, Line, Order};
 pub use apply_error::ApplyError;
@@ -96,15 +108,18 @@ pub use decision::Decision;
 pub use decision_data::{DecisionData, HistorySlice, MissingData};
 pub use effect::Effect;
 pub use entry::{Benefit, Entry, EntryKind, Reason, RedeemedReward};
-pub use member::Member;
+pub use expiry::{Expiry, Inactivity};
+pub use holdings::{GrantEnd, History, Hold};
+pub use member::{Member, MemberIsErased};
 pub use name::{MemberId, MerchantId, WalletName};
 pub use posting::{Posting, PostingReason, PostingSide};
-pub use programme::{Expiry, Programme, WalletPolicy};
+pub use programme::{Programme, WalletPolicy};
 pub use seq::Seq;
 pub use shared_limit::{Codes, Remaining, SharedLimit, Withdrawal};
+pub use terms::{HoldId, PendingOn, Terms};
 pub use units::Units;
 pub use verb::Verb;
-pub use wallet::{Lot, Terms, Wallet};
+pub use wallet::{Lot, Wallet};
 
 /// A moment in UTC, stored to the second.
 pub type Moment = chrono::DateTime<chrono::Utc>;

@@ -4,22 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 
 use crate::activity::PURCHASE;
 use crate::apply_error::ApplyError;
 use crate::cap::{self, Counter};
-use crate::remind::Reminded;
+use crate::holdings::{GrantEnd, History, Hold};
+use crate::programme::BIRTHDAY;
+use crate::reminder::Reminded;
 use crate::task::Progress;
-use crate::tier::TierStatus;
-use crate::wallet::HoldId;
+use crate::terms::HoldId;
+use crate::tier_status::TierStatus;
 use crate::{
     Change, Effect, Entry, EntryKind, Lot, MemberId, Moment, Posting, PostingSide, Seq,
     SharedLimit, Units, Verb, Wallet, WalletName, Withdrawal,
 };
-
-/// The attribute that holds the birthday, as `1990-05-17`.
-pub const BIRTHDAY: &str = "birthday";
 
 /// A person (or a company) enrolled with one merchant, and all it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,76 +69,6 @@ pub struct Member {
     pub erased_at: Option<Moment>,
 }
 
-/// The end of a grant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(from = "Option<Moment>", into = "Option<Moment>")]
-pub enum GrantEnd {
-    /// The first moment at which it is no longer there.
-    At(Moment),
-    /// It stays.
-    Never,
-}
-
-impl GrantEnd {
-    /// The first moment at which it is no longer there; nothing if it stays.
-    #[must_use]
-    pub fn moment(self) -> Option<Moment> {
-        match self {
-            GrantEnd::At(at) => Some(at),
-            GrantEnd::Never => None,
-        }
-    }
-}
-
-impl From<Option<Moment>> for GrantEnd {
-    fn from(at: Option<Moment>) -> GrantEnd {
-        at.map_or(GrantEnd::Never, GrantEnd::At)
-    }
-}
-
-impl From<GrantEnd> for Option<Moment> {
-    fn from(end: GrantEnd) -> Option<Moment> {
-        end.moment()
-    }
-}
-
-/// Something set aside. Its units lie in lots that name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
-    /// It is released by itself then.
-    pub until: Moment,
-    /// The entry that set it aside.
-    pub entry: Seq,
-    /// The reward.
-    pub reward: String,
-    /// The period in which the reward was counted, if it can be had only so often.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub counted: Option<Moment>,
-    /// Whether a piece of its stock is set aside with it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stock: bool,
-}
-
-impl Hold {
-    /// The stock that a piece is set aside of.
-    #[must_use]
-    pub fn limit(&self) -> Option<SharedLimit> {
-        self.stock.then(|| SharedLimit::Stock(self.reward.clone()))
-    }
-}
-
-/// What a member has bought: how often, for how much, and when last.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct History {
-    /// Purchases.
-    pub purchases: u32,
-    /// The sum of their totals, in the programme's currency.
-    #[serde(with = "rust_decimal::serde::str")]
-    pub spend: Decimal,
-    /// The latest of them.
-    pub last_purchase_at: Option<Moment>,
-}
-
 impl Member {
     /// A member who has nothing.
     #[must_use]
@@ -168,6 +96,17 @@ impl Member {
             account: None,
             sharers: 0,
             erased_at: None,
+        }
+    }
+
+    /// Whether there is a person behind the member.
+    ///
+    /// # Errors
+    /// There is none: it has been erased.
+    pub fn present(&self) -> Result<(), MemberIsErased> {
+        match self.erased_at {
+            None => Ok(()),
+            Some(_) => Err(MemberIsErased(self.id.clone())),
         }
     }
 
@@ -215,9 +154,21 @@ impl Member {
             self.holds.extract_if(.., |_, hold| hold.until <= now).map(|(_, hold)| hold).collect();
         for hold in passed {
             if let Some(since) = hold.counted {
-                cap::uncount(self, &hold.reward, since);
+                self.uncount(&hold.reward, since);
             }
         }
+    }
+
+    fn uncount(&mut self, rule: &str, since: Moment) {
+        if let Some(counters) = self.counters.get_mut(rule) {
+            cap::uncount(counters, since);
+        }
+    }
+
+    /// How often a rule that may act only so often has acted lately, the oldest period first.
+    #[must_use]
+    pub fn counters(&self, rule: &str) -> &[Counter] {
+        self.counters.get(rule).map_or(&[], Vec::as_slice)
     }
 
     /// What can be spent from a wallet now.
@@ -330,8 +281,10 @@ impl Member {
 
     fn change(&mut self, change: &Change) -> Result<(), ApplyError> {
         match change {
-            Change::Counted { rule, since } => cap::count(self, rule, *since)?,
-            Change::Uncounted { rule, since } => cap::uncount(self, rule, *since),
+            Change::Counted { rule, since } => {
+                cap::count(self.counters.entry(rule.clone()).or_default(), rule, *since)?;
+            }
+            Change::Uncounted { rule, since } => self.uncount(rule, *since),
             Change::Progressed { task, progress, .. } => {
                 self.tasks.insert(task.clone(), progress.clone());
             }
@@ -407,6 +360,11 @@ impl Member {
         *self = Member { seq, settled_at, wallets, erased_at: Some(now), ..bare };
     }
 }
+
+/// The person wanted to be forgotten, and is: nobody can earn or spend in its name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("member `{0}` has been erased")]
+pub struct MemberIsErased(pub MemberId);
 
 /// The hold that an entry makes.
 fn held(entry: &Entry, until: Moment, reward: &str) -> Hold {

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::wallet::Terms;
+use crate::terms::Terms;
 use crate::{Lot, Units, WalletName};
 
 /// A movement of units in one wallet. Its terms identify a lot, since a wallet merges lots of equal

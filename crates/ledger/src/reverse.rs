@@ -20,7 +20,7 @@ pub use self::rights::{Rights, withdraw};
 
 use crate::decision::GiveRejection;
 use crate::entry::Returned;
-use crate::erase::MemberIsErased;
+use crate::member::MemberIsErased;
 use crate::{Entry, EntryKind, Posting, PostingReason, Seq, Verb};
 
 /// Why an entry is not undone. In order of precedence.

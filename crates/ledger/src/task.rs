@@ -3,8 +3,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::Moment;
-use crate::cap::Period;
-use crate::programme::resolve;
+use crate::calendar::{Period, resolve};
 
 /// What completes a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

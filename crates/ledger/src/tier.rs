@@ -8,36 +8,11 @@
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
 
-use crate::programme::{Downgrade, TierPolicy, next_day, resolve};
+use crate::calendar::{next_day, resolve};
+use crate::programme::{Downgrade, TierPolicy};
+use crate::tier_status::{TierChange, TierStatus};
 use crate::{Decision, Member, Moment, Wallet};
-
-/// From which tier to which.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TierChange {
-    /// The tier before; nothing if there was none.
-    pub from: Option<String>,
-    /// The tier after; nothing if none.
-    pub to: Option<String>,
-}
-
-/// How a member stands with its tier.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct TierStatus {
-    /// The tier; nothing if none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tier: Option<String>,
-    /// It stays at least until then, whatever its condition says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kept_until: Option<Moment>,
-    /// Since when its condition does not hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failing_since: Option<Moment>,
-    /// When it is lost, should its condition not hold again before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lost_at: Option<Moment>,
-}
 
 /// A merchant's tiers, the lowest first, and what becomes of a member that no longer qualifies.
 #[derive(Debug, Clone)]

@@ -34,6 +34,8 @@ impl Units {
     /// needs and far below the overflow of a 64-bit sum.
     pub const MAX: Units = Units(1_000_000_000_000_000);
 
+    /// Checks a number and makes units of it.
+    ///
     /// # Errors
     /// The number is negative or above [`Units::MAX`].
     pub const fn new(number: i64) -> Result<Units, UnitsRejection> {

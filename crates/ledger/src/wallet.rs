@@ -1,205 +1,39 @@
-//! Lots, and wallets of them.
+//! Lots, their terms, and the wallets that hold them.
+//!
+//! A [`Wallet`] stores no sums: ask it with the time what can be spent, is pending or is held then.
+//! To move units, a verb takes them from a clone of the wallet, such as by [`Wallet::take`], which
+//! returns the lots that they come from, and makes postings of those. Only
+//! [`Member::apply`](crate::Member::apply) changes a member's own wallets.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
-
-use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
 
 use crate::apply_error::ApplyError;
-use crate::{Expiry, Member, Moment, Seq, Units, WalletName};
+use crate::terms::Terms;
+use crate::{Moment, Units, WalletName};
 
-/// One credit in a wallet, with what is left of it. It keeps the terms under which it was given.
+/// One credit in a wallet, with the units that are left of it and its own terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lot {
-    /// What is left.
+    /// The units that are left.
     pub units: Units,
-    /// Everything else: lots of equal terms are one.
+    /// Everything else. A wallet merges lots of equal terms.
     pub terms: Terms,
 }
 
-/// What tells lots apart.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Terms {
-    /// From when it can be spent; at once if nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub available_at: Option<Moment>,
-    /// The activity by which it can be spent, such as the delivery of an order.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pending_on: Option<PendingOn>,
-    /// The hold for which it is set aside, until it can be spent by others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held: Option<HoldId>,
-    /// The first moment at which it is no longer there; it stays if nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Moment>,
-    /// How long it stays after the member was last active, where every activity puts its end off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inactivity: Option<Inactivity>,
-}
-
-/// An activity that a lot waits for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct PendingOn {
-    /// What kind of activity.
-    pub activity: String,
-    /// The id of what that one is `of`: an order's number.
-    pub of: String,
-    /// Days from there to the moment at which it can be spent.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub days: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
-fn is_zero(days: &u32) -> bool {
-    *days == 0
-}
-
-/// How long a lot stays after the member was last active.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Inactivity {
-    /// So many days.
-    Days(u32),
-    /// So many months.
-    Months(u32),
-}
-
-impl Inactivity {
-    /// The end of a lot that was to end, when at `now` the member turns out to have been active. What
-    /// has run out stays so, though a hold may still have it.
-    #[must_use]
-    pub fn extend(
-        self,
-        end: Option<Moment>,
-        active_at: Moment,
-        now: Moment,
-        time_zone: Tz,
-    ) -> Option<Moment> {
-        if end.is_some_and(|end| end <= now) {
-            return end;
-        }
-        end.max(Expiry::Inactivity(self).of(active_at, time_zone))
-    }
-}
-
-impl Terms {
-    /// Can be spent at once, and lapses at a moment.
-    #[must_use]
-    pub fn until(expires_at: Option<Moment>) -> Terms {
-        Terms { expires_at, ..Terms::default() }
-    }
-
-    /// It is set aside for a hold that has not passed.
-    #[must_use]
-    pub fn is_held(&self, now: Moment) -> bool {
-        self.held.is_some() && self.is_not_yet_available(now)
-    }
-
-    /// It has run out, whether or not anyone has written that down. What is set aside does not run
-    /// out before its hold does.
-    #[must_use]
-    pub fn is_expired(&self, now: Moment) -> bool {
-        self.expires_at.is_some_and(|expires_at| expires_at <= now) && !self.is_held(now)
-    }
-
-    /// It waits for its day, or for an activity.
-    #[must_use]
-    pub fn is_pending(&self, now: Moment) -> bool {
-        let waits = self.pending_on.is_some() || self.is_not_yet_available(now);
-        waits && self.held.is_none() && !self.is_expired(now)
-    }
-
-    /// It can be spent.
-    #[must_use]
-    pub fn is_spendable(&self, now: Moment) -> bool {
-        !self.is_expired(now) && self.pending_on.is_none() && !self.is_not_yet_available(now)
-    }
-
-    /// The first moment at which there is something to write down of it.
-    #[must_use]
-    pub fn due_at(&self) -> Option<Moment> {
-        let free_at = self.available_at.filter(|_| self.held.is_some());
-        self.expires_at.map(|expires_at| free_at.map_or(expires_at, |at| expires_at.max(at)))
-    }
-
-    fn is_not_yet_available(&self, now: Moment) -> bool {
-        self.available_at.is_some_and(|available_at| available_at > now)
-    }
-
-    /// The same terms as time has made them: what has come of age is told apart no more.
-    #[must_use]
-    pub fn matured(mut self, now: Moment) -> Terms {
-        if !self.is_not_yet_available(now) {
-            self.available_at = None;
-            self.held = None;
-        }
-        self
-    }
-
-    /// The order in which lots are spent: the soonest to expire first, those that stay last.
-    fn spend_order(&self) -> impl Ord + '_ {
-        let Terms { available_at, pending_on, held, expires_at, inactivity } = self;
-        (expires_at.is_none(), expires_at, available_at, pending_on, held, inactivity)
-    }
-}
-
-/// The name of a hold: unique among all that share a wallet.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct HoldId(String);
-
-impl HoldId {
-    /// The hold of a name, whether or not there is one.
-    #[must_use]
-    pub fn new(name: impl Into<String>) -> HoldId {
-        HoldId(name.into())
-    }
-
-    /// The name of the hold that an entry makes: its number, and whose entry it is where others share
-    /// the wallets.
-    #[must_use]
-    pub fn of(member: &Member, entry: Seq) -> HoldId {
-        HoldId(match &member.account {
-            None => entry.to_string(),
-            Some(_) => format!("{}.{entry}", member.id),
-        })
-    }
-
-    /// The number of the entry that made it, if this is the name of a hold.
-    #[must_use]
-    pub fn entry(&self) -> Option<Seq> {
-        let number = self.0.rsplit('.').next()?;
-        number.parse().ok().map(Seq::new)
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for HoldId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A named balance: its open lots, in the order in which they are spent, and what is owed.
+/// A wallet: its open lots, in the order in which they are spent, and its debt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wallet {
-    // INVARIANT: sorted by turn, no two lots with the same terms, none empty, and their sum is at
-    // most `Units::MAX`.
+    // INVARIANT: sorted by `Terms::spend_order`, no two lots with the same terms, none empty, and
+    // their sum is at most `Units::MAX`.
     lots: Vec<Lot>,
-    /// Units that were taken back after they had been spent. Whatever comes in pays it first.
+    /// Units owed: they were taken back after they had been spent. Every credit pays debt first.
     debt: Units,
 }
 
 impl Wallet {
-    /// A wallet of lots in any order. Lots of equal terms become one and empty ones are dropped.
-    /// Nothing if their sum is above [`Units::MAX`].
+    /// A wallet of lots in any order. It merges lots of equal terms and drops empty ones. `None` if
+    /// their sum is above [`Units::MAX`].
     #[must_use]
     pub fn of(lots: impl IntoIterator<Item = Lot>, debt: Units) -> Option<Wallet> {
         let wallet = Wallet { lots: Vec::new(), debt };
@@ -209,27 +43,27 @@ impl Wallet {
         })
     }
 
-    /// What is owed.
+    /// The units owed.
     #[must_use]
     pub fn debt(&self) -> Units {
         self.debt
     }
 
-    /// Owes more.
+    /// Adds to the debt.
     pub(crate) fn add_debt(&mut self, name: &WalletName, units: Units) -> Result<(), ApplyError> {
         let sum = self.debt.checked_add(units);
         self.debt = sum.ok_or_else(|| ApplyError::too_much(name))?;
         Ok(())
     }
 
-    /// Owes less.
+    /// Takes from the debt.
     pub(crate) fn pay_debt(&mut self, name: &WalletName, units: Units) -> Result<(), ApplyError> {
         let rest = self.debt.checked_sub(units);
         self.debt = rest.ok_or_else(|| ApplyError::DebtIsTooSmall(name.clone()))?;
         Ok(())
     }
 
-    /// The open lots, the first to be spent first.
+    /// The open lots, in the order in which they are spent.
     #[must_use]
     pub fn lots(&self) -> &[Lot] {
         &self.lots
@@ -239,8 +73,8 @@ impl Wallet {
         self.lots.binary_search_by(|lot| lot.terms.spend_order().cmp(&terms.spend_order()))
     }
 
-    /// Adds a credit to the lot of the same terms, or as a lot of its own. Nothing, and no
-    /// change, if the wallet would hold more than [`Units::MAX`].
+    /// Adds a credit to the lot of the same terms, or as a new lot. `None`, and no change, if the
+    /// wallet would have more than [`Units::MAX`].
     #[must_use]
     pub fn add(&mut self, credit: Lot) -> Option<()> {
         self.held_in_all().checked_add(credit.units)?;
@@ -272,8 +106,8 @@ impl Wallet {
         Ok(())
     }
 
-    /// Takes units from what can be spent now, and answers with what came from which lot; or takes
-    /// nothing and answers with nothing where they do not suffice.
+    /// Takes units from the lots that can be spent now, and returns what it took from each lot.
+    /// `None`, and no change, if too few can be spent.
     #[must_use]
     pub fn take(&mut self, units: Units, now: Moment) -> Option<Vec<Lot>> {
         self.spendable(now).checked_sub(units)?;
@@ -281,8 +115,8 @@ impl Wallet {
         missing.is_zero().then_some(taken)
     }
 
-    /// Takes as many of so many units as the lots of some terms hold, in the order in which lots are
-    /// spent, and answers with what came from which lot, and how many units are missing.
+    /// Takes up to `units` from the lots whose terms `from` accepts, in the order in which lots are
+    /// spent. Returns what it took from each lot, and how many units are missing.
     pub(crate) fn take_some(
         &mut self,
         units: Units,
@@ -292,7 +126,7 @@ impl Wallet {
         let mut taken = Vec::new();
         for lot in self.lots.iter_mut().filter(|lot| from(&lot.terms)) {
             let part = lot.units.min(missing);
-            // Neither is below zero: the part is the smaller of the two.
+            // `part` is the smaller of the two, so neither difference is below zero.
             lot.units = lot.units.checked_sub(part).unwrap_or_default();
             missing = missing.checked_sub(part).unwrap_or_default();
             if !part.is_zero() {
@@ -303,9 +137,9 @@ impl Wallet {
         (taken, missing)
     }
 
-    /// Takes what pays the debt out of what was set aside for holds that have passed. It pays in the
-    /// moment in which it is free again, the first hold to pass first, though its time may be over in
-    /// the same.
+    /// Takes the units that pay the debt out of lots whose holds have expired, and returns them
+    /// with matured terms. The first hold to expire pays first. A lot pays at the moment at which
+    /// its hold expires, even if the lot itself expires at that moment.
     pub(crate) fn take_from_expired_holds(&mut self, now: Moment) -> Vec<Lot> {
         let has_passed = |terms: &Terms| terms.held.is_some() && !terms.is_held(now);
         let passed = self.lots.iter().filter(|lot| has_passed(&lot.terms));
@@ -320,16 +154,16 @@ impl Wallet {
         taken
     }
 
-    /// The same, paid.
+    /// Takes those units and reduces the debt by them.
     pub(crate) fn pay_debt_from_expired_holds(&mut self, now: Moment) {
         for lot in self.take_from_expired_holds(now) {
-            // No more than the debt has been taken.
+            // At most the debt has been taken, so the difference is not below zero.
             self.debt = self.debt.checked_sub(lot.units).unwrap_or_default();
         }
     }
 
-    /// Takes what pays the debt, or a part of it: what can be spent first, then what waits. What is
-    /// set aside stays, and pays when it is free again.
+    /// Takes units that pay the debt, or a part of it: first those that can be spent, then pending
+    /// ones. Held units stay; they pay when they are no longer held.
     pub(crate) fn take_for_debt(&mut self, now: Moment) -> Vec<Lot> {
         let (mut taken, missing) = self.take_some(self.debt, |terms| terms.is_spendable(now));
         let (waiting, _) = self.take_some(missing, |terms| terms.is_pending(now));
@@ -337,9 +171,8 @@ impl Wallet {
         taken
     }
 
-    /// Makes the lots whose day has come one with those that could be spent all along: what can be
-    /// spent is told apart by its expiry only, so a member's lots stay few. What was set aside for
-    /// a hold that has passed is free again.
+    /// Merges the lots that have become available with those that already were, and ends holds that
+    /// have expired. Available lots then differ only in their expiry, so a member's lots stay few.
     pub fn merge_matured(&mut self, now: Moment) {
         let lots = std::mem::take(&mut self.lots);
         for Lot { units, terms } in lots {
@@ -355,12 +188,12 @@ impl Wallet {
         }
     }
 
-    /// Takes out every lot that has run out.
+    /// Takes out every lot that has expired, and returns them.
     pub fn take_expired(&mut self, now: Moment) -> Vec<Lot> {
         self.lots.extract_if(.., |lot| lot.terms.is_expired(now)).collect()
     }
 
-    /// What can be spent now: what is owed is not.
+    /// The units that can be spent now, less the debt.
     #[must_use]
     pub fn spendable(&self, now: Moment) -> Units {
         let mut present = Cow::Borrowed(self);
@@ -371,20 +204,20 @@ impl Wallet {
         free.checked_sub(present.debt).unwrap_or_default()
     }
 
-    /// What waits for its day, or for an activity.
+    /// The units that are pending, until a moment or until an activity.
     #[must_use]
     pub fn pending(&self, now: Moment) -> Units {
         self.sum(|terms| terms.is_pending(now))
     }
 
-    /// What is set aside for holds.
+    /// The units that are held.
     #[must_use]
     pub fn held(&self, now: Moment) -> Units {
         self.sum(|terms| terms.is_held(now))
     }
 
-    /// The sum of all postings: all open lots, those included that have lapsed since the last run,
-    /// less what is owed. Below zero where more is owed than held.
+    /// The sum of all postings: all open lots, including those whose expiry no entry has recorded
+    /// yet, less the debt. Below zero if the debt is larger than the lots.
     #[must_use]
     pub fn posted(&self) -> i64 {
         self.held_in_all().get() - self.debt.get()
@@ -394,7 +227,7 @@ impl Wallet {
         self.sum(|_| true)
     }
 
-    /// The next moment at which something lapses, and how much of it.
+    /// The next moment at which units expire, and how many. Held lots do not count.
     #[must_use]
     pub fn next_expiry(&self, now: Moment) -> Option<(Moment, Units)> {
         let open = |terms: &Terms| !terms.is_expired(now) && !terms.is_held(now);
@@ -415,6 +248,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::HoldId;
 
     fn at(second: i64) -> Moment {
         DateTime::from_timestamp(second, 0).unwrap()
@@ -464,7 +298,7 @@ mod tests {
         let wallet = Wallet::of(lots, Units::new(7).unwrap()).unwrap();
         assert_eq!(wallet.spendable(at(9)).get(), 0);
         assert_eq!(wallet.spendable(at(10)).get(), 1);
-        // The second pays as well, though its end has come before it is free.
+        // The second pays as well, though its end comes before its hold expires.
         assert_eq!(wallet.spendable(at(20)).get(), 3);
     }
 

@@ -1,8 +1,10 @@
+//! Every function's routes in one router.
+
 use api::{Api, Problem, Refusal};
 use axum::Router;
 use tower_http::trace::TraceLayer;
 
-/// Every function's routes in one router: what API Gateway does in AWS.
+/// A router with every function's routes. In AWS, API Gateway routes to the functions.
 pub fn app(api: &Api) -> Router {
     Router::new()
         .merge(enroll::router(api.clone()))

@@ -1,3 +1,5 @@
+//! The embedded DynamoDB.
+
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -7,12 +9,12 @@ use store::{Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// The table's name on a laptop.
+/// The name of the table in the embedded database.
 pub const TABLE: &str = "regulars";
-/// The region that clients of the embedded database name. It answers to any.
+/// The region that clients of the embedded database use. The database accepts any.
 pub const REGION: &str = "us-east-1";
 
-/// Why there is no database.
+/// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The file cannot be opened as a database.
@@ -23,7 +25,7 @@ pub enum DatabaseError {
         /// Why.
         reason: String,
     },
-    /// The address is taken or not ours.
+    /// The address is in use or cannot be bound.
     #[error("the database cannot be served on {address}: {reason}")]
     Address {
         /// The address.
@@ -31,26 +33,26 @@ pub enum DatabaseError {
         /// Why.
         reason: std::io::Error,
     },
-    /// The table cannot be made.
+    /// The table cannot be created.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// An embedded DynamoDB, served on a loopback port of this process until it is dropped.
+/// An embedded DynamoDB, which this process serves on a loopback port until the value is dropped.
 #[derive(Debug)]
 pub struct Database {
     store: Store,
     address: SocketAddr,
-    /// Nothing where another process serves it.
+    /// The server's task; nothing if another process serves the database.
     server: Option<JoinHandle<()>>,
 }
 
 impl Database {
-    /// Opens a database file, or makes one in memory, serves it on the port (any free one for 0),
-    /// and makes sure of the table.
+    /// Opens a database file, or a database in memory, and serves it on a port (0 for any free
+    /// one). Creates the table if there is none.
     ///
     /// # Errors
-    /// The file or the port cannot be had.
+    /// The file cannot be opened, the port cannot be bound, or the table cannot be created.
     pub async fn open(file: Option<&Path>, port: u16) -> Result<Database, DatabaseError> {
         let opened = match file {
             None => dynoxide::Database::memory(),
@@ -83,11 +85,11 @@ impl Database {
         Ok(Database { store, address, server: Some(server) })
     }
 
-    /// A database that another process serves on a loopback port, such as DynamoDB Local, and a table
-    /// of this name in it.
+    /// A database that another process serves at this address, such as DynamoDB Local. Creates the
+    /// table of this name if there is none.
     ///
     /// # Errors
-    /// It cannot be reached, or the table cannot be made.
+    /// The database cannot be reached, or the table cannot be created.
     pub async fn at(address: SocketAddr, table: &str) -> Result<Database, DatabaseError> {
         let store = Store::new(api::client(config(&format!("http://{address}"))).await, table);
         store.create_table().await?;
@@ -100,14 +102,14 @@ impl Database {
         &self.store
     }
 
-    /// Where it is served, for other processes.
+    /// The address at which the database is served, for other processes.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// How a client speaks to a database on this machine.
+/// The configuration of a client for a database on this machine.
 #[must_use]
 pub fn config(endpoint: &str) -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())

@@ -7,7 +7,7 @@
 mod app;
 /// The embedded DynamoDB.
 mod database;
-/// Folders of rules into the table.
+/// Publishing folders of rules to the table.
 mod publish;
 
 pub use app::app;

@@ -1,3 +1,5 @@
+//! Publishing folders of rules to the table.
+
 use std::path::{Path, PathBuf};
 
 use api::{PublishError, publish};
@@ -6,10 +8,10 @@ use ledger::name::NameRejection;
 use rules::{Bundle, BundleRejection, Sources};
 use store::Store;
 
-/// Why a folder's rules are not in force.
+/// Why a folder's rules could not be published.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// The folder of all rules cannot be read.
+    /// The folder with the merchants' folders cannot be read.
     #[error("the folder of rules `{path}` cannot be read: {reason}")]
     Unreadable {
         /// The folder.
@@ -17,7 +19,7 @@ pub enum FolderError {
         /// Why.
         reason: std::io::Error,
     },
-    /// A folder's name is the merchant's, and this one cannot be one.
+    /// The folder's name cannot name a merchant.
     #[error("the folder `{folder}` cannot name a merchant: {reason}")]
     NameIsWrong {
         /// The folder.
@@ -25,15 +27,15 @@ pub enum FolderError {
         /// Why.
         reason: NameRejection,
     },
-    /// Its files cannot be read or have mistakes.
+    /// The folder's files cannot be read or have mistakes.
     #[error(transparent)]
     Rejected(#[from] BundleRejection),
-    /// It could not be published.
+    /// The bundle could not be published.
     #[error(transparent)]
     Publish(#[from] PublishError),
 }
 
-/// The merchants' folders, in the order of their names.
+/// The merchants' folders in `rules`, sorted by name.
 ///
 /// # Errors
 /// The folder cannot be read.
@@ -53,7 +55,7 @@ pub fn folders(rules: &Path) -> Result<Vec<PathBuf>, FolderError> {
 /// Publishes one merchant's folder.
 ///
 /// # Errors
-/// It has mistakes, or the table could not be written. The rules in force stay then.
+/// The folder has mistakes, or the table could not be written. The active bundle stays the same.
 pub async fn publish_folder(store: &Store, folder: &Path) -> Result<Bundle, FolderError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let merchant = MerchantId::parse(&name).map_err(|reason| FolderError::NameIsWrong {
@@ -67,7 +69,8 @@ pub async fn publish_folder(store: &Store, folder: &Path) -> Result<Bundle, Fold
 /// Publishes every merchant's folder under `rules`.
 ///
 /// # Errors
-/// The first folder that cannot be published.
+/// A folder cannot be published. The error is that of the first one; the folders before it are
+/// published.
 pub async fn publish_all(store: &Store, rules: &Path) -> Result<Vec<Bundle>, FolderError> {
     let mut bundles = Vec::new();
     for folder in folders(rules)? {

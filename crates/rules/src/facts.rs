@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use chrono_tz::Tz;
-use ledger::programme::this_year;
+use ledger::calendar::this_year;
 use ledger::task::Goal;
 use ledger::{
     Activity, FieldValue, Line, Member, MemberId, MerchantId, Moment, Order, Programme, Units,

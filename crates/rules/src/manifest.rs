@@ -4,12 +4,12 @@ use std::ops::Range;
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use iso_currency::Currency;
+use ledger::Inactivity;
 use ledger::activity::{FRIEND, PURCHASE, REFERRAL, WORD_LENGTH_MAX};
+use ledger::programme::Reminders;
 use ledger::programme::{
     ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, Recurrence, TierPolicy,
 };
-use ledger::remind::Reminders;
-use ledger::wallet::Inactivity;
 use ledger::{Expiry, MerchantId, Programme, Units, WalletName, WalletPolicy};
 use rust_decimal::Decimal;
 use serde::Deserialize;

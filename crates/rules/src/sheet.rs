@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use ledger::cap::{Cap, Period};
+use ledger::calendar::Period;
+use ledger::cap::Cap;
 use ledger::programme::DaySpan;
 use ledger::task::Goal;
 use ledger::{Programme, SharedLimit, Units, WalletName};

@@ -1,5 +1,5 @@
-//! Leaderboards. A member's score in a contest is an item of its own, written with the entry that
-//! changed it, in one of the parts of the contest's board.
+//! Leaderboards of contests. A member's score in a contest is an item of its own, written with the
+//! entry that changes it. A board has 16 parts in the index, and a member is always in the same one.
 
 use std::collections::HashMap;
 
@@ -18,19 +18,19 @@ fn board_of(merchant: &MerchantId, contest: &str, part: u8) -> String {
     format!("board#{merchant}#{contest}#{part:02}")
 }
 
-/// A place on a leaderboard.
+/// A member's place on a leaderboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// From 1. Members of the same score share it.
+    /// The rank, from 1. Members with the same score share it.
     pub rank: u32,
-    /// Who.
+    /// The member.
     pub member: MemberId,
     /// The score.
     pub score: Units,
 }
 
 impl Store {
-    /// The write that puts a member's score on the board.
+    /// The write that sets a member's score on a board.
     pub(crate) fn put_score(
         &self,
         at: &MemberKey,
@@ -60,8 +60,9 @@ impl Store {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// Takes a member off boards one by one, for one that is on more of them than fit into the
-    /// transaction that forgets it. It goes first: should the rest fail, it is asked for again.
+    /// Takes a member off boards one by one, if it is on more boards than fit into the transaction
+    /// that erases it. Call it before that transaction: if the transaction fails, the request is
+    /// sent again and drops the rest.
     pub(crate) async fn drop_scores(
         &self,
         at: &MemberKey,
@@ -81,10 +82,10 @@ impl Store {
         Ok(())
     }
 
-    /// The first places of a contest: the best of each part of its board, put together.
+    /// The first `limit` places of a contest, merged from the best of each part of its board.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn leaderboard(
         &self,
         merchant: &MerchantId,
@@ -115,7 +116,7 @@ impl Store {
                 scores.push((score, pk.to_owned()));
             }
         }
-        // The highest first; those of the same score in the order of their names.
+        // The highest score first; equal scores in the order of the members' names.
         scores.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
         let mut ranks: HashMap<i64, u32> = HashMap::new();
         let mut places = Vec::new();

@@ -1,3 +1,5 @@
+//! A merchant's bundles: each published revision under its hash, and which of them is active.
+
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use ledger::MerchantId;
@@ -10,12 +12,12 @@ use crate::table::{Consistency, Item, Store, key};
 const ACTIVE_SK: &str = "active";
 const HASH: &str = "hash";
 
-/// A bundle as it is kept: its sources, packed by who published it, under their hash.
+/// A bundle as stored: its sources, as the publisher packed them, under their hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBundle {
-    /// Its identity.
+    /// The hash of the sources, which identifies the bundle.
     pub hash: String,
-    /// Its packed sources.
+    /// The packed sources.
     pub body: Vec<u8>,
 }
 
@@ -28,10 +30,10 @@ fn revision_sk(hash: &str) -> String {
 }
 
 impl Store {
-    /// Keeps a bundle for ever and makes it the active one, both in one transaction.
+    /// Stores a bundle for ever and makes it the active one, in one transaction.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn publish(
         &self,
         merchant: &MerchantId,
@@ -60,19 +62,19 @@ impl Store {
         Ok(())
     }
 
-    /// The hash of the merchant's active bundle; nothing if it never published one.
+    /// The hash of the merchant's active bundle; `None` if it has never published one.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn active_bundle(&self, merchant: &MerchantId) -> Result<Option<String>, StoreError> {
         let active = self.get(&pk(merchant), ACTIVE_SK, Consistency::Eventual).await?;
         Ok(active.map(|item| text(&item, HASH).to_owned()))
     }
 
-    /// A bundle by its hash.
+    /// The bundle with a hash; `None` if there is none.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn bundle(
         &self,
         merchant: &MerchantId,

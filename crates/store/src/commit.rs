@@ -1,5 +1,9 @@
-//! The commit: the writes of one decision, put together from what was decided and what was loaded, and
-//! sent as one.
+//! The commit: the writes of one decision, made from the decision and what was loaded, and sent as
+//! one.
+//!
+//! Only `perform` makes a [`Commit`] and calls [`Store::commit`]. Each member of the decision gets
+//! its next version, on condition that its number is free. Every other write follows from those
+//! versions, or has a condition of its own if members share what it changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,10 +25,10 @@ use crate::table::{DUE, DUE_AT, MemberKey, PERSON_SK, PK, Store, key};
 use crate::version::{Answer, Version};
 use crate::write::Written;
 
-/// Leaderboards that a member is taken off in the transaction that forgets it.
+/// The most leaderboards that a member is taken off in the transaction that erases it.
 const SCORES_AT_ONCE: usize = 60;
 
-/// A decision that is to be written, and what it was made from.
+/// A decision to be written, and what it was made from.
 pub(crate) struct Commit<'a> {
     pub(crate) at: &'a MemberKey,
     pub(crate) operation: &'a Operation,
@@ -32,13 +36,13 @@ pub(crate) struct Commit<'a> {
     pub(crate) loaded: LoadedMember,
     pub(crate) decision: Decision,
     pub(crate) answer: Answer,
-    /// The parts of pots that were looked into.
+    /// The parts of shared limits that were read.
     pub(crate) shares: BTreeMap<SharedLimit, Shares>,
-    /// Other members, as they were loaded.
+    /// Other members, as loaded.
     pub(crate) members: BTreeMap<MemberId, LoadedMember>,
 }
 
-/// One member's next version, and what goes with it.
+/// What one member's next version is made of.
 struct Next<'a> {
     at: &'a MemberKey,
     operation: &'a Operation,
@@ -50,9 +54,9 @@ struct Next<'a> {
 }
 
 impl Store {
-    /// Writes all that was decided at once: the member's next version, and where there is more (a
-    /// due date that moves, what was taken from pots and pools, scores, the one who brought the
-    /// member), all of it in one transaction.
+    /// Writes a whole decision at once: the member's next version alone, or, if there is more (a
+    /// due date that changes, withdrawals, codes, scores, other members such as the referrer), all
+    /// of it in one transaction.
     pub(crate) async fn commit(
         &self,
         commit: Commit<'_>,
@@ -68,7 +72,7 @@ impl Store {
         let (mut withdrawals, mut returns) = (Vec::new(), Vec::new());
         merge_withdrawals(&mut withdrawals, &entry.withdrawals)?;
         merge_withdrawals(&mut returns, &entry.returns)?;
-        // Nobody asks for it again: the member's own version is the memory of all.
+        // Versions of other members need no key: a repeat finds the version of the main member.
         let scheduled = Operation::scheduled();
         for Decision { member, entry, due_at, .. } in others {
             let key = MemberKey { merchant: at.merchant.clone(), member: member.id.clone() };
@@ -103,8 +107,8 @@ impl Store {
         Ok((version, written))
     }
 
-    /// The write of a member's next version, on condition that there is none of its number; and
-    /// those that go with it, where its due date moves or its person is forgotten.
+    /// The write of a member's next version, on condition that no version has its number; and the
+    /// writes beside it, if its due date changes or its person is erased.
     fn next(&self, next: Next<'_>) -> Result<(Version, Put, Vec<TransactWriteItem>), StoreError> {
         let Next { at, operation, loaded, member, entry, due_at, answer } = next;
         let erased = matches!(entry.kind, EntryKind::Erase);
@@ -138,8 +142,8 @@ impl Store {
         Ok((version, put, beside))
     }
 
-    /// The writes that forget a person: its key, and so all that was sealed under it, its attributes,
-    /// its places on leaderboards. That there is a member of its name stays.
+    /// The writes that erase a person: they drop its key, and with it all that was sealed under the
+    /// key, its attributes, and its scores on leaderboards. The person's item stays under its name.
     fn forget(
         &self,
         at: &MemberKey,
@@ -168,8 +172,8 @@ impl Store {
         Ok(writes)
     }
 
-    /// The write that moves a member in the due index, or takes it out. It needs no condition: it is
-    /// written together with the version that it follows from.
+    /// The write that sets a member's due date in the due index, or takes the member out. It needs
+    /// no condition: it is in one transaction with the version that it follows from.
     fn put_due(
         &self,
         at: &MemberKey,
@@ -194,7 +198,7 @@ impl Store {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// The writes that take what an entry drew from pots, from the parts that were looked into.
+    /// The writes of withdrawals from shared limits, out of the parts that were read.
     fn withdrawals(
         &self,
         at: &MemberKey,
@@ -211,7 +215,7 @@ impl Store {
         Ok(writes)
     }
 
-    /// The writes that put units back into pots.
+    /// The writes that put units back into shared limits.
     fn put_back(
         &self,
         at: &MemberKey,
@@ -220,7 +224,7 @@ impl Store {
         returns.iter().map(|withdraw| self.give(&at.merchant, at.part(), withdraw)).collect()
     }
 
-    /// The writes to what members share that are one member's alone: its codes, and its scores.
+    /// The writes that the effects of one member's entry need: its codes and its scores.
     fn writes_of_effects(
         &self,
         at: &MemberKey,
@@ -251,13 +255,13 @@ impl Store {
     }
 }
 
-/// Settles what is drawn from a pot with what is put back into it: what a forgotten hold had set aside
-/// may be what is taken now.
+/// Offsets withdrawals from a shared limit against returns to it. For example, an expired hold may
+/// return the piece that is withdrawn now. An item can be written only once in a transaction.
 fn offset_returns(withdrawals: &mut Vec<Withdrawal>, returns: &mut Vec<Withdrawal>) {
     for back in returns.iter_mut() {
         for withdraw in withdrawals.iter_mut().filter(|withdraw| withdraw.limit == back.limit) {
             let both = withdraw.units.min(back.units);
-            // Neither is below zero: it is the smaller of the two.
+            // `both` is the smaller of the two, so neither difference is below zero.
             withdraw.units = withdraw.units.checked_sub(both).unwrap_or_default();
             back.units = back.units.checked_sub(both).unwrap_or_default();
         }
@@ -266,8 +270,8 @@ fn offset_returns(withdrawals: &mut Vec<Withdrawal>, returns: &mut Vec<Withdrawa
     returns.retain(|back| !back.units.is_zero());
 }
 
-/// Adds what another member draws or puts back. An item can be written only once in a transaction, so
-/// what two members draw from one pot is one draw.
+/// Merges other withdrawals (or returns) into a list, one for each shared limit: an item can be
+/// written only once in a transaction.
 fn merge_withdrawals(
     withdrawals: &mut Vec<Withdrawal>,
     others: &[Withdrawal],

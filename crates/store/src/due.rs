@@ -1,3 +1,5 @@
+//! The due index: the members that need the scheduled run, by shard and due date.
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use ledger::Moment;
 
@@ -8,9 +10,9 @@ use crate::table::{DUE, DUE_AT, DUE_INDEX, Item, MemberKey, PK, Store, due_key};
 /// A member that needs the scheduled run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
-    /// Who.
+    /// The member.
     pub member: MemberKey,
-    /// Since when.
+    /// Its due date.
     pub at: Moment,
 }
 
@@ -19,10 +21,10 @@ pub struct Due {
 pub struct Page(Option<Item>);
 
 impl Store {
-    /// Where the due index lists one member; nothing if it does not.
+    /// The due date under which the due index lists a member; `None` if it does not list it.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn listed(&self, member: &MemberKey) -> Result<Option<Moment>, StoreError> {
         let mut next = Some(Page::default());
         while let Some(page) = next {
@@ -35,12 +37,13 @@ impl Store {
         Ok(None)
     }
 
-    /// At most `limit` members of a shard that are due at `now`, those that wait longest first, and
-    /// where to go on. The index itself is the checkpoint of the run: a member that has been seen
-    /// to leaves it, so a run that was cut short begins anew and finds what is left.
+    /// At most `limit` members of a shard that are due at `now`, the earliest due date first, and
+    /// the next page if there is one. The index is the checkpoint of the run: a member leaves it
+    /// with the entry that the run writes, so a run that was interrupted starts again and finds the
+    /// members that are left.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn due(
         &self,
         shard: u8,

@@ -1,3 +1,5 @@
+//! Enrolling a person: one conditional write, and what its outcome means.
+
 use aws_sdk_dynamodb::types::Put;
 use ledger::enroll::Enrolment;
 use ledger::{Member, Moment};
@@ -11,23 +13,23 @@ use crate::seal::Secret;
 use crate::table::{Consistency, MemberKey, PK, Store};
 use crate::write::Written;
 
-/// What became of an enrolment.
+/// The outcome of an enrolment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Enrolled {
     /// The person is a member now.
     New(Member),
-    /// The same enrolment had been made before; this is the member that it made.
+    /// The same enrolment was made before; this is the member that it made.
     Before(Member),
-    /// There is a member of that name, enrolled with something else.
+    /// A member of that name exists, and was enrolled with other data.
     NameIsTaken,
 }
 
 impl Store {
-    /// Writes a new person, on condition that there is none of its name: one write, whose failure
-    /// brings back the member that is there.
+    /// Writes a new person on condition that there is none of that name. It is one write; if it
+    /// fails, the table returns the person that exists.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn enroll(
         &self,
         at: &MemberKey,
@@ -49,7 +51,7 @@ impl Store {
         let there = match self.write(put, Vec::new(), Instant::now() + TIME_MAX).await? {
             Written::Done => return Ok(Enrolled::New(person.member())),
             Written::Conflict(Some(there)) => Some(item::to_person(at, there)?),
-            // A table that does not bring it back is asked for it.
+            // The table did not return the item, so read it.
             Written::Conflict(None) => self.person(at, Consistency::Strong).await?,
             Written::Unknown(reason) => return Err(StoreError::Unavailable(reason)),
         };

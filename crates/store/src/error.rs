@@ -1,3 +1,5 @@
+//! The errors of the store, and which of DynamoDB's are worth another try.
+
 use std::error::Error;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
@@ -6,24 +8,24 @@ use ledger::{MemberId, Seq};
 
 use crate::table::MemberKey;
 
-/// What can go wrong between here and the table.
+/// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The table did not answer, or asked for a slower pace. The same request may be tried again.
+    /// The table did not answer, or throttled the request. The same request may be sent again.
     #[error("the table is busy or out of reach: {0}")]
     Unavailable(String),
     /// The table refused the request: a permission, a name, a limit.
     #[error("the table refused a request: {0}")]
     Refused(String),
-    /// What was written before a person was forgotten. Nobody can read it any more.
+    /// An entry from before its person was erased. Nobody can read it any more.
     #[error("entry {entry} of `{member}` is sealed for ever: the member was erased")]
     Sealed {
         /// The member.
         member: MemberId,
-        /// Which entry.
+        /// The number of the entry.
         entry: Seq,
     },
-    /// An item that this code did not write, or a newer one did.
+    /// An item that cannot be read: another program or a newer version wrote it, or it is damaged.
     #[error("an item of `{pk}` cannot be read: {reason}")]
     Unreadable {
         /// Its partition key.
@@ -34,7 +36,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whose item it is that cannot be read, if a member's.
+    /// The member whose item cannot be read, if it is a member's item.
     #[must_use]
     pub fn member(&self) -> Option<MemberKey> {
         match self {
@@ -43,7 +45,7 @@ impl StoreError {
         }
     }
 
-    /// A request that could not even be put together.
+    /// The error of a request that could not be built.
     pub(crate) fn request(error: impl Error) -> StoreError {
         StoreError::Refused(error.to_string())
     }
@@ -61,13 +63,13 @@ impl StoreError {
         E: ProvideErrorMetadata + Error + 'static,
     {
         let transient = match &error {
-            // What stands before the table may fail too, and has no code of the table's.
+            // A proxy or load balancer before the table may fail too, without a DynamoDB code.
             SdkError::ServiceError(service) => {
                 let code = service.err().code();
                 service.raw().status().is_server_error()
                     || code.is_some_and(|code| TRANSIENT.contains(&code))
             }
-            // The request may or may not have arrived: ask again with the same key.
+            // The request may or may not have arrived, so it may be sent again.
             SdkError::TimeoutError(_)
             | SdkError::DispatchFailure(_)
             | SdkError::ResponseError(_) => true,
@@ -78,9 +80,9 @@ impl StoreError {
     }
 }
 
-/// DynamoDB's codes for "later, please".
+/// DynamoDB's codes for errors that pass: the same request may be sent again.
 pub(crate) const TRANSIENT: [&str; 9] = [
-    // A write beside a transaction at the same item.
+    // A single write that met a transaction on the same item.
     "TransactionConflictException",
     "ThrottlingException",
     "ThrottlingError",

@@ -12,15 +12,15 @@ use chrono::{DateTime, NaiveDate};
 use ledger::cap::Counter;
 use ledger::enroll::{self, Enrolment};
 use ledger::entry::AccountEntry;
-use ledger::member::{GrantEnd, History, Hold};
-use ledger::remind::Reminded;
+use ledger::reminder::Reminded;
 use ledger::task::Progress;
-use ledger::tier::{TierChange, TierStatus};
-use ledger::wallet::{HoldId, Inactivity, PendingOn};
+use ledger::tier_status::{TierChange, TierStatus};
 use ledger::{
     Change, Entry, EntryKind, Lot, Member, MemberId, Moment, Posting, Reason, Seq, SharedLimit,
     Terms, Units, Verb, Wallet, WalletName, Withdrawal,
 };
+use ledger::{GrantEnd, History, Hold};
+use ledger::{HoldId, Inactivity, PendingOn};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -1,13 +1,29 @@
-//! The store: one DynamoDB table through the AWS SDK, and the only place that knows its attribute
-//! names.
+//! The store: one DynamoDB table through the AWS SDK. No other crate knows its keys and attributes.
 //!
-//! A request is [`Store::perform`]: load, decide, commit. What is decided is the caller's, as a
-//! function from the member to a decision; that it happens once, whole, and is remembered, is the
-//! store's.
+//! **The table.** All items of a member have one partition key: its versions under their numbers,
+//! its scores, and last the person, with the data of the enrolment and the person's own key. A
+//! [`Version`] is immutable and complete: the entry, the answer, and the member after it. So one
+//! query loads a member, and no request replays its history. Shared limits, pools of codes and
+//! bundles have partitions of their own. Three indexes find a version by its operation, the members
+//! that are due, and the highest scores.
 //!
-//! Read the modules in this order.
+//! **Load, decide, commit.** [`Store::perform`] handles every request that changes a member. It
+//! loads the member, calls the caller's function for a decision, and commits the decision. If the
+//! function returns that data is missing, `perform` loads the data and calls it again. The caller
+//! decides; the store sees to it that the decision happens once, as a whole, and is remembered.
+//!
+//! **The number is the lock.** The commit puts the member's next version on condition that no
+//! version of that number exists. If one exists, another request was faster, and `perform` loads
+//! and decides again. There are no locks to hold and none to expire. A repeat of a request finds
+//! its version by its operation and returns the stored answer.
+//!
+//! **One conditional put.** Most commits are that one put. If more changes (a shared limit, a code,
+//! a score, a due date, another member), all writes are one transaction. A write whose outcome is
+//! unknown is sent again unchanged; if its own item is found there, it was done.
+//!
+//! Start to read with `perform`, `commit`, `item` and `table`.
 
-/// Leaderboards.
+/// Leaderboards of contests.
 mod board;
 /// Bundles: immutable revisions, and which of them is active.
 mod bundles;
@@ -15,36 +31,36 @@ mod bundles;
 mod commit;
 /// Members that need the scheduled run.
 mod due;
-/// A person joins: one conditional write.
+/// Enrolling a person: one conditional write.
 mod enroll;
-/// What can go wrong between here and the table.
+/// The errors of the store.
 mod error;
 /// The table as DynamoDB exports it.
 mod export;
 /// Persons and versions as items.
 mod item;
-/// Capacity units, as DynamoDB counts them.
+/// The cost of requests, in DynamoDB's capacity units.
 mod meter;
-/// One request that changes a member: its name, and what it asked for.
+/// A request that changes a member: its name, and what it asked for.
 mod operation;
-/// Load, decide, commit.
+/// The loop of every request: load, decide, commit.
 mod perform;
-/// Bugs for proofs.
+/// Planted bugs, for proofs only.
 #[cfg(feature = "planted")]
 pub mod planted;
-/// Reads: a member, its statement, everything.
+/// Reads: a member, its statement, its history, all members.
 mod read;
-/// Asking again.
+/// Sending a request again.
 mod retry;
-/// A version's body: packed small, and sealed under its person's key.
+/// The body of a version: packed, and sealed under its person's key.
 mod seal;
 /// What all members share: stocks, budgets, pools of codes.
 mod shared_limits;
 /// Keys, indexes and the table itself.
 mod table;
-/// What is kept of one operation: the entry, the answer given, and the member after it.
+/// A version: the entry, the answer, and the member after it.
 mod version;
-/// One write, sent until it is known what became of it.
+/// One write, sent until its outcome is known.
 mod write;
 
 pub use board::Place;

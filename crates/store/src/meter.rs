@@ -1,3 +1,5 @@
+//! The cost of requests, in DynamoDB's capacity units.
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::types::ConsumedCapacity;
@@ -5,23 +7,23 @@ use rust_decimal::Decimal;
 
 use crate::table::Store;
 
-/// What requests cost, in the units that DynamoDB bills.
+/// The cost of requests, in the capacity units that DynamoDB bills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
-    /// Read units.
+    /// Read capacity units.
     pub reads: Decimal,
-    /// Write units.
+    /// Write capacity units.
     pub writes: Decimal,
-    /// Requests that were answered.
+    /// The number of requests that were answered.
     pub requests: u32,
 }
 
-/// A running sum of costs. Clones count together.
+/// A running sum of costs. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<Mutex<Cost>>);
 
 impl Meter {
-    /// What has been counted since the last time it was asked.
+    /// The cost since the last call; resets the sum.
     #[must_use]
     pub fn take(&self) -> Cost {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -41,7 +43,7 @@ impl Store {
         consumed: impl IntoIterator<Item = &'a ConsumedCapacity>,
     ) {
         let Some(meter) = &self.meter else { return };
-        // DynamoDB tells halves as floating point; their text is exact.
+        // DynamoDB sends halves as floating point, whose text is exact.
         let units: Decimal = consumed
             .into_iter()
             .filter_map(|consumed| consumed.capacity_units()?.to_string().parse::<Decimal>().ok())

@@ -1,11 +1,12 @@
-//! A request that changes a member: how a repeat is recognized, and what it asked for.
+//! Operations: requests that change a member, how a repeat is recognized, and what was asked for.
 
 use data_encoding::BASE64URL_NOPAD;
 use ledger::Verb;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// 128 bits of SHA-256 as 22 characters: enough that nothing meets by chance.
+/// A digest of parts: 132 bits of SHA-256 as 22 characters of base64, so that no two collide by
+/// chance. Each part counts with its length.
 pub(crate) fn digest(parts: &[&[u8]]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -15,12 +16,12 @@ pub(crate) fn digest(parts: &[&[u8]]) -> String {
     BASE64URL_NOPAD.encode(&hasher.finalize()).chars().take(22).collect()
 }
 
-/// What a request asked for, so that the same key with another body is noticed.
+/// A digest of what a request asked for, which shows that a key is reused with another body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// The fingerprint of a JSON body. Layout and the order of its keys do not count.
+    /// The fingerprint of a JSON body. Its whitespace and the order of its keys do not count.
     #[must_use]
     pub fn of(body: &serde_json::Value) -> Fingerprint {
         Fingerprint(digest(&[body.to_string().as_bytes()]))
@@ -28,32 +29,32 @@ impl Fingerprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of the same body where it is about something that its path names.
+    /// The fingerprint of this body together with what the path names.
     #[must_use]
     pub fn about(&self, name: &str) -> Fingerprint {
         Fingerprint(digest(&[self.0.as_bytes(), name.as_bytes()]))
     }
 }
 
-/// One request that changes a member: which, and asking for what.
+/// One request that changes a member: its name and its fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// What a repeat is known by; nothing for work that nobody asks for again.
+    /// The name by which a repeat is recognized; `None` for work that has no key.
     pub(crate) name: Option<String>,
     pub(crate) fingerprint: Fingerprint,
 }
 
 impl Operation {
-    /// The operation that a verb does under an idempotency key. Keys of different verbs, and of
-    /// different members, do not meet.
+    /// The operation of a verb under an idempotency key. The same key under another verb, or for
+    /// another member, is another operation.
     #[must_use]
     pub fn new(verb: Verb, idempotency_key: &str, fingerprint: Fingerprint) -> Operation {
         let name = digest(&[verb.as_str().as_bytes(), idempotency_key.as_bytes()]);
         Operation { name: Some(name), fingerprint }
     }
 
-    /// Work that nobody asked for under a key: the scheduled run's. It writes down what is true of
-    /// the member, so that what keeps it from happening twice is that it is no longer true.
+    /// An operation without a key, as of the scheduled run. It needs none: it records what is due,
+    /// and after that nothing is due, so it cannot happen twice.
     #[must_use]
     pub fn scheduled() -> Operation {
         Operation { name: None, fingerprint: Fingerprint::of(&serde_json::Value::Null) }

@@ -1,4 +1,9 @@
 //! The loop of every request that changes a member: load, decide, commit.
+//!
+//! Call [`Store::perform`] with a function that decides. The function may run several times, so it
+//! has no side effects: again with more data each time it returns [`Undecided::NeedsData`], and
+//! again with a newer member after a conflict. [`Store::consider`] runs the same function for a dry
+//! run and writes nothing.
 
 use std::collections::BTreeMap;
 
@@ -15,33 +20,33 @@ use crate::table::{Consistency, MemberKey, Store};
 use crate::version::{Answer, Version};
 use crate::write::Written;
 
-/// How often a request is decided anew before it is told to come back. Each time but the last
-/// somebody else's request on the same member has gone through.
+/// The most attempts for one request before it fails as busy. Each attempt that ends in a conflict
+/// means that another request on the same member was committed.
 const ATTEMPTS_MAX: u32 = 16;
 
-/// What has been done.
+/// The result of an operation that was done.
 #[derive(Debug)]
 pub struct Performed {
-    /// The version that it made, with the entry and the answer.
+    /// The version that the operation made, with the entry and the answer.
     pub version: Version,
-    /// It had been done before, and this is the first answer again.
+    /// Whether the operation had been done before, so that this is the first answer again.
     pub replayed: bool,
 }
 
-/// Why nothing was done.
+/// Why an operation was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure<R> {
-    /// The decision was no.
+    /// The decision was a rejection.
     #[error("rejected")]
     Rejected(R),
     /// The idempotency key has been used for something else.
     #[error("the idempotency key was used with another body")]
     KeyIsReusedWithAnotherBody,
-    /// Others kept changing the member, or the table stayed out of reach, for all attempts. The
-    /// same request may be sent again.
+    /// For all attempts, other requests changed the member or the table was out of reach. The same
+    /// request may be sent again.
     #[error("the member could not be changed in {ATTEMPTS_MAX} attempts")]
     Busy,
-    /// The table refused, or holds what cannot be read.
+    /// The table refused a request, or an item cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -49,46 +54,44 @@ pub enum Failure<R> {
 /// Why there is no decision.
 #[derive(Debug)]
 pub enum Undecided<R> {
-    /// The decision is no.
+    /// The decision is a rejection.
     Rejected(R),
-    /// It cannot be made before this is known.
+    /// The decision needs this data first.
     NeedsData(MissingData),
 }
 
-/// What has been looked at for one try.
+/// The data loaded for one attempt.
 #[derive(Default)]
 struct Preloaded {
     data: DecisionData,
     shares: BTreeMap<SharedLimit, Shares>,
-    /// Other members, as held.
+    /// Other members, as loaded.
     members: BTreeMap<MemberId, LoadedMember>,
 }
 
-/// Things that one decision may lack, one after the other.
+/// The most loads of missing data for one decision.
 const LOADS_MAX: u32 = 32;
 
-/// How a try went.
+/// The outcome of one attempt.
 enum Attempt<R> {
     Done(Box<Performed>),
     Rejected(R),
     KeyIsReused,
-    /// Somebody was faster, or nobody knows: look again.
+    /// A conflict, or the outcome of the write is unknown: load again.
     Retry,
 }
 
 impl Store {
-    /// Loads the member, asks `decide`, and commits what it decided as the member's next version, on
-    /// condition that there is none of that number yet. Where there is, somebody was faster: the
-    /// member is loaded and decided anew.
+    /// Loads the member, calls `decide`, and commits the decision as the member's next version, on
+    /// condition that no version has that number. If one has, another request was faster, and the
+    /// member is loaded and decided again.
     ///
-    /// A repeat finds its version by its key, and writes nothing. It is looked for after the member
-    /// was read: what was done before that version is found, and what is done after it takes the
-    /// number that this one wants.
+    /// A repeat finds its version by its operation, and writes nothing.
     ///
     /// # Errors
-    /// `decide` said no, the key was used for something else, or the table could not be reached.
-    /// Nothing is written then, or, where the connection broke, the table knows: ask again with the
-    /// same key.
+    /// `decide` rejected, the key was used for another body, or the table could not be reached. Then
+    /// nothing was written, unless the connection broke during a write. In that case the outcome is
+    /// unknown to the caller: send the request again with the same key.
     pub async fn perform<R>(
         &self,
         at: &MemberKey,
@@ -98,8 +101,8 @@ impl Store {
             &DecisionData,
         ) -> Result<(Decision, Answer), Undecided<R>>,
     ) -> Result<Performed, Failure<R>> {
-        // The first look is a cheap one. It may be a moment behind: then the number is taken, and
-        // the second look is a strong one.
+        // The first read is a cheap, eventually consistent one. If it returns an old version, the
+        // commit conflicts, and the second attempt reads strongly.
         let mut consistency = Consistency::Eventual;
         let stop_at = Instant::now() + TIME_MAX;
         for attempt in 0..ATTEMPTS_MAX {
@@ -112,11 +115,11 @@ impl Store {
             let attempted = self.attempt(at, operation, consistency, stop_at, &mut decide).await;
             match attempted {
                 Ok(Attempt::Done(done)) => return Ok(*done),
-                // No one is refused because of a look that was a moment behind.
+                // An old version must not cause a rejection: decide again on a strong read.
                 Ok(Attempt::Rejected(_)) if consistency == Consistency::Eventual => {}
                 Ok(Attempt::Rejected(rejection)) => return Err(Failure::Rejected(rejection)),
                 Ok(Attempt::KeyIsReused) => return Err(Failure::KeyIsReusedWithAnotherBody),
-                // A person who is forgotten between two looks is seen to be by the next.
+                // If the person was erased between two reads, the next attempt sees it.
                 Ok(Attempt::Retry) | Err(StoreError::Sealed { .. }) => {}
                 Err(StoreError::Unavailable(reason)) => {
                     tracing::warn!(%reason, attempt, "a read is tried again");
@@ -129,7 +132,7 @@ impl Store {
         Err(Failure::Busy)
     }
 
-    /// One try: load, decide, commit.
+    /// One attempt: load, decide, commit.
     async fn attempt<R>(
         &self,
         at: &MemberKey,
@@ -142,6 +145,8 @@ impl Store {
         ) -> Result<(Decision, Answer), Undecided<R>>,
     ) -> Result<Attempt<R>, StoreError> {
         let loaded = self.load_member(at, consistency).await?;
+        // INVARIANT: a repeat is looked for after the member was read. An earlier version of this
+        // operation is found; a later one takes the number that this commit needs.
         if let (Some(loaded), Some(op)) = (&loaded, &operation.name)
             && let Some(version) = self.version_of(at, op, &loaded.person).await?
         {
@@ -173,7 +178,7 @@ impl Store {
         Ok(match written {
             Written::Done => Attempt::Done(Box::new(Performed { version, replayed: false })),
             Written::Conflict(_) => Attempt::Retry,
-            // The next look may say.
+            // The next attempt finds the version by its operation, if it was written.
             Written::Unknown(reason) => {
                 tracing::warn!(%reason, member = %at, "a write of {at} is looked at again");
                 Attempt::Retry
@@ -181,10 +186,10 @@ impl Store {
         })
     }
 
-    /// Decides for a member as it is now, and writes nothing.
+    /// Calls `decide` for the member as it is now, and writes nothing.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn consider<T, R>(
         &self,
         at: &MemberKey,
@@ -195,7 +200,7 @@ impl Store {
         self.decide(at, member.as_ref(), &mut Preloaded::default(), stop_at, &mut decide).await
     }
 
-    /// Asks for a decision, and looks up what it lacks until it is made.
+    /// Calls `decide`, and loads the data that it lacks until it decides.
     async fn decide<T, R>(
         &self,
         at: &MemberKey,
@@ -218,7 +223,7 @@ impl Store {
         Err(StoreError::unreadable(&at.pk(), "a decision that always lacks something"))
     }
 
-    /// Loads the data that a decision lacks.
+    /// Loads the missing data of a decision.
     async fn load(
         &self,
         at: &MemberKey,
@@ -247,7 +252,8 @@ impl Store {
             MissingData::HistorySlice { member: id, entry } => {
                 let known = preloaded.data.pasts.get(&id);
                 if known.is_some_and(|known| known.before.seq < entry) {
-                    // It was looked at, and was not of the moment of the rest.
+                    // It was loaded already but does not end at the member's last entry: the member
+                    // has changed since it was loaded.
                     return Err(StoreError::Unavailable("a member moved on".to_owned()));
                 }
                 let past = self.past(&key(&id), entry).await?;

@@ -1,5 +1,5 @@
-//! What those need who prove: bugs, planted between a decision and its write, and members by the
-//! million. There is none of it unless the feature `planted` is on, which only the proofs ask for.
+//! What proofs need: bugs planted between a decision and its write, and the items of a million
+//! members. It is compiled only with the feature `planted`, which only the proofs enable.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,11 +17,11 @@ use crate::seal::Secret;
 use crate::table::MemberKey;
 use crate::version::Version;
 
-/// Changes what was decided for a member as it was.
+/// A planted bug. It changes what was decided for a member.
 #[derive(Clone)]
 pub struct Bug(pub Arc<Change>);
 
-/// What a bug does.
+/// What a bug does, given the member before the decision, and the decision.
 pub type Change = dyn Fn(&Member, &mut Decision) + Send + Sync;
 
 impl fmt::Debug for Bug {
@@ -30,10 +30,10 @@ impl fmt::Debug for Bug {
     }
 }
 
-/// A member with its first version, as items: for those who need a million of them.
+/// The items of a member with its first version, for tests that need a million members.
 ///
 /// # Errors
-/// They cannot be written down.
+/// They cannot be serialized.
 pub fn items(
     at: &MemberKey,
     enrolment: Enrolment,

@@ -67,7 +67,7 @@ impl Store {
     /// The member, as it is now.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn member(&self, at: &MemberKey) -> Result<Option<Member>, StoreError> {
         Ok(self.load_member(at, Consistency::Strong).await?.map(|loaded| loaded.member))
     }
@@ -196,7 +196,7 @@ impl Store {
     /// there is no such member.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn statement(
         &self,
         at: &MemberKey,
@@ -249,7 +249,7 @@ impl Store {
     /// One version of a member; nothing where there is no such version.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn version(&self, at: &MemberKey, seq: Seq) -> Result<Option<Version>, StoreError> {
         let Some(item) = self.lasting(at, &version_sk(seq)).await? else { return Ok(None) };
         let Some(person) = self.somebody(at).await? else { return Ok(None) };
@@ -259,7 +259,7 @@ impl Store {
     /// A member as it was before a version: on its first day before the first.
     ///
     /// # Errors
-    /// The table could not be reached or refused, or there is no such member.
+    /// The table could not be reached, or refused the request, or there is no such member.
     pub async fn before(&self, at: &MemberKey, seq: Seq) -> Result<Member, StoreError> {
         let gap = || StoreError::unreadable(&at.pk(), format!("before {seq} is a gap"));
         match seq.previous() {
@@ -323,7 +323,7 @@ impl Store {
     /// The version that an operation made, for those who want to undo it.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn done(
         &self,
         at: &MemberKey,
@@ -340,7 +340,7 @@ impl Store {
     /// for reports and audits, not for requests.
     ///
     /// # Errors
-    /// The table could not be reached or refused, or somebody in it cannot be read.
+    /// The table could not be reached, or refused the request, or somebody in it cannot be read.
     pub async fn each(
         &self,
         merchant: &MerchantId,
@@ -358,7 +358,7 @@ impl Store {
     /// The same for one of so many parts of the table, so that several can be looked at side by side.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn each_of_part(
         &self,
         merchant: &MerchantId,
@@ -401,7 +401,7 @@ impl Store {
     /// A member with all its versions, as it is now.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn history(&self, at: &MemberKey) -> Result<Option<History>, StoreError> {
         let mut from = None;
         let mut gathered = Gathered::default();

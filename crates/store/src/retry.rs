@@ -1,6 +1,5 @@
-//! Asking again. A read changes nothing, so where one could not be made it is made again by itself:
-//! what was read and decided before it need not be done anew, and the client need not send all of it
-//! again.
+//! Sending a request again. A read changes nothing, so a failed read is sent again by itself.
+//! Earlier reads and decisions stay valid, and the client need not send its whole request again.
 
 use std::time::Duration;
 
@@ -8,24 +7,23 @@ use tokio::time::Instant;
 
 use crate::error::StoreError;
 
-/// The time after which no further try is begun, and nothing further is looked at for a decision.
-/// What is under way then is a look of at most four calls of the table, or of two and the commit. The
-/// client's configuration bounds each call to three seconds, and a read is begun again only in its
-/// first half second: all of it ends before the function's time does, so that the client hears `busy`
-/// and not a time-out.
+/// The time after which no attempt is started and no data is loaded. At that time at most four
+/// calls of the table are still to come, or two and the commit. The client's configuration bounds
+/// each call to three seconds, and a read is sent again only within its first half second. So all
+/// of it ends before the function times out, and the client gets `busy` instead of a time-out.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(4);
 
 /// How often one request is sent.
 const SENT_MAX: u32 = 4;
-/// The time after which it is not sent again. A table that throttles says so at once; one that takes
-/// as long as this is out of reach, and whoever waits should hear of it.
+/// The time after which one request is not sent again. A table that throttles answers at once. One
+/// that takes this long is out of reach, and the caller should know.
 const RETRY_WINDOW: Duration = Duration::from_millis(500);
-/// The longest wait before the first try again; it doubles up to the last.
+/// The base of the longest wait. It doubles with each attempt, up to `WAIT_MAX`.
 const WAIT_FIRST: Duration = Duration::from_millis(4);
 const WAIT_MAX: Duration = Duration::from_millis(250);
 
-/// Sends what may arrive more than once, a read above all, until the table has answered, or for as
-/// long as there is hope.
+/// Sends a request that may arrive more than once, such as a read, until the table has answered,
+/// [`SENT_MAX`] times at most and not after [`RETRY_WINDOW`].
 pub(crate) async fn retry<T, F: Future<Output = Result<T, StoreError>>>(
     mut send: impl FnMut() -> F,
 ) -> Result<T, StoreError> {
@@ -42,7 +40,7 @@ pub(crate) async fn retry<T, F: Future<Output = Result<T, StoreError>>>(
     send().await
 }
 
-/// A random wait, so that those who met do not meet again.
+/// A random wait before an attempt, so that requests which met do not meet again.
 pub(crate) fn wait(attempt: u32) -> Duration {
     let longest = WAIT_FIRST.saturating_mul(1 << attempt.min(8)).min(WAIT_MAX);
     let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
@@ -55,8 +53,8 @@ mod tests {
 
     use super::*;
 
-    /// How often a table is asked that takes so long to answer, and says so until it was asked so
-    /// often.
+    /// Sends a request to a table that takes so long to answer and fails until the request `until`.
+    /// Returns how often it was sent, and whether it succeeded.
     async fn asked(takes: Duration, says: fn() -> StoreError, until: u32) -> (u32, bool) {
         let asked = Cell::new(0);
         let answer = retry(async || {

@@ -177,7 +177,7 @@ impl Store {
     /// smaller than that is empty.
     ///
     /// # Errors
-    /// The table could not be reached or refused, or the pot did not hold still.
+    /// The table could not be reached, or refused the request, or the pot did not hold still.
     pub async fn allocate(
         &self,
         merchant: &MerchantId,
@@ -241,7 +241,7 @@ impl Store {
     /// What is left of a pot, or was a moment ago: for whoever looks, and takes nothing.
     ///
     /// # Errors
-    /// The table could not be reached or refused.
+    /// The table could not be reached, or refused the request.
     pub async fn left(
         &self,
         merchant: &MerchantId,
@@ -351,7 +351,7 @@ impl Store {
     /// or that somebody has, is left as it is: the same file can be brought in again.
     ///
     /// # Errors
-    /// The table could not be reached or refused. Some may have been brought in.
+    /// The table could not be reached, or refused the request. Some may have been brought in.
     pub async fn import_codes(
         &self,
         merchant: &MerchantId,

@@ -1,61 +1,63 @@
+//! Versions: what is stored of one operation on one member.
+
 use ledger::{Entry, Member, Moment, Posting, Seq, Verb};
 use serde_json::value::RawValue;
 
 use crate::operation::Fingerprint;
 
-/// The answer to an operation, as it is given now and at every repeat.
+/// The answer to an operation, the same for the first request and for every repeat.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The hash of the bundle that decided.
     pub bundle: String,
     /// The HTTP status.
     pub status: u16,
-    /// The body.
+    /// The body of the response, as JSON.
     pub body: Box<RawValue>,
 }
 
-/// One version of a member, for ever: the entry that made it, the answer that was given, and the
-/// member as it was after. It is written once and never changed.
+/// One version of a member: the entry that made it, the answer, and the member after the entry. It
+/// is written once and never changed.
 #[derive(Debug, Clone)]
 pub struct Version {
-    /// The ledger line.
+    /// The entry.
     pub entry: Entry,
-    /// The member that it led to.
+    /// The member after the entry.
     pub member: Member,
-    /// When somebody has to look at it next; never if nothing.
+    /// The member's due date: when the scheduled run has to look at it next; `None` if never.
     pub due_at: Option<Moment>,
-    /// The bundle that decided.
+    /// The hash of the bundle that decided.
     pub bundle: String,
-    /// What was asked.
+    /// The fingerprint of the request.
     pub fingerprint: Fingerprint,
-    /// The hash of the version before it; nothing for the first.
+    /// The hash of the version before it; `None` for the first.
     pub previous: Option<String>,
-    /// The status of the answer.
+    /// The HTTP status of the answer.
     pub status: u16,
-    /// The answer, byte for byte.
+    /// The body of the answer, byte for byte.
     pub answer: Box<RawValue>,
 }
 
-/// What can be read of a version for ever, and the version itself as long as its person is not
-/// forgotten.
+/// The part of a version that can be read for ever, and the whole version unless its person was
+/// erased.
 #[derive(Debug, Clone)]
 pub struct VersionLine {
-    /// Its number.
+    /// The number of the version.
     pub seq: Seq,
-    /// When it was decided.
+    /// When its entry was decided.
     pub at: Moment,
     /// The verb that made it.
     pub verb: Verb,
-    /// The verb by which a member moved units here that shares these wallets.
+    /// If the verb is `share`: the verb of the other member's entry, which moved units here.
     pub moved: Option<Verb>,
-    /// What changed in which lot.
+    /// The movements of units.
     pub postings: Vec<Posting>,
-    /// The hash of the version before it, as it says; nothing for the first.
+    /// The hash of the version before it, as this version states it; `None` for the first.
     pub previous: Option<String>,
-    /// Its own hash, as it lies in the table.
+    /// The hash of this version, computed from its item in the table.
     pub hash: String,
-    /// Whether somebody asked for it under a key.
+    /// Whether a request with an idempotency key made it.
     pub asked: bool,
-    /// All of it.
+    /// The whole version; `None` if it was sealed before the person was erased.
     pub version: Option<Version>,
 }

@@ -1,5 +1,5 @@
-//! One write, sent until it is known what became of it. What is sent again is the very same, so it
-//! does not matter how many of them arrive, or when.
+//! One write, sent until its outcome is known. It is sent again unchanged and with its condition, so
+//! it does not matter how many copies arrive, or when.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -14,39 +14,41 @@ use crate::meter::Kind;
 use crate::retry::wait;
 use crate::table::{Item, Store};
 
-/// How often one write is sent, where it met another or nobody knows whether it arrived.
+/// The most times that one write is sent, if it met another or its outcome is unknown.
 const SENT_MAX: u32 = 5;
 
-/// What became of a write.
+/// The outcome of a write.
 pub(crate) enum Written {
-    /// It is there.
+    /// It was written.
     Done,
-    /// What it rests on has changed. If there is an item of its key, this is it, where the table
-    /// brings it back.
+    /// A condition failed: something has changed since it was loaded. The item is the one that
+    /// exists under the key, if one does and the table returned it.
     Conflict(Option<Item>),
-    /// It may be there, or may yet arrive.
+    /// The outcome is unknown: it may have been written, or may still arrive.
     Unknown(String),
 }
 
-/// What became of sending it once.
+/// The outcome of sending a write once.
 enum Sent {
     Done,
-    /// There is an item of that key, and this is it, where the table brings it back.
+    /// A condition failed. The item is the one that exists under the key of the first put, if that
+    /// condition failed and the table returned it.
     Taken(Option<Item>),
-    /// It met another, or no answer came: the same may be sent again.
+    /// It met another write, or no answer came. The same write may be sent again.
     Again(String),
 }
 
 impl Store {
-    /// Writes an item on condition that there is none of its key (a member's next version, a person),
-    /// and whatever goes with it in the same transaction.
+    /// Puts an item on condition that there is none under its key (a member's next version, a
+    /// person). If there are writes `beside` it, all are one transaction. After `stop_at` it is not
+    /// sent again.
     pub(crate) async fn write(
         &self,
         put: Put,
         beside: Vec<TransactWriteItem>,
         stop_at: Instant,
     ) -> Result<Written, StoreError> {
-        // DynamoDB knows a transaction again by its token, for ten minutes.
+        // DynamoDB recognizes a repeated transaction by its token for ten minutes.
         let token = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let mut reason = String::new();
         for attempt in 1..=SENT_MAX {
@@ -57,8 +59,9 @@ impl Store {
             match sent {
                 Sent::Done => return Ok(Written::Done),
                 Sent::Taken(there) => {
-                    // An earlier one of these has arrived after all, with its key and its body. The
-                    // first to be sent meets only others, such as the same request elsewhere.
+                    // If the identical item is there, an earlier copy of this write has arrived.
+                    // Not for the first copy: what it finds was written by another request, even by
+                    // the same request sent to another server.
                     let own = attempt > 1 && there.as_ref() == Some(put.item());
                     return Ok(if own { Written::Done } else { Written::Conflict(there) });
                 }
@@ -142,7 +145,7 @@ fn again(error: StoreError) -> Result<Sent, StoreError> {
     }
 }
 
-/// Why a transaction was cancelled, item by item.
+/// The reasons why a transaction was cancelled, one for each item.
 fn reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
@@ -156,7 +159,7 @@ fn is_condition(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }
 
-/// Whether a transaction was cancelled only because it met another, or for lack of capacity.
+/// Whether a transaction was cancelled only because it met another or was throttled.
 fn may_go_again(reasons: &[CancellationReason]) -> bool {
     let mut codes =
         reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
@@ -164,7 +167,7 @@ fn may_go_again(reasons: &[CancellationReason]) -> bool {
     codes.clone().next().is_some() && codes.all(is_passing)
 }
 
-/// Whether a cancelled transaction was cancelled for reasons that a fresh look clears.
+/// Whether a transaction was cancelled for reasons that may be gone after reading again.
 pub(crate) fn may_be_looked_at_again<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
     let Some(reasons) = reasons(error) else { return false };
     reasons.iter().any(is_condition) || may_go_again(reasons)

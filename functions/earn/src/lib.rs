@@ -1,4 +1,4 @@
-//! `POST /v1/members/{id}/earn`: a member did something, and the rules say what it pays.
+//! `POST /v1/members/{id}/earn`: records an activity of a member; the rules decide what it earns.
 
 use api::{Api, Body, Caller, Change, Decided, InPath, Mode, Problem, change};
 use axum::Router;
@@ -28,8 +28,8 @@ async fn earn(
     };
     let request = Change { verb: Verb::Earn, caller, member, mode, fingerprint };
     change(&api, request, |context, member| {
-        // Checked here and not before: a repeat gets its first answer even where the programme has
-        // changed since and would refuse it now.
+        // The activity is checked here and not earlier: a repeat gets its first answer even if the
+        // programme has changed since and would refuse the activity now.
         let activity = value.clone().check(context.programme(), &id, context.now)?;
         comes_from_a_client(context.programme(), &activity)?;
         let decision = decide::earn(context, member, activity.clone())?;
@@ -39,7 +39,8 @@ async fn earn(
     .await
 }
 
-/// Whether the activity is one that a client sends, and not one that a rule or a day raises.
+/// Refuses an activity that clients do not send: a referral, which a rule triggers, and a recurring
+/// activity, which its day triggers.
 fn comes_from_a_client(programme: &Programme, activity: &Activity) -> Result<(), InputError> {
     let kind = &activity.kind;
     let policy = programme.activities.get(kind);

@@ -1,7 +1,7 @@
-//! `POST /v1/members`: a person joins.
+//! `POST /v1/members`: enrols a person as a member.
 //!
-//! The client chooses the member's id, so enrolling again is harmless by itself and needs no
-//! idempotency key: the same data get the first answer again, other data a 409.
+//! The client chooses the member's id, so a repeat needs no idempotency key to be harmless: the
+//! same data get the first answer again, other data get a 409.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use store::{Enrolled, MemberKey};
 
 /// The most attributes of a member, and the most characters of their names and values. They are
-/// read with every request.
+/// limited since every request reads them.
 const ATTRIBUTES_MAX: usize = 10;
 const ATTRIBUTE_NAME_LENGTH_MAX: usize = 30;
 const ATTRIBUTE_LENGTH_MAX: usize = 64;
@@ -32,7 +32,7 @@ pub fn router(api: Api) -> Router {
     Router::new().route("/v1/members", post(enroll)).with_state(api)
 }
 
-/// The enrolment as a client writes it.
+/// The body of an enrolment.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an enrolment")]
 struct EnrolmentBody {
@@ -41,11 +41,11 @@ struct EnrolmentBody {
     attributes: BTreeMap<String, String>,
     #[serde(default)]
     tags: BTreeSet<String>,
-    /// The member who brought the person.
+    /// The referrer: the member who brought the person.
     referred_by: Option<String>,
 }
 
-/// The answer. It says only what never changes, so that it is the same at every repeat.
+/// The answer. It has only data that never change, so that it is the same at every repeat.
 #[derive(Debug, Serialize)]
 struct AnswerBody {
     member: MemberId,

@@ -1,10 +1,12 @@
-//! The scheduled run: it writes down lots, grants and holds that have run out and tiers that are
-//! lost, does what comes by itself (birthdays, anniversaries), and reminds.
+//! The expiry run, which a schedule starts. It writes the expiry of lots, grants and holds and the
+//! loss of tiers, earns activities that their day triggers (birthdays, anniversaries), and writes
+//! reminders.
 //!
-//! Nothing that has run out waits for it. A lapsed lot cannot be spent from the second it lapses; the
-//! run makes the ledger say so. It finds its members in the due index, shard by shard, and the index is its only
-//! checkpoint: a member that has been written down is no longer due, so a run that was cut short is
-//! resumed by starting another, and a run too many finds nothing to do.
+//! Expiry does not depend on the run: an expired lot cannot be spent from the second at which it
+//! expires, and the run only writes the entry that says so. The run finds the members that are due
+//! in the due index, shard by shard. The index is its only checkpoint: a member is no longer due
+//! once its entries are written, so starting another run resumes one that was cut short, and a
+//! superfluous run finds nothing to do.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,29 +20,29 @@ use store::{
     Answer, Due, Failure, Found, MemberKey, Operation, Page, SHARDS, StoreError, Undecided, Version,
 };
 
-/// Shards that one run works on side by side, and members of a shard.
+/// The shards that a run works on concurrently, and the members of one shard.
 const SHARDS_AT_ONCE: usize = 4;
 const MEMBERS_AT_ONCE: usize = 4;
-/// Members read from the index at a time.
+/// The members read from the index per page.
 const PAGE: u32 = 200;
-/// Things that one run does for one member; the next run goes on.
+/// The most entries that a run writes for one member; the next run writes the rest.
 const AT_ONCE_MAX: usize = 50;
-/// Time before the function's deadline at which no further page is begun.
+/// The time before the function's deadline from which the run starts no further page.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(20);
 
-/// What the schedule hands over. Without shards, all.
+/// The event that the schedule sends. Without shards, the run works on all of them.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "the schedule's event")]
 pub struct Event {
-    /// Which shards this run is for.
+    /// The shards that this run works on.
     pub shards: Shards,
-    /// A merchant that has published rules by which more comes by itself (a birthday, a reminder):
-    /// its members are looked at first, as many parts of the table as there are shards, and put down
-    /// as due by them.
+    /// A merchant whose new rules trigger more by day (a birthday, a reminder). The run first reads
+    /// all its members, in as many parts of the table as there are shards, and reschedules those
+    /// that are due earlier under the new rules.
     pub reschedule: Option<MerchantId>,
 }
 
-/// Shards from one to another, both included.
+/// A range of shards, both ends included.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "shards such as {\"from\": 0, \"to\": 63}")]
 pub struct Shards {
@@ -54,26 +56,26 @@ impl Default for Shards {
     }
 }
 
-/// What a run did.
+/// The summary of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Summary {
     /// Members that were due.
     pub due: u64,
-    /// Members of whom something had run out, and was written down.
+    /// Entries of expiry that were written.
     pub expired: u64,
-    /// Activities that came by themselves, such as birthdays.
+    /// Activities that their day triggered, such as birthdays.
     pub triggered: u64,
-    /// Reminders.
+    /// Reminders written.
     pub reminded: u64,
-    /// Members who were put down anew under rules that are new.
+    /// Members rescheduled under new rules.
     pub reschedule: u64,
-    /// Units that ran out, by merchant and wallet.
+    /// Units that expired, by merchant and wallet (`merchant/wallet`).
     pub units: BTreeMap<String, i64>,
-    /// Whether all that was due has been looked at; if not, the next run goes on.
+    /// Whether the run reached all members that were due; if not, the next run does the rest.
     pub finished: bool,
 }
 
-/// Why a run failed. What it had done stays done.
+/// Why a run failed. The entries that it wrote stay.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpireError {
     /// The event names shards that do not exist.
@@ -84,22 +86,22 @@ pub enum ExpireError {
         /// The last.
         to: u8,
     },
-    /// Some members could not be done; the log names each.
+    /// Some members failed; the log names each.
     #[error("{failed} of {due} due members could not be expired; the first, {member}: {reason}")]
     MembersFailed {
-        /// How many.
+        /// The number of members that failed.
         failed: u64,
-        /// Out of how many.
+        /// The number of members that were due.
         due: u64,
-        /// One of them.
+        /// The first member that failed.
         member: MemberKey,
-        /// Why it could not.
+        /// Why that member failed.
         reason: String,
     },
-    /// The event names a merchant whose rules cannot be had.
+    /// The event names a merchant whose rules cannot be loaded.
     #[error("`{merchant}` has no rules to put its members down by: {reason}")]
     NoRules {
-        /// Who.
+        /// The merchant.
         merchant: MerchantId,
         /// Why.
         reason: String,
@@ -109,10 +111,12 @@ pub enum ExpireError {
     Store(#[from] StoreError),
 }
 
-/// Looks at every member of the shards that is due, and stops early rather than be cut off.
+/// Writes what is due for every due member of the event's shards. It stops before `time_left` is
+/// over, so that the function is not cut off.
 ///
 /// # Errors
-/// A shard could not be read, or members could not be done. The others have been.
+/// The event is wrong, a shard could not be read, or some members failed. The other members are
+/// done.
 pub async fn run(
     api: &Api,
     event: &Event,
@@ -201,8 +205,8 @@ impl Tally {
     }
 }
 
-/// Does all that is due for one member, one thing after the other, and says what was done and why it
-/// stopped before the end, if it did.
+/// Writes all that is due for one member, one entry after the other. Returns the versions written,
+/// and the failure that stopped it, if any.
 async fn all_due(api: &Api, due: &Due, now: Moment) -> (Vec<Version>, Option<String>) {
     let mut done = Vec::new();
     while done.len() < AT_ONCE_MAX {
@@ -221,8 +225,9 @@ async fn all_due(api: &Api, due: &Due, now: Moment) -> (Vec<Version>, Option<Str
     (done, None)
 }
 
-/// Puts down anew whoever is due earlier under the rules in force than under those of its last entry.
-/// It reads one of so many parts of the whole table, so it is asked for by hand.
+/// Reschedules the members that are due earlier, or in another tier, under the active bundle than
+/// their last entry says. All parts together read the whole table, so it runs only when an event
+/// asks for it.
 async fn reschedule(
     api: &Api,
     merchant: &MerchantId,
@@ -277,8 +282,8 @@ async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally,
             tally.finished = false;
             break;
         }
-        // The page is read on from where the last one ended, not from the start: the index lags,
-        // and a member that keeps failing must not hold up the ones behind it.
+        // Each page starts where the last one ended, not at the start of the shard: the index lags,
+        // and a member that keeps failing must not block those behind it.
         let (due, following) = api.store.due(number, now, page, PAGE).await?;
         let mut members = futures::stream::iter(due)
             .map(async |due| (all_due(api, &due, now).await, due.member))
@@ -295,23 +300,23 @@ async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally,
     Ok(tally)
 }
 
-/// Why a member's expiry is not decided.
+/// Why nothing is written for a member.
 enum No {
-    /// Nothing has run out: it was done already, or spent before it ran out.
+    /// Nothing is due: it was written already, or the units were spent before they expired.
     NothingIsDue,
     Refused(decide::Refusal),
 }
 
-/// What is wanted of a member.
+/// What the run does for a member.
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
-    /// The next thing that is due.
+    /// Write the next entry that is due.
     Due,
-    /// To be put down as due by the rules in force.
+    /// Reschedule the member under the active bundle.
     Reschedule,
 }
 
-/// Does what is wanted for one member, and says what, or nothing where there is nothing to do.
+/// Decides and commits one entry for a member. Returns its version, or nothing if nothing is due.
 async fn write(
     api: &Api,
     at: &MemberKey,

@@ -23,6 +23,6 @@ async fn main() -> Result<(), Error> {
 )]
 fn time_left(event: &LambdaEvent<expire::Event>) -> Option<Duration> {
     let deadline = SystemTime::UNIX_EPOCH + Duration::from_millis(event.context.deadline);
-    // An emulator's deadline lies in 1970: one that has passed before the start is none.
+    // An emulator's deadline is in 1970. A deadline before the start counts as none.
     deadline.duration_since(SystemTime::now()).ok()
 }

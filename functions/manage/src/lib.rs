@@ -1,5 +1,5 @@
-//! What is done by hand, and needs the scope `regulars/manage`: units given, taken or passed on,
-//! accounts that members share, and a person forgotten.
+//! The requests that no rule decides and that need the scope `regulars/manage`: adjusting and
+//! transferring units, joining and leaving an account, and erasing a person.
 
 use api::{Api, Body, Change, InPath, InQuery, Manager, Mode, NoQuery, Problem, Refusal};
 use api::{IdempotencyKey, change};
@@ -30,7 +30,7 @@ pub fn router(api: Api) -> Router {
 #[serde(deny_unknown_fields, expecting = "an adjustment")]
 struct AdjustmentBody {
     wallet: Option<String>,
-    /// Given above zero, taken below.
+    /// Units given if positive, taken if negative.
     units: i64,
     reason: String,
     author: String,
@@ -123,7 +123,7 @@ async fn leave(
     change(&api, request, |context, member| Ok(decide::leave(context, member)?)).await
 }
 
-/// A person is forgotten once, so that a repeat needs no key to be known.
+/// Erases a person. A person can be erased only once, so a repeat is recognized without a key.
 async fn erase(
     State(api): State<Api>,
     Manager(caller): Manager,

@@ -1,7 +1,7 @@
-//! The reads: a member, its statement, the rewards it can have, and who leads a contest.
+//! The reads: a member, its statement, the rewards offered to it, and a contest's leaderboard.
 //!
-//! What is read is true now: a lot that has lapsed is not in a balance and a tier that has been
-//! lost is not shown, whether or not the scheduled run has been.
+//! Answers are true at the moment of the request: an expired lot is not in a balance and a lost
+//! tier is not shown, whether or not the expiry run has written it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use axum::routing::get;
 use axum::{Json, Router};
 use data_encoding::BASE64URL_NOPAD;
 use decide::{Eligible, Offer};
-use ledger::erase::MemberIsErased;
-use ledger::member::GrantEnd;
+use ledger::GrantEnd;
+use ledger::HoldId;
+use ledger::MemberIsErased;
 use ledger::task::Goal;
 use ledger::tier::Until;
-use ledger::wallet::HoldId;
 use ledger::{Benefit, MemberId, Moment, Programme, Seq, SharedLimit, Units, WalletName};
 use rules::{Need, RuleFailure, did_you_mean};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use store::{MemberKey, Place};
 
-/// Entries on a page, unless the client asks for fewer or more.
+/// The entries on a page, unless the client asks for another number.
 const ENTRIES_DEFAULT: u32 = 20;
 /// The most entries on a page.
 const ENTRIES_MAX: u32 = 100;
@@ -46,7 +46,7 @@ struct MemberView {
     #[serde(skip_serializing_if = "Option::is_none")]
     referred_by: Option<MemberId>,
     tier: Option<String>,
-    /// When the tier is lost, should nothing more happen.
+    /// When the tier will be lost if nothing more happens.
     #[serde(skip_serializing_if = "Option::is_none")]
     tier_at_risk: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,12 +56,12 @@ struct MemberView {
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     tags: BTreeSet<String>,
     wallets: BTreeMap<WalletName, WalletView>,
-    /// Whose wallets it shares.
+    /// The account whose wallets the member shares.
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<MemberId>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     holds: BTreeMap<HoldId, HoldView>,
-    /// Rights held now, with their end; nothing for those that stay.
+    /// The grants of the member that have not expired, with their end.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     grants: BTreeMap<String, GrantEnd>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -101,7 +101,7 @@ struct TaskView {
 #[derive(Debug, Serialize)]
 struct BenefitView {
     title: String,
-    /// What it gives; nothing if that depends on the order.
+    /// The benefit; nothing if it depends on the order.
     gives: Option<Benefit>,
 }
 
@@ -110,10 +110,11 @@ struct WalletView {
     spendable: bool,
     balance: Units,
     pending: Units,
-    /// What is set aside.
+    /// Units held.
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<Units>,
-    /// What was taken back after it was spent, and is paid with what comes in.
+    /// Units owed: they were taken back after they had been spent. Units that come in pay the debt
+    /// first.
     #[serde(skip_serializing_if = "Option::is_none")]
     debt: Option<Units>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,13 +205,13 @@ async fn member(
     }))
 }
 
-/// What works. A rule that fails is the merchant's to mend, and does not stand in the way of the
-/// others.
+/// The result of a rule; nothing if the rule failed. A failure is logged, since only the merchant
+/// can fix the rule, and the other rules still count.
 fn that_works<T>(found: Result<T, RuleFailure>) -> Option<T> {
     found.inspect_err(|failure| tracing::error!("{failure}")).ok()
 }
 
-/// An amount with the decimals of its currency, and more where it has more.
+/// An amount with at least the decimals of its currency.
 fn at_least(mut amount: Decimal, decimals: u32) -> String {
     if amount.scale() < decimals {
         amount.rescale(decimals);
@@ -228,7 +229,7 @@ struct Page {
 #[derive(Debug, Serialize)]
 struct StatementView<'a> {
     entries: Vec<EntryView<'a>>,
-    /// Asks for the older ones; nothing if there are none.
+    /// The cursor of the page with older entries; nothing if there are none.
     next_cursor: Option<String>,
 }
 
@@ -258,7 +259,7 @@ async fn entries(
     Ok(Json(view).into_response())
 }
 
-/// A cursor is opaque to clients, so that what it is made of can change.
+/// Encodes a cursor. It is opaque to clients, so that its content can change.
 fn write_cursor(before: Seq) -> String {
     BASE64URL_NOPAD.encode(format!("before:{before}").as_bytes())
 }
@@ -282,20 +283,20 @@ struct RewardsView {
 struct RewardView {
     name: String,
     costs: Units,
-    /// Where the member chooses: at most.
+    /// The most units, if the member chooses the price.
     #[serde(skip_serializing_if = "Option::is_none")]
     costs_up_to: Option<Units>,
     wallet: WalletName,
-    /// It can be had now.
+    /// Whether the member can have the reward now.
     within_reach: bool,
-    /// Units that are still missing.
+    /// The units that the member still lacks.
     missing: Units,
-    /// Whether it is for this member: `yes`, `no`, or `depends_on_order`.
+    /// Whether the reward's condition holds for this member: `yes`, `no`, or `depends_on_order`.
     eligible: &'static str,
-    /// Why not.
+    /// Why the member is not eligible.
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<String>,
-    /// Pieces left for all members, where that is limited.
+    /// The pieces left for all members, if the reward has a stock.
     #[serde(skip_serializing_if = "Option::is_none")]
     left: Option<Units>,
 }
@@ -363,9 +364,9 @@ struct PlaceView {
     score: Units,
 }
 
-/// Places on a leaderboard, unless the client asks for fewer or more.
+/// The places on a leaderboard, unless the client asks for another number.
 const PLACES_DEFAULT: u32 = 10;
-/// The most places.
+/// The most places on a leaderboard.
 const PLACES_MAX: u32 = 100;
 
 async fn contest(
@@ -391,7 +392,7 @@ async fn contest(
     Ok(Json(ContestView { contest, places: places.into_iter().map(place).collect() }))
 }
 
-/// The member as its rules see it: with the wallets of its account, if it shares some.
+/// Loads the member as its rules see it: with the wallets of its account, if it has one.
 async fn load(
     api: &Api,
     caller: &Caller,
@@ -402,7 +403,7 @@ async fn load(
     let key = |member| MemberKey { merchant: caller.merchant.clone(), member };
     let member = api.store.member(&key(id.clone())).await?;
     let member = member.ok_or(Refusal::MemberIsUnknown(id))?;
-    ledger::erase::present(&member).map_err(|erased| Refusal::Decision(erased.into()))?;
+    member.present().map_err(|erased| Refusal::Decision(erased.into()))?;
     let account = match &member.account {
         None => None,
         Some(account) => api.store.member(&key(account.clone())).await?,

@@ -1,5 +1,5 @@
-//! A member takes a reward: at once with `POST /v1/members/{id}/redeem`, or set aside at the till with
-//! `/holds` and then captured or released.
+//! Rewards: redeemed at once with `POST /v1/members/{id}/redeem`, or held at the till with `/holds`
+//! and then captured or released.
 
 use api::{
     Api, Body, Caller, Change, InPath, InPathOf, Mode, Problem, Refusal, change, change_under,
@@ -9,14 +9,13 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 use decide::{OrderBody, Redemption};
-use ledger::erase::present;
-use ledger::wallet::HoldId;
+use ledger::HoldId;
 use ledger::{EntryKind, Programme, Units, Verb};
 use rules::Object;
 use serde::Deserialize;
 use store::{MemberKey, StoreError, Version};
 
-/// The most characters of a reward's name, as in the sheets.
+/// The most characters of a reward's name, the same as in the sheets.
 const REWARD_LENGTH_MAX: usize = 100;
 
 /// The function's routes.
@@ -29,22 +28,22 @@ pub fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// What is taken, as a client writes it.
+/// The body of a redemption and of a hold.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a redemption")]
 struct RedemptionBody {
     reward: String,
-    /// How many units, for rewards whose price the member chooses.
+    /// The units to spend, for rewards whose price the member chooses.
     units: Option<i64>,
-    /// The order it is taken with, for rewards that look at it.
+    /// The order that the reward is redeemed with, for rewards whose rule reads it.
     order: Option<Object<OrderBody>>,
 }
 
-/// What is captured, as a client writes it.
+/// The body of a capture.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a capture")]
 struct CaptureBody {
-    /// How many of the units that are set aside; all if nothing.
+    /// The units to capture of those held; all of them if not given.
     units: Option<i64>,
 }
 
@@ -94,12 +93,12 @@ async fn capture(
     let hold = HoldId::new(hold);
     let bundle = api.bundle(&caller.merchant).await?;
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
-    // The entry of a hold never changes, so it can be looked at before anything is decided.
+    // The entry of a hold never changes, so it can be read before the decision.
     let Some(held) = version_of_hold(&api, &at, &hold).await? else {
-        // A member that does not exist is told before a hold that does not.
+        // An unknown member is reported before an unknown hold.
         return Err(match api.store.member(&at).await? {
             None => Refusal::MemberIsUnknown(member).into(),
-            Some(there) => match present(&there) {
+            Some(there) => match there.present() {
                 Err(erased) => Refusal::Decision(erased.into()).into(),
                 Ok(()) => Refusal::HoldIsUnknown(hold).into(),
             },
@@ -116,7 +115,7 @@ async fn capture(
     .await
 }
 
-/// The version of the entry that held a reward; nothing if there is none.
+/// The version that a hold wrote; nothing if there is no such hold.
 async fn version_of_hold(
     api: &Api,
     at: &MemberKey,
@@ -124,7 +123,7 @@ async fn version_of_hold(
 ) -> Result<Option<Version>, StoreError> {
     let Some(entry) = hold.entry() else { return Ok(None) };
     let found = match api.store.version(at, entry).await {
-        // The person has been forgotten, and the hold with it.
+        // The person was erased, and the hold with it.
         Err(StoreError::Sealed { .. }) => None,
         found => found?,
     };

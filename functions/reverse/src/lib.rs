@@ -1,5 +1,5 @@
-//! `POST /v1/members/{id}/reverse`: an earlier request is undone. A return takes back what a purchase
-//! earned, whole or by line; a reward that is given back gives its units back.
+//! `POST /v1/members/{id}/reverse`: reverses an earlier request. Reversing a purchase takes back
+//! what it earned, in whole or by line; reversing a redemption or a capture gives its units back.
 
 use api::{Api, Body, Caller, Change, InPath, Mode, Problem, Refusal, change_under};
 use axum::Router;
@@ -14,7 +14,7 @@ use rules::Object;
 use serde::Deserialize;
 use store::{Fingerprint, MemberKey, Operation};
 
-/// The most lines of a return, as of an order.
+/// The most lines of a return, the same as of an order.
 const LINES_MAX: usize = 500;
 
 /// The function's routes.
@@ -22,7 +22,8 @@ pub fn router(api: Api) -> Router {
     Router::new().route("/v1/members/{id}/reverse", post(reverse)).with_state(api)
 }
 
-/// What is undone, as a client writes it: a request, by its key, and what of its order came back.
+/// The body of a reversal: the key of the request to reverse, and the part of its order that came
+/// back.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a reversal")]
 struct ReversalBody {
@@ -32,9 +33,9 @@ struct ReversalBody {
     redeem: Option<String>,
     /// The key of a capture.
     capture: Option<String>,
-    /// Pieces of the order that came back; all that is left of it if nothing is said.
+    /// The pieces of the order that came back; all that is left of the order if not given.
     lines: Option<Vec<Object<LineBody>>>,
-    /// What was paid back; the price of the pieces if nothing is said.
+    /// The amount that was refunded; the price of the pieces if not given.
     refund: Option<Amount>,
 }
 
@@ -56,12 +57,12 @@ async fn reverse(
     let Body { value, fingerprint } = body;
     let (verb, key) = undone(&value)?;
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
-    // What was done never changes, so it can be looked at before anything is decided.
+    // A version never changes, so it can be read before the decision.
     let done = Operation::new(verb, &key, Fingerprint::of(&serde_json::Value::Null));
     let Some(done) = api.store.done(&at, &done).await? else {
         let person = api.store.member(&at).await?.ok_or(Refusal::MemberIsUnknown(member))?;
-        // Of one who is forgotten, nothing is known any more.
-        ledger::erase::present(&person).map_err(|erased| Refusal::Decision(erased.into()))?;
+        // The entries of an erased member cannot be read.
+        person.present().map_err(|erased| Refusal::Decision(erased.into()))?;
         return Err(Refusal::EntryIsUnknown { verb, key }.into());
     };
     let judged_by = api.bundle_of(&caller.merchant, &done.bundle).await?;
@@ -75,7 +76,7 @@ async fn reverse(
     .await
 }
 
-/// The verb and the key of what is undone.
+/// The verb and the key of the request to reverse.
 fn undone(body: &ReversalBody) -> Result<(Verb, String), Refusal> {
     let named =
         [(Verb::Earn, &body.earn), (Verb::Redeem, &body.redeem), (Verb::Capture, &body.capture)];
@@ -89,7 +90,7 @@ fn undone(body: &ReversalBody) -> Result<(Verb, String), Refusal> {
     }
 }
 
-/// What of the order came back; nothing where all of it did.
+/// The part of the order that came back; nothing if all that is left came back.
 fn wanted(body: ReversalBody, programme: &Programme) -> Result<Option<Wanted>, Refusal> {
     let ReversalBody { lines, refund, .. } = body;
     if lines.is_none() && refund.is_none() {

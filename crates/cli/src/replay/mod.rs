@@ -1,3 +1,6 @@
+//! `regulars replay`: a file of orders, sent through the handlers with the clock following the
+//! data.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -13,7 +16,7 @@ use clap::Args;
 use futures::StreamExt;
 use http_body_util::BodyExt;
 use indicatif::ProgressBar;
-use ledger::programme::resolve;
+use ledger::calendar::resolve;
 use ledger::{MerchantId, Moment};
 use local::{Database, app, publish_folder};
 use rules::{Bundle, Costs};
@@ -25,14 +28,14 @@ use crate::place::{Rules, data};
 use crate::report::Totals;
 use crate::show::progress;
 
-/// Reads files of orders.
+/// Files of orders.
 mod orders;
 
 use orders::{Order, Orders};
 
-/// Members whose orders of one moment are done side by side.
+/// The members whose orders of one moment are sent concurrently.
 const MEMBERS_AT_ONCE: usize = 4;
-/// The hour, on the merchant's clock, at which a replay's nights do their work.
+/// The hour, in the merchant's time zone, of the daily expiry run of a replay.
 const NIGHT_HOUR: u32 = 3;
 
 #[derive(Debug, Args)]
@@ -55,22 +58,22 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// What a replay did, beyond what the table holds.
+/// The counts of a replay that the table does not hold.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counts {
-    /// Activities that are in the ledger, now or from before.
+    /// Activities accepted, repeats included.
     pub(crate) activities: u64,
-    /// Those of them that had been there before.
+    /// The repeats among them: activities that an earlier replay had sent.
     pub(crate) duplicates: u64,
     /// Lines that were refused.
     pub(crate) rejected: u64,
     /// The first refusals, in words.
     pub(crate) refusals: Vec<String>,
-    /// When what was earned lapses, as the answers told it.
+    /// When the units and grants that were earned expire, by the answers.
     expiries: BTreeSet<Moment>,
 }
 
-/// Refusals that are told one by one; the others are counted.
+/// The most refusals that are printed one by one; the others are counted.
 const REFUSALS_TOLD_MAX: usize = 20;
 
 impl Counts {
@@ -89,7 +92,7 @@ impl Counts {
         self.refusals.extend(other.refusals.into_iter().take(room));
     }
 
-    /// Tells the refusals to whoever watches.
+    /// Prints the refusals to the standard error.
     pub(crate) fn tell(&self) {
         for refusal in &self.refusals {
             eprintln!("refused: {refusal}");
@@ -120,16 +123,16 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     Ok(())
 }
 
-/// A history that has been replayed.
+/// The result of a replay.
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) bundle: Bundle,
     pub(crate) counts: Counts,
-    /// What the replay's clock showed at the end.
+    /// The time of the replay's clock at the end.
     pub(crate) ended: Moment,
 }
 
-/// The merchant's folder, if there is one.
+/// The merchant's folder in the folder of rules.
 fn merchant_folder(rules: &Path, merchant: &str) -> CommandResult<PathBuf> {
     let folder = rules.join(merchant);
     if MerchantId::parse(merchant).is_ok() && folder.is_dir() {
@@ -144,7 +147,8 @@ fn merchant_folder(rules: &Path, merchant: &str) -> CommandResult<PathBuf> {
     Err(format!("there is no merchant `{merchant}` under `{}`{hint}", rules.display()).into())
 }
 
-/// Runs a file of orders through the handlers, with the clock following the data.
+/// Sends a file of orders through the handlers, with the clock following the data. An expiry run
+/// precedes each day on which it finds something to write, and one ends the replay.
 pub(crate) async fn replay(
     database: &Database,
     rules: &Path,
@@ -181,7 +185,7 @@ pub(crate) async fn replay(
         while day < today {
             day = next(day)?;
             let night = night(day, time_zone)?;
-            // On other nights the run would find nothing that this history has brought.
+            // An expiry run on any other day would find nothing that this replay gave.
             if expiries.first().is_some_and(|end| *end <= night) {
                 clock.set(night);
                 expire::run(&api, &expire::Event::default(), None).await?;
@@ -210,21 +214,21 @@ fn next(day: NaiveDate) -> CommandResult<NaiveDate> {
     day.checked_add_days(Days::new(1)).ok_or_else(|| "the calendar ends here".into())
 }
 
-/// When the scheduled run of a day is.
+/// The moment of the expiry run of a day.
 fn night(day: NaiveDate, time_zone: Tz) -> CommandResult<Moment> {
     let hour = day.and_hms_opt(NIGHT_HOUR, 0, 0).ok_or("a day has no night")?;
     Ok(resolve(hour, time_zone))
 }
 
-/// A merchant's till, calling the API.
+/// The replay client: it calls the API as a merchant's till does.
 struct ReplayClient {
     app: Router,
     merchant: MerchantId,
-    /// The rewards that members take, if they take any, with their prices.
+    /// The rewards that members redeem, with their prices; empty if members redeem none.
     rewards: Vec<(String, Costs)>,
 }
 
-/// What the till reads of an answer.
+/// The parts of an answer that the replay client reads.
 struct Answer {
     status: StatusCode,
     replayed: bool,
@@ -232,7 +236,8 @@ struct Answer {
 }
 
 impl ReplayClient {
-    /// The orders of one moment: those of a member one after the other, members side by side.
+    /// Sends the orders of one moment: those of one member one after the other, several members
+    /// concurrently.
     async fn at_once(&self, orders: &[Order], bar: &ProgressBar) -> CommandResult<Counts> {
         let mut members: BTreeMap<&str, Vec<&Order>> = BTreeMap::new();
         for order in orders {
@@ -278,9 +283,9 @@ impl ReplayClient {
         self.redeem(order, &earned.body).await
     }
 
-    /// Takes the dearest reward within reach, as the answer to the order told it. The answer is the
-    /// same at every repeat, and so is what the till does with it: a replay that was cut short
-    /// between the two goes on as if it had not been.
+    /// Redeems the most expensive reward that the answer to the order lists as within reach. A
+    /// repeat gets the same answer and so redeems the same reward: a replay that was cut short
+    /// between the two requests continues as if it had not been.
     async fn redeem(&self, order: &Order, earned: &serde_json::Value) -> CommandResult {
         let within_reach = earned.pointer("/within_reach").and_then(|names| names.as_array());
         let is_within_reach = |(reward, _): &&(String, Costs)| {
@@ -296,7 +301,7 @@ impl ReplayClient {
             json!({ "reward": reward })
         };
         let redeemed = self.post(&path, Some(&order.key), &wish).await?;
-        // That somebody else was faster is no fault of the history's.
+        // A conflict is not an error of the replay: something else has used the units meanwhile.
         if redeemed.status.is_success() || redeemed.status == StatusCode::CONFLICT {
             Ok(())
         } else {
@@ -326,7 +331,7 @@ impl ReplayClient {
     }
 }
 
-/// When something of what an entry gave expires: its lots, and its grants.
+/// The moments at which the lots and the grants of an entry expire.
 fn expiries(earned: &serde_json::Value) -> impl Iterator<Item = Moment> {
     let parts = [("/entry/postings", "/to/lot/expires_at"), ("/entry/because", "/until")];
     parts.into_iter().flat_map(|(place, end)| {

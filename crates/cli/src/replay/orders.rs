@@ -1,4 +1,4 @@
-//! Files of orders: CSV with a head, or one JSON object a line.
+//! Files of orders: CSV with a head, or one JSON object per line.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 use decide::ActivityBody;
-use ledger::programme::resolve;
+use ledger::calendar::resolve;
 use ledger::{MemberId, Moment, Programme};
 use serde::Deserialize;
 use serde_json::json;
@@ -15,23 +15,23 @@ use serde_json::json;
 /// One activity of the file, as the API takes it.
 #[derive(Debug, Clone)]
 pub(crate) struct Order {
-    /// Where it stands in the file, from 1.
+    /// The line in the file, from 1.
     pub(crate) line: u64,
-    /// Its idempotency key.
+    /// The idempotency key of the request.
     pub(crate) key: String,
     pub(crate) member: MemberId,
     pub(crate) at: Moment,
-    /// It is its member's first of the file, and the member enrols with it.
+    /// Whether it is the member's first in the file, so that the member is enrolled before it.
     pub(crate) is_first: bool,
     /// The body of `POST /v1/members/{id}/earn`.
     pub(crate) body: serde_json::Value,
 }
 
-/// A line that cannot be read. The others are.
+/// A line that cannot be read or would be refused. The other lines are still read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadLine {
     pub(crate) line: u64,
-    /// The column's name, or where in the line.
+    /// The column's name, or the place in the line.
     pub(crate) column: String,
     pub(crate) reason: String,
 }
@@ -42,14 +42,14 @@ impl fmt::Display for BadLine {
     }
 }
 
-/// What a file holds: the orders by time, and the lines that are none.
+/// The contents of a file: the orders sorted by time, and the bad lines.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     pub(crate) orders: Vec<Order>,
     pub(crate) bad: Vec<BadLine>,
 }
 
-/// Why a file is no file of orders at all.
+/// Why a file cannot be read as orders at all.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     #[error("the orders `{path}` cannot be read: {reason}")]
@@ -62,9 +62,8 @@ pub(crate) enum FileError {
 
 const COLUMNS: [&str; 6] = ["order", "member", "at", "sku", "quantity", "total"];
 
-/// Reads a file, leaves out what the programme would refuse or what is dated after `now`, and puts
-/// its orders in the order of their time; those of one moment stay in the
-/// order of the file.
+/// Reads a file and sorts its orders by time; orders of the same moment keep the order of the file.
+/// Orders that the programme would refuse or that are dated after `now` become bad lines.
 pub(crate) fn read(path: &Path, programme: &Programme, now: Moment) -> Result<Orders, FileError> {
     let time_zone = programme.time_zone;
     let shown = path.display().to_string();
@@ -78,7 +77,7 @@ pub(crate) fn read(path: &Path, programme: &Programme, now: Moment) -> Result<Or
         "jsonl" => read_json_lines(&bytes),
         _ => return Err(FileError::Kind { path: shown }),
     };
-    // The replay's clock follows the orders: one that will be refused must not move it.
+    // The replay's clock follows the orders, so one that would be refused must not be among them.
     for order in std::mem::take(&mut orders.orders) {
         match refusal(&order, programme, now) {
             None => orders.orders.push(order),
@@ -97,7 +96,7 @@ pub(crate) fn read(path: &Path, programme: &Programme, now: Moment) -> Result<Or
     Ok(orders)
 }
 
-/// Why the API would refuse the order, if it would.
+/// Why the API would refuse the order; nothing if it would accept it.
 fn refusal(order: &Order, programme: &Programme, now: Moment) -> Option<String> {
     if order.at > now {
         return Some(format!("it is dated {}, and that is to come", order.at));
@@ -111,7 +110,7 @@ fn refusal(order: &Order, programme: &Programme, now: Moment) -> Option<String> 
 }
 
 fn read_csv(bytes: &[u8], path: &str, time_zone: Tz) -> Result<Orders, FileError> {
-    // Line by line, so that a stray quote spoils its own line and no other.
+    // The file is parsed line by line, so that a stray quote breaks its own line only.
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1u64..);
     let head = lines.next().and_then(|(head, _)| fields_of(head).ok()).unwrap_or_default();
     let mut places = [0; COLUMNS.len()];
@@ -171,7 +170,7 @@ fn order_of(
     let at = moment_of(at, time_zone)?;
     let quantity: u32 =
         quantity.parse().map_err(|_| ("quantity", format!("`{quantity}` is no whole number")))?;
-    // What an amount is, the API says; here only that there is one.
+    // The API checks the amount; this checks only that there is one.
     if total.is_empty() {
         return Err(("total", "it is empty".to_owned()));
     }
@@ -184,7 +183,7 @@ fn order_of(
     Ok(Order { line, key: order.to_owned(), member, at, is_first: false, body })
 }
 
-/// Whether an order's number can be the key of its request.
+/// Checks that an order's number can be the idempotency key of its request.
 fn key_of(order: &str) -> Result<(), String> {
     match order.len() {
         0 => Err("it is empty".to_owned()),
@@ -193,7 +192,7 @@ fn key_of(order: &str) -> Result<(), String> {
     }
 }
 
-/// A time with its offset, or a day, which is taken as its noon.
+/// Parses a time with its offset, or a day, which stands for its noon in the merchant's time zone.
 fn moment_of(text: &str, time_zone: Tz) -> Result<Moment, InputError> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(at.to_utc());

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use decide::{Context, Said};
-use ledger::cap::{Counter, Period};
+use ledger::cap::{Counter};
+use ledger::calendar::{Period};
 use ledger::enroll::{self, Enrolment};
 use ledger::{
     Activity, Decision, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Effect, DecisionData, Terms,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use ledger::tier::{TierStatus, settle};
+use ledger::tier::settle;
+use ledger::tier_status::TierStatus;
 use ledger::{Decision, Entry, EntryKind, Member};
 use rules::RuleFailure;
 

@@ -125,9 +125,9 @@ impl Scene<'_> {
         self.coverage.see(&self.bundle, &self.member, order, at);
         if let Some(decision) = &decision {
             self.member.clone_from(&decision.member);
-            self.data = std::mem::take(&mut self.data).after(decision);
+            self.data = std::mem::take(&mut self.data).after(&decision.entry);
             for referrer in &decision.others {
-                self.data = std::mem::take(&mut self.data).after(referrer);
+                self.data = std::mem::take(&mut self.data).after(&referrer.entry);
                 self.referrer = Some(referrer.member.clone());
             }
         }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{NaiveDate, TimeDelta};
-use ledger::member::{GrantEnd, History};
 use ledger::task::{Goal, Progress};
 use ledger::{
     Codes, DecisionData, Lot, Member, MemberId, Moment, Remaining, SharedLimit, Units, Wallet,
     WalletName,
 };
+use ledger::{GrantEnd, History};
 use rules::{Bundle, bucket, say_toml, unknown_wallet};
 use rust_decimal::Decimal;
 use toml::Spanned;

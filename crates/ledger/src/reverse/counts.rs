@@ -7,12 +7,12 @@ use rust_decimal::Decimal;
 use super::{is_undone, undone};
 use crate::activity::PURCHASE;
 use crate::decision::Draft;
-use crate::member::{History, Hold};
 use crate::task::{Progress, Step};
 use crate::{
     Activity, Change, Entry, EntryKind, HistorySlice, Member, Moment, Programme, Seq, Units,
     Withdrawal,
 };
+use crate::{History, Hold};
 
 /// Undoes what an entry counted and the entry that takes its place does not.
 pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &[Entry]) {

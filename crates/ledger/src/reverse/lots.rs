@@ -2,10 +2,10 @@
 //! lots as they were.
 
 use crate::decision::{Credit, Draft};
-use crate::wallet::{Inactivity, Terms};
 use crate::{
     Change, Entry, Lot, Member, Moment, Posting, PostingReason, Programme, Seq, Units, WalletName,
 };
+use crate::{Inactivity, Terms};
 
 /// Units that an earn gave and that are taken back.
 #[derive(Debug, Clone, Copy)]

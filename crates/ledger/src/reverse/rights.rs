@@ -1,8 +1,8 @@
 //! What an entry gave that is no unit: rights, marks, scores, codes.
 
 use super::{is_undone, undone};
+use crate::GrantEnd;
 use crate::decision::Draft;
-use crate::member::GrantEnd;
 use crate::{Effect, Entry, EntryKind, HistorySlice, Member, Moment, Reason};
 
 /// What is undone of rights, and what stays.

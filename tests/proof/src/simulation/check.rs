@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
-use ledger::wallet::HoldId;
+use ledger::HoldId;
 use ledger::{EntryKind, MerchantId, PostingReason, SharedLimit, Withdrawal};
 use serde_json::{Value, json};
 use store::{History, Version, VersionLine};

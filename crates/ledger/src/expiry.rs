@@ -1,0 +1,159 @@
+//! When a lot expires.
+
+use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::Moment;
+use crate::calendar::resolve;
+
+/// When a lot runs out, counted from the activity that earned it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// It stays.
+    Never,
+    /// To the second, so many days later.
+    AfterDays(u32),
+    /// To the second, so many months later; 31 January and one month is the last of February.
+    AfterMonths(u32),
+    /// With the last second of the month that is so many months after the month of the activity.
+    EndOfMonth(u32),
+    /// With the last second of the year that is so many years after the year of the activity.
+    EndOfYear(u32),
+    /// So long after the member was last active: every activity puts it off.
+    Inactivity(Inactivity),
+}
+
+impl Expiry {
+    /// How long a lot stays after the member was last active, if that is its term.
+    #[must_use]
+    pub fn inactivity(self) -> Option<Inactivity> {
+        match self {
+            Expiry::Inactivity(inactivity) => Some(inactivity),
+            _ => None,
+        }
+    }
+
+    /// The first moment at which a lot earned at `earned_at` is no longer there, or nothing if it
+    /// stays. Calendar terms count in the merchant's time zone, whatever its summer time does.
+    #[must_use]
+    pub fn of(self, earned_at: Moment, time_zone: Tz) -> Option<Moment> {
+        let local = earned_at.with_timezone(&time_zone).naive_local();
+        let expires = match self {
+            Expiry::Never => return None,
+            Expiry::AfterDays(days) | Expiry::Inactivity(Inactivity::Days(days)) => {
+                local.checked_add_days(Days::new(days.into()))
+            }
+            Expiry::AfterMonths(months) | Expiry::Inactivity(Inactivity::Months(months)) => {
+                local.checked_add_months(Months::new(months))
+            }
+            // The end of a month is the start of the next.
+            Expiry::EndOfMonth(months) => first_of_month(local)
+                .and_then(|first| first.checked_add_months(Months::new(months.checked_add(1)?))),
+            Expiry::EndOfYear(years) => i32::try_from(years)
+                .ok()
+                .and_then(|years| local.year().checked_add(years)?.checked_add(1))
+                .and_then(|year| NaiveDate::from_ymd_opt(year, 1, 1)?.and_hms_opt(0, 0, 0)),
+        };
+        // A date beyond what a calendar holds never comes.
+        expires.map(|local| resolve(local, time_zone))
+    }
+}
+
+/// How long a lot stays after the member was last active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inactivity {
+    /// So many days.
+    Days(u32),
+    /// So many months.
+    Months(u32),
+}
+
+impl Inactivity {
+    /// The end of a lot that was to end, when at `now` the member turns out to have been active. What
+    /// has run out stays so, though a hold may still have it.
+    #[must_use]
+    pub fn extend(
+        self,
+        end: Option<Moment>,
+        active_at: Moment,
+        now: Moment,
+        time_zone: Tz,
+    ) -> Option<Moment> {
+        if end.is_some_and(|end| end <= now) {
+            return end;
+        }
+        end.max(Expiry::Inactivity(self).of(active_at, time_zone))
+    }
+}
+
+fn first_of_month(local: NaiveDateTime) -> Option<NaiveDateTime> {
+    local.date().with_day(1)?.and_hms_opt(0, 0, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lot_runs_out_by_the_merchants_calendar() {
+        let check = |expiry: Expiry, zone: Tz, earned_at: &str, expected: Option<&str>| {
+            let found = expiry.of(earned_at.parse().unwrap(), zone).map(|at| at.to_rfc3339());
+            assert_eq!(found.as_deref(), expected, "{expiry:?} {zone} {earned_at}");
+        };
+        let (new_york, berlin) = (Tz::America__New_York, Tz::Europe__Berlin);
+        check(Expiry::Never, berlin, "2026-01-01T00:00:00Z", None);
+        check(
+            Expiry::AfterDays(30),
+            berlin,
+            "2026-01-01T10:00:00Z",
+            Some("2026-01-31T10:00:00+00:00"),
+        );
+        // Thirty local days across the start of summer time keep the hour on the wall.
+        check(
+            Expiry::AfterDays(30),
+            berlin,
+            "2026-03-15T10:00:00Z",
+            Some("2026-04-14T09:00:00+00:00"),
+        );
+        check(
+            Expiry::AfterMonths(1),
+            berlin,
+            "2026-01-31T10:00:00Z",
+            Some("2026-02-28T10:00:00+00:00"),
+        );
+        check(
+            Expiry::AfterMonths(12),
+            berlin,
+            "2028-02-29T10:00:00Z",
+            Some("2029-02-28T10:00:00+00:00"),
+        );
+        check(
+            Expiry::EndOfMonth(12),
+            new_york,
+            "1997-01-15T17:00:00Z",
+            Some("1998-02-01T05:00:00+00:00"),
+        );
+        // Still January on the wall in New York.
+        check(
+            Expiry::EndOfMonth(12),
+            new_york,
+            "1997-02-01T04:59:59Z",
+            Some("1998-02-01T05:00:00+00:00"),
+        );
+        check(
+            Expiry::EndOfMonth(0),
+            berlin,
+            "2026-06-30T21:59:59Z",
+            Some("2026-06-30T22:00:00+00:00"),
+        );
+        check(
+            Expiry::EndOfYear(1),
+            berlin,
+            "2026-05-05T00:00:00Z",
+            Some("2027-12-31T23:00:00+00:00"),
+        );
+        check(Expiry::EndOfMonth(u32::MAX), berlin, "2026-05-05T00:00:00Z", None);
+    }
+}
