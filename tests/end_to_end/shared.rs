@@ -27,7 +27,7 @@ async fn shop(sheet: &str) -> Shop {
     Shop::under(&[("merchant.toml", MANIFEST), ("earn.rhai", sheet)]).await
 }
 
-/// Enrolls so many members, each with a purchase behind it.
+/// Enrols this many members, each with one purchase.
 async fn crowd(shop: &Shop, members: usize) -> Vec<String> {
     let names: Vec<String> = (0..members).map(|number| format!("m{number}")).collect();
     for name in &names {

@@ -20,7 +20,7 @@ const MERCHANTS_MAX: usize = 256;
 /// The most bytes that packed sources may unpack to.
 const SOURCES_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Why a bundle was not published.
+/// The reason for which a bundle was not published, or could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The sources have mistakes, or a spec fails.
@@ -34,7 +34,7 @@ pub enum PublishError {
     Pack(String),
 }
 
-/// Why a bundle could not be loaded.
+/// The reason for which a bundle could not be loaded.
 #[derive(Debug)]
 pub(crate) enum NoBundle {
     /// The merchant has published none.

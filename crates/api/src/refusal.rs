@@ -6,7 +6,7 @@ use ledger::name::NameRejection;
 use ledger::{MemberId, MerchantId, MissingData, Verb};
 use rules::RuleFailure;
 
-/// Why a request is refused. A refused request changes nothing.
+/// The reason for which a request is refused. A refused request changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The request has no verified identity.
@@ -62,7 +62,7 @@ pub enum Refusal {
     FieldIsWrong {
         /// The JSON pointer to the field.
         pointer: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// An activity or an order in the body is wrong.
@@ -82,7 +82,7 @@ pub enum Refusal {
     MemberIdIsWrong {
         /// The JSON pointer to the field; nothing if the id is in the path.
         pointer: Option<String>,
-        /// Why.
+        /// The reason.
         reason: NameRejection,
     },
     /// No member has this id.
@@ -141,7 +141,7 @@ impl From<RuleFailure> for Refusal {
     }
 }
 
-/// Why a request was not decided.
+/// The reason for which a request was not decided.
 #[derive(Debug)]
 pub enum Undecided {
     /// The request is refused.

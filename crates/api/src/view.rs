@@ -141,7 +141,7 @@ impl<'a> PostingView<'a> {
     }
 }
 
-/// What one rule gave: a reason.
+/// A reason: a rule, and the effect that it gave.
 #[derive(Debug, Clone, Serialize)]
 struct ReasonView<'a> {
     rule: &'a str,

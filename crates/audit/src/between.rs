@@ -10,7 +10,7 @@ use store::{History, MemberKey};
 
 use crate::{About, Fault};
 
-/// What the entries seen so far say about other members.
+/// The facts about other members in the entries seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct Between {
     /// Units by sender, receiver and moment: what the sender's entry says, what the receiver's

@@ -26,7 +26,7 @@ pub(crate) struct Head {
     is_met: AtomicBool,
 }
 
-/// Why a table cannot be compared with an earlier export.
+/// The reason for which a table cannot be compared with an earlier export.
 #[derive(Debug, thiserror::Error)]
 pub enum EarlierError {
     /// The export cannot be read.

@@ -14,11 +14,11 @@ pub struct Fault {
     pub entry: Option<Seq>,
     /// The fault, in words.
     pub what: String,
-    /// What else was read to find the fault.
+    /// The data that the fault was found in, beside the member.
     pub about: About,
 }
 
-/// What a fault was found in, beside the member. While a table is in use these are read at
+/// The data that a fault was found in, beside the member. While a table is in use they are read at
 /// different moments, so that the fault may be only apparent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {

@@ -29,7 +29,7 @@ pub use roll_forward::{Period, RollForward};
 
 use crate::between::Between;
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Audited {
     /// Members audited.
@@ -42,7 +42,7 @@ pub struct Audited {
     pub wallets: BTreeMap<WalletName, RollForward>,
     /// The first fault of each member, and the faults between members; empty in a sound table.
     pub faults: Vec<Fault>,
-    /// Why members cannot be read; empty in a sound table.
+    /// The errors of members that cannot be read; empty in a sound table.
     pub unreadable: Vec<String>,
 }
 
@@ -192,7 +192,7 @@ pub async fn audit(
     looked_at_again(store, audit.done()).await
 }
 
-/// How often a member with a fault is read again.
+/// The number of times that a member with a fault is read again.
 const LOOKS: u32 = 3;
 
 /// Reads each member with a fault again, and drops the faults that do not show again. In a table

@@ -18,8 +18,8 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use store::{Export, Store};
 
-use crate::CommandResult;
 use crate::place::{self, Rules};
+use crate::result::CommandResult;
 use crate::show::{money, progress, table, whole};
 
 /// The parts of the table. The progress bar counts them.
@@ -45,17 +45,18 @@ pub(crate) struct Options {
     /// Where the table is, if not in AWS, such as http://127.0.0.1:8000
     #[arg(long, value_name = "URL", requires = "table")]
     endpoint: Option<String>,
-    /// An export of a table to S3, as it was downloaded: a folder with files of one item a line
+    /// An export of a table to S3, as it was downloaded: a folder with files of one item per line
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
-    /// An earlier export: all that it has must still be there
+    /// An earlier export of the table: all its entries must still be there
     #[arg(long, value_name = "DIR")]
     after: Option<PathBuf>,
-    /// What was before this day counts as opening
+    /// The first day of the report: what was before it counts as opening
     #[arg(long, value_name = "DAY")]
     from: Option<NaiveDate>,
-    /// What came after this day is left out, and what had run out by its end; where no day is said,
-    /// what has run out since the last run is still counted as owed
+    /// The last day of the report: what came after it does not count, and units that expired by its
+    /// end are not owed; without it, units that expired since the last expiry run still count as
+    /// owed
     #[arg(long, value_name = "DAY")]
     until: Option<NaiveDate>,
     #[command(flatten)]
@@ -238,8 +239,8 @@ fn period(options: &Options, programme: &Programme) -> Period {
     }
 }
 
-/// What units are worth in the programme's currency; nothing if the wallet's units have no worth.
-/// It is negative if the units are.
+/// The worth of units in the programme's currency; nothing if the wallet's units have none. It is
+/// negative if the units are.
 fn worth(programme: &Programme, wallet: &str, units: i64) -> Option<Decimal> {
     let worth = programme.wallets.get(wallet)?.worth?;
     Decimal::from(units).checked_mul(worth)

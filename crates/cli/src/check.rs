@@ -8,22 +8,22 @@ use ledger::MerchantId;
 use rules::{Bundle, BundleRejection, Mistake, Severity, Sources};
 use serde_json::json;
 
-use crate::CommandResult;
 use crate::place::{Rules, shown};
+use crate::result::CommandResult;
 use crate::show::plural;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// A merchant's folder, or a folder of such folders [default: the nearest `rules`]
     folder: Option<PathBuf>,
-    /// How mistakes are told
+    /// The format of the mistakes
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people: each with its line and carets under it
+    /// For people: each mistake with its line, and carets under it
     Text,
     /// For editors: one JSON object
     Json,

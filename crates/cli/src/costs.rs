@@ -13,8 +13,8 @@ use serde_json::json;
 use store::{Cost, MemberKey, Meter};
 use tower::ServiceExt;
 
-use crate::CommandResult;
 use crate::place::Rules;
+use crate::result::CommandResult;
 use crate::show::table;
 
 const MERCHANT: &str = "sunrise-coffee";

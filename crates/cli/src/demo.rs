@@ -6,10 +6,10 @@ use std::time::Instant;
 use clap::Args;
 use local::Database;
 
-use crate::CommandResult;
 use crate::place::{Rules, data, nearest, shown};
 use crate::replay::replay;
 use crate::report::{Totals, story};
+use crate::result::CommandResult;
 
 const MERCHANT: &str = "cdnow";
 const ORDERS: &str = "tests/data/cdnow_orders.csv";

@@ -13,8 +13,8 @@ use local::{Database, REGION, TABLE, app, publish_folder};
 use store::Store;
 use tokio::net::TcpListener;
 
-use crate::CommandResult;
 use crate::place::{Rules, data, shown};
+use crate::result::CommandResult;
 
 /// The interval at which the rules are checked for edits.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

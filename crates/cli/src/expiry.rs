@@ -7,7 +7,7 @@ use clap::Args;
 use ledger::Moment;
 use local::Database;
 
-use crate::CommandResult;
+use crate::result::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

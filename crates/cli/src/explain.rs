@@ -14,8 +14,8 @@ use local::Database;
 use rules::Bundle;
 use store::{MemberKey, Store, Version};
 
-use crate::CommandResult;
 use crate::place::{self, Rules};
+use crate::result::CommandResult;
 use crate::show::shop_time;
 use crate::simulate::told;
 

@@ -5,6 +5,11 @@
 #[macro_use]
 mod show;
 
+/// The result of a command, and how the process exits.
+mod result;
+
+/// The counts of a replay.
+mod counts;
 /// `audit`: what is owed, recomputed from the entries.
 mod audit;
 /// `check`: mistakes in rules, found without running them.
@@ -53,11 +58,11 @@ struct Cli {
 enum Command {
     /// Check rules without running them: words, kinds, names, conditions that never hold
     Check(check::Options),
-    /// Hold rules to their specs
+    /// Run the specs of rules
     Test(specs::Options),
-    /// Ask the rules about one activity, and see what each of them says
+    /// Judge one activity, and see the verdict of every rule
     Simulate(simulate::Options),
-    /// Derive a stored entry again under its own rules, and see why it is what it is
+    /// Derive a stored entry again under its own rules, and see the verdict of every rule
     Explain(explain::Options),
     /// Serve the whole API over an embedded DynamoDB kept in a file
     Dev(dev::Options),
@@ -65,7 +70,7 @@ enum Command {
     Demo(demo::Options),
     /// Run a file of orders through the handlers, with the clock following the data
     Replay(replay::Options),
-    /// Do what the hourly schedule does, once, over a data file
+    /// Do one expiry run over a data file, as the hourly schedule does
     Expire(expiry::Options),
     /// Recompute every balance from its entries, and show what is owed
     Audit(audit::Options),
@@ -73,7 +78,7 @@ enum Command {
     Costs(costs::Options),
     /// Check a merchant's rules and make them the active ones of a table in AWS
     Publish(publish::Options),
-    /// Bring voucher codes into a pool
+    /// Import voucher codes into a pool
     Vouchers(vouchers::Options),
     /// Write the reference of the rule language, rules/LANGUAGE.md
     Reference(reference::Options),
@@ -102,14 +107,5 @@ async fn main() -> ExitCode {
         Command::Vouchers(options) => vouchers::run(options).await,
         Command::Reference(options) => reference::run(&options),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    result::exit_code(done)
 }
-
-/// The result of a command. Its error is printed as it is, and says what to do about it.
-type CommandResult<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -6,7 +6,7 @@ use clap::Args;
 use ledger::MerchantId;
 use rules::did_you_mean;
 
-use crate::CommandResult;
+use crate::result::CommandResult;
 
 /// The folder of local data files, beside the rules.
 const DATA_FOLDER: &str = ".regulars";

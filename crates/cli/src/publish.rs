@@ -6,7 +6,7 @@ use aws_config::BehaviorVersion;
 use clap::Args;
 use store::Store;
 
-use crate::CommandResult;
+use crate::result::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use crate::CommandResult;
 use crate::place::{Rules, shown};
+use crate::result::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

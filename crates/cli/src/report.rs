@@ -13,8 +13,8 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use store::{History, MemberKey, Store};
 
-use crate::CommandResult;
-use crate::replay::Counts;
+use crate::counts::Counts;
+use crate::result::CommandResult;
 use crate::show::{money, shop_time, table, whole};
 
 /// The totals of a merchant's table.

@@ -9,10 +9,10 @@ use ledger::{Decision, EntryKind, Moment};
 use rules::{Bundle, Object};
 use serde_json::json;
 
-use crate::CommandResult;
 use crate::check::{Found, read};
 use crate::place::Rules;
 use crate::report::{say_effect, say_gift};
+use crate::result::CommandResult;
 use crate::show::{shop_time, table, whole};
 
 #[derive(Debug, Args)]

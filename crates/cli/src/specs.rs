@@ -10,8 +10,8 @@ use rules::Sources;
 use serde_json::json;
 use toml_edit::{DocumentMut, Item};
 
-use crate::CommandResult;
 use crate::check::{Found, folders, read};
+use crate::result::CommandResult;
 use crate::show::plural;
 
 #[derive(Debug, Args)]
@@ -21,7 +21,8 @@ pub(crate) struct Options {
     /// Only specs whose words contain this
     #[arg(long, value_name = "WORDS")]
     only: Option<String>,
-    /// Write what was found into the specs that fail; look at the change before you keep it
+    /// Write the values that were found into the specs that fail; look at the change before you
+    /// keep it
     #[arg(long)]
     update: bool,
     /// One JSON object instead of lines

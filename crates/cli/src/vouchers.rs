@@ -7,8 +7,8 @@ use clap::Args;
 use local::Database;
 use store::Store;
 
-use crate::CommandResult;
 use crate::place;
+use crate::result::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// The pool, as the manifest lists it
     #[arg(long)]
     pool: String,
-    /// One code a line
+    /// The file of codes, one per line
     file: PathBuf,
     /// Into a data file on this machine
     #[arg(long, value_name = "FILE", conflicts_with = "table", required_unless_present = "table")]

@@ -1,5 +1,5 @@
-//! The merchant's calendar: local times as moments, days that come round, and the periods that days,
-//! weeks, months and years are.
+//! The merchant's calendar: the moments of local times, days that recur every year, and calendar
+//! periods.
 
 use chrono::{
     DateTime, Datelike, Days, LocalResult, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone,
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Moment;
 
-/// The moment of a local time. Where clocks went back it comes twice: the first counts. Where they
-/// went forward it does not come: the moment that it would have been by the old clock counts.
+/// The moment of a local time. A local time that occurs twice, since clocks went back, means the
+/// first. One that does not occur, since clocks went forward, counts by the offset before.
 #[must_use]
 pub fn resolve(local: NaiveDateTime, time_zone: Tz) -> Moment {
     match time_zone.from_local_datetime(&local) {
@@ -19,7 +19,7 @@ pub fn resolve(local: NaiveDateTime, time_zone: Tz) -> Moment {
             moment.with_timezone(&Utc)
         }
         LocalResult::None => {
-            // No zone skips more than a day; before the gap its offset was the one in force.
+            // No zone skips more than a day, so a day earlier has the offset from before the gap.
             let before = time_zone.from_utc_datetime(&(local - TimeDelta::days(1)));
             let offset = chrono::Offset::fix(before.offset());
             DateTime::from_naive_utc_and_offset(
@@ -30,26 +30,26 @@ pub fn resolve(local: NaiveDateTime, time_zone: Tz) -> Moment {
     }
 }
 
-/// When a day comes round this year; 29 February comes round on the 28th in common years.
+/// The day of this year on which a yearly day recurs: for 29 February, the 28th in common years.
 #[must_use]
 pub fn this_year(day: NaiveDate, today: NaiveDate) -> Option<NaiveDate> {
     let same = day.with_year(today.year());
     same.or_else(|| NaiveDate::from_ymd_opt(today.year(), 2, 28))
 }
 
-/// The first time from a day on that a date comes round.
+/// The first day, from a day on, on which a yearly day recurs.
 #[must_use]
 pub fn next_day(date: NaiveDate, from: NaiveDate) -> Option<NaiveDate> {
     let this = this_year(date, from)?;
     if this >= from {
         return Some(this);
     }
-    // Twelve months after the first of January: the next year's.
+    // Twelve months later is in the next year.
     let next = from.checked_add_months(Months::new(12))?;
     this_year(date, next)
 }
 
-/// So many of the merchant's days before a moment, at the same time of day.
+/// The moment `days` of the merchant's calendar days earlier, at the same local time.
 #[must_use]
 pub fn days_before(at: Moment, days: u32, time_zone: Tz) -> Moment {
     let local = at.with_timezone(&time_zone).naive_local();
@@ -65,11 +65,11 @@ pub enum Period {
     Day,
     /// From Monday.
     Week,
-    /// From the first.
+    /// From the first of the month.
     Month,
     /// From 1 January.
     Year,
-    /// From the beginning.
+    /// All time, from 1970.
     Ever,
 }
 

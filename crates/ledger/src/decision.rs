@@ -1,4 +1,10 @@
 //! What a verb decided, and how a draft of changes becomes an entry.
+//!
+//! A verb fills a [`Draft`] with reasons, postings and changes, and calls [`Draft::decide`]. That
+//! adds what every entry needs (postings of issued units, debt paid, ends extended, expired holds,
+//! balances), applies the entry to the member, and returns the [`Decision`]. Later steps such as
+//! `account::part` and `tier::settle` complete it. Write the decision and its `others` in one
+//! transaction.
 
 use std::collections::BTreeMap;
 
@@ -14,23 +20,24 @@ use crate::{
 /// The most grants, and the most tags, of one member.
 pub const HOLDINGS_MAX: usize = 100;
 
-/// What a verb decided: the line to write, and the member that it leads to. Writing all of it is
-/// one transaction.
+/// What a verb decided: the entry to write, and the member after it. All of it is written in one
+/// transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// The member as it will be, one version on.
+    /// The member after the entry.
     pub member: Member,
-    /// The line that says so.
+    /// The entry.
     pub entry: Entry,
-    /// When somebody has to look at the member next; never if nothing.
+    /// The member's due date: when the scheduled run has to look at it next; `None` if never.
     pub due_at: Option<Moment>,
-    /// What it means for others: the one who brought this member, whose wallets it shares, to whom it
-    /// gives. No two are of one member.
+    /// The decisions that follow for other members: the referrer, the account, the receiver of a
+    /// transfer. No two are of the same member.
     pub others: Vec<Decision>,
 }
 
 impl Decision {
-    /// The account whose wallets a member shares, as it will be, where it has a part in this.
+    /// The account whose wallets a member shares, after this decision; `None` if the account does
+    /// not change.
     #[must_use]
     pub fn account_after(&self, member: &Member) -> Option<&Member> {
         let members = self.others.iter().map(|other| &other.member);
@@ -38,7 +45,7 @@ impl Decision {
     }
 }
 
-/// Why what the rules gave cannot be given.
+/// Why a draft cannot become an entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GiveRejection {
     /// A rule paid into a wallet that the manifest does not list.
@@ -49,33 +56,33 @@ pub enum GiveRejection {
         /// The wallet.
         wallet: WalletName,
     },
-    /// More than can be counted.
+    /// A wallet or a score would be above [`crate::Units::MAX`].
     #[error(
         "member `{member}` would hold or owe more than {} units in a wallet or a score",
         crate::Units::MAX
     )]
     WalletIsFull {
-        /// Whose.
+        /// The member.
         member: MemberId,
     },
-    /// The entry does not follow from the member before it: a broken invariant of ours.
+    /// The entry does not follow from the member before it: a broken invariant of this program.
     #[error("an entry of member `{member}` does not follow from the one before it: {reason}")]
     EntryDoesNotApply {
-        /// Whose.
+        /// The member.
         member: MemberId,
         /// Why.
         reason: ApplyError,
     },
-    /// More than a member can carry: it is loaded and written with every request.
+    /// Too many grants or tags. The member is loaded and written with every request.
     #[error("member `{member}` would have more than {HOLDINGS_MAX} grants or tags")]
     HoldingsAreTooMany {
-        /// Whose.
+        /// The member.
         member: MemberId,
     },
 }
 
 impl GiveRejection {
-    /// The rejection of an entry that does not apply. Only what cannot be counted is the client's.
+    /// The rejection of an entry that cannot be applied. Only an overflow is the client's fault.
     #[must_use]
     pub fn of(member: &MemberId, reason: ApplyError) -> GiveRejection {
         let member = member.clone();
@@ -86,10 +93,10 @@ impl GiveRejection {
     }
 }
 
-/// Units that come into a wallet, and why. They pay what is owed before anything else.
+/// Units that come into a wallet, and why. They pay debt first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credit {
-    /// Into which wallet.
+    /// The wallet.
     pub wallet: WalletName,
     /// The lot.
     pub lot: Lot,
@@ -97,27 +104,27 @@ pub struct Credit {
     pub why: PostingReason,
 }
 
-/// What a request changes, before it is an entry.
+/// The changes of a request, before they are an entry.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
     /// What each rule gave.
     pub reasons: Vec<Reason>,
-    /// Units that come in beside those that the reasons bring.
+    /// Units that come in, beside those of the reasons.
     pub credits: Vec<Credit>,
-    /// Postings beside those that reasons and credits bring.
+    /// Postings, beside those of reasons and credits.
     pub postings: Vec<Posting>,
-    /// What else changed.
+    /// Everything else that changes.
     pub changes: Vec<Change>,
-    /// What was taken from pots.
+    /// The withdrawals from shared limits.
     pub withdrawals: Vec<Withdrawal>,
-    /// What was put back into pots.
+    /// What is put back into shared limits.
     pub returns: Vec<Withdrawal>,
-    /// Pots that had not enough.
+    /// The shared limits that did not have enough left.
     pub exhausted: Vec<SharedLimit>,
 }
 
 impl Draft {
-    /// A draft of what rules gave, with what was drawn on the way.
+    /// A draft of what rules gave, with the withdrawals that the allocator made.
     #[must_use]
     pub fn of(reasons: Vec<Reason>, changes: Vec<Change>, allocator: Allocator<'_>) -> Draft {
         Draft {
@@ -129,11 +136,11 @@ impl Draft {
         }
     }
 
-    /// The decision that these changes make of a member. Units have the terms of `at`, which is when
-    /// they were earned.
+    /// Makes the decision of this draft for a member. `at` is when the units were earned, from which
+    /// their terms count; `now` is when the entry is decided.
     ///
     /// # Errors
-    /// What the rules gave cannot be given. Nothing has changed then.
+    /// The draft cannot become an entry. Nothing has changed then.
     pub fn decide(
         mut self,
         member: &Member,
@@ -187,7 +194,7 @@ impl Draft {
         Ok(Decision { due_at: after.due_at(), member: after, entry, others: Vec::new() })
     }
 
-    /// Makes credits of the units that rules gave.
+    /// Adds a credit for the units that rules gave.
     fn credit(
         &mut self,
         member: &Member,
@@ -207,7 +214,7 @@ impl Draft {
                 EntryKind::Earn { activity } => policy.terms_of(activity, member.active_at, zone),
                 _ => policy.terms(at, zone),
             };
-            // All that one request gives into one wallet has the same terms: one posting.
+            // Units of one request in one wallet have the same terms, so they are one credit.
             let same = |credit: &&mut Credit| {
                 credit.wallet == *wallet
                     && credit.lot.terms == terms
@@ -229,7 +236,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Says of holds that have passed that they are free: their stock goes back.
+    /// Records the holds that have expired, and puts back their stock. Erasing ends all holds.
     fn free(&mut self, member: &Member, kind: &EntryKind, now: Moment) {
         let all = matches!(kind, EntryKind::Erase);
         for (name, hold) in member.holds.iter().filter(|(_, hold)| all || hold.until <= now) {
@@ -238,14 +245,14 @@ impl Draft {
         }
     }
 
-    /// Puts back the piece of a stock that was set aside with a hold.
+    /// Puts back the piece of stock that a hold held, if it held one.
     pub(crate) fn put_back(&mut self, hold: &Hold) {
         self.returns.extend(hold.limit().map(|limit| Withdrawal { limit, units: Units::ONE }));
     }
 }
 
-/// The postings of a credit: what is owed is paid first. Other postings of the same entry may have
-/// paid a part of it.
+/// The postings of a credit: one that pays debt, and one into a lot. Other postings of the same
+/// entry may have paid a part of the debt.
 fn paid_first(member: &Member, credit: Credit, postings: &[Posting]) -> [Posting; 2] {
     let Credit { wallet, lot, why } = credit;
     let of_wallet = postings.iter().filter(|posting| posting.wallet == wallet);
@@ -256,8 +263,9 @@ fn paid_first(member: &Member, credit: Credit, postings: &[Posting]) -> [Posting
     [Posting::into_debt(wallet.clone(), pays, why), Posting::into_lot(wallet, rest, why)]
 }
 
-/// The postings that pay what is owed with what there is. Nobody owes and has at the same time, but
-/// for what is held: otherwise a lot could expire that pays a debt.
+/// The postings that pay debt out of lots.
+// INVARIANT: after an entry, a wallet with debt has held lots only. Otherwise a lot could expire
+// that should pay debt.
 fn settled(after: &Member, _: &Programme, entry: &Entry) -> Vec<Posting> {
     let pays = |(name, wallet): (&WalletName, &Wallet)| -> Vec<Posting> {
         let lots = wallet.clone().take_for_debt(entry.at);
@@ -266,7 +274,7 @@ fn settled(after: &Member, _: &Programme, entry: &Entry) -> Vec<Posting> {
     after.wallets.iter().flat_map(pays).collect()
 }
 
-/// The postings that extend lots which stay as long as the member is active.
+/// The postings that extend the ends of lots which expire by inactivity, if the member was active.
 pub(crate) fn extend(after: &Member, programme: &Programme, entry: &Entry) -> Vec<Posting> {
     let Some(active_at) = after.active_at.filter(|_| entry.active_at().is_some()) else {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! The data that a decision is made from beyond the member, and what it takes of it. Most decisions
-//! need none, so it is loaded only when a decision says that it is missing.
+//! Decision data: what a decision needs beyond the member, and what it takes from that. Most
+//! decisions need none, so it is loaded only when a decision returns that it is missing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,30 +8,30 @@ use crate::apply_error::ApplyError;
 use crate::shared_limit::{Codes, Remaining, SharedLimit, Withdrawal};
 use crate::{Effect, Entry, Member, MemberId, Moment, Seq, Units};
 
-/// What a decision has to know beyond the member, and has not been told.
+/// The data that a decision needs and that has not been loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MissingData {
-    /// Whether a pot has so many units left.
+    /// Whether a shared limit has so many units left.
     Remaining {
-        /// Which pot.
+        /// The shared limit.
         limit: SharedLimit,
-        /// How many are wanted.
+        /// The number of units wanted.
         units: Units,
     },
-    /// So many codes that are still in a pool of codes.
+    /// Free codes of a pool.
     Codes {
-        /// Which pool.
+        /// The pool.
         pool: String,
-        /// How many are wanted.
+        /// The number of codes wanted.
         codes: usize,
     },
-    /// Another member: the one who brought this one, whose wallets this one shares, to whom it gives.
+    /// Another member: a referrer, an account, or the other side of a transfer.
     Member(MemberId),
-    /// A member as it was before an entry, and its entries from that one on.
+    /// A member before an entry, and its entries from that one on.
     HistorySlice {
-        /// Whose.
+        /// The member.
         member: MemberId,
-        /// From which entry on.
+        /// The number of the first entry.
         entry: Seq,
     },
 }
@@ -51,38 +51,37 @@ impl fmt::Display for MissingData {
     }
 }
 
-/// What a decision has been told beyond the member. Most need nothing of it, so it is loaded only
-/// when a decision says that it lacks something.
+/// The data loaded for a decision beyond the member.
 #[derive(Debug, Clone, Default)]
 pub struct DecisionData {
-    /// What is left in pots.
+    /// What is left of shared limits.
     pub left: BTreeMap<SharedLimit, Remaining>,
-    /// What is left in pools of codes.
+    /// The free codes of pools.
     pub codes: BTreeMap<String, Codes>,
-    /// Other members, where there are members of those names.
+    /// Other members by name; `None` if there is no member of that name.
     pub members: BTreeMap<MemberId, Option<Member>>,
-    /// What was before.
+    /// Slices of members' histories.
     pub pasts: BTreeMap<MemberId, HistorySlice>,
-    /// When somebody has to look at the member, as it was put down last.
+    /// The member's due date as stored.
     pub due_at: Option<Moment>,
-    /// What another decision of the same request takes of it.
+    /// What another decision of the same request takes from this data.
     pub taken: Allocations,
 }
 
-/// A member as it was, and what has happened since.
+/// A slice of a member's history: the member before an entry, and the entries from then on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistorySlice {
-    /// As it was before the first of the entries.
+    /// The member before the first of the entries.
     pub before: Member,
     /// The entries, the oldest first.
     pub entries: Vec<Entry>,
 }
 
 impl HistorySlice {
-    /// The same from a later entry on: the member as it was before that one.
+    /// The same slice from a later entry on.
     ///
     /// # Errors
-    /// The entries do not add up.
+    /// An entry does not follow from the member before it.
     pub fn from(&self, entry: Seq) -> Result<HistorySlice, ApplyError> {
         let mut before = self.before.clone();
         let mut entries = Vec::new();
@@ -97,11 +96,11 @@ impl HistorySlice {
     }
 }
 
-/// What decisions take of supplies.
+/// What decisions take from decision data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allocations {
     units: BTreeMap<SharedLimit, Units>,
-    /// How many codes of each pool, in the order in which they were told.
+    /// The number of codes of each pool, taken in the order in which they were loaded.
     codes: BTreeMap<String, usize>,
 }
 
@@ -131,27 +130,27 @@ impl Allocations {
 }
 
 impl DecisionData {
-    /// Another member; nothing if there is none of that name.
+    /// Another member; `None` if there is none of that name.
     ///
     /// # Errors
-    /// It has not been told.
+    /// It has not been loaded.
     pub fn member(&self, id: &MemberId) -> Result<Option<&Member>, MissingData> {
         let told = self.members.get(id).ok_or_else(|| MissingData::Member(id.clone()))?;
         Ok(told.as_ref())
     }
 
-    /// The account whose wallets a member shares; nothing if it shares none.
+    /// The account whose wallets a member shares; `None` if it shares none.
     ///
     /// # Errors
-    /// It has not been told.
+    /// It has not been loaded.
     pub fn account(&self, member: &Member) -> Result<Option<&Member>, MissingData> {
         Ok(member.account.as_ref().map(|account| self.member(account)).transpose()?.flatten())
     }
 
-    /// A member as it was before an entry or earlier, and its entries from then on, up to its last.
+    /// A slice of a member's history, from an entry or earlier on, up to the member's last entry.
     ///
     /// # Errors
-    /// It has not been told, or not up to the last.
+    /// It has not been loaded, or does not end at the last entry.
     pub fn past(&self, member: &Member, entry: Seq) -> Result<&HistorySlice, MissingData> {
         let told = self.pasts.get(&member.id).filter(|past| {
             let last = past.entries.last().map_or(past.before.seq, |last| last.seq);
@@ -160,8 +159,8 @@ impl DecisionData {
         told.ok_or_else(|| MissingData::HistorySlice { member: member.id.clone(), entry })
     }
 
-    /// The supplies of a decision that is made together with another one: what they take, they take
-    /// from the same.
+    /// The data for another decision of the same request, which takes from the same limits and
+    /// pools as `other`.
     #[must_use]
     pub fn beside(&self, other: &Entry) -> DecisionData {
         DecisionData { taken: Allocations::of(other), ..self.clone() }
@@ -181,19 +180,19 @@ impl DecisionData {
     }
 }
 
-/// The supplies of one decision, and what it has taken from them so far.
+/// The allocator of one decision: its data, and what it has taken from that so far.
 #[derive(Debug)]
 pub struct Allocator<'a> {
     data: &'a DecisionData,
     taken: Allocations,
     /// What the same decision puts back.
     back: BTreeMap<SharedLimit, Units>,
-    /// What had not enough left.
+    /// The shared limits that did not have enough left.
     pub exhausted: Vec<SharedLimit>,
 }
 
 impl<'a> Allocator<'a> {
-    /// A till with nothing taken yet.
+    /// An allocator that has taken nothing yet.
     #[must_use]
     pub fn new(data: &'a DecisionData) -> Allocator<'a> {
         Allocator {
@@ -204,24 +203,24 @@ impl<'a> Allocator<'a> {
         }
     }
 
-    /// Says that the same decision puts something back, so that it can be taken.
+    /// Announces units that the same decision puts back, so that they can be taken.
     pub fn expect_back(&mut self, limit: SharedLimit, units: Units) {
         let back = self.back.entry(limit).or_default();
         *back = back.checked_add(units).unwrap_or(*back);
     }
 
-    /// What has been taken so far, to come back to.
+    /// What has been taken so far, to restore with [`Allocator::put_back`].
     #[must_use]
     pub fn taken(&self) -> Allocations {
         self.taken.clone()
     }
 
-    /// Puts back what was taken since.
+    /// Puts back what was taken since `before`.
     pub fn put_back(&mut self, before: Allocations) {
         self.taken = before;
     }
 
-    /// What has been drawn from pots.
+    /// The withdrawals from shared limits so far.
     #[must_use]
     pub fn withdrawals(&self) -> Vec<Withdrawal> {
         let withdraw = |(limit, units): (&SharedLimit, &Units)| Withdrawal {
@@ -231,10 +230,10 @@ impl<'a> Allocator<'a> {
         self.taken.units.iter().map(withdraw).collect()
     }
 
-    /// Takes units from a pot, all or none: whether there were enough.
+    /// Takes units from a shared limit, all or none. Returns whether there were enough.
     ///
     /// # Errors
-    /// What is left in the pot has not been told.
+    /// It has not been loaded whether the limit has enough.
     pub fn withdraw(&mut self, limit: &SharedLimit, units: Units) -> Result<bool, MissingData> {
         if units.is_zero() {
             return Ok(true);
@@ -258,10 +257,10 @@ impl<'a> Allocator<'a> {
         Ok(true)
     }
 
-    /// Takes a code from a pool of codes; nothing if it is empty.
+    /// Takes a code from a pool; `None` if the pool is empty.
     ///
     /// # Errors
-    /// What is in the pool has not been told.
+    /// Not enough codes of the pool have been loaded.
     pub fn code(&mut self, pool: &str) -> Result<Option<String>, MissingData> {
         let own = self.taken.codes(pool);
         let place = self.data.taken.codes(pool) + own;
@@ -276,10 +275,10 @@ impl<'a> Allocator<'a> {
         }
     }
 
-    /// Another member; nothing if there is none of that name.
+    /// Another member; `None` if there is none of that name.
     ///
     /// # Errors
-    /// It has not been told.
+    /// It has not been loaded.
     pub fn member(&self, id: &MemberId) -> Result<Option<&'a Member>, MissingData> {
         self.data.member(id)
     }

@@ -1,4 +1,9 @@
 //! Entries: immutable ledger lines.
+//!
+//! Only a draft makes an entry (`decision::Draft::decide`), and the verb may add to it before it is
+//! stored. An entry is complete: [`Member::apply`](crate::Member::apply) needs nothing else to
+//! change the member. The kind says what was asked, the reasons what each rule gave, the postings
+//! which units moved, and the changes everything else.
 
 use std::collections::BTreeMap;
 
@@ -15,160 +20,160 @@ use crate::{
     WalletName, Withdrawal,
 };
 
-/// One immutable ledger line: what was asked, why the answer was what it is, and all that changed.
+/// One immutable ledger line: what was asked, why it was answered so, and everything that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Its place in the member's history, from 1.
+    /// Its number in the member's history, from 1.
     pub seq: Seq,
     /// When it was decided.
     pub at: Moment,
     /// What was asked.
     pub kind: EntryKind,
-    /// What each rule gave, in the order in which they were asked.
+    /// What each rule gave, in the order in which the rules ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
-    /// What changed in which lot.
+    /// The movements of units.
     pub postings: Vec<Posting>,
-    /// What else changed and is in no reason.
+    /// Everything else that changed and that no rule gave.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
-    /// The account whose wallets the member shared, and that one's entry of it.
+    /// The account whose wallets the member shared, and the account's entry for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountEntry>,
-    /// What was taken from what all members share.
+    /// The withdrawals from shared limits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withdrawals: Vec<Withdrawal>,
-    /// What was put back into what all members share.
+    /// What was put back into shared limits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub returns: Vec<Withdrawal>,
-    /// What all members share and had not enough left: who explains the entry has to know.
+    /// The shared limits that did not have enough left: explaining the entry needs them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exhausted: Vec<SharedLimit>,
-    /// What could be spent right after, by wallet; the count in wallets that only count.
+    /// The units that could be spent right after, by wallet; the count, if a wallet only counts.
     pub balances: BTreeMap<WalletName, Units>,
-    /// The change of tier since the entry before.
+    /// The change of tier since the entry before, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<TierChange>,
-    /// How the member stands with its tier, where that has changed.
+    /// The member's tier status, if it has changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier_status: Option<TierStatus>,
 }
 
-/// What an entry stands for.
+/// What was asked: one variant for each verb.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EntryKind {
     /// The member did something.
     Earn {
-        /// What.
+        /// The activity.
         activity: Activity,
     },
-    /// A reward was taken.
+    /// A reward was redeemed.
     Redeem {
-        /// Which, for what.
+        /// The reward, with its price.
         reward: RedeemedReward,
-        /// The order it was taken with.
+        /// The order that it was redeemed with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         order: Option<Order>,
     },
-    /// A reward was set aside, to be captured or released.
+    /// A reward was held, to be captured or released.
     Hold {
-        /// Under which name.
+        /// The id of the hold.
         hold: HoldId,
-        /// It is released by itself then.
+        /// When the hold expires.
         until: Moment,
-        /// Which reward, for what.
+        /// The reward, with its price.
         reward: RedeemedReward,
-        /// The order it was set aside for.
+        /// The order that it is held for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         order: Option<Order>,
     },
-    /// A reward that was set aside was taken, whole or in part.
+    /// A held reward was paid, whole or in part.
     Capture {
-        /// The hold.
+        /// The id of the hold.
         hold: HoldId,
-        /// What it had set aside.
+        /// The hold as it was.
         of: Hold,
-        /// The reward as it was taken.
+        /// The reward as redeemed, with the price that was paid.
         reward: RedeemedReward,
     },
-    /// A reward that was set aside was let go.
+    /// A held reward was given up.
     Release {
-        /// The hold.
+        /// The id of the hold.
         hold: HoldId,
     },
     /// An earlier entry was undone, whole or in part.
     Reverse {
-        /// Which, by its number.
+        /// The number of that entry.
         of: Seq,
-        /// What of its order came back; all that was left of it if nothing.
+        /// What came back of its order; `None` if everything that was left of the entry is undone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         returned: Option<Returned>,
     },
     /// Units were given or taken by hand.
     Adjust {
-        /// Why.
+        /// Why, in the author's words.
         reason: String,
-        /// Who says so.
+        /// Who did it.
         author: String,
     },
     /// Units were given to another member, or came from one.
     Transfer {
-        /// The other one.
+        /// The other member.
         #[serde(flatten)]
         with: Counterpart,
-        /// What was said of it.
+        /// Why, in the client's words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
     /// The member shares the wallets of an account from now on.
     Join {
-        /// Whose.
+        /// The account.
         account: MemberId,
     },
-    /// The member has its own wallets again.
+    /// The member uses its own wallets again.
     Leave {
-        /// Whose it had shared.
+        /// The account whose wallets it shared.
         account: MemberId,
     },
-    /// A member that shares this one's wallets has moved units in them.
+    /// A member that shares this one's wallets has joined, left or moved units in them.
     Share {
-        /// Who.
+        /// That member.
         by: MemberId,
-        /// By which entry of its own.
+        /// The number of its own entry.
         entry: Seq,
-        /// By which verb.
+        /// The verb of its own entry.
         moved: Verb,
-        /// When that member was active, where it was by its own doing.
+        /// When that member was active, if its entry means that it was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         active_at: Option<Moment>,
     },
-    /// Lots, grants and holds that had run out were written down, and the tier reviewed.
+    /// Expired lots, grants and holds were recorded, and the tier reviewed.
     Expire,
-    /// The member is to be told something.
+    /// The member is reminded.
     Remind {
-        /// What.
+        /// The reminders.
         reminders: Vec<Reminder>,
     },
-    /// The person is forgotten; the sums stay.
+    /// The person was erased. Its wallets stay.
     Erase,
 }
 
-/// An entry of the account whose wallets a member shares.
+/// The entry of an account for an entry of a member that shares its wallets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountEntry {
-    /// Whose.
+    /// The account.
     pub account: MemberId,
-    /// Its number; where nothing was moved there, the number that it would have had.
+    /// The number of its entry. If nothing moved there, the number that its next entry gets.
     pub entry: Seq,
 }
 
-/// What of an order came back.
+/// What came back of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
-    /// How many of which line.
+    /// The pieces of each line.
     pub lines: Vec<ReturnedLine>,
-    /// How much less the order comes to.
+    /// The money paid back: the order's total is lower by it.
     #[serde(with = "rust_decimal::serde::str")]
     pub refund: Decimal,
 }
@@ -176,9 +181,9 @@ pub struct Returned {
 /// Pieces of one line that came back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReturnedLine {
-    /// The line's article.
+    /// The article number of the line.
     pub sku: String,
-    /// How many pieces.
+    /// The number of pieces.
     pub quantity: u32,
 }
 
@@ -186,14 +191,14 @@ pub struct ReturnedLine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Counterpart {
-    /// Units went there.
+    /// The member that got the units.
     To(MemberId),
-    /// Units came from there.
+    /// The member that the units came from.
     From(MemberId),
 }
 
 impl Entry {
-    /// The number of the entry that this one undoes, if it undoes one.
+    /// The number of the entry that this one undoes; `None` if it undoes none.
     #[must_use]
     pub fn undoes(&self) -> Option<Seq> {
         match &self.kind {
@@ -202,8 +207,9 @@ impl Entry {
         }
     }
 
-    /// When the member was active, if it was by this, and by its own doing: what comes by itself, or
-    /// from a friend, is none. Of an account, when one who shares its wallets was.
+    /// When the member was active by its own action; `None` if the entry is no such action. A
+    /// triggered activity and a friend's referral are none. An entry of an account counts if the
+    /// member that shares its wallets was active.
     #[must_use]
     pub fn active_at(&self) -> Option<Moment> {
         let by_itself =
@@ -241,84 +247,84 @@ impl EntryKind {
     }
 }
 
-/// What one rule gave. A rule that gives several things has a reason for each.
+/// A rule and one effect that it gave. A rule that gives several effects has a reason for each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// The rule's title.
+    /// The title of the rule.
     pub rule: String,
-    /// Where it stands: `earn.rhai:3`.
+    /// The file and line of the rule, such as `earn.rhai:3`.
     pub source: String,
-    /// What it gave.
+    /// The effect.
     #[serde(flatten)]
     pub effect: Effect,
 }
 
-/// A reward as it was taken.
+/// A reward as redeemed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedeemedReward {
-    /// The reward's name.
+    /// The name of the reward.
     pub name: String,
-    /// Where it stands: `rewards.rhai:2`.
+    /// The file and line of the reward, such as `rewards.rhai:2`.
     pub source: String,
-    /// Paid from which wallet.
+    /// The wallet that pays it.
     pub wallet: WalletName,
-    /// How much it cost.
+    /// Its price, in units of that wallet.
     pub costs: Units,
-    /// What the member gets, beside the rights and marks in the entry's reasons.
+    /// What the member gets, beside the grants and tags in the entry's reasons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gives: Option<Benefit>,
 }
 
-/// What a reward or a benefit gives. Amounts are in the programme's currency.
+/// What a reward, or a `benefit` of a sheet, gives. Amounts are in the programme's currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Benefit {
-    /// A thing.
+    /// A product.
     Product {
-        /// What, in the merchant's words.
+        /// Its title, in the merchant's words.
         title: String,
     },
-    /// Money off an order.
+    /// A fixed discount on an order.
     Discount {
-        /// How much.
+        /// The amount.
         #[serde(with = "rust_decimal::serde::str")]
         amount: Decimal,
     },
-    /// A part of an order off.
+    /// A percentage off an order.
     PercentOff {
-        /// How much of a hundred.
+        /// The percentage: 10 for 10 %.
         #[serde(with = "rust_decimal::serde::str")]
         percent: Decimal,
     },
     /// A place at an event.
     Event {
-        /// Which, in the merchant's words.
+        /// The event, in the merchant's words.
         title: String,
     },
-    /// The delivery of an order.
+    /// Free delivery of an order.
     FreeShipping,
     /// A card with money on it.
     GiftCard {
-        /// How much.
+        /// The amount.
         #[serde(with = "rust_decimal::serde::str")]
         amount: Decimal,
     },
-    /// Something that is not for everyone: early access, a personal service.
+    /// Access to something exclusive, such as an early sale or a personal service.
     Access {
         /// To what, in the merchant's words.
         title: String,
     },
     /// Money paid out.
     Payout {
-        /// How much.
+        /// The amount.
         #[serde(with = "rust_decimal::serde::str")]
         amount: Decimal,
     },
     /// A code from a pool.
     Voucher {
-        /// Which pool.
+        /// The pool.
         pool: String,
-        /// The code; empty while nobody has taken it.
+        /// The code; empty until one is taken from the pool.
         code: String,
     },
 }

@@ -1,4 +1,4 @@
-//! When a lot expires.
+//! When a lot expires: a merchant's rule for it, and the moment that follows.
 
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime};
 use chrono_tz::Tz;
@@ -7,25 +7,26 @@ use serde::{Deserialize, Serialize};
 use crate::Moment;
 use crate::calendar::resolve;
 
-/// When a lot runs out, counted from the activity that earned it.
+/// When a lot expires, counted from the activity that earned it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expiry {
-    /// It stays.
+    /// It never expires.
     Never,
-    /// To the second, so many days later.
+    /// A number of calendar days later, at the same local time.
     AfterDays(u32),
-    /// To the second, so many months later; 31 January and one month is the last of February.
+    /// A number of months later, at the same local time. One month after 31 January is the last day
+    /// of February.
     AfterMonths(u32),
-    /// With the last second of the month that is so many months after the month of the activity.
+    /// At the end of a month: of the month of the activity, or a number of months after it.
     EndOfMonth(u32),
-    /// With the last second of the year that is so many years after the year of the activity.
+    /// At the end of a year: of the year of the activity, or a number of years after it.
     EndOfYear(u32),
-    /// So long after the member was last active: every activity puts it off.
+    /// A time after the member was last active: every activity extends the end.
     Inactivity(Inactivity),
 }
 
 impl Expiry {
-    /// How long a lot stays after the member was last active, if that is its term.
+    /// The inactivity after which a lot expires; `None` for the other rules.
     #[must_use]
     pub fn inactivity(self) -> Option<Inactivity> {
         match self {
@@ -34,8 +35,9 @@ impl Expiry {
         }
     }
 
-    /// The first moment at which a lot earned at `earned_at` is no longer there, or nothing if it
-    /// stays. Calendar terms count in the merchant's time zone, whatever its summer time does.
+    /// The first moment at which a lot earned at `earned_at` has expired; `None` if it never
+    /// expires. Days, months and years count in the merchant's time zone, across changes of the
+    /// clocks.
     #[must_use]
     pub fn of(self, earned_at: Moment, time_zone: Tz) -> Option<Moment> {
         let local = earned_at.with_timezone(&time_zone).naive_local();
@@ -55,7 +57,7 @@ impl Expiry {
                 .and_then(|years| local.year().checked_add(years)?.checked_add(1))
                 .and_then(|year| NaiveDate::from_ymd_opt(year, 1, 1)?.and_hms_opt(0, 0, 0)),
         };
-        // A date beyond what a calendar holds never comes.
+        // A date beyond the range of the calendar means that the lot never expires.
         expires.map(|local| resolve(local, time_zone))
     }
 }
@@ -64,15 +66,15 @@ impl Expiry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Inactivity {
-    /// So many days.
+    /// A number of days.
     Days(u32),
-    /// So many months.
+    /// A number of months.
     Months(u32),
 }
 
 impl Inactivity {
-    /// The end of a lot that was to end, when at `now` the member turns out to have been active. What
-    /// has run out stays so, though a hold may still have it.
+    /// The new end of a lot that ends at `end`, after an entry at `now` of a member that was active
+    /// at `active_at`. An end that has passed is not extended, even if the lot is still held.
     #[must_use]
     pub fn extend(
         self,

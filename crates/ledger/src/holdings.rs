@@ -1,5 +1,4 @@
-//! What a member holds beside its wallets: rights with their end, what is set aside, what it has
-//! bought.
+//! What a member has beside its wallets: the ends of its grants, its holds, and what it has bought.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -10,14 +9,14 @@ use crate::{Moment, Seq, SharedLimit};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "Option<Moment>", into = "Option<Moment>")]
 pub enum GrantEnd {
-    /// The first moment at which it is no longer there.
+    /// The first moment at which it has expired.
     At(Moment),
-    /// It stays.
+    /// It never expires.
     Never,
 }
 
 impl GrantEnd {
-    /// The first moment at which it is no longer there; nothing if it stays.
+    /// The first moment at which it has expired; `None` if it never expires.
     #[must_use]
     pub fn moment(self) -> Option<Moment> {
         match self {
@@ -39,25 +38,25 @@ impl From<GrantEnd> for Option<Moment> {
     }
 }
 
-/// Something set aside. Its units lie in lots that name it.
+/// A reward held at the till. Its units are in lots whose terms name the hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    /// It is released by itself then.
+    /// The first moment at which it has expired.
     pub until: Moment,
-    /// The entry that set it aside.
+    /// The number of the entry that made it.
     pub entry: Seq,
-    /// The reward.
+    /// The name of the reward.
     pub reward: String,
-    /// The period in which the reward was counted, if it can be had only so often.
+    /// The start of the period in which the reward was counted, if it has a cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<Moment>,
-    /// Whether a piece of its stock is set aside with it.
+    /// Whether a piece of the reward's stock is held with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stock: bool,
 }
 
 impl Hold {
-    /// The stock that a piece is set aside of.
+    /// The stock of which it holds a piece, if any.
     #[must_use]
     pub fn limit(&self) -> Option<SharedLimit> {
         self.stock.then(|| SharedLimit::Stock(self.reward.clone()))
@@ -67,11 +66,11 @@ impl Hold {
 /// What a member has bought: how often, for how much, and when last.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct History {
-    /// Purchases.
+    /// The number of purchases.
     pub purchases: u32,
     /// The sum of their totals, in the programme's currency.
     #[serde(with = "rust_decimal::serde::str")]
     pub spend: Decimal,
-    /// The latest of them.
+    /// When the latest of them was.
     pub last_purchase_at: Option<Moment>,
 }

@@ -39,7 +39,7 @@ pub mod seq;
 pub mod verb;
 /// What a member did, with its order.
 pub mod activity;
-/// Local times as moments, days that come round, periods.
+/// The merchant's calendar: local times, yearly days, periods.
 pub mod calendar;
 /// When a lot expires.
 pub mod expiry;
@@ -53,11 +53,11 @@ pub mod apply_error;
 pub mod wallet;
 /// Movements of units.
 pub mod posting;
-/// What a member holds beside its wallets.
+/// Grants, holds and purchases: what a member has beside its wallets.
 pub mod holdings;
-/// How a member stands with its tier.
+/// A member's tier, and when it may lose it.
 pub mod tier_status;
-/// What members are reminded of, and what they have been told.
+/// Reminders, and which of them a member has had.
 pub mod reminder;
 /// How often a rule may pay one member.
 pub mod cap;
@@ -79,7 +79,7 @@ pub mod decision_data;
 pub mod decision;
 /// Tiers: how a member reaches, keeps and loses them.
 pub mod tier;
-/// What a member is to be reminded of now.
+/// The reminders of units that expire.
 pub mod remind;
 
 /// Enrolling a person.

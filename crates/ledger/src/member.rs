@@ -1,4 +1,9 @@
 //! Members, and how an entry changes one.
+//!
+//! A [`Member`] is the state after its last entry. To read it at a moment, ask a method that takes
+//! the time, or make the member of that moment with [`Member::at`]: pending units become available,
+//! and holds expire, without an entry. To change it, make an entry (`decision::Draft::decide`) and
+//! call [`Member::apply`]; nothing else may set its fields.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,58 +24,58 @@ use crate::{
     SharedLimit, Units, Verb, Wallet, WalletName, Withdrawal,
 };
 
-/// A person (or a company) enrolled with one merchant, and all it has.
+/// A person or a company enrolled with one merchant, and all it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// The merchant's own name for it.
     pub id: MemberId,
     /// The number of its last entry.
     pub seq: Seq,
-    /// When it joined.
+    /// When it enrolled.
     pub enrolled_at: Moment,
-    /// When its last entry was decided; when it joined if there is none.
+    /// When its last entry was decided; when it enrolled, if it has none.
     pub settled_at: Moment,
-    /// What the merchant tells of it: `birthday`, `city`.
+    /// What the merchant says about it: `birthday`, `city`.
     pub attributes: BTreeMap<String, String>,
-    /// Who brought it.
+    /// Its referrer.
     pub referred_by: Option<MemberId>,
-    /// Marks that rules can ask for.
+    /// Tags that rules can ask for.
     pub tags: BTreeSet<String>,
-    /// How it stood with its tier when its last entry was decided.
+    /// Its tier status when its last entry was decided.
     pub tier_status: TierStatus,
     /// What it has bought so far.
     pub history: History,
-    /// Wallets that hold or held something.
+    /// Its wallets, those in which it ever had something.
     pub wallets: BTreeMap<WalletName, Wallet>,
-    /// Rights by name, with their first moment gone; those without one stay.
+    /// Its grants by name, with their ends.
     pub grants: BTreeMap<String, GrantEnd>,
-    /// How far it is with each task.
+    /// Its progress with each task.
     pub tasks: BTreeMap<String, Progress>,
     /// Its score in each contest.
     pub scores: BTreeMap<String, Units>,
-    /// How often the rules that may act only so often have acted lately, by rule, the oldest period
-    /// first.
+    /// How often rules with a cap acted in the latest periods, by rule, the oldest period first.
     pub counters: BTreeMap<String, Vec<Counter>>,
-    /// What is set aside, by name.
+    /// Its holds.
     pub holds: BTreeMap<HoldId, Hold>,
-    /// Parts of units that are carried over, by rule.
+    /// Fractions of units that are carried over, by rule.
     pub remainders: BTreeMap<String, Decimal>,
-    /// For which day each activity that comes by itself has come last.
+    /// For each triggered activity, the last day that triggered it.
     pub triggered: BTreeMap<String, NaiveDate>,
-    /// When it was active last, by its own doing; as an account, when one was who shares it.
+    /// When it was last active by its own action; for an account, also when a member that shares it
+    /// was.
     pub active_at: Option<Moment>,
-    /// What it has been reminded of.
+    /// The reminders that it has had.
     pub reminded: Reminded,
-    /// Whose wallets it shares.
+    /// The account whose wallets it shares.
     pub account: Option<MemberId>,
-    /// How many share its wallets.
+    /// The number of members that share its wallets.
     pub sharers: u32,
-    /// When the person was forgotten.
+    /// When the person was erased.
     pub erased_at: Option<Moment>,
 }
 
 impl Member {
-    /// A member who has nothing.
+    /// A new member, which has nothing.
     #[must_use]
     pub fn new(id: MemberId, enrolled_at: Moment) -> Member {
         Member {
@@ -110,27 +115,27 @@ impl Member {
         }
     }
 
-    /// The wallet, empty if nothing was ever in it.
+    /// The wallet of that name, empty if nothing was ever in it.
     #[must_use]
     pub fn wallet(&self, name: &str) -> &Wallet {
         static EMPTY: std::sync::LazyLock<Wallet> = std::sync::LazyLock::new(Wallet::default);
         self.wallets.get(name).unwrap_or(&EMPTY)
     }
 
-    /// The tier as its last entry left it.
+    /// The tier when its last entry was decided.
     #[must_use]
     pub fn tier(&self) -> Option<&str> {
         self.tier_status.tier.as_deref()
     }
 
-    /// Whether it has a right now.
+    /// Whether it has a grant that has not expired.
     #[must_use]
     pub fn is_granted(&self, grant: &str, now: Moment) -> bool {
         self.grants.get(grant).is_some_and(|end| end.moment().is_none_or(|end| end > now))
     }
 
-    /// The same member as time has made it: lots whose day has come are one with the others, and
-    /// what was set aside for too long is free again, and has paid what is owed.
+    /// The same member at `now`: lots whose day has come are available, holds whose end has come
+    /// have expired, and their units have paid debt.
     #[must_use]
     pub fn at(&self, now: Moment) -> Member {
         let mut member = self.clone();
@@ -139,7 +144,7 @@ impl Member {
         member
     }
 
-    /// The postings by which units of expired holds have paid the debt, when they were free again.
+    /// The postings by which the units of expired holds pay debt.
     pub(crate) fn debt_paid_by_expired_holds(&self, now: Moment) -> Vec<Posting> {
         let pays = |(name, wallet): (&WalletName, &Wallet)| -> Vec<Posting> {
             let freed = wallet.clone().take_from_expired_holds(now);
@@ -171,20 +176,20 @@ impl Member {
         self.counters.get(rule).map_or(&[], Vec::as_slice)
     }
 
-    /// What can be spent from a wallet now.
+    /// The units that can be spent from a wallet now.
     #[must_use]
     pub fn spendable(&self, wallet: &str, now: Moment) -> Units {
         self.wallet(wallet).spendable(now)
     }
 
-    /// When it was born, if that is known.
+    /// The birthday, if it is known and a date.
     #[must_use]
     pub fn birthday(&self) -> Option<NaiveDate> {
         self.attributes.get(BIRTHDAY)?.parse().ok()
     }
 
-    /// When there is something to write down of what the member has: the first of its lots, grants
-    /// or holds lapses, or a tier that it no longer qualifies for is lost.
+    /// The first moment at which an expiry or the loss of a tier has to be recorded: that of a lot,
+    /// a grant or a hold, or of a tier that it no longer qualifies for.
     #[must_use]
     pub fn due_at(&self) -> Option<Moment> {
         let lots = self.wallets.values().flat_map(Wallet::lots);
@@ -194,11 +199,12 @@ impl Member {
         lots.chain(grants).chain(holds).chain(self.tier_status.lost_at).min()
     }
 
-    /// Makes of the member before an entry the member after it. There is no other way to change
-    /// one, so a member is what its entries add up to.
+    /// Applies an entry: turns the member before it into the member after it.
     ///
     /// # Errors
-    /// The entry is none that this member can have. The member is spoilt then.
+    /// The entry does not follow from this member. The member is then partly changed and must not
+    /// be used.
+    // INVARIANT: nothing else changes a member, so a member is the sum of its entries.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), ApplyError> {
         self.pass(entry.at);
         self.post(&entry.postings)?;
@@ -244,7 +250,7 @@ impl Member {
 
     fn receive(&mut self, effect: &Effect) -> Result<(), ApplyError> {
         match effect {
-            // Units are in the postings, with their lots.
+            // Their units are in the postings, and the others change no member's state.
             Effect::Units { .. }
             | Effect::Reclaim { .. }
             | Effect::Voucher { .. }
@@ -302,13 +308,13 @@ impl Member {
             Change::Triggered { activity, day } => {
                 self.triggered.insert(activity.clone(), *day);
             }
-            // Time has freed it, and the units that are gone are in the postings of their day.
+            // `pass` has ended the hold, and the units that expired are in earlier postings.
             Change::HoldExpired { .. } | Change::Unrecoverable { .. } => {}
         }
         Ok(())
     }
 
-    /// What an entry changes by being of its kind.
+    /// Applies the change that the kind of the entry means.
     fn undergo(&mut self, entry: &Entry) -> Result<(), ApplyError> {
         match &entry.kind {
             EntryKind::Earn { activity } if activity.kind == PURCHASE => {
@@ -351,7 +357,7 @@ impl Member {
         Ok(())
     }
 
-    /// Drops all that tells of the person. Wallets stay, as they are what the merchant owes.
+    /// Drops everything about the person. Wallets stay, since they are what the merchant owes.
     fn forget(&mut self, now: Moment) {
         let Member { id, seq, enrolled_at, settled_at, wallets, .. } = self;
         let wallets = std::mem::take(wallets);
@@ -366,7 +372,7 @@ impl Member {
 #[error("member `{0}` has been erased")]
 pub struct MemberIsErased(pub MemberId);
 
-/// The hold that an entry makes.
+/// The hold that an entry of kind `Hold` makes.
 fn held(entry: &Entry, until: Moment, reward: &str) -> Hold {
     let counted = entry.changes.iter().find_map(|change| match change {
         Change::Counted { rule, since } if rule == reward => Some(*since),

@@ -1,4 +1,4 @@
-//! What members are reminded of, and what of it they have been told.
+//! Reminders, and the record of those that a member has had, so that each is sent once.
 
 use std::collections::BTreeMap;
 
@@ -6,49 +6,50 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Moment, Units, WalletName};
 
-/// What a member is told.
+/// One reminder to a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "about", rename_all = "snake_case")]
 pub enum Reminder {
-    /// Units expire.
+    /// Units will expire.
     Expiry {
-        /// Of which wallet.
+        /// The wallet.
         wallet: WalletName,
-        /// How many, on that day.
+        /// How many units expire on that day.
         units: Units,
-        /// When the first of them do.
+        /// When the first of them expire.
         at: Moment,
-        /// When the last of that day do.
+        /// When the last of that day expire.
         until: Moment,
     },
-    /// A tier is lost.
+    /// The member will lose its tier.
     Tier {
-        /// Which.
+        /// The tier.
         tier: String,
-        /// When, should nothing more happen.
+        /// When, unless something more happens.
         at: Moment,
     },
-    /// A task is nearly done.
+    /// A task is nearly completed.
     Task {
-        /// Which.
+        /// The task.
         task: String,
-        /// How much is left.
+        /// How much is left to do.
         left: u32,
-        /// For which time it would be completed, from 1.
+        /// The round that would be completed, from 1.
         round: u32,
     },
 }
 
-/// What a member has been reminded of, so that it comes once.
+/// What a member has been reminded of, so that each reminder is sent once.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Reminded {
-    /// By wallet: of what expires between two moments, both included, that are still to come.
+    /// By wallet: the spans of time, both ends included, whose expiries it was reminded of. Past
+    /// spans are dropped.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub expiry: BTreeMap<WalletName, Vec<(Moment, Moment)>>,
-    /// Of a tier that is lost then.
+    /// The moment of the loss of a tier that it was last reminded of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Moment>,
-    /// By task: up to which round.
+    /// By task: the last round that it was reminded of.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tasks: BTreeMap<String, u32>,
 }

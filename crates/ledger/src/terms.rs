@@ -1,4 +1,5 @@
-//! The terms of a lot: from when and until when it can be spent, and what it waits or is held for.
+//! The terms of a lot: from when and until when its units can be spent, what they are pending on,
+//! and which hold they are held for.
 
 use std::fmt;
 
@@ -7,60 +8,61 @@ use serde::{Deserialize, Serialize};
 use crate::expiry::Inactivity;
 use crate::{MemberId, Moment, Seq};
 
-/// What tells lots apart.
+/// The terms of a lot. A wallet merges lots of equal terms, so they also identify a lot.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Terms {
-    /// From when it can be spent; at once if nothing.
+    /// The first moment at which it can be spent; `None` if at once. For a held lot, the moment at
+    /// which its hold expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_at: Option<Moment>,
-    /// The activity by which it can be spent, such as the delivery of an order.
+    /// The activity that it is pending on, such as the delivery of an order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_on: Option<PendingOn>,
-    /// The hold for which it is set aside, until it can be spent by others.
+    /// The hold that it is held for, until `available_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HoldId>,
-    /// The first moment at which it is no longer there; it stays if nothing.
+    /// The first moment at which it has expired; `None` if it never expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Moment>,
-    /// How long it stays after the member was last active, where every activity puts its end off.
+    /// How long it stays after the member was last active, if every activity extends its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inactivity: Option<Inactivity>,
 }
 
 impl Terms {
-    /// Can be spent at once, and lapses at a moment.
+    /// The terms of a lot that can be spent at once and expires at a moment, or never.
     #[must_use]
     pub fn until(expires_at: Option<Moment>) -> Terms {
         Terms { expires_at, ..Terms::default() }
     }
 
-    /// It is set aside for a hold that has not passed.
+    /// Whether it is held, by a hold that has not expired.
     #[must_use]
     pub fn is_held(&self, now: Moment) -> bool {
         self.held.is_some() && self.is_not_yet_available(now)
     }
 
-    /// It has run out, whether or not anyone has written that down. What is set aside does not run
-    /// out before its hold does.
+    /// Whether it has expired, recorded by an entry or not. A held lot does not expire before its
+    /// hold does.
     #[must_use]
     pub fn is_expired(&self, now: Moment) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at <= now) && !self.is_held(now)
     }
 
-    /// It waits for its day, or for an activity.
+    /// Whether it is pending, until a moment or until an activity.
     #[must_use]
     pub fn is_pending(&self, now: Moment) -> bool {
         let waits = self.pending_on.is_some() || self.is_not_yet_available(now);
         waits && self.held.is_none() && !self.is_expired(now)
     }
 
-    /// It can be spent.
+    /// Whether it can be spent.
     #[must_use]
     pub fn is_spendable(&self, now: Moment) -> bool {
         !self.is_expired(now) && self.pending_on.is_none() && !self.is_not_yet_available(now)
     }
 
-    /// The first moment at which there is something to write down of it.
+    /// The first moment at which its expiry has to be recorded; `None` if it never expires.
     #[must_use]
     pub fn due_at(&self) -> Option<Moment> {
         let free_at = self.available_at.filter(|_| self.held.is_some());
@@ -71,7 +73,8 @@ impl Terms {
         self.available_at.is_some_and(|available_at| available_at > now)
     }
 
-    /// The same terms as time has made them: what has come of age is told apart no more.
+    /// The same terms at `now`: without `available_at` and `held` if that moment has come, so that
+    /// lots which differ only in a past moment merge.
     #[must_use]
     pub fn matured(mut self, now: Moment) -> Terms {
         if !self.is_not_yet_available(now) {
@@ -81,21 +84,21 @@ impl Terms {
         self
     }
 
-    /// The order in which lots are spent: the soonest to expire first, those that stay last.
+    /// The order in which lots are spent: the soonest to expire first, those that never do last.
     pub(crate) fn spend_order(&self) -> impl Ord + '_ {
         let Terms { available_at, pending_on, held, expires_at, inactivity } = self;
         (expires_at.is_none(), expires_at, available_at, pending_on, held, inactivity)
     }
 }
 
-/// An activity that a lot waits for.
+/// An activity that a lot is pending on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PendingOn {
-    /// What kind of activity.
+    /// The kind of the activity, such as `delivery`.
     pub activity: String,
-    /// The id of what that one is `of`: an order's number.
+    /// The id that the activity has in its `of`: the order's number.
     pub of: String,
-    /// Days from there to the moment at which it can be spent.
+    /// Times 24 hours from that activity until the lot can be spent.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub days: u32,
 }
@@ -105,20 +108,20 @@ fn is_zero(days: &u32) -> bool {
     *days == 0
 }
 
-/// The name of a hold: unique among all that share a wallet.
+/// The name of a hold, unique among all members that share a wallet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct HoldId(String);
 
 impl HoldId {
-    /// The hold of a name, whether or not there is one.
+    /// The id with that name. Such a hold need not exist.
     #[must_use]
     pub fn new(name: impl Into<String>) -> HoldId {
         HoldId(name.into())
     }
 
-    /// The name of the hold that an entry makes: its number, and whose entry it is where others share
-    /// the wallets.
+    /// The id of the hold that a member's entry makes: the entry's number, with the member's name
+    /// before it if the member shares the wallets of an account.
     #[must_use]
     pub fn of(member: &MemberId, account: Option<&MemberId>, entry: Seq) -> HoldId {
         HoldId(match account {
@@ -127,14 +130,14 @@ impl HoldId {
         })
     }
 
-    /// The number of the entry that made it, if this is the name of a hold.
+    /// The number of the entry that made the hold; `None` if no hold can have this name.
     #[must_use]
     pub fn entry(&self) -> Option<Seq> {
         let number = self.0.rsplit('.').next()?;
         number.parse().ok().map(Seq::new)
     }
 
-    /// The name.
+    /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -14,7 +14,7 @@ pub const TABLE: &str = "regulars";
 /// The region that clients of the embedded database use. The database accepts any.
 pub const REGION: &str = "us-east-1";
 
-/// Why a database could not be opened.
+/// The reason for which a database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The file cannot be opened as a database.
@@ -22,7 +22,7 @@ pub enum DatabaseError {
     File {
         /// The file.
         path: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The address is in use or cannot be bound.
@@ -30,7 +30,7 @@ pub enum DatabaseError {
     Address {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The reason.
         reason: std::io::Error,
     },
     /// The table cannot be created.

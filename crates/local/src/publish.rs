@@ -8,7 +8,7 @@ use ledger::name::NameRejection;
 use rules::{Bundle, BundleRejection, Sources};
 use store::Store;
 
-/// Why a folder's rules could not be published.
+/// The reason for which a folder's rules could not be published.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The folder with the merchants' folders cannot be read.
@@ -16,7 +16,7 @@ pub enum FolderError {
     Unreadable {
         /// The folder.
         path: String,
-        /// Why.
+        /// The reason.
         reason: std::io::Error,
     },
     /// The folder's name cannot name a merchant.
@@ -24,7 +24,7 @@ pub enum FolderError {
     NameIsWrong {
         /// The folder.
         folder: String,
-        /// Why.
+        /// The reason.
         reason: NameRejection,
     },
     /// The folder's files cannot be read or have mistakes.

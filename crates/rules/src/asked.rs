@@ -1,4 +1,4 @@
-//! What a block asks of things, by itself or in the functions that it calls.
+//! The words and wallets that a block reads, itself or in the functions that it calls.
 
 use std::collections::BTreeSet;
 
@@ -6,18 +6,18 @@ use rhai::{ASTNode, Expr, Stmt};
 
 use crate::sheet::Function;
 
-/// What a block asks.
+/// The words and wallets that a block reads.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
-    /// Words, such as `days` of `member.days`.
+    /// The words, such as `days` of `member.days`.
     pub(crate) words: BTreeSet<String>,
-    /// Wallets, as `wallet("miles")`; nothing for one whose name is not written out.
+    /// The names of the wallets, as in `wallet("miles")`; nothing for a name that is not a literal.
     pub(crate) wallets: BTreeSet<Option<String>>,
     called: BTreeSet<String>,
 }
 
 impl Asked {
-    /// What a block asks, by itself or in functions.
+    /// The words and wallets that a block reads, itself or in the functions that it calls.
     pub(crate) fn by(block: &Expr, functions: &[Function]) -> Asked {
         let mut asked = Asked::default();
         block.walk(&mut Vec::new(), &mut |path| asked.see(path));
@@ -33,7 +33,7 @@ impl Asked {
         asked
     }
 
-    /// Always goes on.
+    /// Records the last node of a path. Returns true, so that the walk continues.
     fn see(&mut self, path: &[ASTNode<'_>]) -> bool {
         match path.last() {
             Some(ASTNode::Expr(Expr::Property(property, _))) => {

@@ -1,4 +1,4 @@
-//! A merchant's rules, whole and checked: what a folder of sheets becomes.
+//! The bundle: all rules of one merchant, read, checked and compiled from a folder of files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,40 +20,40 @@ use crate::run::{Found, Run};
 use crate::sheet::{self, Costs, Rule, Titles};
 use crate::source::{BundleHash, Sources};
 
-/// Mistakes that are told at a time. Whoever has made more does not read them all.
+/// The most errors, and the most warnings, in one rejection. Nobody reads more of them.
 const MISTAKES_MAX: usize = 100;
 
-/// All of one merchant's rules as one immutable revision: read, checked and compiled once.
+/// All rules of one merchant as one immutable revision, read, checked and compiled once.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     hash: BundleHash,
     background: Arc<Background>,
     rules: Arc<Vec<Rule>>,
-    /// The places of the rules that an activity asks, in the order in which it does.
+    /// The indices of the rules that run for each activity, in the order in which they run.
     on: Arc<BTreeMap<String, Vec<usize>>>,
     functions: Arc<Module>,
     found: Arc<Found>,
     engine: &'static Engine,
     warnings: Vec<Mistake>,
-    /// What tiers ask for that changes by itself.
+    /// Which facts that change with time alone the tiers' conditions read.
     passing: Passing,
-    /// Members that are in a tier whatever its conditions say: for specs.
+    /// Members that have a fixed tier, whatever the conditions say. Only specs use it.
     pinned: Vec<(MemberId, String)>,
-    /// The grants that rules give, if all of them are known.
+    /// The names of all grants that rules give; nothing if a name is computed.
     grants: Option<Arc<BTreeSet<String>>>,
 }
 
 impl Bundle {
-    /// Reads, checks and compiles a merchant's sources. A bundle is whole or it is not there.
+    /// Reads, checks and compiles a merchant's sources. There is no partial bundle.
     ///
     /// # Errors
-    /// Every mistake that was found, each with its place.
+    /// The sources have at least one error. The rejection lists the mistakes with their places.
     pub fn load(merchant: &MerchantId, sources: &Sources) -> Result<Bundle, BundleRejection> {
         Bundle::compile(merchant, sources, Optimized::No, Checked::Yes)
     }
 
-    /// The same as [`Bundle::load`], compiled with the engine's optimiser on. Rules mean the same
-    /// either way; a test holds that.
+    /// Does the same as [`Bundle::load`] with the engine's optimiser on. A test checks that rules
+    /// mean the same either way.
     ///
     /// # Errors
     /// As [`Bundle::load`].
@@ -64,11 +64,11 @@ impl Bundle {
         Bundle::compile(merchant, sources, Optimized::Yes, Checked::Yes)
     }
 
-    /// Compiles sources that were published, and so were checked by the version of their day. What
-    /// can be proven of them today is not asked: a stricter check does not take a shop's rules away.
+    /// Reads and compiles published sources without the check. An earlier version of this crate
+    /// checked them when they were published, and a stricter check must not disable a shop's rules.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// The sources cannot be read.
     pub fn published(merchant: &MerchantId, sources: &Sources) -> Result<Bundle, BundleRejection> {
         Bundle::compile(merchant, sources, Optimized::No, Checked::Before)
     }
@@ -142,7 +142,7 @@ impl Bundle {
         })
     }
 
-    /// The revision's identity.
+    /// The identity of this revision.
     #[must_use]
     pub fn hash(&self) -> &BundleHash {
         &self.hash
@@ -154,13 +154,13 @@ impl Bundle {
         &self.background.programme
     }
 
-    /// What is likely a mistake, and does not stand in the way.
+    /// Likely mistakes that do not prevent the use of the bundle.
     #[must_use]
     pub fn warnings(&self) -> &[Mistake] {
         &self.warnings
     }
 
-    /// What all members share, and how much of it there is in all.
+    /// The shared limits with their totals: the stock of rewards and the budgets of campaigns.
     #[must_use]
     pub fn shared_limits(&self) -> BTreeMap<SharedLimit, Units> {
         let stock = self
@@ -172,13 +172,13 @@ impl Bundle {
         stock.chain(budget).collect()
     }
 
-    /// The tasks with their goals, in the order of the sheets.
+    /// The titles of the tasks with their goals, in the order of the sheets.
     #[must_use]
     pub fn tasks(&self) -> &[(String, Goal)] {
         &self.background.goals
     }
 
-    /// The names of the tiers, the lowest first.
+    /// The names of the tiers, lowest first.
     pub fn tiers(&self) -> impl Iterator<Item = &str> {
         self.rules_of(StatementKind::Tier).map(|(_, rule)| rule.title.as_str())
     }
@@ -188,24 +188,24 @@ impl Bundle {
         self.rules_of(StatementKind::Contest).map(|(_, rule)| rule.title.as_str())
     }
 
-    /// Whether some rule may give a grant of this name.
+    /// Whether some rule may give a grant of this name; true if a rule computes a grant's name.
     #[must_use]
     pub fn may_grant(&self, grant: &str) -> bool {
         self.grants.as_ref().is_none_or(|grants| grants.contains(grant))
     }
 
-    /// The rewards with what they cost, in the order of the sheets.
+    /// The titles of the rewards with their costs, in the order of the sheets.
     pub fn rewards(&self) -> impl Iterator<Item = (&str, &Costs)> {
         self.priced().map(|(rule, costs)| (rule.title.as_str(), costs))
     }
 
-    /// The rules of the rewards with what they cost, in the order of the sheets.
+    /// The rules of the rewards with their costs, in the order of the sheets.
     pub fn priced(&self) -> impl Iterator<Item = (&Rule, &Costs)> {
         let rewards = self.rules_of(StatementKind::Reward);
         rewards.filter_map(|(_, rule)| Some((rule, rule.costs.as_ref()?)))
     }
 
-    /// The titles of all rules of a kind of statement, such as `earn`, with their places.
+    /// The keyword (such as `earn`), title and place (such as `earn.rhai:3`) of every rule.
     pub fn titles(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
         let rules = self.rules.iter();
         rules.map(|rule| (rule.statement.keyword, rule.title.as_str(), rule.source.as_str()))
@@ -216,21 +216,21 @@ impl Bundle {
         self.rules.iter()
     }
 
-    /// What the conditions of tiers ask for that changes by itself.
+    /// Which facts that change with time alone the tiers' conditions read.
     #[must_use]
     pub fn passing(&self) -> Passing {
         self.passing
     }
 
-    /// The tier that a member is in whatever the conditions say, if it is so by
-    /// [`Bundle::with_tier`]. The empty name is no tier.
+    /// The tier that [`Bundle::with_tier`] fixed for a member, if it did. An empty name means no
+    /// tier.
     #[must_use]
     pub fn pinned_tier(&self, member: &MemberId) -> Option<&str> {
         let pinned = self.pinned.iter().find(|(id, _)| id == member);
         pinned.map(|(_, tier)| tier.as_str())
     }
 
-    /// The same rules, with a member in a tier whatever its conditions say. For specs.
+    /// The same rules with the member's tier fixed, whatever the conditions say. For specs.
     #[must_use]
     pub fn with_tier(&self, member: &MemberId, tier: Option<String>) -> Bundle {
         let pinned = tier.map(|tier| (member.clone(), tier));
@@ -238,49 +238,50 @@ impl Bundle {
         Bundle { pinned, ..self.clone() }
     }
 
-    /// The rules that an activity asks: what it pays, how far tasks are, how scores grow.
+    /// The rules that run for an activity, with their indices: earn rules, then tasks, then
+    /// contests.
     pub fn rules_on(&self, activity: &str) -> impl Iterator<Item = (usize, &Rule)> {
         let places = self.on.get(activity);
         places.into_iter().flatten().filter_map(|place| Some((*place, self.rules.get(*place)?)))
     }
 
-    /// The rules of a kind of statement, with their numbers.
+    /// The rules of one kind of statement, with their indices.
     pub fn rules_of(&self, kind: StatementKind) -> impl Iterator<Item = (usize, &Rule)> {
         self.rules.iter().enumerate().filter(move |(_, rule)| rule.kind() == kind)
     }
 
-    /// The wallet that an earn rule pays into; nothing if there is no such rule.
+    /// The wallet that the rule of this title pays into; nothing if there is no such rule.
     #[must_use]
     pub fn wallet_of(&self, title: &str) -> Option<&ledger::WalletName> {
         let rule = self.rules.iter().find(|rule| rule.title == title)?;
         Some(rule.into.as_ref().unwrap_or(&self.programme().main_wallet))
     }
 
-    /// Where a rule stands; nothing if there is no such rule.
+    /// The place of a rule, such as `earn.rhai:3`; nothing if there is no such rule.
     #[must_use]
     pub fn source_of(&self, title: &str) -> Option<String> {
         Some(self.rules.iter().find(|rule| rule.title == title)?.source.clone())
     }
 
-    /// The rule of a number.
+    /// The rule at an index.
     #[must_use]
     pub fn rule(&self, number: usize) -> Option<&Rule> {
         self.rules.get(number)
     }
 
-    /// A run over all rules about the same facts, within the steps that one request may take.
+    /// A run over the facts of one request, within the steps that one request may take.
     #[must_use]
     pub fn run(&self, facts: &Facts) -> Run<'_> {
         self.run_within(OPERATIONS_MAX, facts)
     }
 
-    /// A run of at most so many steps.
+    /// A run over the facts of one request, of at most `steps` steps.
     #[must_use]
     pub fn run_within(&self, steps: u64, facts: &Facts) -> Run<'_> {
         Run::new(self.engine, &self.functions, facts, &self.found, steps)
     }
 
-    /// The member as rules see it, in a tier that may not be written down yet.
+    /// The member as rules see it. `tier` may be newer than the tier that is stored.
     #[must_use]
     pub fn see(
         &self,
@@ -294,11 +295,11 @@ impl Bundle {
     }
 }
 
-/// Whether what can be proven wrong is looked for.
+/// Whether the sheets are checked for provable mistakes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Checked {
-    /// Now.
+    /// They are checked now.
     Yes,
-    /// It was, when the sources were published.
+    /// They were checked when the sources were published.
     Before,
 }

@@ -1,6 +1,6 @@
-//! What can be proven wrong with a sheet before it runs, in branches that no test runs too: words
-//! that do not exist, kinds that do not go together, names that the manifest and the other sheets
-//! do not know, conditions that never hold.
+//! The static checks of the sheets. They find mistakes before a sheet runs, also in branches that
+//! no test runs: words that do not exist, kinds that do not fit together, names that are in neither
+//! the manifest nor a sheet, conditions that never hold.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,26 +18,26 @@ use crate::sheet::{Function, Rule, Sheets, Titles};
 use crate::source::Sources;
 use crate::vocabulary::{FACTS, Word, functions, words_of};
 
-/// Blocks.
+/// The check of blocks.
 mod blocks;
-/// Expressions.
+/// The check of expressions.
 mod expressions;
-/// What one activity sets in motion together.
+/// The check of how much one activity writes.
 mod together;
-/// Words and names.
+/// The check of words and names.
 mod words;
 
-/// Codes that one activity may give: each is two writes of the request's transaction.
+/// The most codes that one activity may give. Each adds two writes to the request's transaction.
 pub const CODES_MAX: usize = 5;
-/// Items of a list that is written out: each look walks through all of them.
+/// The most items of a literal list. Each `in` walks through all of them.
 const LIST_ITEMS_MAX: usize = 100;
-/// Cases of a `switch`, for the same reason.
+/// The most cases of a `switch`, for the same reason.
 const CASES_MAX: usize = 100;
 
-/// Tiers, since all of them are asked at each of the moments that have passed.
+/// The most tiers. All of them are evaluated at every due moment since the member's last entry.
 const TIERS_MAX: usize = 15;
 
-/// Finds every mistake that can be proven.
+/// Finds every mistake that can be proven. `all_read` says whether every sheet could be read.
 pub(crate) fn sheets(
     sources: &Sources,
     sheets: &Sheets,
@@ -64,19 +64,19 @@ pub(crate) fn sheets(
     mistakes
 }
 
-/// Facts that hold for a day, a month, or as long as a window is open: a tier that asked for them
-/// would come and go without anything having happened.
+/// Facts that hold only for a day, a month, or as long as a window is open. A tier with such a
+/// condition would change without any entry.
 const FLEETING: [&str; 4] = ["has_birthday", "has_anniversary", "birthday_month", "progress"];
 
-/// Tiers that ask for what comes and goes, or for what others can spend, by themselves or in a
-/// function.
+/// The mistakes of tiers that read a fleeting fact or a shared wallet, in their block or in a
+/// function that it calls.
 fn fleeting_tiers(sheets: &Sheets, programme: &Programme) -> Vec<Mistake> {
     let tiers = sheets.rules.iter().filter(|rule| rule.kind() == StatementKind::Tier);
     let shared = programme.wallets.iter().find(|(_, policy)| policy.shared);
     let shared = shared.map(|(name, _)| name.as_str());
     let is_shared = |name: &Option<String>| match name {
         Some(name) => programme.wallets.get(name.as_str()).is_some_and(|policy| policy.shared),
-        // It may be.
+        // A computed name may be a shared wallet's.
         None => shared.is_some(),
     };
     let mistake = |tier: &Rule| {
@@ -101,8 +101,9 @@ fn fleeting_tiers(sheets: &Sheets, programme: &Programme) -> Vec<Mistake> {
     tiers.filter_map(mistake).collect()
 }
 
-/// Of tiers, the last whose condition holds counts: one is nobody's if a later one holds whenever it
-/// does, always or at a lower number.
+/// Warns of tiers that no member can be in, and rejects too many tiers. The last tier whose
+/// condition holds counts. A tier is unreachable if a later one always holds, or compares the same
+/// fact with a number that is not higher.
 fn unreachable_tiers(rules: &[Rule]) -> Vec<Mistake> {
     let tiers: Vec<&Rule> =
         rules.iter().filter(|rule| rule.kind() == StatementKind::Tier).collect();
@@ -133,27 +134,27 @@ fn unreachable_tiers(rules: &[Rule]) -> Vec<Mistake> {
     mistakes
 }
 
-/// What the check knows of the bundle as a whole.
+/// The bundle as a whole, as the check sees it.
 struct Known<'a> {
     sources: &'a Sources,
     sheets: &'a Sheets,
     titles: &'a Titles,
     programme: &'a Programme,
     grants: Grants,
-    /// Whether every sheet could be read. If not, a name that is not there may be in the others.
+    /// Whether every sheet could be read. If not, an unknown name may be in an unread sheet.
     all_read: bool,
 }
 
-/// The grants that rules give, if all of them are written out.
+/// The names of the grants that rules give; nothing if a name is not a literal.
 pub(crate) fn grants(sheets: &Sheets) -> Option<BTreeSet<String>> {
     let grants = Grants::of(sheets);
     grants.complete.then_some(grants.names)
 }
 
-/// The grants that rules give.
+/// The names of the grants that rules give.
 struct Grants {
     names: BTreeSet<String>,
-    /// Whether all of them are written out, so that a name which is not among them is a mistake.
+    /// Whether all of the names are literals. Only then is any other name a mistake.
     complete: bool,
 }
 
@@ -192,11 +193,11 @@ struct Check<'a> {
     known: &'a Known<'a>,
     file: Arc<str>,
     rule: Option<&'a Rule>,
-    /// Whether outcomes may be laid down here.
+    /// Whether effects may be requested here.
     may_give: bool,
-    /// Whether anything is given.
+    /// Whether the block requests an effect.
     gave: bool,
-    /// Whether the next expression may be a list.
+    /// Whether the next expression may be a literal list.
     list_may_stand: bool,
     locals: Vec<(String, Kind)>,
     returns: Vec<Kind>,
@@ -285,7 +286,8 @@ impl<'a> Check<'a> {
         self.days(rule);
     }
 
-    /// Warns of a payment that is a fact less a number, where nothing says that the fact is above.
+    /// Warns of a payment that is a difference of a fact and a number, if the rule's condition does
+    /// not compare the fact.
     fn below_zero(&mut self, rule: &Rule) {
         let only =
             range::only_expression(&rule.body).filter(|_| rule.statement.gives == Kind::Number);
@@ -307,7 +309,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Warns where the rule's own days and its campaign's have none in common.
+    /// Warns if the rule and its campaign have no day in common.
     fn days(&mut self, rule: &Rule) {
         let days = rule.days_of(self.known.programme);
         if let (Some(name), Some(from), Some(until)) = (&rule.during, days.from, days.until)
@@ -320,7 +322,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Warns where a condition never holds, or always.
+    /// Warns if a condition never holds or always holds.
     fn reachable(&mut self, condition: &Expr) {
         let kind_of = |expression: &Expr| self.word_of(expression);
         match range::judge(condition, &kind_of) {
@@ -328,7 +330,7 @@ impl<'a> Check<'a> {
             range::Holds::Never(why) => {
                 self.warn(condition.start_position(), format!("this never applies: {why}"));
             }
-            // A lowest tier is meant to hold always.
+            // The condition of the lowest tier may always hold.
             range::Holds::Always(_)
                 if self.rule.is_some_and(|rule| rule.kind() == StatementKind::Tier) => {}
             range::Holds::Always(why) => {

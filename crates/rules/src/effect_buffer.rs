@@ -1,5 +1,5 @@
-//! Effects that a rule asks for besides giving a value. They are collected in a buffer, which is the
-//! engine's tag while the rule runs; the rule cannot see what is in it.
+//! The buffer of the effects that a rule requests besides its value. The buffer is the engine's tag
+//! while the rule runs. The rule cannot read it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,42 +9,41 @@ use rust_decimal::Decimal;
 
 use crate::facts::{Evaluated, Seen, Span, fail, wallet};
 
-/// An effect that a rule asks for, in the rule's own words: neither wallets nor dates have been
-/// looked up.
+/// An effect request, in the rule's own words: wallets and dates are not resolved yet.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EffectRequest {
-    /// Units.
+    /// Gives units.
     Award {
-        /// How many, with their part of a unit.
+        /// How many, with a fraction of a unit.
         units: Decimal,
-        /// Into which wallet; the rule's own if none is named.
+        /// The wallet; the rule's own if it names none.
         wallet: Option<String>,
     },
-    /// A right.
+    /// Gives a grant.
     Grant {
         /// Its name.
         grant: String,
-        /// How long it lasts; for ever if nothing.
+        /// How long it lasts; without end if nothing.
         span: Option<Span>,
     },
-    /// A right is taken back.
+    /// Takes the grant of this name back.
     Revoke(String),
-    /// A mark.
+    /// Adds this tag to the member.
     Tag(String),
-    /// A mark is taken off.
+    /// Removes this tag from the member.
     Untag(String),
-    /// A code from a pool.
+    /// Gives a code from the pool of this name.
     Voucher(String),
-    /// The activity is a referral for the member who brought this one.
+    /// Gives the member's referrer a referral activity.
     Refer,
 }
 
-/// Effects that one rule may ask for.
+/// The most effects that one rule may request.
 const EFFECTS_MAX: usize = 20;
-/// Characters of the name of a grant or a tag: it stays with the member.
+/// The most characters of the name of a grant or a tag, since the name is stored with the member.
 const NAME_LENGTH_MAX: usize = 64;
 
-/// The effects of the rule at hand, and the member that `wallet(..)` asks about.
+/// The effects that the current rule requests, and the member whose wallets `wallet(..)` reads.
 #[derive(Clone)]
 pub(crate) struct EffectBuffer {
     seen: Arc<Seen>,
@@ -56,7 +55,7 @@ impl EffectBuffer {
         EffectBuffer { seen, effects: Arc::default() }
     }
 
-    /// Takes out all effects.
+    /// Removes and returns all effects.
     pub(crate) fn drain(&self) -> Vec<EffectRequest> {
         std::mem::take(&mut self.effects.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -85,7 +84,7 @@ fn name(name: &str) -> Evaluated<String> {
     }
 }
 
-/// Teaches an engine `wallet(..)` and every effect.
+/// Registers `wallet(..)` and the functions that request effects.
 pub(crate) fn register(engine: &mut Engine) {
     type Context<'a> = NativeCallContext<'a>;
     engine.register_fn("wallet", |context: Context<'_>, name: &str| -> Evaluated<INT> {
@@ -135,7 +134,7 @@ pub(crate) fn register(engine: &mut Engine) {
         });
 }
 
-/// Teaches an engine `cents(..)`, which asks for the programme's currency.
+/// Registers `cents(..)`, which reads the programme's currency.
 pub(crate) fn register_cents(engine: &mut Engine) {
     let cents = |context: &NativeCallContext<'_>, amount: Decimal| -> Evaluated<Decimal> {
         let currency = EffectBuffer::of(context)?.seen.background.programme.currency;
@@ -152,7 +151,7 @@ pub(crate) fn register_cents(engine: &mut Engine) {
         });
 }
 
-/// The tag under which rules find their effect buffer.
+/// The engine's tag that carries the effect buffer.
 pub(crate) fn tag(buffer: &EffectBuffer) -> Dynamic {
     Dynamic::from(buffer.clone())
 }

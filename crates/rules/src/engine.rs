@@ -1,5 +1,5 @@
-//! The sandbox: the only place where an engine is built. One engine serves all merchants; it has
-//! no state, and what a rule can use is what is registered here and nothing else.
+//! The sandbox: the only module that builds an engine. One engine serves all merchants. It has no
+//! state, and a rule can use only what this module registers.
 
 use std::sync::LazyLock;
 
@@ -11,28 +11,28 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use crate::facts::{self, Evaluated, fail};
 use crate::{effect_buffer, grammar};
 
-/// Steps that all rules of one request may take together. A rule takes about ten.
+/// The most steps that all rules of one request take together. A rule takes about ten.
 pub(crate) const OPERATIONS_MAX: u64 = 25_000;
-/// Calls of functions inside functions.
+/// The deepest nesting of function calls.
 const CALL_LEVELS_MAX: usize = 8;
-/// Nesting of expressions in a rule, and in a function.
+/// The deepest nesting of expressions in a rule, and in a function.
 const EXPRESSION_DEPTH_MAX: usize = 32;
 const FUNCTION_EXPRESSION_DEPTH_MAX: usize = 16;
-/// Variables that a rule may have at a time, its facts among them.
+/// The most variables of a rule at a time, its facts included.
 const VARIABLES_MAX: usize = 32;
-/// Functions that a sheet may define.
+/// The most functions that a sheet defines.
 const FUNCTIONS_MAX: usize = 64;
-/// Bytes of a text. Small, since one step may copy a whole one.
+/// The most bytes of a text. It is small because one step may copy a whole text.
 const STRING_BYTES_MAX: usize = 1024;
-/// Items of a list, for the same reason.
+/// The most items of a list, for the same reason.
 const ARRAY_ITEMS_MAX: usize = 100;
-/// Entries of a map, if one could be made.
+/// The most entries of a map. A sheet cannot make one; Rhai reads 0 as unlimited.
 const MAP_ENTRIES_MAX: usize = 1;
-/// Texts that the engine keeps one copy of.
+/// The most texts that the engine interns.
 const STRINGS_INTERNED_MAX: usize = 256;
 
-/// Words and symbols of Rhai that a sheet has no use for: what acts, what hides mistakes, what makes
-/// code from text, and containers that the limits do not bound.
+/// Words and symbols of Rhai that a sheet must not use: those with side effects, those that hide
+/// mistakes, those that turn text into code, and containers that the limits do not bound.
 const FORBIDDEN: [&str; 26] = [
     "eval",
     "print",
@@ -58,19 +58,19 @@ const FORBIDDEN: [&str; 26] = [
     "while",
     "#{",
     "<<=",
-    // No promise has a power in it, and that of a decimal takes as long as a hundred other steps.
+    // No rule needs a power, and one power of a decimal takes as long as a hundred other steps.
     "**",
     "**=",
 ];
 
-/// How a sheet is compiled. Rules mean the same either way; a test holds that.
+/// Whether the engine's optimiser is on. A test checks that rules mean the same either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Optimized {
     No,
     Yes,
 }
 
-/// The engine, built once in a process.
+/// The engine, built once per process.
 pub(crate) fn engine(optimized: Optimized) -> &'static Engine {
     static PLAIN: LazyLock<Engine> = LazyLock::new(|| build(OptimizationLevel::None));
     static SIMPLE: LazyLock<Engine> = LazyLock::new(|| build(OptimizationLevel::Simple));
@@ -84,7 +84,7 @@ pub(crate) fn engine(optimized: Optimized) -> &'static Engine {
 fn build(level: OptimizationLevel) -> Engine {
     let mut engine = Engine::new_raw();
 
-    // Every limit is set, so that debug and release agree and no default decides.
+    // Every limit is set explicitly, since Rhai's defaults differ between debug and release.
     engine
         .set_max_operations(OPERATIONS_MAX)
         .set_max_call_levels(CALL_LEVELS_MAX)
@@ -95,7 +95,7 @@ fn build(level: OptimizationLevel) -> Engine {
         .set_max_array_size(ARRAY_ITEMS_MAX)
         .set_max_map_size(MAP_ENTRIES_MAX)
         .set_max_strings_interned(STRINGS_INTERNED_MAX)
-        // Names are checked when the sheet is read, also in branches that never ran.
+        // Names are checked when the sheet is read, also in branches that never run.
         .set_strict_variables(true)
         .set_fail_on_invalid_map_property(true)
         .set_allow_anonymous_fn(false)
@@ -125,7 +125,7 @@ fn build(level: OptimizationLevel) -> Engine {
     engine
 }
 
-/// What can be done with numbers. A whole number and an amount make an amount.
+/// Registers the functions on numbers. A whole number and an amount together give an amount.
 fn register_numbers(engine: &mut Engine) {
     engine
         .register_fn("min", |a: INT, b: INT| a.min(b))
@@ -157,8 +157,8 @@ fn register_numbers(engine: &mut Engine) {
     effect_buffer::register_cents(engine);
 }
 
-/// What can be asked of a text. Rhai's own package has more than a sheet needs, and among it a
-/// `pad` that never ends when it pads with nothing.
+/// Registers the functions on texts. Rhai's own package has more than a sheet needs, such as a
+/// `pad` that never ends when it pads with an empty text.
 fn register_text(engine: &mut Engine) {
     let whole = |length: usize| INT::try_from(length).unwrap_or(INT::MAX);
     engine
@@ -170,8 +170,8 @@ fn register_text(engine: &mut Engine) {
         .register_fn("len", move |text: &str| whole(text.chars().count()));
 }
 
-/// What can be asked of a list: whether something is in it. It is written right there, and never
-/// kept or grown.
+/// Registers the only function on lists: whether an item is in it. A list is always a literal, and
+/// is never kept or grown.
 fn register_lists(engine: &mut Engine) {
     engine
         .register_fn("contains", |list: &mut Array, item: INT| among(list, item.into()))
@@ -185,13 +185,13 @@ fn register_lists(engine: &mut Engine) {
         .register_iterator::<Array>();
 }
 
-/// Whether a number is in a list: 5 and 5.00 are the same.
+/// Whether a number is in a list. 5 and 5.00 are equal.
 fn among(list: &Array, item: Decimal) -> bool {
     let number = |one: &Dynamic| one.as_decimal().or_else(|_| one.as_int().map(Decimal::from));
     list.iter().any(|one| number(one).is_ok_and(|one| one == item))
 }
 
-/// What a reward or a benefit can give.
+/// Registers the functions that make the gift of a reward or a benefit.
 fn register_gifts(engine: &mut Engine) {
     engine
         .register_type_with_name::<Benefit>("gift")
@@ -211,5 +211,5 @@ fn register_gifts(engine: &mut Engine) {
     }
 }
 
-/// The value of a fact while a sheet is read: only its name counts then.
+/// The value of a fact while a sheet is compiled. Compiling uses only the fact's name.
 pub(crate) const UNREAD: Dynamic = Dynamic::UNIT;

@@ -1,5 +1,5 @@
-//! What a rule can see, as values of the engine. Every fact is read-only; `vocabulary` says what
-//! each word means, and this file what it is.
+//! The facts that a rule can see, as values of the engine. Every fact is read-only. `vocabulary`
+//! says what each word means; this file computes it.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,16 +20,16 @@ use crate::mistake::NO_ORDER;
 use crate::suggest::did_you_mean;
 use crate::vocabulary::{FACTS, WEEKDAYS};
 
-/// What a fact or a function answers to the engine.
+/// The result of a fact or a function for the engine.
 pub(crate) type Evaluated<T> = Result<T, Box<EvalAltResult>>;
 
-/// What is asked of the bundle by facts: its policy, and the goals of its tasks.
+/// The part of the bundle that facts read: its policy, and the goals of its tasks.
 #[derive(Debug)]
 pub(crate) struct Background {
     pub(crate) programme: Programme,
-    /// Each task's goal by its title.
+    /// The title and the goal of each task.
     pub(crate) goals: Vec<(String, Goal)>,
-    /// The place of each task in the list.
+    /// The index in `goals` of each task.
     pub(crate) places: HashMap<String, usize>,
 }
 
@@ -37,25 +37,24 @@ pub(crate) struct Background {
 #[derive(Clone)]
 pub(crate) struct MemberFacts(pub(crate) Arc<Seen>);
 
-/// The member, and when it is looked at.
+/// The member as rules see it at one moment.
 #[derive(Debug)]
 pub struct Seen {
     pub(crate) member: Arc<Member>,
-    /// The tier that holds, which may not be written down yet.
+    /// The member's tier, which may be newer than the stored one.
     pub(crate) tier: Option<String>,
     pub(crate) background: Arc<Background>,
-    /// When what is judged happened.
+    /// When the activity happened.
     pub(crate) at: Moment,
-    /// When it is judged: what can be spent is asked as of this moment.
+    /// When the rules run. Spendable units are counted as of this moment.
     pub(crate) now: Moment,
 }
 
-/// The order, if there is one, and what was bought of each article, category and tag once that has
-/// been asked.
+/// The order, if there is one, with an index of its lines that is built at the first use.
 #[derive(Clone)]
 struct OrderFacts(Option<(OrderRef, Arc<OnceLock<Bought>>)>);
 
-/// An order, in its activity or by itself. It is looked at where it lies.
+/// A reference to an order, in its activity or on its own. It is not copied.
 #[derive(Debug, Clone)]
 pub(crate) enum OrderRef {
     Of(Arc<Activity>),
@@ -75,18 +74,18 @@ impl OrderRef {
     }
 }
 
-/// The lines of a long order by what they are of: the hash of each article, category and tag with
-/// its line, sorted. A rule may ask thousands of times, and each look is a short one.
+/// The index of a long order: the hash of each article, category and tag with the index of its
+/// line, sorted. A rule may look up thousands of times, so each look-up must be short.
 type Bought = Vec<(u64, usize)>;
 
-/// Orders of so few lines are walked through at each look.
+/// The most lines of an order that is searched without an index.
 const LINES_WALKED: usize = 32;
 
-/// What was bought of something.
+/// The pieces and the money of one article, category or tag in an order.
 #[derive(Clone, Copy)]
 struct Pieces {
     quantity: u64,
-    /// Nothing where a line of it has no price.
+    /// Nothing if one of its lines has no price.
     spent: Option<Decimal>,
 }
 
@@ -114,7 +113,7 @@ fn is(line: &Line, word: &str) -> bool {
         || line.tags.iter().any(|tag| tag == word)
 }
 
-/// The lines of an order. They are walked, not copied.
+/// The lines of an order. They are not copied.
 #[derive(Clone)]
 struct LinesFacts(OrderRef);
 
@@ -133,31 +132,31 @@ struct LocalTime(DateTime<Tz>, Arc<Background>);
 /// A span of calendar time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
-    /// So many days.
+    /// A number of days.
     Days(u32),
-    /// So many months.
+    /// A number of months.
     Months(u32),
 }
 
-/// All that the rules of one request see.
+/// The facts that the rules of one request see.
 #[derive(Debug)]
 pub struct Facts {
     pub(crate) seen: Arc<Seen>,
     pub(crate) order: Option<OrderRef>,
     pub(crate) activity: Option<Arc<Activity>>,
-    /// Units that the member wants to spend.
+    /// The units that the member wants to spend.
     pub(crate) units: Option<INT>,
 }
 
 impl Facts {
-    /// What the rules of an activity see.
+    /// The facts for the rules of an activity.
     #[must_use]
     pub fn of_activity(seen: Arc<Seen>, activity: &Arc<Activity>) -> Facts {
         let order = activity.order.as_ref().map(|_| OrderRef::Of(Arc::clone(activity)));
         Facts { seen, order, activity: Some(Arc::clone(activity)), units: None }
     }
 
-    /// What the rules of tiers, rewards and benefits see. `units` are those that the member wants to
+    /// The facts for tiers, rewards and benefits. `units` is the number that the member wants to
     /// spend.
     #[must_use]
     pub fn of_order(seen: Arc<Seen>, order: Option<&Order>, units: Option<Units>) -> Facts {
@@ -165,7 +164,8 @@ impl Facts {
         Facts { seen, order, activity: None, units: units.map(Units::get) }
     }
 
-    /// A scope in which every fact has its place: a compiled sheet finds them by it.
+    /// The scope of a run. It has every fact in the order of [`FACTS`], because a compiled sheet
+    /// finds the facts by their positions.
     pub(crate) fn scope(&self) -> Scope<'static> {
         let mut scope = Scope::new();
         for fact in &FACTS {
@@ -196,7 +196,7 @@ impl Facts {
     }
 }
 
-/// What can be spent from (or is counted in) a wallet of the member.
+/// The units that the member can spend from a wallet, or that a counting wallet holds.
 pub(crate) fn wallet(seen: &Seen, name: &str) -> Evaluated<INT> {
     let programme = &seen.background.programme;
     if !programme.wallets.contains_key(name) {
@@ -224,7 +224,7 @@ fn whole<N: TryInto<INT>>(number: N) -> INT {
     number.try_into().unwrap_or(INT::MAX)
 }
 
-/// Teaches an engine every fact.
+/// Registers every fact with an engine.
 pub(crate) fn register(engine: &mut Engine) {
     register_member(engine);
     register_order(engine);
@@ -317,8 +317,8 @@ impl Seen {
     }
 }
 
-/// A number from 0 to 99 that the member keeps. Each merchant has its own, so that the same people
-/// are not in every trial.
+/// A number from 0 to 99 that never changes for a member. It depends on the merchant, so that the
+/// same people are not in every merchant's trials.
 #[must_use]
 pub fn bucket(merchant: &MerchantId, member: &MemberId) -> u8 {
     let digest = Sha256::digest(format!("{merchant}#{member}"));
@@ -331,7 +331,7 @@ fn full_years(from: NaiveDate, today: NaiveDate) -> INT {
     (INT::from(today.year()) - INT::from(from.year()) - INT::from(not_yet)).max(0)
 }
 
-/// Whether a day comes round today.
+/// Whether today is the anniversary of a day.
 fn is_its_day(day: NaiveDate, today: NaiveDate) -> bool {
     this_year(day, today) == Some(today)
 }
@@ -459,8 +459,8 @@ fn register_activity(engine: &mut Engine) {
         .register_get("type", |activity: &mut ActivityFacts| text(Some(&activity.0.kind)))
         .register_get("channel", |activity: &mut ActivityFacts| text(activity.0.channel.as_deref()))
         .register_get("payment", |activity: &mut ActivityFacts| text(activity.0.payment.as_deref()))
-        // What the manifest lists for the activity reads like any other property; a field that
-        // this activity came without is `()`.
+        // A field from the manifest reads like any other property. It is `()` if this activity
+        // does not have it.
         .register_indexer_get(|activity: &mut ActivityFacts, field: &str| {
             match activity.0.fields.get(field) {
                 None => Dynamic::UNIT,
@@ -501,7 +501,7 @@ impl LocalTime {
     }
 }
 
-/// The longest spans: what is to last longer lasts for ever.
+/// The longest spans. Whatever should last longer is given without a span.
 const DAYS_MAX: u32 = 36_500;
 const MONTHS_MAX: u32 = 1_200;
 

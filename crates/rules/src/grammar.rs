@@ -1,6 +1,6 @@
-//! The statements of a sheet: how they are written. Each is a keyword, a title, clauses in any
+//! The grammar of the statements of a sheet. A statement is a keyword, a title, clauses in any
 //! order, and a block. [`STATEMENTS`] and [`CLAUSES`] are the whole grammar: the reader follows
-//! them, and the reference is written from them.
+//! them, and the reference is generated from them.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -15,17 +15,17 @@ use crate::suggest::did_you_mean;
 /// The kinds of statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementKind {
-    /// Units for an activity.
+    /// It pays units for an activity.
     Earn,
-    /// A goal or a streak.
+    /// It pays for a goal or a streak.
     Task,
-    /// Scores on a leaderboard.
+    /// It adds to a score on a leaderboard.
     Contest,
-    /// A tier, and who is in it.
+    /// It names a tier and its condition.
     Tier,
-    /// Something that units can be spent on.
+    /// It names something that units can buy.
     Reward,
-    /// Something that a member has by its tier or its rights.
+    /// It names something that a member has by tier or grant, without paying.
     Benefit,
 }
 
@@ -33,14 +33,14 @@ pub enum StatementKind {
 pub(crate) struct Statement {
     pub(crate) kind: StatementKind,
     pub(crate) keyword: &'static str,
-    /// Clauses that it needs: of each list one.
+    /// The clauses that it needs: one of each inner list.
     pub(crate) needs: &'static [&'static [&'static str]],
     pub(crate) may_have: &'static [&'static str],
     /// The facts that its rules see.
     pub(crate) facts: &'static [&'static str],
-    /// The outcomes that its block may have.
+    /// The functions by which its block may request effects.
     pub(crate) outcomes: &'static [&'static str],
-    /// What the value of its block is.
+    /// The kind of its block's value.
     pub(crate) gives: Kind,
     pub(crate) says: &'static str,
     pub(crate) example: &'static str,
@@ -173,7 +173,7 @@ pub(crate) static CLAUSES: [Clause; 12] = [
     },
 ];
 
-/// What one input of a parsed statement stands for.
+/// The meaning of one input of a parsed statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Title,
@@ -192,7 +192,7 @@ pub(crate) enum Role {
     CostsMost,
     CostsWallet,
     Stock,
-    /// Year, month, day.
+    /// The year (0), month (1) or day (2).
     From(usize),
     Until(usize),
     During,
@@ -202,19 +202,19 @@ pub(crate) enum Role {
 /// How the engine spells the end of a text.
 const END: &str = "{EOF}";
 
-/// A symbol that the clause at hand still wants.
+/// A symbol that the current clause still needs.
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
-    /// This very word.
+    /// Exactly this word.
     Word(&'static str),
-    /// An input of the engine's kind.
+    /// An input of a kind that the engine defines, such as `$int$`.
     Input(&'static str, Role),
     /// A name, with or without quotes.
     Name(Role),
 }
 
-/// How far a statement has been read. It stays with the statement, so that the sheet knows what
-/// each of its inputs stands for.
+/// The state of reading one statement. It stays with the parsed statement, so that `sheet` knows
+/// the role of each input.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reading {
     pub(crate) roles: Vec<Role>,
@@ -261,12 +261,13 @@ impl Reading {
         Ok(Some(symbol.into()))
     }
 
-    /// Begins the clause that the next word opens, or goes on with one that may have more.
+    /// Continues the current clause with an optional part, or begins the clause that the next word
+    /// opens.
     fn clause(&mut self, statement: &Statement, found: &str) -> Result<(), ParseError> {
         use Wanted::{Input, Name, Word};
         let last = self.roles.last().copied();
         let goes_on: Option<&[Wanted]> = match (last, found) {
-            // How often it may pay: `at most 3 per week`, `at most 1 ever`.
+            // The cap: `at most 3 per week`, `at most 1 ever`.
             (Some(Role::Most), "per") => Some(&[Word("per"), Input("$ident$", Role::Per)]),
             (Some(Role::Most), "ever") => Some(&[Input("$ident$", Role::Per)]),
             (Some(Role::Most), _) => {
@@ -371,7 +372,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Whether the word opens a clause of this statement that is not there yet.
+    /// Whether the word opens a clause that this statement may have and does not have yet.
     fn opens(&self, statement: &Statement, word: &str) -> bool {
         may_stand(statement, word) && !self.clauses.contains(&word)
     }
@@ -389,7 +390,7 @@ impl Reading {
     }
 
     fn expected(&self, statement: &Statement, found: &str) -> String {
-        // Of two that stand for each other, one is enough.
+        // One clause of each list of alternatives is enough.
         let had = |clause: &&str| self.clauses.contains(clause);
         let needs = statement.needs.iter().filter(|one_of| !one_of.iter().any(had));
         let open: Vec<&str> = needs
@@ -467,20 +468,20 @@ fn mistake(found: &str, message: String) -> ParseError {
     LexError::ImproperSymbol(found.to_owned(), message).into_err(Position::NONE)
 }
 
-/// The name under which the engine knows a statement's keyword. It is another than the keyword, so
-/// that the keyword is free to be a name after a dot: `member.tier`.
+/// The engine's name for a statement's keyword. It differs from the keyword, so that the keyword
+/// can also be a name after a dot: `member.tier`.
 pub(crate) fn inner_name(keyword: &str) -> String {
     format!("{keyword}{INNER}")
 }
 
 const INNER: &str = "_statement";
 
-/// Where the reader of a sheet is.
+/// The reader's position in a sheet.
 #[derive(Clone, Copy, Default)]
 struct Here {
-    /// Whether the token before was a dot.
+    /// Whether the previous token was a dot.
     after_dot: bool,
-    /// How many brackets are open. Statements stand where none is.
+    /// The number of open brackets. Statements stand outside all brackets.
     depth: usize,
 }
 
@@ -488,13 +489,14 @@ thread_local! {
     static HERE: Cell<Here> = const { Cell::new(Here { after_dot: false, depth: 0 }) };
 }
 
-/// Said before a text is read: the one before may have ended anywhere.
+/// Resets the reader's position. Call it before reading a text: the previous text may have ended
+/// inside a bracket.
 pub(crate) fn begin() {
     HERE.set(Here::default());
 }
 
-/// Teaches an engine every statement. A statement is only read: the sheet takes it apart, and its
-/// parts are run one by one.
+/// Registers every statement with an engine. The engine only parses statements: `sheet` splits them
+/// into parts, and the parts run one by one.
 pub(crate) fn register(engine: &mut Engine) {
     for statement in &STATEMENTS {
         engine.register_custom_syntax_with_state_raw(
@@ -523,7 +525,7 @@ pub(crate) fn register(engine: &mut Engine) {
             Token::Identifier(word) if here.depth == 0 && !here.after_dot && is_keyword(&word) => {
                 Token::Identifier(Box::new(inner_name(&word).into()))
             }
-            // Whoever writes the inner name does not mean the statement.
+            // A sheet that writes the engine's inner name does not mean the statement.
             Token::Identifier(word) | Token::Custom(word) if word.ends_with(INNER) => {
                 let message = format!("`{word}` is not known here");
                 Token::LexError(Box::new(LexError::ImproperSymbol(word.to_string(), message)))

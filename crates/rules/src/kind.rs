@@ -1,6 +1,6 @@
-//! What kind of thing a value is, as far as a sheet tells before it runs.
+//! Kinds of values: the types that the check knows before a sheet runs.
 
-/// What kind of thing a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `12`.
@@ -9,7 +9,7 @@ pub(crate) enum Kind {
     Amount,
     /// A whole number or an amount.
     Number,
-    /// `"coffee"`, of which only some make sense in some places.
+    /// `"coffee"`; the domain says which texts make sense.
     Text(Domain),
     /// `true` or `false`.
     Flag,
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
     Order,
     /// The lines of the order.
     Lines,
-    /// One of them.
+    /// One line of the order.
     Line,
     /// The activity.
     Activity,
@@ -31,18 +31,18 @@ pub(crate) enum Kind {
     Time,
     /// `30.days`.
     Span,
-    /// What a reward or a benefit gives.
+    /// The gift of a reward or a benefit.
     Gift,
     /// No value.
     Nothing,
-    /// What cannot be told when the sheet is read: a function's argument.
+    /// A kind that is unknown before the sheet runs, such as that of a function's argument.
     Any,
 }
 
-/// Which texts make sense in a place.
+/// The texts that make sense in a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Domain {
-    /// All.
+    /// Any text.
     Free,
     /// The name of a wallet.
     Wallet,
@@ -56,18 +56,18 @@ pub(crate) enum Domain {
     Task,
     /// The title of a contest.
     Contest,
-    /// A pool of codes.
+    /// The name of a pool of codes.
     Pool,
     /// A date, such as `2026-12-24`.
     Date,
-    /// A date of any year, such as `12-24`.
+    /// A date without its year, such as `12-24`.
     MonthDay,
     /// The name of a holiday.
     Holiday,
 }
 
 impl Kind {
-    /// In words, for a message: `a whole number`.
+    /// The kind in words, for a message: `a whole number`.
     pub(crate) fn say(&self) -> &'static str {
         match self {
             Kind::Whole => "a whole number",
@@ -90,12 +90,12 @@ impl Kind {
         }
     }
 
-    /// Whether it is, or may turn out to be, a number.
+    /// Whether it is a number or may be one.
     pub(crate) fn may_be_number(&self) -> bool {
         matches!(self, Kind::Whole | Kind::Amount | Kind::Number | Kind::Any)
     }
 
-    /// Whether a value of this kind can stand where `wanted` is.
+    /// Whether a value of this kind can stand where the kind `wanted` is needed.
     pub(crate) fn fits(&self, wanted: &Kind) -> bool {
         match (self, wanted) {
             (Kind::Any, _) | (_, Kind::Any) | (Kind::Text(_), Kind::Text(_)) => true,
@@ -106,11 +106,11 @@ impl Kind {
         }
     }
 
-    /// The kind of a value that is one or the other.
+    /// The kind of a value that is of one kind or the other.
     pub(crate) fn or(self, other: Kind) -> Kind {
         match (self, other) {
             (one, other) if one == other => one,
-            // What gives nothing at times is judged by what it gives at others.
+            // A value that is sometimes missing has the kind that it has when it is there.
             (Kind::Nothing, kind) | (kind, Kind::Nothing) => kind,
             (one, other) if one.may_be_number() && other.may_be_number() => {
                 if one == Kind::Any || other == Kind::Any { Kind::Any } else { Kind::Number }

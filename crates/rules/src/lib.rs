@@ -1,60 +1,73 @@
-//! The rule language: from a merchant's folder of files to rules that can be run.
+//! The rule language: it turns a merchant's folder of text files into rules that can be run.
 //!
-//! A folder becomes a [`Bundle`]: its [`Sources`], their hash, the manifest's policy as a
-//! [`ledger::Programme`], and each sheet compiled to a list of typed [`Rule`]s. A [`Run`] asks rules
-//! about [`Facts`], and answers with a [`Value`] and the effects that a rule asks for. A rule cannot
-//! act, remember, or tell the time. What becomes of its answer is decided in the crate `decide`.
+//! **From text to a checked bundle.** [`Sources`] holds the files of a folder and computes their
+//! [`BundleHash`]. [`Bundle::load`] reads the manifest into a [`ledger::Programme`], compiles each
+//! sheet into a list of typed [`Rule`]s, and checks the sheets against the manifest and each other.
+//! It returns a whole [`Bundle`], or a [`BundleRejection`] with every [`Mistake`] and its place.
+//! The grammar and the vocabulary are tables; the reader, the check, the hints and the
+//! [`reference()`] all read the same tables.
 //!
-//! This is the only crate that knows Rhai, and `engine` the only module that builds an engine.
+//! **From a bundle to a run.** [`Bundle::run`] starts a [`Run`] over the [`Facts`] of one request.
+//! The run evaluates the condition and the block of one rule at a time, and returns a [`Value`] and
+//! the [`EffectRequest`]s of that rule. The crate `decide` chooses which rules to run, and decides
+//! what their values and effect requests mean for the member.
+//!
+//! **What bounds a script.** A rule has no side effects, keeps no state, and cannot read the clock:
+//! it sees only the facts. The text of a sheet is bounded before the engine reads it (`scan`). The
+//! engine has no function, symbol or container that is not listed in `engine`, and every limit is
+//! set there. All rules of one request share one budget of steps.
+//!
+//! This is the only crate that knows Rhai, and `engine` is the only module that builds an engine.
+//! Rhai's values do not leave the crate; [`Value`] replaces them.
 //!
 //! Read the modules in this order.
 
 // From text to a checked bundle.
-/// The words that a block asks for.
+/// The words and wallets that a block reads.
 mod asked;
-/// A merchant's rules, whole and checked.
+/// A merchant's rules, complete and checked.
 mod bundle;
-/// Mistakes that can be proven before a sheet runs.
+/// Static checks of the sheets.
 mod check;
 /// The names of the files that make a bundle.
 mod file_names;
-/// The statements of a sheet: how they are written.
+/// The grammar of the statements of a sheet.
 mod grammar;
 /// Kinds of values.
 mod kind;
 /// `merchant.toml`.
 mod manifest;
-/// Mistakes of a merchant: where, what, and what would mend them.
+/// Mistakes in a merchant's files: where, what, and how to fix them.
 mod mistake;
-/// An object or a table, never a list.
+/// A value that is written as an object or a table, never as a list.
 mod object;
-/// A sheet's text in pieces.
+/// A sheet's text, split into tokens.
 mod pieces;
-/// Whether a condition can hold at all.
+/// Conditions that can never be false or never be true.
 mod range;
 /// The reference of the language.
 mod reference;
-/// A sheet as text, before the engine reads it.
+/// The scan of a sheet's text before the engine reads it.
 mod scan;
-/// Sheets as a list of typed rules.
+/// Sheets, read into a list of typed rules.
 mod sheet;
 /// The files of a bundle and their hash.
 mod source;
-/// The name that somebody may have meant.
+/// The hint "did you mean".
 mod suggest;
 /// Every word that a rule can use.
 mod vocabulary;
-/// Expressions in the words of the sheet.
+/// Expressions and values as text, in the words of the sheet.
 mod words;
 
 // Running rules.
-/// Effects that a rule asks for.
+/// The buffer of the effects that a rule requests.
 mod effect_buffer;
-/// The sandbox: the only place where an engine is built.
+/// The sandbox: the only module that builds an engine.
 mod engine;
-/// Facts that rules see, as values of the engine.
+/// The facts that rules see, as values of the engine.
 mod facts;
-/// Rules of one request, run about the same facts.
+/// A run: the rules of one request over the same facts.
 mod run;
 /// The value of a condition or of a block.
 mod value;

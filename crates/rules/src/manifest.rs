@@ -1,3 +1,5 @@
+//! `merchant.toml`: the manifest, read into the merchant's policy ([`ledger::Programme`]).
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -22,13 +24,13 @@ use crate::object::Object;
 use crate::suggest::did_you_mean;
 use crate::vocabulary::words_of;
 
-/// How long something is set aside, unless the manifest says otherwise; and at most, which is a week.
+/// How many minutes a reward is held if the manifest does not say, and at most (one week).
 const HOLD_MINUTES: u32 = 30;
 const HOLD_MINUTES_MAX: u32 = 10_080;
-/// The day of joining, as the day on which an activity comes by itself.
+/// The recurrence of an activity that is triggered on the anniversary of joining.
 const JOINED: &str = "joined";
 
-/// The wallet meant where none is named, unless the manifest says otherwise.
+/// The main wallet if the manifest does not name one.
 const MAIN_WALLET: &str = "points";
 
 #[derive(Deserialize)]
@@ -76,7 +78,7 @@ struct CampaignTerms {
     budget: Option<Spanned<i64>>,
 }
 
-/// A pool of codes. The codes are imported, and not written down where everyone can read them.
+/// A pool of codes. The codes are imported; the manifest, which many people read, has none.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a pool, which has no settings")]
 struct PoolTerms {}
@@ -126,12 +128,12 @@ const fn yes() -> bool {
     true
 }
 
-/// The longest terms: a lot that is to stay longer is one that never expires.
+/// The longest terms. A lot that should last longer has no expiry.
 const DAYS_MAX: u32 = 36_500;
 const MONTHS_MAX: u32 = 1_200;
 const YEARS_MAX: u32 = 100;
 
-/// How terms are written.
+/// The message that says how terms are written.
 const TERMS: &str = "is one of `{ days = 90 }`, `{ months = 12 }`, \
                      `{ months = 12, end_of = \"month\" }`, `{ years = 1, end_of = \"year\" }`, \
                      `{ inactive_months = 12 }`, `{ inactive_days = 90 }`";
@@ -297,7 +299,7 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
     }
 }
 
-/// The time zone that was meant: of that city, or of a similar name.
+/// A hint at the time zone of that city, or at one with a similar name.
 fn zone_like(told: &str) -> String {
     let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
     let city = format!("/{}", told.to_lowercase().replace(' ', "_"));
@@ -367,7 +369,7 @@ fn wallets(
     wallets
 }
 
-/// A number of days, none where nothing is said.
+/// A number of days, 0 to 3660; 0 if the manifest does not say.
 fn days(told: Option<&Spanned<i64>>, wrong: &mut impl FnMut(Range<usize>, String)) -> u32 {
     let Some(told) = told else { return 0 };
     let days = u32::try_from(*told.get_ref()).ok().filter(|days| *days <= 3660);
@@ -418,7 +420,7 @@ fn activities(
     activities
 }
 
-/// Whether a rule can write it after a point, as in `activity.stars`.
+/// Whether a rule can write it after a dot, as in `activity.stars`.
 fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -432,7 +434,7 @@ fn holidays(
     let mut holidays = Holidays::default();
     for (day, name) in told {
         let text = day.get_ref();
-        // A year that has a 29 February, so that it can be a holiday.
+        // 2000 is a leap year, so that 29 February can be a holiday.
         let every_year = NaiveDate::parse_from_str(&format!("2000-{text}"), "%Y-%m-%d");
         match (text.parse::<NaiveDate>(), every_year) {
             (Ok(date), _) => {

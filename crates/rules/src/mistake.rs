@@ -1,4 +1,4 @@
-//! What is wrong with what a merchant wrote, and how it is said: where, what, and what would mend it.
+//! Mistakes in a merchant's files, and their messages: where, what, and how to fix them.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,49 +11,49 @@ pub use failure::RuleFailure;
 pub(crate) use failure::{NO_ORDER, plain_types};
 pub use tables::say_toml;
 
-/// A rule that failed while it ran.
+/// Rules that failed while they ran.
 mod failure;
 /// Sheets that cannot be read.
 mod syntax;
 /// Manifests and specs that cannot be read.
 mod tables;
 
-/// Something wrong in a merchant's file, and where.
+/// A mistake in a merchant's file, with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     /// The file; empty for the folder as a whole.
     pub file: String,
-    /// Line and column, from 1.
+    /// The line and column, counted from 1.
     pub place: Option<(usize, usize)>,
-    /// What is wrong, and what would mend it.
+    /// What is wrong, and how to fix it.
     pub message: String,
-    /// Whether it stands in the way.
+    /// Whether it prevents the use of the bundle.
     pub severity: Severity,
 }
 
-/// Whether a mistake stands in the way.
+/// Whether a mistake prevents the use of the bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// The bundle cannot be used.
     Error,
-    /// It can be used, and is likely not what was meant.
+    /// The bundle can be used, but is likely not what the merchant meant.
     Warning,
 }
 
 impl Mistake {
-    /// A mistake of a file as a whole.
+    /// An error of a file as a whole.
     #[must_use]
     pub fn of_file(file: &str, message: String) -> Mistake {
         Mistake { file: file.to_owned(), place: None, message, severity: Severity::Error }
     }
 
-    /// A mistake of the folder as a whole.
+    /// An error of the folder as a whole.
     #[must_use]
     pub fn of_folder(message: String) -> Mistake {
         Mistake::of_file("", message)
     }
 
-    /// Something odd about a file as a whole.
+    /// A warning about a file as a whole.
     #[must_use]
     pub fn of_name(file: &str, message: String) -> Mistake {
         Mistake { severity: Severity::Warning, ..Mistake::of_file(file, message) }
@@ -68,19 +68,19 @@ impl Mistake {
         Mistake { severity: Severity::Warning, ..Mistake::at(file, position, message) }
     }
 
-    /// A mistake at a byte of a text.
+    /// An error at a byte of a text.
     #[must_use]
     pub fn at_byte(file: &str, text: &str, byte: usize, message: String) -> Mistake {
         let place = Some(place_of(text, byte));
         Mistake { file: file.to_owned(), place, message, severity: Severity::Error }
     }
 
-    /// Its byte in the text; the end where it has no place.
+    /// The mistake's byte in the text; the end of the text if the mistake has no place.
     fn byte(&self, text: &str) -> usize {
         self.place.and_then(|place| byte_of(text, place)).unwrap_or(text.len())
     }
 
-    /// The bytes of the text that are to blame, for carets under them; none where it has no place.
+    /// The bytes of the text that a report underlines; nothing if the mistake has no place.
     #[must_use]
     pub fn bytes(&self, text: &str) -> Option<Range<usize>> {
         let (line, column) = self.place?;
@@ -90,7 +90,7 @@ impl Mistake {
     }
 }
 
-/// The word, or the sign, at a place of a text.
+/// The word or character at a place in a text.
 pub(crate) fn word_at(text: &str, (line, column): (usize, usize)) -> Option<String> {
     let line = text.lines().nth(line.checked_sub(1)?)?;
     let rest: Vec<char> = line.chars().skip(column.checked_sub(1)?).collect();
@@ -107,7 +107,7 @@ pub(crate) fn word_at(text: &str, (line, column): (usize, usize)) -> Option<Stri
 }
 
 impl Mistake {
-    /// How many characters of the line are to blame, for carets under them.
+    /// The number of characters that a report underlines.
     #[must_use]
     pub fn length(&self, text: &str) -> usize {
         let word = self.place.and_then(|place| word_at(text, place));
@@ -129,12 +129,12 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Why a folder is no bundle: every mistake found, not only the first.
+/// The mistakes for which a folder is not a bundle: all that were found, not only the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleRejection {
-    /// Whose rules they are.
+    /// The merchant whose rules they are.
     pub merchant: String,
-    /// What is wrong, at least one error; what is likely wrong beside.
+    /// The errors, at least one, and the warnings.
     pub mistakes: Vec<Mistake>,
 }
 

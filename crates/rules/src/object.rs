@@ -1,4 +1,4 @@
-//! Something that is written as an object or a table, never as a list.
+//! A wrapper for values that are written as an object or a table, never as a list.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};
 
-/// Something that is written as an object or a table. By itself serde takes a list for it too, its
-/// fields in their order: then adding a field would change what a list means.
+/// A value that is written as an object or a table. Without this wrapper serde also accepts a list
+/// of the fields in their order, and a new field would then change the meaning of such a list.
 #[derive(Debug, Clone)]
 pub struct Object<T>(pub T);
 
@@ -23,7 +23,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(Object)
             }
-            // What is meant to stand here, the thing itself says best.
+            // The inner type reports best what it expects instead of a text.
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Object<T>, E> {
                 T::deserialize(text.into_deserializer()).map(Object)
             }

@@ -1,18 +1,18 @@
-//! A sheet's text in pieces, for what the engine's tree has lost: where a bracket opened that never
-//! closes, and which texts a `switch` looks for.
+//! A sheet's text, split into tokens. It answers what the engine's syntax tree cannot: where an
+//! unclosed bracket opens, and which texts a `switch` compares with.
 
-/// A piece of a sheet, and what comes before it is none: spaces and comments are left out.
+/// A token of a sheet. Spaces and comments are not tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Piece<'t> {
-    /// A name, a keyword, a number.
+    /// A name, a keyword or a number.
     Word(&'t str),
-    /// What stands between two quotes, as it is written.
+    /// The content between two quotes, as it is written.
     Text(&'t str),
-    /// Any other sign.
+    /// Any other character.
     Sign(char),
 }
 
-/// The pieces of a text, each with the byte it begins at.
+/// The tokens of a text, each with the byte at which it begins.
 fn pieces(text: &str) -> impl Iterator<Item = (usize, Piece<'_>)> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -44,7 +44,7 @@ fn is_part(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The bytes up to the quote that ends a text.
+/// The number of bytes before the quote that ends a text.
 fn text_length(rest: &str) -> usize {
     let mut escaped = false;
     let end = rest.find(|c| {
@@ -55,7 +55,7 @@ fn text_length(rest: &str) -> usize {
     end.unwrap_or(rest.len())
 }
 
-/// The line and the column of a byte, both from 1.
+/// The line and column of a byte, both counted from 1.
 #[must_use]
 pub fn place_of(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
@@ -64,7 +64,7 @@ pub fn place_of(text: &str, byte: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// The byte of a line and a column, both from 1; the end of the line where it has fewer columns.
+/// The byte of a line and column, both counted from 1; the end of the line if it is shorter.
 pub(crate) fn byte_of(text: &str, (line, column): (usize, usize)) -> Option<usize> {
     let before: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
     let line = text.get(before..)?.split('\n').next()?;
@@ -72,7 +72,7 @@ pub(crate) fn byte_of(text: &str, (line, column): (usize, usize)) -> Option<usiz
     Some(before + within)
 }
 
-/// Where the last `{` before a byte stands that is still open there.
+/// The byte of the innermost `{` that is still open at a byte.
 pub(crate) fn still_open(text: &str, before: usize) -> Option<usize> {
     let mut open = Vec::new();
     for (at, piece) in pieces(text).take_while(|(at, _)| *at < before) {
@@ -87,7 +87,7 @@ pub(crate) fn still_open(text: &str, before: usize) -> Option<usize> {
     open.pop()
 }
 
-/// The names that a sheet gives with `let`.
+/// The names that a sheet declares with `let`.
 pub(crate) fn variables(text: &str) -> impl Iterator<Item = &str> {
     let mut before = None;
     pieces(text).filter_map(move |(_, piece)| {
@@ -100,7 +100,7 @@ pub(crate) fn variables(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A text that a `switch` looks for.
+/// A text that a `switch` compares with.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Case<'t> {
     /// The byte of its first quote.
@@ -110,13 +110,14 @@ pub(crate) struct Case<'t> {
     pub(crate) has_condition: bool,
 }
 
-/// The texts that a `switch` looks for. `from` is where it says what it looks at.
+/// The texts that a `switch` compares with. `from` is the byte of the expression that it switches
+/// on.
 pub(crate) fn cases(text: &str, from: usize) -> Vec<Case<'_>> {
     let mut cases: Vec<Case<'_>> = Vec::new();
-    // Those before the last `=>`.
+    // The number of cases before the last `=>`.
     let mut done = 0;
     let mut depth = 0_usize;
-    // Between a `,` or `{` and the `=>`, and before any `if`, stands what is looked for.
+    // Whether a text here is a case: after a `,` or `{`, and before the `=>` and any `if`.
     let mut is_case = true;
     let mut before = None;
     for (at, piece) in pieces(text).skip_while(|(at, _)| *at < from) {
@@ -127,7 +128,7 @@ pub(crate) fn cases(text: &str, from: usize) -> Vec<Case<'_>> {
                 if depth == 0 && piece == Piece::Sign('}') {
                     break;
                 }
-                // A block needs no comma after it.
+                // No comma is needed after a block.
                 is_case |= depth == 1 && piece == Piece::Sign('}');
             }
             Piece::Sign(',') if depth == 1 => is_case = true,

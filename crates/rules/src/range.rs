@@ -1,5 +1,5 @@
-//! Whether a condition can hold at all. Comparisons of one fact with numbers or texts that are
-//! written out, joined by `&&`, are laid on top of each other; more is not looked into.
+//! Conditions that never hold, or always hold. The analysis intersects comparisons of one fact with
+//! literal numbers or texts that are joined by `&&`. It ignores everything else.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use crate::kind::Kind;
 use crate::vocabulary::Word;
 use crate::words::words;
 
-/// Whether a condition holds.
+/// Whether a condition holds: sometimes, never or always, the latter two with the reason.
 pub(crate) enum Holds {
     Sometimes,
     Never(String),
     Always(String),
 }
 
-/// The value of a condition that is written out.
+/// The value of a condition that is a literal `true` or `false`.
 pub(crate) fn constant(condition: &Expr) -> Option<bool> {
     match condition {
         Expr::BoolConstant(value, _) => Some(*value),
@@ -26,7 +26,7 @@ pub(crate) fn constant(condition: &Expr) -> Option<bool> {
     }
 }
 
-/// The expression that a block is, if it is nothing else.
+/// The only expression of a block; nothing if the block has more than that.
 pub(crate) fn only_expression(block: &Expr) -> Option<&Expr> {
     match block {
         Expr::Stmt(statements) => match statements.statements() {
@@ -37,7 +37,7 @@ pub(crate) fn only_expression(block: &Expr) -> Option<&Expr> {
     }
 }
 
-/// What a fact can still be, after some comparisons.
+/// The values that a fact can still have after some comparisons.
 #[derive(Default)]
 struct Bounds {
     least: Option<Decimal>,
@@ -64,7 +64,8 @@ impl Bounds {
     }
 }
 
-/// Judges a condition. `word_of` says which word of the language an expression is.
+/// Finds out whether a condition holds sometimes, never or always. `word_of` returns the word of
+/// the language that an expression is.
 pub(crate) fn judge(condition: &Expr, word_of: &dyn Fn(&Expr) -> Option<&'static Word>) -> Holds {
     match constant(condition) {
         Some(true) => return Holds::Always("it is `true`".to_owned()),
@@ -103,7 +104,7 @@ pub(crate) fn judge(condition: &Expr, word_of: &dyn Fn(&Expr) -> Option<&'static
     if all_always && !always.is_empty() { Holds::Always(always) } else { Holds::Sometimes }
 }
 
-/// A fact compared with something that is written out.
+/// A comparison of a fact with a literal.
 struct Comparison {
     fact: String,
     symbol: &'static str,
@@ -147,7 +148,7 @@ impl Comparison {
         }
     }
 
-    /// Whether it holds for all that the fact can be.
+    /// Whether it holds for every value that the fact can have.
     fn always(&self) -> bool {
         let (Some((least, most)), Value::Number(number)) = (self.within, &self.with) else {
             return false;
@@ -162,7 +163,7 @@ impl Comparison {
         }
     }
 
-    /// Narrows what the fact can be, and says why nothing is left, if so.
+    /// Narrows the values that the fact can have. Returns the reason if none is left.
     fn narrow(&self, known: &mut Bounds) -> Option<String> {
         match &self.with {
             Value::Text(text) => {
@@ -238,7 +239,7 @@ fn raise(bound: &mut Option<Decimal>, to: Decimal) {
     *bound = Some(bound.map_or(to, |bound| bound.max(to)));
 }
 
-/// The fact and the number of a block that is only `FACT >= NUMBER`.
+/// The fact and the number of a block that is only `FACT >= NUMBER` or `FACT > NUMBER`.
 pub(crate) fn threshold(block: &Expr) -> Option<(String, Decimal)> {
     let comparison = Comparison::of(only_expression(block)?, &|_| None)?;
     match (comparison.symbol, comparison.with) {
@@ -247,14 +248,14 @@ pub(crate) fn threshold(block: &Expr) -> Option<(String, Decimal)> {
     }
 }
 
-/// A fact less a number, or a number less a fact.
+/// A subtraction: a fact minus a number, or a number minus a fact.
 pub(crate) struct Difference {
     pub(crate) fact: String,
     pub(crate) number: Decimal,
     pub(crate) fact_first: bool,
 }
 
-/// The difference that an expression is, if it is one of a fact and a number.
+/// The expression as a difference of a fact and a number, if it is one.
 pub(crate) fn difference(expression: &Expr) -> Option<Difference> {
     let Expr::FnCall(call, _) = expression else { return None };
     let [left, right] = &call.args[..] else { return None };
@@ -273,7 +274,7 @@ pub(crate) fn difference(expression: &Expr) -> Option<Difference> {
     }
 }
 
-/// Whether a condition, or a part of it, compares a fact with a number.
+/// Whether a condition, or a part of it, compares the fact with a literal.
 pub(crate) fn asks(condition: &Expr, fact: &str) -> bool {
     match condition {
         Expr::And(parts, _) => parts.iter().any(|part| asks(part, fact)),
@@ -281,7 +282,7 @@ pub(crate) fn asks(condition: &Expr, fact: &str) -> bool {
     }
 }
 
-/// A number that is written out.
+/// The value of a literal number, with or without a minus sign.
 pub(crate) fn number(expression: &Expr) -> Option<Decimal> {
     match value(expression) {
         Some(Value::Number(number)) => Some(number),

@@ -1,4 +1,4 @@
-//! The reference of the rule language, written from the tables that the reader and the check follow.
+//! The reference of the rule language, generated from the tables that the reader and the check use.
 
 use std::fmt::Write;
 
@@ -16,12 +16,12 @@ pub fn reference() -> String {
          A statement is a keyword, a title in double quotes, clauses in any order, and a block in `{ }`. \
          Sheets are read in the order of their file names; any statement may stand in any of them.\n\n",
     );
-    // Writing to a text cannot fail.
+    // Writing to a `String` cannot fail.
     let _ = write_all(&mut page);
     page + FILES
 }
 
-/// The files beside the sheets. A test reads what stands here.
+/// The part about the manifest and the specs. A test reads its examples.
 const FILES: &str = r#"
 ## merchant.toml
 

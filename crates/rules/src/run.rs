@@ -1,4 +1,4 @@
-//! Running rules: one run per request, its steps counted over all its rules.
+//! A run: the rules of one request over the same facts. Its steps are counted over all its rules.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::sheet::Rule;
 use crate::value::Value;
 use crate::words::{facts, say, words};
 
-/// The rules of one request, being asked one after the other about the same facts.
+/// A run of the rules of one request, one after the other over the same facts.
 pub struct Run<'a> {
     engine: &'a Engine,
     global: GlobalRuntimeState,
@@ -28,15 +28,15 @@ pub struct Run<'a> {
     depth: usize,
     effects: EffectBuffer,
     found: &'a Found,
-    /// Steps that all its rules may take together.
+    /// The most steps that all its rules take together.
     steps: u64,
 }
 
-/// Functions that earlier runs of the same bundle have looked up, for the next to begin with.
+/// Function look-ups of earlier runs of the same bundle, which the next run reuses.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     caches: Mutex<Vec<Caches>>,
-    /// The file in which each function of the merchant's stands.
+    /// The file of each function that the merchant wrote.
     files: BTreeMap<String, Arc<str>>,
 }
 
@@ -56,7 +56,7 @@ impl Drop for Run<'_> {
     }
 }
 
-/// Runs of one bundle that go on side by side on one machine.
+/// The most caches that are kept: the runs of one bundle that run in parallel on one machine.
 const FOUND_MAX: usize = 8;
 
 impl<'a> Run<'a> {
@@ -71,7 +71,7 @@ impl<'a> Run<'a> {
         let mut global = engine.new_global_runtime_state();
         global.lib.push(Arc::clone(functions));
         global.tag = effect_buffer::tag(&effects);
-        // The engine counts up to its own limit, so a smaller one begins later.
+        // The engine counts up to its own limit, so a smaller budget starts at a higher count.
         let begins = OPERATIONS_MAX.saturating_sub(steps);
         global.num_operations = begins;
         let scope = facts.scope();
@@ -81,17 +81,17 @@ impl<'a> Run<'a> {
         Run { engine, global, caches, scope, depth, effects, found, steps }
     }
 
-    /// Puts the units that have been paid so far in scope.
+    /// Sets the fact `points`: the units that earlier rules have paid into the main wallet.
     pub fn set_points(&mut self, points: Units) {
-        // It is the last of the facts.
+        // INVARIANT: `points` is the last fact in the scope, so removing one entry removes it.
         self.scope.rewind(self.depth.saturating_sub(1));
         self.scope.push_constant("points", points.get());
     }
 
-    /// Whether the rule's condition holds. One without a condition applies.
+    /// Whether the rule's condition holds. A rule without a condition applies.
     ///
     /// # Errors
-    /// The condition fails, or is not yes or no.
+    /// The condition fails, or its value is not yes or no.
     pub fn applies(&mut self, rule: &Rule) -> Result<bool, RuleFailure> {
         let Some(when) = &rule.when else { return Ok(true) };
         match self.value(rule, when)? {
@@ -100,28 +100,28 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The value of the rule's block, and the effects that it asks for.
+    /// The value of the rule's block, and its effect requests.
     ///
     /// # Errors
     /// The block fails.
     pub fn body(&mut self, rule: &Rule) -> Result<(Value, Vec<EffectRequest>), RuleFailure> {
-        // Effects that a condition asked for are dropped.
+        // Effects that a condition requested are dropped.
         self.effects.drain();
         let value = self.value(rule, &rule.body)?;
         Ok((value, self.effects.drain()))
     }
 
-    /// How much the activity counts towards a task; nothing where the rule does not say.
+    /// How much the activity counts towards a task; nothing if the rule has no `counting`.
     ///
     /// # Errors
-    /// What it counts by fails.
+    /// The `counting` expression fails.
     pub fn counting(&mut self, rule: &Rule) -> Result<Option<Value>, RuleFailure> {
         rule.counting.as_ref().map(|counting| self.value(rule, counting)).transpose()
     }
 
-    /// Each fact that the rule's condition asks for, with its value. A fact that fails, such as an
-    /// order that is not there, was not seen: the condition did not come to it, or the request would
-    /// have failed.
+    /// The facts that the rule's condition reads, with their values. It leaves out a fact that
+    /// fails, such as a missing order: the condition did not evaluate it, since the request would
+    /// have failed otherwise.
     pub fn facts_seen(&mut self, rule: &Rule) -> Vec<(String, String)> {
         let asked = rule.when.iter().flat_map(facts);
         let seen = asked.filter_map(|fact| {
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
         seen.collect()
     }
 
-    /// The comparisons with numbers in a tier's condition, with what the member has of each.
+    /// The comparisons with numbers in a tier's condition, each with the member's current number.
     pub fn needs(&mut self, tier: &Rule) -> Vec<Need> {
         let mut needs = Vec::new();
         if let Some(condition) = only_expression(&tier.body) {
@@ -148,7 +148,7 @@ impl<'a> Run<'a> {
             Expr::FnCall(call, _) if call.name == ">=" || call.name == ">" => {
                 let [fact, number] = &call.args[..] else { return };
                 let (Some(words), Some(need)) = (words(fact), number_of(number)) else { return };
-                // Of several parts one may guard another: a fact that fails is no need.
+                // One part may guard another, so a fact that fails is left out.
                 let Ok(value) = self.value(tier, fact) else { return };
                 if let Some(have) = value.number() {
                     needs.push(Need { fact: words, have, need });
@@ -198,13 +198,13 @@ fn number_of(expression: &Expr) -> Option<Decimal> {
     }
 }
 
-/// A fact that has to reach a number for a tier.
+/// A number that a fact must reach for a tier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
-    /// As it stands in the sheet: `wallet("status")`.
+    /// The fact as the sheet writes it: `wallet("status")`.
     pub fact: String,
-    /// What the member has.
+    /// The member's current number.
     pub have: Decimal,
-    /// What it needs.
+    /// The number that the tier needs.
     pub need: Decimal,
 }

@@ -1,26 +1,27 @@
-//! A sheet as text, before the engine reads it: what an editor does not show, what reads other than
-//! it runs, and what would keep the reader busy.
+//! The scan of a sheet's text before the engine reads it. It rejects characters that an editor does
+//! not show, text that reads differently than it runs, and text that would keep the reader busy.
 //!
-//! A sheet has line comments, texts in double quotes, and nothing else that could hide code: with
-//! so little, this scan and the engine cannot disagree about where a comment ends.
+//! INVARIANT: this scan and the engine agree on where comments and texts end. They do because a
+//! sheet has only line comments and texts in double quotes; the scan rejects every other form.
 
 use crate::mistake::Mistake;
 
-/// The engine counts lines and columns in 16 bits, and loses its way beyond.
+/// The most characters of a line, and the most lines. The engine counts both in 16 bits and reports
+/// wrong places beyond that.
 const COLUMNS_MAX: usize = 1_000;
 const LINES_MAX: usize = 10_000;
-/// Variables that a sheet may declare: the reader looks through all of them at each name.
+/// The most variables that a sheet declares. The reader searches all of them for each name.
 const VARIABLES_MAX: usize = 200;
-/// Parameters of a function, for the same reason.
+/// The most parameters of a function, for the same reason.
 const PARAMETERS_MAX: usize = 8;
 /// The most characters of a name or a number.
 const WORD_LENGTH_MAX: usize = 64;
-/// Rules and functions of a sheet, which are counted before they are read.
+/// The most rules and functions of a sheet. They are counted before the engine reads them.
 const BLOCKS_MAX: usize = 1_000;
-/// Open brackets inside each other.
+/// The deepest nesting of brackets.
 const DEPTH_MAX: usize = 64;
 
-/// What is wrong with a sheet's text; the first of it, since the rest would follow from it.
+/// The first mistake in a sheet's text. Later ones would often be consequences of the first.
 pub(crate) fn sheet(file: &str, text: &str) -> Option<Mistake> {
     let at = |byte: usize, message: String| Some(Mistake::at_byte(file, text, byte, message));
     if text.lines().count() > LINES_MAX {
@@ -75,7 +76,8 @@ pub(crate) fn sheet(file: &str, text: &str) -> Option<Mistake> {
     None
 }
 
-/// What cannot be seen and turns what stands around it about: a file reads as it runs.
+/// The first invisible character and its byte, such as one that reverses the direction of the text
+/// around it. Without them a file reads as it runs.
 pub(crate) fn unseen(text: &str) -> Option<(usize, char)> {
     text.char_indices().find(|(_, c)| {
         (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
@@ -97,14 +99,14 @@ enum Place {
 #[derive(Default)]
 struct Scan {
     place: Place,
-    /// Where the text at hand begins.
+    /// The byte at which the current text begins.
     opened: usize,
     word: String,
     depth: usize,
-    /// Blocks that are in no other: rules and functions.
+    /// The number of outermost blocks: rules and functions.
     blocks: usize,
     variables: usize,
-    /// Commas since the head of a function began; nothing outside of one.
+    /// The commas since the head of a function began; nothing outside a head.
     parameters: Option<usize>,
 }
 
@@ -177,7 +179,7 @@ impl Scan {
     }
 }
 
-/// A sign that a text program puts in place of the one on the keyboard.
+/// A message about a character that a word processor writes in place of the one on the keyboard.
 fn odd_sign(c: char) -> Option<String> {
     match c {
         '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => {

@@ -1,6 +1,6 @@
-//! Sheets as a list of typed rules. Their statements are taken apart once, when they are read; a
-//! condition and a block are then run by themselves, so that the order, the trace and the caps of
-//! the rules are plain code and not something a script could bend.
+//! Sheets, read into a list of typed rules. Each statement is split into its parts once, when the
+//! sheet is read. A condition or a block then runs on its own, so that plain code, and not a
+//! script, controls the order, the trace and the caps of the rules.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,31 +24,32 @@ use crate::range::constant;
 use crate::suggest::did_you_mean;
 use crate::vocabulary::{FACTS, meant};
 
-/// The most rules of a bundle. What one activity can cost is bounded for all of them together.
+/// The most rules of a bundle. [`OPERATIONS_MAX`](crate::engine::OPERATIONS_MAX) bounds the steps
+/// of all of them together.
 const RULES_MAX: usize = 1000;
-/// The most of what is counted in one task, one stock, one cap.
+/// The largest goal of a task, stock of a reward and count of a cap.
 const COUNT_MAX: u32 = 1_000_000;
-/// The longest window of a goal, in days.
+/// The longest time within which a goal can be required, in days.
 const WITHIN_DAYS_MAX: u32 = 3660;
 
-/// A statement taken apart, its words checked against the manifest.
+/// A statement split into its parts, its names checked against the manifest.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// Where it stands: `earn.rhai:3`.
+    /// Its place: `earn.rhai:3`.
     pub source: String,
-    /// The activity that it is asked about.
+    /// The activity for which it runs.
     pub on: Option<String>,
-    /// The wallet that it pays into; the main one if none is named.
+    /// The wallet that it pays into; the main wallet if it names none.
     pub into: Option<WalletName>,
-    /// How often it may pay one member.
+    /// The cap: how often it may pay one member.
     pub cap: Option<Cap>,
-    /// What completes it, if it is a task.
+    /// The goal, if it is a task.
     pub goal: Option<Goal>,
-    /// What it costs, if it is a reward.
+    /// The costs, if it is a reward.
     pub costs: Option<Costs>,
-    /// How many there are for all members, if that is limited.
+    /// The stock for all members together, if it is limited.
     pub stock: Option<Units>,
     pub(crate) statement: &'static StatementRef,
     pub(crate) file: Arc<str>,
@@ -60,7 +61,7 @@ pub struct Rule {
     pub(crate) body: Expr,
 }
 
-/// A statement of the grammar, for rules to point at.
+/// A statement of the grammar, to which rules refer.
 pub(crate) type StatementRef = Statement;
 
 impl std::fmt::Debug for Statement {
@@ -69,19 +70,19 @@ impl std::fmt::Debug for Statement {
     }
 }
 
-/// What a reward costs.
+/// The costs of a reward.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Costs {
-    /// At least.
+    /// The least units.
     pub least: Units,
-    /// At most. The same as at least where the member has no choice.
+    /// The most units. They equal the least unless the member chooses.
     pub most: Units,
-    /// Paid from which wallet.
+    /// The wallet that pays.
     pub wallet: WalletName,
 }
 
 impl Costs {
-    /// Whether the member chooses how much.
+    /// Whether the member chooses how many units to spend.
     #[must_use]
     pub fn is_chosen(&self) -> bool {
         self.least < self.most
@@ -89,13 +90,13 @@ impl Costs {
 }
 
 impl Rule {
-    /// Its kind of statement.
+    /// The kind of its statement.
     #[must_use]
     pub fn kind(&self) -> StatementKind {
         self.statement.kind
     }
 
-    /// The word that its statement begins with, such as `earn`.
+    /// The first word of its statement, such as `earn`.
     #[must_use]
     pub fn keyword(&self) -> &'static str {
         self.statement.keyword
@@ -108,13 +109,13 @@ impl Rule {
         self.when.is_some() || (is_tier && constant(&self.body).is_none())
     }
 
-    /// A failure of the rule as a whole.
+    /// A failure of the rule, at the place of its statement.
     #[must_use]
     pub fn failure(&self, message: String) -> RuleFailure {
         RuleFailure::at(&self.file, &self.title, self.position, message)
     }
 
-    /// The days on which it applies: its own, narrowed to its campaign's.
+    /// The days on which it applies: its own days that are also its campaign's days.
     pub(crate) fn days_of(&self, programme: &Programme) -> DaySpan {
         let campaign = self.during.as_ref().and_then(|name| programme.campaigns.get(name));
         let campaign = campaign.map(|campaign| campaign.days).unwrap_or_default();
@@ -128,7 +129,7 @@ impl Rule {
         self.days_of(programme).contains(date)
     }
 
-    /// The pot that pays for it, if what it gives is limited over all members.
+    /// The shared limit that it draws on: its campaign's budget, if that has one.
     #[must_use]
     pub fn budget(&self, programme: &Programme) -> Option<SharedLimit> {
         let name = self.during.as_ref()?;
@@ -139,7 +140,7 @@ impl Rule {
 /// All sheets of a bundle.
 #[derive(Debug)]
 pub(crate) struct Sheets {
-    /// The rules, in the order of the files' names and their lines.
+    /// The rules, ordered by file name and line.
     pub(crate) rules: Vec<Rule>,
     /// The merchant's own functions.
     pub(crate) functions: Arc<Module>,
@@ -147,7 +148,7 @@ pub(crate) struct Sheets {
     pub(crate) bodies: Vec<Function>,
 }
 
-/// A function of the merchant's.
+/// A function that the merchant wrote.
 #[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) file: Arc<str>,
@@ -156,7 +157,7 @@ pub(crate) struct Function {
     pub(crate) statements: Vec<Stmt>,
 }
 
-/// Reads all sheets, as far as they can be read; the mistakes come beside.
+/// Reads all sheets. Returns what could be read, and the mistakes in the rest.
 pub(crate) fn read<'a>(
     engine: &Engine,
     sheets: impl Iterator<Item = (&'a str, &'a str)>,
@@ -215,7 +216,8 @@ pub(crate) fn read<'a>(
     (Sheets { rules, functions: Arc::clone(all.shared_lib()), bodies }, mistakes)
 }
 
-/// Tiers are never in a reason, so a tier and a benefit may share a title.
+/// Whether two rules clash by title. A reason never names a tier, so a tier may share the title of
+/// a rule of another kind.
 fn same_title(one: &Rule, other: &Rule) -> bool {
     let is_tier = |rule: &Rule| rule.kind() == StatementKind::Tier;
     one.title == other.title && is_tier(one) == is_tier(other)
@@ -224,7 +226,7 @@ fn same_title(one: &Rule, other: &Rule) -> bool {
 fn compile(engine: &Engine, file: &str, text: &str, programme: &Programme) -> Result<AST, Mistake> {
     let mut scope = Scope::new();
     for fact in &FACTS {
-        // As a variable: a constant would be folded into the compiled sheet.
+        // It must be a variable: the engine would fold a constant into the compiled sheet.
         scope.push_dynamic(fact.name, UNREAD);
     }
     grammar::begin();
@@ -275,13 +277,13 @@ fn functions(file: &Arc<str>, ast: &AST) -> Vec<Function> {
     ast.iter_functions().map(describe).collect()
 }
 
-/// The statement that a piece of custom syntax is.
+/// The statement that this custom syntax stands for.
 pub(crate) fn statement_of(custom: &CustomExpr) -> Option<&'static Statement> {
     let first = custom.tokens.first()?;
     STATEMENTS.iter().find(|statement| inner_name(statement.keyword) == first.as_str())
 }
 
-/// A statement as a rule; nothing for an empty one.
+/// Turns a statement into a rule; nothing for an empty statement.
 fn taken_apart(
     file: &Arc<str>,
     statement: &Stmt,
@@ -307,7 +309,7 @@ fn taken_apart(
     }
 }
 
-/// The inputs of a statement, on their way to a rule.
+/// The parts of a statement from which a rule is built.
 struct Parts<'a> {
     file: &'a Arc<str>,
     programme: &'a Programme,
@@ -541,7 +543,7 @@ impl Parts<'_> {
     }
 }
 
-/// What the titles of each kind of statement are, for words that name one.
+/// The titles of the rules by the keyword of their statement, for words that name a rule.
 #[derive(Debug, Default)]
 pub(crate) struct Titles(BTreeMap<&'static str, Vec<String>>);
 

@@ -1,3 +1,5 @@
+//! The files of a bundle, the limits on their number and size, and their hash.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -10,16 +12,16 @@ use crate::file_names::{MANIFEST, SHEET_END, SPEC_END};
 use crate::mistake::{BundleRejection, Mistake};
 use crate::scan;
 
-/// The most bytes of all files together. A sheet of a thousand rules has a tenth of it.
+/// The most bytes of all files together. A sheet of a thousand rules needs a tenth of this.
 const BYTES_MAX: usize = 256 * 1024;
 /// The most files.
 const FILES_MAX: usize = 64;
 
-/// The texts of one bundle by file name.
+/// The texts of one bundle, by file name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Sources(BTreeMap<String, String>);
 
-/// The identity of a bundle: it changes with every byte of any file.
+/// The identity of a bundle. It changes with every byte of any file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BundleHash(String);
 
@@ -32,7 +34,7 @@ impl BundleHash {
 }
 
 impl From<String> for BundleHash {
-    /// A hash that was kept; it is compared with the real one when its bundle is loaded.
+    /// A stored hash. Loading its bundle compares it with the computed one.
     fn from(text: String) -> BundleHash {
         BundleHash(text)
     }
@@ -51,8 +53,8 @@ impl Sources {
         Sources(files.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect())
     }
 
-    /// Reads a merchant's folder: `merchant.toml`, the sheets and the specs beside them. Other files,
-    /// such as a README, are no part of a bundle.
+    /// Reads a merchant's folder: `merchant.toml`, the sheets and the specs. Other files, such as a
+    /// README, are not part of a bundle.
     ///
     /// # Errors
     /// The folder or a file cannot be read.
@@ -75,7 +77,7 @@ impl Sources {
             if belongs(&name) {
                 let text = std::fs::read_to_string(file.path());
                 let text = text.map_err(|error| unreadable(&name, error))?;
-                // Some editors mark the start of a file with a sign that means nothing.
+                // Some editors put a byte order mark at the start of a file.
                 let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned);
                 files.insert(name, text);
             }
@@ -89,7 +91,7 @@ impl Sources {
         belongs(name)
     }
 
-    /// The sheets by file name, in the order in which their rules are asked.
+    /// The sheets by file name, in the order in which their rules run.
     pub(crate) fn sheets(&self) -> impl Iterator<Item = (&str, &str)> {
         self.ending(SHEET_END)
     }
@@ -110,7 +112,8 @@ impl Sources {
         self.0.get(name).map(String::as_str)
     }
 
-    /// The hash over every name and text, each with its length so that no two bundles share it.
+    /// The hash over every name and text. Each is hashed with its length, so that moving bytes
+    /// between them changes the hash.
     #[must_use]
     pub fn hash(&self) -> BundleHash {
         let mut hasher = Sha256::new();
@@ -121,11 +124,11 @@ impl Sources {
             }
         }
         let digest = hasher.finalize();
-        // 128 bits name a merchant's revisions; nobody gains from making two of them collide.
+        // 128 bits are enough to name a merchant's revisions; nobody gains from a collision.
         BundleHash(HEXLOWER.encode(&digest).chars().take(32).collect())
     }
 
-    /// What is wrong before any file is looked into.
+    /// Checks the set of files and the text of the sheets, before any file is parsed.
     pub(crate) fn check(&self) -> Vec<Mistake> {
         let bytes: usize = self.0.values().map(String::len).sum();
         let mut mistakes = Vec::new();
@@ -164,7 +167,7 @@ impl Sources {
 }
 
 fn belongs(name: &str) -> bool {
-    // What begins with a point is some program's own.
+    // A file whose name begins with a dot belongs to some other program.
     name == MANIFEST
         || (!name.starts_with('.') && (name.ends_with(SHEET_END) || name.ends_with(SPEC_END)))
 }

@@ -1,12 +1,12 @@
-//! The name that somebody may have meant.
+//! The hint "did you mean" for a misspelt name.
 
-/// `; did you mean ...?` where one of the known words is near, or nothing.
+/// The text `; did you mean ...?` if a known word is similar, else an empty text.
 #[must_use]
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let lower = word.to_lowercase();
     known
         .into_iter()
-        // A capital is no other letter, and a word that was cut short is near.
+        // Case does not count, and a word that is the beginning of a known word is close to it.
         .map(|known| {
             let known_lower = known.to_lowercase();
             let is_cut = lower.len() >= 3 && known_lower.starts_with(&lower);
@@ -14,7 +14,7 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
             (if is_cut { distance.min(1) } else { distance }, known)
         })
         .min()
-        // A third of the letters may be wrong, at least one.
+        // At most a third of the letters may be wrong, but always one.
         .filter(|(distance, known)| *distance <= (known.chars().count() / 3).max(1))
         .map(|(_, known)| format!("; did you mean `{known}`?"))
         .unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The language: every word, and the reference.
+//! Tests of the language: every word of the vocabulary, the hash and the reference.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fields = { stars = "integer" }
 [pools.SPRING]
 "#;
 
-/// Statements of which the words in examples ask.
+/// The statements to which the words in the examples refer.
 const ASKED: &str = "task \"Five visits in a week\" on review goal 5 { grant(\"Club\"); grant(\"Regular\"); }\n\
     contest \"Most cups in July\" on review { 1 }\ntier \"Gold\" { true }\n";
 
@@ -32,7 +32,7 @@ fn moment(text: &str) -> Moment {
     text.parse().unwrap()
 }
 
-/// A Saturday morning's order.
+/// A purchase on a Saturday morning.
 fn purchase() -> Activity {
     let line = |sku: &str, category: &str, quantity, price: &str| Line {
         sku: sku.to_owned(),
@@ -56,7 +56,7 @@ fn purchase() -> Activity {
     }
 }
 
-/// Runs all rules of a sheet about the order.
+/// Runs all rules of a bundle over the purchase.
 fn run(bundle: &Bundle) -> Result<(), String> {
     let enrolment = Enrolment {
         id: ledger::MemberId::parse("ada").unwrap(),
@@ -80,11 +80,11 @@ fn run(bundle: &Bundle) -> Result<(), String> {
     Ok(())
 }
 
-/// A rule in which a word is asked: its example stands in for the block.
+/// Runs one rule for each word, with the word's example in its block.
 #[test]
 fn every_word_of_the_reference_can_be_asked_and_is_what_the_reference_says() {
     for word in WORDS {
-        // What is no number is turned into one, by what only its kind can do.
+        // A value of another kind is turned into a number with an operation that only its kind has.
         let example = word.example;
         let block = match &word.gives {
             Kind::Whole | Kind::Amount | Kind::Number => example.to_owned(),

@@ -1,4 +1,4 @@
-//! The value of a part of a rule, in types of ours: nobody outside of this crate sees the engine's.
+//! The value of a part of a rule in a type of this crate, so that no other crate sees the engine's.
 
 use ledger::entry::Benefit;
 use rhai::Dynamic;
@@ -9,7 +9,7 @@ use crate::mistake::plain_types;
 /// The value of a condition or of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// No value, as of an `if` that did not apply.
+    /// No value, such as that of an `if` whose condition did not hold.
     Nothing,
     /// Yes or no.
     Flag(bool),
@@ -17,14 +17,14 @@ pub enum Value {
     Whole(i64),
     /// An amount.
     Amount(Decimal),
-    /// What a reward or a benefit gives.
+    /// The gift of a reward or a benefit.
     Gift(Benefit),
-    /// Something else, such as a text, by the name of its kind.
+    /// Any other value, such as a text; it holds the name of its kind.
     Other(String),
 }
 
 impl Value {
-    /// The number, if it is one.
+    /// The value as a number, if it is one.
     #[must_use]
     pub fn number(&self) -> Option<Decimal> {
         match self {
@@ -34,7 +34,7 @@ impl Value {
         }
     }
 
-    /// The name of its kind, in words for the merchant.
+    /// The name of the value's kind, for messages to the merchant.
     #[must_use]
     pub fn kind(&self) -> String {
         match self {

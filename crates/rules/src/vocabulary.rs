@@ -1,6 +1,6 @@
-//! Every word that a rule can use, with its type and what it means. One table: the check of a sheet
-//! reads it, "did you mean" reads it, and the reference is written from it. A test asks the engine
-//! for each example, so that a word which stands here exists and has the type it says.
+//! The vocabulary: every word that a rule can use, with its kind and its meaning. The check of a
+//! sheet, the hint "did you mean" and the reference all read this one table. A test runs each
+//! example, so that every word in the table exists and has the kind that the table says.
 
 use ledger::Programme;
 
@@ -11,7 +11,7 @@ use crate::suggest::did_you_mean;
 pub(crate) const WEEKDAYS: [&str; 7] =
     ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-/// Where a word stands.
+/// The form in which a word is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// `order.total`.
@@ -24,18 +24,18 @@ pub(crate) enum Form {
 
 /// A word of the language.
 pub(crate) struct Word {
-    /// What it is asked of; nothing for a function.
+    /// The kind of the value before the dot; nothing for a function.
     pub(crate) of: Option<Kind>,
     pub(crate) form: Form,
     pub(crate) name: &'static str,
-    /// What it takes in brackets.
+    /// The kinds of its arguments.
     pub(crate) takes: &'static [Kind],
     pub(crate) gives: Kind,
-    /// Numbers that it can be, if not all.
+    /// The least and the greatest number that it can be, if it is bounded.
     pub(crate) within: Option<(i64, i64)>,
-    /// What it means.
+    /// Its meaning, for the reference.
     pub(crate) says: &'static str,
-    /// How it is written.
+    /// An example of its use.
     pub(crate) example: &'static str,
 }
 
@@ -88,14 +88,14 @@ impl Word {
     }
 }
 
-/// A fact: its name, its kind and what it is.
+/// A fact: its name, its kind and its meaning.
 pub(crate) struct Fact {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) says: &'static str,
 }
 
-/// The facts, in the order in which they lie in the scope of every rule.
+/// The facts, in the order of their places in the scope of every rule.
 pub(crate) const FACTS: [Fact; 6] = [
     Fact { name: "member", kind: Kind::Member, says: "who did it, as they were before" },
     Fact { name: "order", kind: Kind::Order, says: "what was bought" },
@@ -499,10 +499,10 @@ pub(crate) const WORDS: &[Word] = &[
     ),
 ];
 
-/// Functions that make an outcome: they stand in `earn` and `task` blocks, some in rewards.
+/// The functions that request an effect. `earn` and `task` blocks may call them, and rewards some.
 pub(crate) const OUTCOMES: [&str; 6] = ["award", "grant", "revoke", "tag", "untag", "refer"];
 
-/// What may have been meant by a name that is none.
+/// A hint for a name that is not known.
 pub(crate) fn meant<'a>(
     name: &str,
     programme: &Programme,
@@ -535,7 +535,7 @@ pub(crate) fn meant<'a>(
     if hint.is_empty() { format!("; a text stands in double quotes: \"{name}\"") } else { hint }
 }
 
-/// The words that can be asked of a kind of thing.
+/// The words that can follow a value of this kind.
 pub(crate) fn words_of(kind: &Kind) -> impl Iterator<Item = &'static Word> {
     let kind = match kind {
         Kind::Text(_) => TEXT,
@@ -544,7 +544,7 @@ pub(crate) fn words_of(kind: &Kind) -> impl Iterator<Item = &'static Word> {
     WORDS.iter().filter(move |word| word.of.as_ref() == Some(&kind))
 }
 
-/// The functions of a name.
+/// The functions of this name.
 pub(crate) fn functions(name: &str) -> impl Iterator<Item = &'static Word> {
     WORDS.iter().filter(move |word| word.form == Form::Function && word.name == name)
 }

@@ -1,8 +1,10 @@
-//! Expressions in the words of the sheet, for those who read why a rule applied.
+//! Expressions and values as text, in the words of the sheet. A trace shows with them why a rule
+//! applied.
 
 use rhai::{Dynamic, Expr};
 
-/// A fact as it is written: `member.tier`, `order.quantity("beans")`. Nothing for what is no fact.
+/// A fact as it is written: `member.tier`, `order.quantity("beans")`; nothing for an expression
+/// that is not a fact.
 pub(crate) fn words(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Variable(name, ..) => Some(name.1.to_string()),
@@ -27,7 +29,7 @@ fn argument(expression: &Expr) -> Option<String> {
     }
 }
 
-/// The facts that a condition asks for, each once, in the order in which they stand.
+/// The facts that a condition reads, each once, in the order in which they are written.
 pub(crate) fn facts(condition: &Expr) -> Vec<&Expr> {
     let mut found: Vec<&Expr> = Vec::new();
     collect(condition, &mut found);
@@ -54,7 +56,7 @@ fn collect<'e>(expression: &'e Expr, found: &mut Vec<&'e Expr>) {
     }
 }
 
-/// A value as a person writes it.
+/// A value as a sheet writes it.
 pub(crate) fn say(value: &Dynamic) -> String {
     match value.as_immutable_string_ref() {
         Ok(text) => format!("\"{}\"", &**text),

@@ -1,5 +1,5 @@
 //! Leaderboards of contests. A member's score in a contest is an item of its own, written with the
-//! entry that changes it. A board has 16 parts in the index, and a member is always in the same one.
+//! entry that changes it. A board has 16 parts in the index; a member is always in the same one.
 
 use std::collections::HashMap;
 
@@ -8,11 +8,10 @@ use ledger::{MemberId, MerchantId, Units};
 
 use crate::error::StoreError;
 use crate::item::text;
+use crate::key::{BOARD, BOARD_INDEX, Item, MemberKey, PARTS, PK, SCORE, SCORE_PREFIX, key};
 use crate::meter::Kind;
 use crate::retry::retry;
-use crate::table::{
-    BOARD, BOARD_INDEX, Item, MemberKey, PARTS, PK, SCORE, SCORE_PREFIX, Store, key,
-};
+use crate::table::Store;
 
 fn board_of(merchant: &MerchantId, contest: &str, part: u8) -> String {
     format!("board#{merchant}#{contest}#{part:02}")

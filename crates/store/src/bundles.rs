@@ -6,8 +6,9 @@ use ledger::MerchantId;
 
 use crate::error::StoreError;
 use crate::item::{BODY, blob, text};
+use crate::key::{Item, key};
 use crate::meter::Kind;
-use crate::table::{Consistency, Item, Store, key};
+use crate::table::{Consistency, Store};
 
 const ACTIVE_SK: &str = "active";
 const HASH: &str = "hash";

@@ -19,9 +19,10 @@ use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::item::{self, LoadedMember, Person};
+use crate::key::{DUE, DUE_AT, MemberKey, PERSON_SK, PK, key};
 use crate::operation::{Fingerprint, Operation};
 use crate::shared_limits::Shares;
-use crate::table::{DUE, DUE_AT, MemberKey, PERSON_SK, PK, Store, key};
+use crate::table::Store;
 use crate::version::{Answer, Version};
 use crate::write::Written;
 

@@ -5,7 +5,8 @@ use ledger::Moment;
 
 use crate::error::StoreError;
 use crate::item;
-use crate::table::{DUE, DUE_AT, DUE_INDEX, Item, MemberKey, PK, Store, due_key};
+use crate::key::{DUE, DUE_AT, DUE_INDEX, Item, MemberKey, PK, due_key};
+use crate::table::Store;
 
 /// A member that needs the scheduled run.
 #[derive(Debug, Clone, PartialEq, Eq)]

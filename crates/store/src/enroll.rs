@@ -7,10 +7,11 @@ use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::item::{self, Person};
+use crate::key::{MemberKey, PK};
 use crate::operation::Fingerprint;
 use crate::retry::TIME_MAX;
 use crate::seal::Secret;
-use crate::table::{Consistency, MemberKey, PK, Store};
+use crate::table::{Consistency, Store};
 use crate::write::Written;
 
 /// The outcome of an enrolment.

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use ledger::{MemberId, Seq};
 
-use crate::table::MemberKey;
+use crate::key::MemberKey;
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]

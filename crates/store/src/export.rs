@@ -1,3 +1,5 @@
+//! The table as DynamoDB exports it to S3, read from downloaded files without the table.
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Read};
 use std::num::NonZero;
@@ -14,14 +16,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::item::text;
+use crate::key::{Item, PK, SK, merchant_prefix, shard_of};
 use crate::read::{Found, Gathered};
-use crate::table::{Item, PK, SK, merchant_prefix, shard_of};
 
-/// Bytes of an export that are gathered at a time: its lines come in no order, so what belongs
-/// together is put together in memory, a part of the members after the other.
+/// The bytes of an export that are gathered in memory at a time. Its lines have no order, so the
+/// items of a member are gathered in memory, one part of the members after another.
 const BYTES_AT_ONCE: u64 = 256 * 1024 * 1024;
 
-/// Steps in which a core looks at its members of a part.
+/// The number of steps in which a core goes through its members of a part.
 const STEPS_OF_CORE: usize = 32;
 
 /// Why an export cannot be read.
@@ -30,63 +32,63 @@ pub enum ExportError {
     /// A file cannot be read.
     #[error("`{file}` cannot be read: {reason}")]
     File {
-        /// Which.
+        /// The file.
         file: String,
         /// Why.
         reason: std::io::Error,
     },
-    /// A line is no item.
+    /// A line is not an item.
     #[error("`{file}`, line {line}: {reason}")]
     Line {
-        /// In which file.
+        /// The file.
         file: String,
-        /// Which, from 1.
+        /// The number of the line, from 1.
         line: usize,
         /// Why.
         reason: String,
     },
-    /// There is nothing.
+    /// There are no data files.
     #[error("there are no data files in `{folder}`")]
     Empty {
-        /// Where.
+        /// The folder.
         folder: String,
     },
     /// A file was not downloaded.
     #[error("`{file}` is not in `{folder}`, and the export's manifest-files.json lists it")]
     FileIsMissing {
-        /// Where it should be.
+        /// The folder where it should be.
         folder: String,
-        /// Which.
+        /// The file.
         file: String,
     },
-    /// A file is none of the export's.
+    /// A file does not belong to the export.
     #[error("`{file}` is not in the export's manifest-files.json")]
     FileIsNotListed {
-        /// Which.
+        /// The file.
         file: String,
     },
-    /// A file is not whole.
+    /// A file is incomplete.
     #[error("`{file}` has {items} items, and the export's manifest-files.json says {listed}")]
     FileIsCutOff {
-        /// Which.
+        /// The file.
         file: String,
-        /// Items that it should have.
+        /// The number of items that it should have.
         listed: u64,
-        /// Items that it has.
+        /// The number of items that it has.
         items: u64,
     },
 }
 
-/// An export of the table, as DynamoDB writes it to S3 and as it was downloaded: files of one item
-/// a line, gzipped or not, and files about those.
+/// A downloaded export of the table, as DynamoDB writes it to S3: data files with one item per
+/// line, gzipped or not, and manifests.
 #[derive(Debug)]
 pub struct Export {
     files: Vec<PathBuf>,
-    /// Items by the name of each file, as the export itself says.
+    /// The number of items of each file by its name, from the export's manifest.
     listed: BTreeMap<String, u64>,
 }
 
-/// A line of the file in which an export lists its files.
+/// A line of `manifest-files.json`, in which an export lists its files.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
@@ -94,14 +96,15 @@ struct Listed {
     data_file_s3_key: String,
 }
 
-/// What was gathered of an export: items by member and sort key.
+/// Items gathered from an export, by partition key and sort key.
 type Members = BTreeMap<String, BTreeMap<String, Item>>;
 
 impl Export {
-    /// Finds the files of an export, in whatever folders they lie.
+    /// Finds the files of an export in a folder and all folders below it.
     ///
     /// # Errors
-    /// There are none, a folder cannot be read, or one is missing that the export lists.
+    /// There are no data files, a folder or a manifest cannot be read, or the files are not those
+    /// that the manifest lists.
     pub fn open(folder: &Path) -> Result<Export, ExportError> {
         let mut export = Export { files: Vec::new(), listed: BTreeMap::new() };
         let mut folders = vec![folder.to_owned()];
@@ -146,17 +149,17 @@ impl Export {
         Ok(export)
     }
 
-    /// Whether the export says itself which files it has: if not, nobody can tell that one is missing.
+    /// Whether the export has a manifest of its files. Without one, a missing file goes unnoticed.
     #[must_use]
     pub fn is_listed(&self) -> bool {
         !self.listed.is_empty()
     }
 
-    /// Looks at every member of a merchant, on all the machine's cores, each with something of its
-    /// own that it adds to, and tells how many steps are done, of how many.
+    /// Calls `see` for every member of a merchant, on all cores. Each core has a value of its own,
+    /// made by `start`; all of them are returned. `told` gets the number of steps done, and of all.
     ///
     /// # Errors
-    /// A file cannot be read or is not whole, or a line is no item.
+    /// A file cannot be read or is incomplete, or a line is not an item.
     pub fn each<S: Send>(
         &self,
         merchant: &MerchantId,
@@ -200,7 +203,7 @@ impl Export {
         Ok(seen)
     }
 
-    /// The items of one part of the members, read from so many files at a time.
+    /// The items of one part of the members, read from `cores` files at a time.
     fn members(
         &self,
         merchant: &MerchantId,
@@ -248,7 +251,7 @@ impl Export {
     }
 }
 
-/// What is done of a walk: a file read, or some members looked at.
+/// The progress of reading an export. A step is one file read, or some members gone through.
 struct Steps<T> {
     done: AtomicUsize,
     of: usize,
@@ -260,7 +263,7 @@ impl<T: Fn(u64, u64)> Steps<T> {
         self.tell(self.done.fetch_add(1, Ordering::Relaxed) + 1);
     }
 
-    /// Few members are looked at in fewer steps.
+    /// Sets the number of steps done, since few members take fewer steps than planned.
     fn reach(&self, done: usize) {
         self.done.store(done, Ordering::Relaxed);
         self.tell(done);
@@ -275,7 +278,7 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The name of a data file, whether or not somebody has unzipped it.
+/// The name of a data file without `.gz`, the same before and after it was unzipped.
 fn stem_of(path: &Path) -> String {
     let name = name_of(path);
     name.strip_suffix(".gz").map(str::to_owned).unwrap_or(name)
@@ -311,7 +314,7 @@ fn to_item(value: &Value) -> Result<Item, String> {
     item.collect::<Option<Item>>().ok_or_else(|| "an attribute is of an unknown type".to_owned())
 }
 
-/// An attribute from DynamoDB's JSON: `{"S": "text"}`.
+/// An attribute from DynamoDB's JSON, such as `{"S": "text"}`; `None` if its type is unknown.
 fn attribute(value: &Value) -> Option<AttributeValue> {
     let (kind, value) = value.as_object()?.iter().next()?;
     let text = || value.as_str().map(str::to_owned);

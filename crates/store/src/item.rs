@@ -1,8 +1,10 @@
-//! Persons and versions as items.
+//! Persons and versions as items of the table, and how they are read back.
 //!
-//! A version is billed by the started kilobyte, so it is kept below one: a member's lots are bare
-//! triples of numbers, and all of it is packed. What an index or an operator has to select by stays
-//! in plain attributes.
+//! Call `of_person` and `of_version` to make an item, and `to_person`, `to_version` and `to_line`
+//! to read one. A field that is added to a stored type needs a `serde` default, since versions are
+//! never rewritten. A version is billed by the started kilobyte, so lots are bare triples of
+//! numbers and the body is packed. What an index or an operator selects by stays in plain
+//! attributes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,45 +28,45 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::StoreError;
-use crate::operation::{Fingerprint, digest};
-use crate::seal::{self, Place, Secret};
-use crate::table::{
+use crate::key::{
     DUE, DUE_AT, Item, MemberKey, OP, PERSON_SK, SCORE_PREFIX, SK, VERSION_PREFIX, due_key, key,
     version_sk,
 };
+use crate::operation::{Fingerprint, digest};
+use crate::seal::{self, Place, Secret};
 use crate::version::{Version, VersionLine};
 
 pub(crate) const BODY: &str = "body";
-/// The person's own key.
+/// The attribute of the person's own key.
 const SECRET: &str = "secret";
 
-/// A person as enrolled: what no entry changes, and the key to all its versions.
+/// A person as enrolled: what no entry changes, and the key that opens all its versions.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
     pub(crate) enrolment: Enrolment,
     pub(crate) enrolled_at: Moment,
-    /// What it was enrolled with, so that a repeat is known.
+    /// The fingerprint of the enrolment, by which a repeat is recognized.
     pub(crate) fingerprint: Fingerprint,
-    /// Where the person is in the due index. Only the first day's is of any use here: afterwards the
-    /// newest version says it, which is read in the same moment as the rest.
+    /// The due date in the due index. Used only while the member has no version; afterwards the
+    /// newest version has it, which is read consistently with the rest of the member.
     pub(crate) due_at: Option<Moment>,
-    /// Nothing once the person is forgotten.
+    /// The person's own key; `None` once the person is erased.
     pub(crate) secret: Option<Secret>,
 }
 
-/// A member as held in the table, and what only the store needs of it.
+/// A loaded member, and what only the store needs of it.
 #[derive(Debug, Clone)]
 pub(crate) struct LoadedMember {
     pub(crate) person: Person,
     pub(crate) member: Member,
-    /// Where it is in the due index.
+    /// Its due date in the due index.
     pub(crate) due_at: Option<Moment>,
-    /// The hash of its last version.
+    /// The hash of its last version; `None` if it has none.
     pub(crate) head: Option<String>,
 }
 
 impl Person {
-    /// The member that it was on its first day.
+    /// The member as enrolled, before its first entry.
     pub(crate) fn member(&self) -> Member {
         enroll::decide(self.enrolment.clone(), self.enrolled_at)
     }
@@ -132,8 +134,8 @@ pub(crate) fn to_person(at: &MemberKey, item: Item) -> Result<Person, StoreError
     Ok(Person { enrolment, enrolled_at, fingerprint: stored.enrolment, due_at, secret })
 }
 
-/// Units left, available at, expires at: a bare triple, since a member has dozens. Only a few need
-/// more to tell them apart.
+/// A lot: units left, available at, expires at. It is a bare triple, since a member has dozens. Few
+/// lots have more terms.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum StoredLot {
@@ -151,23 +153,24 @@ struct MoreTerms {
     inactivity: Option<Inactivity>,
 }
 
-/// How far a task is: when and how much, rounds completed, rounds owed, rounds paid ahead.
+/// The progress of a task: its marks (when, how much), rounds completed, rounds owed, rounds paid
+/// ahead.
 #[derive(Serialize, Deserialize)]
 struct StoredProgress(Vec<(i64, u32)>, u32, u32, u32);
 
-/// Until when, by which entry, which reward, counted in which period, with a piece of stock.
+/// A hold: until when, by which entry, of which reward, counted in which period, with stock or not.
 #[derive(Serialize, Deserialize)]
 struct StoredHold(i64, Seq, String, Option<i64>, bool);
 
-/// How a member stands with its tier: the tier, kept until, failing since, lost at.
+/// A tier status: the tier, kept until, failing since, lost at.
 #[derive(Serialize, Deserialize, Default, PartialEq)]
 struct StoredTierStatus(Option<String>, Option<i64>, Option<i64>, Option<i64>);
 
-/// Purchases, the sum of their totals, the last of them.
+/// What a member has bought: the number of purchases, the sum of their totals, when the last was.
 #[derive(Serialize, Deserialize)]
 struct StoredHistory(u32, String, Option<i64>);
 
-/// What entries have made of a member.
+/// A member after an entry, without what its person's item has. Moments are seconds since 1970.
 #[derive(Serialize, Deserialize)]
 struct StoredMember {
     settled_at: i64,
@@ -175,7 +178,7 @@ struct StoredMember {
     tier_status: Option<StoredTierStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     history: Option<StoredHistory>,
-    /// By name: until when, and nothing for one that stays.
+    /// By name: the end; `None` if the grant has no end.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     grants: BTreeMap<String, Option<i64>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -186,10 +189,10 @@ struct StoredMember {
     tags: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     wallets: BTreeMap<WalletName, Vec<StoredLot>>,
-    /// By rule and period: since, times.
+    /// By rule, for each period: since when, how many times.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     counters: BTreeMap<String, Vec<(i64, u32)>>,
-    /// What is owed, where something is.
+    /// The debt by wallet, without wallets that have none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     debts: BTreeMap<WalletName, Units>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -215,7 +218,7 @@ fn is_nobody(sharers: &u32) -> bool {
     *sharers == 0
 }
 
-/// What of a version can be read for ever.
+/// The open part of a version, readable for ever.
 #[derive(Serialize, Deserialize)]
 struct Open {
     at: Moment,
@@ -227,7 +230,7 @@ struct Open {
     previous: Option<String>,
 }
 
-/// What of a version can be read as long as the person's key is there.
+/// The sealed part of a version, readable while the person's key exists.
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     kind: EntryKind,
@@ -257,7 +260,7 @@ struct Sealed {
     member: StoredMember,
 }
 
-/// A version as an item.
+/// The item of a version.
 pub(crate) fn of_version(
     at: &MemberKey,
     version: &Version,
@@ -305,7 +308,7 @@ pub(crate) fn of_version(
     Ok(item)
 }
 
-/// The verb by which a member moved units that shares these wallets.
+/// If the entry is a `share`: the verb of the other member's entry, which moved units here.
 fn moved(kind: &EntryKind) -> Option<Verb> {
     match kind {
         EntryKind::Share { moved, .. } => Some(*moved),
@@ -313,7 +316,7 @@ fn moved(kind: &EntryKind) -> Option<Verb> {
     }
 }
 
-/// Reads a version back.
+/// Reads a version. It fails if the version is sealed and its person erased.
 pub(crate) fn to_version(
     at: &MemberKey,
     item: &Item,
@@ -323,7 +326,7 @@ pub(crate) fn to_version(
     line.version.ok_or_else(|| StoreError::sealed(at, line.seq))
 }
 
-/// Reads back what of a version can be read: all of it, as long as the person's key is there.
+/// Reads what can be read of a version: all of it, or the open part if the person's key is dropped.
 pub(crate) fn to_line(
     at: &MemberKey,
     item: &Item,
@@ -535,7 +538,7 @@ fn restored(
     })
 }
 
-/// The same map with other values.
+/// The same map with each value converted.
 fn each<K: Ord, V, W>(
     map: BTreeMap<K, V>,
     of: impl Fn(V) -> Result<W, StoreError>,
@@ -548,12 +551,12 @@ fn moment(pk: &str, seconds: i64) -> Result<Moment, StoreError> {
         .ok_or_else(|| StoreError::unreadable(pk, "a time is out of range"))
 }
 
-/// The number of a version; nothing if the item is none.
+/// The number of a version; `None` if the item is not a version.
 pub(crate) fn seq_of(item: &Item) -> Option<Seq> {
     text(item, SK).strip_prefix(VERSION_PREFIX)?.parse().ok().map(Seq::new)
 }
 
-/// A place on a leaderboard.
+/// Whether the item is a score on a leaderboard.
 pub(crate) fn is_score(item: &Item) -> bool {
     text(item, SK).starts_with(SCORE_PREFIX)
 }

@@ -25,6 +25,9 @@
 
 /// Leaderboards of contests.
 mod board;
+/// Bugs that proofs plant.
+#[cfg(feature = "planted")]
+mod bug;
 /// Bundles: immutable revisions, and which of them is active.
 mod bundles;
 /// The writes of one decision.
@@ -39,13 +42,15 @@ mod error;
 mod export;
 /// Persons and versions as items.
 mod item;
+/// The names of attributes, and the keys of items.
+mod key;
 /// The cost of requests, in DynamoDB's capacity units.
 mod meter;
 /// A request that changes a member: its name, and what it asked for.
 mod operation;
 /// The loop of every request: load, decide, commit.
 mod perform;
-/// Planted bugs, for proofs only.
+/// The items of many members, for proofs only.
 #[cfg(feature = "planted")]
 pub mod planted;
 /// Reads: a member, its statement, its history, all members.
@@ -56,7 +61,7 @@ mod retry;
 mod seal;
 /// What all members share: stocks, budgets, pools of codes.
 mod shared_limits;
-/// Keys, indexes and the table itself.
+/// The table and its indexes.
 mod table;
 /// A version: the entry, the answer, and the member after it.
 mod version;
@@ -64,14 +69,17 @@ mod version;
 mod write;
 
 pub use board::Place;
+#[cfg(feature = "planted")]
+pub use bug::Bug;
 pub use bundles::StoredBundle;
 pub use due::{Due, Page};
 pub use enroll::Enrolled;
 pub use error::StoreError;
 pub use export::{Export, ExportError};
+pub use key::{MemberKey, SHARDS};
 pub use meter::{Cost, Meter};
 pub use operation::{Fingerprint, Operation};
 pub use perform::{Failure, Performed, Undecided};
 pub use read::{Found, History, Statement};
-pub use table::{MemberKey, SHARDS, Store};
+pub use table::Store;
 pub use version::{Answer, Version, VersionLine};

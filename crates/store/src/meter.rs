@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 use rust_decimal::Decimal;
 
-use crate::table::Store;
-
 /// The cost of requests, in the capacity units that DynamoDB bills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
@@ -28,31 +26,29 @@ impl Meter {
     pub fn take(&self) -> Cost {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
 
-#[derive(Clone, Copy)]
-pub(crate) enum Kind {
-    Read,
-    Write,
-}
-
-impl Store {
+    /// Adds one request that was answered.
     pub(crate) fn count<'a>(
         &self,
         kind: Kind,
         consumed: impl IntoIterator<Item = &'a ConsumedCapacity>,
     ) {
-        let Some(meter) = &self.meter else { return };
         // DynamoDB sends halves as floating point, whose text is exact.
         let units: Decimal = consumed
             .into_iter()
             .filter_map(|consumed| consumed.capacity_units()?.to_string().parse::<Decimal>().ok())
             .sum();
-        let mut cost = meter.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cost = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match kind {
             Kind::Read => cost.reads += units,
             Kind::Write => cost.writes += units,
         }
         cost.requests = cost.requests.saturating_add(1);
     }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Read,
+    Write,
 }

@@ -13,10 +13,11 @@ use tokio::time::Instant;
 use crate::commit::Commit;
 use crate::error::StoreError;
 use crate::item::LoadedMember;
+use crate::key::MemberKey;
 use crate::operation::Operation;
 use crate::retry::{TIME_MAX, wait};
 use crate::shared_limits::Shares;
-use crate::table::{Consistency, MemberKey, Store};
+use crate::table::{Consistency, Store};
 use crate::version::{Answer, Version};
 use crate::write::Written;
 
@@ -89,9 +90,9 @@ impl Store {
     /// A repeat finds its version by its operation, and writes nothing.
     ///
     /// # Errors
-    /// `decide` rejected, the key was used for another body, or the table could not be reached. Then
-    /// nothing was written, unless the connection broke during a write. In that case the outcome is
-    /// unknown to the caller: send the request again with the same key.
+    /// `decide` rejected, the key was used for another body, or the table could not be reached.
+    /// Nothing was written then, unless the connection broke during a write: then the outcome is
+    /// unknown, and the request may be sent again with the same key.
     pub async fn perform<R>(
         &self,
         at: &MemberKey,

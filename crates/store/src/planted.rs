@@ -1,34 +1,18 @@
-//! What proofs need: bugs planted between a decision and its write, and the items of a million
-//! members. It is compiled only with the feature `planted`, which only the proofs enable.
+//! The items of a million members, as proofs need them. It is compiled only with the feature `planted`, which only the proofs enable.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use ledger::Decision;
 use ledger::enroll::Enrolment;
-use ledger::{Decision, Member};
 use serde_json::value::RawValue;
 
 use crate::error::StoreError;
 use crate::item::{self, Person};
+use crate::key::MemberKey;
 use crate::operation::Fingerprint;
 use crate::seal::Secret;
-use crate::table::MemberKey;
 use crate::version::Version;
-
-/// A planted bug. It changes what was decided for a member.
-#[derive(Clone)]
-pub struct Bug(pub Arc<Change>);
-
-/// What a bug does, given the member before the decision, and the decision.
-pub type Change = dyn Fn(&Member, &mut Decision) + Send + Sync;
-
-impl fmt::Debug for Bug {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a bug")
-    }
-}
 
 /// The items of a member with its first version, for tests that need a million members.
 ///

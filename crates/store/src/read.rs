@@ -1,3 +1,5 @@
+//! Reads: a member, its statement, its history, and all members of a merchant.
+
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -5,17 +7,17 @@ use ledger::{HistorySlice, Member, MerchantId, Moment, Seq};
 
 use crate::error::StoreError;
 use crate::item::{self, LoadedMember, Person};
+use crate::key::{
+    BY_OP, Item, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, key, merchant_prefix, version_sk,
+};
 use crate::meter::Kind;
 use crate::operation::Operation;
 use crate::retry::retry;
-use crate::table::{
-    BY_OP, Consistency, Item, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, Store, key,
-    merchant_prefix, version_sk,
-};
+use crate::table::{Consistency, Store};
 use crate::version::{Version, VersionLine};
 
-/// Items of a page of a scan. A megabyte holds about half as many, so DynamoDB ends a page before that;
-/// the embedded database, unless it is told how many, reads to the end of the table for each page.
+/// The most items of a page of a scan. DynamoDB ends a page after one megabyte, about half as many
+/// items. The embedded database needs the limit: without it, each page reads to the table's end.
 const PAGE: i32 = 4000;
 
 /// A page of a member's entries, the newest first.
@@ -23,31 +25,30 @@ const PAGE: i32 = 4000;
 pub struct Statement {
     /// The versions that the entries made.
     pub versions: Vec<Version>,
-    /// Older ones come before this `seq`; nothing if there are none.
+    /// The next page has the entries before this `seq`; `None` if there are none.
     pub before: Option<Seq>,
-    /// The person is forgotten, and what was written before cannot be read.
+    /// Whether the person was erased, so that earlier entries cannot be read.
     pub erased: bool,
 }
 
-/// All that is held of a member.
+/// A member with everything that is stored of it.
 #[derive(Debug)]
 pub struct History {
-    /// Whose.
+    /// The member's key.
     pub at: MemberKey,
-    /// The member on its first day.
+    /// The member as enrolled, before its first entry.
     pub enrolled: Member,
-    /// Where it is in the due index.
+    /// Its due date in the due index.
     pub due_at: Option<Moment>,
     /// Its versions, the oldest first.
     pub lines: Vec<VersionLine>,
-    /// The first version that nobody can read although it should be readable, and why: those after it
-    /// are left out.
+    /// The first version that should be readable and is not, and why. Later versions are left out.
     pub unreadable: Option<(Seq, String)>,
-    /// The key of an item that lies among its own and is nothing that a member has.
+    /// The sort key of an item in its partition that no member has.
     pub stray: Option<String>,
 }
 
-/// A member as it was found with all its entries, or why it cannot be read.
+/// A member as found with all its entries, or why it cannot be read.
 pub type Found = Result<History, StoreError>;
 
 impl History {
@@ -57,14 +58,14 @@ impl History {
         self.versions().next_back().map_or(&self.enrolled, |version| &version.member)
     }
 
-    /// The versions that can be read: all, or those since the person was forgotten.
+    /// The versions that can be read: all, or those since the person was erased.
     pub fn versions(&self) -> impl DoubleEndedIterator<Item = &Version> {
         self.lines.iter().filter_map(|line| line.version.as_ref())
     }
 }
 
 impl Store {
-    /// The member, as it is now.
+    /// The member as it is now; `None` if there is none.
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
@@ -72,7 +73,7 @@ impl Store {
         Ok(self.load_member(at, Consistency::Strong).await?.map(|loaded| loaded.member))
     }
 
-    /// One look from the end of a member's items: the person, and the newest version.
+    /// Loads a member with one query from the end of its items: the person and the newest version.
     pub(crate) async fn load_member(
         &self,
         at: &MemberKey,
@@ -107,8 +108,8 @@ impl Store {
         found.map(|item| item::to_person(at, item)).transpose()
     }
 
-    /// The version that an operation made, if it was done before. The look is a strong one: what was
-    /// done before the member was read is found, whatever the indexes of others are behind.
+    /// The version that an operation made, if it was done before. The index is local, so the read
+    /// is strongly consistent and finds what was done before the member was read.
     pub(crate) async fn version_of(
         &self,
         at: &MemberKey,
@@ -133,11 +134,11 @@ impl Store {
         };
         let item = self.lasting(at, item::text(&keys, SK)).await?;
         let line = item.map(|item| item::to_line(at, &item, person)).transpose()?;
-        // Of one that is forgotten, nobody can say what was answered.
+        // If the person was erased, the answer cannot be read any more.
         Ok(line.and_then(|line| line.version))
     }
 
-    /// The answer to a query.
+    /// Sends a query.
     pub(crate) async fn ask(&self, query: QueryFluentBuilder) -> Result<QueryOutput, StoreError> {
         let query = query.set_return_consumed_capacity(self.capacity());
         let found = retry(async || query.clone().send().await.map_err(StoreError::of)).await?;
@@ -163,7 +164,7 @@ impl Store {
         Ok(found.item)
     }
 
-    /// Several items in one request, in no particular order; those that are not there are left out.
+    /// Several items in one request, in no particular order, without those that do not exist.
     pub(crate) async fn batch(
         &self,
         keys: impl Iterator<Item = Item>,
@@ -192,7 +193,7 @@ impl Store {
         Ok(items.unwrap_or_default())
     }
 
-    /// At most `limit` entries of a member with a `seq` below `before`, the newest first. Nothing if
+    /// At most `limit` entries of a member with a `seq` below `before`, the newest first. `None` if
     /// there is no such member.
     ///
     /// # Errors
@@ -222,7 +223,7 @@ impl Store {
         Ok(Some(Statement { versions, before, erased: false }))
     }
 
-    /// All items of a member: its versions, and the person.
+    /// The query for all items of a member.
     fn all_of(&self, at: &MemberKey) -> QueryFluentBuilder {
         self.client
             .query()
@@ -232,7 +233,7 @@ impl Store {
             .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
     }
 
-    /// A member's versions from one number to another, strongly consistent.
+    /// The strongly consistent query for a member's versions from one number to another.
     fn between(&self, at: &MemberKey, oldest: Seq, newest: Seq) -> QueryFluentBuilder {
         self.client
             .query()
@@ -246,7 +247,7 @@ impl Store {
             .consistent_read(true)
     }
 
-    /// One version of a member; nothing where there is no such version.
+    /// One version of a member; `None` if there is no such version.
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
@@ -256,10 +257,11 @@ impl Store {
         Ok(Some(item::to_version(at, &item, &person)?))
     }
 
-    /// A member as it was before a version: on its first day before the first.
+    /// The member before a version; as enrolled, if it is the first.
     ///
     /// # Errors
-    /// The table could not be reached, or refused the request, or there is no such member.
+    /// The table could not be reached or refused the request, or the member or the version before
+    /// does not exist.
     pub async fn before(&self, at: &MemberKey, seq: Seq) -> Result<Member, StoreError> {
         let gap = || StoreError::unreadable(&at.pk(), format!("before {seq} is a gap"));
         match seq.previous() {
@@ -270,7 +272,7 @@ impl Store {
         }
     }
 
-    /// The person, as it is or was a moment ago.
+    /// The person, possibly slightly out of date.
     async fn somebody(&self, at: &MemberKey) -> Result<Option<Person>, StoreError> {
         match self.person(at, Consistency::Eventual).await? {
             Some(person) => Ok(Some(person)),
@@ -278,7 +280,7 @@ impl Store {
         }
     }
 
-    /// An item of a member that never changes: a cheap look that finds it is as good as any.
+    /// An item of a member that never changes: if a cheap read finds it, no strong read is needed.
     async fn lasting(&self, at: &MemberKey, sk: &str) -> Result<Option<Item>, StoreError> {
         match self.get(&at.pk(), sk, Consistency::Eventual).await? {
             Some(item) => Ok(Some(item)),
@@ -286,7 +288,7 @@ impl Store {
         }
     }
 
-    /// A member as it was before an entry, and its entries from that one on.
+    /// The member before an entry, and its entries from that one on.
     ///
     /// # Errors
     /// It has no such entry, or the table could not be reached.
@@ -320,7 +322,7 @@ impl Store {
         })
     }
 
-    /// The version that an operation made, for those who want to undo it.
+    /// The version that an operation made, for a request that reverses it.
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
@@ -336,11 +338,11 @@ impl Store {
         }
     }
 
-    /// Looks at every member of a merchant with all its entries. It reads the whole table, so it is
-    /// for reports and audits, not for requests.
+    /// Calls `see` for every member of a merchant with all its entries. It reads the whole table,
+    /// so it is for reports and audits, not for requests.
     ///
     /// # Errors
-    /// The table could not be reached, or refused the request, or somebody in it cannot be read.
+    /// The table could not be reached or refused the request, or a member cannot be read.
     pub async fn each(
         &self,
         merchant: &MerchantId,
@@ -355,7 +357,8 @@ impl Store {
         broken.map_or(Ok(()), Err)
     }
 
-    /// The same for one of so many parts of the table, so that several can be looked at side by side.
+    /// The same for part number `part` of `parts` parts of the table, so that parts can be read in
+    /// parallel. `see` also gets the members that cannot be read.
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
@@ -398,7 +401,7 @@ impl Store {
         }
     }
 
-    /// A member with all its versions, as it is now.
+    /// A member with all its versions, as it is now; `None` if there is none.
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
@@ -422,17 +425,18 @@ impl Store {
     }
 }
 
-/// The items of one member, which come together and in their order, the person last.
+/// Gathers items into members. The items of one member come together and in the order of their sort
+/// keys, the person last.
 #[derive(Default)]
 pub(crate) struct Gathered {
     versions: Vec<Item>,
-    /// The key of one that is nothing that a member has.
+    /// The sort key of an item that no member has.
     stray: Option<String>,
     pk: String,
 }
 
 impl Gathered {
-    /// Adds an item; tells of a member once all of it is there.
+    /// Adds an item, and calls `see` with the member when its last item has come.
     pub(crate) fn add(&mut self, item: Item, see: &mut impl FnMut(Found)) {
         let pk = item::text(&item, PK);
         if pk != self.pk {

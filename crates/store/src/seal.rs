@@ -1,25 +1,29 @@
-//! The body of a version: what can be read for ever, and what can be read as long as the person's
-//! key is there. Erasing a person is dropping the key.
+//! The body of a version: an open part, readable for ever, and a sealed part, readable while the
+//! person's key exists. Erasing a person is dropping the key.
 //!
-//! Both parts are JSON, deflated with a dictionary of the words that all of them have in common:
-//! every version is billed by the started kilobyte, and most of a small JSON text is its keys.
+//! Call [`pack`] to make a body and [`unpack`] to read it, both with the same [`Place`]: a body is
+//! readable only as the version it was made for. Only `item` does so. Both parts are JSON, deflated
+//! with a dictionary of common words, since a version is billed by the started kilobyte and most of
+//! a small JSON text is its keys.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use ledger::Seq;
 
-/// The words that texts begin with in common. Bodies that were packed with it can only be unpacked
-/// with it: it is never changed, only followed by another under another number.
+/// The words that the JSON texts have in common.
+// INVARIANT: it never changes, since a body can be unpacked only with the dictionary that packed
+// it. A new dictionary is another file and gets other form numbers.
 const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
-/// How a body is packed: with this dictionary, sealed or not. 1 was sealed beside nothing.
+/// The form of a body, its first byte: packed with this dictionary, without a seal or with one.
+/// Form 1 was sealed without authenticating the open part.
 const OPEN: u8 = 2;
 const SEALED: u8 = 3;
-/// A text never unpacks to more: the largest order has 500 lines.
+/// The most bytes of an unpacked text. The largest order, of 500 lines, needs less.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes that the seal adds.
+/// The bytes that the seal adds.
 const TAG_BYTES: usize = 16;
 
-/// A person's own key. What is sealed under it is gone when it is.
+/// A person's own key. Without it, nothing that was sealed under it can be read.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret([u8; Secret::BYTES]);
 
@@ -56,11 +60,12 @@ impl Secret {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Texts {
     pub(crate) open: Vec<u8>,
-    /// Nothing where it was sealed under a key that is gone.
+    /// `None` if it was sealed and the person's key no longer exists.
     pub(crate) sealed: Option<Vec<u8>>,
 }
 
-/// Which version of which member a body is, and by which request: it cannot be read as another's.
+/// The place of a body: its member, its version and its operation. The seal authenticates it, so a
+/// body that was moved elsewhere cannot be read.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) pk: &'a str,
@@ -69,7 +74,7 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// A number that is used once under one key: no two versions of a member have the same.
+    /// The nonce: the number of the version, since no two versions of a member have the same.
     fn nonce(self) -> Nonce {
         let mut bytes = [0; 12];
         for (to, from) in bytes.iter_mut().rev().zip(self.seq.get().to_be_bytes().iter().rev()) {
@@ -78,7 +83,8 @@ impl Place<'_> {
         Nonce::assume_unique_for_key(bytes)
     }
 
-    /// What is sealed is read only beside the open part that it was written with.
+    /// The data that the seal authenticates: the place, and the open part that the sealed part was
+    /// packed with.
     fn aad(self, open: &[u8]) -> Aad<Vec<u8>> {
         let place = format!("{} {} {}\n", self.pk, self.seq, self.op.unwrap_or_default());
         Aad::from([place.as_bytes(), open].concat())
@@ -92,12 +98,12 @@ pub(crate) fn pack(
     secret: Option<&Secret>,
 ) -> Result<Vec<u8>, &'static str> {
     if open.len().max(sealed.len()) >= TEXT_BYTES_MAX {
-        // What could not be read again is not written.
+        // Refused here, since `unpack` would refuse to read it.
         return Err("it is too large");
     }
     let first = deflate(DICTIONARY, open)?;
     let length = u16::try_from(first.len()).map_err(|_| "its postings are too many")?;
-    // The second text says much of the first again.
+    // The sealed text repeats much of the open one, so the open one extends its dictionary.
     let mut second = deflate(&dictionary_after(open), sealed)?;
     if let Some(secret) = secret {
         secret
@@ -145,7 +151,7 @@ fn deflate(dictionary: &[u8], text: &[u8]) -> Result<Vec<u8>, &'static str> {
     let fail = |_| "it cannot be packed";
     let mut compress = Compress::new(Compression::best(), false);
     compress.set_dictionary(dictionary).map_err(fail)?;
-    // Deflate makes nothing larger than this.
+    // Deflate's output is never larger than this.
     let mut packed = Vec::with_capacity(text.len() + text.len() / 1000 + 64);
     match compress.compress_vec(text, &mut packed, FlushCompress::Finish).map_err(fail)? {
         Status::StreamEnd => Ok(packed),
@@ -166,7 +172,7 @@ fn inflate(dictionary: &[u8], packed: &[u8]) -> Result<Vec<u8>, &'static str> {
         match status.map_err(|_| fail)? {
             Status::StreamEnd => return Ok(text),
             _ if text.len() >= TEXT_BYTES_MAX => return Err("it unpacks to too much"),
-            // Full, and more to come; or cut off.
+            // The buffer is full and more may come.
             _ if text.len() == text.capacity() => text.reserve(text.len().max(1024)),
             _ if text.len() == had => return Err(fail),
             _ => {}

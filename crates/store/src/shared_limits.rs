@@ -1,7 +1,7 @@
-//! What all of a merchant's members share: stocks, budgets, pools of codes. Each lies in parts, so
-//! that no item is hot; a request takes from the part of its member, and only where that is empty
-//! from the others. What is taken is taken in the request's own transaction, on condition that it
-//! is still there: nothing is sold twice.
+//! What all of a merchant's members share: stocks, budgets, pools of codes. Each has 16 parts, so
+//! that no item is hot. A request takes from its member's own part, and from the others only if
+//! that part does not have enough. It takes in its own transaction, on condition that the units or
+//! the code are still there, so nothing is sold twice.
 
 use std::collections::BTreeMap;
 
@@ -11,23 +11,24 @@ use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::item::text;
+use crate::key::{Item, PARTS, PK, SK, key, shard_of};
 use crate::meter::Kind;
-use crate::table::{Consistency, Item, PARTS, PK, SK, Store, key, shard_of};
+use crate::table::{Consistency, Store};
 
 const SK_OF_ONE: &str = "@";
-/// Units that the part was given, and those of them that nobody has taken.
+/// The units allotted to a part, and those of them that are left.
 const ALLOTTED: &str = "allotted";
 const LEFT: &str = "left";
-/// Codes that nobody has, and codes that somebody has.
+/// The prefixes of the sort keys of codes that are free, and of codes that are handed out.
 const FREE_PREFIX: &str = "f#";
 const TAKEN_PREFIX: &str = "t#";
-/// Who has a code.
+/// The member that has a code.
 const TAKEN_BY: &str = "by";
-/// Codes that one look brings.
+/// The least number of codes that one query asks for.
 const CODES_AT_ONCE: usize = 10;
-/// Codes that one transaction brings in: each needs two of its hundred items.
+/// The codes that one transaction imports. Each needs two of its hundred items.
 const CODES_PER_WRITE: usize = 50;
-/// How often a part of a pot is laid out anew before that is given up.
+/// The most attempts to allocate a shared limit.
 const ATTEMPTS_MAX: u32 = 16;
 
 fn pot_pk(merchant: &MerchantId, limit: &SharedLimit, part: u8) -> String {
@@ -41,13 +42,13 @@ fn pool_pk(merchant: &MerchantId, pool: &str, part: u8) -> String {
     format!("v#{merchant}#{pool}#{part:02}")
 }
 
-/// What is known of a pot: what each part had left when it was looked at.
+/// What each part of a shared limit had left when it was read. Parts that were not read are absent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shares {
     left: BTreeMap<u8, i64>,
 }
 
-/// What a part has been given, and has left. A part that was never laid out has nothing.
+/// The units allotted to a part, and those left. Both are zero if the part was never allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Share {
     allotted: i64,
@@ -65,14 +66,15 @@ fn share_of(item: Option<&Item>) -> Result<Share, StoreError> {
 }
 
 impl Shares {
-    /// What can be taken, as far as it is known.
+    /// The units that can be taken, as far as parts were read.
     pub(crate) fn known(&self) -> Remaining {
         let sum = self.left.values().fold(0i64, |sum, left| sum.saturating_add(*left));
         let is_all = self.left.len() == usize::from(PARTS);
         Remaining { units: Units::new(sum).unwrap_or_default(), is_all }
     }
 
-    /// From which parts a draw is taken, the member's own first.
+    /// How many units a withdrawal takes from which parts, the member's own first. They are fewer
+    /// than `units` if the known parts do not have enough.
     pub(crate) fn plan(&self, own: u8, units: Units) -> Vec<(u8, i64)> {
         let own_first = self.left.iter().filter(|(part, _)| **part == own);
         let others = self.left.iter().filter(|(part, _)| **part != own);
@@ -90,8 +92,8 @@ impl Shares {
 }
 
 impl Store {
-    /// Looks whether a pot has so many units: into the member's own part first, and into all where
-    /// that one has not enough.
+    /// Reads whether a shared limit has so many units: the member's own part first, and all parts
+    /// if that one does not have enough.
     pub(crate) async fn read_shares(
         &self,
         merchant: &MerchantId,
@@ -105,7 +107,7 @@ impl Store {
         if part.left >= units.get() {
             return Ok(Shares { left: BTreeMap::from([(own, part.left)]) });
         }
-        // Strongly: nobody is told that nothing is left because of a look that was a moment behind.
+        // Read strongly: an outdated read must not cause the answer that nothing is left.
         let shares = self.shares(merchant, limit, Consistency::Strong).await?;
         Ok(Shares { left: shares.into_iter().map(|(part, is)| (part, is.left)).collect() })
     }
@@ -125,7 +127,7 @@ impl Store {
         (0..PARTS).map(of).collect()
     }
 
-    /// The writes that take a draw, on condition that each part still has what is taken from it.
+    /// The writes of a withdrawal, on condition that each part still has what is taken from it.
     pub(crate) fn take(
         &self,
         merchant: &MerchantId,
@@ -153,7 +155,7 @@ impl Store {
         plan.into_iter().map(update).collect()
     }
 
-    /// The write that puts units back into a pot, into the member's own part.
+    /// The write that puts units back into a shared limit, into the member's own part.
     pub(crate) fn give(
         &self,
         merchant: &MerchantId,
@@ -173,11 +175,11 @@ impl Store {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// Lays out a pot of so many units in all. What has been taken stays taken: a pot that is made
-    /// smaller than that is empty.
+    /// Allocates a shared limit of `units` in all to its parts. Units that were taken stay taken,
+    /// so a limit below them has nothing left.
     ///
     /// # Errors
-    /// The table could not be reached, or refused the request, or the pot did not hold still.
+    /// The table could not be reached or refused the request, or the limit kept changing meanwhile.
     pub async fn allocate(
         &self,
         merchant: &MerchantId,
@@ -230,7 +232,7 @@ impl Store {
                     self.count(Kind::Write, written.consumed_capacity());
                     return Ok(());
                 }
-                // Somebody took from it meanwhile.
+                // A request took from it meanwhile: read again.
                 Err(error) if crate::write::may_be_looked_at_again(&error) => {}
                 Err(error) => return Err(StoreError::of(error)),
             }
@@ -238,7 +240,8 @@ impl Store {
         Err(StoreError::Unavailable(format!("{limit} did not hold still")))
     }
 
-    /// What is left of a pot, or was a moment ago: for whoever looks, and takes nothing.
+    /// The units left of a shared limit, possibly slightly out of date: for display, not for
+    /// withdrawals.
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
@@ -252,8 +255,8 @@ impl Store {
         Ok(Units::new(sum).unwrap_or_default())
     }
 
-    /// At least so many codes of a pool that nobody has, or all there are, in no particular order,
-    /// so that two who look at once do not take the same.
+    /// At least `wanted` free codes of a pool, or all if there are fewer. Their order is random, so
+    /// that two requests at once do not take the same ones.
     pub(crate) async fn codes(
         &self,
         merchant: &MerchantId,
@@ -276,11 +279,12 @@ impl Store {
                 return Ok(Codes { codes, is_all: false });
             }
         }
-        // No part has more than was asked for, or there would be enough.
+        // These are all: each query asked for at least `wanted` codes, so a part that had more
+        // would have been enough.
         Ok(Codes::all(codes))
     }
 
-    /// Codes that lie in one part of a pool, at most so many.
+    /// At most `most` free codes of one part of a pool.
     async fn codes_of(
         &self,
         merchant: &MerchantId,
@@ -305,7 +309,7 @@ impl Store {
         Ok(items.iter().filter_map(code).collect())
     }
 
-    /// The writes that hand out a code, on condition that nobody has it.
+    /// The writes that hand out a code, on condition that it is free.
     pub(crate) fn hand_out(
         &self,
         merchant: &MerchantId,
@@ -331,10 +335,10 @@ impl Store {
         ])
     }
 
-    /// The member to whom a code was handed out.
+    /// The member that has a code; `None` if the code was not handed out.
     ///
     /// # Errors
-    /// The table could not be reached, or holds what is no member's name.
+    /// The table could not be reached or refused the request, or the item has no valid member name.
     pub async fn who_has(
         &self,
         merchant: &MerchantId,
@@ -347,11 +351,11 @@ impl Store {
         member.transpose().map_err(|reason| StoreError::unreadable(&pk, reason))
     }
 
-    /// Brings codes into a pool, and says how many of them are new. A code that is there already,
-    /// or that somebody has, is left as it is: the same file can be brought in again.
+    /// Imports codes into a pool, and returns how many of them are new. A code that is in the pool
+    /// or handed out is left as it is, so the same file can be imported again.
     ///
     /// # Errors
-    /// The table could not be reached, or refused the request. Some may have been brought in.
+    /// The table could not be reached, or refused the request. Some codes may have been imported.
     pub async fn import_codes(
         &self,
         merchant: &MerchantId,
@@ -415,8 +419,8 @@ impl Store {
     }
 }
 
-/// How many units each part gets of so many in all: what has been taken from it, and an even share
-/// of the rest.
+/// How many of all `units` each part is allotted: the units taken from it, and an even share of the
+/// rest.
 fn allot(units: i64, taken: &[i64]) -> Vec<i64> {
     let shares = i64::try_from(taken.len()).unwrap_or(1).max(1);
     let rest = (units - taken.iter().sum::<i64>()).max(0);

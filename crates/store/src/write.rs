@@ -1,5 +1,5 @@
-//! One write, sent until its outcome is known. It is sent again unchanged and with its condition, so
-//! it does not matter how many copies arrive, or when.
+//! One write, sent until its outcome is known. It is sent again unchanged and with its condition,
+//! so it does not matter how many copies arrive, or when.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -10,9 +10,10 @@ use aws_sdk_dynamodb::types::{
 use tokio::time::Instant;
 
 use crate::error::{StoreError, TRANSIENT};
+use crate::key::Item;
 use crate::meter::Kind;
 use crate::retry::wait;
-use crate::table::{Item, Store};
+use crate::table::Store;
 
 /// The most times that one write is sent, if it met another or its outcome is unknown.
 const SENT_MAX: u32 = 5;
@@ -167,7 +168,8 @@ fn may_go_again(reasons: &[CancellationReason]) -> bool {
     codes.clone().next().is_some() && codes.all(is_passing)
 }
 
-/// Whether a transaction was cancelled for reasons that may be gone after reading again.
+/// Whether reading again may help: a condition failed, or the transaction met another or was
+/// throttled.
 pub(crate) fn may_be_looked_at_again<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
     let Some(reasons) = reasons(error) else { return false };
     reasons.iter().any(is_condition) || may_go_again(reasons)

@@ -75,7 +75,7 @@ pub struct Summary {
     pub finished: bool,
 }
 
-/// Why a run failed. The entries that it wrote stay.
+/// The reason for which a run failed. The entries that it wrote stay.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpireError {
     /// The event names shards that do not exist.
@@ -95,7 +95,7 @@ pub enum ExpireError {
         due: u64,
         /// The first member that failed.
         member: MemberKey,
-        /// Why that member failed.
+        /// The reason for which that member failed.
         reason: String,
     },
     /// The event names a merchant whose rules cannot be loaded.
@@ -103,7 +103,7 @@ pub enum ExpireError {
     NoRules {
         /// The merchant.
         merchant: MerchantId,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The index could not be read.
@@ -300,14 +300,14 @@ async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally,
     Ok(tally)
 }
 
-/// Why nothing is written for a member.
+/// The reason for which nothing is written for a member.
 enum No {
     /// Nothing is due: it was written already, or the units were spent before they expired.
     NothingIsDue,
     Refused(decide::Refusal),
 }
 
-/// What the run does for a member.
+/// The thing that the run does for a member.
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
     /// Write the next entry that is due.

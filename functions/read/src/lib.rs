@@ -46,7 +46,7 @@ struct MemberView {
     #[serde(skip_serializing_if = "Option::is_none")]
     referred_by: Option<MemberId>,
     tier: Option<String>,
-    /// When the tier will be lost if nothing more happens.
+    /// The moment at which the tier will be lost if nothing more happens.
     #[serde(skip_serializing_if = "Option::is_none")]
     tier_at_risk: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -293,7 +293,7 @@ struct RewardView {
     missing: Units,
     /// Whether the reward's condition holds for this member: `yes`, `no`, or `depends_on_order`.
     eligible: &'static str,
-    /// Why the member is not eligible.
+    /// The reason for which the member is not eligible.
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<String>,
     /// The pieces left for all members, if the reward has a stock.

@@ -1,5 +1,5 @@
-//! Bugs, planted one at a time on the wire or between a decision and its write: whoever checks has to
-//! find each of them, and nothing where there is none.
+//! Planted bugs, one at a time, in the fault proxy or between a decision and its write. The checks
+//! have to find each of them, and must find nothing without a bug.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -10,7 +10,7 @@ use ledger::{
     Decision, Effect as Gave, EntryKind, Lot, Member, Posting, PostingReason, PostingSide, Units,
 };
 use serde_json::{Value, json};
-use store::planted::Bug;
+use store::Bug;
 
 use crate::ProofResult;
 use crate::fault_proxy::{FaultRates, Tamper, Tampered};
@@ -18,16 +18,16 @@ use crate::races::{self, Rounds};
 use crate::simulation::{self, Size};
 use crate::world::Planted;
 
-/// What became of a bug.
+/// The result for one bug.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// The bug.
     pub name: &'static str,
-    /// What was found first; nothing if nothing was.
+    /// The first fault that was found; nothing if the bug was not found.
     pub by: Option<String>,
 }
 
-/// Where a bug is.
+/// The injection point of a bug.
 enum InjectionPoint {
     FaultProxy(fn(&str, &mut Value) -> Tampered),
     Decision(fn(&Member, &mut Decision)),
@@ -35,7 +35,7 @@ enum InjectionPoint {
 
 use InjectionPoint::{Decision as Decided, FaultProxy};
 
-/// The bugs, by what is wrong.
+/// The bugs: what each does wrong, and where it is planted.
 const BUGS: [(&str, InjectionPoint); 24] = [
     ("a version is written without its condition", FaultProxy(no_condition)),
     ("a stale read is written without its version", FaultProxy(stale_without_version)),
@@ -63,30 +63,30 @@ const BUGS: [(&str, InjectionPoint); 24] = [
     ("an entry tells another balance", Decided(other_balance)),
 ];
 
-/// How often a bug is looked for: some need things to happen in one order and not in another.
+/// The most seeds with which a bug is looked for: some bugs show only in some orders of events.
 const LOOKS_MAX: u64 = 5;
 
-/// Few members, so that they meet, and as many as operations ask for.
+/// Operations per member, and the fewest members. Members are few, so that their requests meet.
 const OPERATIONS_PER_MEMBER: u64 = 250;
 const MEMBERS_MIN: u32 = 6;
 
-/// How many there are.
+/// The number of bugs.
 #[must_use]
 pub fn count() -> u64 {
     BUGS.len() as u64
 }
 
-/// Plants each bug alone and lets the simulation and, where that finds nothing, the races look for
-/// it; with each seed with which they look for one, they first look where there is none.
+/// Plants each bug alone, and looks for it with the simulation and, if that finds nothing, with the
+/// races. Each seed is first tried without a bug.
 ///
 /// # Errors
-/// They find something where there is nothing.
+/// A fault was found without a bug.
 pub async fn run(
     seed: u64,
     operations: u64,
     mut progress: impl FnMut(u64),
 ) -> ProofResult<Vec<Found>> {
-    // Seeds with which nothing is found where there is nothing.
+    // The seeds that were tried without a bug and found nothing.
     let mut clean = seed..seed;
     let mut found = Vec::new();
     for (number, (name, place)) in (1..).zip(BUGS) {
@@ -116,13 +116,13 @@ pub async fn run(
     Ok(found)
 }
 
-/// What is found first.
+/// The first fault that the simulation or the races find.
 async fn look(seed: u64, operations: u64, planted: &Planted) -> Option<String> {
     let mut rates = FaultRates::everything(10);
     rates.per_thousand.insert(crate::fault_proxy::Fault::StaleRead, 200);
     let members = u32::try_from(operations / OPERATIONS_PER_MEMBER).ok()?.max(MEMBERS_MIN);
     let size = Size { operations, days: 90, members, workers: 24, rates };
-    // What could not go on has found nothing.
+    // A simulation that could not go on has found nothing.
     if let Ok(report) = simulation::run(seed, &size, planted.clone(), |_| ()).await
         && let Some(fault) = report.faults.first()
     {
@@ -133,7 +133,7 @@ async fn look(seed: u64, operations: u64, planted: &Planted) -> Option<String> {
     races.iter().find_map(|race| Some(format!("races, {}: {}", race.name, race.faults.first()?)))
 }
 
-/// The puts of versions in a request, alone or in a transaction.
+/// Changes each put of a version in a request, alone or in a transaction.
 fn versions(target: &str, request: &mut Value, mut change: impl FnMut(&mut Value)) {
     let is_version =
         |put: &Value| put["Item"]["sk"]["S"].as_str().is_some_and(|sk| sk.starts_with("v#"));
@@ -158,7 +158,8 @@ fn without_condition(put: &mut Value) {
     }
 }
 
-/// One put in so many, always the same, whatever key its person has.
+/// Whether a put is one in `many`. The same puts are chosen in every run, though each person has a
+/// random key.
 fn one_in(many: u64, put: &Value) -> bool {
     let mut hasher = DefaultHasher::new();
     let key = ["pk", "sk"].map(|part| put["Item"][part]["S"].as_str());
@@ -277,7 +278,7 @@ fn one_token(target: &str, request: &mut Value) -> Tampered {
     Tampered::GoesOn
 }
 
-/// The member that an entry makes, as the bug would have it, and what the entry tells of it.
+/// Applies the changed entry to the member and updates its balances, so that the bug is consistent.
 fn follow(before: &Member, decision: &mut Decision) {
     let mut after = before.clone();
     if after.apply(&decision.entry).is_err() {
@@ -357,7 +358,7 @@ fn one_more_transferred(_: &Member, decision: &mut Decision) {
     }
 }
 
-/// Whether units come from outside into a lot.
+/// Whether a posting brings new units into a lot.
 fn comes_into_a_lot(posting: &Posting) -> bool {
     posting.change() > 0 && posting.to_lot().is_some()
 }

@@ -1,6 +1,6 @@
-//! A process is killed in the middle of what it does: at each moment between a request to the
-//! database and its answer, and at random. Afterwards all of it was done, or nothing; and whoever asks
-//! again is told that it was done, once.
+//! Crashes: a process is killed in the middle of its work, at each moment between a request to the
+//! database and its answer, and at random times. Afterwards all of the work is done, or nothing is;
+//! and a repeat gets the answer of the work, done once.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::ProofResult;
 use crate::process::Process;
 use crate::world::{MERCHANTS, Worker, World};
 
-/// What is done when the process is killed.
+/// The work that the process does when it is killed.
 const ACTS: [&str; 19] = [
     "enroll",
     "earn",
@@ -42,53 +42,53 @@ const ACTS: [&str; 19] = [
     "a night",
 ];
 
-/// What became of all that were killed while they did one thing.
+/// The counts of processes that were killed during one kind of work.
 #[derive(Debug, Clone, Default)]
 pub struct Killed {
-    /// What they did.
+    /// The work.
     pub act: &'static str,
-    /// Moments at which one can be killed.
+    /// The moments at which the work can be killed.
     pub moments: u32,
-    /// Killed at one of them.
+    /// Processes killed at one of these moments.
     pub at_moments: u64,
-    /// Killed at random, before it had answered.
+    /// Processes killed at a random time, before they had answered.
     pub at_random: u64,
-    /// Of all of them: those after which it had been done.
+    /// Processes among all these whose work had been done.
     pub done: u64,
 }
 
-/// What became of all.
+/// The result of this part of the proof.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// By what they did.
+    /// The counts, by kind of work.
     pub killed: Vec<Killed>,
-    /// What is wrong; nothing should be.
+    /// The faults found; empty if all is well.
     pub faults: Vec<String>,
 }
 
-/// When a process is killed.
+/// The time at which a process is killed.
 #[derive(Debug, Clone, Copy)]
 enum When {
-    /// Never.
+    /// The process is not killed.
     Never,
-    /// At a moment, counted from one.
+    /// At this moment of its work, counted from 1.
     At(u32),
-    /// After so long.
+    /// After this time.
     After(Duration),
 }
 
-/// The merchant at whose members all of it happens.
+/// The merchant of all members.
 const MERCHANT: &str = MERCHANTS[0];
-/// Kills after which another world is begun, since nights look at everybody.
+/// The kills after which a new world is started, since expiry runs read all due members of a world.
 const KILLS_PER_WORLD: u64 = 300;
-/// Tries for each kill at random: some of them have answered before.
+/// The most tries per kill: some processes answer before they are killed.
 const TRIES_MAX: u64 = 20;
 
-/// Kills processes of a program until so many have been killed in the middle of what they did: at every
-/// moment first, if `every`, and then at moments and at times as chance has it.
+/// Kills processes of a program until `kills` of them were killed in the middle of their work:
+/// first at every moment of every kind of work, if `every`, and then at random moments and times.
 ///
 /// # Errors
-/// It cannot go on. What is wrong is in the report.
+/// The proof cannot go on. What is wrong is in the report.
 pub async fn run(
     seed: u64,
     program: PathBuf,
@@ -122,16 +122,17 @@ pub async fn run(
         let killed = &mut report.killed[number];
         match place.kill(name, when).await {
             Ok(None) => {
-                // It came to its end before that moment: that was the last one.
+                // The work ended before this moment, so the moment before was the last one.
                 if act < ACTS.len() {
-                    // A night may find less to do than the one that was rehearsed.
+                    // An expiry run may find less to do than the rehearsed one.
                     if moment <= moments && name != "a night" {
                         let what = format!("{name} was killed at {} of {moments}", moment - 1);
                         report.faults.push(what);
                     }
                     (act, moment) = (act + 1, 1);
                     if ACTS.get(act) == Some(&"a night") {
-                        // It looks at everybody: few are enough.
+                        // An expiry run reads all due members, so a new world with few members is
+                        // enough.
                         report.faults.extend(place.audit().await?);
                         place = Place::new(seed + done, program.clone()).await?;
                     }
@@ -168,7 +169,7 @@ pub async fn run(
     Ok(report)
 }
 
-/// What is asked, and of whom it is.
+/// A request, and the members whose entries it writes.
 struct Asked {
     members: Vec<String>,
     method: Method,
@@ -177,7 +178,7 @@ struct Asked {
     body: Value,
 }
 
-/// A world, one who prepares, and the process that is killed.
+/// A world, a worker that prepares, and the process that is killed.
 struct Place {
     world: World,
     worker: Worker,
@@ -187,14 +188,14 @@ struct Place {
     rehearsed: BTreeMap<&'static str, Rehearsed>,
 }
 
-/// What comes of something if nobody is killed.
+/// The result of work that is not killed.
 #[derive(Debug, Clone, Default)]
 struct Rehearsed {
-    /// Entries.
+    /// The entries that it writes, by member.
     entries: Vec<u64>,
-    /// Moments: two for each request to the database.
+    /// The moments of the work: two for each request to the database.
     moments: u32,
-    /// How long it took, in microseconds.
+    /// The time that it took, in microseconds.
     took: u64,
 }
 
@@ -222,14 +223,14 @@ impl Place {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something by hand, on the way to what is asked.
+    /// Sends a request through the worker, to prepare for the work.
     async fn does(&self, member: &str, verb: &str, key: &str, body: Value) -> ProofResult<Value> {
         let path = format!("/v1/members/{member}/{verb}");
         let done = self.worker.insist(MERCHANT, Method::POST, &path, Some(key), &body).await?;
         if done.status == 201 { Ok(done.json()) } else { Err(done.text.into()) }
     }
 
-    /// Two new members, and something to ask for.
+    /// Prepares new members for a kind of work, and returns its request.
     async fn prepare(&mut self, act: &str) -> ProofResult<Asked> {
         self.worker.look_up(&self.world);
         self.members += 1;
@@ -312,7 +313,7 @@ impl Place {
         Ok(Asked { members, method, path, key: "k", body })
     }
 
-    /// How many entries each has; nothing of one that there is not.
+    /// The number of entries of each member; nothing for a member that does not exist.
     async fn entries(&self, members: &[String]) -> ProofResult<Vec<Option<u64>>> {
         let store = &self.world.store;
         let mut entries = Vec::new();
@@ -324,8 +325,8 @@ impl Place {
         Ok(entries)
     }
 
-    /// Kills the process while it does something, and says whether it had been done; nothing if the
-    /// process came to its end alive.
+    /// Kills the process during some work, and checks the result. Returns whether the work had been
+    /// done, or nothing if the process was not killed before its answer.
     async fn kill(&mut self, act: &'static str, when: When) -> ProofResult<Option<bool>> {
         let expected = self.rehearsed(act).await?.entries;
         let asked = self.prepare(act).await?;
@@ -339,12 +340,12 @@ impl Place {
         let after = self.entries(&asked.members).await?;
         let all = differences(&before, &after);
         let nothing = vec![0; expected.len()];
-        // A night does one thing after the other: each of them wholly, or not at all.
+        // An expiry run writes one entry after the other, each of them wholly or not at all.
         let partly = act == "a night" && all.iter().zip(&expected).all(|(one, most)| one <= most);
         if all != expected && all != nothing && !partly {
             return Err(format!("{all:?} entries were written, of {expected:?}").into());
         }
-        // Whoever asks again is told that it is done, and it was done once.
+        // A repeat gets the answer of the work, which is done once.
         let (_, again) = self.ask(&asked, When::Never).await;
         let (status, text) = again.map_err(|error| format!("asked again: {error}"))?;
         let well = matches!(status, 200 | 201) && !text.contains("\"error\"");
@@ -361,17 +362,18 @@ impl Place {
         if at_last != expected {
             return Err(format!("{at_last:?} entries at last, of {expected:?}").into());
         }
-        // Who had answered before the time had come was not killed in the middle of it.
+        // A process that had answered before it was killed was not killed in the middle of its
+        // work.
         let in_the_middle = killed && (matches!(when, When::At(_)) || answer.is_err());
         Ok(in_the_middle.then_some(all == expected))
     }
 
-    /// What it comes to if nobody is killed.
+    /// The result of work that is not killed, measured once per kind.
     async fn rehearsed(&mut self, act: &'static str) -> ProofResult<Rehearsed> {
         if let Some(rehearsed) = self.rehearsed.get(act) {
             return Ok(rehearsed.clone());
         }
-        // The first of its kind has to look at the rules, and is no measure.
+        // The first run of a process also loads the rules, so it is not measured.
         let _first = self.rehearse(act).await?;
         let rehearsed = self.rehearse(act).await?;
         self.rehearsed.insert(act, rehearsed.clone());
@@ -401,7 +403,8 @@ impl Place {
         }
     }
 
-    /// Asks the process, and kills it; whether it was killed, and what it said.
+    /// Sends the request to the process, and kills it. Returns whether it was killed, and its
+    /// answer.
     async fn ask(&self, asked: &Asked, when: When) -> (bool, ProofResult<(u16, String)>) {
         let killed = Arc::new(AtomicBool::new(false));
         if let When::At(moment) = when {
@@ -411,7 +414,7 @@ impl Place {
                 if seen.fetch_add(1, Ordering::SeqCst) + 1 == moment {
                     let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
                     killed.store(true, Ordering::SeqCst);
-                    // Should it not end, whoever waits for its answer will say so.
+                    // If the kill fails, the request times out and reports it.
                     let _ = process.kill();
                 }
                 !killed.load(Ordering::SeqCst)
@@ -432,7 +435,7 @@ impl Place {
             _ => request.await,
         };
         self.world.proxy.tell(None);
-        // What it had sent may still be under way.
+        // Requests that the process had sent may still be under way.
         if killed.load(Ordering::SeqCst) {
             self.world.proxy.quiet().await;
         }
@@ -440,7 +443,7 @@ impl Place {
     }
 }
 
-/// Entries that have come; one more for one that there was not.
+/// The number of new entries of each member, plus one for a new member.
 fn differences(before: &[Option<u64>], after: &[Option<u64>]) -> Vec<u64> {
     let count = |entries: &Option<u64>| entries.map_or(0, |entries| entries + 1);
     before.iter().zip(after).map(|(before, after)| count(after) - count(before)).collect()

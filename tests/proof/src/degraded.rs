@@ -1,32 +1,32 @@
-//! A store in a bad state: three requests in ten are throttled, two meet a conflict, and of one nobody
-//! knows what became of it. Nobody is told anything wrong: either it is done, or the client is told to
-//! come again, and when.
+//! A store in a bad state: of ten requests three are throttled, two meet a conflict, and one has an
+//! unknown result. No client gets a wrong answer: either its request is done, or it gets a 503 with
+//! `Retry-After`.
 
 use crate::ProofResult;
 use crate::fault_proxy::FaultRates;
 use crate::simulation::{self, Report, Size};
 use crate::world::Planted;
 
-/// The same workload on a store that is well, and on one that is not.
+/// The reports of the same workload on a calm store and on a degraded one.
 #[derive(Debug)]
 pub struct Found {
-    /// On a store that is well.
+    /// The report of the calm store.
     pub calm: Report,
-    /// On one that is not.
+    /// The report of the degraded store.
     pub degraded: Report,
-    /// What is wrong between them; nothing should be.
+    /// The faults in the comparison of both; empty if all is well.
     pub faults: Vec<String>,
 }
 
-/// As many members as operations ask for, so that none comes to have a life that nobody has.
+/// Operations per member, so that no member gets an unrealistic number of them.
 const OPERATIONS_PER_MEMBER: u64 = 50;
-/// Members of each merchant, at least.
+/// The fewest members of each merchant.
 const MEMBERS_MIN: u32 = 100;
 
-/// Runs both.
+/// Runs the workload on both stores.
 ///
 /// # Errors
-/// They cannot go on, as when a client is told to come again without being told when.
+/// A simulation cannot go on, such as when a 503 has no `Retry-After`.
 pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> ProofResult<Found> {
     let members = u32::try_from(operations / OPERATIONS_PER_MEMBER)?.max(MEMBERS_MIN);
     let size = |rates: FaultRates| Size { operations, days: 60, members, workers: 32, rates };
@@ -38,7 +38,7 @@ pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> P
         simulation::run(seed, &size(rates), none, |done| progress(operations + done)).await?;
     let mut faults = Vec::new();
     let sum = |report: &Report| report.requests.values().sum::<u64>();
-    // For the same operations, those of clients who were told to come again among them.
+    // Both sums are for the same operations, repeats after a 503 included.
     if sum(&degraded) > 2 * sum(&calm) {
         faults.push("it takes more than twice the requests".to_owned());
     }

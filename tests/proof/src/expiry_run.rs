@@ -1,5 +1,6 @@
-//! A night in which a million members are due: killed again and again, resumed, and every lot runs out
-//! once. What it costs grows with what is due, and not with what there is.
+//! An expiry run in which all members are due, up to a million: it is killed again and again and
+//! resumed, and every lot expires once. Its cost grows with the members that are due, and not with
+//! the members that there are.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -25,44 +26,44 @@ use crate::fault_proxy::{FaultProxy, FaultRates};
 use crate::process::Process;
 use crate::world::{client, patient};
 
-/// How large it is.
+/// The size of this part of the proof.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// Members, all of them due.
     pub members: u64,
-    /// How often the run is killed.
+    /// The number of times that the run is killed.
     pub kills: u64,
-    /// Members of the runs that are compared.
+    /// Members of the runs whose costs and speeds are compared.
     pub compared: u64,
 }
 
-/// What it came to.
+/// The result of this part of the proof.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// Members that were due.
     pub members: u64,
-    /// How often the run was killed.
+    /// The number of times that the run was killed.
     pub kills: u64,
-    /// Entries that say that something ran out.
+    /// Entries of expiry.
     pub expired: u64,
-    /// Members that were looked at again.
+    /// Members that a later run read again.
     pub again: u64,
-    /// All requests.
+    /// Requests to the database in all.
     pub requests: u64,
-    /// How long it took, in milliseconds.
+    /// The time that all runs took, in milliseconds.
     pub millis: u64,
-    /// The most memory that a run had, in KiB.
+    /// The peak of a run's memory, in KiB.
     pub memory: u64,
-    /// Members a second, in thousandths: of a run that is let alone, and of a client that writes the
-    /// same items and does nothing else.
+    /// Thousandths of members per second: of a run that is not killed, and of a client that only
+    /// writes the same items.
     pub speed: (u64, u64),
-    /// What is due, what there is, and requests that it took.
+    /// The costs of runs, by the numbers of members due and of all members.
     pub costs: Vec<Cost>,
-    /// What is wrong; nothing should be.
+    /// The faults found; empty if all is well.
     pub faults: Vec<String>,
 }
 
-/// What a night cost.
+/// The cost of an expiry run.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     /// Members that were due.
@@ -71,22 +72,22 @@ pub struct Cost {
     pub all: u64,
     /// Requests to the database.
     pub requests: u64,
-    /// Items that it looked at for them.
+    /// Items that queries and scans of the database examined.
     pub looked_at: u64,
 }
 
 const MERCHANT: &str = "night";
 /// Units of each lot.
 const UNITS: i64 = 10;
-/// Writes side by side, as many as the run has.
+/// Concurrent writes, as many as an expiry run has.
 const SIDE_BY_SIDE: usize = 16;
-/// Items that one request lays down.
+/// Items that one request writes.
 const ITEMS_AT_ONCE: usize = 25;
 
-/// Lays members down, lets the night come, and kills it.
+/// Compares costs and speeds of expiry runs, then writes all members and kills runs over them.
 ///
 /// # Errors
-/// It cannot go on. What is wrong is in the report.
+/// The proof cannot go on. What is wrong is in the report.
 pub async fn run(
     seed: u64,
     program: &Path,
@@ -94,7 +95,7 @@ pub async fn run(
     mut progress: impl FnMut(&'static str, u64, u64),
 ) -> ProofResult<Report> {
     let mut report = Report { members: size.members, ..Report::default() };
-    // What it costs, by what is due and what there is.
+    // The costs, by the numbers of members due and of all members.
     for (due, others) in [(1, 0), (1, 1), (1, 3), (2, 2), (4, 0)] {
         let (due, others) = (due * size.compared / 4, others * size.compared / 4);
         progress("comparing costs", due, size.compared);
@@ -110,7 +111,8 @@ pub async fn run(
     }
     for of in [|cost: &Cost| cost.requests, |cost: &Cost| cost.looked_at] {
         let cost = |place: usize| report.costs.get(place).map_or(0, of);
-        // Shards are asked for anyway, and full pages for their end: all else is what is due.
+        // Every shard is queried anyway, and every full page is followed by another query. All
+        // other requests are for members that are due.
         let page = |due: u64| 2 * u64::from(store::SHARDS) + due / 100;
         if cost(0).abs_diff(cost(1)) > page(0) || cost(0).abs_diff(cost(2)) > page(0) {
             report.faults.push(format!("what there is costs something: {:?}", report.costs));
@@ -122,7 +124,7 @@ pub async fn run(
         }
     }
 
-    // How fast it is, and how fast whoever only writes.
+    // The speed of a run, and that of a client that only writes.
     let field = Field::new(seed).await?;
     progress("comparing speeds", 0, 1);
     field.lay(0..size.compared, true, |_| ()).await?;
@@ -138,7 +140,7 @@ pub async fn run(
     };
     report.speed = (speed(night), speed(bare));
 
-    // All of them, killed again and again.
+    // The run over all members, killed again and again.
     let field = Field::new(seed).await?;
     field.lay(0..size.members, true, |laid| progress("laying down", laid, size.members)).await?;
     let mut rng = Rng::with_seed(seed);
@@ -149,14 +151,14 @@ pub async fn run(
         let mut process = field.process(program)?;
         let night = field.ask(&process);
         let night = tokio::spawn(night);
-        // It may have done that many before it is looked at.
+        // The run may have finished before this checks how far it is.
         while field.written() < end && !night.is_finished() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         progress("a night, killed", field.written(), size.members);
         report.memory = report.memory.max(process.memory()?);
         process.kill()?;
-        // Who had answered was not killed in the middle of it.
+        // A run that had answered was not killed in the middle of its work.
         match night.await? {
             Ok((status, text)) => report.faults.push(format!("{status} before the kill: {text}")),
             Err(_) => report.kills += 1,
@@ -183,14 +185,14 @@ pub async fn run(
     Ok(report)
 }
 
-/// Members, and the wire to them.
+/// A database with members, and the fault proxy in front of it.
 struct Field {
     database: Database,
     proxy: FaultProxy,
     client: Client,
     merchant: MerchantId,
     bundle: Bundle,
-    /// When everybody was given something, and when the night is.
+    /// The moment at which members got their lots, and the moment of the expiry run.
     given: Moment,
     night: Moment,
 }
@@ -217,7 +219,8 @@ impl Field {
         Ok(MemberKey { merchant: self.merchant.clone(), member })
     }
 
-    /// Members with one lot, which runs out before the night, or long after.
+    /// Writes members with one lot each, which expires before the run if `due`, or else long after
+    /// it.
     async fn lay(
         &self,
         numbers: std::ops::Range<u64>,
@@ -252,7 +255,7 @@ impl Field {
             laid += (ITEMS_AT_ONCE / 2) as u64;
             progress(laid);
         }
-        // They were laid down for the night, and not by it.
+        // These requests are not the run's.
         self.proxy.forget();
         Ok(())
     }
@@ -312,12 +315,13 @@ impl Field {
         self.proxy.requests().values().sum()
     }
 
-    /// Members that have been written down.
+    /// The members whose expiry has been written.
     fn written(&self) -> u64 {
         self.proxy.requests().get("TransactWriteItems").copied().unwrap_or_default()
     }
 
-    /// Writes what the night wrote into a table of its own, and does nothing else; how long it took.
+    /// Writes the items that the run wrote to another table, and does nothing else. Returns the
+    /// time that it took.
     async fn bare(&self, members: u64) -> ProofResult<Duration> {
         const BARE: &str = "bare";
         let store = Store::new(client(self.proxy.reached_at()?).await, BARE);
@@ -356,7 +360,7 @@ impl Field {
         Ok(began.elapsed())
     }
 
-    /// Every lot has run out, once.
+    /// Checks that every lot expired once.
     async fn check(&self, report: &mut Report) -> ProofResult {
         let period = audit::Period::default();
         let store = Store::new(patient(self.database.address()).await, TABLE);
@@ -373,7 +377,8 @@ impl Field {
         if (wallet.issued, wallet.expired, wallet.closing) != (units, -units, 0) {
             report.faults.push(format!("the wallet comes to {wallet:?}"));
         }
-        // What was under way when it was killed, and, where that is more, one in a hundred.
+        // Members that were under way when a run was killed may be read again, or one in 100 if
+        // that is more.
         let under_way = report.kills * SIDE_BY_SIDE as u64;
         if report.again > under_way.max(report.members / 100) {
             report.faults.push(format!("{} were looked at again", report.again));

@@ -1,37 +1,39 @@
-//! The proof: what no fault, race, crash or repeat may do to a ledger, and figures to show that it
-//! does not. Each part has a short form, which `cargo test` runs, and a long one, which the command
-//! `proof` runs; the same seed gives the same requests and lets the same happen to them.
+//! The proof: it shows, with figures, that no fault, race, crash or repeat loses or doubles
+//! anything in the ledger. Each part has a short form, which `cargo test` runs, and a long form,
+//! which the command `proof` runs. The same seed gives the same requests and the same faults.
 #![expect(
     clippy::indexing_slicing,
     reason = "a value that is not in an answer is null, and a proof that cannot go on should say so"
 )]
 
-/// Bugs that have to be found.
+/// Whether a run failed because the table was busy.
+mod busy;
+/// Planted bugs, each of which has to be found.
 pub mod bugs;
-/// Processes that are killed.
+/// Processes that are killed in the middle of their work.
 pub mod crashes;
-/// A store in a bad state.
+/// A store that throttles, conflicts, and leaves results unknown.
 pub mod degraded;
-/// A night in which everybody is due.
+/// An expiry run in which all members are due.
 pub mod expiry_run;
-/// The wire, and what happens on it.
+/// The fault proxy: a proxy between the SDK and the database that injects faults.
 pub mod fault_proxy;
-/// What a wallet should hold, by simple means.
+/// A simple model of what a wallet should hold.
 pub mod model;
-/// A process of its own.
+/// A worker in a process of its own.
 pub mod process;
-/// Several who want the same at once.
+/// Races: several requests for the same units at once.
 pub mod races;
-/// A workload of every verb, and what must hold of it.
+/// A workload of every verb, and what must hold after it.
 pub mod simulation;
-/// A database behind a wire, and workers.
+/// A database behind a fault proxy, and workers.
 pub mod world;
 
-/// Runs something on a thread of its own, on which one thing happens after the other and waiting takes
-/// no time: with the same seed, the same.
+/// Runs a future on a thread of its own, with a paused clock: tasks run one after the other,
+/// waiting takes no time, and the same seed gives the same result.
 ///
 /// # Errors
-/// As what is run.
+/// The future fails, or its thread panics.
 pub async fn alone<T, F>(run: impl FnOnce() -> F + Send + 'static) -> ProofResult<T>
 where
     T: Send + 'static,
@@ -44,5 +46,5 @@ where
     .await?
 }
 
-/// An error on its way to whoever runs a proof.
+/// The result of a part of the proof. Its error is printed as it is.
 pub type ProofResult<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

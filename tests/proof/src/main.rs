@@ -1,4 +1,4 @@
-//! The command that proves: `cargo run --release -p proof -- all`, or one part of it.
+//! The command `proof`: `cargo run --release -p proof -- all`, or the name of one part.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use proof::simulation::{self, Report, Size};
 use proof::world::Planted;
 use proof::{ProofResult, alone};
 
-/// A database, its clients and all workers share one process: most of its time would go into memory.
+/// mimalloc. The database, its clients and all workers share one process, which would spend most of
+/// its time in the default allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -26,13 +27,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Cli {
     #[command(subcommand)]
     part: Share,
-    /// What reproduces a run
+    /// The seed: the same one reproduces a run
     #[arg(long, global = true, default_value_t = 1)]
     seed: u64,
     /// Write the log of the functions to standard error
     #[arg(long, global = true)]
     log: bool,
-    /// The long form, for a night
+    /// Run the long form, which takes a night
     #[arg(long, global = true)]
     long: bool,
 }
@@ -41,7 +42,7 @@ struct Cli {
 enum Share {
     /// All of them, one after the other
     All,
-    /// A workload of every verb under everything that happens on a wire
+    /// A workload of every verb under every fault
     Simulation {
         /// Operations [default: 20,000, or a million in the long form]
         #[arg(long)]
@@ -49,33 +50,33 @@ enum Share {
         /// Members of each of the two merchants [default: 100, or 5,000 in the long form]
         #[arg(long)]
         members: Option<u32>,
-        /// Nothing happens on the wire
+        /// Inject no faults
         #[arg(long)]
         calm: bool,
     },
-    /// Several who want the same at once
+    /// Races: several requests for the same units at once
     Races,
-    /// A store that throttles, conflicts, and does not say what became of a request
+    /// A store that throttles, conflicts, and leaves results unknown
     Degraded,
-    /// Processes that are killed in the middle of what they do
+    /// Processes that are killed in the middle of their work
     Crashes,
-    /// A night in which everybody is due, killed again and again
+    /// An expiry run in which all members are due, killed again and again
     Night {
         /// Members [default: 5,000, or a million in the long form]
         #[arg(long)]
         members: Option<u64>,
     },
-    /// Is such a process
+    /// Serve as a process to be killed
     #[command(hide = true)]
     Serve {
-        /// The database
         #[arg(long)]
         endpoint: std::net::SocketAddr,
-        /// What its clock shows
+        /// The address of the database
+        /// The time that its clock shows
         #[arg(long)]
         now: ledger::Moment,
     },
-    /// Bugs that the simulation and the races have to find
+    /// Planted bugs that the simulation and the races have to find
     Bugs,
 }
 
@@ -109,7 +110,7 @@ async fn run(cli: Cli) -> ProofResult {
     }
 }
 
-/// All parts: what is wrong with one does not keep the others from running.
+/// Runs all parts. A failure of one does not stop the others.
 async fn all(cli: &Cli) -> ProofResult {
     let shares = [
         ("bugs", find_bugs(cli).await),
@@ -126,7 +127,7 @@ async fn all(cli: &Cli) -> ProofResult {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
 }
 
-/// Worlds of the long simulation, side by side.
+/// The worlds of the long simulation, which run concurrently.
 const WORLDS: u64 = 2;
 
 async fn simulate(
@@ -136,7 +137,7 @@ async fn simulate(
     calm: bool,
 ) -> ProofResult {
     let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
-    // Worlds know nothing of each other, and what one finds is found again by its seed alone.
+    // Worlds share nothing, so that the seed of one alone reproduces what it finds.
     let worlds = if cli.long { WORLDS } else { 1 };
     let members = members.unwrap_or(if cli.long { 5_000 } else { 100 });
     let mut size = Size::of(operations / worlds, members);
@@ -357,10 +358,10 @@ fn table(head: &[&str]) -> Table {
     table
 }
 
-/// Faults that are shown.
+/// The most faults that are printed.
 const SHOWN_MAX: usize = 10;
 
-/// Prints a table, and what is wrong.
+/// Prints a table and the faults. Any fault makes the command fail.
 #[expect(clippy::print_stdout, reason = "it is a command")]
 fn tell(cli: &Cli, table: &Table, wrong: &[String]) -> ProofResult {
     println!("{table}");

@@ -1,10 +1,10 @@
-//! What a wallet of points should hold, by a model of its own: a list of units with their ends, and
-//! nothing of the ledger's code. It is told what clients asked for, in the order in which the table
-//! says it was done, and says what can be spent.
+//! A model of a wallet of points: a list of lots with their ends, which shares no code with the
+//! ledger. It replays what clients requested, in the order of the table's entries, and computes
+//! what can be spent.
 
 use std::collections::BTreeMap;
 
-/// A lot, in seconds.
+/// A lot. Times are in seconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Lot {
     units: i64,
@@ -13,25 +13,25 @@ struct Lot {
     hold: Option<String>,
 }
 
-/// One member's points.
+/// The points of one member.
 #[derive(Debug, Clone, Default)]
 pub struct Points {
     lots: Vec<Lot>,
     debt: i64,
-    /// Units that have run out, by their end, less those that returns have made good for.
+    /// Units whose expiry was written, by their end, less those that returns could not take back.
     gone: BTreeMap<i64, i64>,
-    /// Deadlines of holds.
+    /// The deadline of each hold.
     holds: BTreeMap<String, i64>,
 }
 
-/// Units from one moment to another.
+/// Units that are available between two moments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// How many.
+    /// The number of units.
     pub units: i64,
-    /// From when they can be spent.
+    /// The moment from which they can be spent.
     pub from: i64,
-    /// When they are gone.
+    /// The moment at which they expire.
     pub until: i64,
 }
 
@@ -43,8 +43,8 @@ impl Points {
             .filter(|(_, until)| **until <= now)
             .map(|(hold, _)| hold.clone())
             .collect();
-        // What was set aside pays what is owed in the moment in which it is free again, though its end
-        // may be over in the same.
+        // Units of an expired hold pay the debt at the moment at which the hold expires, even if
+        // they expire at the same moment.
         self.lots.sort_by_key(|lot| (lot.until, lot.from));
         let freed = |lot: &&mut Lot| lot.hold.as_ref().is_some_and(|hold| over.contains(hold));
         for lot in self.lots.iter_mut().filter(freed) {
@@ -56,14 +56,14 @@ impl Points {
         for hold in over {
             self.free(&hold);
         }
-        // What has come of age stays so, whatever a clock that is behind shows afterwards.
+        // Available units stay available, even for a worker whose clock is behind.
         for lot in self.lots.iter_mut().filter(|lot| lot.from <= now) {
             lot.from = 0;
         }
     }
 
-    /// What is owed is paid with what there is: what can be spent first, the soonest to end, then
-    /// what waits.
+    /// Pays the debt with the lots: first those that can be spent, the soonest to expire first,
+    /// then the pending ones.
     fn settle(&mut self, now: i64) {
         self.lots.sort_by_key(|lot| (lot.until, lot.from));
         for waits in [false, true] {
@@ -86,7 +86,7 @@ impl Points {
         }
     }
 
-    /// What can be spent.
+    /// The units that can be spent.
     #[must_use]
     pub fn spendable(&mut self, now: i64) -> i64 {
         self.pass(now);
@@ -101,13 +101,13 @@ impl Points {
         (free - self.debt).max(0)
     }
 
-    /// Everything, run out or not, less what is owed.
+    /// All units, expired or not, less the debt.
     #[must_use]
     pub fn posted(&self) -> i64 {
         self.lots.iter().map(|lot| lot.units).sum::<i64>() - self.debt
     }
 
-    /// Units come in, and pay what is owed first.
+    /// Adds units, which pay the debt first.
     pub fn credit(&mut self, span: Span, now: i64) {
         self.pass(now);
         let pays = self.debt.min(span.units);
@@ -117,8 +117,8 @@ impl Points {
         self.settle(now);
     }
 
-    /// Takes units from what can be spent, the soonest to end first, and says what came from where;
-    /// nothing if they do not suffice.
+    /// Takes units that can be spent, the soonest to expire first. Returns the lots they came from,
+    /// or nothing if there are too few.
     pub fn take(&mut self, units: i64, now: i64) -> Option<Vec<Span>> {
         self.pass(now);
         self.settle(now);
@@ -140,7 +140,7 @@ impl Points {
         (missing == 0).then_some(taken)
     }
 
-    /// Sets units aside.
+    /// Holds units; nothing if there are too few.
     pub fn hold(&mut self, units: i64, hold: &str, until: i64, now: i64) -> Option<()> {
         for Span { units, until, .. } in self.take(units, now)? {
             self.lots.push(Lot { units, from: 0, until, hold: Some(hold.to_owned()) });
@@ -149,7 +149,7 @@ impl Points {
         Some(())
     }
 
-    /// Takes what was set aside, or a part of it, and frees the rest; nothing if it is not there.
+    /// Captures a hold or a part of it, and releases the rest; nothing if there is no such hold.
     pub fn capture(&mut self, units: i64, hold: &str, now: i64) -> Option<Vec<Span>> {
         self.pass(now);
         self.holds.get(hold)?;
@@ -168,7 +168,7 @@ impl Points {
         (missing == 0).then_some(taken)
     }
 
-    /// Frees what was set aside; nothing if it is not there.
+    /// Releases a hold; nothing if there is no such hold.
     pub fn release(&mut self, hold: &str, now: i64) -> Option<()> {
         self.pass(now);
         self.holds.get(hold)?;
@@ -177,12 +177,12 @@ impl Points {
         Some(())
     }
 
-    /// Takes back what came in: from what has the same end, then what ran out is forgotten, and the
-    /// rest is owed.
+    /// Takes back units that had been added: from lots of the same end, then from the units of that
+    /// end that had expired, which are unrecoverable. The rest is owed.
     pub fn take_back(&mut self, span: Span, now: i64) {
         self.pass(now);
         let mut missing = span.units;
-        // As it came in first, then what has come of age.
+        // Lots with the start that was given come first, then available ones.
         for as_given in [true, false] {
             for lot in
                 self.lots.iter_mut().filter(|lot| lot.until == span.until && lot.hold.is_none())
@@ -203,14 +203,14 @@ impl Points {
         self.settle(now);
     }
 
-    /// Gives back what was taken.
+    /// Gives back units that had been taken.
     pub fn give_back(&mut self, spans: &[Span], now: i64) {
         for span in spans {
             self.credit(Span { from: 0, ..*span }, now);
         }
     }
 
-    /// What has run out is written down.
+    /// Writes the expiry of expired units.
     pub fn expire(&mut self, now: i64) {
         self.pass(now);
         let (gone, kept): (Vec<Lot>, Vec<Lot>) =

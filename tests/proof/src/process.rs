@@ -1,4 +1,4 @@
-//! A process of its own that does what a function does, to be killed.
+//! A worker in a process of its own, which can be killed.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -32,14 +32,14 @@ pub struct Process {
     client: Client<HttpConnector, Body>,
 }
 
-/// An answer's status and text.
+/// The status and the text of an answer.
 pub type Told = (u16, String);
 
 impl Process {
-    /// Starts one, by the program that [`serve`] is a part of.
+    /// Starts a process from the program whose subcommand `serve` calls [`serve`].
     ///
     /// # Errors
-    /// The program does not start, or does not say where it can be reached.
+    /// The program does not start, or does not print its address.
     pub fn start(program: &Path, endpoint: SocketAddr, now: Moment) -> ProofResult<Process> {
         let mut child = Command::new(program)
             .args(["serve", "--endpoint", &endpoint.to_string(), "--now", &now.to_rfc3339()])
@@ -54,10 +54,10 @@ impl Process {
         Ok(Process { child, address, client })
     }
 
-    /// The most memory that it has had, in KiB.
+    /// The peak of the process's memory, in KiB.
     ///
     /// # Errors
-    /// The machine does not say.
+    /// The system does not report it.
     pub fn memory(&self) -> ProofResult<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -65,16 +65,17 @@ impl Process {
         Ok(most.ok_or("the machine does not say how much memory it had")?.trim().parse()?)
     }
 
-    /// Ends it, without a word.
+    /// Kills the process with SIGKILL.
     ///
     /// # Errors
-    /// It cannot be ended.
+    /// The process cannot be killed.
     pub fn kill(&mut self) -> std::io::Result<()> {
         self.child.kill()?;
         self.child.wait().map(drop)
     }
 
-    /// What a request is, to be sent while somebody else may end the process.
+    /// A request to the process, as a future that borrows nothing, so that the process can be
+    /// killed meanwhile.
     pub fn request(
         &self,
         merchant: &str,
@@ -101,7 +102,7 @@ impl Process {
     }
 }
 
-/// How long an answer may take.
+/// The time after which a request gives up: for most requests, and for an expiry run.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PATIENCE_OF_A_NIGHT: Duration = Duration::from_hours(2);
 
@@ -111,11 +112,11 @@ impl Drop for Process {
     }
 }
 
-/// Is such a process, until it is ended: it says where it can be reached, and answers requests there.
-/// A request to `/night` is the schedule's.
+/// Serves the API in this process until it is killed. It first prints its address. A POST to
+/// `/night` starts an expiry run.
 ///
 /// # Errors
-/// It cannot serve.
+/// The port cannot be bound, or the server fails.
 pub async fn serve(endpoint: SocketAddr, now: Moment) -> ProofResult {
     let store = Store::new(client(endpoint).await, local::TABLE);
     let clock = Clock::standing(now);

@@ -1,5 +1,5 @@
-//! Races: the same units wanted by several at once, over a wire on which everything happens. What
-//! must hold of each is counted, and the histories of single members are linearizable.
+//! Races: several requests for the same units at once, through a fault proxy with every fault. The
+//! result of each race is counted, and the histories of single members must be linearizable.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,45 +11,45 @@ use todc_utils::specifications::Specification;
 use todc_utils::{Action, History, WGLChecker};
 
 use crate::ProofResult;
+use crate::busy::is_busy;
 use crate::fault_proxy::FaultRates;
-use crate::simulation::is_busy;
 use crate::world::{Answer, MERCHANTS, Planted, Worker, World};
 
-/// How often each race is run.
+/// The number of rounds of each race.
 #[derive(Debug, Clone, Copy)]
 pub struct Rounds {
-    /// Histories of single members.
+    /// Rounds of histories of single members.
     pub histories: u64,
-    /// Redemptions of one balance at once: rounds, and how many at once.
+    /// Redemptions of one balance at once: the rounds, and the redemptions of each.
     pub redeems: (u64, u32),
-    /// All others.
+    /// Rounds of each other race.
     pub others: u64,
 }
 
-/// What a race came to.
+/// The result of a race.
 #[derive(Debug, Clone)]
 pub struct Race {
-    /// What raced.
+    /// The name of the race.
     pub name: &'static str,
-    /// How often.
+    /// Rounds.
     pub rounds: u64,
     /// Requests in all.
     pub requests: u64,
-    /// What is wrong; nothing should be.
+    /// The faults found; empty if all is well.
     pub faults: Vec<String>,
 }
 
-/// The merchant at whose members all of it happens.
+/// The merchant of all members.
 const MERCHANT: &str = MERCHANTS[0];
-/// Workers that race.
+/// The workers that race.
 const WORKERS: usize = 8;
-/// Pieces of the scarce reward.
+/// The pieces of the scarce reward.
 const PIECES: i64 = 12;
 
 /// Runs all races.
 ///
 /// # Errors
-/// They cannot go on. What is wrong is in the races.
+/// The races cannot go on. What is wrong is in the results.
 pub async fn run(
     seed: u64,
     rounds: Rounds,
@@ -88,7 +88,7 @@ enum Kind {
     Same,
 }
 
-/// Where races take place.
+/// A world with its workers, in which races take place.
 struct Track {
     world: World,
     workers: Vec<Worker>,
@@ -96,7 +96,7 @@ struct Track {
     members: u64,
 }
 
-/// One request of a race: by which worker, for whom, what.
+/// A request of a race: worker, member, verb, key and body.
 type Wish = (usize, String, &'static str, String, Value);
 
 impl Track {
@@ -104,7 +104,7 @@ impl Track {
         let world = World::new(seed, FaultRates::calm(), planted, PIECES).await?;
         let mut workers = Vec::new();
         for number in 0..WORKERS {
-            // A second behind, on time, a second ahead.
+            // The clocks are a second behind, right, or a second ahead.
             workers.push(world.worker(i64::try_from(number % 3)? - 1).await);
         }
         Ok(Track { world, workers, rng: Rng::with_seed(seed), members: 0 })
@@ -139,11 +139,11 @@ impl Track {
     }
 
     fn first(&self) -> &Worker {
-        // There are eight; the second is on time.
+        // The second worker's clock is right.
         &self.workers[1]
     }
 
-    /// A new member with so many points.
+    /// Enrols a member, and gives it this many points.
     async fn member(&mut self, units: i64) -> ProofResult<String> {
         self.members += 1;
         let member = format!("r{}", self.members);
@@ -161,7 +161,8 @@ impl Track {
         Ok(member)
     }
 
-    /// All at once, with everything happening on the wire; the answers in their order.
+    /// Sends all requests at once, with every fault. Returns the answers in the order of the
+    /// requests.
     async fn all(&self, wishes: Vec<Wish>) -> ProofResult<Vec<Answer>> {
         self.world.proxy.set(FaultRates::everything(12));
         let asks = wishes.into_iter().map(async |(worker, member, verb, key, body)| {
@@ -180,7 +181,8 @@ impl Track {
         Ok(answer.json()["wallets"]["points"]["balance"].as_i64().unwrap_or_default())
     }
 
-    /// Several clients earn, spend and look, and each step of it could have been one after the other.
+    /// Several clients earn, spend and read at once. Some order of all steps, one after the other,
+    /// must explain the answers.
     async fn history(&mut self) -> ProofResult<u64> {
         const CLIENTS: usize = 5;
         const STEPS: usize = 8;
@@ -282,7 +284,8 @@ impl Track {
         Ok(6)
     }
 
-    /// Some still have the second before, some have the second itself, and the run comes.
+    /// Redemptions race against expiry runs at the second of expiry, by workers whose clocks differ
+    /// by a second.
     async fn boundary(&mut self) -> ProofResult<u64> {
         let member = self.member(60).await?;
         let path = format!("/v1/members/{member}/entries");
@@ -301,14 +304,14 @@ impl Track {
             let key = number.to_string();
             let answer = worker.insist(MERCHANT, Method::POST, &path, Some(&key), &body).await?;
             let spent = won(&answer, "balance_is_insufficient")?;
-            // Only where it is a second before, there is anything to spend.
+            // Only a worker whose clock is a second behind can still spend units.
             match spent && !number.is_multiple_of(3) {
                 true => Err("what had run out was spent".into()),
                 false => ProofResult::Ok(i64::from(spent)),
             }
         });
         let nights = [1usize, 2, 4].map(async |number| {
-            // One that finds the table too busy is followed by another.
+            // A run that finds the table too busy is followed by another.
             match expire::run(&self.workers[number].api, &expire::Event::default(), None).await {
                 Err(error) if !is_busy(&error) => Err(error.into()),
                 _ => ProofResult::Ok(()),
@@ -349,7 +352,8 @@ impl Track {
         Ok(24)
     }
 
-    /// Once: then there are none.
+    /// More members than pieces redeem the scarce reward. It runs once, since no pieces are left
+    /// then.
     async fn pieces(&mut self) -> ProofResult<u64> {
         let mut wishes = Vec::new();
         for number in 0..3 * PIECES {
@@ -384,7 +388,7 @@ fn said(answer: &Answer, status: u16) -> ProofResult {
     if answer.status == status { Ok(()) } else { Err(answer.text.clone().into()) }
 }
 
-/// Whether one has what it wanted; who has not is told why, and that is the only reason there is.
+/// Whether a request was done. A request that was refused must have the code `lost`.
 fn won(answer: &Answer, lost: &str) -> ProofResult<bool> {
     match answer.status {
         201 => Ok(true),
@@ -401,10 +405,10 @@ fn equal(what: &str, found: i64, expected: i64) -> ProofResult {
     if found == expected { Ok(()) } else { Err(format!("{what}: {found}, not {expected}").into()) }
 }
 
-/// What happened to a member, as its client was told.
+/// A step of a member's history, by the answer that its client got.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Nobody knows yet.
+    /// The request is sent, and its result is not known yet.
     Asked,
     Earned {
         units: i64,
@@ -420,7 +424,7 @@ enum Step {
     Saw(i64),
 }
 
-/// A balance, as everybody would see it if one came after the other.
+/// The specification of a balance if all steps came one after the other.
 struct Balance;
 
 impl Specification for Balance {
@@ -448,8 +452,8 @@ impl Specification for Balance {
     }
 }
 
-/// Whether the checker of histories tells a right one from a wrong one: the same steps, with one
-/// balance that nobody could have been told.
+/// Whether the checker of histories tells a right history from a wrong one. Both have the same
+/// steps; the wrong one has an impossible balance.
 #[must_use]
 pub fn checker_is_right() -> bool {
     let history = |balance: i64| {

@@ -1,10 +1,9 @@
-//! A seeded workload of every verb over many members and merchants, by several workers whose clocks
-//! differ, over a wire on which everything happens; and what must hold of it afterwards.
+//! The simulation: a seeded workload of every verb on many members of two merchants, by several
+//! workers whose clocks differ, through a fault proxy with every fault; and what must hold after
+//! it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use axum::http::Method;
@@ -13,165 +12,30 @@ use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
 use crate::ProofResult;
-use crate::fault_proxy::{Fault, FaultRates};
+use crate::fault_proxy::FaultRates;
 use crate::simulation::client::Client;
-pub(crate) use crate::simulation::client::is_busy;
 use crate::world::{MERCHANTS, Planted, Worker, World};
 
-/// What must hold afterwards.
-mod check;
-/// One who makes requests.
+/// The size of a simulation.
+mod size;
+/// The result of a simulation.
+mod report;
+/// What the clients know of members: their requests and the answers.
+mod known;
+/// A client that makes requests.
 mod client;
+/// What must hold after a simulation.
+mod check;
 
-/// How large a simulation is.
-#[derive(Debug, Clone)]
-pub struct Size {
-    /// Operations in all, repeats, altered bodies and looks among them.
-    pub operations: u64,
-    /// Days that they are spread over.
-    pub days: u32,
-    /// Members of each merchant.
-    pub members: u32,
-    /// Workers.
-    pub workers: u32,
-    /// What happens on the wire.
-    pub rates: FaultRates,
-}
+pub use self::report::Report;
+pub use self::size::Size;
 
-impl Size {
-    /// So many operations by 32 workers on so many members of each merchant, over fourteen months and
-    /// under everything that happens on a wire.
-    #[must_use]
-    pub fn of(operations: u64, members: u32) -> Size {
-        Size { operations, days: 420, members, workers: 32, rates: FaultRates::everything(8) }
-    }
-}
-
-/// Pieces that each merchant has of its scarce reward.
-const SCARCE: i64 = 500;
-
-/// What a simulation came to.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// The seed.
-    pub seed: u64,
-    /// Operations.
-    pub operations: u64,
-    /// By verb: those that were done.
-    pub done: BTreeMap<String, u64>,
-    /// By code: those that were refused.
-    pub refused: BTreeMap<String, u64>,
-    /// Repeats that had the first answer, byte for byte.
-    pub repeats: u64,
-    /// Altered bodies that were refused.
-    pub altered: u64,
-    /// Nights, and those of them that could not do everything at once.
-    pub nights: (u64, u64),
-    /// What happened on the wire.
-    pub happened: BTreeMap<Fault, u64>,
-    /// Calls of the API, and those of them that were told to come again.
-    pub calls: (u64, u64),
-    /// Requests on the wire, by their kind.
-    pub requests: BTreeMap<String, u64>,
-    /// All answers in their order, as a hash: with the same seed, the same.
-    pub told: u64,
-    /// Members audited.
-    pub members: u64,
-    /// Entries audited.
-    pub entries: u64,
-    /// Balances that the model was asked for.
-    pub modelled: u64,
-    /// Refusals for lack of points that the model agrees with.
-    pub judged: u64,
-    /// What is wrong; nothing should be.
-    pub faults: Vec<String>,
-    /// How long it took.
-    pub seconds: u64,
-}
-
-impl Report {
-    /// Adds what was found in another world.
-    pub fn add(&mut self, other: &Report) {
-        let Report { operations, done, refused, repeats, altered, nights, happened, .. } = other;
-        let Report { calls, requests, members, entries, modelled, .. } = other;
-        self.operations += operations;
-        self.repeats += repeats;
-        self.altered += altered;
-        self.members += members;
-        self.entries += entries;
-        self.modelled += modelled;
-        self.judged += other.judged;
-        self.nights = (self.nights.0 + nights.0, self.nights.1 + nights.1);
-        self.calls = (self.calls.0 + calls.0, self.calls.1 + calls.1);
-        // In whatever order worlds end.
-        self.told ^= other.told;
-        add(&mut self.done, done);
-        add(&mut self.refused, refused);
-        add(&mut self.requests, requests);
-        add(&mut self.happened, happened);
-        let seed = other.seed;
-        self.faults.extend(other.faults.iter().map(|fault| format!("seed {seed}: {fault}")));
-        self.seconds = self.seconds.max(other.seconds);
-    }
-}
-
-fn add<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
-    for (key, count) in more {
-        *sums.entry(key.clone()).or_default() += count;
-    }
-}
-
-/// One request that a client has made, and its answer.
-#[derive(Debug, Clone)]
-struct Asked {
-    verb: &'static str,
-    path: String,
-    key: String,
-    body: Value,
-    /// The hash of the first answer.
-    answer: u64,
-    seq: u64,
-}
-
-/// A request that was refused for lack of points.
-#[derive(Debug)]
-struct Refused {
-    /// The member's version then.
-    seq: u64,
-    /// What the worker's clock showed.
-    at: i64,
-    /// How many it wanted.
-    units: i64,
-}
-
-/// What clients know of one member.
-#[derive(Debug, Default)]
-struct Known {
-    asked: Vec<Asked>,
-    /// Holds that may be open, by their name.
-    holds: Vec<(String, Option<i64>)>,
-    /// Whether it shares an account, as far as they know.
-    is_home: bool,
-    erased: bool,
-    refused: Vec<Refused>,
-}
-
-type Members = HashMap<(usize, u32), Mutex<Known>>;
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn digest(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
-}
+use self::known::{Members, SCARCE, home, homes, lock, name};
 
 /// Runs a simulation.
 ///
 /// # Errors
-/// It cannot go on. What is wrong with what it found is in the report.
+/// The simulation cannot go on. What is wrong is in the report.
 pub async fn run(
     seed: u64,
     size: &Size,
@@ -196,7 +60,7 @@ pub async fn run(
     let day = Arc::new(RwLock::new(()));
     let mut workers = tokio::task::JoinSet::new();
     for number in 0..size.workers {
-        // From a quarter of an hour behind to a quarter of an hour ahead.
+        // The clocks are spread from 15 minutes behind to 15 minutes ahead.
         let skew = i64::from(number) * 1800 / i64::from(size.workers.max(2) - 1) - 900;
         let mut client = Client {
             world: Arc::clone(&world),
@@ -213,9 +77,9 @@ pub async fn run(
         let (operations, most) = (Arc::clone(&operations), size.operations);
         let steps = Arc::clone(&steps);
         workers.spawn(async move {
-            // Whoever finds something wrong has seen enough.
+            // A client stops once something wrong is found.
             while operations.load(Ordering::Relaxed) < most && client.is_well() {
-                // Where there was nothing to ask for, nothing was done.
+                // A step that had nothing to request does not count.
                 let asked = client.step(steps.fetch_add(1, Ordering::Relaxed)).await?;
                 operations.fetch_add(asked.into(), Ordering::Relaxed);
             }
@@ -241,7 +105,7 @@ pub async fn run(
     Ok(found)
 }
 
-/// When the weather is fine again, one run does all that is due, and a second finds nothing.
+/// Without faults, one expiry run must do all that is due, and a second one must find nothing.
 async fn last_night(world: &World, worker: &Worker, report: &mut Report) {
     world.proxy.set(FaultRates::calm());
     worker.look_up(world);
@@ -254,7 +118,7 @@ async fn last_night(world: &World, worker: &Worker, report: &mut Report) {
     }
 }
 
-/// What is told of a member when it is enrolled. Some are brought by the one before.
+/// The body of an enrolment. Every fifth member has the one before it as its referrer.
 fn enrolment(member: &str, number: u32) -> Value {
     let day = member.bytes().map(u32::from).sum::<u32>() % 28 + 1;
     let attributes = json!({ "birthday": format!("1990-{:02}-{day:02}", day % 12 + 1) });
@@ -265,7 +129,8 @@ fn enrolment(member: &str, number: u32) -> Value {
     body
 }
 
-/// Enrols everybody, some of them twice, and some with something else: that is refused.
+/// Enrols all members. Some are enrolled again with the same data, which is a repeat, and some with
+/// other data, which is refused.
 async fn enroll_all(world: &World, worker: &Worker, members: u32) -> ProofResult<Report> {
     let mut report = Report::default();
     for merchant in MERCHANTS {
@@ -301,32 +166,4 @@ async fn enroll_all(world: &World, worker: &Worker, members: u32) -> ProofResult
         }
     }
     Ok(report)
-}
-
-fn name(member: u32) -> String {
-    format!("m{member}")
-}
-
-/// Accounts of each merchant that its members may share: at any time, about half of them do, some ten
-/// in each.
-fn homes(members: u32) -> u32 {
-    (members / 20).max(2)
-}
-
-fn home(number: u32) -> String {
-    format!("home-{number}")
-}
-
-/// Faults that are kept: whoever has more does not read them all.
-const FAULTS_MAX: usize = 50;
-
-fn lock_of(members: &Members, merchant: usize, member: u32) -> std::sync::MutexGuard<'_, Known> {
-    static NOBODY: Mutex<Known> = Mutex::new(Known {
-        asked: Vec::new(),
-        holds: Vec::new(),
-        is_home: false,
-        erased: false,
-        refused: Vec::new(),
-    });
-    lock(members.get(&(merchant, member)).unwrap_or(&NOBODY))
 }

@@ -1,4 +1,5 @@
-//! A database behind a wire, and workers that call the API through it, each with a clock of its own.
+//! A database behind a fault proxy, and workers that call the API through it, each with a clock of
+//! its own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,76 +19,76 @@ use ledger::{MerchantId, Moment};
 use local::{Database, app};
 use rules::Sources;
 use serde_json::Value;
+use store::Bug;
 use store::Store;
-use store::planted::Bug;
 use tower::ServiceExt;
 
 use crate::ProofResult;
 use crate::fault_proxy::{FaultProxy, FaultRates, Tamper};
 
-/// The merchants, whose clocks change on different days.
+/// The merchants. Their time zones change to and from summer time on different days.
 pub const MERCHANTS: [&str; 2] = ["north", "south"];
 
-/// Codes that each merchant has to hand out.
+/// The codes in each merchant's pool.
 const CODES: u32 = 200;
-/// The merchants' contest.
+/// The contest of both merchants.
 pub const CONTEST: &str = "Visits";
 
-/// A database, and the wire to it.
+/// A database, and the fault proxy in front of it.
 pub struct World {
-    /// The table, past the wire, for audits.
+    /// The table, reached without the fault proxy, for audits.
     pub store: Store,
-    /// The wire.
+    /// The fault proxy.
     pub proxy: FaultProxy,
-    /// Where other processes are to reach it, what is behind the wire.
+    /// The database behind the fault proxy, if other processes reach it. Dropping it would end it.
     _served: Option<Database>,
-    /// What is wrong with all that workers decide.
+    /// The bug in every decision of the workers, if one is planted.
     bug: Option<Bug>,
-    /// Calls of the API, and those of them that were told to come again.
+    /// The calls of the API so far, and those of them answered with 503.
     calls: Arc<Calls>,
-    /// What the sun shows, in seconds since 1970.
+    /// The true time, in seconds since 1970.
     now: AtomicI64,
 }
 
-/// What is planted in a world; nothing, unless somebody wants to see it found.
+/// The bugs planted in a world; none by default.
 #[derive(Clone, Default)]
 pub struct Planted {
-    /// On the wire.
+    /// The bug in the fault proxy.
     pub tamper: Option<Tamper>,
-    /// Between a decision and its write.
+    /// The bug between a decision and its write.
     pub bug: Option<Bug>,
 }
 
-/// Calls of the API.
+/// Counts of the calls of the API.
 #[derive(Debug, Default)]
 struct Calls {
     all: AtomicU64,
     busy: AtomicU64,
 }
 
-/// An answer.
+/// An answer of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Its status.
+    /// The status.
     pub status: u16,
-    /// Its body.
+    /// The body, as text.
     pub text: String,
-    /// Whether it was marked as given before.
+    /// Whether it is marked as the answer to a repeat.
     pub replayed: bool,
-    /// Seconds after which to come again.
+    /// The header `Retry-After`, in seconds.
     pub retry_after: Option<String>,
 }
 
 impl Answer {
-    /// The body.
+    /// The body, parsed as JSON; null if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 }
 
-/// The rules of both merchants. South carries, keeps units waiting for three days, and lets a member
-/// that stays away lose them.
+/// The rules of a merchant, with `scarce` pieces of the scarce reward. Both merchants have the same
+/// rules, except that points of south are pending for three days.
 fn sources(merchant: &str, scarce: i64) -> Sources {
     let (zone, points) = match merchant {
         "north" => ("Europe/Berlin", "expires = { days = 20 }"),
@@ -124,7 +125,7 @@ reward "scarce" costs 20 stock {scarce} at most 3 per month {{ product("Scarce")
     Sources::of([("merchant.toml", manifest.as_str()), ("rules.rhai", rules.as_str())])
 }
 
-/// A client that gives up soon, so that what is late is late.
+/// A client with short timeouts, so that late answers come too late.
 pub async fn client(address: SocketAddr) -> Client {
     hasty(local::config(&format!("http://{address}"))).await
 }
@@ -143,7 +144,8 @@ async fn hasty(config: ConfigLoader) -> Client {
             aws_sdk_dynamodb::config::retry::ReconnectMode::ReconnectOnTransientError,
         );
     let config = config.timeout_config(timeouts).retry_config(retries).load().await;
-    // The SDK stops retrying where most requests fail; here that is the point.
+    // The SDK stops retrying if most requests of a partition fail, as they do here. So each client
+    // has a partition of its own.
     let config = aws_sdk_dynamodb::config::Builder::from(&config)
         .retry_partition(aws_sdk_dynamodb::config::retry::RetryPartition::new(format!(
             "{:x}",
@@ -153,7 +155,7 @@ async fn hasty(config: ConfigLoader) -> Client {
     Client::from_conf(config)
 }
 
-/// A client that waits, for whoever lays a million members down or looks at all of them.
+/// A client with long timeouts, for writing or reading a million members.
 pub async fn patient(address: SocketAddr) -> Client {
     let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_mins(5)).build();
     let config = local::config(&format!("http://{address}")).timeout_config(timeouts);
@@ -161,18 +163,18 @@ pub async fn patient(address: SocketAddr) -> Client {
 }
 
 impl World {
-    /// A world in which both merchants have published their rules, on 2 January 2026, and have so
-    /// many pieces of a scarce reward.
+    /// Creates a world on 2 January 2026, in which both merchants have published their rules, with
+    /// `scarce` pieces of the scarce reward.
     ///
     /// # Errors
-    /// The database or the wire cannot be had.
+    /// The database or the fault proxy cannot be started.
     pub async fn new(
         seed: u64,
         rates: FaultRates,
         planted: Planted,
         scarce: i64,
     ) -> ProofResult<World> {
-        // Whatever waits for a while and then tries again waits as the seed says.
+        // Random waits between retries follow the seed.
         fastrand::seed(seed);
         let database = dynoxide::Database::memory()?;
         let past = FaultProxy::within(database.clone(), seed, FaultRates::calm(), None);
@@ -183,10 +185,10 @@ impl World {
         World::of(store, proxy, None, planted.bug, scarce).await
     }
 
-    /// The same behind a socket, for other processes.
+    /// Like [`World::new`] without faults and bugs, behind a socket that other processes reach.
     ///
     /// # Errors
-    /// The database or the wire cannot be had.
+    /// The database or the fault proxy cannot be started.
     pub async fn served(seed: u64, scarce: i64) -> ProofResult<World> {
         let database = Database::open(None, 0).await?;
         let proxy = FaultProxy::to(database.address(), seed, FaultRates::calm(), None).await?;
@@ -211,32 +213,29 @@ impl World {
         Ok(World { store, proxy, _served: served, bug, calls: Arc::default(), now })
     }
 
-    /// Calls of the API so far, and those of them that were told to come again.
+    /// The calls of the API so far, and those of them answered with 503.
     #[must_use]
     pub fn calls(&self) -> (u64, u64) {
         (self.calls.all.load(Ordering::Relaxed), self.calls.busy.load(Ordering::Relaxed))
     }
 
-    /// What the sun shows.
+    /// The true time.
     #[must_use]
     pub fn now(&self) -> Moment {
         DateTime::from_timestamp(self.now.load(Ordering::Relaxed), 0).unwrap_or_default()
     }
 
-    /// It is another time.
+    /// Sets the true time.
     pub fn at(&self, now: Moment) {
         self.now.store(now.timestamp(), Ordering::Relaxed);
     }
 
-    /// Time goes on.
+    /// Moves the true time on.
     pub fn pass(&self, seconds: i64) {
         self.now.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// A worker whose clock is so many seconds ahead or behind.
-    ///
-    /// # Errors
-    /// The API cannot be made.
+    /// Creates a worker whose clock is this many seconds ahead, or behind if negative.
     pub async fn worker(&self, skew: i64) -> Worker {
         let client = match self.proxy.address() {
             Some(address) => client(address).await,
@@ -250,7 +249,7 @@ impl World {
         Worker { app: app(&api), api, clock, calls, skew: TimeDelta::seconds(skew) }
     }
 
-    /// What an audit of a merchant's table finds, past the wire.
+    /// Audits a merchant's table, without the fault proxy.
     ///
     /// # Errors
     /// The table cannot be read.
@@ -261,11 +260,11 @@ impl World {
     }
 }
 
-/// One who calls the API.
+/// A worker: it calls the API, as an instance of all functions in one.
 #[derive(Clone)]
 pub struct Worker {
     app: Router,
-    /// Its own state.
+    /// The state of its functions.
     pub api: Api,
     clock: Clock,
     calls: Arc<Calls>,
@@ -273,12 +272,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Sets its clock by the sun, as well as it goes.
+    /// Sets its clock to the true time plus its skew.
     pub fn look_up(&self, world: &World) {
         self.clock.set(world.now() + self.skew);
     }
 
-    /// What its clock shows.
+    /// The time that its clock shows.
     #[must_use]
     pub fn now(&self) -> Moment {
         self.clock.now()
@@ -287,7 +286,7 @@ impl Worker {
     /// Calls the API once.
     ///
     /// # Errors
-    /// The request cannot be put together.
+    /// The request cannot be built.
     pub async fn call(
         &self,
         merchant: &str,
@@ -315,10 +314,10 @@ impl Worker {
         Ok(Answer { status, text, replayed, retry_after })
     }
 
-    /// Calls until the answer is not that the table is busy.
+    /// Calls the API until the answer is not a 503.
     ///
     /// # Errors
-    /// It stays busy.
+    /// The answer stays a 503, or a 503 has no `Retry-After`.
     pub async fn insist(
         &self,
         merchant: &str,
@@ -340,5 +339,5 @@ impl Worker {
     }
 }
 
-/// How often one who is told to come again does.
+/// The most calls for one request that is answered with 503.
 const INSISTS_MAX: u32 = 200;

@@ -1,4 +1,4 @@
-//! The short form of the proof. The long one is the command `proof`, which the README names.
+//! The short form of the proof. The long form is the command `proof`, which the README describes.
 #![expect(clippy::panic, reason = "a test that cannot go on should say so")]
 
 use std::path::PathBuf;
@@ -10,7 +10,8 @@ use proof::simulation::{self, Size};
 use proof::world::Planted;
 use proof::{ProofResult, bugs, degraded};
 
-/// Another seed each day finds more than the same one for ever; whoever has a failure has its seed.
+/// The seed: `REGULARS_PROOF_SEED`, or 1. A new seed each day finds more than the same one for
+/// ever, and every failure prints its seed.
 fn seed() -> u64 {
     match std::env::var("REGULARS_PROOF_SEED") {
         Ok(seed) => seed.parse().unwrap_or_else(|_| panic!("`{seed}` is no seed")),
@@ -30,7 +31,7 @@ fn none(faults: &[String]) {
 async fn nothing_is_lost_and_nothing_doubled_under_everything_that_happens() -> ProofResult {
     let report = simulation::run(seed(), &Size::of(1500, 10), Planted::default(), |_| ()).await?;
     none(&report.faults);
-    // All of it was there: every verb, repeats, altered bodies, faults of every kind.
+    // Every verb, repeats, altered bodies, expiry runs and faults of every kind occurred.
     let verbs = [
         "adjust", "capture", "earn", "enroll", "erase", "hold", "join", "leave", "look", "redeem",
         "release", "reverse", "transfer",
@@ -41,7 +42,7 @@ async fn nothing_is_lost_and_nothing_doubled_under_everything_that_happens() -> 
     Ok(())
 }
 
-/// What a seed does, it does again: to the last byte of the last answer.
+/// The same seed gives the same answers, to the last byte.
 #[tokio::test(start_paused = true)]
 async fn the_same_seed_does_the_same() -> ProofResult {
     let size = Size::of(300, 5);

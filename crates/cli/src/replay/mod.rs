@@ -23,9 +23,10 @@ use rules::{Bundle, Costs};
 use serde_json::json;
 use tower::ServiceExt;
 
-use crate::CommandResult;
+use crate::counts::Counts;
 use crate::place::{Rules, data};
 use crate::report::Totals;
+use crate::result::CommandResult;
 use crate::show::progress;
 
 /// Files of orders.
@@ -40,7 +41,7 @@ const NIGHT_HOUR: u32 = 3;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Whose programme: a folder of the rules
+    /// The merchant, by the name of its folder of rules
     #[arg(long)]
     merchant: String,
     /// The orders: a .csv with a head or a .jsonl file
@@ -50,58 +51,12 @@ pub(crate) struct Options {
     /// The data file [default: .regulars/replay-<merchant>.db beside the rules]
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// Let members take the dearest reward they can afford after each order
+    /// Let members redeem the most expensive reward they can have after each order
     #[arg(long)]
     redeem_when_possible: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-}
-
-/// The counts of a replay that the table does not hold.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Counts {
-    /// Activities accepted, repeats included.
-    pub(crate) activities: u64,
-    /// The repeats among them: activities that an earlier replay had sent.
-    pub(crate) duplicates: u64,
-    /// Lines that were refused.
-    pub(crate) rejected: u64,
-    /// The first refusals, in words.
-    pub(crate) refusals: Vec<String>,
-    /// When the units and grants that were earned expire, by the answers.
-    expiries: BTreeSet<Moment>,
-}
-
-/// The most refusals that are printed one by one; the others are counted.
-const REFUSALS_TOLD_MAX: usize = 20;
-
-impl Counts {
-    fn reject(&mut self, refusal: String) {
-        self.rejected += 1;
-        if self.refusals.len() < REFUSALS_TOLD_MAX {
-            self.refusals.push(refusal);
-        }
-    }
-
-    fn add(&mut self, other: Counts) {
-        self.activities += other.activities;
-        self.duplicates += other.duplicates;
-        self.rejected += other.rejected;
-        let room = REFUSALS_TOLD_MAX.saturating_sub(self.refusals.len());
-        self.refusals.extend(other.refusals.into_iter().take(room));
-    }
-
-    /// Prints the refusals to the standard error.
-    pub(crate) fn tell(&self) {
-        for refusal in &self.refusals {
-            eprintln!("refused: {refusal}");
-        }
-        let untold = self.rejected.saturating_sub(self.refusals.len() as u64);
-        if untold > 0 {
-            eprintln!("refused: {untold} more");
-        }
-    }
 }
 
 pub(crate) async fn run(options: Options) -> CommandResult {

@@ -49,7 +49,7 @@ pub(crate) struct Orders {
     pub(crate) bad: Vec<BadLine>,
 }
 
-/// Why a file cannot be read as orders at all.
+/// The reason for which a file cannot be read as orders at all.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     #[error("the orders `{path}` cannot be read: {reason}")]
@@ -96,7 +96,7 @@ pub(crate) fn read(path: &Path, programme: &Programme, now: Moment) -> Result<Or
     Ok(orders)
 }
 
-/// Why the API would refuse the order; nothing if it would accept it.
+/// The reason for which the API would refuse the order; nothing if it would accept it.
 fn refusal(order: &Order, programme: &Programme, now: Moment) -> Option<String> {
     if order.at > now {
         return Some(format!("it is dated {}, and that is to come", order.at));

@@ -1,3 +1,5 @@
+//! The audit of a file, an endpoint and an export, and of a table that was tampered with.
+
 use std::path::PathBuf;
 use std::process::Output;
 
@@ -6,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{first_orders, json, regulars, replay};
 
-/// A table with the first real orders, served on a port.
+/// A data file with the first real orders.
 struct Table {
     folder: tempfile::TempDir,
     data: PathBuf,
@@ -45,7 +47,7 @@ struct Served {
 }
 
 impl Served {
-    /// Asks the database itself, past everything that minds what is in it.
+    /// Sends a request straight to the database, without the checks of the store.
     async fn ask(&self, what: &str, mut body: Value) -> Value {
         body["TableName"] = json!(local::TABLE);
         let answer = self
@@ -101,7 +103,7 @@ async fn a_file_an_endpoint_and_an_export_come_to_the_same() {
     let of_endpoint = audit(&["--table", local::TABLE, "--endpoint", &endpoint], &["--json"]);
     assert_eq!(json(&of_endpoint), of_file);
 
-    // As DynamoDB exports it: one item a line, in no order.
+    // The export is as DynamoDB writes it: one item per line, in no order.
     let export = table.folder.path().join("export/data");
     std::fs::create_dir_all(&export).unwrap();
     let mut lines: Vec<String> =
@@ -115,7 +117,7 @@ async fn a_file_an_endpoint_and_an_export_come_to_the_same() {
     let told = String::from_utf8_lossy(&of_export.stderr).into_owned();
     assert!(told.contains("if a file is missing, nobody can tell"), "{told}");
 
-    // Its own list of files says that one was not downloaded, or not to its end.
+    // The export's list of files shows that one is missing or incomplete.
     let listed = |name: &str, items: usize| json!({ "itemCount": items, "dataFileS3Key": format!("AWSDynamoDB/1/data/{name}") });
     let manifest = export.parent().unwrap().join("manifest-files.json");
     let files = [listed("a.json", one.len()), listed("b.json", other.len())];
@@ -135,7 +137,7 @@ async fn a_file_an_endpoint_and_an_export_come_to_the_same() {
     std::fs::remove_file(export.join("b.json")).unwrap();
     refused("`b.json` is not in");
 
-    // A period: what closes one opens the next.
+    // The closing of one period is the opening of the next.
     let months = |from: &str, until: &str| {
         json(&table.audit(&["--json", "--from", from, "--until", until]))["wallets"]["points"]
             .clone()
@@ -166,7 +168,7 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
     let member =
         |item: &Value| item["pk"]["S"].as_str().unwrap().rsplit('#').next().unwrap().to_owned();
 
-    // A byte of an entry that others follow.
+    // A changed byte in an entry that others follow.
     let second = items.iter().find(|item| sk(item) == "v#0000000002").unwrap();
     let mut rotten = second.clone();
     let body = second["body"]["B"].as_str().unwrap();
@@ -178,7 +180,7 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
     assert_eq!((&fault["member"], &fault["entry"]), (&json!(member(second)), &json!(2)), "{fault}");
     put(second).await;
 
-    // An entry that is gone.
+    // A missing entry.
     let first = json!({ "pk": second["pk"], "sk": { "S": "v#0000000001" } });
     let gone = items.iter().find(|item| key(item) == first).unwrap();
     served.ask("DeleteItem", json!({ "Key": first })).await;
@@ -186,7 +188,7 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
     assert_eq!(fault["entry"], 2, "{fault}");
     put(gone).await;
 
-    // One that was written twice under another number.
+    // An entry that was copied under another number.
     let mut third = second.clone();
     third["sk"]["S"] = json!("v#0000000003");
     if !items.iter().any(|item| key(item) == key(&third)) {
@@ -195,7 +197,7 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
         served.ask("DeleteItem", json!({ "Key": key(&third) })).await;
     }
 
-    // An entry that no longer says which request it was: who repeats that would be served again.
+    // An entry that has lost the key of its request: a repeat would be done again.
     let mut forgetful = second.clone();
     forgetful.as_object_mut().unwrap().remove("op");
     put(&forgetful).await;
@@ -203,14 +205,14 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
     assert_eq!((&fault["member"], &fault["entry"]), (&json!(member(second)), &json!(2)), "{fault}");
     put(second).await;
 
-    // Something among a member's items that nobody has put there.
+    // A foreign item among a member's items.
     let stray = json!({ "pk": second["pk"], "sk": { "S": "z" } });
     put(&stray).await;
     let fault = found("a stray item").await;
     assert!(fault["what"].as_str().unwrap().starts_with("item `z` lies among"), "{fault}");
     served.ask("DeleteItem", json!({ "Key": stray })).await;
 
-    // Whoever cannot be read keeps nobody else from being looked at.
+    // A member that cannot be read does not stop the audit of the others.
     let person = items.iter().find(|item| sk(item) == "~").unwrap();
     let mut broken = person.clone();
     broken["secret"]["B"] = json!("AAAA");
@@ -223,8 +225,8 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
     assert_eq!(told["members"].as_u64(), Some(whole - 1));
     put(person).await;
 
-    // The newest entry of somebody, and all of somebody else: no table knows by itself that they
-    // were there, and an earlier export does.
+    // The newest entry of one member, and all items of another: only an earlier export shows that
+    // they are missing.
     let export = table.folder.path().join("earlier");
     std::fs::create_dir_all(&export).unwrap();
     let lines = items.iter().map(|item| json!({ "Item": item }).to_string());
@@ -256,7 +258,7 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
         put(item).await;
     }
 
-    // A member that has left the due index.
+    // A member that is missing from the due index.
     let due = items.iter().find(|item| !item["due"].is_null()).unwrap();
     let mut lost = due.clone();
     lost.as_object_mut().unwrap().remove("due");

@@ -1,3 +1,5 @@
+//! Files and options that make no sense.
+
 use std::path::Path;
 
 use end_to_end::audit::audit;
@@ -5,7 +7,7 @@ use local::Database;
 
 use super::{json, orders, regulars, replay};
 
-/// What a command that fails says.
+/// The standard error of a command that fails.
 fn says(arguments: &[&str]) -> String {
     let output = regulars(arguments.iter().copied()).output().unwrap();
     assert!(!output.status.success(), "{arguments:?} ended well");
@@ -32,7 +34,7 @@ async fn a_file_that_is_cut_off_loses_its_last_line_and_nothing_else() {
     let printed = json(&output);
     assert_eq!((&printed["activities"], &printed["rejected"]), (&20.into(), &2.into()));
 
-    // The whole file then brings what was missing.
+    // The whole file then adds the missing order.
     std::fs::write(&file, lines[..22].join("\n") + "\n").unwrap();
     let printed = json(&replay(&file, &data).output().unwrap());
     assert_eq!((&printed["activities"], &printed["duplicates"]), (&21.into(), &20.into()));

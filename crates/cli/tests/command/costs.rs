@@ -1,8 +1,10 @@
+//! What each request costs.
+
 use serde_json::Value;
 
 use super::{json, regulars};
 
-/// What each request may cost, in read and write units; and no more.
+/// What each request costs, in read and write units.
 const COSTS: [(&str, &str, &str); 33] = [
     ("enroll", "0", "1"),
     ("enroll, repeated", "0", "0"),

@@ -1,3 +1,5 @@
+//! The real history, compared with a model.
+
 use std::path::Path;
 
 use end_to_end::audit::{Audited, audit, dump};
@@ -7,8 +9,8 @@ use serde_json::{Value, json};
 use super::model::{Expected, Wallet, expected};
 use super::{json as parsed, orders, replay};
 
-/// The whole real history: its totals against the model's, conservation over every member, and a
-/// second run that changes nothing.
+/// Replays the whole real history: its totals must be those of the model, the audit must find no
+/// fault, and a second replay must change nothing.
 #[tokio::test]
 async fn the_real_history_comes_to_what_the_model_says_and_a_second_run_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -35,7 +37,7 @@ async fn the_real_history_comes_to_what_the_model_says_and_a_second_run_changes_
     assert!(dump(&database, "cdnow").await == before, "the second run changed something");
 }
 
-/// The figures that the README shows of the demo, which lets members redeem as this test does.
+/// Checks the figures of the demo in the README. In the demo members redeem as in this test.
 fn the_readme_says(expected: &Expected) {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let readme = std::fs::read_to_string(readme).unwrap();

@@ -1,3 +1,5 @@
+//! Processes that are killed.
+
 use std::fmt::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -13,8 +15,8 @@ use super::{first_orders, json, regulars, replay};
 
 const SIGKILL: i32 = 9;
 
-/// Starts a command and kills it once it has written so many bytes more to the data file: in the
-/// middle, however fast the machine is. It must not have ended by itself.
+/// Starts a command, and kills it once the data file has grown by this many bytes. So it is killed
+/// in the middle of its work, however fast the machine is. It must not end by itself.
 fn kill_once_written(mut command: Command, data: &Path, bytes: u64) {
     let size = || std::fs::metadata(data).map_or(0, |data| data.len());
     let enough = size() + bytes;
@@ -55,7 +57,7 @@ async fn a_replay_that_is_killed_and_run_again_ends_as_if_it_had_not_been() {
     let uninterrupted = json(&replay(&orders, &whole).output().unwrap());
     let bytes = std::fs::metadata(&whole).unwrap().len();
 
-    // Each run finds what the one before left, and goes on from there.
+    // Each replay continues from where the one before was killed.
     let mut seen = Vec::new();
     for _ in 0..3 {
         kill_once_written(replay(&orders, &cut), &cut, bytes / 10);
@@ -64,7 +66,7 @@ async fn a_replay_that_is_killed_and_run_again_ends_as_if_it_had_not_been() {
         drop(database);
         seen.push(entries(&cut, "earn").await);
     }
-    // It really was in the middle.
+    // Each replay was killed in the middle.
     assert!(0 < seen[0] && seen.is_sorted_by(|a, b| a < b) && seen[2] < 1500, "{seen:?}");
 
     let resumed = json(&replay(&orders, &cut).output().unwrap());
@@ -88,7 +90,7 @@ async fn an_expiry_run_over_10_000_members_killed_twice_expires_every_lot_once()
     }
     std::fs::write(&orders, text).unwrap();
     let earned = json(&replay(&orders, &data).output().unwrap());
-    // The expiry run adds half as much again.
+    // A whole expiry run makes the data file about half as large again.
     let bytes = std::fs::metadata(&data).unwrap().len() / 20;
     assert_eq!(earned["wallets"]["points"]["balance"], 200_000);
 
@@ -103,7 +105,7 @@ async fn an_expiry_run_over_10_000_members_killed_twice_expires_every_lot_once()
     assert!(0 < done[1] && done[1] < done[2] && done[2] < 10_000, "{done:?}");
 
     let last = json(&night().output().unwrap());
-    // Nothing is looked at twice: the index had let go of what was done.
+    // No member is expired twice: those that are done have left the due index.
     assert_eq!(last["expired"], 10_000 - done[2]);
     assert_eq!(last["due"], last["expired"]);
     assert_eq!(json(&night().output().unwrap())["due"], 0);

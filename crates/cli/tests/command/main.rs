@@ -1,21 +1,21 @@
-//! The command, run as a person runs it: as a process, that can be killed.
+//! Tests of the command as people run it: as a process, which can be killed.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test that cannot go on should say so"
 )]
 
-/// The audit, over a file, an endpoint and an export, and of what somebody has tampered with.
+/// The audit of a file, an endpoint and an export, and of a table that was tampered with.
 mod audited;
 /// Files and options that make no sense.
 mod bad_input;
-/// What a request costs.
+/// What each request costs.
 mod costs;
-/// The real history, against a model of its own.
+/// The real history, compared with a model.
 mod history;
 /// Processes that are killed.
 mod killed;
-/// The model: the programme of `rules/cdnow` in plain Rust, sharing nothing with the engine.
+/// The model: the programme of `rules/cdnow` in plain Rust, which shares nothing with the engine.
 mod model;
 /// The tools for merchants.
 mod tools;
@@ -25,12 +25,12 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// The real orders.
+/// The file of the real orders.
 fn orders() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/cdnow_orders.csv")
 }
 
-/// The command with its arguments, ready to run in the crate's folder.
+/// The command with its arguments, ready to run.
 fn regulars<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_regulars"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -51,13 +51,13 @@ fn replay(file: &Path, data: &Path) -> Command {
     ])
 }
 
-/// What a command printed, as JSON, once it has ended well.
+/// The JSON that a command printed. The command must have succeeded.
 fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The first orders of the real history, as a file of their own.
+/// Writes the first orders of the real history to a file of their own.
 fn first_orders(folder: &Path, lines: usize) -> PathBuf {
     let text = std::fs::read_to_string(orders()).unwrap();
     let head: Vec<&str> = text.lines().take(lines + 1).collect();

@@ -1,6 +1,8 @@
+//! The model: the programme of `rules/cdnow` in plain Rust, which shares nothing with the engine.
+
 use std::collections::BTreeMap;
 
-/// What the programme should have come to.
+/// The totals that the programme should have.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Expected {
     pub(crate) members: u64,
@@ -10,7 +12,7 @@ pub(crate) struct Expected {
     pub(crate) tiers: BTreeMap<String, u64>,
 }
 
-/// One wallet of all members.
+/// The totals of one wallet over all members.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wallet {
     pub(crate) earned: i64,
@@ -27,7 +29,7 @@ type Month = i64;
 struct Units(BTreeMap<Month, i64>);
 
 impl Units {
-    /// What is there in a month: units stay to the end of the twelfth month after theirs.
+    /// The units left in a month. Units expire at the end of the twelfth month after theirs.
     fn there(&self, month: Month) -> i64 {
         self.0.iter().filter(|(earned, _)| **earned + 12 >= month).map(|(_, units)| units).sum()
     }
@@ -55,7 +57,7 @@ fn tier(status: i64) -> &'static str {
     }
 }
 
-/// Works the totals out of the file, order by order, in cents and months.
+/// Computes the totals from the file, order by order, in cents and months.
 pub(crate) fn expected(file: &str) -> Expected {
     struct Order<'a> {
         member: &'a str,
@@ -116,7 +118,7 @@ pub(crate) fn expected(file: &str) -> Expected {
         all.points.redeemed += wants;
     }
 
-    // The night after the last order is that of 1 July 1998.
+    // The last expiry run, after the last order, is on 1 July 1998.
     let end = month("1998-07-01");
     all.members = members.len() as u64;
     for name in ["Listener", "Fan", "Collector"] {

@@ -86,14 +86,15 @@ fn test_shows_what_differs_and_update_writes_it_down() {
     let updated = std::fs::read_to_string(Path::new(&shop).join("earn.spec.toml")).unwrap();
     assert_eq!(updated, spec.replace("4", "5"));
     assert!(run(&["test", &shop]).status.success());
-    // In brackets, and in steps, too.
+    // A spec with inline arrays and steps is updated, too.
     let spec = "spec = [\n  { it = \"x\", step = [\n    { at = \"2026-05-02T09:30:00+02:00\", balance = { points = 1 } }, # too many\n  ] },\n]\n";
     std::fs::write(Path::new(&shop).join("earn.spec.toml"), spec).unwrap();
     assert!(run(&["test", "--update", &shop]).status.success());
     let updated = std::fs::read_to_string(Path::new(&shop).join("earn.spec.toml")).unwrap();
     assert_eq!(updated, spec.replace("points = 1", "points = 0"));
     assert!(run(&["test", &shop]).status.success());
-    // Under a heading, in a list over several lines, and what is refused is a person's to say.
+    // So is a spec with tables and a list over several lines. A difference in what is refused is
+    // left to a person.
     let spec = "[[spec]]\nit = \"x\"\n[[spec.step]]\nactivity = { type = \"purchase\", at = \"2026-05-02T09:30:00+02:00\", order = { total = \"101\" } }\nbecause = [\n  \"Rich\", # first\n  # no more\n]\n[spec.step.pays]\npoints = 4 # or so\n";
     let refused =
         "[[spec]]\nit = \"y\"\nat = \"2026-05-02T09:30:00+02:00\"\npays = {}\nrefused = \"dear\"\n";
@@ -106,7 +107,7 @@ fn test_shows_what_differs_and_update_writes_it_down() {
         .replace("4 #", "6 #")
         .replace("\"Rich\", # first\n  # no more\n", "\"Five\", \"Rich\", # first\n  # no more\n");
     assert_eq!(updated, first + refused);
-    // What is paid no more is written out, or nothing would be expected.
+    // An empty table is written out, or the spec would expect nothing.
     let spec = "[[spec]]\nit = \"x\"\nat = \"2026-05-02T09:30:00+02:00\"\npays.points = 5\n";
     std::fs::write(Path::new(&shop).join("earn.spec.toml"), spec).unwrap();
     assert!(run(&["test", "--update", &shop]).status.success());
@@ -187,7 +188,7 @@ fn simulate_shows_every_rule_and_explain_derives_an_entry_again() {
     assert!(String::from_utf8_lossy(&none.stderr).contains("has no entry 99"));
 }
 
-/// The pieces of a page between ``` of a kind.
+/// The code blocks of a page in this language.
 fn pieces(page: &str, kind: &str) -> Vec<String> {
     let begins = format!("```{kind}\n");
     let rest = page.split(&begins).skip(1);
@@ -212,14 +213,14 @@ fn the_guide_and_the_readme_show_what_the_tools_say() {
     };
     let guide = std::fs::read_to_string(rules().join("GUIDE.md")).unwrap();
 
-    // Its first rule is the shop's, and its mistake is told as it shows.
+    // The guide's first rule is one of the shop, and its mistake is reported as the guide shows it.
     let sheet = std::fs::read_to_string(shop.join("earn.rhai")).unwrap();
     let snippets = pieces(&guide, "rust");
     assert!(sheet.contains(&snippets[0]));
     std::fs::write(shop.join("earn.rhai"), sheet.replace("now.hour <", "now.hours <")).unwrap();
     assert!(out(&here(&["check", "rules/my-shop"])).starts_with(&pieces(&guide, "text")[0]));
 
-    // Its own rules are right, and keep its spec.
+    // The guide's own rules have no mistakes, and its spec holds for them.
     std::fs::write(shop.join("earn.rhai"), sheet + snippets[1].as_str()).unwrap();
     let rest = snippets[2].replace("wallet(\"status\") >= 300", "wallet(\"status\") < 0");
     std::fs::write(shop.join("more.rhai"), rest).unwrap();

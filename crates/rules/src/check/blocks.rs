@@ -1,4 +1,4 @@
-//! Blocks: what stands in `{ }`, statement by statement.
+//! The check of blocks in `{ }`, statement by statement.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ impl Check<'_> {
         last
     }
 
-    /// Tells of a value that nobody gets: a block gives its last one only.
+    /// Reports a value that is lost: a block returns only its last value.
     pub(super) fn lost(&mut self, statement: &Stmt, kind: &Kind) {
         let is_value = matches!(
             statement,
@@ -133,7 +133,7 @@ impl Check<'_> {
             Stmt::Return(value, ..) => {
                 let kind = value.as_ref().map_or(Kind::Nothing, |value| self.expression(value));
                 self.returns.push(kind);
-                // Nothing comes after it.
+                // Statements after it do not run.
                 Kind::Nothing
             }
             Stmt::BreakLoop(value, ..) => {
@@ -150,7 +150,8 @@ impl Check<'_> {
         }
     }
 
-    /// The kind of what is one thing or another: both are of a kind, or one is nothing.
+    /// The kind of a value that is one of two. Both must be of one kind, unless one of them is
+    /// nothing or unknown.
     fn either(&mut self, one: Kind, other: Kind, position: Position) -> Kind {
         let is_told = |kind: &Kind| !matches!(kind, Kind::Nothing | Kind::Any);
         let both = is_told(&one) && is_told(&other);
@@ -163,7 +164,7 @@ impl Check<'_> {
         kind
     }
 
-    /// Each text that a `switch` looks for has to be one that there can be, and is looked for once.
+    /// Checks the cases of a `switch`: each text is a name that exists, and stands there once.
     fn cases(&mut self, kind: &Kind, on: Position) {
         let domain = if let Kind::Text(domain) = kind { *domain } else { Domain::Free };
         let known = self.known;
@@ -185,7 +186,7 @@ impl Check<'_> {
         }
     }
 
-    /// An expression whose value something is made of: it has one always.
+    /// The kind of an expression whose value is used. It must have a value in every branch.
     pub(super) fn value(&mut self, expression: &Expr) -> Kind {
         let kind = self.expression(expression);
         if kind != Kind::Nothing && is_partial(expression) {
@@ -235,8 +236,8 @@ impl Check<'_> {
     }
 }
 
-/// Whether a block may come to its end without a value: an `if` without an `else`, a `switch` that
-/// does not look for all.
+/// Whether a block may end without a value: in an `if` without an `else`, or in a `switch` without
+/// a default case.
 fn is_partial(expression: &Expr) -> bool {
     match expression {
         Expr::Stmt(block) => block.iter().last().is_some_and(ends_without),
@@ -261,7 +262,7 @@ fn ends_without(statement: &Stmt) -> bool {
     }
 }
 
-/// The variable that something is a part of.
+/// The variable at the root of a chain of properties and indices.
 fn root(expression: &Expr) -> Option<&str> {
     match expression {
         Expr::Variable(name, ..) => Some(name.1.as_str()),

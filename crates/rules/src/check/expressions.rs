@@ -1,4 +1,4 @@
-//! Expressions: what kind of thing each is.
+//! The check of expressions: it computes the kind of each.
 
 use rhai::{ASTFlags, Expr, FnCallExpr, Position};
 use rust_decimal::Decimal;
@@ -94,7 +94,7 @@ impl Check<'_> {
         }
     }
 
-    /// An expression where a list may stand.
+    /// The kind of an expression where a literal list may stand.
     pub(super) fn list_or(&mut self, expression: &Expr) -> Kind {
         self.list_may_stand = matches!(expression, Expr::Array(..));
         let kind = self.expression(expression);
@@ -135,7 +135,7 @@ impl Check<'_> {
         fact.kind.clone()
     }
 
-    /// What a chain such as `.lines[0].price` gives, asked of a kind of thing.
+    /// The kind of a chain such as `.lines[0].price` after a value of the kind `of`.
     pub(super) fn chain(&mut self, of: &Kind, rest: &Expr) -> Kind {
         match rest {
             Expr::Property(property, position) => {
@@ -160,7 +160,7 @@ impl Check<'_> {
     }
 
     pub(super) fn index(&mut self, of: &Kind, rest: &Expr, flags: ASTFlags) -> Kind {
-        // What follows the brackets hangs below what stands in them.
+        // The engine's tree puts the chain after the brackets below the index in the brackets.
         let (place, following) = match rest {
             Expr::Dot(dot, ..) if !flags.intersects(ASTFlags::BREAK) => (&dot.lhs, Some(&dot.rhs)),
             Expr::Index(inner, ..) if !flags.intersects(ASTFlags::BREAK) => {
@@ -259,7 +259,7 @@ impl Check<'_> {
             if name == "voucher"
                 && self.rule.is_some_and(|rule| rule.statement.gives == Kind::Number)
             {
-                // There the code is an outcome, and no value.
+                // In a rule that pays units, the code is an effect and not the block's value.
                 return Kind::Nothing;
             }
             return match (&word.gives, kinds.iter().cloned().reduce(Kind::or)) {
@@ -271,7 +271,7 @@ impl Check<'_> {
         Kind::Any
     }
 
-    /// A division whose numbers are written out.
+    /// Checks a division by a literal 0, and warns of one of literal whole numbers with a rest.
     fn division(&mut self, symbol: &str, left: &Expr, right: &Expr, position: Position) {
         match (left, right) {
             (_, Expr::IntegerConstant(0, _)) => {
@@ -290,7 +290,7 @@ impl Check<'_> {
         }
     }
 
-    /// `item in list`.
+    /// Checks `item in list`.
     pub(super) fn contains(
         &mut self,
         (list, in_kind): (&Expr, &Kind),
@@ -330,7 +330,7 @@ impl Check<'_> {
         Kind::Flag
     }
 
-    /// A text that is compared with a fact has to be one that the fact can be.
+    /// Checks that a text compared with a fact is a value that the fact can have.
     pub(super) fn compared(&mut self, _: &Expr, kind: &Kind, with: &Expr) {
         if let Kind::Text(domain) = kind {
             self.name(*domain, with);

@@ -1,6 +1,5 @@
-//! What one activity sets in motion together. All that it changes is written in one transaction of a
-//! hundred items, and each campaign with a budget, each contest and each pool of codes has its part
-//! in that.
+//! The check of how much one activity writes. All of its writes are one transaction of at most 100
+//! items, and each campaign with a budget, each contest and each pool of codes adds items to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,20 +15,20 @@ use crate::grammar::StatementKind;
 use crate::mistake::Mistake;
 use crate::sheet::{Rule, Sheets};
 
-/// Campaigns with a budget that may run at the same time: what is left of each lies in 16 parts.
+/// The most campaigns with a budget at the same time. Each budget is a shared limit of 16 shares.
 const BUDGETS_MAX: usize = 3;
-/// Contests that may run at the same time: each is a score that is written.
+/// The most contests at the same time. Each writes a score.
 const CONTESTS_MAX: usize = 10;
-/// Pools that may be asked: an empty one is looked for in 16 parts.
+/// The most pools of codes at the same time. Finding out that one is empty reads 16 shares.
 const POOLS_MAX: usize = 8;
 
-/// What both sides of a referral write at most: the part of each budget that is drawn on, scores,
-/// two items for each code, the version and the due date of each member and of each one's account,
-/// and what forgotten holds of each of the four put back.
+/// The most items that both sides of a referral write together: the shares of each budget, the
+/// scores, two items for each code, the version and the due date of each member and of each one's
+/// account, and the shares to which expired holds of each of the four return units.
 const WRITES: usize = 16 * BUDGETS_MAX + CONTESTS_MAX + 2 * (2 * CODES_MAX) + 2 * 4 + 4 * HOLDS_MAX;
 const _: () = assert!(WRITES <= 100, "a transaction has at most a hundred items");
 
-/// A thing that takes part on some days, and where it is named.
+/// A campaign, contest or pool of codes that a rule uses: its days, and the place that names it.
 struct Part<'a> {
     name: String,
     days: DaySpan,
@@ -43,7 +42,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Finds activities that set too much in motion.
+/// Finds activities that would write too much.
 pub(super) fn too_much(sheets: &Sheets, programme: &Programme) -> Vec<Mistake> {
     let mut on: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
     for rule in &sheets.rules {
@@ -51,7 +50,7 @@ pub(super) fn too_much(sheets: &Sheets, programme: &Programme) -> Vec<Mistake> {
             on.entry(activity).or_default().push(rule);
         }
     }
-    // What a purchase refers is written together with it.
+    // A referral is written in the transaction of the activity whose rule refers.
     let referral = on.get(REFERRAL).cloned().unwrap_or_default();
     for (activity, rules) in &mut on {
         if *activity != REFERRAL && rules.iter().any(|rule| !calls(rule, "refer").is_empty()) {
@@ -89,9 +88,9 @@ pub(super) fn too_much(sheets: &Sheets, programme: &Programme) -> Vec<Mistake> {
     mistakes
 }
 
-/// The part by which there are more than so many on one day, each name counted once.
+/// The first part that exceeds `most` on one day, each name counted once.
 fn beyond<'p, 'a>(parts: &'p [Part<'a>], most: usize) -> Option<&'p Part<'a>> {
-    // There are never more than on the first day of one of them.
+    // The number of parts is largest on the first day of one of them.
     let firsts = parts.iter().map(|part| part.days.from.unwrap_or(NaiveDate::MIN));
     firsts.into_iter().find_map(|day| {
         let mut names = BTreeSet::new();
@@ -102,7 +101,8 @@ fn beyond<'p, 'a>(parts: &'p [Part<'a>], most: usize) -> Option<&'p Part<'a>> {
     })
 }
 
-/// The texts that a rule gives to a function, and where; an empty one where it gives none.
+/// The literal first arguments of a rule's calls of a function, with their places; an empty text
+/// for a call whose first argument is not a literal text.
 fn calls(rule: &Rule, function: &str) -> Vec<(String, Position)> {
     let mut calls = Vec::new();
     rule.body.walk(&mut Vec::new(), &mut |path: &[ASTNode<'_>]| {

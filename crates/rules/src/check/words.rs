@@ -1,4 +1,4 @@
-//! Words and names: whether they exist, and may stand where they do.
+//! The check of words and names: that they exist, and that they may stand where they do.
 
 use chrono::NaiveDate;
 use ledger::activity::REFERRAL;
@@ -13,7 +13,7 @@ use crate::suggest::did_you_mean;
 use crate::vocabulary::{Form, WEEKDAYS, WORDS, Word, words_of};
 
 impl Check<'_> {
-    /// What a word asked of a kind of thing gives.
+    /// The kind of a word after a value of the kind `of`.
     pub(super) fn word(
         &mut self,
         of: &Kind,
@@ -71,7 +71,7 @@ impl Check<'_> {
         }
     }
 
-    /// A word asked of what cannot be told: it has to be a word of something.
+    /// Checks a word after a value of unknown kind: it must be a word of some kind.
     pub(super) fn word_of_anything(&mut self, form: Form, name: &str, position: Position) -> Kind {
         let mut known = WORDS.iter().filter(|word| word.form == form);
         let fields = self.fields();
@@ -86,7 +86,7 @@ impl Check<'_> {
         Kind::Any
     }
 
-    /// The names of the fields that the rule's activity has; of all activities in a function.
+    /// The names of the fields of the rule's activity; in a function, of all activities.
     pub(super) fn fields(&self) -> Vec<String> {
         let on = self.rule.map(|rule| rule.on.as_deref());
         let activities = self.known.programme.activities.iter();
@@ -96,7 +96,7 @@ impl Check<'_> {
             .collect()
     }
 
-    /// The kind of a field of the rule's activity, if it is one that some activity has.
+    /// The kind of a field of the rule's activity; nothing if no activity has such a field.
     pub(super) fn field(&mut self, name: &str, position: Position) -> Option<Kind> {
         let on = self.rule?.on.as_deref()?;
         let activities = &self.known.programme.activities;
@@ -137,7 +137,7 @@ impl Check<'_> {
         }
     }
 
-    /// Checks a text that is written out against the names that make sense.
+    /// Checks a literal text against the names of a domain.
     pub(super) fn name(&mut self, domain: Domain, expression: &Expr) {
         let Expr::StringConstant(text, position) = expression else { return };
         if let Some(message) = self.unknown_name(domain, text) {
@@ -145,7 +145,7 @@ impl Check<'_> {
         }
     }
 
-    /// What is wrong with a name where only some make sense.
+    /// The message about a name that is not in its domain.
     pub(super) fn unknown_name(&self, domain: Domain, text: &str) -> Option<String> {
         let known = self.known;
         let titles = |keyword| known.titles.of_kind(keyword).iter().map(String::as_str).collect();
@@ -171,7 +171,7 @@ impl Check<'_> {
                     .then(|| format!("`{text}` is no date; write it such as \"2026-12-24\""));
             }
             Domain::MonthDay => {
-                // A year that has a 29 February.
+                // 2000 is a leap year, so that 29 February is a day.
                 let date = format!("2000-{text}").parse::<NaiveDate>();
                 let is_day = text.len() == 5 && date.is_ok();
                 return (!is_day)
@@ -203,7 +203,7 @@ impl Check<'_> {
             self.wrong(position, format!("`{name}` is written as `{name}({list})`"));
             return;
         }
-        // Some word of what is in the brackets, written the other way round?
+        // A property or method of the first argument may have been written as a function.
         if let Some(first) = kinds.first()
             && let Some(word) = words_of(first).find(|word| word.name == name)
         {
@@ -242,7 +242,8 @@ impl Check<'_> {
         }
     }
 
-    /// A campaign's budget counts units of the main wallet, and no others can be drawn from it.
+    /// Checks that a rule with a budget awards units of the main wallet only: a campaign's budget
+    /// counts only those.
     pub(super) fn budgeted(&mut self, call: &FnCallExpr) {
         let programme = self.known.programme;
         let has_budget = self.rule.and_then(|rule| rule.budget(programme)).is_some();
@@ -257,7 +258,7 @@ impl Check<'_> {
         }
     }
 
-    /// A gift or an award that cannot be, as far as it is written out.
+    /// Checks the literal arguments of gifts and awards: a name is not empty, a number is in range.
     pub(super) fn gift(&mut self, call: &FnCallExpr) {
         use rust_decimal::Decimal;
         if let ("product" | "event" | "access", Some(Expr::StringConstant(title, position))) =

@@ -1,4 +1,5 @@
-//! A rule that failed while it ran: the engine's words for it, put to a person who is no programmer.
+//! Rules that failed while they ran: the engine's errors, reworded for people who are not
+//! programmers.
 
 use std::sync::Arc;
 
@@ -7,20 +8,20 @@ use rhai::{EvalAltResult, Position};
 use super::{Mistake, lower_first};
 use crate::vocabulary::FACTS;
 
-/// A rule that failed while it ran. The whole activity fails with it: a rule is never skipped.
+/// A rule that failed while it ran. The whole activity fails with it; a rule is never skipped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("rule `{rule}` failed at {mistake}")]
 pub struct RuleFailure {
-    /// The rule's title.
+    /// The title of the rule.
     pub rule: String,
     /// Where and why.
     pub mistake: Mistake,
-    /// It asked for the order, and there is none. Not the merchant's fault where the client may
-    /// send one.
+    /// Whether it failed because it reads the order and there is none. The merchant made no mistake
+    /// if the client can send an order.
     pub needs_order: bool,
 }
 
-/// The runtime error's text by which a rule says that it needs an order.
+/// The text of the runtime error that marks a missing order.
 pub(crate) const NO_ORDER: &str = "there is no order to look at";
 
 impl RuleFailure {
@@ -33,10 +34,10 @@ impl RuleFailure {
     ) -> RuleFailure {
         let (title, own_file) = rule;
         let inner = innermost(error);
-        // What fails inside a function of the merchant's is told where the function stands.
+        // A failure inside a function that the merchant wrote is reported in the function's file.
         let file = innermost_function(error).and_then(file_of);
         let file = file.as_deref().unwrap_or(own_file);
-        // What fails inside a function of the engine has no place of its own.
+        // A failure inside a function of the engine has no place of its own.
         let position = if inner.position().is_none() { error.position() } else { inner.position() };
         let needs_order =
             matches!(inner, EvalAltResult::ErrorRuntime(text, _) if text.to_string() == NO_ORDER);
@@ -53,7 +54,7 @@ impl RuleFailure {
     }
 }
 
-/// The function in which something failed.
+/// The innermost function in which the error happened.
 fn innermost_function(error: &EvalAltResult) -> Option<&str> {
     match error {
         EvalAltResult::ErrorInFunctionCall(name, _, inner, _) => {
@@ -70,7 +71,7 @@ fn innermost(error: &EvalAltResult) -> &EvalAltResult {
     }
 }
 
-/// Rhai's words for what went wrong while running, put to a person who is no programmer.
+/// The message for a runtime error of Rhai, in words for people who are not programmers.
 fn say_runtime_error(error: &EvalAltResult, steps: u64) -> String {
     match error {
         EvalAltResult::ErrorTooManyOperations(_) => format!(
@@ -113,7 +114,7 @@ fn say_runtime_error(error: &EvalAltResult, steps: u64) -> String {
     }
 }
 
-/// The engine's names of types, in words.
+/// Replaces the engine's names of types in a text with plain words.
 pub(crate) fn plain_types(text: &str) -> String {
     let mut text = text.to_owned();
     for (engine, word) in [

@@ -1,4 +1,4 @@
-//! A sheet that cannot be read: the engine's words for it, put to a person who is no programmer.
+//! Sheets that cannot be read: the engine's errors, reworded for people who are not programmers.
 
 use rhai::{LexError, ParseError, ParseErrorType};
 
@@ -6,15 +6,15 @@ use super::{Mistake, lower_first, word_at};
 use crate::grammar::is_keyword;
 use crate::pieces::still_open;
 
-/// What is said where a clause wants a number.
+/// The message where a clause needs a number.
 const NO_NUMBER: &str = "a whole number is missing";
-/// What is said where a sheet does not end.
+/// The message where a sheet ends too early.
 const SHEET_ENDS: &str = "the sheet ends in the middle of a statement";
-/// What is said where a statement of a block does not end.
+/// The message where a statement of a block does not end.
 const UNFINISHED: &str = "`;` or `}` is missing";
-/// What is said between two things in brackets.
+/// The message where two items in brackets are not separated.
 const NO_SEPARATOR: &str = "`,` or the closing bracket is missing";
-/// What is said where a block does not begin.
+/// The message where a block does not begin.
 const NO_BLOCK: &str = "`{` is missing";
 
 impl Mistake {
@@ -41,7 +41,7 @@ impl Mistake {
     }
 }
 
-/// What would mend it, by what is said, what stands before the place and what stands there.
+/// A hint at the fix, chosen by the message, the word before the place and the word at the place.
 fn remedy(said: &str, before: &str, found: &str) -> &'static str {
     match (said, before, found) {
         (UNFINISHED, _, ",") => {
@@ -80,7 +80,7 @@ fn remedy(said: &str, before: &str, found: &str) -> &'static str {
     }
 }
 
-/// The last word, or sign, before a place.
+/// The last word or character before a place.
 fn before(text: &str, place: Option<(usize, usize)>) -> String {
     let before = place.and_then(|(line, column)| {
         let line = text.lines().nth(line.checked_sub(1)?)?;
@@ -136,7 +136,7 @@ fn say(error: &ParseErrorType) -> String {
             "one or the other is written `if now.weekend { 10 } else { 5 }`".to_owned()
         }
         ParseErrorType::UnknownOperator(sign) => format!("`{sign}` has no meaning in a sheet"),
-        // Between two statements of a block; most often a `}` or an operator was forgotten.
+        // It is missing between two statements; most often the sheet lacks a `}` or an operator.
         ParseErrorType::MissingToken(token, wanted)
             if token == ";" && wanted.contains("terminate") =>
         {
@@ -179,7 +179,7 @@ fn say(error: &ParseErrorType) -> String {
     }
 }
 
-/// A word of the engine that a sheet has no use for.
+/// The message about a word of the engine that a sheet must not use.
 fn say_forbidden(word: &str) -> String {
     match word {
         "loop" | "while" | "do" => {

@@ -1,12 +1,12 @@
-//! A manifest or a spec that cannot be read: the words of the TOML reader, put to a person who is no
-//! programmer.
+//! Manifests and specs that cannot be read: the TOML reader's errors, reworded for people who are
+//! not programmers.
 
 use super::Mistake;
 use crate::file_names::SPEC_END;
 use crate::suggest::did_you_mean;
 
 impl Mistake {
-    /// A file that is no TOML, or not the TOML that is wanted.
+    /// A mistake in a file that is not TOML, or whose TOML does not have the expected form.
     #[must_use]
     pub fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> Mistake {
         let mut message = say_toml(error);
@@ -27,14 +27,14 @@ impl Mistake {
     }
 }
 
-/// What a manifest says at its top, and TOML takes for a part of the table above it if it stands
-/// further down.
+/// The keys that stand at the top of a manifest. Further down, TOML would read them as keys of the
+/// table above.
 const TOP_OF_MANIFEST: [&str; 4] = ["name", "currency", "time_zone", "main_wallet"];
 
-/// What is said of a key that a table has already.
+/// The message about a key that its table already has.
 const TWICE: &str = "this stands here twice";
 
-/// The reader's words for TOML that is not what is wanted, put to a person who is no programmer.
+/// The message for an error of the TOML reader, in words for people who are not programmers.
 #[must_use]
 pub fn say_toml(error: &toml::de::Error) -> String {
     let message = error.message().replace('\n', " ");

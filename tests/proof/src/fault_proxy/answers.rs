@@ -1,4 +1,4 @@
-//! Answers that the wire gives in the database's place.
+//! Answers that the proxy gives instead of the database.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -6,7 +6,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 
-/// A connection that breaks.
+/// The error of a connection that the proxy breaks.
 #[derive(Debug)]
 pub(super) struct Broken;
 
@@ -39,7 +39,7 @@ pub(super) fn refused(status: u16, code: &str, message: &str) -> Response<Full<B
     json_answer(status, Bytes::from(body.to_string()))
 }
 
-/// Something that stands before the database fails, and knows nothing of its codes.
+/// An error of a server in front of the database, which does not use the database's codes.
 pub(super) fn failed_in_front() -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::new(Bytes::from_static(b"<html>unavailable</html>")));
     *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -47,7 +47,8 @@ pub(super) fn failed_in_front() -> Response<Full<Bytes>> {
     answer
 }
 
-/// A transaction that one of its items has cancelled, with a reason for each item, as DynamoDB tells.
+/// The answer to a transaction that was cancelled because of the item `at`, with a reason for each
+/// item, as DynamoDB gives it.
 pub(super) fn cancelled(items: usize, at: usize, code: &str) -> Response<Full<Bytes>> {
     let reason = |item: usize| match item == at {
         true => json!({ "Code": code, "Message": "cancelled on purpose" }),

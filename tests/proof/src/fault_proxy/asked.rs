@@ -1,21 +1,21 @@
-//! What a request asks, and what happens to it this time.
+//! What a request asks, and which fault it gets.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
 use super::fault_rates::Fault;
-use super::{State, lock};
+use super::state::{State, lock};
 
-/// What a request asks, as far as it matters to what may happen to it.
+/// What a request asks, as far as it decides which faults are possible.
 pub(super) struct Asked {
     pub(super) index: Option<String>,
     pub(super) writes: bool,
-    /// How many items a transaction writes; nothing if it is none.
+    /// The number of items that a transaction writes; nothing if the request is not a transaction.
     pub(super) transaction: Option<usize>,
     pub(super) may_be_stale: bool,
     pub(super) of_index: bool,
-    /// What is read, whoever reads it and when.
+    /// A hash of what is read, the same for every reader and every time.
     pub(super) read: u64,
 }
 
@@ -34,7 +34,7 @@ impl Asked {
         let index = value["IndexName"].as_str().map(str::to_owned);
         let of_index = matches!(index.as_deref(), Some("due" | "board"));
         let reads = matches!(target, "GetItem" | "Query" | "BatchGetItem");
-        // An index that is behind is behind for whoever asks a little later, too.
+        // The time is left out of the hash: an index lags for a query a little later, too.
         if let Some(now) = value.pointer_mut("/ExpressionAttributeValues/:now") {
             now.take();
         }
@@ -55,8 +55,8 @@ impl Asked {
     }
 }
 
-/// What happens to a request this time.
-pub(super) fn withdraw(state: &State, target: &str, asked: &Asked) -> Option<Fault> {
+/// Counts a request and draws its fault, if any.
+pub(super) fn draw_fault(state: &State, target: &str, asked: &Asked) -> Option<Fault> {
     let rates = lock(&state.rates).per_thousand.clone();
     let mut memory = lock(&state.memory);
     let of_index = |index: &str| format!("{target} of {index}");
@@ -71,7 +71,7 @@ pub(super) fn withdraw(state: &State, target: &str, asked: &Asked) -> Option<Fau
             continue;
         }
         if dice < often {
-            // Whether a read can be behind is seen when it is made: there may be nothing older.
+            // A stale answer is counted when it is given: there may be no older answer.
             if !matches!(fault, Fault::StaleRead | Fault::LaggingIndex) {
                 *memory.happened.entry(fault).or_default() += 1;
             }

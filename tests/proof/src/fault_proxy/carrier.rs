@@ -1,4 +1,4 @@
-//! A wire in this process: no socket, and one thing after the other.
+//! The proxy without a socket: a connector that takes the SDK's requests to it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,11 @@ use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::Bytes;
 
+use super::answer::answered;
 use super::answers::Broken;
-use super::{State, answered, lock};
+use super::state::{State, lock};
 
-/// Carries requests of the SDK over a wire in this process.
+/// A connector of the SDK that takes requests to a proxy in this process.
 #[derive(Clone)]
 pub(super) struct Carrier(pub(super) Arc<State>);
 
@@ -24,7 +25,7 @@ impl std::fmt::Debug for Carrier {
     }
 }
 
-/// How long a request or an answer is on its way, at most.
+/// The longest time that a request or an answer takes on its way.
 const ON_ITS_WAY_MAX: Duration = Duration::from_millis(20);
 
 impl HttpConnector for Carrier {
@@ -48,7 +49,7 @@ impl HttpConnector for Carrier {
     }
 }
 
-/// Some are faster than others.
+/// Waits a random time, so that requests overtake each other.
 async fn on_its_way(state: &State) {
     let most = u64::try_from(ON_ITS_WAY_MAX.as_micros()).unwrap_or(u64::MAX);
     let micros = lock(&state.memory).chance.u64(0..most);

@@ -1,52 +1,52 @@
-//! What may happen to a request, and how often.
+//! The faults, and how often each is injected.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What may happen to a request.
+/// A fault that a request can get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
-    /// Another transaction is at the same item.
+    /// A conflict: another transaction is changing the same item.
     Conflict,
-    /// The same transaction is under way.
+    /// The same transaction is in progress already.
     InProgress,
-    /// Too much at once.
+    /// The request is throttled.
     Throttled,
-    /// An error, and nothing was done.
+    /// An error, and the request was not done.
     ErrorBefore,
-    /// An error, and it was done.
+    /// An error, and the request was done.
     ErrorAfter,
-    /// The connection breaks, and nothing was done.
+    /// The connection breaks, and the request was not done.
     DropBefore,
-    /// The connection breaks, and it was done.
+    /// The connection breaks, and the request was done.
     DropAfter,
-    /// It is done after whoever sent it has given up and sent it again.
+    /// The request is done after the client has given up and sent it again.
     Late,
-    /// It arrives twice.
+    /// The request arrives twice.
     Twice,
-    /// An eventually consistent read is behind.
+    /// An eventually consistent read is stale.
     StaleRead,
-    /// An index is behind.
+    /// An index lags.
     LaggingIndex,
 }
 
-/// How often each thing happens, in a thousand requests to which it can happen.
+/// The rate of each fault, per thousand requests that can get it.
 #[derive(Debug, Clone, Default)]
 pub struct FaultRates {
-    /// By fault.
+    /// The rate of each fault.
     pub per_thousand: BTreeMap<Fault, u32>,
-    /// How long a late one takes.
+    /// The delay of a late request.
     pub late: Duration,
 }
 
 impl FaultRates {
-    /// Nothing happens.
+    /// No faults.
     #[must_use]
     pub fn calm() -> FaultRates {
         FaultRates::default()
     }
 
-    /// Everything happens.
+    /// Every fault at this rate, except stale reads at 80 and lagging indexes at 200 per thousand.
     #[must_use]
     pub fn everything(per_thousand: u32) -> FaultRates {
         use Fault as F;
@@ -62,13 +62,13 @@ impl FaultRates {
             F::Twice,
         ];
         let mut often: BTreeMap<Fault, u32> = all.map(|fault| (fault, per_thousand)).into();
-        // Reads that are behind cost nothing but a second look: they can be many.
+        // A stale read costs only another read, so there can be many.
         often.insert(F::StaleRead, 80);
         often.insert(F::LaggingIndex, 200);
         FaultRates { per_thousand: often, late: Duration::from_millis(400) }
     }
 
-    /// A store in a bad state: so many in a thousand are throttled, meet a conflict, or end unknown.
+    /// A degraded store: the rates of throttled requests, of conflicts and of unknown results.
     #[must_use]
     pub fn degraded(throttled: u32, conflicts: u32, unknown: u32) -> FaultRates {
         use Fault as F;

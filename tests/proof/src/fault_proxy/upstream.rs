@@ -1,29 +1,18 @@
-//! The database behind a wire, and what goes on to it.
+//! The database behind the proxy, and how requests are forwarded to it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use dynoxide::Database;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::Value;
 
 use super::answers::{Broken, done, json_answer};
-use super::{State, lock, within};
-
-/// The database behind a wire.
-pub(super) enum Upstream {
-    /// In this process.
-    Held(Database),
-    /// Behind a socket.
-    Served(SocketAddr, Box<Client<HttpConnector, Full<Bytes>>>),
-}
+use super::state::{State, Upstream, lock};
+use super::within;
 
 pub(super) fn as_target(parts: &Parts, target: &str) -> Result<Parts, Broken> {
     let target = HeaderValue::from_str(&format!("DynamoDB_20120810.{target}"));
@@ -82,7 +71,7 @@ pub(super) async fn send(
     let asked = client.request(request);
     let state = Arc::clone(state);
     state.under_way.fetch_add(1, Ordering::SeqCst);
-    // It comes to its end although whoever sent it may have gone.
+    // The task completes the request even if the client has gone.
     let answered = tokio::spawn(async move {
         let answer = async {
             let answer = asked.await.map_err(|_| Broken)?;

@@ -4,7 +4,7 @@ use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What the database answers to a request: the status, and JSON.
+/// The database's answer to a request: the status and the JSON body.
 #[must_use]
 pub(crate) fn answer(database: &Database, target: &str, body: &[u8]) -> (u16, String) {
     let done = match target {

@@ -8,14 +8,16 @@ use ledger::{EntryKind, MerchantId, PostingReason, SharedLimit, Withdrawal};
 use serde_json::{Value, json};
 use store::{History, Version, VersionLine};
 
-use super::client::LINE_PRICE;
-use super::{Asked, FAULTS_MAX, Known, Members, Refused, Report, SCARCE, digest, homes, lock_of};
+use super::known::{
+    Asked, FAULTS_MAX, Known, LINE_PRICE, Members, Refused, SCARCE, digest, homes, lock_of, price,
+};
+use super::report::Report;
 use crate::ProofResult;
 use crate::model::{Points, Span};
 use crate::world::{CONTEST, MERCHANTS, World};
 
-/// What must hold afterwards: the audit; that what clients were told is what is there, and nothing
-/// else; and the model's balances.
+/// Checks what must hold: the audit finds no fault, the table has exactly the entries that clients
+/// got answers for, and the balances are those of the model.
 pub(super) async fn check(world: &World, members: &Members, report: &mut Report) -> ProofResult {
     for (number, merchant) in MERCHANTS.iter().enumerate() {
         let audited = world.audit(merchant).await?;
@@ -73,11 +75,11 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
     Ok(())
 }
 
-/// Places of the board that are looked at.
+/// The places of the leaderboard that are checked.
 const PLACES: u32 = 50;
 
-/// Pieces of the scarce reward, by what the entries took and put back. Nobody who may be forgotten takes
-/// one.
+/// The pieces of the scarce reward that the entries took, less those that they returned. No member
+/// that may be erased takes one.
 #[derive(Default)]
 struct Scarce {
     taken: i64,
@@ -101,8 +103,8 @@ impl Scarce {
     }
 }
 
-/// Everything that a client was told was done is there, once; and nothing is there that nobody asked
-/// for.
+/// Checks that every request that a client got an answer for is in the table once, and that nothing
+/// else is.
 fn told_and_there(history: &History, known: &Known, wrong: &mut impl FnMut(String)) {
     let mut told: BTreeMap<u64, &Asked> = BTreeMap::new();
     for asked in &known.asked {
@@ -130,19 +132,19 @@ fn told_and_there(history: &History, known: &Known, wrong: &mut impl FnMut(Strin
     }
 }
 
-/// What a client's request came to, for those that undo it.
+/// The result of a request, for a reversal of it.
 enum Came {
-    /// Units that were earned, and what is left of the total in cents.
+    /// The units earned, and what is left of the order's total, in cents.
     Earned {
         span: Span,
         left: i64,
     },
     Spent(Vec<Span>),
-    /// Nothing of it is left.
+    /// The request was reversed as a whole.
     Undone,
 }
 
-/// A member's points, followed by the model.
+/// The model of a member's points, as of the entries seen so far.
 struct Followed<'a> {
     merchant: &'a str,
     points: Points,
@@ -150,8 +152,8 @@ struct Followed<'a> {
     held: HashMap<HoldId, i64>,
 }
 
-/// Follows a member's points by the model, and says how many balances were compared, and how many
-/// refusals.
+/// Replays a member's entries in the model and compares. Returns the numbers of balances and of
+/// refusals that were compared.
 fn follow(
     history: &History,
     known: &Known,
@@ -176,7 +178,8 @@ fn follow(
             wrong(format!("entry {} ({kind}) {what}", line.seq));
             return (compared, judged);
         }
-        // What the client was told, where one was: the table says the same, or its hash would differ.
+        // The balance of the stored answer, if there is one. It is what the client got, or the
+        // hashes would have differed.
         let answer: Value = serde_json::from_str(version.answer.get()).unwrap_or_default();
         let told = answer["entry"]["balances"]["points"].as_i64();
         let told = told.unwrap_or_else(|| entry.balances.get("points").map_or(0, |n| n.get()));
@@ -213,7 +216,7 @@ impl Followed<'_> {
     ) -> Result<(), &'static str> {
         let Some(asked) = asked else {
             match what {
-                // What came from another member keeps the ends that it had there.
+                // Units from another member keep their ends.
                 EntryKind::Transfer { .. } => received(&mut self.points, line, now),
                 EntryKind::Expire => self.points.expire(now),
                 _ => {}
@@ -272,7 +275,8 @@ impl Followed<'_> {
         Ok(())
     }
 
-    /// Undoes an earning, a redemption or a capture; nothing if it was not done, or is undone.
+    /// Reverses an earn, a redemption or a capture; nothing if it was not done, or is reversed
+    /// already.
     fn undo(&mut self, body: &Value, now: i64) -> Option<()> {
         let verb = ["earn", "redeem", "capture"].into_iter().find(|verb| !body[verb].is_null())?;
         let came = self.came.get_mut(&(verb, body[verb].as_str()?.to_owned()))?;
@@ -305,8 +309,8 @@ impl Followed<'_> {
     }
 }
 
-/// Units that came from another member. What pays a debt comes first, and has no end of its own any
-/// more.
+/// Adds units that came from another member. Those that paid the debt come first, and have no end
+/// any more.
 fn received(points: &mut Points, line: &VersionLine, now: i64) {
     let own = line.postings.iter().filter(|posting| posting.wallet.as_str() == "points");
     let came = own.filter(|posting| posting.why == PostingReason::Transferred);
@@ -319,7 +323,7 @@ fn received(points: &mut Points, line: &VersionLine, now: i64) {
     }
 }
 
-/// Twenty days on the wall after a moment.
+/// The moment 20 days later by the merchant's local time.
 fn until(at: i64, merchant: &str) -> i64 {
     let zone = match merchant {
         "north" => chrono_tz::Europe::Berlin,
@@ -329,22 +333,13 @@ fn until(at: i64, merchant: &str) -> i64 {
     let local: NaiveDateTime = at.with_timezone(&zone).naive_local() + TimeDelta::days(20);
     match zone.from_local_datetime(&local) {
         chrono::LocalResult::None => {
-            // The hour that clocks skip: by the clock of the day before.
+            // The local time is in the hour that clocks skip, so the offset of the day before
+            // counts.
             let before = zone.from_utc_datetime(&(local - TimeDelta::days(1)));
             let offset = before.naive_local() - before.naive_utc();
             (local - offset).and_utc().timestamp()
         }
         found => found.earliest().map_or(i64::MAX, |at| at.timestamp()),
-    }
-}
-
-/// What a reward costs.
-pub(super) fn price(body: &Value) -> i64 {
-    match body["reward"].as_str() {
-        Some("ten") => 10,
-        Some("code") => 7,
-        Some("scarce") => 20,
-        _ => body["units"].as_i64().unwrap_or_default(),
     }
 }
 

@@ -1,47 +1,48 @@
-//! One who makes requests: every verb, again and again, sometimes the same one twice, sometimes
-//! another under the same key.
+//! A client that makes requests of every verb, some of them repeats, and some with another body
+//! under a used key.
 
 use std::sync::{Arc, Mutex};
 
 use axum::http::Method;
 use chrono::TimeDelta;
-use expire::ExpireError;
 use fastrand::Rng;
 use ledger::{MemberId, MerchantId};
 use serde_json::{Value, json};
-use store::{MemberKey, StoreError};
+use store::MemberKey;
 use tokio::sync::RwLock;
 
-use super::check::price;
-use super::{
-    Asked, FAULTS_MAX, Members, Refused, Report, Size, digest, home, homes, lock, lock_of, name,
+use super::known::{
+    Asked, FAULTS_MAX, LINE_PRICE, Members, Refused, digest, home, homes, lock, lock_of, name,
+    price,
 };
+use super::report::Report;
+use super::size::Size;
 use crate::ProofResult;
+use crate::busy::is_busy;
 use crate::world::{Answer, CONTEST, MERCHANTS, Worker, World};
 
-/// After so many steps of all clients, a night.
+/// The steps of all clients between two expiry runs.
 const STEPS_OF_A_DAY: u64 = 333;
-/// What one piece of an order's only line costs.
-pub(super) const LINE_PRICE: &str = "3.25";
 
-/// One who makes requests.
+/// A client that makes requests.
 pub(super) struct Client {
     pub(super) world: Arc<World>,
     pub(super) worker: Worker,
     pub(super) members: Arc<Members>,
-    /// The day goes on when nobody is in the middle of something.
+    /// Locked to move the time on, which waits until no client is in the middle of a request.
     pub(super) day: Arc<RwLock<()>>,
     pub(super) size: Size,
     pub(super) rng: Rng,
     pub(super) report: Arc<Mutex<Report>>,
     pub(super) number: u32,
     pub(super) keys: u64,
-    /// Whom it served last.
+    /// The merchant and the member of the last request.
     pub(super) last: (usize, u32),
 }
 
 impl Client {
-    /// Does one thing, the one of that number among all clients', and says whether there was anything to ask for.
+    /// Does the step of this number, which is counted over all clients. Returns whether there was
+    /// anything to request.
     pub(super) async fn step(&mut self, number: u64) -> ProofResult<bool> {
         if number % STEPS_OF_A_DAY == STEPS_OF_A_DAY - 1 {
             return self.night().await.map(|()| true);
@@ -51,7 +52,7 @@ impl Client {
         self.world.pass(self.rng.i64(0..30));
         self.worker.look_up(&self.world);
         if self.rng.bool() {
-            // Some come far more often than others.
+            // Members with low numbers are chosen far more often.
             let member = self.rng.u32(0..self.size.members);
             self.last = (self.rng.usize(0..MERCHANTS.len()), self.rng.u32(0..=member));
         }
@@ -68,7 +69,7 @@ impl Client {
         lock(&self.report).faults.is_empty()
     }
 
-    /// The day ends, and what has come due is done.
+    /// Moves the time on and does an expiry run.
     async fn night(&mut self) -> ProofResult {
         let nights = self.size.operations / STEPS_OF_A_DAY;
         let seconds = u64::from(self.size.days) * 86_400 / nights.max(1);
@@ -79,7 +80,7 @@ impl Client {
         let _day = self.day.read().await;
         self.worker.look_up(&self.world);
         let done = expire::run(&self.worker.api, &expire::Event::default(), None).await;
-        // What found the table too busy is done by the next one.
+        // What a run could not do since the table was busy, the next one does.
         if let Err(error) = &done
             && !is_busy(error)
         {
@@ -91,7 +92,7 @@ impl Client {
         Ok(())
     }
 
-    /// Looks, and has something judged that is not done.
+    /// Reads something, or does a dry run.
     async fn look(&mut self, merchant: usize, member: u32) -> ProofResult<bool> {
         let id = name(member);
         let path = match self.rng.u32(0..5) {
@@ -121,7 +122,7 @@ impl Client {
         Ok(true)
     }
 
-    /// Sends something again that was done.
+    /// Repeats a request that was done.
     async fn repeat(&mut self, merchant: usize, member: u32) -> ProofResult<bool> {
         let Some(asked) = self.some_asked(merchant, member) else { return Ok(false) };
         let again = self.send(merchant, &asked.path, &asked.key, &asked.body).await?;
@@ -137,7 +138,7 @@ impl Client {
         Ok(true)
     }
 
-    /// Sends something else under a key that was used.
+    /// Sends another body under a key that was used.
     async fn alter(&mut self, merchant: usize, member: u32) -> ProofResult<bool> {
         let Some(asked) = self.some_asked(merchant, member) else { return Ok(false) };
         let mut body = asked.body.clone();
@@ -154,7 +155,7 @@ impl Client {
                 body["refund"] = json!("0.07");
                 body
             }
-            // They have no body that could be another.
+            // The other verbs have no body that could differ.
             _ => return Ok(false),
         };
         let refused = self.send(merchant, &asked.path, &asked.key, &changed).await?;
@@ -170,17 +171,17 @@ impl Client {
         Ok(true)
     }
 
-    /// Asks for something new.
+    /// Makes a new request.
     async fn ask(&mut self, merchant: usize, member: u32) -> ProofResult<bool> {
         let id = name(member);
         let path = |verb: &str| format!("/v1/members/{id}/{verb}");
         let now = self.world.now();
         let earned = self.some_key(merchant, member, "earn");
-        // Whoever waits at the till is mostly served before anything else.
+        // An open hold is mostly ended before anything else is requested.
         let held = if self.rng.bool() { self.some_hold(merchant, member) } else { None };
         if let Some((hold, most)) = held {
             let verb = if self.rng.bool() { "release" } else { "capture" };
-            // A part of it, where the price was the member's to choose.
+            // Part of the hold is captured, if the member chose the price.
             let units = most.filter(|_| verb == "capture" && self.rng.bool());
             let body = units.map_or(json!({}), |most| json!({ "units": self.rng.i64(5..=most) }));
             let path = path(&format!("holds/{hold}/{verb}"));
@@ -195,7 +196,7 @@ impl Client {
                     body["order"]["lines"] = json!([line]);
                 }
                 if self.rng.u32(0..3) == 0 {
-                    // Told late, and out of order.
+                    // The purchase is sent late, and out of order.
                     let at = now - TimeDelta::seconds(self.rng.i64(0..200_000));
                     body["at"] = json!(at.to_rfc3339());
                 } else {
@@ -232,7 +233,7 @@ impl Client {
             }
             960..992 => {
                 let is_home = lock_of(&self.members, merchant, member).is_home;
-                // Some leave that never came, and some come twice.
+                // Some leave without having joined, and some join twice.
                 if is_home == (self.rng.u32(0..5) == 0) {
                     let account = home(self.rng.u32(0..homes(self.size.members)));
                     ("join", path("join"), json!({ "account": account }))
@@ -245,7 +246,7 @@ impl Client {
         self.ask_for(merchant, member, verb, path, body).await
     }
 
-    /// Asks for one thing, under a new key.
+    /// Sends one request under a new key, and notes its answer.
     async fn ask_for(
         &mut self,
         merchant: usize,
@@ -262,7 +263,7 @@ impl Client {
         if answer.json()["code"] == "balance_is_insufficient"
             && self.version(merchant, member).await? == before
         {
-            // Nothing has happened meanwhile: it is known which balance was too small.
+            // The member has not changed meanwhile, so it is known which balance was too small.
             let at = self.worker.now().timestamp();
             let refused = Refused { seq: before, at, units: takes };
             lock_of(&self.members, merchant, member).refused.push(refused);
@@ -271,7 +272,7 @@ impl Client {
         Ok(true)
     }
 
-    /// A member's newest version, past the wire.
+    /// The number of a member's newest entry, read without the fault proxy.
     async fn version(&self, merchant: usize, member: u32) -> ProofResult<u64> {
         let merchant = MerchantId::parse(MERCHANTS.get(merchant).copied().unwrap_or_default())?;
         let at = MemberKey { merchant, member: MemberId::parse(&name(member))? };
@@ -302,7 +303,7 @@ impl Client {
         let seq = told["entry"]["seq"].as_u64().unwrap_or_default();
         let mut known = lock_of(&self.members, merchant, member);
         if let Some(hold) = told["entry"]["hold"].as_str().filter(|_| verb == "hold") {
-            // What a member chose to pay, where it could choose.
+            // The units that the member chose, if it could choose.
             known.holds.push((hold.to_owned(), body["units"].as_i64()));
         }
         match verb {
@@ -314,14 +315,14 @@ impl Client {
         known.asked.push(Asked { verb, path, key, body, answer, seq });
     }
 
-    /// Few are forgotten, and it is not done under a key.
+    /// Erases a member, without a key. Few members are erased.
     async fn erase(&mut self, merchant: usize, member: u32) -> ProofResult<bool> {
-        // The next below that may be.
+        // The next lower member that may be erased.
         let Some(member) = (0..=member).rev().find(|member| may_be_erased(*member)) else {
             return Ok(false);
         };
         let path = format!("/v1/members/{}", name(member));
-        // From now on, answers of before may be gone.
+        // From now on, a repeat may get a 410 instead of its first answer.
         lock_of(&self.members, merchant, member).erased = true;
         let merchant_name = MERCHANTS.get(merchant).copied().unwrap_or_default();
         let answer =
@@ -338,7 +339,7 @@ impl Client {
         match self.rng.u32(0..16) {
             0..4 => json!({ "reward": "ten" }),
             4 => json!({ "reward": "code" }),
-            // What one took who is forgotten can no longer be read, and not be counted either.
+            // The entries of an erased member cannot be read, so its pieces could not be counted.
             5..9 if !may_be_erased(member) => json!({ "reward": "scarce" }),
             _ => json!({ "reward": "some", "units": self.rng.i64(5..61) }),
         }
@@ -367,7 +368,7 @@ impl Client {
     fn some_key(&mut self, merchant: usize, member: u32, verb: &str) -> Option<String> {
         let known = lock_of(&self.members, merchant, member);
         let own: Vec<&Asked> = known.asked.iter().filter(|asked| asked.verb == verb).collect();
-        // Mostly of late, and now and then long ago.
+        // Mostly one of the last three requests, sometimes one of the last 40.
         let last = if self.rng.u8(0..20) == 0 { 40 } else { 3 };
         let skip = own.len().saturating_sub(last);
         let place = skip + self.rng.usize(0..(own.len() - skip).max(1));
@@ -377,7 +378,7 @@ impl Client {
     fn some_hold(&mut self, merchant: usize, member: u32) -> Option<(String, Option<i64>)> {
         let mut known = lock_of(&self.members, merchant, member);
         let last = known.holds.len().checked_sub(1)?;
-        // Some are left to lapse, and some are tried twice.
+        // Some holds are left to expire, and some are ended twice.
         if self.rng.u32(0..4) == 0 {
             known.holds.get(last).cloned()
         } else {
@@ -393,7 +394,7 @@ impl Client {
     }
 }
 
-/// Points that a request takes, if they are there.
+/// The points that a request takes if the member has them; zero or less for other requests.
 fn takes(verb: &str, body: &Value) -> i64 {
     match verb {
         "redeem" | "hold" => price(body),
@@ -403,16 +404,7 @@ fn takes(verb: &str, body: &Value) -> i64 {
     }
 }
 
-/// Whether a run could not do everything because the table was busy.
-pub(crate) fn is_busy(error: &ExpireError) -> bool {
-    match error {
-        ExpireError::Store(StoreError::Unavailable(_)) => true,
-        ExpireError::MembersFailed { reason, .. } => reason.contains("busy"),
-        _ => false,
-    }
-}
-
-/// One in seven may be forgotten.
+/// Whether a member may be erased: one in seven.
 fn may_be_erased(member: u32) -> bool {
     member % 7 == 3
 }
