@@ -72,7 +72,7 @@ pub async fn change<D: Into<Decided>>(
     change_under(api, &bundle, request, decide).await
 }
 
-/// Like [`change`], with rules that are loaded already.
+/// Like [`change()`], with rules that are loaded already.
 ///
 /// # Errors
 /// The request is refused, and nothing has changed.

@@ -208,6 +208,7 @@ fn undo_redemption(
     member: &Member,
 ) -> Result<Decision, Undecided> {
     let Undoing { judged_by, before, original, since, window, now, .. } = *undoing;
+    reverse::can_be_given_back(original, since)?;
     let mut draft = Draft::default();
     let of = |wallet: &WalletName| undoing.since(wallet);
     reverse::give_back(&mut draft, judged_by.programme(), original, of);

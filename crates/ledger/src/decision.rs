@@ -136,8 +136,8 @@ impl Draft {
         }
     }
 
-    /// Makes the decision of this draft for a member. `at` is when the units were earned, from which
-    /// their terms count; `now` is when the entry is decided.
+    /// Makes the decision of this draft for a member. `at` is when the units were earned, from
+    /// which their terms count; `now` is when the entry is decided.
     ///
     /// # Errors
     /// The draft cannot become an entry. Nothing has changed then.
@@ -264,8 +264,8 @@ fn paid_first(member: &Member, credit: Credit, postings: &[Posting]) -> [Posting
 }
 
 /// The postings that pay debt out of lots.
-// INVARIANT: after an entry, a wallet with debt has held lots only. Otherwise a lot could expire
-// that should pay debt.
+// INVARIANT: after an entry, a wallet with debt has no lot that can be spent or is pending. Such a
+// lot could otherwise expire instead of paying debt.
 fn settled(after: &Member, _: &Programme, entry: &Entry) -> Vec<Posting> {
     let pays = |(name, wallet): (&WalletName, &Wallet)| -> Vec<Posting> {
         let lots = wallet.clone().take_for_debt(entry.at);

@@ -105,7 +105,7 @@ pub struct Allocations {
 }
 
 impl Allocations {
-    /// What one entry takes; another member's entry of the same request is not looked at.
+    /// What one entry takes, without the entries of other members in the same request.
     #[must_use]
     pub fn of(entry: &Entry) -> Allocations {
         let mut taken = Allocations::default();
@@ -166,7 +166,7 @@ impl DecisionData {
         DecisionData { taken: Allocations::of(other), ..self.clone() }
     }
 
-    /// What is left when an entry has taken what it takes.
+    /// The data after an entry has taken from it.
     #[must_use]
     pub fn after(mut self, entry: &Entry) -> DecisionData {
         let taken = Allocations::of(entry);

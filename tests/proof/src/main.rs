@@ -69,9 +69,9 @@ enum Share {
     /// Serve as a process to be killed
     #[command(hide = true)]
     Serve {
+        /// The address of the database
         #[arg(long)]
         endpoint: std::net::SocketAddr,
-        /// The address of the database
         /// The time that its clock shows
         #[arg(long)]
         now: ledger::Moment,
