@@ -158,6 +158,7 @@ async fn transfers_both_ways_at_once_lose_and_double_nothing() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, told from its beginning to its end")]
 async fn a_household_earns_into_and_spends_from_one_account_with_a_statement_for_each() {
     let shop = shop().await;
     shop.buys("ada", "before", "30.00").await;

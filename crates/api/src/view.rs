@@ -86,7 +86,7 @@ impl<'a> About<'a> {
                 about.until = Some(*until);
             }
             EntryKind::Capture { hold, .. } | EntryKind::Release { hold } => {
-                about.hold = Some(hold)
+                about.hold = Some(hold);
             }
             EntryKind::Reverse { of, returned } => {
                 about.reverses = Some(*of);
@@ -101,7 +101,7 @@ impl<'a> About<'a> {
                 about.reason = reason.as_deref();
             }
             EntryKind::Join { account } | EntryKind::Leave { account } => {
-                about.account = Some(account)
+                about.account = Some(account);
             }
             EntryKind::Share { by, moved, .. } => {
                 about.by = Some(by);

@@ -18,9 +18,11 @@ type Sums = BTreeMap<(WalletName, Option<Moment>, Option<Inactivity>), i64>;
 
 /// The first fault of a member; nothing for a sound member.
 pub(crate) fn first_fault(history: &History) -> Option<Fault> {
-    let fault = |entry: Option<Seq>, what: String| {
-        let about = if entry.is_none() { About::Due } else { About::Itself };
-        Fault { member: history.at.clone(), entry, what, about }
+    let fault = |entry: Seq, what: String| Fault {
+        member: history.at.clone(),
+        entry: Some(entry),
+        what,
+        about: About::Itself,
     };
     let forgotten = history.member().erased_at.is_some();
     let mut lots = Sums::new();
@@ -29,7 +31,7 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
     let mut before = &history.enrolled;
     let mut expected = Seq::FIRST;
     for line in &history.lines {
-        let at = |what: String| Some(fault(Some(line.seq), what));
+        let at = |what: String| Some(fault(line.seq, what));
         if line.seq != expected {
             let last = expected.previous().unwrap_or_default();
             return at(format!("the one before it is {last}"));
@@ -72,6 +74,15 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
         }
         before = &version.member;
     }
+    fault_of_all(history)
+}
+
+/// The first fault of a member that no entry of its own shows.
+fn fault_of_all(history: &History) -> Option<Fault> {
+    let fault = |entry: Option<Seq>, what: String| {
+        let about = if entry.is_none() { About::Due } else { About::Itself };
+        Fault { member: history.at.clone(), entry, what, about }
+    };
     if let Some((seq, reason)) = &history.unreadable {
         return Some(fault(Some(*seq), reason.clone()));
     }

@@ -80,45 +80,9 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let earlier = options.after.as_deref().map(|folder| exported(folder, &told.bar)).transpose()?;
     let earlier = earlier.map(|export| Earlier::of(&export, &merchant, is_far)).transpose()?;
     let earlier = earlier.map(Arc::new);
-    let (programme, audited) = if let Some(export) = &options.export {
-        // An export has no active bundle to ask for, so the rules are read from their folder.
-        let folder = options.rules.of_merchant(merchant.as_str())?;
-        let sources = rules::Sources::read(&folder)?;
-        let bundle = rules::Bundle::load(&merchant, &sources)?;
-        let programme = bundle.programme().clone();
-        let start = || Audit::over(period(&options, &programme)).after(earlier.clone());
-        let see = |audit: &mut Audit, found| {
-            told.one_more();
-            audit.see_found(found);
-        };
-        let mut all = start();
-        for audit in exported(export, &told.bar)?.each(&merchant, start, see, is_far)? {
-            all.add(audit);
-        }
-        let audited = all.without_index().done();
-        (programme, audited)
-    } else {
-        let opened;
-        let store = match &options.table {
-            Some(name) => table_of(name, options.endpoint.as_deref()).await,
-            None => {
-                let data = match &options.data {
-                    Some(data) => data.clone(),
-                    None => place::data(&options.rules.folder()?, "dev.db"),
-                };
-                if !data.is_file() {
-                    return Err(format!("there is no data file `{}`", data.display()).into());
-                }
-                opened = Database::open(Some(&data), 0).await?;
-                opened.store().clone()
-            }
-        };
-        let hash = store.active_bundle(&merchant).await?;
-        let hash = hash.ok_or_else(|| format!("`{merchant}` has published no rules there"))?;
-        let programme = api::bundle_of(&store, &merchant, &hash).await?.programme().clone();
-        let start = || Audit::over(period(&options, &programme)).after(earlier.clone());
-        let audited = walk(&store, &merchant, start, &told).await?;
-        (programme, audited)
+    let (programme, audited) = match &options.export {
+        Some(export) => audited_export(&options, export, &merchant, earlier.as_ref(), &told)?,
+        None => audited_table(&options, &merchant, earlier.as_ref(), &told).await?,
     };
     told.bar.finish_and_clear();
     if options.json {
@@ -142,6 +106,63 @@ pub(crate) async fn run(options: Options) -> CommandResult {
         return Err(format!("what happened to {name} {what}").into());
     }
     Ok(())
+}
+
+/// Audits an export of the table.
+fn audited_export(
+    options: &Options,
+    export: &Path,
+    merchant: &MerchantId,
+    earlier: Option<&Arc<Earlier>>,
+    told: &Told,
+) -> CommandResult<(Programme, Audited)> {
+    let is_far = |done, of| told.is_far(done, of);
+    // An export has no active bundle to ask for, so the rules are read from their folder.
+    let folder = options.rules.of_merchant(merchant.as_str())?;
+    let sources = rules::Sources::read(&folder)?;
+    let bundle = rules::Bundle::load(merchant, &sources)?;
+    let programme = bundle.programme().clone();
+    let start = || Audit::over(period(options, &programme)).after(earlier.cloned());
+    let see = |audit: &mut Audit, found| {
+        told.one_more();
+        audit.see_found(found);
+    };
+    let mut all = start();
+    for audit in exported(export, &told.bar)?.each(merchant, start, see, is_far)? {
+        all.add(audit);
+    }
+    let audited = all.without_index().done();
+    Ok((programme, audited))
+}
+
+/// Audits a table, or the data file of a laptop.
+async fn audited_table(
+    options: &Options,
+    merchant: &MerchantId,
+    earlier: Option<&Arc<Earlier>>,
+    told: &Told,
+) -> CommandResult<(Programme, Audited)> {
+    let opened;
+    let store = match &options.table {
+        Some(name) => table_of(name, options.endpoint.as_deref()).await,
+        None => {
+            let data = match &options.data {
+                Some(data) => data.clone(),
+                None => place::data(&options.rules.folder()?, "dev.db"),
+            };
+            if !data.is_file() {
+                return Err(format!("there is no data file `{}`", data.display()).into());
+            }
+            opened = Database::open(Some(&data), 0).await?;
+            opened.store().clone()
+        }
+    };
+    let hash = store.active_bundle(merchant).await?;
+    let hash = hash.ok_or_else(|| format!("`{merchant}` has published no rules there"))?;
+    let programme = api::bundle_of(&store, merchant, &hash).await?.programme().clone();
+    let start = || Audit::over(period(options, &programme)).after(earlier.cloned());
+    let audited = walk(&store, merchant, start, told).await?;
+    Ok((programme, audited))
 }
 
 /// The progress of an audit, shown on a terminal.

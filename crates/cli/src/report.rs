@@ -7,7 +7,10 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use ledger::GrantEnd;
 use ledger::entry::Benefit;
-use ledger::{EntryKind, Member, MemberId, Moment, PostingReason, PostingSide, Units, WalletName};
+use ledger::{
+    Entry, EntryKind, Member, MemberId, Moment, PostingReason, PostingSide, Programme, Units,
+    WalletName,
+};
 use rules::Bundle;
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -234,6 +237,56 @@ impl Totals {
     }
 }
 
+/// What an entry says happened, and a row for each rule or posting: why, and how many units.
+fn told_of(entry: &Entry, programme: &Programme) -> (String, Vec<(String, String)>) {
+    let zone = programme.time_zone;
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let what = match &entry.kind {
+        EntryKind::Earn { activity } => {
+            rows.extend(entry.reasons.iter().map(|reason| {
+                (format!("{} ({})", reason.rule, reason.source), say_effect(&reason.effect, zone))
+            }));
+            match &activity.order {
+                Some(order) => {
+                    format!("{} of {} {}", activity.kind, order.total, programme.currency.code())
+                }
+                None => activity.kind.clone(),
+            }
+        }
+        EntryKind::Redeem { reward, .. } => {
+            let units = format!("-{} {}", whole(reward.costs.get()), reward.wallet);
+            rows.push((format!("{} ({})", reward.name, reward.source), units));
+            "took a reward".to_owned()
+        }
+        EntryKind::Expire => {
+            rows.extend(entry.postings.iter().map(|posting| {
+                (
+                    "their time was up".to_owned(),
+                    format!("{} {}", whole(posting.change()), posting.wallet),
+                )
+            }));
+            "units expired".to_owned()
+        }
+        what => {
+            rows.extend(entry.reasons.iter().map(|reason| {
+                let why = format!("{} ({})", reason.rule, reason.source);
+                (why, say_effect(&reason.effect, zone))
+            }));
+            if rows.is_empty() {
+                let moved = |posting: &ledger::Posting| {
+                    let owed = posting.from == Some(PostingSide::Debt);
+                    let why = if owed { "owed" } else { "" };
+                    let units = format!("{:+} {}", posting.change(), posting.wallet);
+                    (why.to_owned(), units)
+                };
+                rows.extend(entry.postings.iter().map(moved));
+            }
+            what.verb().to_string()
+        }
+    };
+    (what, rows)
+}
+
 /// A member's history as a table, with the rule that paid each line.
 pub(crate) async fn story(
     store: &Store,
@@ -253,63 +306,14 @@ pub(crate) async fn story(
             break;
         }
     }
-    let (main, zone) = (&programme.main_wallet, programme.time_zone);
+    let main = &programme.main_wallet;
     let balance_head = format!("#{main} left");
     let mut lines = table(["date", "what happened", "why", "#units", &balance_head]);
     for entry in versions.iter().rev().map(|version| &version.entry) {
         let date = entry.at.with_timezone(&programme.time_zone).date_naive().to_string();
         let balance =
             entry.balances.get(main).map_or_else(|| "0".to_owned(), |units| whole(units.get()));
-        let mut rows: Vec<(String, String)> = Vec::new();
-        let what = match &entry.kind {
-            EntryKind::Earn { activity } => {
-                rows.extend(entry.reasons.iter().map(|reason| {
-                    (
-                        format!("{} ({})", reason.rule, reason.source),
-                        say_effect(&reason.effect, zone),
-                    )
-                }));
-                match &activity.order {
-                    Some(order) => format!(
-                        "{} of {} {}",
-                        activity.kind,
-                        order.total,
-                        programme.currency.code()
-                    ),
-                    None => activity.kind.clone(),
-                }
-            }
-            EntryKind::Redeem { reward, .. } => {
-                let units = format!("-{} {}", whole(reward.costs.get()), reward.wallet);
-                rows.push((format!("{} ({})", reward.name, reward.source), units));
-                "took a reward".to_owned()
-            }
-            EntryKind::Expire => {
-                rows.extend(entry.postings.iter().map(|posting| {
-                    (
-                        "their time was up".to_owned(),
-                        format!("{} {}", whole(posting.change()), posting.wallet),
-                    )
-                }));
-                "units expired".to_owned()
-            }
-            what => {
-                rows.extend(entry.reasons.iter().map(|reason| {
-                    let why = format!("{} ({})", reason.rule, reason.source);
-                    (why, say_effect(&reason.effect, zone))
-                }));
-                if rows.is_empty() {
-                    let moved = |posting: &ledger::Posting| {
-                        let owed = posting.from == Some(PostingSide::Debt);
-                        let why = if owed { "owed" } else { "" };
-                        let units = format!("{:+} {}", posting.change(), posting.wallet);
-                        (why.to_owned(), units)
-                    };
-                    rows.extend(entry.postings.iter().map(moved));
-                }
-                what.verb().to_string()
-            }
-        };
+        let (what, mut rows) = told_of(entry, programme);
         if let Some(change) = &entry.tier {
             let tier = change.to.as_deref().unwrap_or("no tier");
             rows.push((format!("now in tier {tier}"), String::new()));

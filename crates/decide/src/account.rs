@@ -1,4 +1,4 @@
-//! A member joins an account, whose wallets it shares from then on, or leaves it.
+//! Join and leave: a member joins an account and shares its wallets from then on, or leaves it.
 
 use ledger::{Decision, Member, MemberId};
 
@@ -6,10 +6,10 @@ use crate::context::Context;
 use crate::pipeline::{with_account_tier, with_due_date, with_tier_review};
 use crate::refusal::{Refusal, Undecided};
 
-/// What sharing another member's wallets changes.
+/// Decides that a member joins an account.
 ///
 /// # Errors
-/// The member cannot join, or data has to be loaded first.
+/// The member cannot join, a tier's condition failed, or data is missing.
 pub fn join(
     context: &Context<'_>,
     member: &Member,
@@ -23,10 +23,10 @@ pub fn join(
     Ok(with_due_date(context, with_account_tier(context, decision, Some(account))?))
 }
 
-/// What having its own wallets again changes for a member.
+/// Decides that a member leaves its account and has its own wallets again.
 ///
 /// # Errors
-/// It shares nobody's wallets, or data has to be loaded first.
+/// The member shares no account's wallets, a tier's condition failed, or data is missing.
 pub fn leave(context: &Context<'_>, member: &Member) -> Result<Decision, Undecided> {
     let account = context.data.account(member)?;
     let decision = ledger::account::leave(member, account, context.programme(), context.now)?;

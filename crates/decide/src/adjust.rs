@@ -1,4 +1,4 @@
-//! Units are given or taken by hand.
+//! Adjust: an operator gives units to a member, or takes them.
 
 use ledger::adjust::Adjustment;
 use ledger::{Decision, Member};
@@ -7,10 +7,10 @@ use crate::context::Context;
 use crate::pipeline::{on_shared_wallets, with_tier_review};
 use crate::refusal::Undecided;
 
-/// What an adjustment by hand changes.
+/// Decides on an adjustment by an operator.
 ///
 /// # Errors
-/// The units cannot be given, or not be taken.
+/// The units cannot be given or taken, a tier's condition failed, or data is missing.
 pub fn adjust(
     context: &Context<'_>,
     member: &Member,

@@ -1,14 +1,14 @@
-//! What a decision is made from, besides the member and the request.
+//! The context of a decision: everything that it needs besides the member and the request.
 
 use ledger::{DecisionData, Member, Moment, Programme};
 use rules::Bundle;
 
-/// What a decision is made from: the merchant's rules, the data beyond the member, and the time.
+/// The context of a decision: the merchant's rules, the decision data, and the time.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// The rules in force.
     pub bundle: &'a Bundle,
-    /// The data beyond the member that has been loaded so far.
+    /// The decision data that has been loaded so far.
     pub data: &'a DecisionData,
     /// The time of the decision.
     pub now: Moment,
@@ -21,7 +21,7 @@ impl<'a> Context<'a> {
         self.bundle.programme()
     }
 
-    /// The member with the wallets that it shares, if it shares any.
+    /// The member with the account's wallets in place of its own, if it shares any.
     #[must_use]
     pub fn view(&self, member: &Member, account: Option<&Member>) -> Member {
         match account {

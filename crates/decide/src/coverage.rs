@@ -1,4 +1,4 @@
-//! What of the rules the specs have shown: which were never asked, never true, never false.
+//! The coverage of the rules by the specs: which rules never ran, never applied, or always applied.
 
 use ledger::{Decision, Member, Moment, Order};
 use rules::Bundle;
@@ -9,32 +9,32 @@ use crate::refusal::Refusal;
 use crate::tier::{conditions, tier_status};
 use crate::trace::TraceLine;
 
-/// How often specs have seen each rule apply, and not apply.
+/// How often each rule applied and did not apply in the specs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
     /// The rules, in the order of the sheets.
     pub rules: Vec<RuleCoverage>,
 }
 
-/// How often specs have seen one rule apply, and not apply.
+/// How often one rule applied and did not apply in the specs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleCoverage {
-    /// Its statement, such as `earn`.
+    /// The keyword of its statement, such as `earn`.
     pub statement: &'static str,
-    /// Its title.
+    /// The title of the rule.
     pub rule: String,
-    /// Where it stands.
+    /// The place of the rule.
     pub source: String,
-    /// Whether it has a condition that can fail.
+    /// Whether it has a condition that can be false.
     pub has_condition: bool,
-    /// Times it applied.
+    /// The number of times it applied.
     pub applied: u32,
-    /// Times its condition did not hold.
+    /// The number of times its condition did not hold.
     pub did_not: u32,
 }
 
 impl RuleCoverage {
-    /// What the specs have not shown of it.
+    /// The gap in its coverage, if there is one.
     #[must_use]
     pub fn gap(&self) -> Option<&'static str> {
         match (self.applied, self.did_not) {
@@ -59,7 +59,7 @@ impl Coverage {
         Coverage { rules: rules.collect() }
     }
 
-    /// Rules of which the specs have not shown all.
+    /// The rules with a gap, and the gap of each.
     pub fn gaps(&self) -> impl Iterator<Item = (&RuleCoverage, &'static str)> {
         self.rules.iter().filter_map(|rule| Some((rule, rule.gap()?)))
     }
@@ -95,7 +95,7 @@ impl Coverage {
         }
     }
 
-    /// Tiers and benefits are asked of every member at every step.
+    /// Counts the tiers and benefits of a member. A spec calls this before and after every step.
     pub(crate) fn see(
         &mut self,
         bundle: &Bundle,
@@ -112,7 +112,7 @@ impl Coverage {
         for (statement, title, _) in bundle.titles() {
             if statement == "benefit" {
                 let found = benefits.iter().flatten().find(|benefit| benefit.title == title);
-                // One that depends on an order, where there is none, has neither held nor not.
+                // A benefit that depends on a missing order counts neither way.
                 if found.is_none_or(|benefit| benefit.gives.is_some()) {
                     self.count("benefit", title, found.is_some());
                 }

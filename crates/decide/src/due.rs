@@ -1,5 +1,5 @@
-//! What the scheduled run does for one member: it writes down what has expired, raises activities
-//! whose day has come, and reminds.
+//! The expiry run for one member: it records what has expired, triggers activities by their day,
+//! and reminds.
 
 use ledger::decision::Draft;
 use ledger::{Decision, EntryKind, Member};
@@ -12,17 +12,16 @@ use crate::refusal::{Refusal, Undecided};
 use crate::reminders::due_reminders;
 use crate::schedule::is_due_earlier;
 
-/// The next thing that is due for a member; nothing if nothing is. What has expired comes first, then
-/// activities whose day has come, then reminders. A rule that fails does not keep the rest from being
-/// done.
+/// The next decision that is due for a member; nothing if nothing is due. Expiries come first, then
+/// triggered activities, then reminders. A rule that fails does not stop the rest.
 ///
 /// # Errors
-/// A rule failed and nothing else is due, or data has to be loaded first.
+/// A rule failed and nothing else is due, or data is missing.
 pub fn next_due(context: &Context<'_>, member: &Member) -> Result<Option<Decision>, Undecided> {
     let Context { bundle, data, now } = *context;
     let mut failed: Option<Refusal> = None;
     let expired = ledger::expire::decide(member, context.programme(), now)?;
-    // What has expired is written down, whatever becomes of the tier.
+    // Expiries are recorded even if a tier's condition fails.
     let decision = with_tier_review(context, expired.clone(), member).unwrap_or_else(|failure| {
         failed = Some(failure.into());
         expired
@@ -30,7 +29,7 @@ pub fn next_due(context: &Context<'_>, member: &Member) -> Result<Option<Decisio
     if decision.says_something() {
         let mut decision = with_due_date(context, decision);
         if failed.is_some() {
-            // The run comes again at once, and says so.
+            // The run visits the member again at once, and then reports the failure.
             decision.due_at = Some(now);
         }
         return Ok(Some(decision));
@@ -54,16 +53,16 @@ pub fn next_due(context: &Context<'_>, member: &Member) -> Result<Option<Decisio
             return Err(failed.into());
         }
     }
-    // It was scheduled when other rules were in force: it is scheduled anew.
+    // Earlier rules scheduled the member. Reschedule it by the rules in force.
     let is_due = data.due_at.is_some_and(|due_at| due_at <= now);
     Ok(is_due.then(|| with_due_date(context, decision)))
 }
 
-/// Schedules a member by the rules in force, where it is due earlier by them than by those of its
-/// last entry; nothing where it is not.
+/// Reschedules a member that is due earlier by the rules in force than it is scheduled, or whose
+/// tier differs from the stored one; nothing for any other member.
 ///
 /// # Errors
-/// A tier's condition failed.
+/// A tier's condition failed, or the entry does not follow from the member.
 pub fn schedule(context: &Context<'_>, member: &Member) -> Result<Option<Decision>, Undecided> {
     if !is_due_earlier(context.bundle, member, context.data.due_at, context.now) {
         return Ok(None);
@@ -73,10 +72,10 @@ pub fn schedule(context: &Context<'_>, member: &Member) -> Result<Option<Decisio
     Ok(Some(with_due_date(context, decision)))
 }
 
-/// What has expired by now; nothing where there is nothing to write down.
+/// Records what has expired by now; nothing if there is nothing to record.
 ///
 /// # Errors
-/// A tier's condition failed.
+/// A tier's condition failed, or the entry does not follow from the member.
 pub fn expire(context: &Context<'_>, member: &Member) -> Result<Option<Decision>, Undecided> {
     let expired = ledger::expire::decide(member, context.programme(), context.now)?;
     let decision = with_tier_review(context, expired, member)?;

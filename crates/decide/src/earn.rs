@@ -1,4 +1,4 @@
-//! A member did something: what it brings the member, and the member who brought this one.
+//! Earn: the decision on an activity of a member, and on the referral that may follow from it.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::pipeline::{on_shared_wallets, with_tier};
 use crate::refusal::Undecided;
 use crate::tier;
 
-/// What an activity brings the member, and the member who brought this one.
+/// Decides what an activity gives the member, and what a referral gives the member's referrer.
 ///
 /// # Errors
-/// The activity's date makes no sense, a rule failed, or data has to be loaded first.
+/// The activity's date is out of bounds, a rule failed, or data is missing.
 pub fn earn(
     context: &Context<'_>,
     member: &Member,
@@ -25,8 +25,8 @@ pub fn earn(
 ) -> Result<Decision, Undecided> {
     let (mut decision, referred) = earn_alone(context, member, event.into())?;
     if let Some(Referral { referrer, activity }) = referred {
-        // The two draw on the same shared limits. The referrer was brought by somebody too, who has
-        // no part in it: a rule on `referral` refers nobody.
+        // Both decisions draw on the same shared limits. The referrer's own referrer gets nothing:
+        // a rule on `referral` cannot refer.
         let data = context.data.beside(&decision.entry);
         let beside = Context { data: &data, ..*context };
         let (mut referrers, _) = earn_alone(&beside, &referrer, activity.into())?;
@@ -36,16 +36,16 @@ pub fn earn(
     Ok(decision)
 }
 
-/// What an activity is for the member who brought the one that did it.
+/// The referral that an activity is for the member's referrer.
 #[derive(Debug)]
 pub struct Referral {
-    /// The member who brought the other.
+    /// The referrer.
     pub referrer: Member,
-    /// The activity `referral`.
+    /// The referrer's activity, of the type `referral`.
     pub activity: Activity,
 }
 
-/// What an activity brings the member alone, and the referral that it is for another.
+/// Decides what an activity gives the member alone. Also returns the referral, if a rule gave one.
 ///
 /// # Errors
 /// As [`earn`].
@@ -63,8 +63,9 @@ pub fn earn_alone(
     Ok((decision, referred))
 }
 
-/// The story of an earn: the dates are checked, the member's tier is found, every rule is asked, the
-/// ledger makes an entry of what they gave, and the tier follows.
+/// Decides on an activity for one member and its own wallets: checks the dates, finds the member's
+/// tier, runs every rule, lets the ledger make an entry of the effects, and adds the tier that
+/// follows.
 pub(crate) fn earn_on_own_wallets(
     context: &Context<'_>,
     member: &Member,
@@ -83,20 +84,20 @@ pub(crate) fn earn_on_own_wallets(
     let mut draft = Draft::of(judged.reasons, judged.changes, judged.allocator);
     let triggered = triggered.map(|day| Change::Triggered { activity: activity.kind.clone(), day });
     draft.changes.extend(triggered);
-    // The run shares the activity with its facts; the entry takes it over.
+    // The facts in the run share the activity. Dropping the run lets the entry own it.
     drop(run);
     let activity = Arc::unwrap_or_clone(activity);
     let decision = ledger::earn::decide(member, context.programme(), activity, draft, now)?;
     Ok((with_tier(context, tier_status, decision, &member.tier_status)?, referred))
 }
 
-/// What the friend's activity is for the member who brought the friend.
+/// The referral for the referrer of the friend who did the activity.
 fn referral(friend: &Member, referrer: &Member, activity: &Activity) -> Referral {
     let activity = Activity {
-        // Not the number of the friend's order, which is the friend's own.
+        // It is not the number of the friend's order, which is private to the friend.
         id: format!("{} {}", friend.id, friend.seq.next()),
         kind: REFERRAL.to_owned(),
-        // The referrer may have joined in the very second of the purchase.
+        // The referrer may have joined after the time that the activity states.
         at: activity.at.max(referrer.enrolled_at),
         of: None,
         order: None,

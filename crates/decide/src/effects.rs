@@ -1,4 +1,4 @@
-//! What the effects that a rule asks for come to for one member.
+//! Effect requests, resolved into effects for one member.
 
 use chrono::{Datelike, Days, Months, NaiveDateTime};
 use ledger::GrantEnd;
@@ -8,7 +8,7 @@ use ledger::{Effect, Member, Moment, Programme, Units, WalletName};
 use rules::{EffectRequest, Rule, RuleFailure, Span, Value, unknown_wallet};
 use rust_decimal::Decimal;
 
-/// Whether two members have wallets in common.
+/// Whether two members are one household: they share an account, or one is the other's account.
 pub(crate) fn are_one(one: &Member, other: &Member) -> bool {
     let account = |member: &Member| member.account.clone().unwrap_or_else(|| member.id.clone());
     account(one) == account(other)
@@ -26,7 +26,7 @@ pub(crate) fn check_pool(
         .failure(format!("there is no pool `{pool}` in the manifest; list it as [pools.{pool}]")))
 }
 
-/// Who receives what rules give, and when.
+/// The member that receives the effects of rules, and the moment.
 pub(crate) struct Receiver<'a> {
     pub(crate) member: &'a Member,
     pub(crate) programme: &'a Programme,
@@ -34,8 +34,8 @@ pub(crate) struct Receiver<'a> {
 }
 
 impl Receiver<'_> {
-    /// The outcome of a request that needs nothing beyond the member; nothing where there is nothing
-    /// to change. `earlier` is what the same request has given already.
+    /// The effect of an effect request that needs no decision data; nothing if it would change
+    /// nothing. `earlier` are the effects that the same decision has given already.
     pub(crate) fn receives<'o>(
         &self,
         rule: &Rule,
@@ -82,7 +82,7 @@ impl Receiver<'_> {
         })
     }
 
-    /// Whether the member has a tag, after what the same request has given already.
+    /// Whether the member has a tag, after the effects that the same decision has given already.
     fn is_tagged<'o>(
         &self,
         name: &str,
@@ -96,8 +96,8 @@ impl Receiver<'_> {
         last.unwrap_or_else(|| self.member.tags.contains(name))
     }
 
-    /// The end of a grant that is given for a span: from now, or from the end of the same grant that
-    /// still runs. One that stays does stay.
+    /// The end of a grant that is given for a span. The span begins now, or at the end of the same
+    /// grant if the member still has it. A grant without an end keeps none.
     fn until(&self, present: Option<GrantEnd>, span: Option<Span>) -> GrantEnd {
         let Some(span) = span else { return GrantEnd::Never };
         let from = match present {
@@ -110,17 +110,17 @@ impl Receiver<'_> {
             Span::Days(days) => local.checked_add_days(Days::new(days.into())),
             Span::Months(months) => local.checked_add_months(Months::new(months)),
         };
-        // A date beyond what a calendar holds never comes.
+        // A date after the year 9999 is treated as no end.
         let end = end.filter(|end| end.year() <= 9999);
         end.map(|end| resolve(end, self.programme.time_zone)).into()
     }
 }
 
-/// Whole units from the value of a rule's block: the part of a unit is dropped, and a block without
-/// a value, such as an `if` that did not apply, pays nothing.
+/// The whole units that the value of a rule's block pays. A fraction of a unit is dropped. A block
+/// without a value, such as an `if` whose condition does not hold, pays nothing.
 pub(crate) fn units(rule: &Rule, value: &Value) -> Result<Units, RuleFailure> {
     match (value, value.number()) {
-        // A code is among the effects, and no number.
+        // A code is an effect, and not a number.
         (Value::Nothing | Value::Gift(Benefit::Voucher { .. }), _) => Ok(Units::ZERO),
         (_, Some(amount)) => paid(rule, amount),
         (other, None) => {
@@ -130,7 +130,7 @@ pub(crate) fn units(rule: &Rule, value: &Value) -> Result<Units, RuleFailure> {
     }
 }
 
-/// The whole units of an amount that a rule pays.
+/// The whole units of an amount that a rule pays, rounded down.
 pub(crate) fn paid(rule: &Rule, units: Decimal) -> Result<Units, RuleFailure> {
     Units::from_decimal_floor(units).map_err(|reason| {
         let remedy = if units < Decimal::ZERO { "; write `max(0, ..)` around it" } else { "" };

@@ -1,4 +1,4 @@
-//! A person is forgotten.
+//! Erase: a person's data is removed.
 
 use ledger::{Decision, Member};
 
@@ -6,10 +6,10 @@ use crate::context::Context;
 use crate::pipeline::{with_account_tier, with_due_date};
 use crate::refusal::Undecided;
 
-/// What forgetting the person changes.
+/// Decides that a person is erased.
 ///
 /// # Errors
-/// It is forgotten already, others share its wallets, or data has to be loaded first.
+/// The person is erased already, others share its wallets, or data is missing.
 pub fn erase(context: &Context<'_>, member: &Member) -> Result<Decision, Undecided> {
     let account = context.data.account(member)?;
     let decision = ledger::erase::decide(member, account, context.programme(), context.now)?;

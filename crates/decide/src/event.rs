@@ -1,14 +1,14 @@
-//! An activity as it reached us: told by a client, or triggered by its day.
+//! An activity with its origin: a client sent it, or its day triggered it.
 
 use chrono::NaiveDate;
 use ledger::Activity;
 
-/// An activity that a client sends, or that is triggered by its day.
+/// An activity that a client sent, or that its day triggered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActivityEvent {
     /// The activity.
     pub activity: Activity,
-    /// The day that triggered it; nothing for one that a client sends.
+    /// The day that triggered it; nothing if a client sent it.
     pub triggered: Option<NaiveDate>,
 }
 

@@ -1,6 +1,6 @@
-//! Generated sheets and facts. The same sheet about the same facts pays the same: twice in one
-//! process, in two processes, with the optimiser on and off; and the same as a model in plain Rust,
-//! which knows nothing of the engine.
+//! A test with generated sheets and facts. The same sheet over the same facts pays the same twice
+//! in one process, in two processes, with the optimiser on and off, and in a model in plain Rust
+//! that does not use the engine.
 
 use std::fmt;
 
@@ -15,12 +15,12 @@ use sha2::{Digest, Sha256};
 
 use crate::{Context, earn};
 
-/// Sheets, and facts that each is asked about. CI asks for ten times as many.
+/// The number of sheets, and of facts over which each runs. CI runs ten times as many sheets.
 const SHEETS: u64 = 500;
 const FACTS: u64 = 20;
-/// How many sheets, for a longer run.
+/// The environment variable with the number of sheets, for a longer run.
 const SHEETS_VARIABLE: &str = "REGULARS_GENERATED_SHEETS";
-/// Set for the process that is asked by the first.
+/// The environment variable that marks the second process.
 const CHILD_VARIABLE: &str = "REGULARS_GENERATED_CHILD";
 
 const MANIFEST: &str = r#"
@@ -30,7 +30,7 @@ time_zone = "Europe/Berlin"
 [wallets.points]
 [wallets.stamps]
 "#;
-/// A function of the merchant's, with a loop.
+/// A function that the merchant wrote, with a loop.
 const WALKED: &str =
     "fn walked(lines) { let sum = 0; for line in lines { sum += line.quantity; } sum }\n";
 const TIERS: &str = "tier \"Bronze\" { true }\ntier \"Gold\" { member.has(\"gold\") }\n";
@@ -59,7 +59,7 @@ impl Seeded {
     }
 }
 
-/// A number of a generated rule.
+/// An expression of a generated rule whose value is a number.
 enum Number {
     Whole(i64),
     Amount(Decimal),
@@ -70,7 +70,7 @@ enum Number {
     Purchases,
     Points,
     Stamps,
-    /// The sum of the lines' quantities, walked through by a function.
+    /// The sum of the lines' quantities, computed by a function with a loop.
     Walked,
     Sum(Box<Number>, Box<Number>),
     Difference(Box<Number>, Box<Number>),
@@ -79,11 +79,11 @@ enum Number {
     Greater(Box<Number>, Box<Number>),
     Percent(Box<Number>, i64),
     Either(Box<Condition>, Box<Number>, Box<Number>),
-    /// By the day of the week.
+    /// A `switch` on the day of the week.
     Switch(&'static str, Box<Number>, Box<Number>),
 }
 
-/// A condition of a generated rule.
+/// A condition of a generated rule, or a part of one.
 enum Condition {
     Compared(&'static str, Number, Number),
     Tag(&'static str),
@@ -190,10 +190,10 @@ impl fmt::Display for Condition {
     }
 }
 
-/// What a generated rule is asked about, as the model has it.
+/// The facts over which a generated rule runs, in the model.
 struct World {
     total: Decimal,
-    /// Word, quantity, price.
+    /// The word, quantity and price of each line.
     lines: Vec<(&'static str, i64, Decimal)>,
     purchases: i64,
     stamps: i64,
@@ -202,7 +202,7 @@ struct World {
     hour: i64,
 }
 
-/// The model's numbers: whole, or an amount.
+/// A number of the model: a whole number or an amount.
 #[derive(Clone, Copy)]
 enum Value {
     Whole(i64),
@@ -300,7 +300,7 @@ impl World {
         })
     }
 
-    /// What the rules pay, one after the other, and into which wallet; nothing if one fails.
+    /// The indices of the rules that pay, with their units; nothing if a rule fails.
     fn pays(&self, rules: &[(Condition, Number, &'static str)]) -> Option<Vec<(usize, i64)>> {
         let mut points = 0;
         let mut paid = Vec::new();
@@ -322,11 +322,11 @@ impl World {
     }
 
     fn generated(seeded: &mut Seeded) -> (World, Member, Activity) {
-        // Not the days on which clocks change: what an hour is then is tested elsewhere.
+        // The days on which clocks change are left out; other tests cover them.
         let day = seeded.below(365);
         let day = i64::try_from(if [87, 297].contains(&day) { day + 1 } else { day }).unwrap();
         let hour = i64::try_from(seeded.below(24)).unwrap();
-        // 1 January 2026 is a Thursday, and Berlin has winter time until 29 March, summer time
+        // 1 January 2026 is a Thursday. Berlin has winter time until 29 March, and summer time
         // until 25 October.
         let summer = (87..297).contains(&day);
         let offset = if summer { 2 } else { 1 };
@@ -387,7 +387,7 @@ impl World {
     }
 }
 
-/// What a bundle pays, as text.
+/// The indices of the rules that pay, with their units, or the refusal as text.
 fn pays(
     bundle: &Bundle,
     member: &Member,
@@ -404,7 +404,7 @@ fn pays(
     Ok(paid.collect())
 }
 
-/// Asks every sheet about its facts, and answers with a digest of all that was paid.
+/// Runs every sheet over its facts, compares all results, and returns their digest.
 fn play(sheets: u64) -> String {
     let merchant = MerchantId::parse("generated").unwrap();
     let mut digest = Sha256::new();

@@ -1,4 +1,5 @@
-//! A reward that is held at the till: captured on payment, released on cancel.
+//! Hold, capture and release: a reward is held at the till, captured when the order is paid, and
+//! released when it is cancelled.
 
 use std::sync::Arc;
 
@@ -17,10 +18,10 @@ use crate::refusal::{Refusal, Undecided};
 use crate::reward::{self, Redemption, RewardRequest, Taker, Timing, at_its_price, take};
 use crate::tier;
 
-/// What holding a reward changes. What its rule gives is given when it is captured.
+/// Decides on a hold. The member gets what the reward's rule gives when the hold is captured.
 ///
 /// # Errors
-/// As [`crate::redeem`]; or too many rewards are held already.
+/// As [`crate::redeem()`]; or the member has too many holds.
 pub fn hold(
     context: &Context<'_>,
     member: &Member,
@@ -39,11 +40,12 @@ pub fn hold(
     })
 }
 
-/// What capturing a hold changes, all of it or so many units. `entry` is the one that held the
-/// reward, and `judged_by` the rules that judged it: they say what the reward gives.
+/// Decides on the capture of a hold, of all its units or of `units`. `entry` is the entry of the
+/// hold. `judged_by` are the rules that judged that entry; the reward gives what they say.
 ///
 /// # Errors
-/// There is no such hold any more, it does not take so many units, or data has to be loaded first.
+/// The hold is not open, it cannot be captured for so many units, a rule failed, or data is
+/// missing.
 pub fn capture(
     context: &Context<'_>,
     judged_by: &Bundle,
@@ -75,7 +77,7 @@ pub fn capture(
     })
 }
 
-/// How many units of a hold are captured: all, or so many where the member chooses its price.
+/// The units of a hold to capture: all, or fewer if the member chooses the reward's price.
 fn units_to_capture(
     hold: &HoldId,
     reward: &RedeemedReward,
@@ -95,7 +97,7 @@ fn units_to_capture(
     Ok(units)
 }
 
-/// A reward that is held already.
+/// The request for a reward that is held already.
 fn promised<'a>(
     rule: &'a Rule,
     costs: &'a Costs,
@@ -106,10 +108,10 @@ fn promised<'a>(
     RewardRequest { rule, costs, order, units, promised: true }
 }
 
-/// What releasing a hold changes.
+/// Decides on the release of a hold.
 ///
 /// # Errors
-/// There is no such hold any more.
+/// The hold is not open, a tier's condition failed, or data is missing.
 pub fn release(
     context: &Context<'_>,
     member: &Member,
@@ -124,8 +126,8 @@ pub fn release(
     })
 }
 
-/// The programme with the wallet of a hold shared, or not, as when its units were held: they lie
-/// where they were put, whatever is shared by now.
+/// The programme in which the wallet of a hold is shared as it was when the units were held. The
+/// held units are still in that wallet, the account's or the member's, whatever is shared now.
 fn as_held(context: &Context<'_>, member: &Member, hold: &HoldId) -> Result<Programme, Undecided> {
     let mut programme = context.programme().clone();
     let Some(account) = context.data.account(member)? else { return Ok(programme) };

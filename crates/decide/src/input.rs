@@ -1,5 +1,5 @@
-//! What is told from outside: an activity, an order. A client tells it in JSON and a spec in TOML;
-//! the shape is the same, and so is what is wrong with it.
+//! Input: activities and orders as clients send them in JSON and specs write them in TOML. Both
+//! have the same form and get the same errors.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +29,7 @@ pub struct ActivityBody {
     kind: String,
     id: Option<String>,
     at: Option<At>,
-    /// The id of the activity that it is about.
+    /// The id of the earlier activity to which it belongs.
     of: Option<String>,
     order: Option<Object<OrderBody>>,
     channel: Option<String>,
@@ -58,55 +58,55 @@ struct LineBody {
     tags: Vec<String>,
 }
 
-/// What is wrong with something that was told, and where.
+/// An input error, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", place(.pointer, .reason))]
 pub struct InputError {
-    /// Where, as a JSON pointer (RFC 6901).
+    /// The place of the value, as a JSON pointer (RFC 6901).
     pub pointer: String,
-    /// Why.
+    /// What is wrong with the value.
     pub reason: InputErrorReason,
 }
 
 fn place(pointer: &str, reason: &InputErrorReason) -> String {
     match reason {
-        // It names what it is about.
+        // The message names the activity itself.
         InputErrorReason::ActivityIsUnknown { .. } => String::new(),
         _ if pointer.is_empty() => String::new(),
         _ => format!("`{pointer}`: "),
     }
 }
 
-/// Why something that was told is wrong.
+/// What is wrong with a value of the input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InputErrorReason {
-    /// It is unknown or out of bounds.
+    /// A field is unknown or out of bounds.
     #[error("{0}")]
     Field(String),
-    /// It is an activity that the manifest does not list.
+    /// The manifest does not list the activity.
     #[error("there is no activity `{kind}`{hint}")]
     ActivityIsUnknown {
-        /// The activity told.
+        /// The type of the activity.
         kind: String,
-        /// What may have been meant.
+        /// The hint "did you mean", or an empty text.
         hint: String,
     },
-    /// It is an amount that makes no sense in the programme's currency.
+    /// The amount is not valid in the programme's currency.
     #[error(transparent)]
     Amount(#[from] AmountRejection),
 }
 
 impl ActivityBody {
-    /// When it happened, if that is told.
+    /// The moment of the activity, if the input has one.
     pub(crate) fn told_at(&self) -> Option<Moment> {
         self.at.map(|at| at.0)
     }
 
-    /// The activity, checked against the programme. One without an id has the request's key for it;
-    /// one without a time happened now.
+    /// The activity, checked against the programme. Without an id it gets the request's key as its
+    /// id, and without a time it happened now.
     ///
     /// # Errors
-    /// Something is unknown or out of bounds; the pointer says where.
+    /// A value is unknown or out of bounds; the pointer says which.
     pub fn check(
         self,
         programme: &Programme,
@@ -152,7 +152,7 @@ impl OrderBody {
     /// The order at `pointer` in the body, checked against the programme.
     ///
     /// # Errors
-    /// Something is out of bounds; the pointer says where.
+    /// A value is out of bounds; the pointer says which.
     pub fn check(self, pointer: &str, programme: &Programme) -> Result<Order, InputError> {
         if self.lines.len() > LINES_MAX {
             let reason = format!("it has {} lines, and {LINES_MAX} are allowed", self.lines.len());
@@ -164,7 +164,7 @@ impl OrderBody {
             let price = line.price.map(|price| price.check(&pointer("price"), programme));
             let price = price.transpose()?;
             if let Some(price) = price {
-                // What all its pieces come to is an amount, too.
+                // The price of all pieces of the line must be a valid amount, too.
                 let all = price.saturating_mul(line.quantity.0.into());
                 let absurd = |reason| InputError { pointer: pointer("quantity"), reason };
                 believed(all).map_err(|reason| absurd(InputErrorReason::Amount(reason)))?;
@@ -184,7 +184,7 @@ impl OrderBody {
     }
 }
 
-/// A name as a part of a JSON pointer (RFC 6901).
+/// A name, escaped as a part of a JSON pointer (RFC 6901).
 #[must_use]
 pub fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
@@ -246,7 +246,7 @@ fn field(
     })
 }
 
-/// An amount as text: a JSON number would have been through floating point in most clients.
+/// An amount as text, since most clients would pass a JSON number through floating point.
 #[derive(Debug, Clone)]
 pub struct Amount(pub String);
 
@@ -254,7 +254,7 @@ impl Amount {
     /// The amount at `pointer`, in the programme's currency.
     ///
     /// # Errors
-    /// It is none, or has more decimals than the currency.
+    /// It is not an amount, or has more decimals than the currency.
     pub fn check(&self, pointer: &str, programme: &Programme) -> Result<Decimal, InputError> {
         parse_amount(&self.0, programme.currency)
             .map_err(|reason| InputError { pointer: pointer.to_owned(), reason: reason.into() })
@@ -307,7 +307,7 @@ impl<'de> Deserialize<'de> for Quantity {
     }
 }
 
-/// A time with its offset, kept to the second.
+/// A time with its offset, truncated to the second.
 #[derive(Debug, Clone, Copy)]
 pub struct At(pub Moment);
 
@@ -320,7 +320,7 @@ impl<'de> Deserialize<'de> for At {
                 f.write_str("a time with its offset, such as \"2026-05-02T09:30:00+02:00\"")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<At, E> {
-                // By way of the seconds, since a leap second has none of its own in the ledger.
+                // The conversion via whole seconds turns a leap second into the second before it.
                 DateTime::parse_from_rfc3339(text)
                     .ok()
                     .and_then(|at| DateTime::from_timestamp(at.timestamp(), 0))

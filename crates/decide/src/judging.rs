@@ -1,4 +1,4 @@
-//! What an activity brings: every rule of it asked in turn, and what became of each.
+//! Judging: runs every rule of an activity, one after the other, and records a verdict for each.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use crate::context::Context;
 use crate::effects::{Receiver, are_one, check_pool, paid, units};
 use crate::refusal::Undecided;
 
-/// Decimals of what is carried over; the rest is dropped.
+/// The decimals of a remainder that is carried over. Further decimals are dropped.
 const REMAINDER_DECIMALS: u32 = 9;
 
-/// Rounds of a task that one activity may complete.
+/// The most rounds of a task that one activity may complete.
 const ROUNDS_MAX: u32 = 100;
 
-/// What became of one rule.
+/// The verdict on one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It applied and gave something.
@@ -32,67 +32,67 @@ pub enum Verdict {
     GaveNothing,
     /// Its condition does not hold.
     ConditionDoesNotHold,
-    /// It is not on its days, or its campaign's.
+    /// The activity is not on the days of the rule and its campaign.
     NotOnItsDays,
-    /// It has acted for this member as often as it may.
+    /// Its cap is reached for this member.
     AsOftenAsItMay,
-    /// The campaign's budget or the pool of codes has not enough left.
+    /// The campaign's budget or the pool of codes is exhausted.
     NothingLeft,
-    /// A task is further on, and not complete.
+    /// The task has progressed and is not complete.
     Progressed {
-        /// How far.
+        /// The progress.
         done: u32,
-        /// Of how much.
+        /// The goal.
         goal: u32,
     },
 }
 
-/// One rule of the activity, and what became of it.
+/// One rule of the activity, and its verdict.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
-    /// Which rule of the bundle.
+    /// The index of the rule in the bundle.
     pub(crate) rule: usize,
     pub(crate) verdict: Verdict,
-    /// What had been paid into the main wallet before it.
+    /// The units that earlier rules had paid into the main wallet.
     pub(crate) points: Units,
 }
 
-/// What an activity brings.
+/// The result of judging an activity.
 #[derive(Debug)]
 pub(crate) struct Judgement<'a> {
     pub(crate) reasons: Vec<Reason>,
     pub(crate) changes: Vec<Change>,
     pub(crate) allocator: Allocator<'a>,
     pub(crate) steps: Vec<Step>,
-    /// What earn rules have paid into the main wallet.
+    /// The units that earn rules have paid into the main wallet.
     pub(crate) points: Units,
-    /// The member who brought this one, if a rule asked for it. Only a reason says whether it gave
-    /// the referral, too.
+    /// The referrer, if a rule requested the referral. The rule may have given nothing in the end;
+    /// then no reason has the referral.
     referrer: Option<&'a Member>,
 }
 
 impl<'a> Judgement<'a> {
-    /// The member who brought this one, if a rule gave the referral.
+    /// The referrer, if a rule gave the referral.
     pub(crate) fn referrer(&self) -> Option<&'a Member> {
         let is_referral = |reason: &Reason| matches!(reason.effect, Effect::Referral { .. });
         self.referrer.filter(|_| self.reasons.iter().any(is_referral))
     }
 }
 
-/// What the rules of an activity say, before the ledger makes anything of it.
+/// The reasons and verdicts of an activity's rules, before the ledger makes an entry.
 #[derive(Debug)]
 pub struct Said {
-    /// What each rule gives, in the order in which they were asked.
+    /// What each rule gives, in the order in which the rules ran.
     pub reasons: Vec<Reason>,
-    /// Every rule that was asked, by its place in the bundle, and what became of it.
+    /// The index in the bundle and the verdict of every rule.
     pub verdicts: Vec<(usize, Verdict)>,
 }
 
-/// Asks the rules of an activity about a member in its tier as it is written down. Nothing is
-/// decided: [`crate::earn`] does that.
+/// Runs the rules of an activity for a member with its stored tier. It decides nothing;
+/// [`crate::earn()`] does.
 ///
 /// # Errors
-/// A rule failed, or data has to be loaded first.
+/// A rule failed, or data is missing.
 pub fn ask(
     context: &Context<'_>,
     member: &Arc<Member>,
@@ -106,7 +106,7 @@ pub fn ask(
     Ok(Said { reasons: judged.reasons, verdicts })
 }
 
-/// A judgement in the making.
+/// A judge of one activity, with the judgement so far.
 struct Judge<'a, 'r> {
     bundle: &'a Bundle,
     member: &'a Member,
@@ -115,7 +115,7 @@ struct Judge<'a, 'r> {
     judgement: Judgement<'a>,
 }
 
-/// Asks every rule of the activity: what it pays, how far tasks are, how scores grow.
+/// Runs every rule of the activity: earn rules, tasks and contests.
 pub(crate) fn judge<'a>(
     bundle: &'a Bundle,
     member: &'a Member,
@@ -217,8 +217,8 @@ impl<'a> Judge<'a, '_> {
         Ok(by)
     }
 
-    /// Pays the rounds that are complete, as far as the cap allows and as long as there is something
-    /// to give; the rest is owed.
+    /// Pays the completed rounds up to the cap, until a shared limit or a pool is exhausted. The
+    /// rest stays owed.
     fn pay_rounds(
         &mut self,
         rule: &'a Rule,
@@ -226,11 +226,10 @@ impl<'a> Judge<'a, '_> {
         progress: &mut Progress,
         rounds: u32,
     ) -> Result<Option<Verdict>, Undecided> {
-        // A round that was complete before and found nothing to give is paid now, if there is
-        // something.
+        // Owed rounds, which an earlier activity completed, are due as well as the new ones.
         let most = room.map_or(u32::MAX, |room| room.times);
         let due = progress.owed.max(progress.owed.saturating_add(rounds).min(most));
-        // Rounds that had been paid before they were complete come first.
+        // Rounds that were paid ahead are subtracted first.
         let offset = due.min(progress.ahead);
         progress.ahead -= offset;
         let due = due - offset;
@@ -260,7 +259,7 @@ impl<'a> Judge<'a, '_> {
         Ok(Verdict::Gave)
     }
 
-    /// Runs the rule's block and gives what it says, all or nothing.
+    /// Runs the rule's block and gives all of its effects, or none.
     fn act(&mut self, rule: &'a Rule) -> Result<Verdict, Undecided> {
         let (value, requests) = self.run.body(rule)?;
         let taken = self.judgement.allocator.taken();
@@ -316,8 +315,8 @@ impl<'a> Judge<'a, '_> {
         Ok(Verdict::Gave)
     }
 
-    /// The whole units of what an earn rule's block pays, and what is carried over of the rest, where
-    /// its wallet carries.
+    /// The whole units that a rule's block pays. If it is an earn rule and its wallet carries, also
+    /// the change of the remainder that is carried over.
     fn whole(
         &self,
         rule: &Rule,
@@ -330,7 +329,7 @@ impl<'a> Judge<'a, '_> {
             return Ok((units(rule, value)?, None));
         };
         let had = self.member.remainders.get(&rule.title).copied().unwrap_or_default();
-        // What it pays by itself has to make sense, whatever was carried over.
+        // The amount must be valid on its own, before the remainder is added.
         paid(rule, amount)?;
         let too_much = || rule.failure(format!("the rule pays {amount}, which is too much"));
         let sum = amount.checked_add(had).ok_or_else(too_much)?;
@@ -341,7 +340,7 @@ impl<'a> Judge<'a, '_> {
     }
 
     fn reasons(&mut self, rule: &Rule, effect: Effect) {
-        // What a task pays for several rounds is one reason.
+        // A task that pays several rounds gets one reason for all of them.
         if let (Some(last), Effect::Units { wallet, units }) =
             (self.judgement.reasons.last_mut(), &effect)
             && last.rule == rule.title
@@ -369,11 +368,12 @@ impl<'a> Judge<'a, '_> {
             EffectRequest::Refer => {
                 let Some(id) = &self.member.referred_by else { return Ok(Given::Nothing) };
                 if rule.on.as_deref() == Some(REFERRAL) {
-                    // One who brings others was brought by someone too, who has no part in it.
+                    // The referrer's own referrer gets nothing.
                     return Ok(Given::Nothing);
                 }
                 let referrer: Option<&'a Member> = self.judgement.allocator.member(id)?;
-                // A household does not bring itself, and who is forgotten brings nobody.
+                // Members of one household do not refer each other, and an erased member refers
+                // nobody.
                 let referrer = referrer.filter(|referrer| {
                     referrer.erased_at.is_none() && !are_one(self.member, referrer)
                 });
@@ -386,7 +386,7 @@ impl<'a> Judge<'a, '_> {
                 let own = given.iter().filter(is_code).count();
                 let all = earlier.filter(is_code).count();
                 if own < CODES_MAX && all >= CODES_MAX && rule.kind() == StatementKind::Task {
-                    // The round waits for the next activity.
+                    // The round stays owed until the next activity.
                     return Ok(Given::NothingLeft);
                 }
                 if all >= CODES_MAX {
@@ -404,12 +404,12 @@ impl<'a> Judge<'a, '_> {
     }
 }
 
-/// What becomes of something that a rule gives.
+/// The result of an effect request.
 enum Given {
     This(Effect),
-    /// There is nobody to give it to, or nothing of it.
+    /// There is no effect, since nothing would change or nobody would receive it.
     Nothing,
-    /// What all share is used up, and the rule gives nothing at all.
+    /// A pool of codes has nothing left, so the rule gives none of its effects.
     NothingLeft,
 }
 

@@ -1,71 +1,88 @@
-//! The decisions: what a merchant's rules and the ledger make of a request, together. Pure: a function
-//! in Lambda, the local server, a spec and a simulation ask the same question and get the same answer.
+//! The decisions: this crate runs a merchant's rules for a request and lets the ledger turn the
+//! result into an entry.
 //!
-//! Each verb has one function, from a [`Context`] and a member to a [`ledger::Decision`]; or to
-//! [`Undecided`]: a refusal, or the data that has to be loaded first. This crate runs rules and does
-//! not know how they are written: that is the crate `rules`.
+//! **One function per verb.** [`earn()`], [`redeem()`], [`hold()`], [`reverse()`] and the other
+//! verbs each take a [`Context`] and a member, and return a [`ledger::Decision`]. A [`Context`] is
+//! the merchant's bundle, the decision data and the time. The functions are pure, so a function in
+//! Lambda, the local server, a spec and a simulation all make the same decision.
+//!
+//! **[`Undecided`] is the other result.** It is a [`Refusal`], after which nothing has changed, or
+//! the [`ledger::MissingData`] that the caller loads before it calls the function again. Most
+//! decisions need only the member.
+//!
+//! **The pipeline of one earn.**
+//! 1. `pipeline::on_shared_wallets` puts the account's wallets into the member, if it shares any.
+//! 2. `ledger::earn::admit` checks the dates of the activity.
+//! 3. [`tier_status()`] finds the member's tier now.
+//! 4. `judging::judge` runs every rule of the activity and collects the reasons.
+//! 5. `ledger::earn::decide` makes the entry and applies it to the member.
+//! 6. `pipeline::with_tier` adds the tier that follows.
+//! 7. `pipeline` splits off the account's entry and sets the next due date of each member.
+//! 8. If a rule refers the member's referrer, [`earn()`] decides the referral in the same way.
+//!
+//! This crate runs rules and does not know how they are written. The crate `rules` knows that.
 //!
 //! Read the modules in this order.
 
-/// What a decision is made from.
+/// The context of a decision: bundle, decision data, time.
 mod context;
-/// An activity as it reached us.
+/// An activity with its origin: a client or a day.
 mod event;
 /// Activities and orders as clients and specs write them.
 mod input;
-/// Refusals, and data that is missing.
+/// Refusals, and the result without a decision.
 mod refusal;
 
-// What the rules say.
-/// What an effect comes to for one member.
+// Running the rules.
+/// Effect requests, resolved into effects for one member.
 mod effects;
-/// Every rule of an activity, asked in turn.
+/// Judging: every rule of an activity, one after the other.
 mod judging;
-/// How far a member is from the next tier.
+/// The distance of a member from the next tier.
 mod next_tier;
-/// Rewards and benefits that a member can have.
+/// The rewards and benefits that a member can have.
 mod offers;
-/// A reward as one member takes it.
+/// A reward that one member takes.
 mod reward;
-/// Tiers.
+/// The tier that the rules give a member.
 mod tier;
-/// Why an activity brought what it brought.
+/// The trace of an activity, for people.
 mod trace;
 
-// What follows a decision.
-/// The tier, the account and the due date.
+// After the rules.
+/// The steps after every decision: tier, account, due date.
 mod pipeline;
 /// Activities that are triggered by their day.
 mod recurrence;
-/// What a member is reminded of, and when.
+/// The reminders of a member.
 mod reminders;
-/// When a member is due next.
+/// The next due date of a member.
 mod schedule;
 
 // The verbs.
 /// A member joins an account, or leaves it.
 mod account;
-/// Units are given or taken by hand.
+/// An operator gives or takes units.
 mod adjust;
-/// The scheduled run, for one member.
+/// The expiry run, for one member.
 mod due;
-/// A member did something.
+/// A member earns with an activity.
 mod earn;
-/// A person is forgotten.
+/// A person is erased.
 mod erase;
-/// A reward is held, captured, released.
+/// A reward is held, captured or released.
 mod hold;
-/// A member takes a reward.
+/// A member redeems a reward.
 mod redeem;
-/// An entry is undone.
+/// An earlier entry is reversed.
 mod reverse;
 /// One member gives units to another.
 mod transfer;
 
 // Before rules are published.
-/// How much of the rules the specs have shown.
+/// The coverage of the rules by the specs.
 mod coverage;
-/// Specs: what the merchant expects of its rules.
+/// Specs: the merchant's tests of its rules.
 mod spec;
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
-//! How far a member is from the next tier: the comparisons in its condition, with what the member
-//! has and what it needs.
+//! The distance of a member from the next tier: each comparison in the tier's condition, with the
+//! number that the member has and the number that it needs.
 
 use std::sync::Arc;
 
 use ledger::{Member, Moment};
 use rules::{Bundle, Facts, Need, StatementKind};
 
-/// The next tier, and what is needed for it.
+/// The next tier, and what the member needs for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextTier {
-    /// Its name.
+    /// The name of the tier.
     pub tier: String,
-    /// The comparisons of its condition. Where it has none with numbers, there are none.
+    /// The comparisons with numbers in its condition; empty if it has none.
     pub needs: Vec<Need>,
 }
 

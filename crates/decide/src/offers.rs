@@ -1,4 +1,4 @@
-//! What a member can have: rewards within reach, and benefits by standing.
+//! The rewards that a member can take, and the benefits that it has.
 
 use std::sync::Arc;
 
@@ -9,44 +9,44 @@ use rules::{Bundle, Costs, Facts, Rule, RuleFailure, StatementKind};
 use crate::refusal::{Refusal, Undecided};
 use crate::reward::{RewardRequest, Taker, at_its_price, gift};
 
-/// A reward as one member finds it.
+/// An offer: a reward for one member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// Its name.
+    /// The name of the reward.
     pub name: String,
-    /// What it costs.
+    /// The costs of the reward.
     pub costs: Costs,
-    /// Units that are still missing.
+    /// The units that the member still lacks.
     pub missing: Units,
-    /// Whether it is for this member now.
+    /// Whether the member is eligible now.
     pub eligible: Eligible,
-    /// How many there are for all members, if that is limited. Whether any is left is only known
-    /// when it is taken.
+    /// The stock for all members together, if it is limited. What is left of it is only known when
+    /// the reward is taken.
     pub stock: Option<Units>,
 }
 
-/// Whether something is for a member now.
+/// Whether a member is eligible for a reward now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Eligible {
-    /// It is.
+    /// The member is eligible.
     Yes,
-    /// It is not, and why.
+    /// The member is not eligible, for this reason.
     No(String),
-    /// That depends on the order.
+    /// It depends on the order.
     DependsOnOrder,
 }
 
-/// A benefit that a member has by standing.
+/// A benefit that a member has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberBenefit {
-    /// Its title.
+    /// The title of the benefit.
     pub title: String,
-    /// What it gives; nothing if that depends on the order.
+    /// The gift; nothing if it depends on the order.
     pub gives: Option<Benefit>,
 }
 
 impl Offer {
-    /// It can be had now, with any order, as long as there are any.
+    /// Whether the member can take it now, with any order, as long as the stock lasts.
     #[must_use]
     pub fn within_reach(&self) -> bool {
         self.eligible == Eligible::Yes && self.missing.is_zero()
@@ -59,8 +59,8 @@ impl Offer {
     }
 }
 
-/// The rewards as the member finds them, in the order of the sheets, without an order at hand. A
-/// reward whose rule fails has its failure in its place.
+/// The offers of all rewards to a member, without an order, in the order of the sheets. A reward
+/// whose rule fails is represented by its failure.
 pub fn offers(
     bundle: &Bundle,
     member: &Member,
@@ -77,7 +77,7 @@ pub fn offers(
             Err(Undecided::Refused(Refusal::RewardNeedsTheOrder(_))) => Eligible::DependsOnOrder,
             Err(Undecided::Refused(Refusal::RuleFailed(failure))) => return Err(failure),
             Err(Undecided::Refused(refusal)) => Eligible::No(refusal.to_string()),
-            // Without a till nothing is asked for.
+            // This cannot happen: without an allocator no decision data is needed.
             Err(Undecided::NeedsData(missing)) => Eligible::No(missing.to_string()),
         };
         let spendable = member.spendable(costs.wallet.as_str(), now);
@@ -88,9 +88,9 @@ pub fn offers(
     bundle.priced().map(offer).collect()
 }
 
-/// The benefits that the member has now, in the order of the sheets. Those that depend on the order
-/// are among them where none is given, without a gift. A benefit whose rule fails has its failure in
-/// its place.
+/// The benefits that the member has now, in the order of the sheets. Without an order, a benefit
+/// that depends on the order is in the list without a gift. A benefit whose rule fails is
+/// represented by its failure.
 pub fn benefits(
     bundle: &Bundle,
     member: &Member,

@@ -1,5 +1,5 @@
-//! What follows every decision: the tier, the account whose wallets the member shares, and the next
-//! due date.
+//! The steps after every decision: the tier that follows, the split between the member and the
+//! account whose wallets it shares, and the next due date.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::refusal::Undecided;
 use crate::schedule::due_at;
 use crate::tier;
 
-/// Decides on the wallets that the member shares, if it shares any, and splits the decision into the
-/// member's part and the account's. Both get their next due date.
+/// Runs `decide` with the account's wallets in the member, if it shares any, and splits the
+/// decision into the member's part and the account's. Both get their next due date.
 pub(crate) fn on_shared_wallets(
     context: &Context<'_>,
     member: &Member,
@@ -24,13 +24,15 @@ pub(crate) fn on_shared_wallets(
     on_wallets_shared_as(context, sharing, member, decide)
 }
 
-/// The wallets of which account a member shares, and which of them by which programme.
+/// How a member shares wallets: the account that owns them, and the programme that says which
+/// wallets are shared.
+#[derive(Clone, Copy)]
 pub(crate) struct Sharing<'a> {
     pub(crate) programme: &'a Programme,
     pub(crate) account: Option<&'a MemberId>,
 }
 
-/// The same where the wallets are shared in another way than they are now.
+/// Does the same as [`on_shared_wallets`] with an explicit sharing, which may differ from today's.
 pub(crate) fn on_wallets_shared_as(
     context: &Context<'_>,
     sharing: Sharing<'_>,
@@ -51,9 +53,9 @@ pub(crate) fn on_wallets_shared_as(
     Ok(with_due_date(context, decision))
 }
 
-/// The decision with the tier that follows from it. The rules have seen the tier that held before,
-/// `tier_status`, however late anyone writes it down; the entry records the change since the entry
-/// before.
+/// Adds the tier that follows from a decision. `tier_status` is the status that the rules saw; it
+/// may not be stored yet. `before` is the status of the member's last entry; the new entry records
+/// the change from it.
 pub(crate) fn with_tier(
     context: &Context<'_>,
     tier_status: TierStatus,
@@ -66,8 +68,8 @@ pub(crate) fn with_tier(
     Ok(settle(decision, before, tier_status))
 }
 
-/// The same for a decision on no rule of an activity or a reward: the member's tier is reviewed
-/// first. A member that is forgotten has no tier.
+/// Reviews the member's tier, and then does the same as [`with_tier`]. An erased member has no
+/// tier.
 pub(crate) fn with_tier_review(
     context: &Context<'_>,
     decision: Decision,
@@ -80,7 +82,7 @@ pub(crate) fn with_tier_review(
     with_tier(context, tier_status, decision, &member.tier_status)
 }
 
-/// The decision with the tier of the account that has a part in it.
+/// Adds the tier of the account to the account's part of a decision, if there is an account.
 pub(crate) fn with_account_tier(
     context: &Context<'_>,
     mut decision: Decision,
@@ -95,7 +97,7 @@ pub(crate) fn with_account_tier(
     Ok(decision)
 }
 
-/// The decision with the moment at which each member is due next.
+/// Adds the next due date of each member to a decision.
 pub(crate) fn with_due_date(context: &Context<'_>, mut decision: Decision) -> Decision {
     decision.due_at = due_at(context.bundle, &decision.member, context.now);
     for other in &mut decision.others {

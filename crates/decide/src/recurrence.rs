@@ -1,4 +1,4 @@
-//! Activities that are triggered by their day: birthdays, anniversaries.
+//! Recurrence: activities that are triggered by their day, such as birthdays and anniversaries.
 
 use chrono::{Days, NaiveDate};
 use ledger::calendar::{next_day, resolve};
@@ -8,10 +8,10 @@ use rules::Bundle;
 
 use crate::event::ActivityEvent;
 
-/// Days for which an activity that is triggered by its day is made up for, if nobody looked in time.
+/// The number of days within which a missed activity is still triggered, if the run was late.
 const MADE_UP_DAYS: u64 = 31;
 
-/// The activities whose day has come, in the order in which it came.
+/// The triggered activities that are due by now, the earliest first.
 pub(crate) fn triggered(bundle: &Bundle, member: &Member, now: Moment) -> Vec<ActivityEvent> {
     let mut come: Vec<_> =
         recurrence(bundle, member, now).into_iter().filter(|(at, ..)| *at <= now).collect();
@@ -26,7 +26,7 @@ fn told_of(
     day: NaiveDate,
 ) -> Option<ActivityEvent> {
     let at = day.and_hms_opt(0, 0, 0)?;
-    // A member that joined in the course of the day was not there when it began.
+    // The activity is not earlier than the enrolment, if the member joined during the day.
     let at = resolve(at, bundle.programme().time_zone).max(member.enrolled_at);
     let activity = Activity {
         id: format!("{kind} {day}"),
@@ -41,7 +41,7 @@ fn told_of(
     Some(ActivityEvent { activity, triggered: Some(day) })
 }
 
-/// The next day of each activity that is triggered by one, and when it begins.
+/// The next occurrence of each triggered activity: the moment its day begins, its type, its day.
 pub(crate) fn recurrence(
     bundle: &Bundle,
     member: &Member,
@@ -55,7 +55,7 @@ pub(crate) fn recurrence(
     let made_up = today.checked_sub_days(Days::new(MADE_UP_DAYS)).unwrap_or(today);
     let next = |(kind, policy): (&String, &ActivityPolicy)| {
         let (day, first) = match policy.recurrence.as_ref()? {
-            // The first anniversary is a year after the day itself.
+            // The day of joining itself does not count; the first anniversary is a year later.
             Recurrence::Joined => (joined, joined.succ_opt()?),
             Recurrence::Attribute(name) => (member.attributes.get(name)?.parse().ok()?, joined),
         };

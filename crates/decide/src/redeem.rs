@@ -1,4 +1,4 @@
-//! A member takes a reward.
+//! Redeem: the decision on a reward that a member takes at once.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::refusal::Undecided;
 use crate::reward::{Redemption, Timing, take};
 use crate::tier;
 
-/// What taking a reward changes.
+/// Decides on a reward that a member takes at once.
 ///
 /// # Errors
-/// The reward is unknown, not for this member, too dear or sold out, its rule failed, or data has to
-/// be loaded first.
+/// The reward is unknown, not for this member, too expensive or sold out, its rule failed, or data
+/// is missing.
 pub fn redeem(
     context: &Context<'_>,
     member: &Member,

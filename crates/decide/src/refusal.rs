@@ -1,5 +1,5 @@
-//! Why there is no decision: a refusal, in words for the person who can mend it, or data that has to
-//! be loaded first.
+//! The results other than a decision: a refusal, with a message for the person who can fix the
+//! cause, or the data that is missing.
 
 use ledger::MemberIsErased;
 use ledger::account::AccountRejection;
@@ -12,93 +12,93 @@ use ledger::reverse::ReverseRejection;
 use ledger::{MemberId, MissingData, Units};
 use rules::RuleFailure;
 
-/// Why a request is refused. Nothing has changed then.
+/// The reason why a request is refused. A refused request changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The ledger said no.
+    /// The ledger rejects the activity.
     #[error(transparent)]
     Earn(#[from] EarnRejection),
-    /// The ledger said no.
+    /// The ledger rejects the redemption.
     #[error(transparent)]
     Redeem(#[from] RedeemRejection),
-    /// The ledger said no.
+    /// The ledger rejects the entry.
     #[error(transparent)]
     Give(#[from] GiveRejection),
-    /// The ledger said no.
+    /// The ledger rejects the hold, capture or release.
     #[error(transparent)]
     Hold(#[from] HoldRejection),
-    /// The ledger said no.
+    /// The ledger rejects the reversal.
     #[error(transparent)]
     Reverse(#[from] ReverseRejection),
-    /// The ledger said no.
+    /// The ledger rejects the adjustment or transfer.
     #[error(transparent)]
     Move(#[from] MoveRejection),
-    /// The ledger said no.
+    /// The ledger rejects joining or leaving the account.
     #[error(transparent)]
     Account(#[from] AccountRejection),
-    /// The person wanted to be forgotten.
+    /// The member is erased.
     #[error(transparent)]
     Erased(#[from] MemberIsErased),
-    /// There is nobody who could be given units.
+    /// There is no such member to receive units.
     #[error("there is no member `{0}`")]
     ReceiverIsUnknown(MemberId),
-    /// There is nobody whose wallets could be shared.
+    /// There is no such member to be the account.
     #[error("there is no member `{0}`")]
     AccountIsUnknown(MemberId),
-    /// A reward that no sheet has.
+    /// No sheet has the reward.
     #[error("there is no reward `{name}`{hint}")]
     RewardIsUnknown {
-        /// The reward asked for.
+        /// The requested reward.
         name: String,
-        /// What may have been meant.
+        /// The hint "did you mean", or an empty text.
         hint: String,
     },
-    /// A reward that cannot be had today.
+    /// Today is not a day of the reward.
     #[error("reward `{0}` cannot be had today")]
     RewardIsNotOnItsDays(String),
-    /// A reward that looks at the order, taken without one.
+    /// The reward reads the order, and the request has none.
     #[error("reward `{0}` needs the order it is taken with: send `order`")]
     RewardNeedsTheOrder(String),
-    /// A reward whose price the member chooses, taken without a number of units.
+    /// The member chooses the price of the reward, and the request has no number of units.
     #[error("reward `{reward}` needs to know how much: send `units`, from {least} to {most}")]
     UnitsAreMissing {
         /// The reward.
         reward: String,
-        /// At least.
+        /// The least units.
         least: Units,
-        /// At most.
+        /// The most units.
         most: Units,
     },
-    /// A number of units that the reward does not take.
+    /// The number of units is not one that the reward takes.
     #[error("reward `{reward}` takes from {least} to {most} units, not {units}")]
     UnitsAreOutOfRange {
         /// The reward.
         reward: String,
-        /// What was sent.
+        /// The requested units.
         units: Units,
-        /// At least.
+        /// The least units.
         least: Units,
-        /// At most.
+        /// The most units.
         most: Units,
     },
-    /// A reward whose condition does not hold.
+    /// The condition of the reward does not hold.
     #[error("reward `{0}` is not for this member now: its condition does not hold")]
     RewardConditionDoesNotHold(String),
-    /// A reward that has nothing to give this member now: a right that it has already.
+    /// The reward would change nothing for the member, such as a grant that the member has already.
     #[error("reward `{0}` has nothing to give this member now")]
     RewardGivesNothing(String),
-    /// A reward that this member has had as often as it may.
+    /// The cap of the reward is reached for the member.
     #[error("reward `{reward}` can be had at most {most} for now, and has been")]
     RewardWasTakenAsOftenAsItMay {
         /// The reward.
         reward: String,
-        /// Times per period.
+        /// The most times per period.
         most: u32,
     },
-    /// A reward of which nothing is left.
+    /// The stock of the reward is exhausted.
     #[error("nothing of reward `{0}` is left")]
     RewardIsSoldOut(String),
-    /// A reward that is a code of which none is left.
+    /// The pool of codes of the reward is empty.
     #[error("reward `{reward}` is a code from `{pool}`, and none is left there")]
     PoolIsEmpty {
         /// The reward.
@@ -106,23 +106,23 @@ pub enum Refusal {
         /// The pool.
         pool: String,
     },
-    /// The merchant's rule failed.
+    /// A rule failed.
     #[error(transparent)]
     RuleFailed(#[from] RuleFailure),
 }
 
-/// Why there is no decision.
+/// The reason why there is no decision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Undecided {
-    /// The decision is no.
+    /// The request is refused.
     #[error(transparent)]
     Refused(Refusal),
-    /// It cannot be made before this is loaded.
+    /// The decision needs this data, which is not loaded yet.
     #[error("this has to be known first: {0}")]
     NeedsData(MissingData),
 }
 
-/// Each reason to refuse is a reason not to decide.
+/// Converts each rejection into [`Undecided::Refused`], so that `?` works on it.
 macro_rules! refuses {
     ($($rejection:ty),* $(,)?) => {
         $(impl From<$rejection> for Undecided {

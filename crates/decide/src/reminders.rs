@@ -1,4 +1,4 @@
-//! Reminders: what a member is reminded of, and when.
+//! The reminders of a member, and when each is due.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use rules::{Bundle, RuleFailure};
 
 use crate::tier;
 
-/// The reminders that are due now, and why nobody knows what becomes of the tier, if so.
+/// The reminders that are due now, and the failure of a tier's condition, if one fails.
 pub(crate) fn due_reminders(
     bundle: &Bundle,
     member: &Member,
@@ -26,8 +26,8 @@ pub(crate) fn due_reminders(
     (due.map(|(_, reminder)| reminder).collect(), failed)
 }
 
-/// What becomes of the tier by itself, as far as anybody has to know now: what expires is due in any
-/// case, and the tier is reviewed then.
+/// How time alone will change the member's tier. It looks ahead only if a tier can change other
+/// than with an expiry: the member is due at every expiry anyway, and its tier is reviewed then.
 pub(crate) fn tier_ahead(
     bundle: &Bundle,
     member: &Member,
@@ -49,7 +49,7 @@ pub(crate) fn tier_ahead(
     tier::ahead(bundle, &member, &tier::tier_status(bundle, &member, now)?, now, until)
 }
 
-/// The reminder of a tier that the member will lose, and when it is due.
+/// The reminder of a tier that the member will lose, and the moment it is due.
 pub(crate) fn tier_reminder(
     bundle: &Bundle,
     member: &Member,
@@ -62,7 +62,8 @@ pub(crate) fn tier_reminder(
     Some((days_before(at, days, zone), Reminder::Tier { tier, at }))
 }
 
-/// All other reminders, and when each is due. Of shared wallets the account is reminded.
+/// The reminders of expiries and tasks, with the moments they are due. The account gets the
+/// reminders of shared wallets.
 pub(crate) fn reminders(bundle: &Bundle, member: &Member, now: Moment) -> Vec<(Moment, Reminder)> {
     let programme = bundle.programme();
     let zone = programme.time_zone;

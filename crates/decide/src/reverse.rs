@@ -1,14 +1,14 @@
-//! An earlier entry is undone, judged by the rules that judged it then.
+//! Reverse: an earlier entry is undone, in full or in part, by the rules that judged it then.
 
-/// The data beyond the member that an earlier decision was made from.
+/// The decision data of an earlier decision.
 mod data_then;
-/// How far back a reversal looks.
+/// The part of the history that a reversal needs.
 mod past;
 /// The tier that follows from a reversal.
 mod tier;
-/// A reversal in the making.
+/// The state of a reversal.
 mod undoing;
-/// Units, exactly.
+/// The units that a reversal takes back.
 mod units;
 
 use std::collections::BTreeSet;
@@ -36,16 +36,17 @@ use crate::refusal::{Refusal, Undecided};
 pub struct Reversal<'a> {
     /// The rules that judged the entry.
     pub judged_by: &'a Bundle,
-    /// The entry, by its number.
+    /// The seq of the entry.
     pub entry: Seq,
-    /// What comes back of its order; all that is left if nothing.
+    /// The part of its order that is returned; everything that is left of it if nothing.
     pub wanted: Option<&'a Wanted>,
 }
 
-/// What undoing an entry changes: all that is left of it, or what is wanted of its order.
+/// Decides on a reversal: of everything that is left of an entry, or of a part of its order. A
+/// reversal that undoes a referral also undoes the referrer's entry.
 ///
 /// # Errors
-/// It cannot be undone, or data has to be loaded first.
+/// The entry cannot be reversed, a rule failed, or data is missing.
 pub fn reverse(
     context: &Context<'_>,
     member: &Member,
@@ -55,14 +56,15 @@ pub fn reverse(
     if let Some(ReferralEntry { referrer, entry }) = referral
         && let Some(referrer) = context.data.member(&referrer)?
     {
-        // What the friend's purchase brought the referrer goes with it.
+        // The referrer's entry is reversed together with the friend's purchase.
         match reverse_alone(context, referrer, Reversal { entry, wanted: None, ..reversal }) {
             Ok((mut other, _)) => {
                 let ids = |decision: &Decision| -> BTreeSet<MemberId> {
                     let others = decision.others.iter().map(|other| other.member.id.clone());
                     others.chain([decision.member.id.clone()]).collect()
                 };
-                // Members who have come to share the same wallets since give nothing back there.
+                // If both decisions now change the same member or account, because the wallets
+                // have been shared since, the referrer's entry stays.
                 if ids(&decision).is_disjoint(&ids(&other)) {
                     decision.others.append(&mut other.others);
                     decision.others.push(other);
@@ -77,16 +79,16 @@ pub fn reverse(
     Ok(decision)
 }
 
-/// A referrer's entry of a referral, which goes with the friend's purchase.
+/// The referrer's entry of a referral, which is reversed together with the friend's purchase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReferralEntry {
-    /// The member who brought the other.
+    /// The referrer.
     pub referrer: MemberId,
-    /// The entry, by its number.
+    /// The seq of the entry.
     pub entry: Seq,
 }
 
-/// The same for one member alone, and the referral that goes with it.
+/// Decides on a reversal for one member alone. Also returns the referral to undo, if there is one.
 ///
 /// # Errors
 /// As [`reverse`].
@@ -111,7 +113,7 @@ pub fn reverse_alone(
     let account = match &original.account {
         None => None,
         Some(of) => match data.member(&of.account)? {
-            // The past of a person that is forgotten cannot be read.
+            // The history of an erased person cannot be read.
             Some(account) if account.erased_at.is_none() => {
                 let window = history_window(account, of.entry, data, compensated)?;
                 let past = window.from(of.entry).map_err(broken(account))?;
@@ -134,8 +136,7 @@ pub fn reverse_alone(
     let now = context.now;
     let undoing = Undoing { judged_by, before: &before, original, since, window, account, now };
     let mut referral = None;
-    // Wallets that were shared then are put right where they were, whether or not they are shared
-    // now.
+    // Units go back to the wallets that were shared then, whether or not they are shared now.
     let account = original.account.as_ref().map(|of| &of.account);
     let sharing = Sharing { programme, account };
     let decision = on_wallets_shared_as(context, sharing, member, |member| match &original.kind {
@@ -144,8 +145,7 @@ pub fn reverse_alone(
             referral = of_referrer;
             Ok(decision)
         }
-        _ if wanted.is_some() => Err(ReverseRejection::EntryHasNoOrder(entry).into()),
-        _ => undo_redemption(context, &undoing, member),
+        _ => undo_redemption(context, &undoing, member, wanted),
     })?;
     let decision = with_tier_put_right(context, &undoing, member, decision)?;
     Ok((with_due_date(context, decision), referral))
@@ -165,7 +165,7 @@ fn undo_earn(
         Some(wanted) => reverse::lessened(original.seq, &was, wanted)?,
     };
     let (left, returned): (Option<Activity>, Option<Returned>) = left.unzip();
-    // What the rules say of what was left so far, and of what is left now.
+    // Judge what was left of the order before this return, and what is left after it.
     let data = data_then(judged_by, before, original);
     let then = Context { bundle: judged_by, data: &data, now: original.at };
     let judge = |activity: &Activity| -> Result<Entry, Undecided> {
@@ -192,7 +192,7 @@ fn undo_earn(
     Ok((decision, gone))
 }
 
-/// The referral that a rule gave.
+/// The referral among the reasons, if a rule gave one.
 fn referral_of(reasons: &[Reason]) -> Option<ReferralEntry> {
     reasons.iter().find_map(|reason| match &reason.effect {
         Effect::Referral { referrer, entry } => {
@@ -206,9 +206,13 @@ fn undo_redemption(
     context: &Context<'_>,
     undoing: &Undoing<'_>,
     member: &Member,
+    wanted: Option<&Wanted>,
 ) -> Result<Decision, Undecided> {
     let Undoing { judged_by, before, original, since, window, now, .. } = *undoing;
     reverse::can_be_given_back(original, since)?;
+    if wanted.is_some() {
+        return Err(ReverseRejection::EntryHasNoOrder(original.seq).into());
+    }
     let mut draft = Draft::default();
     let of = |wallet: &WalletName| undoing.since(wallet);
     reverse::give_back(&mut draft, judged_by.programme(), original, of);

@@ -1,4 +1,4 @@
-//! A reward as one member takes it: its price, whether it is for the member, and what its block gives.
+//! A reward that one member takes: its price, its condition and cap, and what its block gives.
 
 use std::sync::Arc;
 
@@ -15,41 +15,41 @@ use crate::context::Context;
 use crate::effects::{Receiver, check_pool};
 use crate::refusal::{Refusal, Undecided};
 
-/// Steps that a reward may take, of many that are looked at.
+/// The most steps of one reward. A list of offers runs many rewards.
 const REWARD_STEPS_MAX: u64 = 500;
 
-/// A reward that a member wants.
+/// A request for a reward.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redemption {
-    /// Which.
+    /// The title of the reward.
     pub reward: String,
-    /// How many units of it, where the member chooses.
+    /// The units to spend, if the member chooses how many.
     pub units: Option<Units>,
-    /// The order it is taken with.
+    /// The order with which the reward is taken.
     pub order: Option<Order>,
 }
 
 /// Whether a reward is taken at once or held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Timing {
-    /// Over the counter.
+    /// The member takes it at once.
     Now,
-    /// Later, if at all.
+    /// It is held, and captured later or never.
     Later,
 }
 
-/// A reward as one member wants it.
+/// A reward request with its rule.
 #[derive(Clone, Copy)]
 pub(crate) struct RewardRequest<'a> {
     pub(crate) rule: &'a Rule,
     pub(crate) costs: &'a Costs,
     pub(crate) order: Option<&'a Order>,
     pub(crate) units: Option<Units>,
-    /// It is held already: whether it can be had was asked then.
+    /// Whether it is held already. Its days, condition and cap were checked when it was held.
     pub(crate) promised: bool,
 }
 
-/// The member who takes a reward: in its tier, at a moment.
+/// The member that takes a reward, with its tier, at a moment.
 #[derive(Clone)]
 pub(crate) struct Taker<'a> {
     pub(crate) member: &'a Arc<Member>,
@@ -57,7 +57,7 @@ pub(crate) struct Taker<'a> {
     pub(crate) now: Moment,
 }
 
-/// The rule of a reward, and what it costs.
+/// The rule and the costs of the reward of this name.
 pub(crate) fn named<'b>(bundle: &'b Bundle, name: &str) -> Result<(&'b Rule, &'b Costs), Refusal> {
     bundle.priced().find(|(rule, _)| rule.title == name).ok_or_else(|| {
         let rewards = bundle.rewards().map(|(title, _)| title);
@@ -65,7 +65,8 @@ pub(crate) fn named<'b>(bundle: &'b Bundle, name: &str) -> Result<(&'b Rule, &'b
     })
 }
 
-/// A reward as it is taken or held, with what its rule gives, and a piece of its stock.
+/// Takes or holds a reward: returns the redeemed reward, its order, and a draft with the effects of
+/// its rule and the withdrawal from its stock.
 pub(crate) fn take(
     context: &Context<'_>,
     member: &Member,
@@ -78,7 +79,7 @@ pub(crate) fn take(
     let Redemption { reward: name, units, order } = redemption;
     let (rule, costs) = named(bundle, &name)?;
     let mut allocator = Allocator::new(data);
-    // The piece of an expired hold goes back with this entry.
+    // This entry also returns the stock of the member's expired holds.
     for hold in member.holds.values().filter(|hold| hold.until <= now) {
         if hold.limit() == Some(SharedLimit::Stock(name.clone())) {
             allocator.expect_back(SharedLimit::Stock(name.clone()), Units::ONE);
@@ -86,11 +87,11 @@ pub(crate) fn take(
     }
     let member = Arc::new(member.at(now));
     let request = RewardRequest { rule, costs, order: order.as_ref(), units, promised: false };
-    // Codes are handed over with the reward, and not held.
+    // Codes are given when the reward is taken, and not held.
     let codes = Some(&mut allocator).filter(|_| timing == Timing::Now);
     let taker = Taker { member: &member, tier, now };
     let (taken, draft) = at_its_price(bundle, &taker, &request, codes)?;
-    // Before the stock is asked: a member that cannot pay is told that.
+    // This check precedes the stock, so that a member that cannot pay gets that refusal.
     ledger::redeem::price(&member, &taken, now)?;
     if rule.stock.is_some() && !allocator.withdraw(&SharedLimit::Stock(name.clone()), Units::ONE)? {
         return Err(Refusal::RewardIsSoldOut(name).into());
@@ -100,8 +101,8 @@ pub(crate) fn take(
     Ok((taken, order, draft))
 }
 
-/// The reward as the member would take it. Without a till, nothing is taken from pools of codes: then
-/// it is only asked whether it could be had.
+/// Runs the rule of a reward for a member: returns the redeemed reward and a draft. Without an
+/// allocator it takes no codes, and only finds out whether the member could have the reward.
 pub(crate) fn at_its_price(
     bundle: &Bundle,
     taker: &Taker<'_>,
@@ -152,7 +153,7 @@ pub(crate) fn at_its_price(
     Ok((RedeemedReward { name: name(), source, wallet, costs: price, gives }, draft))
 }
 
-/// What the reward costs the member: its price, or what the member chooses.
+/// The units that the member pays: the reward's price, or the number that the member chose.
 fn price(request: &RewardRequest<'_>) -> Result<Units, Refusal> {
     let RewardRequest { rule, costs, units, .. } = *request;
     let (reward, least, most) = (rule.title.clone(), costs.least, costs.most);
@@ -164,11 +165,11 @@ fn price(request: &RewardRequest<'_>) -> Result<Units, Refusal> {
     }
 }
 
-/// A reward on its way over the counter.
+/// The state of giving a reward: its gift, and a draft of the effects so far.
 struct Handover<'a, 't> {
     rule: &'a Rule,
     receiver: Receiver<'a>,
-    /// Where codes come from; nothing where it is only asked whether the reward could be had.
+    /// The source of codes; nothing if the caller only asks whether the reward could be had.
     allocator: Option<&'a mut Allocator<'t>>,
     gives: Option<Benefit>,
     draft: Draft,
@@ -207,7 +208,7 @@ impl Handover<'_, '_> {
     }
 }
 
-/// The gift that a block gives, if it gives one.
+/// The gift of a block's value, if it is one. Its money is rounded down to the currency's decimals.
 pub(crate) fn gift(
     rule: &Rule,
     value: Value,
@@ -227,8 +228,8 @@ pub(crate) fn gift(
     | Benefit::GiftCard { amount }
     | Benefit::Payout { amount } = &mut gives
     {
-        // Money has the decimals of its currency: five euros are 5.00, and what is less than the
-        // smallest coin is dropped.
+        // Money has the decimals of its currency: five euros are 5.00. Fractions of the smallest
+        // coin are dropped.
         let decimals = ledger::money::decimals(programme.currency);
         *amount = amount.trunc_with_scale(decimals);
         if amount.scale() < decimals {
@@ -241,7 +242,7 @@ pub(crate) fn gift(
     }
 }
 
-/// Why no till could honour a gift, if none could.
+/// The reason why a gift is out of range, if it is.
 fn cannot_be_given(gives: &Benefit) -> Option<String> {
     match gives {
         Benefit::Discount { amount }

@@ -1,4 +1,4 @@
-//! When a member is due next: the first moment at which anything happens to it by itself.
+//! The next due date of a member: the first moment at which time alone changes something for it.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::recurrence::recurrence;
 use crate::reminders::{reminders, tier_ahead, tier_reminder};
 use crate::tier;
 
-/// When a member is due next; never if nothing. Where a rule fails nobody knows, and the member is
-/// due at once, so that the run says so.
+/// The next due date of a member; nothing if it is never due. If a tier's condition fails, the
+/// member is due at once, so that the run reports the failure.
 #[must_use]
 pub fn due_at(bundle: &Bundle, member: &Member, now: Moment) -> Option<Moment> {
     let mut due: Vec<Moment> = member.due_at().into_iter().collect();
@@ -28,8 +28,9 @@ pub fn due_at(bundle: &Bundle, member: &Member, now: Moment) -> Option<Moment> {
     due.into_iter().min()
 }
 
-/// Whether a member is due earlier by these rules than it is scheduled, or in another tier than is
-/// written down, as far as anybody knows. A member that is due later is looked at once in vain.
+/// Whether a member is due earlier by these rules than it is scheduled, or its tier differs from
+/// the stored one, or a tier's condition fails. A member that is due later by these rules stays as
+/// scheduled; the run then visits it once in vain.
 #[must_use]
 pub fn is_due_earlier(
     bundle: &Bundle,
@@ -41,7 +42,7 @@ pub fn is_due_earlier(
     if due_at.is_some_and(|due_at| scheduled.is_none_or(|scheduled| due_at < scheduled)) {
         return true;
     }
-    // A member without an entry is in the first tier although nobody has written that down.
+    // A member without an entry qualifies for the first tier although no entry records that.
     let has_begun = member.seq > Seq::ENROLLED && member.erased_at.is_none();
     let tier_status = tier::tier_status(bundle, &Arc::new(member.clone()), now);
     has_begun && tier_status.map_or(true, |tier_status| tier_status.tier != member.tier_status.tier)

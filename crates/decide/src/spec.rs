@@ -1,17 +1,17 @@
-//! Specs: what the merchant expects of its rules, in plain words and numbers, beside the sheets. A
-//! bundle whose specs fail cannot be published.
+//! Specs: the merchant's tests of its rules, in files beside the sheets. A bundle whose specs fail
+//! cannot be published.
 
-/// What is found, compared with what is expected.
+/// The comparison of results with expectations.
 mod expectations;
 /// Mistakes in specs.
 mod mistake;
-/// What became of specs.
+/// The results of specs.
 mod report;
-/// A spec as it is played, step by step.
+/// A scene: one spec, run step by step.
 mod scene;
-/// What a spec begins with.
+/// The initial state of a spec.
 mod setup;
-/// Specs as they are written.
+/// The form of spec files.
 mod written;
 
 use ledger::MerchantId;
@@ -23,11 +23,11 @@ pub use self::setup::{simulated_data, simulated_member};
 use self::written::File;
 use crate::coverage::Coverage;
 
-/// Reads, checks and compiles a merchant's sources, and runs their specs: the way of a bundle that is
-/// to be published.
+/// Reads, checks and compiles a merchant's sources, and runs their specs. A bundle must pass this
+/// before it is published.
 ///
 /// # Errors
-/// Every mistake that was found, or every spec that fails.
+/// The sources or the specs have mistakes, or specs fail. The rejection lists them.
 pub fn proven(merchant: &MerchantId, sources: &Sources) -> Result<Bundle, BundleRejection> {
     let bundle = Bundle::load(merchant, sources)?;
     let reject = |mistakes| BundleRejection { merchant: merchant.to_string(), mistakes };
@@ -46,7 +46,7 @@ pub fn proven(merchant: &MerchantId, sources: &Sources) -> Result<Bundle, Bundle
 /// Runs every spec of the sources.
 ///
 /// # Errors
-/// A spec cannot be read, or names something that does not exist.
+/// A spec cannot be read, contradicts itself, or names something that does not exist.
 pub fn run_specs(bundle: &Bundle, sources: &Sources) -> Result<SpecReport, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     let mut report = SpecReport { specs: Vec::new(), coverage: Coverage::of(bundle) };

@@ -1,4 +1,4 @@
-//! What a merchant writes, and what it answers.
+//! Tests of whole bundles: sheets, manifests and specs, and the decisions that they lead to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,6 +19,7 @@ use crate::{
 
 mod judging;
 mod mistakes;
+mod precedence;
 mod reference;
 
 const MANIFEST: &str = r#"
@@ -72,7 +73,7 @@ fn member(tier: &str, wallets: &[(&str, i64)]) -> Member {
     member
 }
 
-/// Full pots, pools and nobody who brought anyone.
+/// Decision data with full shared limits, no codes and no other members.
 fn data(bundle: &Bundle) -> DecisionData {
     let left = bundle
         .shared_limits()
@@ -86,13 +87,13 @@ fn context<'a>(bundle: &'a Bundle, data: &'a DecisionData, now: Moment) -> Conte
     Context { bundle, data, now }
 }
 
-/// What an activity brings on a Saturday morning.
+/// The decision on an activity on a Saturday morning.
 fn earn_now(bundle: &Bundle, member: &Member, activity: Activity) -> Result<Decision, Undecided> {
     let data = data(bundle);
     earn(&context(bundle, &data, moment("2026-05-02T08:00:00Z")), member, activity)
 }
 
-/// `rule@source wallet units` of each reason.
+/// The reasons of a decision, each as `rule@source wallet units`.
 fn lines(decision: &Decision) -> Vec<String> {
     let line = |reason: &ledger::Reason| match &reason.effect {
         Effect::Units { wallet, units } => {
@@ -103,7 +104,7 @@ fn lines(decision: &Decision) -> Vec<String> {
     decision.entry.reasons.iter().map(line).collect()
 }
 
-/// A Saturday morning's order: 12.40 for two coffees and a bag of beans.
+/// A purchase on a Saturday morning: 12.40 for two coffees and a bag of beans.
 fn purchase() -> Activity {
     let line = |sku: &str, category: &str, quantity, price: &str| Line {
         sku: sku.to_owned(),
@@ -127,7 +128,7 @@ fn purchase() -> Activity {
     }
 }
 
-/// What a sheet pays Saturday's order: `rule@line wallet units`, or the failure.
+/// The reasons that a sheet gives for the Saturday purchase, or the failure.
 fn pays(sheet: &str) -> Vec<String> {
     let bundle = match bundle(sheet) {
         Ok(bundle) => bundle,

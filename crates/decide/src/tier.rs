@@ -1,4 +1,5 @@
-//! Tiers: the rules say which tier a member qualifies for, and the ledger what becomes of its tier.
+//! Tiers: the rules decide which tier a member qualifies for, and the ledger applies the policy on
+//! keeping and losing a tier.
 
 use std::sync::Arc;
 
@@ -7,10 +8,11 @@ use ledger::tier_status::TierStatus;
 use ledger::{Member, Moment};
 use rules::{Bundle, Facts, Rule, RuleFailure, StatementKind, Value};
 
-/// Steps that all tiers of a member may take at one moment, of many that are looked at.
+/// The most steps that all tiers of a member take at one moment. A review evaluates them at many
+/// moments.
 const TIER_STEPS_MAX: u64 = 200;
 
-/// The merchant's tiers and their policy.
+/// The merchant's tiers, lowest first, and their policy.
 #[must_use]
 pub fn ladder(bundle: &Bundle) -> Ladder<'_> {
     let programme = bundle.programme();
@@ -18,7 +20,7 @@ pub fn ladder(bundle: &Bundle) -> Ladder<'_> {
     Ladder { tiers: bundle.tiers().collect(), policy, time_zone, passing: bundle.passing() }
 }
 
-/// The member's standing with its tier now, whether or not anyone has written it down.
+/// The member's tier status now, which may be newer than the stored one.
 ///
 /// # Errors
 /// A tier's condition failed.
@@ -34,7 +36,7 @@ pub fn tier_status(
     ledger::tier::review(&ladder(bundle), member, now, |at| qualified(bundle, member, at))
 }
 
-/// What becomes of the member's tier, should nothing more happen.
+/// The next change and the loss of the member's tier if the member gets no further entry.
 ///
 /// # Errors
 /// A tier's condition failed.
@@ -50,8 +52,8 @@ pub fn ahead(
     })
 }
 
-/// The tier that the member qualifies for at a moment, by its number from the lowest: the last of
-/// the sheet whose condition holds.
+/// The tier that the member qualifies for at a moment, as its index from the lowest: the last tier
+/// of the sheets whose condition holds.
 pub(crate) fn qualified(
     bundle: &Bundle,
     member: &Arc<Member>,
@@ -77,7 +79,7 @@ pub(crate) fn qualified(
     Ok(None)
 }
 
-/// Whether each tier's condition holds for a member. A condition that fails is left out.
+/// Whether each tier's condition holds for a member. It leaves out tiers whose condition fails.
 pub(crate) fn conditions(bundle: &Bundle, member: &Arc<Member>, at: Moment) -> Vec<(String, bool)> {
     let seen = bundle.see(member, member.tier().map(str::to_owned), at, at);
     let mut run = bundle.run(&Facts::of_order(seen, None, None));

@@ -1,5 +1,5 @@
-//! Why an activity brought what it brought, for people: every rule of it, whether it applied, the
-//! values that its condition saw, what it paid, and the sum so far.
+//! The trace of an activity, for people: for every rule, whether it applied, the values that its
+//! condition read, its effects, and the points so far.
 
 use std::sync::Arc;
 
@@ -12,27 +12,27 @@ use crate::refusal::Undecided;
 use crate::reward::{self, Redemption};
 use crate::tier;
 
-/// One rule of an activity, and what became of it.
+/// One line of a trace: a rule and its verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceLine {
-    /// The statement: `earn`, `task`, `contest`.
+    /// The keyword of the statement: `earn`, `task`, `contest` or `reward`.
     pub statement: &'static str,
-    /// Its title.
+    /// The title of the rule.
     pub rule: String,
-    /// Where it stands: `earn.rhai:3`.
+    /// The place of the rule: `earn.rhai:3`.
     pub source: String,
-    /// What became of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Each fact that its condition asks for, and its value.
+    /// The facts that its condition reads, with their values.
     pub saw: Vec<(String, String)>,
-    /// What it gave.
+    /// Its effects.
     pub effects: Vec<Effect>,
-    /// What had been paid into the main wallet after it.
+    /// The units paid into the main wallet by this rule and all before it.
     pub points: Units,
 }
 
 impl Verdict {
-    /// In words.
+    /// The verdict in words.
     #[must_use]
     pub fn say(&self) -> String {
         match self {
@@ -47,7 +47,7 @@ impl Verdict {
     }
 }
 
-/// What becomes of the reward that a member wants.
+/// The trace of a reward request. Its verdict says only whether the reward's condition holds.
 ///
 /// # Errors
 /// The reward is unknown, or its rule failed.
@@ -76,10 +76,10 @@ pub fn trace_reward(
     }])
 }
 
-/// What becomes of each rule of an activity.
+/// The trace of an activity: one line for each of its rules.
 ///
 /// # Errors
-/// As [`crate::earn`].
+/// A rule failed, or data is missing.
 pub fn trace(
     context: &Context<'_>,
     member: &Member,

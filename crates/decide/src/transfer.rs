@@ -1,4 +1,4 @@
-//! One member gives units to another.
+//! Transfer: one member gives units to another.
 
 use ledger::adjust::{MoveRejection, Transfer};
 use ledger::{Decision, Member};
@@ -8,17 +8,17 @@ use crate::effects::are_one;
 use crate::pipeline::{on_shared_wallets, with_tier_review};
 use crate::refusal::{Refusal, Undecided};
 
-/// What giving units to another member changes, for both.
+/// Decides on a transfer, for both members.
 ///
 /// # Errors
-/// They cannot be moved, or data has to be loaded first.
+/// The units cannot be moved, a tier's condition failed, or data is missing.
 pub fn transfer(
     context: &Context<'_>,
     from: &Member,
     transfer: &Transfer,
 ) -> Result<Decision, Undecided> {
     let (programme, now) = (context.programme(), context.now);
-    // A member that is forgotten is told that, before anything of others.
+    // This check comes first: an erased member learns nothing about other members.
     from.present()?;
     let to = context.data.member(&transfer.to)?;
     let to = to.ok_or_else(|| Refusal::ReceiverIsUnknown(transfer.to.clone()))?;

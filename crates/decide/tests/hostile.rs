@@ -1,9 +1,9 @@
-//! Hostile sheets: whatever a sheet tries, it ends soon and within its memory, and the process goes
-//! on. The sheets are in `hostile/`; most say in their first line what they try. The large ones are
-//! made here.
+//! A test with hostile sheets: whatever a sheet tries, it ends within its time and memory, and the
+//! process continues. The sheets are in `hostile/`; the first line of most says what they try. This
+//! file generates the large ones.
 //!
-//! Memory is counted by the allocator. Time is the thread's own, so that a busy machine does not
-//! count, and is held in release builds: `cargo test --release -p decide --test hostile`.
+//! The allocator counts the memory. The time is the thread's CPU time, so that a busy machine does
+//! not matter. Only release builds check it: `cargo test --release -p decide --test hostile`.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -25,16 +25,16 @@ use rules::{Bundle, Sources};
 
 const TIME_MAX: Duration = Duration::from_millis(50);
 const MEMORY_MAX: usize = 16 * 1024 * 1024;
-/// The stack of a thread of the server.
+/// The bytes of stack of a thread of the server.
 const STACK: usize = 2 * 1024 * 1024;
 
-/// Counts the bytes that are held, and the most since it was last asked.
+/// An allocator that counts the allocated bytes, and their peak since it was last reset.
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 const MANIFEST: &str = include_str!("hostile.toml");
 
-/// What a sheet cost, and what became of it.
+/// The cost of one operation on a sheet, and its outcome.
 #[derive(Debug)]
 struct Cost {
     name: String,
@@ -57,7 +57,7 @@ fn moment() -> Moment {
     "2026-05-02T07:30:00Z".parse().unwrap()
 }
 
-/// A member who has a bit of everything.
+/// A member with attributes, tags, a referrer and units in every wallet.
 fn member() -> Member {
     let enrolment = Enrolment {
         id: MemberId::parse("mallory").unwrap(),
@@ -65,7 +65,7 @@ fn member() -> Member {
         tags: ["regular".to_owned()].into(),
         referred_by: Some(MemberId::parse("trudy").unwrap()),
     };
-    // Nobody has looked at it for years: a tier that asks for days has as many to look at.
+    // The member has had no entry for years, so a tier that reads `days` is evaluated for each day.
     let mut member = enroll::decide(enrolment, "2020-01-01T00:00:00Z".parse().unwrap());
     member.history.last_purchase_at = Some("2020-03-01T13:00:00Z".parse().unwrap());
     let lot = |units| Lot { units: Units::new(units).unwrap(), terms: Terms::default() };
@@ -76,7 +76,7 @@ fn member() -> Member {
     member
 }
 
-/// The largest order that the API takes.
+/// A purchase with the most lines that the API accepts.
 fn purchase() -> Activity {
     let line = |number: usize| Line {
         sku: format!("sku-{number}"),
@@ -100,7 +100,7 @@ fn purchase() -> Activity {
     }
 }
 
-/// Reads a sheet and does with it all that a server does.
+/// Loads a sheet, and runs every operation of a server on it.
 fn play(name: &str, sheet: &str) -> Vec<Cost> {
     let merchant = MerchantId::parse("hostile").unwrap();
     let sources = Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", sheet)]);
@@ -153,7 +153,8 @@ fn play(name: &str, sheet: &str) -> Vec<Cost> {
     costs
 }
 
-/// Sheets that are large rather than clever: a head, a middle so many times, an end.
+/// Sheets that are large rather than clever: repeated parts, or many numbered statements.
+#[expect(clippy::too_many_lines, reason = "a table of cases: one for each sheet")]
 fn large() -> Vec<(String, String)> {
     let repeated = |name: &str, head: &str, middle: &str, times: usize, end: &str| {
         (format!("large-{name}-{times}"), format!("{head}{}{end}", middle.repeat(times)))
@@ -270,7 +271,7 @@ fn no_sheet_takes_more_than_its_time_and_memory() {
     let files = sheets.len();
     assert!(files >= 200, "there are only {files} sheets");
     sheets.extend(large());
-    // The facts and the engine are made once in a process, and that is nobody's sheet.
+    // The engine is built once per process. Its cost must not count for the first sheet.
     play("warm-up", "earn \"a\" on purchase { order.quantity(\"x\") }");
 
     let mut costs = Vec::new();

@@ -1,5 +1,5 @@
-//! Members of a household or a company share the wallets of one account, which is a member too. What
-//! one of them earns and spends there is that one's entry, and the account has an entry of it.
+//! Accounts: members of a household or a company share the wallets of one account, which is a
+//! member too. If a member earns or spends there, both get an entry: the member and the account.
 
 use crate::apply_error::ApplyError;
 use crate::decision::{Draft, GiveRejection, extend};
@@ -12,67 +12,67 @@ use crate::{
     WalletName,
 };
 
-/// Why a member does not join an account, or leave it. In order of precedence.
+/// Why a member does not join or leave an account, or is not erased. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccountRejection {
-    /// The person wants to be forgotten.
+    /// The person was erased.
     #[error(transparent)]
     Erased(#[from] MemberIsErased),
-    /// The person whose account it was wanted to be forgotten.
+    /// The account was erased.
     #[error("member `{0}`, whose wallets would be shared, has been erased")]
     AccountIsErased(MemberId),
-    /// Nothing is shared in this programme.
+    /// The programme has no shared wallet.
     #[error("no wallet of this programme is `shared`, so there is nothing to join")]
     NothingIsShared,
-    /// It shares the wallets of an account.
+    /// The member shares the wallets of an account already.
     #[error("member `{member}` shares the wallets of `{account}` already; leave that one first")]
     MemberHasAnAccount {
-        /// Who.
+        /// The member.
         member: MemberId,
-        /// Whose.
+        /// Its account.
         account: MemberId,
     },
-    /// It shares nobody's wallets.
+    /// The member does not share the wallets of any account.
     #[error("member `{0}` shares nobody's wallets")]
     MemberHasNoAccount(MemberId),
-    /// Oneself.
+    /// The member and the account are the same.
     #[error("member `{0}` cannot join itself")]
     MemberIsTheAccount(MemberId),
-    /// An account cannot be a part of another.
+    /// The account shares the wallets of another account.
     #[error("`{0}` shares the wallets of another account, so nobody can share its own")]
     AccountHasAnAccount(MemberId),
-    /// It is an account itself.
+    /// The member is an account whose wallets others share.
     #[error("{sharers} members share the wallets of `{account}`; they have to leave it first")]
     AccountIsShared {
-        /// Whose wallets.
+        /// The account.
         account: MemberId,
-        /// How many do.
+        /// The number of members that share its wallets.
         sharers: u32,
     },
-    /// What the member has set aside would be out of reach.
+    /// The member has a hold, which would be out of reach afterwards.
     #[error("member `{member}` has something set aside; capture or release hold `{hold}` first")]
     MemberHasAHold {
-        /// Who.
+        /// The member.
         member: MemberId,
-        /// Which hold.
+        /// The hold.
         hold: HoldId,
     },
-    /// What the member owes in its own wallet would be out of reach.
+    /// The member has debt in its own wallet, which would be out of reach afterwards.
     #[error("member `{member}` owes units of `{wallet}`; settle that first")]
     MemberOwes {
-        /// Who.
+        /// The member.
         member: MemberId,
-        /// Which wallet.
+        /// The wallet.
         wallet: WalletName,
     },
-    /// It cannot be counted.
+    /// The change cannot become an entry.
     #[error(transparent)]
     Give(#[from] GiveRejection),
 }
 
-/// The member with the account's wallets in place of its own, as far as they are shared and as time
-/// has made them: what its rules see and its verbs work on. What was set aside there has paid what is
-/// owed; the account's own entry says so.
+/// The view of a member that shares the wallets of an account: the member, with the account's
+/// wallets at `now` in place of its own, for wallets that are shared. Rules see it and verbs decide
+/// on it. In it, expired holds have paid debt; the account's own entry records that.
 #[must_use]
 pub fn view(member: &Member, account: &Member, programme: &Programme, now: Moment) -> Member {
     let mut view = member.clone();
@@ -86,10 +86,10 @@ pub fn view(member: &Member, account: &Member, programme: &Programme, now: Momen
     view
 }
 
-/// Parts what was decided on a view into what it means for the member and for the account.
+/// Splits a decision on a view into one for the member and one for the account.
 ///
 /// # Errors
-/// The account cannot carry it.
+/// The account's part, or the member's, cannot become an entry.
 pub fn part(
     member: &Member,
     account: &Member,
@@ -108,7 +108,7 @@ pub fn part(
     let mut after = member.clone();
     let entry = account.seq.next();
     decision.entry.account = Some(AccountEntry { account: account.id.clone(), entry });
-    // What ran out is told where it ran out.
+    // Unrecoverable units are recorded by the owner of the wallet in which they expired.
     let mut changes: Vec<Change> = Vec::new();
     for change in &mut decision.entry.changes {
         let there = change.clone();
@@ -137,8 +137,8 @@ pub fn part(
     Ok(decision)
 }
 
-/// The postings of what a member's activity means for its own wallets while it shares another's: what
-/// waits for it is let go, and ends are put off.
+/// The postings of a member's activity in those of its own wallets that are replaced in its view:
+/// units that are pending on the activity are delivered, and ends are extended.
 fn out_of_reach(
     member: &Member,
     programme: &Programme,
@@ -156,11 +156,11 @@ fn out_of_reach(
     Ok(postings)
 }
 
-/// The member shares the account's wallets from now on. What it has in its own stays there until it
-/// leaves; what it had to give may be transferred.
+/// The member shares the account's wallets from now on. Units in its own wallets stay there until
+/// it leaves. It may transfer them before it joins.
 ///
 /// # Errors
-/// It cannot join. Nothing has changed then.
+/// The member cannot join. The member is unchanged.
 pub fn join(
     member: &Member,
     account: &Member,
@@ -194,10 +194,10 @@ pub fn join(
     Ok(told(decision, Some(account), programme, now)?)
 }
 
-/// Whether nobody shares the member's wallets.
+/// Checks that no other member shares the member's wallets.
 ///
 /// # Errors
-/// Somebody does.
+/// Others share them.
 pub fn unshared(member: &Member) -> Result<(), AccountRejection> {
     match member.sharers {
         0 => Ok(()),
@@ -205,8 +205,8 @@ pub fn unshared(member: &Member) -> Result<(), AccountRejection> {
     }
 }
 
-/// The same decision with the account's entry of it, if there is an account: it counts those who
-/// share.
+/// The same decision, with an entry of the account if there is one: the account counts the members
+/// that share its wallets.
 pub(crate) fn told(
     mut decision: Decision,
     account: Option<&Member>,
@@ -224,10 +224,10 @@ pub(crate) fn told(
     Ok(decision)
 }
 
-/// The member has its own wallets again. What it owes in them is within reach again.
+/// The member uses its own wallets again, with their units and their debt.
 ///
 /// # Errors
-/// It shares nobody's, or has something set aside. Nothing has changed then.
+/// The member shares no account's wallets, or has a hold. The member is unchanged.
 pub fn leave(
     member: &Member,
     account: Option<&Member>,
@@ -243,7 +243,7 @@ pub fn leave(
     Ok(told(decision, account, programme, now)?)
 }
 
-/// Nothing is owed or set aside that would be out of reach afterwards.
+/// Checks that the member has no hold, and no debt in a wallet that will be replaced.
 fn settled(member: &Member, programme: &Programme, now: Moment) -> Result<(), AccountRejection> {
     nothing_aside(member, now)?;
     let member = member.at(now);

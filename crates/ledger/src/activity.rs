@@ -1,3 +1,5 @@
+//! Activities: what a member did, with its order.
+
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
@@ -5,50 +7,50 @@ use serde::{Deserialize, Serialize};
 
 use crate::Moment;
 
-/// The one activity that every merchant knows.
+/// The one kind of activity that every programme has.
 pub const PURCHASE: &str = "purchase";
-/// The activity that a friend's is for the member who brought the friend.
+/// The kind of activity that a referrer gets for an activity of a friend.
 pub const REFERRAL: &str = "referral";
 /// The field of a referral that names the friend.
 pub const FRIEND: &str = "friend";
-/// The most characters of an id, an article number, a category, a channel.
+/// The maximum length of an id, an article number, a category or a channel, in characters.
 pub const WORD_LENGTH_MAX: usize = 64;
 
-/// Something a member did. It has been checked against the programme: its type is known, its
-/// amounts have the currency's decimals, its fields are those that the manifest lists.
+/// Something that a member did. It has been checked against the programme: its kind is known, its
+/// amounts have the currency's decimals, and its fields are those that the manifest lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {
-    /// The merchant's own id of it, such as the order number.
+    /// The merchant's own id for it, such as the order number.
     pub id: String,
-    /// `purchase`, `review`, or any name the manifest lists.
+    /// Its kind: `purchase`, or a name that the manifest lists, such as `review`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// When it happened, which is not when it was told.
+    /// When it happened, which may be long before it was sent.
     pub at: Moment,
-    /// The id of the activity that it is about: the order that was delivered.
+    /// The id of the activity that it is about, such as the order that was delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
     /// What was bought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
-    /// Where: `web`, `shop`, `app`.
+    /// The channel: `web`, `shop`, `app`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// Paid with what: `card`, `cash`.
+    /// The means of payment: `card`, `cash`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<String>,
-    /// What else the manifest lists for this type.
+    /// The other fields that the manifest lists for this kind, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, FieldValue>,
 }
 
-/// What was bought, and for how much.
+/// An order: what was bought, and for how much.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Order {
-    /// What was paid in all, discounts taken off.
+    /// The amount paid in all, after discounts, in the programme's currency.
     #[serde(with = "rust_decimal::serde::str")]
     pub total: Decimal,
-    /// What it was paid for. An order may come without lines.
+    /// The lines. An order may have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
 }
@@ -58,26 +60,26 @@ pub struct Order {
 pub struct Line {
     /// The article number.
     pub sku: String,
-    /// The merchant's category of it.
+    /// The merchant's category for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// How many.
+    /// The number of pieces.
     pub quantity: u32,
-    /// The price of one, if the client tells it.
+    /// The price of one piece, if the client sends it.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "rust_decimal::serde::str_option"
     )]
     pub price: Option<Decimal>,
-    /// The merchant's marks of it: `organic`, `gift`.
+    /// The merchant's tags for it: `organic`, `gift`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
 }
 
 impl Line {
-    /// What was paid for it: price times quantity. Nothing where the client tells no price, or on
-    /// overflow.
+    /// The amount paid for the line: price times quantity. `None` if the client sends no price, or
+    /// on overflow.
     #[must_use]
     pub fn amount(&self) -> Option<Decimal> {
         self.price?.checked_mul(Decimal::from(self.quantity))
@@ -99,7 +101,7 @@ pub enum FieldValue {
 }
 
 impl Order {
-    /// Pieces bought in all.
+    /// The number of pieces of all lines.
     #[must_use]
     pub fn pieces(&self) -> u64 {
         self.lines.iter().map(|line| u64::from(line.quantity)).sum()

@@ -1,4 +1,4 @@
-//! Units given or taken by hand, and units that one member gives another.
+//! Moving units by hand, and transferring them from one member to another.
 
 use crate::decision::{Credit, Draft, GiveRejection};
 use crate::entry::Counterpart;
@@ -8,59 +8,59 @@ use crate::{
     WalletName, WalletPolicy,
 };
 
-/// Why units are not moved by hand. In order of precedence.
+/// Why units are not adjusted or transferred. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoveRejection {
-    /// The person wants to be forgotten.
+    /// The person was erased.
     #[error(transparent)]
     Erased(#[from] MemberIsErased),
-    /// To oneself.
+    /// Both sides are the same member, or share the same wallets.
     #[error("member `{0}` cannot give units to itself, or to whom it shares its wallets with")]
     BothSidesAreOne(MemberId),
-    /// The other person wanted to be forgotten.
+    /// The receiver was erased.
     #[error("member `{0}`, who would get them, has been erased")]
     ReceiverIsErased(MemberId),
-    /// No such wallet.
+    /// The programme has no such wallet.
     #[error("there is no wallet `{0}` in the manifest")]
     WalletIsUnknown(String),
-    /// A wallet out of which members may not give.
+    /// Members may not transfer units of this wallet.
     #[error("units of `{0}` cannot be given to others; the manifest does not say `transferable`")]
     WalletIsNotTransferable(WalletName),
-    /// Nothing to move.
+    /// No units are moved.
     #[error("no units are moved; say how many")]
     UnitsAreZero,
-    /// Not enough can be spent.
+    /// The member has too few units to spend.
     #[error("{units} {wallet} are taken, and {spendable} can be spent")]
     BalanceIsInsufficient {
         /// The wallet.
         wallet: WalletName,
-        /// What is taken.
+        /// The units to take.
         units: Units,
-        /// What can be spent now.
+        /// The units that can be spent now.
         spendable: Units,
     },
-    /// It cannot be counted.
+    /// The change cannot become an entry.
     #[error(transparent)]
     Give(#[from] GiveRejection),
 }
 
-/// An adjustment.
+/// An adjustment: units that are given or taken by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adjustment {
-    /// Of which wallet; the main one if nothing.
+    /// The wallet; `None` for the main one.
     pub wallet: Option<String>,
-    /// Units given (above zero) or taken (below).
+    /// The units, given if above zero and taken if below.
     pub units: i64,
-    /// Why.
+    /// Why, in the author's words.
     pub reason: String,
-    /// Who says so.
+    /// Who does it.
     pub author: String,
 }
 
 /// Gives units on the wallet's present terms, or takes them from the lots that expire soonest.
 ///
 /// # Errors
-/// They cannot be given, or not be taken. Nothing has changed then.
+/// The units cannot be given or taken. The member is unchanged.
 pub fn decide(
     member: &Member,
     programme: &Programme,
@@ -87,24 +87,25 @@ pub fn decide(
     Ok(given.decide(member, programme, EntryKind::Adjust { reason, author }, now, now)?)
 }
 
-/// Units that one member wants to give another.
+/// A transfer: units that one member wants to give another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
-    /// To whom.
+    /// The receiver.
     pub to: MemberId,
-    /// Of which wallet; the main one if nothing.
+    /// The wallet; `None` for the main one.
     pub wallet: Option<String>,
-    /// How many.
+    /// The number of units.
     pub units: Units,
-    /// What is said of it.
+    /// Why, in the client's words.
     pub reason: Option<String>,
 }
 
-/// Takes units from the lots of one member that expire soonest and gives the very same lots to the
-/// other: a lot keeps its terms, whoever has it. `account` is whose wallets the two sides use.
+/// Takes units from the lots of one member that expire soonest, and gives them to the other member
+/// on the same terms. If a member shares the wallets of an account, pass its view. Returns the
+/// decisions for `from` and for `to`.
 ///
 /// # Errors
-/// They cannot be moved. Nothing has changed then.
+/// The units cannot be transferred. The member is unchanged.
 pub fn transfer(
     from: &Member,
     to: &Member,

@@ -1,30 +1,30 @@
-//! Why an entry does not follow from the member before it.
+//! The errors of applying an entry to a member.
 
 use crate::WalletName;
 use crate::terms::{HoldId, Terms};
 
-/// Why an entry does not follow from the member before it. Only [`ApplyError::TooMuch`] can be caused
-/// by a client; each of the others is a broken invariant of ours.
+/// Why an entry does not follow from the member before it. A client can cause only
+/// [`ApplyError::TooMuch`]; each of the others is a broken invariant of this program.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
-    /// More than can be counted.
+    /// A wallet, a score or a count would overflow.
     #[error("`{0}` would be more than can be counted")]
     TooMuch(String),
-    /// Units are taken out of a lot that is not there, or has fewer.
+    /// Units are taken out of a lot that does not exist or has fewer.
     #[error("`{wallet}` has not so much in a lot of {terms:?}")]
     LotIsTooSmall {
         /// The wallet.
         wallet: WalletName,
-        /// The lot.
+        /// The terms of the lot.
         terms: Box<Terms>,
     },
     /// More debt is paid than there is.
     #[error("less is owed in `{0}` than is paid")]
     DebtIsTooSmall(WalletName),
-    /// A hold is captured or released that is not there.
+    /// A hold is captured or released that does not exist.
     #[error("there is no hold `{0}`")]
     HoldIsMissing(HoldId),
-    /// A grant expires that is not there.
+    /// A grant expires that does not exist.
     #[error("there is no grant `{0}`")]
     GrantIsMissing(String),
     /// More of a score is taken back than there is.
@@ -36,7 +36,7 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
-    pub(crate) fn too_much(name: impl ToString) -> ApplyError {
+    pub(crate) fn too_much(name: &(impl ToString + ?Sized)) -> ApplyError {
         ApplyError::TooMuch(name.to_string())
     }
 }

@@ -1,4 +1,4 @@
-//! How often a rule may pay one member.
+//! Caps: how often a rule may act for one member, and the counters of how often it has.
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -7,12 +7,12 @@ use crate::Moment;
 use crate::apply_error::ApplyError;
 use crate::calendar::Period;
 
-/// At most so many times per period.
+/// A cap on a rule: at most so many times per period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cap {
-    /// Times.
+    /// The most times in one period.
     pub most: u32,
-    /// Per what.
+    /// The period.
     pub per: Period,
 }
 
@@ -21,16 +21,16 @@ pub struct Cap {
 pub struct Counter {
     /// The first moment of that period.
     pub since: Moment,
-    /// Times.
+    /// The number of times.
     pub times: u32,
 }
 
-/// Periods that are remembered of a rule: the present one, and the one before for what is told
-/// late.
+/// The periods that are stored for a rule: the present one, and the one before for activities that
+/// are sent late.
 const PERIODS_MAX: usize = 2;
 
-/// The period that an activity at `at` counts in. One from before all that is remembered counts in
-/// the oldest that is: late telling must not open a cap.
+/// The start of the period that an activity at `at` counts in. An activity from before the stored
+/// periods counts in the oldest of them: sending it late must not avoid the cap.
 fn period(counters: &[Counter], per: Period, at: Moment, time_zone: Tz) -> Moment {
     let since = per.start(at, time_zone);
     match counters.first() {
@@ -39,7 +39,7 @@ fn period(counters: &[Counter], per: Period, at: Moment, time_zone: Tz) -> Momen
     }
 }
 
-/// Room under a cap.
+/// The room that is left under a cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     /// The first moment of the period that counts.
@@ -48,16 +48,19 @@ pub struct Room {
     pub times: u32,
 }
 
-/// How often a rule of these counters may still act on what happened at `at`.
+/// How often the rule of these counters may still act on what happened at `at`.
 #[must_use]
 pub fn room(counters: &[Counter], cap: Cap, at: Moment, time_zone: Tz) -> Room {
     let since = period(counters, cap.per, at, time_zone);
     let had = counters.iter().find(|counter| counter.since == since);
     let had = had.map_or(0, |counter| counter.times);
-    Room { since, times: cap.most.checked_sub(had).unwrap_or_default() }
+    Room { since, times: cap.most.saturating_sub(had) }
 }
 
 /// Counts once more in the period that began at `since`.
+///
+/// # Errors
+/// The count overflows.
 pub(crate) fn count(
     counters: &mut Vec<Counter>,
     rule: &str,
@@ -77,11 +80,11 @@ pub(crate) fn count(
     Ok(())
 }
 
-/// Counts once less in the period that began at `since`, if that is still remembered.
+/// Counts once less in the period that began at `since`, if that is still stored.
 pub(crate) fn uncount(counters: &mut [Counter], since: Moment) {
     if let Some(counter) = counters.iter_mut().find(|counter| counter.since == since) {
-        // A period that was dropped and begun anew may have counted less.
-        counter.times = counter.times.checked_sub(1).unwrap_or_default();
+        // A period that was dropped and started again may have counted fewer times.
+        counter.times = counter.times.saturating_sub(1);
     }
-    // Not dropped at zero: that a period is remembered keeps older ones from opening.
+    // A counter at zero stays: while its period is stored, no older one can start again.
 }

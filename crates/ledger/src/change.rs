@@ -1,4 +1,4 @@
-//! Changes that no rule gave: counts, progress, what has expired.
+//! Changes: what an entry changes that no rule gave, such as counts, progress and expiries.
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -14,75 +14,75 @@ use crate::{Moment, Seq, Units, WalletName};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
-    /// A rule that may act only so often has acted once more.
+    /// A rule with a cap, or a reward with one, counts once more.
     Counted {
-        /// Which rule.
+        /// The title of the rule, or the name of the reward.
         rule: String,
-        /// In the period that began then.
+        /// The start of the period that it counts in.
         since: Moment,
     },
-    /// It had acted, and that was undone.
+    /// A count was undone.
     Uncounted {
-        /// Which rule.
+        /// The title of the rule, or the name of the reward.
         rule: String,
-        /// In the period that began then.
+        /// The start of the period that it counted in.
         since: Moment,
     },
-    /// A task is further on, or back.
+    /// The progress of a task has changed.
     Progressed {
-        /// Which.
+        /// The task.
         task: String,
-        /// What the entry counts for; after a return, what is left of that.
+        /// What the entry counts towards it; after a return, what is left of that.
         step: Step,
-        /// How far now.
+        /// The progress after the entry.
         progress: Progress,
     },
     /// A grant has expired.
     GrantExpired {
-        /// Which.
+        /// Its name.
         grant: String,
     },
     /// A hold has expired.
     HoldExpired {
-        /// Which.
+        /// Its id.
         hold: HoldId,
     },
-    /// A part of a unit is carried over to the rule's next payment.
+    /// A fraction of a unit is carried over to the rule's next payment.
     Carried {
-        /// Which rule.
+        /// The title of the rule.
         rule: String,
-        /// What is carried over from now on.
+        /// The fraction that is carried over from now on.
         #[serde(with = "rust_decimal::serde::str")]
         remainder: Decimal,
     },
-    /// What the member has bought, after a return.
+    /// The member's purchases were corrected after a return.
     PurchasesCorrected {
-        /// All of it.
+        /// What it has bought from now on.
         history: History,
     },
-    /// Units of an entry that is undone had expired: nothing was left to take back.
+    /// Units of a reversed entry are unrecoverable: they expired before they could be taken back.
     Unrecoverable {
-        /// Of which wallet.
+        /// The wallet.
         wallet: WalletName,
-        /// How many.
+        /// The number of units.
         units: Units,
-        /// Of which entry, by its number where the wallet is.
+        /// The number of the reversed entry, in the history of the wallet's owner.
         of: Seq,
-        /// It is the wallet of the account that the member shares, and not its own.
+        /// Whether the wallet is that of the account that the member shares, instead of its own.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         shared: bool,
-        /// Of the lot that expired then.
+        /// When their lot expired.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Moment>,
-        /// How long it stayed after the last activity.
+        /// The inactivity after which the lot expired, if it had one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         inactivity: Option<Inactivity>,
     },
     /// An activity was triggered by its day.
     Triggered {
-        /// Which.
+        /// The kind of the activity.
         activity: String,
-        /// Which day.
+        /// The day.
         day: NaiveDate,
     },
 }

@@ -28,7 +28,7 @@ pub struct Decision {
     pub member: Member,
     /// The entry.
     pub entry: Entry,
-    /// The member's due date: when the scheduled run has to look at it next; `None` if never.
+    /// The member's due date: when the scheduled run has to process it next; `None` if never.
     pub due_at: Option<Moment>,
     /// The decisions that follow for other members: the referrer, the account, the receiver of a
     /// transfer. No two are of the same member.
@@ -140,7 +140,7 @@ impl Draft {
     /// which their terms count; `now` is when the entry is decided.
     ///
     /// # Errors
-    /// The draft cannot become an entry. Nothing has changed then.
+    /// The draft cannot become an entry. The member is unchanged.
     pub fn decide(
         mut self,
         member: &Member,

@@ -1,4 +1,4 @@
-//! A member did something: whether it may pay, and the entry of what it pays.
+//! Earning: whether an activity may pay, and the entry of what it pays.
 
 use chrono::TimeDelta;
 
@@ -7,41 +7,41 @@ use crate::member::MemberIsErased;
 use crate::terms::{PendingOn, Terms};
 use crate::{Activity, Decision, EntryKind, Member, Moment, Posting, PostingReason, Programme};
 
-/// How far a till's clock may run ahead of ours.
+/// The most that a client's clock may be ahead of the server's.
 pub const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// Why an activity does not pay. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EarnRejection {
-    /// The person wants to be forgotten.
+    /// The person was erased.
     #[error(transparent)]
     Erased(#[from] MemberIsErased),
-    /// It has not happened yet.
+    /// The activity has not happened yet.
     #[error("the activity is dated {at}, and it is only {now}")]
     ActivityIsInTheFuture {
         /// Its date.
         at: Moment,
-        /// The time it was told.
+        /// When it was sent.
         now: Moment,
     },
-    /// The person was not a member yet.
+    /// The activity happened before the member enrolled.
     #[error("the activity is dated {at}, and the member enrolled at {enrolled_at}")]
     ActivityIsBeforeEnrolment {
         /// Its date.
         at: Moment,
-        /// When the member joined.
+        /// When the member enrolled.
         enrolled_at: Moment,
     },
-    /// What the rules gave cannot be given.
+    /// What the rules gave cannot become an entry.
     #[error(transparent)]
     Give(#[from] GiveRejection),
 }
 
-/// Whether the activity may pay at all. Asked before the rules are, so that they only see
+/// Checks that an activity may pay at all. Call it before the rules run, so that they see only
 /// activities that make sense.
 ///
 /// # Errors
-/// The activity's date makes no sense for this member.
+/// The member was erased, or the date of the activity is in the future or before the enrolment.
 pub fn admit(member: &Member, activity: &Activity, now: Moment) -> Result<(), EarnRejection> {
     member.present()?;
     if activity.at > now + CLOCK_SKEW_MAX {
@@ -56,11 +56,11 @@ pub fn admit(member: &Member, activity: &Activity, now: Moment) -> Result<(), Ea
     Ok(())
 }
 
-/// Gives what the rules gave for an admitted activity. Units have the terms of the day on which it
-/// happened, however late it is told.
+/// Makes the entry of an admitted activity and of what the rules gave for it. The terms of the
+/// units count from when it happened, even if it was sent late.
 ///
 /// # Errors
-/// A rule paid what no wallet can take. Nothing has changed then.
+/// What the rules gave cannot become an entry. The member is unchanged.
 pub fn decide(
     member: &Member,
     programme: &Programme,
@@ -73,7 +73,8 @@ pub fn decide(
     Ok(given.decide(member, programme, EntryKind::Earn { activity }, at, now)?)
 }
 
-/// The postings of lots that were pending on this activity: an order's units, once it is delivered.
+/// The postings of lots that were pending on this activity, such as the units of an order when it
+/// is delivered.
 pub(crate) fn delivered(member: &Member, activity: &Activity, now: Moment) -> Vec<Posting> {
     let mut postings = Vec::new();
     for (name, wallet) in &member.at(now).wallets {

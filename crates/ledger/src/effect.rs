@@ -1,83 +1,83 @@
-//! What a rule can give, and what of it can be taken back.
+//! Effects: what a rule can give, and how each is taken back.
 
 use serde::{Deserialize, Serialize};
 
 use crate::holdings::GrantEnd;
 use crate::{MemberId, Seq, Units, WalletName};
 
-/// What a rule gave, or what was taken back of that.
+/// An effect: what a rule gave, or what was taken back of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]
 pub enum Effect {
     /// Units.
     Units {
-        /// Into which wallet.
+        /// The wallet.
         wallet: WalletName,
-        /// How many.
+        /// The number of units.
         units: Units,
     },
     /// Units that the rule had given, taken back.
     Reclaim {
-        /// Of which wallet.
+        /// The wallet.
         wallet: WalletName,
-        /// How many.
+        /// The number of units.
         units: Units,
     },
-    /// A right.
+    /// A grant.
     Grant {
         /// Its name.
         grant: String,
         /// Its end.
         until: GrantEnd,
     },
-    /// A right taken back.
+    /// A grant taken back.
     Revoke {
         /// Its name.
         grant: String,
     },
-    /// A mark.
+    /// A tag.
     Tag {
         /// Its name.
         tag: String,
     },
-    /// A mark taken off.
+    /// A tag taken off.
     Untag {
         /// Its name.
         tag: String,
     },
     /// A code from a pool.
     Voucher {
-        /// Which pool.
+        /// The pool.
         pool: String,
         /// The code.
         code: String,
     },
-    /// A code that the rule had given, and that is no longer valid.
+    /// A code that the rule had given and that is no longer valid.
     Void {
-        /// Which pool it came from.
+        /// The pool that it came from.
         pool: String,
         /// The code.
         code: String,
     },
-    /// The activity was a `referral` for the member who brought this one.
+    /// The activity was a `referral` for the member's referrer.
     Referral {
-        /// Who.
+        /// The referrer.
         referrer: MemberId,
-        /// That member's entry of it.
+        /// The number of the referrer's entry.
         entry: Seq,
     },
-    /// Units of a contest's score.
+    /// Units added to a score.
     Score {
-        /// Which contest.
+        /// The contest.
         contest: String,
-        /// How many more.
+        /// The number of units.
         units: Units,
     },
-    /// Units of a contest's score, taken back.
+    /// Units taken back from a score.
     Unscore {
-        /// Which contest.
+        /// The contest.
         contest: String,
-        /// How many fewer.
+        /// The number of units.
         units: Units,
     },
 }

@@ -1,12 +1,15 @@
+//! Erasing a person.
+
 use crate::account::{self, AccountRejection};
 use crate::decision::Draft;
 use crate::{Decision, EntryKind, Member, Moment, Programme};
 
-/// Forgets the person. What the merchant owes stays in the wallets until its terms are over; all
-/// else is dropped, and an account whose wallets it shares has one less who does.
+/// Erases the person. The wallets stay, since they are what the merchant owes, and their lots
+/// expire by their terms. Everything else is dropped. If the member shares the wallets of an
+/// account, the account counts one member less.
 ///
 /// # Errors
-/// It is forgotten already, or others share its wallets.
+/// The member is erased already, or others share its wallets.
 pub fn decide(
     member: &Member,
     account: Option<&Member>,

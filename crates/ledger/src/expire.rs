@@ -1,15 +1,15 @@
-//! What has expired is written down.
+//! Recording what has expired.
 
 use crate::decision::{Draft, GiveRejection};
 use crate::holdings::GrantEnd;
 use crate::{Change, Decision, EntryKind, Member, Moment, Posting, PostingReason, Programme};
 
-/// Writes down the lots and grants that have run out. Whether that is worth an entry is told by
-/// [`Decision::says_something`]: where nothing has run out and the tier is as it was, there is
-/// nothing to write, and a second run over the same member changes nothing.
+/// Makes the entry that records the lots and grants that have expired. Write it only if
+/// [`Decision::says_something`]. If nothing has expired and the tier is the same, it does not, so a
+/// second run over the same member changes nothing.
 ///
 /// # Errors
-/// The member's entries do not add up.
+/// The entry does not follow from the member.
 pub fn decide(
     member: &Member,
     programme: &Programme,
@@ -29,7 +29,7 @@ pub fn decide(
 }
 
 impl Decision {
-    /// Whether an entry of the scheduled run says anything.
+    /// Whether the entry changes anything, for entries of the scheduled run.
     #[must_use]
     pub fn says_something(&self) -> bool {
         let entry = &self.entry;

@@ -1,5 +1,5 @@
-//! A reward that is set aside at the till: captured on payment, released on cancel, free by itself
-//! when it is forgotten.
+//! Holding a reward at the till. A hold is captured on payment, released on cancellation, and
+//! expires by itself otherwise.
 
 use chrono::TimeDelta;
 
@@ -12,42 +12,41 @@ use crate::{
     RedeemedReward, Units, WalletName,
 };
 
-/// The most that one member may have set aside at a time: all of it is loaded with every request, and
-/// each may put back a piece of another stock in the transaction of the next.
+/// The most holds of one member at a time. All are loaded with every request, and when they expire,
+/// the next transaction puts back a piece of a stock for each.
 pub const HOLDS_MAX: usize = 3;
 
 /// Why a hold is not made, captured or released. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HoldRejection {
-    /// Too much is set aside already.
+    /// The member has the most holds already.
     #[error("member `{0}` has {HOLDS_MAX} holds already; capture or release one first")]
     HoldsAreTooMany(crate::MemberId),
-    /// None of that name: it has been captured or released, or its time was over.
+    /// There is no such hold: it was captured or released, it expired, or it never existed.
     #[error("there is no hold `{0}`: it was captured, released, or its time is over")]
     HoldIsUnknown(HoldId),
-    /// More is captured than was set aside.
+    /// More units are captured than are held.
     #[error("hold `{hold}` has {held} units set aside, and {units} are captured")]
     MoreIsCapturedThanHeld {
         /// The hold.
         hold: HoldId,
-        /// What was set aside.
+        /// The units held.
         held: Units,
-        /// What is captured.
+        /// The units captured.
         units: Units,
     },
-    /// Not enough can be spent.
+    /// The reward cannot be redeemed.
     #[error(transparent)]
     Redeem(#[from] RedeemRejection),
-    /// What the rules gave cannot be given.
+    /// What the rules gave cannot become an entry.
     #[error(transparent)]
     Give(#[from] GiveRejection),
 }
 
-/// Sets a reward's price aside: the lots that expire soonest, until the programme's time for holds
-/// is over.
+/// Holds the price of a reward, from the lots that expire soonest, for the programme's hold time.
 ///
 /// # Errors
-/// The member cannot afford it, or has too much set aside. Nothing has changed then.
+/// The member cannot afford it, or has too many holds. The member is unchanged.
 pub fn hold(
     member: &Member,
     programme: &Programme,
@@ -71,7 +70,7 @@ pub fn hold(
     Ok(given.decide(member, programme, kind, now, now)?)
 }
 
-/// The hold of a name, as long as it has not passed.
+/// The hold with that id, unless it has expired.
 ///
 /// # Errors
 /// There is none.
@@ -80,10 +79,10 @@ pub fn open<'m>(member: &'m Member, name: &HoldId, now: Moment) -> Result<&'m Ho
     hold.ok_or_else(|| HoldRejection::HoldIsUnknown(name.clone()))
 }
 
-/// Takes what was set aside, or a part of it; the rest is free again.
+/// Spends what is held, or a part of it, and releases the rest.
 ///
 /// # Errors
-/// There is no such hold, or less in it. Nothing has changed then.
+/// There is no such hold, or it holds fewer units. The member is unchanged.
 pub fn capture(
     member: &Member,
     programme: &Programme,
@@ -108,15 +107,15 @@ pub fn capture(
         given.postings.push(spent(&wallet, Lot { units: part, terms: lot.terms.clone() }));
         set_free(&mut given, &wallet, Lot { units: rest, ..lot }, &mut debt, now);
     }
-    // It was counted, and a piece of its stock taken, when it was set aside.
+    // The hold has counted the reward and taken its piece of stock already.
     let kind = EntryKind::Capture { hold: name.clone(), of, reward };
     Ok(given.decide(member, programme, kind, now, now)?)
 }
 
-/// Lets go what was set aside.
+/// Releases what is held.
 ///
 /// # Errors
-/// There is no such hold. Nothing has changed then.
+/// There is no such hold. The member is unchanged.
 pub fn release(
     member: &Member,
     programme: &Programme,
@@ -139,7 +138,7 @@ pub fn release(
     Ok(given.decide(member, programme, kind, now, now)?)
 }
 
-/// What lies in a wallet for a hold, and what is owed there.
+/// The lots of a wallet that are held for a hold, and the wallet's debt.
 fn lots(member: &Member, wallet: &WalletName, name: &HoldId, now: Moment) -> (Vec<Lot>, Units) {
     let present = member.at(now);
     let wallet = present.wallet(wallet.as_str());
@@ -147,8 +146,8 @@ fn lots(member: &Member, wallet: &WalletName, name: &HoldId, now: Moment) -> (Ve
     (held.cloned().collect(), wallet.debt())
 }
 
-/// Frees a held lot. What is owed it pays in that moment, though its own time is over: what still has
-/// time pays with all else that has.
+/// Adds the postings that release a held lot. A lot whose end has passed pays debt here, since it
+/// expires at once. Other lots pay debt with the rest of the wallet.
 fn set_free(given: &mut Draft, wallet: &WalletName, lot: Lot, debt: &mut Units, now: Moment) {
     let units = lot.units;
     let free = Terms { available_at: None, held: None, ..lot.terms.clone() };

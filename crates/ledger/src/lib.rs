@@ -22,7 +22,7 @@
 //! or expires. Activity may extend its end, and at its end it expires. Reversing the entry that
 //! issued it takes the units back; units that were spent become debt, and the next credit pays
 //! debt first. Nothing has to run on time: pending units become available, and units and holds
-//! expire, at their moment, whether or not an entry says so yet.
+//! expire, at their moment, whether or not an entry says so yet. `LIFE_OF_A_LOT.md` says more.
 //!
 //! The modules stand in reading order: each imports only those above it. Values come first, then
 //! the member that they make up, decisions, and one module for each verb.

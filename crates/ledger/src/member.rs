@@ -3,7 +3,7 @@
 //! A [`Member`] is the state after its last entry. To read it at a moment, ask a method that takes
 //! the time, or make the member of that moment with [`Member::at`]: pending units become available,
 //! and holds expire, without an entry. To change it, make an entry (`decision::Draft::decide`) and
-//! call [`Member::apply`]; nothing else may set its fields.
+//! call [`Member::apply`]; a stored member changes in no other way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,10 +104,10 @@ impl Member {
         }
     }
 
-    /// Whether there is a person behind the member.
+    /// Checks that the person was not erased.
     ///
     /// # Errors
-    /// There is none: it has been erased.
+    /// The person was erased.
     pub fn present(&self) -> Result<(), MemberIsErased> {
         match self.erased_at {
             None => Ok(()),
@@ -204,7 +204,7 @@ impl Member {
     /// # Errors
     /// The entry does not follow from this member. The member is then partly changed and must not
     /// be used.
-    // INVARIANT: nothing else changes a member, so a member is the sum of its entries.
+    // INVARIANT: a stored member changes in no other way, so it is the sum of its entries.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), ApplyError> {
         self.pass(entry.at);
         self.post(&entry.postings)?;
@@ -367,7 +367,7 @@ impl Member {
     }
 }
 
-/// The person wanted to be forgotten, and is: nobody can earn or spend in its name.
+/// The person was erased, so the member can neither earn nor spend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("member `{0}` has been erased")]
 pub struct MemberIsErased(pub MemberId);

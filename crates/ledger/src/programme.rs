@@ -1,3 +1,5 @@
+//! A merchant's programme: its policy, as the manifest states it.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate, TimeDelta};
@@ -8,52 +10,52 @@ use rust_decimal::Decimal;
 use crate::terms::{PendingOn, Terms};
 use crate::{Activity, Expiry, MerchantId, Moment, Units, WalletName};
 
-/// The attribute that holds the birthday, as `1990-05-17`.
+/// The attribute with the birthday, such as `1990-05-17`.
 pub const BIRTHDAY: &str = "birthday";
 
-/// A merchant's policy, as its manifest lays it down. The logic is in the scripts.
+/// A merchant's policy, as the manifest states it. The rules are in the sheets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Programme {
-    /// Whose programme it is.
+    /// The merchant.
     pub merchant: MerchantId,
-    /// What the members know it as.
+    /// The name that members know.
     pub name: String,
     /// The currency of every amount.
     pub currency: Currency,
-    /// The zone in which days, months and years begin.
+    /// The time zone in which days, months and years begin.
     pub time_zone: Tz,
-    /// The wallet that a rule pays into and a reward costs from when it names none.
+    /// The wallet that rules pay into and that pays rewards, unless they name another.
     pub main_wallet: WalletName,
     /// All wallets.
     pub wallets: BTreeMap<WalletName, WalletPolicy>,
-    /// The activities the merchant knows, `purchase` always among them.
+    /// The kinds of activities by name, always with `purchase`.
     pub activities: BTreeMap<String, ActivityPolicy>,
-    /// What becomes of a member that no longer qualifies for its tier.
+    /// What happens to a member that no longer qualifies for its tier.
     pub tiers: TierPolicy,
-    /// Days on which the shop is not as on others.
+    /// The holidays.
     pub holidays: Holidays,
     /// Campaigns by name.
     pub campaigns: BTreeMap<String, Campaign>,
-    /// Pools of voucher codes.
+    /// The names of the pools of voucher codes.
     pub pools: BTreeSet<String>,
-    /// How long something is set aside.
+    /// Minutes until a hold expires.
     pub hold_minutes: u32,
-    /// Of what members are reminded.
+    /// What members are reminded of.
     pub reminders: Reminders,
 }
 
-/// What becomes of a member that no longer qualifies for its tier.
+/// What happens to a member that no longer qualifies for its tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TierPolicy {
     /// How far it falls.
     pub downgrade: Downgrade,
-    /// How many times 24 hours it stays in its tier first.
+    /// The days of 24 hours that it keeps its tier first.
     pub grace_days: u32,
-    /// How long a tier stays at least once it is reached.
+    /// How long a member keeps a tier at least, once it has reached it.
     pub keep: Option<Expiry>,
 }
 
-/// How far a member falls that no longer qualifies for its tier.
+/// How far a member falls if it no longer qualifies for its tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Downgrade {
     /// To the tier that it qualifies for.
@@ -65,33 +67,34 @@ pub enum Downgrade {
     Never,
 }
 
-/// Of what members are reminded, and how long before.
+/// What members are reminded of, and how long before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reminders {
-    /// Of units that expire, so many days before.
+    /// The days before units expire; `None` for no such reminders.
     pub expiry_days: Option<u32>,
-    /// Of a tier that is lost, so many days before.
+    /// The days before a tier is lost; `None` for no such reminders.
     pub tier_days: Option<u32>,
-    /// Of a task of which so much is left, or less.
+    /// How much of a task is left, at most, when a member is reminded of it; `None` for no such
+    /// reminders.
     pub task_left: Option<u32>,
 }
 
-/// Days on which the shop is not as on others.
+/// A merchant's holidays. Rules can ask for them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Holidays {
-    /// By month and day, every year.
+    /// The names of those that recur every year, by month and day.
     pub every_year: BTreeMap<(u32, u32), String>,
-    /// By date.
+    /// The names of those that occur once, by date.
     pub once: BTreeMap<NaiveDate, String>,
 }
 
 impl Holidays {
-    /// The names of all of them.
+    /// The names of all holidays.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.every_year.values().chain(self.once.values()).map(String::as_str)
     }
 
-    /// What is celebrated on a day.
+    /// The name of the holiday on a day; a holiday by date wins over a yearly one.
     #[must_use]
     pub fn on(&self, date: NaiveDate) -> Option<&str> {
         let every_year = || self.every_year.get(&(date.month(), date.day()));
@@ -108,7 +111,7 @@ pub struct Campaign {
     pub budget: Option<Units>,
 }
 
-/// From one day to another, both included. Open where nothing is said.
+/// A span of days, both ends included. An end that is `None` is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DaySpan {
     /// The first day.
@@ -118,33 +121,33 @@ pub struct DaySpan {
 }
 
 impl DaySpan {
-    /// Whether a day is among them.
+    /// Whether a day is in the span.
     #[must_use]
     pub fn contains(self, date: NaiveDate) -> bool {
         self.from.is_none_or(|from| from <= date) && self.until.is_none_or(|until| date <= until)
     }
 }
 
-/// The terms of one wallet.
+/// The policy of one wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalletPolicy {
-    /// Whether rewards can be paid from it. A wallet that only counts, such as the qualifying
-    /// points of a tier, cannot.
+    /// Whether it can pay rewards. A wallet that only counts, such as the qualifying points of a
+    /// tier, cannot.
     pub spendable: bool,
-    /// What one unit is worth in the programme's currency, for the liability report.
+    /// The worth of one unit in the programme's currency, for the liability report.
     pub worth: Option<Decimal>,
-    /// When a lot runs out.
+    /// When a lot expires.
     pub expires: Expiry,
-    /// Days between the activity and the moment its units can be spent; after the activity that they
-    /// wait for, if they do.
+    /// Days of 24 hours until units can be spent, from the activity that earns them or, if they are
+    /// pending on another activity, from that one.
     pub pending_days: u32,
-    /// The activity that units wait for, such as `delivery`.
+    /// The kind of activity that an order's units are pending on, such as `delivery`.
     pub pending_until: Option<String>,
-    /// Whether parts of units are carried over from one payment of a rule to its next.
+    /// Whether fractions of units are carried over from one payment of a rule to the next.
     pub carry: bool,
-    /// Whether members may give units to each other.
+    /// Whether members may transfer units to each other.
     pub transferable: bool,
-    /// Whether members of one account earn into and spend from that account's wallet.
+    /// Whether members that share an account earn into and spend from the account's wallet.
     pub shared: bool,
 }
 
@@ -164,21 +167,22 @@ impl Default for WalletPolicy {
 }
 
 impl WalletPolicy {
-    /// From when what is earned at `at` can be spent; at once if nothing.
+    /// The first moment at which units earned at `at` can be spent; `None` if at once.
     #[must_use]
     pub fn available_at(&self, at: Moment) -> Option<Moment> {
         (self.pending_days > 0).then(|| at + TimeDelta::days(self.pending_days.into()))
     }
 
-    /// The terms of what is given at `at` by hand.
+    /// The terms of units that are given by hand at `at`.
     #[must_use]
     pub fn terms(&self, at: Moment, time_zone: Tz) -> Terms {
         let inactivity = self.expires.inactivity();
         Terms { inactivity, ..Terms::until(self.expires.of(at, time_zone)) }
     }
 
-    /// The terms of what an activity earns: it waits for its day, or, where there is an order, for
-    /// another activity. What activity puts off counts from when the member was active last.
+    /// The terms of units that an activity earns. They are pending until a day, or, if the activity
+    /// has an order, on another activity. Expiry by inactivity counts from `active_at`, when the
+    /// member was last active, if that is later than the activity.
     #[must_use]
     pub fn terms_of(&self, activity: &Activity, active_at: Option<Moment>, time_zone: Tz) -> Terms {
         let order = self.pending_until.as_ref().filter(|_| activity.order.is_some());
@@ -196,17 +200,17 @@ impl WalletPolicy {
     }
 }
 
-/// The fields of an activity beyond its order, by name.
+/// The policy of one kind of activity.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ActivityPolicy {
-    /// What each field holds.
+    /// The fields beyond the order, by name.
     pub fields: BTreeMap<String, FieldKind>,
-    /// The day of each year on which it comes by itself.
+    /// The day of each year that triggers it, if any.
     pub recurrence: Option<Recurrence>,
 }
 
 impl Programme {
-    /// The attributes of a member that are dates, where it has them.
+    /// The names of the attributes that must be dates, if a member has them.
     pub fn dates(&self) -> impl Iterator<Item = &str> {
         let recurrence = self.activities.values().filter_map(|policy| match &policy.recurrence {
             Some(Recurrence::Attribute(name)) if name != BIRTHDAY => Some(name.as_str()),
@@ -216,16 +220,16 @@ impl Programme {
     }
 }
 
-/// A day that comes round every year.
+/// A day that recurs every year.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recurrence {
-    /// The day of joining.
+    /// The day of the enrolment.
     Joined,
-    /// The date that an attribute holds: `birthday`, `name_day`.
+    /// The date in an attribute, such as `birthday` or `name_day`.
     Attribute(String),
 }
 
-/// What a field of an activity holds.
+/// The type of a field of an activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldKind {

@@ -1,4 +1,4 @@
-//! A reward is taken.
+//! Redeeming a reward.
 
 use crate::decision::{Draft, GiveRejection};
 use crate::{
@@ -6,30 +6,30 @@ use crate::{
     RedeemedReward, Units, WalletName,
 };
 
-/// Why a reward is not given. In order of precedence.
+/// Why a reward is not redeemed. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedeemRejection {
-    /// Not enough can be spent.
+    /// The member has too few units to spend.
     #[error("reward `{reward}` costs {costs} {wallet}, and {spendable} can be spent")]
     BalanceIsInsufficient {
         /// The reward.
         reward: String,
         /// The wallet that pays.
         wallet: WalletName,
-        /// What it costs.
+        /// The price.
         costs: Units,
-        /// What can be spent now.
+        /// The units that can be spent now.
         spendable: Units,
     },
-    /// What the rules gave cannot be given.
+    /// What the rules gave cannot become an entry.
     #[error(transparent)]
     Give(#[from] GiveRejection),
 }
 
-/// What pays the reward's price: of the lots that can be spent, those that expire soonest.
+/// The lots that pay the price of a reward: of those that can be spent, the soonest to expire.
 ///
 /// # Errors
-/// They do not suffice.
+/// The member has too few units to spend.
 pub fn price(
     member: &Member,
     reward: &RedeemedReward,
@@ -45,11 +45,11 @@ pub fn price(
     })
 }
 
-/// Takes the reward's price from the lots that expire soonest, and gives what its rule gave beside
-/// the gift.
+/// Makes the entry of a redeemed reward: its price is taken from the lots that expire soonest, and
+/// the effects of its rule are given.
 ///
 /// # Errors
-/// The member cannot afford it. Nothing has changed then.
+/// The member cannot afford it. The member is unchanged.
 pub fn decide(
     member: &Member,
     programme: &Programme,

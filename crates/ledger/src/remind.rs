@@ -1,13 +1,13 @@
-//! Reminders: what a member should be told before it is too late. Each is an entry of its own, so
-//! that whoever tells members (by mail, by push) can listen to them, and each comes once.
+//! The reminders of units that expire. A run's reminders are an entry of the member, so that a
+//! service that sends mail or push messages can listen to entries, and each reminder comes once.
 
 use chrono::NaiveDate;
 
 use crate::reminder::Reminder;
 use crate::{Member, Moment, Programme, Units, WalletName};
 
-/// The next thing that expires in each wallet that can be spent, and of which the member has not
-/// been reminded.
+/// For each wallet that can be spent: the next day on which units expire and of which the member
+/// has not been reminded. Held lots do not count.
 #[must_use]
 pub fn expiries(member: &Member, programme: &Programme, now: Moment) -> Vec<Reminder> {
     let day = |at: Moment| -> NaiveDate { at.with_timezone(&programme.time_zone).date_naive() };

@@ -1,14 +1,15 @@
-//! An earlier entry is undone. What an earn gave is taken back from the very lots that it gave,
-//! and is owed where those were spent; what a redemption took is given back into lots with their
-//! first terms. What has to be undone is for the rules to say, which judge what is left of the order.
+//! Reversing an earlier entry, whole or in part. Units that an earn gave are taken back from the
+//! same lots, and become debt if they were spent. Units that a redemption took are given back into
+//! lots with their first terms. The caller says how much to undo: it runs the rules on what is left
+//! of the order, and the difference is undone.
 
-/// For limits, tasks, purchases and pots.
+/// Undoing counts: of caps, tasks, purchases and shared limits.
 mod counts;
-/// Units.
+/// Taking units back, and giving them back.
 mod lots;
 /// What is left of an order.
 mod order;
-/// Rights, marks, scores, codes.
+/// Undoing grants, tags, scores and codes.
 mod rights;
 
 use rust_decimal::Decimal;
@@ -26,68 +27,69 @@ use crate::{Entry, EntryKind, Posting, PostingReason, Seq, Verb};
 /// Why an entry is not undone. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReverseRejection {
-    /// The person wants to be forgotten.
+    /// The person was erased.
     #[error(transparent)]
     Erased(#[from] MemberIsErased),
-    /// It is of a kind that nobody undoes.
+    /// An entry of this kind cannot be reversed.
     #[error(
         "entry {entry} is of kind `{kind}`; an earn, a redemption or a capture can be reversed"
     )]
     EntryCannotBeReversed {
-        /// Its number.
+        /// The number of the entry.
         entry: Seq,
         /// Its kind.
         kind: Verb,
     },
-    /// It was the activity that units waited for, and they have been let go.
+    /// Units were pending on this activity, and are available since.
     #[error(
         "entry {0} let go what waited for it, and that is not held back again; reverse what earned it"
     )]
     EntryLetGo(Seq),
-    /// Nothing is left of it.
+    /// Nothing is left of the entry.
     #[error("entry {0} has been reversed already")]
     EntryIsReversedAlready(Seq),
-    /// Lines or a refund for what has no order.
+    /// The request names lines or a refund, and the entry has no order.
     #[error("entry {0} has no order of which a part could come back; reverse it as a whole")]
     EntryHasNoOrder(Seq),
-    /// An article that is not in the order.
+    /// The article is not in what is left of the order.
     #[error("there is no `{sku}` in the order, or it has come back already")]
     LineIsUnknown {
-        /// The article.
+        /// The article number.
         sku: String,
     },
-    /// More pieces than are left.
+    /// More pieces come back than are left.
     #[error("{quantity} of `{sku}` come back, and {left} are left of the order")]
     MoreComesBackThanIsLeft {
-        /// The article.
+        /// The article number.
         sku: String,
-        /// Pieces that come back.
+        /// The pieces that come back.
         quantity: u32,
-        /// Pieces left.
+        /// The pieces left.
         left: u32,
     },
-    /// The order's lines say no prices.
+    /// The request has no refund, and the line has no price to compute it from.
     #[error("the line of `{sku}` has no price: say what is paid back in `refund`")]
     RefundIsMissing {
-        /// The article.
+        /// The article number.
         sku: String,
     },
-    /// More money than is left of the order.
+    /// More money is paid back than is left of the order.
     #[error(
         "{refund} is paid back, and {total} is left of the order; `refund` says how much it was"
     )]
     RefundIsTooMuch {
-        /// What is paid back.
+        /// The amount paid back.
         refund: Decimal,
-        /// What is left.
+        /// The amount left.
         total: Decimal,
     },
-    /// It cannot be counted.
+    /// The change cannot become an entry.
     #[error(transparent)]
     Give(#[from] GiveRejection),
 }
 
-/// What an entry undoes of another: nothing at all, all of it, or a part.
+/// What `entry` undoes of the entry `original`: `None` for nothing, `Some(None)` for all of it, and
+/// `Some(Some(..))` for a part.
 fn undone(entry: &Entry, original: Seq) -> Option<Option<&Returned>> {
     match &entry.kind {
         EntryKind::Reverse { of, returned } if *of == original => Some(returned.as_ref()),
@@ -95,25 +97,25 @@ fn undone(entry: &Entry, original: Seq) -> Option<Option<&Returned>> {
     }
 }
 
-/// Whether nothing is left of an entry.
+/// Whether a later entry has undone all of an entry.
 fn is_undone(entry: &Entry, since: &[Entry]) -> bool {
     since.iter().any(|later| matches!(undone(later, entry.seq), Some(None)))
 }
 
-/// Whether what an activity did can be undone.
+/// Checks that the entry of an activity can be undone.
 ///
 /// # Errors
-/// It has let go what waited for it, and that may be anywhere by now.
+/// Units were pending on the activity. They are available since, and may be anywhere by now.
 pub fn can_be_taken_back(original: &Entry) -> Result<(), ReverseRejection> {
     let is_delivery = |posting: &Posting| posting.why == PostingReason::Delivered;
     let let_go = original.postings.iter().any(is_delivery);
     if let_go { Err(ReverseRejection::EntryLetGo(original.seq)) } else { Ok(()) }
 }
 
-/// Whether a redemption or a capture can be undone.
+/// Checks that a redemption or a capture can be undone.
 ///
 /// # Errors
-/// It has been given back already, or it is no redemption.
+/// It has been undone already, or it is neither a redemption nor a capture.
 pub fn can_be_given_back(original: &Entry, since: &[Entry]) -> Result<(), ReverseRejection> {
     let (entry, kind) = (original.seq, original.kind.verb());
     let (EntryKind::Redeem { .. } | EntryKind::Capture { .. }) = &original.kind else {

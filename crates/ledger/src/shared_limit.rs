@@ -1,5 +1,5 @@
-//! What many members share. It is held outside of any member, in parts so that no item of the
-//! table is hot, and a decision only says what it takes from it.
+//! Shared limits and pools of codes: what all members share. They are stored outside of members, in
+//! parts so that no item of the table is hot. A decision only says what it takes from them.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::Units;
 
-/// Something of which there is only so much for all members together.
+/// A limit that all members share.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SharedLimit {
-    /// Pieces of a reward.
+    /// The stock of a reward, by the reward's name, in pieces.
     Stock(String),
-    /// Units of a campaign.
+    /// The budget of a campaign, by the campaign's name, in units of the main wallet.
     Budget(String),
 }
 
@@ -26,43 +26,44 @@ impl fmt::Display for SharedLimit {
     }
 }
 
-/// What one entry takes from a pot.
+/// A withdrawal: what one entry takes from a shared limit, or puts back into it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawal {
-    /// From which.
+    /// The shared limit.
     pub limit: SharedLimit,
-    /// How much.
+    /// The number of units or pieces.
     pub units: Units,
 }
 
-/// What is known of a pot.
+/// What is known to be left of a shared limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Remaining {
-    /// So many can be taken.
+    /// The units that can be taken.
     pub units: Units,
-    /// Whether that is all there is. A pot lies in parts, and mostly one of them is enough.
+    /// Whether these are all that are left. One of the limit's parts is usually enough, and then
+    /// only that one is read.
     pub is_all: bool,
 }
 
 impl Remaining {
-    /// All that is left.
+    /// The units, when they are all that are left.
     #[must_use]
     pub fn all(units: Units) -> Remaining {
         Remaining { units, is_all: true }
     }
 }
 
-/// What is known of a pool of codes.
+/// The codes that are known to be in a pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Codes {
-    /// Codes that nobody has.
+    /// Free codes.
     pub codes: Vec<String>,
-    /// Whether those are all there are.
+    /// Whether these are all that are left.
     pub is_all: bool,
 }
 
 impl Codes {
-    /// All that are left.
+    /// The codes, when they are all that are left.
     #[must_use]
     pub fn all(codes: Vec<String>) -> Codes {
         Codes { codes, is_all: true }

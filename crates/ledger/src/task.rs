@@ -1,3 +1,5 @@
+//! Tasks: goals and streaks, and how far a member is with each.
+
 use chrono::{Days, Months, NaiveDateTime, TimeDelta};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -9,25 +11,25 @@ use crate::calendar::{Period, resolve};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
-    /// So many in all, or within so many days.
+    /// A number of activities, in all or within a window of days.
     Count {
-        /// How many.
+        /// How many complete a round.
         goal: u32,
-        /// Within so many times 24 hours; however long it takes if nothing.
+        /// The window in days of 24 hours; `None` if there is no window.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within_days: Option<u32>,
     },
-    /// At least one in each of so many periods in a row.
+    /// At least one activity in each of a number of periods in a row.
     Streak {
-        /// How many periods.
+        /// How many periods complete a round.
         goal: u32,
-        /// Calendar days, weeks or months of the merchant.
+        /// The period: days, weeks or months of the merchant's calendar.
         period: Period,
     },
 }
 
 impl Goal {
-    /// How much completes it.
+    /// How much completes a round.
     #[must_use]
     pub fn target(self) -> u32 {
         match self {
@@ -36,20 +38,20 @@ impl Goal {
     }
 }
 
-/// How far a member is with a task.
+/// A member's progress with a task.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Progress {
-    /// What counts towards the present round, the oldest first: when, and how much. A goal without
-    /// a window has one mark with the sum; a streak one with the start of its last period and its
-    /// length.
+    /// Marks: what counts towards the present round, the oldest first, each as when and how much.
+    /// A count without a window has one mark with the sum. A streak has one mark with the start of
+    /// its last period and its length.
     pub marks: Vec<(Moment, u32)>,
     /// Rounds completed so far.
     pub completed: u32,
-    /// Those of them that are not paid yet, because there was nothing left to give.
+    /// Completed rounds that are not paid yet, because a shared limit or a pool was exhausted.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub owed: u32,
-    /// Rounds that were paid and are not complete any more, since what completed them came back: so
-    /// many more have to be completed before one is paid.
+    /// Rounds that were paid and that a return made incomplete again. So many rounds have to be
+    /// completed again before another is paid.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub ahead: u32,
 }
@@ -57,13 +59,13 @@ pub struct Progress {
 /// What one entry counts for towards a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// The goal as it was then.
+    /// The goal at the time of the entry.
     pub goal: Goal,
     /// How much it counts.
     pub by: u32,
     /// When it happened.
     pub at: Moment,
-    /// Rounds that it settled: paid, or completed beyond what a cap allows.
+    /// Rounds that it settled: it paid them, or a cap did not allow to pay them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub settled: u32,
 }
@@ -73,13 +75,13 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// Marks that a window remembers. Older ones beyond it count together with the oldest kept.
+/// The most marks of a window. If there are more, the oldest are merged.
 const MARKS_MAX: usize = 100;
 
 impl Progress {
-    /// How much of the present round is done at `now`: what has left the window and a streak that
-    /// is broken count no more, whether or not anything has happened since. A round that is owed is
-    /// done, and the next one is not looked at before it is paid.
+    /// How much of the present round is done at `now`. Marks that have left the window and broken
+    /// streaks do not count, even if nothing has happened since. While a completed round is owed,
+    /// the answer is the whole goal.
     #[must_use]
     pub fn done(&self, goal: Goal, now: Moment, time_zone: Tz) -> u32 {
         match goal {
@@ -100,14 +102,14 @@ impl Progress {
         }
     }
 
-    /// Rounds that were settled so far: completed, less those that wait to be paid, and those on top
-    /// that were paid ahead.
+    /// Rounds settled so far: those completed, less those owed, plus those paid ahead.
     #[must_use]
     pub fn settled(&self) -> i64 {
         i64::from(self.completed) - i64::from(self.owed) + i64::from(self.ahead)
     }
 
-    /// The progress that steps make of one, where so many rounds have been settled by them.
+    /// Replays steps on this progress. Rounds owed and paid ahead follow from the rounds that the
+    /// steps complete and those that they settled.
     #[must_use]
     pub fn replayed(mut self, steps: &[Step], time_zone: Tz) -> Progress {
         let mut settled = self.settled();
@@ -123,7 +125,7 @@ impl Progress {
         self
     }
 
-    /// Counts `by` more at `at`, and says how many rounds that completed. What is left over counts
+    /// Counts `by` more at `at`, and returns how many rounds that completed. The remainder counts
     /// towards the next round.
     pub fn advance(&mut self, goal: Goal, by: u32, at: Moment, time_zone: Tz) -> u32 {
         let rounds = match goal {
@@ -165,7 +167,7 @@ impl Progress {
     fn keep(&mut self, goal: u32, period: Period, at: Moment, time_zone: Tz) -> u32 {
         let since = period.start(at, time_zone);
         let length = match self.marks.last() {
-            // Once in a period is enough, and what is told late does not lengthen a streak.
+            // Once in a period is enough. An activity that is sent late does not lengthen a streak.
             Some((last, _)) if *last >= since => return 0,
             Some((last, length)) if next(*last, period, time_zone) == since => {
                 length.saturating_add(1)
@@ -173,7 +175,7 @@ impl Progress {
             _ => 1,
         };
         if length >= goal {
-            // The next round begins in the next period: this one has counted.
+            // This period has counted, so the next round starts in the next period.
             self.marks = vec![(since, 0)];
             1
         } else {
@@ -190,7 +192,7 @@ fn window(days: u32) -> TimeDelta {
 /// The first moment of the period after the one that begins at `since`.
 fn next(since: Moment, period: Period, time_zone: Tz) -> Moment {
     let local: NaiveDateTime = since.with_timezone(&time_zone).naive_local();
-    // By its date: a day that begins late, because clocks go forward at midnight, is still that day.
+    // By its date: if clocks went forward at midnight, a day starts late and is still that day.
     let date = local.date();
     let after = match period {
         Period::Day => date.checked_add_days(Days::new(1)),
@@ -210,7 +212,8 @@ mod tests {
 
     const BERLIN: Tz = Tz::Europe__Berlin;
 
-    /// Rounds completed by each activity, `time count`, and what is done right after.
+    /// Advances by each activity (time, count), and compares the rounds completed and how much is
+    /// done right after.
     fn check(goal: Goal, told: &[(&str, u32)], expected: &[(u32, u32)]) {
         let mut progress = Progress::default();
         let found: Vec<(u32, u32)> = told
@@ -243,7 +246,7 @@ mod tests {
             &[
                 ("2026-01-01T10:00:00Z", 1),
                 ("2026-01-05T10:00:00Z", 1),
-                // The first has left the window to the second.
+                // The first activity leaves the window exactly now.
                 ("2026-01-08T10:00:00Z", 1),
                 ("2026-01-09T10:00:00Z", 1),
             ],

@@ -1,10 +1,10 @@
-//! Tiers. Which tier a member qualifies for is the rules' to say; how long it stays in one that it
-//! no longer qualifies for is policy, and here.
+//! Tiers. The rules decide which tier a member qualifies for. How long it keeps a tier that it no
+//! longer qualifies for is policy, and computed here.
 //!
-//! A tier is lost by time and not by a job: the moments at which anything can change are known
-//! (a lot or a grant runs out, a grace period ends, a day more has passed), and a member that is
-//! looked at late is walked through those that have passed, one by one. So it does not matter when
-//! it is looked at. The same walk, ahead, says when somebody has to look.
+//! A member loses a tier by time, not by a job. The moments at which a tier can change are known: a
+//! lot or a grant expires, a grace period ends, another day has passed. A review walks the tier
+//! status through all such moments since the member's last entry, one by one, so its result does
+//! not depend on how late it happens. The same walk into the future finds the next review.
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use chrono_tz::Tz;
@@ -14,53 +14,53 @@ use crate::programme::{Downgrade, TierPolicy};
 use crate::tier_status::{TierChange, TierStatus};
 use crate::{Decision, Member, Moment, Wallet};
 
-/// A merchant's tiers, the lowest first, and what becomes of a member that no longer qualifies.
+/// A merchant's ladder: its tiers, and the policy for a member that no longer qualifies.
 #[derive(Debug, Clone)]
 pub struct Ladder<'a> {
-    /// The names.
+    /// The names of the tiers, the lowest first.
     pub tiers: Vec<&'a str>,
     /// The policy.
     pub policy: TierPolicy,
     /// The merchant's time zone.
     pub time_zone: Tz,
-    /// What conditions ask for that changes by itself.
+    /// The facts that conditions ask for and that change with time alone.
     pub passing: Passing,
 }
 
-/// Facts that a condition asks for and that change although nothing happens.
+/// Which facts a condition asks for that change with time alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Passing {
-    /// Days since joining.
+    /// Days since the enrolment.
     pub days: bool,
-    /// Days since the last purchase, or since joining where there is none.
+    /// Days since the last purchase, or since the enrolment if there is none.
     pub days_since_purchase: bool,
-    /// Full years since joining.
+    /// Full years since the enrolment.
     pub years: bool,
     /// Full years since the birthday.
     pub age: bool,
 }
 
 impl Passing {
-    /// Whether a condition asks for any.
+    /// Whether a condition asks for any of them.
     #[must_use]
     pub fn any(self) -> bool {
         self.days || self.days_since_purchase || self.years || self.age
     }
 }
 
-/// What becomes of a member's tier, should nothing more happen.
+/// What happens to a member's tier if nothing more happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ahead {
-    /// When somebody has to look: the tier is another then, or nobody has looked beyond.
+    /// When the next review is due: the tier changes then, or the walk ended there.
     pub review_at: Option<Moment>,
-    /// When the tier that it has now is lost.
+    /// When the member loses the tier that it has now.
     pub lost_at: Option<Moment>,
 }
 
-/// The most days that one walk looks at, back or ahead.
+/// The most days that one walk covers, back or ahead.
 const DAYS_MAX: i64 = 800;
 
-/// Steps that one walk takes at most. A member has dozens of moments, not thousands.
+/// The most steps of one walk. A member has dozens of moments, not thousands.
 const STEPS_MAX: usize = 2000;
 
 impl Ladder<'_> {
@@ -68,8 +68,8 @@ impl Ladder<'_> {
         self.tiers.iter().position(|name| Some(*name) == tier)
     }
 
-    /// The moment at which a tier that its member no longer qualifies for is lost; nothing if it
-    /// still qualifies, or never loses it.
+    /// The moment at which the member loses its tier; `None` if it still qualifies, or never loses
+    /// it.
     fn lost_at(&self, tier_status: &TierStatus) -> Option<Moment> {
         if self.policy.downgrade == Downgrade::Never {
             return None;
@@ -80,8 +80,7 @@ impl Ladder<'_> {
         Some(tier_status.kept_until.map_or(end, |kept_until| end.max(kept_until)))
     }
 
-    /// What the standing becomes at `at`, where the rules find the member in tier number
-    /// `qualified`.
+    /// Advances a tier status to `at`, where the member qualifies for tier number `qualified`.
     fn step(&self, tier_status: &mut TierStatus, qualified: Option<usize>, at: Moment) {
         let enter = |tier_status: &mut TierStatus, rank: Option<usize>| {
             tier_status.tier =
@@ -91,7 +90,7 @@ impl Ladder<'_> {
         };
         let present = self.rank(tier_status.tier.as_deref());
         if qualified > present || (present.is_none() && tier_status.tier.is_some()) {
-            // Also where the sheet no longer has the member's tier.
+            // Also if the sheet no longer has the member's tier.
             enter(tier_status, qualified);
         } else if qualified == present {
             tier_status.failing_since = None;
@@ -114,8 +113,8 @@ impl Ladder<'_> {
     }
 }
 
-/// The member's standing at `now`, from the one it had when its last entry was written. `qualified`
-/// says in which tier the rules find the member at a moment, by its number from the lowest.
+/// The member's tier status at `now`, from the one at its last entry. `qualified` returns the tier
+/// that the member qualifies for at a moment, by its number from the lowest.
 ///
 /// # Errors
 /// `qualified` failed.
@@ -130,17 +129,16 @@ pub fn review<E>(
     Ok(tier_status)
 }
 
-/// How far somebody has to look ahead.
+/// How far a walk into the future goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// To the first change.
+    /// To the first change of the tier.
     Change,
-    /// To the loss of the tier, if it is lost.
+    /// To the loss of the tier, if the member loses it.
     Loss,
 }
 
-/// What becomes of the member's tier, should nothing more happen. `tier_status` is its standing at
-/// `now`.
+/// What happens to the member's tier if nothing more happens. `tier_status` is the status at `now`.
 ///
 /// # Errors
 /// `qualified` failed.
@@ -170,8 +168,8 @@ pub fn ahead<E>(
     Ok(ahead)
 }
 
-/// Walks a standing from moment to moment, up to and including `to`, until `stop` says so. The end
-/// of time is walked to by way of the moments that are known.
+/// Walks a tier status from moment to moment, after `from` and up to and including `to`, until
+/// `stop` returns true. If `to` is the end of time, the walk ends with the last known moment.
 fn walk<E>(
     ladder: &Ladder<'_>,
     member: &Member,
@@ -210,7 +208,7 @@ fn walk<E>(
     Ok(())
 }
 
-/// The moments at which something of the member's own runs out or can be spent, in their order.
+/// The moments at which the member's lots become available or expire, or its grants expire, sorted.
 fn moments(member: &Member) -> Vec<Moment> {
     let lots = member.wallets.values().flat_map(Wallet::lots);
     let lots = lots.flat_map(|lot| [lot.terms.available_at, lot.terms.expires_at]).flatten();
@@ -221,12 +219,12 @@ fn moments(member: &Member) -> Vec<Moment> {
     moments
 }
 
-/// The moments at which a fact that changes by itself does: when one more day has passed since the
-/// member joined or last bought, and when the day begins on which it joined or was born.
+/// The moments at which a fact changes with time alone: when another day has passed since the
+/// member enrolled or last bought, and when an anniversary of its enrolment or its birthday begins.
 fn days(ladder: &Ladder<'_>, member: &Member, from: Moment, to: Moment) -> Vec<Moment> {
     let Passing { days, days_since_purchase, years, age } = ladder.passing;
     let most = TimeDelta::days(DAYS_MAX);
-    // Back from the end where that is known, since the latest days count; ahead where it is not.
+    // The latest days count: back from the end if it is known, else ahead from the start.
     let (first, last) = if to == Moment::MAX_UTC {
         (from, from.checked_add_signed(most).unwrap_or(to))
     } else {
@@ -252,8 +250,7 @@ fn days(ladder: &Ladder<'_>, member: &Member, from: Moment, to: Moment) -> Vec<M
     moments
 }
 
-/// Puts the standing that the rules find for the member as decided, and says so in the entry where
-/// it differs from the one before.
+/// The decision with the member's new tier status, recorded in the entry if it has changed.
 #[must_use]
 pub fn settle(mut decision: Decision, before: &TierStatus, tier_status: TierStatus) -> Decision {
     if before.tier != tier_status.tier {

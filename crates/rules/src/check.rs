@@ -34,7 +34,8 @@ const LIST_ITEMS_MAX: usize = 100;
 /// The most cases of a `switch`, for the same reason.
 const CASES_MAX: usize = 100;
 
-/// The most tiers. All of them are evaluated at every due moment since the member's last entry.
+/// The most tiers. All of them are evaluated at every moment since the member's last entry at which
+/// a tier can change.
 const TIERS_MAX: usize = 15;
 
 /// Finds every mistake that can be proven. `all_read` says whether every sheet could be read.

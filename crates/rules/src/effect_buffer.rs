@@ -21,7 +21,7 @@ pub enum EffectRequest {
     },
     /// Gives a grant.
     Grant {
-        /// Its name.
+        /// The name of the grant.
         grant: String,
         /// How long it lasts; without end if nothing.
         span: Option<Span>,

@@ -1,5 +1,6 @@
-//! The sandbox: the only module that builds an engine. One engine serves all merchants. It has no
-//! state, and a rule can use only what this module registers.
+//! The sandbox: the only module that builds an engine. One engine serves all merchants, and has no
+//! state. A rule can call only the functions that this module registers, and cannot use the words
+//! and symbols that it disables.
 
 use std::sync::LazyLock;
 

@@ -263,6 +263,7 @@ impl Reading {
 
     /// Continues the current clause with an optional part, or begins the clause that the next word
     /// opens.
+    #[expect(clippy::too_many_lines, reason = "a table of cases: one for each word of a clause")]
     fn clause(&mut self, statement: &Statement, found: &str) -> Result<(), ParseError> {
         use Wanted::{Input, Name, Word};
         let last = self.roles.last().copied();

@@ -3,7 +3,7 @@
 //! **From text to a checked bundle.** [`Sources`] holds the files of a folder and computes their
 //! [`BundleHash`]. [`Bundle::load`] reads the manifest into a [`ledger::Programme`], compiles each
 //! sheet into a list of typed [`Rule`]s, and checks the sheets against the manifest and each other.
-//! It returns a whole [`Bundle`], or a [`BundleRejection`] with every [`Mistake`] and its place.
+//! It returns a whole [`Bundle`], or a [`BundleRejection`] with the [`Mistake`]s and their places.
 //! The grammar and the vocabulary are tables; the reader, the check, the hints and the
 //! [`reference()`] all read the same tables.
 //!
@@ -13,9 +13,9 @@
 //! what their values and effect requests mean for the member.
 //!
 //! **What bounds a script.** A rule has no side effects, keeps no state, and cannot read the clock:
-//! it sees only the facts. The text of a sheet is bounded before the engine reads it (`scan`). The
-//! engine has no function, symbol or container that is not listed in `engine`, and every limit is
-//! set there. All rules of one request share one budget of steps.
+//! it sees only the facts. `scan` bounds the text of a sheet before the engine reads it. `engine`
+//! registers every function that a rule can call, disables every symbol of Rhai that a rule must
+//! not use, and sets every limit. All rules of one request share one limit of steps.
 //!
 //! This is the only crate that knows Rhai, and `engine` is the only module that builds an engine.
 //! Rhai's values do not leave the crate; [`Value`] replaces them.

@@ -174,6 +174,84 @@ impl Expires {
     }
 }
 
+/// The currency of a programme.
+fn currency(
+    code: &Spanned<String>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> Option<Currency> {
+    let currency = Currency::from_code(code.get_ref());
+    if currency.is_none() {
+        let message =
+            format!("`{}` is not a currency; write its ISO code, such as \"EUR\"", code.get_ref());
+        wrong(code.span(), message);
+    }
+    currency
+}
+
+/// The time zone of a programme.
+fn time_zone(name: &Spanned<String>, wrong: &mut impl FnMut(Range<usize>, String)) -> Option<Tz> {
+    let time_zone = name.get_ref().parse::<Tz>().ok();
+    if time_zone.is_none() {
+        let like = zone_like(name.get_ref());
+        wrong(name.span(), format!("`{}` is not a time zone{like}", name.get_ref()));
+    }
+    time_zone
+}
+
+/// Checks that the activities that units are pending on are in the manifest.
+fn pending_activities(
+    wallets: &BTreeMap<Spanned<String>, Object<Wallet>>,
+    activities: &BTreeMap<String, ActivityPolicy>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) {
+    for (name, Object(wallet)) in wallets {
+        if let Some(until) = &wallet.pending_until
+            && !activities.contains_key(until.get_ref())
+        {
+            let known = activities.keys().map(String::as_str);
+            let message = format!(
+                "units of `{}` wait for `{}`, which is no activity of the manifest{}",
+                name.get_ref(),
+                until.get_ref(),
+                did_you_mean(until.get_ref(), known)
+            );
+            wrong(until.span(), message);
+        }
+    }
+}
+
+/// How long a reward is held.
+fn hold_minutes(told: Option<&Spanned<i64>>, wrong: &mut impl FnMut(Range<usize>, String)) -> u32 {
+    let Some(told) = told else { return HOLD_MINUTES };
+    let minutes = u32::try_from(*told.get_ref()).ok();
+    let minutes = minutes.filter(|minutes| (1..=HOLD_MINUTES_MAX).contains(minutes));
+    if minutes.is_none() {
+        let message =
+            format!("`{}` is not a number of minutes from 1 to {HOLD_MINUTES_MAX}", told.get_ref());
+        wrong(told.span(), message);
+    }
+    minutes.unwrap_or(HOLD_MINUTES)
+}
+
+/// What members are reminded of, and how long before.
+fn reminders(told: &RemindersTold, wrong: &mut impl FnMut(Range<usize>, String)) -> Reminders {
+    let mut number = |told: &Option<Spanned<i64>>, what: &str| {
+        let told = told.as_ref()?;
+        let number =
+            u32::try_from(*told.get_ref()).ok().filter(|number| (1..=366).contains(number));
+        if number.is_none() {
+            let message = format!("`{}` is not a number of {what} from 1 to 366", told.get_ref());
+            wrong(told.span(), message);
+        }
+        number
+    };
+    Reminders {
+        expiry_days: number(&told.expiry_days, "days"),
+        tier_days: number(&told.tier_days, "days"),
+        task_left: number(&told.task_left, "steps"),
+    }
+}
+
 /// Reads the manifest into the merchant's policy.
 pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<Mistake>> {
     let manifest: Manifest =
@@ -184,30 +262,11 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
         mistakes.push(Mistake::at_byte(MANIFEST, text, span.start, message));
     };
 
-    let currency = Currency::from_code(manifest.currency.get_ref());
-    if currency.is_none() {
-        wrong(
-            manifest.currency.span(),
-            format!(
-                "`{}` is not a currency; write its ISO code, such as \"EUR\"",
-                manifest.currency.get_ref()
-            ),
-        );
-    }
+    let currency = currency(&manifest.currency, &mut wrong);
     if manifest.name.get_ref().trim().is_empty() {
         wrong(manifest.name.span(), "the programme has no name; customers see it".to_owned());
     }
-    let time_zone = manifest.time_zone.get_ref().parse::<Tz>();
-    if time_zone.is_err() {
-        wrong(
-            manifest.time_zone.span(),
-            format!(
-                "`{}` is not a time zone{}",
-                manifest.time_zone.get_ref(),
-                zone_like(manifest.time_zone.get_ref())
-            ),
-        );
-    }
+    let time_zone = time_zone(&manifest.time_zone, &mut wrong);
 
     let wallets = wallets(&manifest.wallets, &mut wrong);
     let main_wallet = manifest.main_wallet.as_ref().map_or(MAIN_WALLET, |name| name.get_ref());
@@ -232,53 +291,13 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
         campaigns.insert(name.get_ref().clone(), campaign(&name, &terms, &mut wrong));
     }
 
-    for (name, Object(wallet)) in &manifest.wallets {
-        if let Some(until) = &wallet.pending_until
-            && !activities.contains_key(until.get_ref())
-        {
-            let known = activities.keys().map(String::as_str);
-            let message = format!(
-                "units of `{}` wait for `{}`, which is no activity of the manifest{}",
-                name.get_ref(),
-                until.get_ref(),
-                did_you_mean(until.get_ref(), known)
-            );
-            wrong(until.span(), message);
-        }
-    }
-    let hold_minutes = manifest.hold_minutes.as_ref().map_or(HOLD_MINUTES, |told| {
-        let minutes = u32::try_from(*told.get_ref()).ok();
-        let minutes = minutes.filter(|minutes| (1..=HOLD_MINUTES_MAX).contains(minutes));
-        if minutes.is_none() {
-            let message = format!(
-                "`{}` is not a number of minutes from 1 to {HOLD_MINUTES_MAX}",
-                told.get_ref()
-            );
-            wrong(told.span(), message);
-        }
-        minutes.unwrap_or(HOLD_MINUTES)
-    });
+    pending_activities(&manifest.wallets, &activities, &mut wrong);
+    let hold_minutes = hold_minutes(manifest.hold_minutes.as_ref(), &mut wrong);
     let Object(told) = manifest.reminders.unwrap_or(Object(RemindersTold::default()));
-    let mut number = |told: &Option<Spanned<i64>>, what: &str| {
-        let told = told.as_ref()?;
-        let number =
-            u32::try_from(*told.get_ref()).ok().filter(|number| (1..=366).contains(number));
-        if number.is_none() {
-            wrong(
-                told.span(),
-                format!("`{}` is not a number of {what} from 1 to 366", told.get_ref()),
-            );
-        }
-        number
-    };
-    let reminders = Reminders {
-        expiry_days: number(&told.expiry_days, "days"),
-        tier_days: number(&told.tier_days, "days"),
-        task_left: number(&told.task_left, "steps"),
-    };
+    let reminders = reminders(&told, &mut wrong);
 
     match (currency, time_zone, main) {
-        (Some(currency), Ok(time_zone), Some(main_wallet)) if mistakes.is_empty() => {
+        (Some(currency), Some(time_zone), Some(main_wallet)) if mistakes.is_empty() => {
             Ok(Programme {
                 merchant: merchant.clone(),
                 name: manifest.name.into_inner(),

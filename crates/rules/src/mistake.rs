@@ -129,7 +129,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// The mistakes for which a folder is not a bundle: all that were found, not only the first.
+/// The mistakes for which a folder is not a bundle, not only the first one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleRejection {
     /// The merchant whose rules they are.

@@ -1,4 +1,5 @@
-//! Bugs that proofs plant between a decision and its write. Compiled only with the feature `planted`.
+//! Bugs that proofs plant between a decision and its write. The file is compiled only with the
+//! feature `planted`, which only the proofs enable.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +8,9 @@ use ledger::{Decision, Member};
 
 /// A planted bug. It changes what was decided for a member.
 #[derive(Clone)]
-pub struct Bug(pub Arc<dyn Fn(&Member, &mut Decision) + Send + Sync>);
+pub struct Bug(pub Arc<Tamper>);
+
+type Tamper = dyn Fn(&Member, &mut Decision) + Send + Sync;
 
 impl fmt::Debug for Bug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

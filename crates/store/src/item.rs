@@ -450,15 +450,9 @@ fn stored(member: &Member) -> StoredMember {
     }
 }
 
-fn restored(
-    pk: &str,
-    seq: Seq,
-    stored: StoredMember,
-    person: &Person,
-) -> Result<Member, StoreError> {
-    let unreadable = |reason: &str| StoreError::unreadable(pk, reason);
-    let moment = |seconds: i64| moment(pk, seconds);
-    let maybe = |seconds: Option<i64>| seconds.map(moment).transpose();
+/// A wallet of stored lots.
+fn wallet_of(pk: &str, lots: Vec<StoredLot>, debt: Option<&Units>) -> Result<Wallet, StoreError> {
+    let maybe = |seconds: Option<i64>| seconds.map(|seconds| moment(pk, seconds)).transpose();
     let lot = |lot: StoredLot| {
         let plain = MoreTerms { pending_on: None, held: None, inactivity: None };
         let (units, from, until, more) = match lot {
@@ -468,14 +462,23 @@ fn restored(
         let MoreTerms { pending_on, held, inactivity } = more;
         let (available_at, expires_at) = (maybe(from)?, maybe(until)?);
         let terms = Terms { available_at, pending_on, held, expires_at, inactivity };
-        let units = Units::new(units).map_err(|_| unreadable("a lot is out of range"))?;
-        Ok(Lot { units, terms })
+        let out_of_range = |_| StoreError::unreadable(pk, "a lot is out of range");
+        Ok(Lot { units: Units::new(units).map_err(out_of_range)?, terms })
     };
-    let wallet = |lots: Vec<StoredLot>, debt: Option<&Units>| {
-        let lots = lots.into_iter().map(lot).collect::<Result<Vec<Lot>, StoreError>>()?;
-        let wallet = Wallet::of(lots, debt.copied().unwrap_or_default());
-        wallet.ok_or_else(|| unreadable("a wallet is out of range"))
-    };
+    let lots = lots.into_iter().map(lot).collect::<Result<Vec<Lot>, StoreError>>()?;
+    let wallet = Wallet::of(lots, debt.copied().unwrap_or_default());
+    wallet.ok_or_else(|| StoreError::unreadable(pk, "a wallet is out of range"))
+}
+
+fn restored(
+    pk: &str,
+    seq: Seq,
+    stored: StoredMember,
+    person: &Person,
+) -> Result<Member, StoreError> {
+    let unreadable = |reason: &str| StoreError::unreadable(pk, reason);
+    let moment = |seconds: i64| moment(pk, seconds);
+    let maybe = |seconds: Option<i64>| seconds.map(moment).transpose();
     let hold = |StoredHold(until, entry, reward, counted, stock): StoredHold| {
         let (until, counted) = (moment(until)?, maybe(counted)?);
         Ok(Hold { until, entry, reward, counted, stock })
@@ -523,7 +526,7 @@ fn restored(
             .into_iter()
             .map(|(name, lots)| {
                 let debt = stored.debts.get(&name);
-                Ok((name, wallet(lots, debt)?))
+                Ok((name, wallet_of(pk, lots, debt)?))
             })
             .collect::<Result<_, StoreError>>()?,
         counters: each(stored.counters, counters)?,

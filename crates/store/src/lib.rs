@@ -21,7 +21,8 @@
 //! a score, a due date, another member), all writes are one transaction. A write whose outcome is
 //! unknown is sent again unchanged; if its own item is found there, it was done.
 //!
-//! Start to read with `perform`, `commit`, `item` and `table`.
+//! Start to read with `perform`, `commit`, `item` and `table`. `TABLE.md` lists the items, the
+//! indexes and their costs.
 
 /// Leaderboards of contests.
 mod board;

@@ -1,4 +1,5 @@
-//! The items of a million members, as proofs need them. It is compiled only with the feature `planted`, which only the proofs enable.
+//! The items of a million members, as proofs need them. The file is compiled only with the feature
+//! `planted`, which only the proofs enable.
 
 use std::collections::HashMap;
 

@@ -15,9 +15,9 @@ use ledger::Seq;
 // it. A new dictionary is another file and gets other form numbers.
 const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
 /// The form of a body, its first byte: packed with this dictionary, without a seal or with one.
-/// Form 1 was sealed without authenticating the open part.
-const OPEN: u8 = 2;
-const SEALED: u8 = 3;
+/// Form 1 was sealed without authenticating the open part; 2 and 3 had an earlier dictionary.
+const OPEN: u8 = 4;
+const SEALED: u8 = 5;
 /// The most bytes of an unpacked text. The largest order, of 500 lines, needs less.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// The bytes that the seal adds.

@@ -24,7 +24,7 @@ pub struct Version {
     pub entry: Entry,
     /// The member after the entry.
     pub member: Member,
-    /// The member's due date: when the scheduled run has to look at it next; `None` if never.
+    /// The member's due date: when the scheduled run has to process it next; `None` if never.
     pub due_at: Option<Moment>,
     /// The hash of the bundle that decided.
     pub bundle: String,

@@ -231,6 +231,7 @@ impl Place {
     }
 
     /// Prepares new members for a kind of work, and returns its request.
+    #[expect(clippy::too_many_lines, reason = "a table of cases: one for each kind of work")]
     async fn prepare(&mut self, act: &str) -> ProofResult<Asked> {
         self.worker.look_up(&self.world);
         self.members += 1;

@@ -95,6 +95,20 @@ pub async fn run(
     mut progress: impl FnMut(&'static str, u64, u64),
 ) -> ProofResult<Report> {
     let mut report = Report { members: size.members, ..Report::default() };
+    costs(seed, program, &size, &mut report, &mut progress).await?;
+    speed(seed, program, &size, &mut report, &mut progress).await?;
+    killed(seed, program, &size, &mut report, &mut progress).await?;
+    Ok(report)
+}
+
+/// Compares the requests of runs: what is not due costs nothing.
+async fn costs(
+    seed: u64,
+    program: &Path,
+    size: &Size,
+    report: &mut Report,
+    progress: &mut impl FnMut(&'static str, u64, u64),
+) -> ProofResult {
     // The costs, by the numbers of members due and of all members.
     for (due, others) in [(1, 0), (1, 1), (1, 3), (2, 2), (4, 0)] {
         let (due, others) = (due * size.compared / 4, others * size.compared / 4);
@@ -123,7 +137,17 @@ pub async fn run(
                 .push(format!("what is due costs more the more it is: {:?}", report.costs));
         }
     }
+    Ok(())
+}
 
+/// Compares the speed of a run with that of a client that only writes.
+async fn speed(
+    seed: u64,
+    program: &Path,
+    size: &Size,
+    report: &mut Report,
+    progress: &mut impl FnMut(&'static str, u64, u64),
+) -> ProofResult {
     // The speed of a run, and that of a client that only writes.
     let field = Field::new(seed).await?;
     progress("comparing speeds", 0, 1);
@@ -139,7 +163,17 @@ pub async fn run(
         size.compared * 1_000_000 / millis
     };
     report.speed = (speed(night), speed(bare));
+    Ok(())
+}
 
+/// Runs over all members, killed again and again until one is let to its end.
+async fn killed(
+    seed: u64,
+    program: &Path,
+    size: &Size,
+    report: &mut Report,
+    progress: &mut impl FnMut(&'static str, u64, u64),
+) -> ProofResult {
     // The run over all members, killed again and again.
     let field = Field::new(seed).await?;
     field.lay(0..size.members, true, |laid| progress("laying down", laid, size.members)).await?;
@@ -181,8 +215,8 @@ pub async fn run(
     let looked = field.proxy.requests().get("Query").copied().unwrap_or_default();
     report.again = looked.saturating_sub(size.members);
     progress("auditing", 0, 1);
-    field.check(&mut report).await?;
-    Ok(report)
+    field.check(report).await?;
+    Ok(())
 }
 
 /// A database with members, and the fault proxy in front of it.

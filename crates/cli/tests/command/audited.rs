@@ -151,6 +151,7 @@ async fn a_file_an_endpoint_and_an_export_come_to_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table of cases: one for each way to tamper")]
 async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
     let table = Table::of_orders(120);
     let served = table.serve().await;

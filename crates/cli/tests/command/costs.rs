@@ -57,11 +57,8 @@ fn requests_cost_what_the_table_says() {
     let expected = COSTS
         .map(|(request, reads, writes)| (request.to_owned(), reads.to_owned(), writes.to_owned()));
     assert_eq!(rows, expected);
-    let architecture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ARCHITECTURE.md");
-    let architecture = std::fs::read_to_string(architecture).unwrap();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../store/TABLE.md");
+    let page = std::fs::read_to_string(page).unwrap();
     let table = String::from_utf8(regulars(["costs"]).output().unwrap().stdout).unwrap();
-    assert!(
-        architecture.contains(table.trim_end()),
-        "ARCHITECTURE.md shows another table:\n{table}"
-    );
+    assert!(page.contains(table.trim_end()), "crates/store/TABLE.md shows another table:\n{table}");
 }

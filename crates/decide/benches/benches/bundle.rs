@@ -1,4 +1,4 @@
-//! What a bundle costs: ten sheets of ten rules compiled, and the compiled bundle found again.
+//! A benchmark of a bundle of ten sheets of ten rules: compiling it, and finding it in a cache.
 
 use peers::ours::{Cache, TenSheets};
 use peers::results::{BUNDLE, criterion};

@@ -1,4 +1,4 @@
-//! All engines run the same ten rules over the same order.
+//! A benchmark in which all engines run the same ten rules over the same order.
 
 use criterion::{BatchSize, Criterion};
 use std::hint::black_box;
@@ -25,7 +25,7 @@ fn measure(criterion: &mut Criterion) {
 
     let (engine, asked) = (Ours::new(), ours::asked(&case));
     group.bench_function("regulars", |bencher| bencher.iter(|| engine.say(&asked)));
-    // All that is decided of an activity: what the functions do between loading and writing.
+    // The whole decision on an activity: what a function does between loading and writing.
     group.bench_function("whole decision", |bencher| {
         bencher.iter_batched(
             || asked.activity(),

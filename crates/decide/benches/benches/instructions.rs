@@ -1,10 +1,10 @@
-//! The instructions of one evaluation, which a busy machine does not change. Node is not among them:
-//! its compiler is at work while it runs.
+//! A benchmark that counts the instructions of one evaluation. A busy machine does not change them.
+//! It leaves out Node, whose compiler works while the rules run.
 //!
-//! What an engine needs is made before, kept for good and used once, so that neither its making nor
-//! its end is counted, and nothing that happens only the first time.
+//! Each engine is built, used once and leaked before the count begins. So the count includes
+//! neither its construction, nor its destruction, nor work that only the first evaluation does.
 
-// The macros write items of their own.
+// The macros generate items.
 #![allow(missing_docs, unreachable_pub, reason = "the macros write items of their own")]
 
 use std::hint::black_box;

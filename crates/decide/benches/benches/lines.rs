@@ -1,4 +1,4 @@
-//! What a line of an order costs: Regulars over orders of five lines and of the most that it takes.
+//! A benchmark of the cost of a line: Regulars over orders of five lines up to the most allowed.
 
 use criterion::BenchmarkId;
 use std::hint::black_box;

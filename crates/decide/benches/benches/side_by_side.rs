@@ -1,6 +1,7 @@
-//! How much of each peer's time Regulars takes. A machine that does other things too is now fast and
-//! now slow, so the engines take turns of a few milliseconds: what slows one turn slows its
-//! neighbours, and the ratio of each round is hardly touched. The median of the rounds is kept.
+//! A benchmark of the ratio of the time of Regulars to that of each peer. The speed of a busy
+//! machine varies, so the engines take turns of a few milliseconds: a slow period slows
+//! neighbouring turns alike and hardly changes the ratio of a round. The result is the median of
+//! the rounds.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -14,12 +15,12 @@ use peers::rules_in_node::RulesInNode;
 use peers::zen_graph::Zen;
 use peers::{agree, by_hand};
 
-/// How long one engine's turn takes, about.
+/// The approximate time of one engine's turn.
 const TURN: Duration = Duration::from_millis(3);
 const ROUNDS: usize = 600;
 const ROUNDS_OF_A_QUICK_RUN: usize = 60;
 
-/// An engine: so many evaluations, and how long they took.
+/// An engine's turn: it takes the number of evaluations, and returns their time.
 type Turn<'a> = Box<dyn FnMut(u64) -> Duration + 'a>;
 
 fn main() {
@@ -37,7 +38,7 @@ fn main() {
         ("by-hand", timed(|| drop(black_box(by_hand::pay(&case))))),
         ("json-rules-engine", Box::new(|runs| node.time(&case, runs))),
     ];
-    // A first turn warms up, and says how many evaluations fill one.
+    // A first turn warms up the engine, and finds out how many evaluations fill a turn.
     let runs: Vec<u64> = engines.iter_mut().map(|(_, turn)| fill(turn)).collect();
     let rounds = if quick() { ROUNDS_OF_A_QUICK_RUN } else { ROUNDS };
     let mut ratios: Vec<Vec<f64>> = vec![Vec::new(); engines.len()];

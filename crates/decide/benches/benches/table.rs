@@ -1,4 +1,4 @@
-//! Prints what the other benches have measured; Cargo runs it after them, since it runs them by name.
+//! Prints the results of the other benches. Cargo runs it last, since it runs benches by name.
 
 fn main() {
     peers::table::print();

@@ -1,3 +1,5 @@
+//! The check that all engines pay the same. It precedes every comparison.
+
 use crate::case::{self, Case};
 use crate::cel_programs::Cel;
 use crate::ours::Ours;
@@ -6,11 +8,11 @@ use crate::rules_in_node::RulesInNode;
 use crate::zen_graph::Zen;
 use crate::{Paid, RULES, by_hand};
 
-/// Compares what all engines pay in every case with what the rules written by hand pay.
+/// Compares what all engines pay in every case with what [`by_hand::pay`] pays.
 ///
 /// # Panics
-/// One of them pays something else, or a rule pays in every case or in none: then the cases would
-/// not tell whether the engines agree about it.
+/// An engine pays something else. Or a rule pays in every case or in none: then the cases cannot
+/// show whether the engines agree on it.
 pub fn check() {
     let cases = case::all();
     for (rule, title) in RULES.iter().enumerate() {

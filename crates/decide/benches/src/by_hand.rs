@@ -1,10 +1,12 @@
+//! The rules in plain Rust: the lower bound of the time.
+
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::Paid;
 use crate::case::{Case, Line};
 
-/// What the rules pay, read straight from the case. There are no facts, no checks and no trace.
+/// The units that the rules pay, computed from the case without facts, checks or a trace.
 #[must_use]
 pub fn pay(case: &Case) -> Paid {
     let local = case.local();

@@ -1,28 +1,30 @@
+//! The purchase that every engine evaluates, as plain values of no engine.
+
 use chrono::{DateTime, Datelike, Timelike, Utc, Weekday};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-/// What one member bought and all that the rules may ask about it, as plain values of no engine.
+/// A purchase, with all that the rules read.
 #[derive(Debug, Clone)]
 pub struct Case {
     /// The member's tier.
     pub tier: String,
     /// The member's tags.
     pub tags: Vec<String>,
-    /// What the member can spend from the wallet of points.
+    /// The points that the member can spend.
     pub points: i64,
-    /// Orders on the web that the member placed today already.
+    /// The web orders that the member has already placed today.
     pub web_orders_today: u32,
-    /// What was paid in all.
+    /// The total of the order.
     pub total: Decimal,
-    /// What it was paid for.
+    /// The lines of the order.
     pub lines: Vec<Line>,
-    /// Paid with what.
+    /// The means of payment.
     pub payment: String,
-    /// Ordered where.
+    /// The channel of the order.
     pub channel: String,
-    /// When it was bought.
+    /// The moment of the purchase.
     pub at: DateTime<Utc>,
     /// The shop's time zone.
     pub time_zone: Tz,
@@ -33,26 +35,26 @@ pub struct Case {
 pub struct Line {
     /// The article number.
     pub sku: String,
-    /// The shop's category of it.
+    /// The category.
     pub category: String,
-    /// How many.
+    /// The number of pieces.
     pub quantity: u32,
-    /// The price of one.
+    /// The price of one piece.
     pub price: Decimal,
 }
 
-/// The time on the shop's clock, as far as the rules ask.
+/// The parts of the shop's local time that the rules read.
 #[derive(Debug, Clone, Copy)]
 pub struct Local {
-    /// Saturday or Sunday.
+    /// Whether it is Saturday or Sunday.
     pub weekend: bool,
-    /// The hour, from 0.
+    /// The hour, from 0 to 23.
     pub hour: u32,
 }
 
 impl Case {
-    /// Five lines on a Saturday morning. Every rule pays, so that no engine has a shorter way than
-    /// another.
+    /// An order of five lines on a Saturday morning. Every rule pays, so that no engine can skip
+    /// work.
     #[must_use]
     pub fn saturday() -> Case {
         let lines = vec![
@@ -76,7 +78,7 @@ impl Case {
         }
     }
 
-    /// The same order with as many lines, every one an article of its own.
+    /// The same order with `count` lines, each with its own article number.
     #[must_use]
     pub fn with_lines(count: usize) -> Case {
         let five = Case::saturday();
@@ -87,7 +89,7 @@ impl Case {
         Case { total: total(&lines), lines, ..five }
     }
 
-    /// The time on the shop's clock.
+    /// The shop's local time.
     #[must_use]
     pub fn local(&self) -> Local {
         let local = self.at.with_timezone(&self.time_zone);
@@ -98,7 +100,7 @@ impl Case {
     }
 }
 
-/// Cases that between them let every rule pay and every rule not pay, at the edges of its condition.
+/// Cases in which, taken together, every rule pays and does not pay, at the edges of its condition.
 #[must_use]
 pub fn all() -> Vec<Case> {
     let changes: [fn(&mut Case); 16] = [
@@ -114,10 +116,10 @@ pub fn all() -> Vec<Case> {
         |case| case.total = amount("50.00"),
         |case| case.total = amount("50.01"),
         |case| case.total = amount("0.99"),
-        // Beans are one bag short; then no coffee, no tea, no beans, no lines.
+        // The beans are one bag short; then the order has no lines at all.
         |case| case.lines.iter_mut().for_each(|line| line.quantity = 1),
         |case| case.lines.clear(),
-        // Eleven o'clock in Berlin, and a Friday.
+        // It is eleven o'clock in Berlin; then it is a Friday.
         |case| case.at = moment("2026-05-02T09:00:00Z"),
         |case| case.at = moment("2026-05-01T07:30:00Z"),
     ];
@@ -129,7 +131,7 @@ pub fn all() -> Vec<Case> {
     changed.chain([Case::with_lines(1), Case::with_lines(50), Case::with_lines(500)]).collect()
 }
 
-/// An amount in cents, for the peers that have no decimals: exact, as their users would do it.
+/// An amount in cents, exact, for the peers without decimals. Their users would do the same.
 #[must_use]
 pub fn cents(amount: Decimal) -> i64 {
     (amount * Decimal::ONE_HUNDRED)

@@ -1,3 +1,5 @@
+//! The peer `cel`: the Common Expression Language.
+
 use std::sync::Arc;
 
 use cel::common::types::{CelBool, CelInt, CelList, CelMap, CelMapKey, CelString};
@@ -7,8 +9,8 @@ use cel::{Context, Env, Program, Value};
 use crate::Paid;
 use crate::case::{Case, Line, cents};
 
-/// What each rule pays, and whether it pays points. Amounts of money are in cents: the language has
-/// 64-bit integers and floating point, and no decimals.
+/// The expression of each rule, and whether the rule pays points. Money is in cents, since the
+/// language has 64-bit integers and floating point, but no decimals.
 const SHEET: [(&str, bool); 10] = [
     ("order.total / 100", true),
     (r#"member.tier == "Gold" ? points : 0"#, true),
@@ -22,15 +24,16 @@ const SHEET: [(&str, bool); 10] = [
     (r#""founder" in member.tags && member.points >= 500 ? 10 : 0"#, true),
 ];
 
-/// The variable that holds what the sheet has paid so far.
+/// The variable with the points that the sheet has paid so far.
 const POINTS: &str = "points";
 
-/// The Common Expression Language as its manual uses it: a program for each rule, compiled once,
-/// and a context made for each evaluation.
+/// The Common Expression Language as its manual uses it: one program per rule, compiled once, and
+/// one context per evaluation.
 ///
-/// The language can walk a list and cannot add it up, so `quantity` and `spent` are functions of
-/// the host. The facts are the interpreter's own maps, made directly, with texts and keys borrowed
-/// from the case. What has been paid so far is kept outside and set before a rule that asks for it.
+/// The language can iterate over a list but not add it up, so `quantity` and `spent` are functions
+/// of the host. The facts are the interpreter's own maps, made directly, with texts and keys
+/// borrowed from the case. The points paid so far are counted outside, and set before a rule that
+/// reads them.
 pub struct Cel {
     env: Arc<Env>,
     rules: Vec<Rule>,
@@ -63,7 +66,7 @@ impl Cel {
         Cel { env: Arc::new(env), rules }
     }
 
-    /// What the rules pay.
+    /// The units that the rules pay.
     #[must_use]
     pub fn pay(&self, case: &Case) -> Paid {
         let mut context = self.context(case);

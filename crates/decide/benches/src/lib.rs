@@ -1,33 +1,33 @@
-//! One earning sheet of ten rules, run by Regulars and by its peers over the same order.
+//! Benchmarks: Regulars and its peers run one earn sheet of ten rules over the same order.
 //!
 //! Every engine starts from the same [`Case`](case::Case), a plain value as a shop's own code would
-//! have it, and brings it into the form of its own facts inside what is measured. What all of them
-//! pay is compared, over every case of [`case::all`], before they are measured.
+//! have it. The measured time includes its conversion into the engine's own facts. Before the
+//! measurement, [`agree::check`] compares what all engines pay in every case of [`case::all`].
 //!
-//! Where a peer leaves a choice, it gets the faster one; each module says which choices it made.
+//! Where a peer offers a choice, it gets the faster one. Each module says which choices it made.
 
-/// All engines pay the same, or they are not measured.
+/// The check that all engines pay the same.
 pub mod agree;
-/// The rules written in Rust, for the floor that no engine can go below.
+/// The rules in plain Rust: the lower bound of the time.
 pub mod by_hand;
-/// What a member bought, before any engine has seen it.
+/// The purchase that every engine evaluates.
 pub mod case;
 /// The peer `cel`: the Common Expression Language.
 pub mod cel_programs;
-/// Regulars. The only module that knows its API.
+/// Regulars. Only this module uses its API.
 pub mod ours;
-/// The peer Rhai: the language our sheets are written in, without our sandbox.
+/// The peer Rhai: the language of our sheets, without our sandbox.
 pub mod plain_rhai;
-/// Where results are kept, and how long to measure.
+/// The stored results, and the settings of the measurement.
 pub mod results;
 /// The peer `json-rules-engine`, in a Node process.
 pub mod rules_in_node;
-/// The comparison at the end of a run.
+/// The table at the end of a run.
 pub mod table;
 /// The peer `zen-engine`: GoRules.
 pub mod zen_graph;
 
-/// The rules by their titles, in the order of the sheet.
+/// The titles of the rules, in the order of the sheet.
 pub const RULES: [&str; 10] = [
     "1 point per euro",
     "Gold members earn double",
@@ -41,5 +41,5 @@ pub const RULES: [&str; 10] = [
     "Founders who save",
 ];
 
-/// What each of the [`RULES`] pays, zero where it does not apply.
+/// The units that each of the [`RULES`] pays; zero if it does not apply.
 pub type Paid = [i64; RULES.len()];

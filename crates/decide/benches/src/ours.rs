@@ -1,3 +1,5 @@
+//! Regulars, run as its functions run it. Only this module of the benches uses its API.
+
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,27 +22,27 @@ use crate::{Paid, RULES};
 const MANIFEST: &str = include_str!("../rules/merchant.toml");
 const SHEET: &str = include_str!("../rules/earn.rhai");
 const TIERS: &str = include_str!("../rules/tiers.rhai");
-/// The tag by which the tiers know a Gold member.
+/// The tag that the Gold tier's condition reads.
 const GOLD: &str = "gold";
 /// The rule that pays at most once a day.
 const CAPPED: &str = "First web order of the day";
-/// Sheets of the bundle whose compilation is measured.
+/// The number of sheets of the bundle whose compilation is measured.
 const SHEETS: usize = 10;
-/// How long the real cache takes a bundle for the active one.
+/// The age up to which the real cache takes a bundle for the active one.
 const AGE_MAX: Duration = Duration::from_secs(5);
 
-/// Regulars as its functions use it: the sandbox with every limit, typed facts, and a trace of
-/// which rule was asked, whether it applied and what it paid.
+/// Regulars as its functions use it: the sandbox with every limit, typed facts, and the verdict and
+/// the effects of each rule.
 ///
-/// What is measured is what the others are asked for: the rules. That [`decide::earn`] also reviews
-/// the tier, and makes of what the rules paid the lots, the member as it will be and the entry, is
-/// measured beside it, as `whole decision`.
+/// The measurement covers what the other engines do, too: the rules. [`decide::earn()`] also
+/// reviews the tier and makes the lots, the next member and the entry; the measurement
+/// `whole decision` covers that.
 pub struct Ours {
     bundle: Bundle,
 }
 
-/// What the functions have at hand when they ask the rules: the ledger's values. Making its facts
-/// from them is the bundle's own work, and measured.
+/// The ledger's values that a function has when it runs the rules. The bundle makes facts from
+/// them, which is part of the measurement.
 pub struct Asked {
     member: Arc<Member>,
     activity: Arc<Activity>,
@@ -56,7 +58,7 @@ impl Ours {
         Ours { bundle: load(&sources) }
     }
 
-    /// What is measured: each rule that is asked, what became of it, and what it pays.
+    /// The measured function: the verdict of each rule, and what it pays.
     #[must_use]
     pub fn say(&self, asked: &Asked) -> Said {
         let Asked { member, activity, data, now } = asked;
@@ -64,7 +66,7 @@ impl Ours {
         decide::ask(&context, member, activity).expect("the sheet runs")
     }
 
-    /// What is measured beside it: all that is decided of an activity.
+    /// The measured function of `whole decision`: the whole decision on an activity.
     #[must_use]
     pub fn decide(&self, asked: &Asked, activity: Activity) -> Decision {
         let Asked { member, data, now, .. } = asked;
@@ -72,7 +74,7 @@ impl Ours {
         decide::earn(&context, member, activity).expect("the sheet runs")
     }
 
-    /// What the rules pay.
+    /// The units that the rules pay.
     #[must_use]
     pub fn pay(&self, case: &Case) -> Paid {
         let asked = asked(case);
@@ -95,15 +97,15 @@ impl Default for Ours {
 }
 
 impl Asked {
-    /// The activity as it comes from outside: the decision keeps it, so each needs one of its own.
-    /// Not measured.
+    /// A copy of the activity. A decision consumes its activity, so each needs a copy. Copying is
+    /// not measured.
     #[must_use]
     pub fn activity(&self) -> Activity {
         Activity::clone(&self.activity)
     }
 }
 
-/// The case as the ledger's values.
+/// Converts the case into the ledger's values.
 #[must_use]
 pub fn asked(case: &Case) -> Asked {
     let data = DecisionData::default();
@@ -115,11 +117,11 @@ pub fn asked(case: &Case) -> Asked {
     }
 }
 
-/// The sources of a bundle of ten sheets of ten rules each.
+/// The sources of a bundle of ten sheets with ten rules each.
 pub struct TenSheets(Sources);
 
 impl TenSheets {
-    /// Writes the sheets: the one that all engines run, ten times under titles of its own.
+    /// Makes the sheets: ten copies of the sheet that all engines run, with different titles.
     #[must_use]
     pub fn new() -> TenSheets {
         let sheet = |number| (format!("{number}.rhai"), retitled(SHEET, number));
@@ -128,7 +130,7 @@ impl TenSheets {
         TenSheets(with_the_rest(sheets))
     }
 
-    /// What is measured: reads, checks and compiles them.
+    /// The measured function: reads, checks and compiles the sheets.
     pub fn compile(&self) {
         black_box(load(&self.0));
     }
@@ -140,15 +142,15 @@ impl Default for TenSheets {
     }
 }
 
-/// Compiled bundles by merchant, kept as the functions keep them: `api::bundles` does not let
-/// anyone in, so this does the same steps.
+/// A cache of compiled bundles by merchant. It repeats the steps of `api::bundles`, which is
+/// private.
 pub struct Cache {
     kept: Mutex<HashMap<MerchantId, (Arc<Bundle>, Instant)>>,
     merchant: MerchantId,
 }
 
 impl Cache {
-    /// A cache that has the bundle of ten sheets.
+    /// A cache with the bundle of ten sheets.
     #[must_use]
     pub fn new() -> Cache {
         let merchant = merchant();
@@ -156,7 +158,7 @@ impl Cache {
         Cache { kept: Mutex::new(HashMap::from([(merchant.clone(), kept)])), merchant }
     }
 
-    /// What is measured: the bundle that is kept, and whether it is young enough.
+    /// The measured function: finds the bundle, and checks its age.
     pub fn look_up(&self) {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (bundle, asked) = kept.get(&self.merchant).expect("the bundle is kept");
@@ -170,7 +172,7 @@ impl Default for Cache {
     }
 }
 
-/// Sheets with the manifest, and with the tiers: the rules may not ask for one that is not there.
+/// The sheets with the manifest and the tiers, which the rules name.
 fn with_the_rest<'a>(sheets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Sources {
     let rest = [("merchant.toml", MANIFEST), ("tiers.rhai", TIERS)];
     Sources::of(sheets.into_iter().chain(rest))
@@ -180,7 +182,7 @@ fn load(sources: &Sources) -> Bundle {
     Bundle::load(&merchant(), sources).expect("the sheets compile")
 }
 
-/// The sheet with a number in each title, since titles are used once in a bundle.
+/// The sheet with a number in each title, since a title must be unique in a bundle.
 fn retitled(sheet: &str, number: usize) -> String {
     sheet.replace("earn \"", &format!("earn \"{number}: "))
 }

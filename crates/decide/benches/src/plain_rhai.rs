@@ -1,15 +1,17 @@
+//! The peer Rhai: the language of our sheets, without our sandbox.
+
 use rhai::{AST, Array, Dynamic, Engine, INT, ImmutableString, Map, Scope};
 use rust_decimal::Decimal;
 
 use crate::Paid;
 use crate::case::Case;
 
-/// Rhai as its manual uses it: the full engine, no limit set, the whole sheet as one compiled
-/// script, facts as maps, and no word of which rule paid.
+/// Rhai as its manual uses it: the full engine with no limits set, the whole sheet as one compiled
+/// script, facts as maps, and no trace.
 ///
-/// `quantity` and `spent` are registered functions, as they are in our sheets; a loop in the script
-/// would make this peer slower, and ours look better. What is left between the two is the price of
-/// the sandbox, of rules that run one by one, and of the trace.
+/// `quantity` and `spent` are registered functions, as they are in our sheets. A loop in the script
+/// would make this peer slower and Regulars look better. The remaining difference is the cost of
+/// the sandbox, of running rules one by one, and of the trace.
 pub struct PlainRhai {
     engine: Engine,
     script: AST,
@@ -30,7 +32,7 @@ impl PlainRhai {
         PlainRhai { engine, script }
     }
 
-    /// What the rules pay.
+    /// The units that the rules pay.
     #[must_use]
     pub fn pay(&self, case: &Case) -> Paid {
         let mut scope = scope(case);

@@ -1,32 +1,35 @@
+//! The stored results of the benches, and the settings of the measurement.
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use criterion::Criterion;
 use serde_json::Value;
 
-/// Set to anything but `0`, it makes a run of a minute or two, whose figures are rough.
+/// The environment variable for a quick run of one or two minutes with rough figures. It is set by
+/// any value but `0` and the empty text.
 pub const QUICK: &str = "REGULARS_BENCH_QUICK";
 
-/// All engines over one order.
+/// The group of all engines over one order.
 pub const SHEET: &str = "sheet";
-/// Regulars over orders of so many lines.
+/// The group of Regulars over orders of different lengths.
 pub const LINES: &str = "lines";
-/// What Regulars does with a whole bundle.
+/// The group of Regulars with a whole bundle.
 pub const BUNDLE: &str = "bundle";
 
-/// The lines of the orders in [`LINES`].
+/// The numbers of lines of the orders in [`LINES`].
 pub const LINE_COUNTS: [usize; 3] = [5, 50, 500];
 
-/// Where the ratios of times are kept.
+/// The file with the ratios of times.
 const RATIOS: &str = "side-by-side.json";
 
-/// Whether figures may be rough.
+/// Whether this is a quick run with rough figures.
 #[must_use]
 pub fn quick() -> bool {
     std::env::var_os(QUICK).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// Criterion, told how long to measure and to leave its results where [`nanoseconds`] looks.
+/// Criterion with the time to measure, and with the output folder that [`nanoseconds`] reads.
 #[must_use]
 pub fn criterion() -> Criterion {
     let criterion = Criterion::default().output_directory(&target().join("criterion"));
@@ -41,7 +44,7 @@ pub fn criterion() -> Criterion {
     criterion.configure_from_args()
 }
 
-/// The median time of one evaluation, if Criterion has measured it.
+/// The median time of one evaluation in nanoseconds, if Criterion has measured it.
 #[must_use]
 pub fn nanoseconds(group: &str, name: &str) -> Option<f64> {
     let file = target().join("criterion").join(group).join(name).join("new/estimates.json");
@@ -49,7 +52,7 @@ pub fn nanoseconds(group: &str, name: &str) -> Option<f64> {
     estimates.pointer("/median/point_estimate")?.as_f64()
 }
 
-/// Keeps how much of each engine's time Regulars takes.
+/// Stores the ratio of the time of Regulars to that of each engine.
 pub fn keep_ratios(ratios: &[(&str, f64)]) {
     let ratios: serde_json::Map<String, Value> =
         ratios.iter().map(|(name, ratio)| ((*name).to_owned(), (*ratio).into())).collect();
@@ -57,7 +60,7 @@ pub fn keep_ratios(ratios: &[(&str, f64)]) {
         .expect("Cargo's target folder can be written");
 }
 
-/// How much of an engine's time Regulars takes, if they have been measured side by side.
+/// The ratio of the time of Regulars to that of an engine, if `side_by_side` has measured it.
 #[must_use]
 pub fn ratio(name: &str) -> Option<f64> {
     let ratios: Value =
@@ -65,7 +68,7 @@ pub fn ratio(name: &str) -> Option<f64> {
     ratios.get(name)?.as_f64()
 }
 
-/// The instructions of one evaluation, if Callgrind has counted them.
+/// The number of instructions of one evaluation, if Callgrind has counted them.
 #[must_use]
 pub fn instructions(group: &str, name: &str) -> Option<u64> {
     let package = target().join("gungraun").join(env!("CARGO_PKG_NAME"));
@@ -82,7 +85,7 @@ fn profile(folder: &Path) -> Option<PathBuf> {
     profiles.next()
 }
 
-/// Cargo's target folder: the benches are in `release/deps` of it.
+/// Cargo's target folder. The benches are in its `release/deps`.
 fn target() -> PathBuf {
     let program = std::env::current_exe().expect("a program knows where it is");
     program.ancestors().nth(3).expect("Cargo puts programs three folders deep").to_owned()

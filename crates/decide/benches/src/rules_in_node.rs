@@ -1,3 +1,5 @@
+//! The peer `json-rules-engine`, in a Node process.
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -8,12 +10,12 @@ use serde_json::{Value, json};
 use crate::Paid;
 use crate::case::{Case, cents};
 
-/// Evaluations before the first that counts, so that the JIT compiler has seen what it needs.
+/// The number of evaluations before the measurement, for the JIT compiler.
 const WARM_UP: u64 = 3_000;
 
-/// json-rules-engine in a Node process that is started once. The time is taken inside Node, so that
-/// neither the pipe nor the JSON in it counts against the engine. It is also told the local time,
-/// which JavaScript is slow to find out.
+/// json-rules-engine in a Node process that is started once. Node itself measures the time, so that
+/// neither the pipe nor its JSON counts against the engine. The input includes the local time,
+/// because computing it is slow in JavaScript.
 pub struct RulesInNode {
     node: Child,
     asks: ChildStdin,
@@ -21,7 +23,7 @@ pub struct RulesInNode {
 }
 
 impl RulesInNode {
-    /// Starts Node; fetches the engine, as the lockfile has it, if that has not been done.
+    /// Starts Node. Installs the engine by the lockfile first, if it is not installed yet.
     #[must_use]
     pub fn start() -> RulesInNode {
         let folder = folder();
@@ -41,7 +43,7 @@ impl RulesInNode {
         RulesInNode { node, asks, answers: BufReader::new(answers) }
     }
 
-    /// What the rules pay.
+    /// The units that the rules pay.
     #[must_use]
     pub fn pay(&mut self, case: &Case) -> Paid {
         let answer = self.ask(&json!({ "bought": bought(case) }));
@@ -51,13 +53,13 @@ impl RulesInNode {
         })
     }
 
-    /// Lets the JIT compiler do its work.
+    /// Evaluates the rules until the JIT compiler has compiled them.
     pub fn warm_up(&mut self, case: &Case) {
-        // The slow first evaluations count for nothing.
+        // The time of the slow first evaluations is discarded.
         let _ = self.time(case, WARM_UP);
     }
 
-    /// How long so many evaluations take, by Node's own clock.
+    /// The time of `runs` evaluations, by Node's own clock.
     #[must_use]
     pub fn time(&mut self, case: &Case, runs: u64) -> Duration {
         let answer = self.ask(&json!({ "bought": bought(case), "runs": runs }));
@@ -74,7 +76,7 @@ impl RulesInNode {
 
 impl Drop for RulesInNode {
     fn drop(&mut self) {
-        // Nothing is left to be done for a process that has ended already.
+        // An error means that the process has ended already.
         let _ = self.node.kill();
         let _ = self.node.wait();
     }

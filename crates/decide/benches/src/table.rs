@@ -1,3 +1,5 @@
+//! The table at the end of a run: all results against their targets.
+
 use std::io::IsTerminal;
 
 use comfy_table::presets::UTF8_BORDERS_ONLY;
@@ -5,15 +7,15 @@ use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 
 use crate::results::{BUNDLE, LINE_COUNTS, LINES, SHEET, instructions, nanoseconds, quick, ratio};
 
-/// How much more a line may cost in a long order than in a short one, and the cost still be called
-/// linear in them: by its instructions, or by its time where they were not counted.
+/// The most by which the cost of a line may grow from a short order to a long one, as a factor, for
+/// the cost to count as linear. The cost is in instructions, or in time if they were not counted.
 const LINEAR: f64 = 1.25;
-/// The time in which ten sheets of ten rules are to be compiled.
+/// The target for compiling ten sheets of ten rules, in nanoseconds.
 const COMPILED_IN: f64 = 2_000_000.0;
-/// What stands where nothing was measured.
+/// The text of a cell without a measurement.
 const UNKNOWN: &str = "-";
 
-/// An engine as the benches name it, and the most that Regulars is to take of its time.
+/// A peer: its names in the benches, and the target for the ratio of the time of Regulars to its.
 struct Peer {
     title: &'static str,
     measured: &'static str,
@@ -52,7 +54,7 @@ const PEERS: [Peer; 5] = [
     },
 ];
 
-/// Prints all that was measured, against the targets.
+/// Prints all measurements, with the targets.
 pub fn print() {
     if quick() {
         println!("\nA quick run: the figures are rough.");
@@ -105,7 +107,7 @@ fn lines() -> Table {
     let measured = LINE_COUNTS.map(|count| nanoseconds(LINES, &count.to_string()));
     let counts = LINE_COUNTS.map(|count| instructions(LINES, &format!("order_pays.of_{count}")));
     let counted = counts.map(|count| count.map(|count| count as f64));
-    // Instructions are exact; a time also says how warm the caches were.
+    // Instructions are exact, while a time also depends on the caches.
     let growth = growth(counted).or_else(|| growth(measured));
     for (place, count) in LINE_COUNTS.into_iter().enumerate() {
         let last = place + 1 == LINE_COUNTS.len();
@@ -126,13 +128,13 @@ fn lines() -> Table {
     table
 }
 
-/// What each line costs that an order has beyond the shorter one.
+/// The cost of each line by which one order is longer than another.
 fn further_line(costs: [Option<f64>; 3], from: usize, to: usize) -> Option<f64> {
     let more = (LINE_COUNTS[to] - LINE_COUNTS[from]) as f64;
     costs[from].zip(costs[to]).map(|(few, many)| (many - few) / more)
 }
 
-/// What a further line costs in a long order, for each unit that it costs in a short one.
+/// The ratio of the cost of a further line in a long order to that in a short one.
 fn growth(costs: [Option<f64>; 3]) -> Option<f64> {
     further_line(costs, 0, 1).zip(further_line(costs, 1, 2)).map(|(first, then)| then / first)
 }
@@ -163,7 +165,8 @@ fn verdict(measured: Option<f64>, most: f64) -> String {
     }
 }
 
-/// A table as the command prints them; the columns of numbers are those whose head begins with `#`.
+/// An empty table in the style of the command. A head that begins with `#` marks a column of
+/// numbers.
 fn table<const N: usize>(heads: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);

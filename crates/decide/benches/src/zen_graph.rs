@@ -1,3 +1,5 @@
+//! The peer `zen-engine`: GoRules.
+
 use std::sync::Arc;
 
 use futures::executor::block_on;
@@ -15,13 +17,14 @@ const KEYS: [&str; 10] =
 
 /// GoRules as its manual uses it: a JSON decision model, loaded and compiled once.
 ///
-/// The sheet is one expression node: an expression per rule, in which a later one can refer to an
-/// earlier one, as "double for Gold" needs. It was the fastest of the engine's forms: the same rules
-/// as a decision table that collects took a fifth longer, and could not look back at a row before;
-/// as a policy document they took twice as long, since it checks its input against a data model.
-/// The facts are made directly as the engine's variables, without JSON in between; the engine has
-/// decimals. Its trace is off, since the output names the rules already. `evaluate` is async and
-/// never waits here, so the cheapest executor drives it.
+/// The sheet is one expression node with one expression per rule. A later expression can refer to
+/// an earlier one, which "Gold members earn double" needs. This was the fastest of the engine's
+/// forms. A decision table that collects took a fifth longer, and could not refer to an earlier
+/// row. A policy document took twice as long, since it checks its input against a data model.
+///
+/// The facts are the engine's variables, made directly without JSON; the engine has decimals. Its
+/// trace is off, since the output names the rules already. `evaluate` is async and never waits
+/// here, so the cheapest executor drives it.
 pub struct Zen {
     decision: Decision,
 }
@@ -40,7 +43,7 @@ impl Zen {
         Zen { decision }
     }
 
-    /// What the rules pay.
+    /// The units that the rules pay.
     #[must_use]
     pub fn pay(&self, case: &Case) -> Paid {
         let response = block_on(self.decision.evaluate(facts(case))).expect("the decision runs");

@@ -1,4 +1,4 @@
-//! The data beyond the member that an earlier decision was made from.
+//! The decision data of an earlier decision, reconstructed from its entry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,12 @@ use ledger::enroll::{self, Enrolment};
 use ledger::{Codes, DecisionData, Effect, Entry, Member, Remaining, Units};
 use rules::Bundle;
 
-/// The data beyond the member that a decision was made from, as its entry records it.
+/// The decision data of an earlier decision, reconstructed from its entry, so that judging the same
+/// activity again gives the same effects.
 #[must_use]
 pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> DecisionData {
-    // A pool that was asked and gave no code was empty; a pot that was not drawn on had nothing.
+    // A pool from which the entry has no code counts as empty, and a shared limit from which it
+    // has no withdrawal as exhausted.
     let empty = |pool: &String| (pool.clone(), Codes::all(Vec::new()));
     let codes = bundle.programme().pools.iter().map(empty).collect();
     let left = bundle
@@ -19,8 +21,8 @@ pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> DecisionDat
         .collect();
     let mut data = DecisionData { codes, left, ..DecisionData::default() };
     for withdraw in &entry.withdrawals {
-        // What was drawn was there; how much more there was does not matter, unless there was
-        // not enough for a later rule.
+        // The units of a withdrawal were there. How many more were left matters only if a later
+        // rule found the limit exhausted.
         let units =
             if entry.exhausted.contains(&withdraw.limit) { withdraw.units } else { Units::MAX };
         data.left.insert(withdraw.limit.clone(), Remaining::all(units));
@@ -39,7 +41,8 @@ pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> DecisionDat
         }
     }
     if let Some(id) = &before.referred_by {
-        // Only that there is such a member counts for this one's entry, and which entry it was.
+        // The member's entry depends only on the referrer's existence and on the seq of the
+        // referrer's entry.
         let enrolment = Enrolment {
             id: id.clone(),
             attributes: BTreeMap::new(),

@@ -1,8 +1,8 @@
-//! How far back a reversal looks.
+//! The part of the history that a reversal needs.
 
 use ledger::{Change, DecisionData, Entry, HistorySlice, Member, MissingData, Seq};
 
-/// Entries whose units had run out when they were to be taken back.
+/// The seqs of entries of which this entry records units as unrecoverable.
 pub(super) fn compensated(entry: &Entry) -> impl Iterator<Item = Seq> {
     entry.changes.iter().filter_map(|change| match change {
         Change::Unrecoverable { of, .. } => Some(*of),
@@ -10,9 +10,9 @@ pub(super) fn compensated(entry: &Entry) -> impl Iterator<Item = Seq> {
     })
 }
 
-/// The past from an entry on, and from those before it on to which later ones point. Where one look
-/// does not go back far enough, the next goes back twice as far: a chain of returns is a few looks,
-/// however long it is.
+/// The history slice from an entry on, or from an earlier entry on to which an entry of the slice
+/// points. If the loaded slice does not go back far enough, the missing data is one of twice the
+/// length, so that even a long chain of returns needs few reads.
 pub(super) fn history_window<'s, I: Iterator<Item = Seq>>(
     member: &Member,
     entry: Seq,

@@ -11,9 +11,9 @@ use super::undoing::Undoing;
 use crate::context::Context;
 use crate::tier::{ladder, qualified, tier_status};
 
-/// The decision with the tier that follows from it. A tier that was reached with what is undone is
-/// lost at once, without grace, where the member no longer qualifies: it should not have been reached.
-/// The tier that the member had before is reviewed as if it had always had that.
+/// Adds the tier that follows from a reversal. If the member reached its tier with an entry that is
+/// undone and no longer qualifies, it loses the tier at once, without grace, since it should not
+/// have reached it. The tier before that is then reviewed as if the member had kept it.
 pub(super) fn with_tier_put_right(
     context: &Context<'_>,
     undoing: &Undoing<'_>,
@@ -39,9 +39,9 @@ pub(super) fn with_tier_put_right(
     Ok(settle(decision, &member.tier_status, followed))
 }
 
-/// The standing before the present tier was reached, where it was reached with an entry that is
-/// undone: this one, one since, or one before that was undone earlier, while this one still held the
-/// tier.
+/// The tier status before the member reached its present tier, if it reached the tier with an
+/// entry that no longer counts: the reversed entry, a later one, or an earlier one that has been
+/// reversed in the meantime.
 fn before_it_was_reached(
     context: &Context<'_>,
     undoing: &Undoing<'_>,

@@ -1,39 +1,39 @@
-//! A reversal in the making: what is undone, and what has happened since.
+//! The state of a reversal: the entry that is undone, and the entries since.
 
 use ledger::reverse::LotHistory;
 use ledger::{Entry, HistorySlice, Member, Moment, Seq, WalletName};
 use rules::Bundle;
 
-/// A reversal in the making.
+/// The state of a reversal.
 #[derive(Clone, Copy)]
 pub(super) struct Undoing<'a> {
-    /// The rules that judged what is undone.
+    /// The rules that judged the entry.
     pub(super) judged_by: &'a Bundle,
-    /// The member as it was before.
+    /// The member before the entry.
     pub(super) before: &'a Member,
     /// The entry that is undone.
     pub(super) original: &'a Entry,
     /// The entries since.
     pub(super) since: &'a [Entry],
-    /// As far back as another entry that was undone since.
+    /// The history from this entry on, or from an earlier one on that has been undone since.
     pub(super) window: &'a HistorySlice,
-    /// The account in whose wallets the entry moved units.
+    /// The account in whose wallets the entry moved units, if there was one.
     pub(super) account: Option<AccountPast<'a>>,
     pub(super) now: Moment,
 }
 
-/// What has happened in an account's wallets.
+/// The history of the account's wallets.
 #[derive(Clone, Copy)]
 pub(super) struct AccountPast<'a> {
-    /// The account's entry of what is undone.
+    /// The account's entry that is undone.
     pub(super) entry: Seq,
     pub(super) window: &'a HistorySlice,
-    /// When the account had been active before that.
+    /// The account's last activity before that entry.
     pub(super) active_at: Option<Moment>,
 }
 
 impl<'a> Undoing<'a> {
-    /// What became of the wallet's lots since, as its owner's entries tell.
+    /// The lot history of a wallet since the entry, from the entries of the wallet's owner.
     pub(super) fn since(&self, wallet: &WalletName) -> LotHistory<'a> {
         let policy = self.judged_by.programme().wallets.get(wallet);
         match self.account.filter(|_| policy.is_some_and(|policy| policy.shared)) {

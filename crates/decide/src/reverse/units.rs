@@ -1,5 +1,5 @@
-//! Units that rules gave and do not give for what is left of the order, exactly: parts of units that
-//! are carried over are part of it.
+//! The units that a reversal takes back: the difference between what the rules gave and what they
+//! give for the rest of the order. It is exact and includes remainders that are carried over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,13 @@ use rust_decimal::Decimal;
 
 use super::undoing::Undoing;
 
-/// What rules gave, or took back: exactly, by rule and wallet.
+/// The exact units that rules gave or took back, by rule and wallet.
 type Exact = BTreeMap<(String, WalletName), Decimal>;
 
 impl Undoing<'_> {
-    /// Takes back what rules had given in units and do not give for what is left: rule by rule, and
-    /// for each wallet no less than nothing. Where parts of units are carried over, what is carried
-    /// is taken first, and then whole units.
+    /// Takes back the units that rules gave and do not give for the rest of the order, rule by
+    /// rule. The sum of a wallet is at least zero. If a rule carries over a remainder, the
+    /// remainder is taken before whole units.
     pub(super) fn take_units_back(
         &self,
         draft: &mut Draft,
@@ -31,7 +31,8 @@ impl Undoing<'_> {
         let wallets: BTreeSet<WalletName> = less.keys().map(|(_, wallet)| wallet.clone()).collect();
         for wallet in wallets {
             let of_wallet = || less.iter().filter(|((_, of), _)| *of == wallet);
-            // A rule that pays more for what is left pays a part of what the others take back.
+            // A rule that pays more for the rest of the order offsets what is taken back from
+            // the others.
             let mut more: Decimal = of_wallet().map(|(_, units)| (-units).max(Decimal::ZERO)).sum();
             let mut sum = Units::ZERO;
             for ((rule, _), units) in of_wallet().filter(|(_, units)| **units > Decimal::ZERO) {
@@ -57,8 +58,8 @@ impl Undoing<'_> {
         }
     }
 
-    /// The whole units to take back for an exact amount, when what the rule carries over is taken
-    /// first; what is left over of the last unit is carried over.
+    /// The whole units to take back for an exact amount. The rule's remainder is taken first, and
+    /// the rest of the last unit becomes the new remainder.
     fn whole(
         &self,
         draft: &mut Draft,
@@ -79,7 +80,7 @@ impl Undoing<'_> {
         Units::new(units).unwrap_or_default()
     }
 
-    /// What rules had given by the entry, less what returns of it have taken back already.
+    /// The units that rules gave with the entry, minus what returns of it have taken back already.
     fn had(&self) -> Exact {
         let mut had = Exact::new();
         let mut remainders = self.before.remainders.clone();
@@ -97,12 +98,12 @@ impl Undoing<'_> {
         had
     }
 
-    /// What rules give for what is left.
+    /// The units that rules give for the rest of the order.
     fn effect(&self, reasons: &[Reason], changes: &[Change]) -> Exact {
         self.exact(reasons, changes, &self.before.remainders)
     }
 
-    /// Units, and what more is carried over than was.
+    /// The sum of the units and of the change in remainders.
     fn exact(
         &self,
         reasons: &[Reason],
@@ -130,7 +131,8 @@ impl Undoing<'_> {
         exact
     }
 
-    /// Where a rule stands, as its reasons say; one that paid no whole unit has none that does.
+    /// The place of a rule, from its reasons; from the bundle if it has none, because it paid no
+    /// whole unit.
     fn source_of(&self, rule: &str) -> String {
         let reason = self.original.reasons.iter().find(|reason| reason.rule == rule);
         let told = reason.map(|reason| reason.source.clone());

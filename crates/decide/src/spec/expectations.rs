@@ -1,5 +1,5 @@
-//! What is found, held against what is expected. A name that there is not is a mistake in the spec,
-//! and not only a difference: an expectation of it would never hold, or always.
+//! The comparison of a step's results with its expectations. An unknown name is a mistake in the
+//! spec and not a difference: such an expectation would never hold, or always.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use crate::offers::{benefits, offers};
 use crate::refusal::Refusal;
 use crate::tier::tier_status;
 
-/// What a step brought.
+/// The results of a step.
 pub(super) struct Found {
-    /// What was decided, unless it was refused or only time passed.
+    /// The decision; nothing if the request was refused or only time passed.
     pub(super) decision: Option<Decision>,
-    /// Why it was refused.
+    /// The refusal, if the request was refused.
     pub(super) refused: Option<Refusal>,
-    /// The units by wallet that had expired by then.
+    /// The units that had expired by then, by wallet.
     pub(super) expired: BTreeMap<String, i64>,
 }
 
-/// The people of a spec, and what they share, as a step leaves them.
+/// The members of a spec and their decision data after a step.
 pub(super) struct After<'a> {
     pub(super) bundle: &'a Bundle,
     pub(super) member: &'a Member,
@@ -39,17 +39,17 @@ pub(super) struct After<'a> {
     pub(super) at: Moment,
 }
 
-/// Which step of its spec it is, if it is not all of it, and on which line it begins.
+/// The place of a step: its index, unless the spec has no steps, and the line on which it begins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) step: Option<usize>,
     pub(super) line: Option<usize>,
 }
 
-/// What of a step is not as expected.
+/// The differences between the expectations and the results of a step.
 ///
 /// # Errors
-/// It expects something of what there is not.
+/// The step names something that does not exist, or a rule failed.
 pub(super) fn differences(
     place: Place,
     step: Step,
@@ -57,7 +57,7 @@ pub(super) fn differences(
     left: &After<'_>,
 ) -> Result<Vec<Difference>, SpecError> {
     let mut comparison = Comparison { place, bundle: left.bundle, differences: Vec::new() };
-    // A refusal that nobody expects is the first thing to know.
+    // An unexpected refusal is reported first, since it explains the other differences.
     comparison.refused(step.refused.as_deref(), found.refused.as_ref());
     let decision = found.decision.as_ref();
     comparison.all_units("pays", step.pays, &given(decision))?;
@@ -112,7 +112,7 @@ pub(super) fn differences(
     Ok(comparison.differences)
 }
 
-/// A step being held against what it expects.
+/// A comparison of one step, with the differences so far.
 struct Comparison<'a> {
     place: Place,
     bundle: &'a Bundle,
@@ -139,7 +139,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Units of all wallets: a wallet that is not expected has none.
+    /// Compares the units of all wallets: a wallet that the step does not name must have none.
     fn all_units(
         &mut self,
         what: &'static str,
@@ -154,7 +154,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Units of those wallets that are named.
+    /// Compares the units of the wallets that the step names.
     fn units(
         &mut self,
         what: &'static str,
@@ -169,7 +169,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// The rules that gave something, each of which there is.
+    /// Compares the titles of the rules that gave something. The expected titles must exist.
     fn titles(
         &mut self,
         what: &'static str,
@@ -237,7 +237,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// The rewards that the member could take now.
+    /// Compares the rewards that the member could take now.
     fn rewards(
         &mut self,
         expected: BTreeSet<Spanned<String>>,
@@ -294,12 +294,12 @@ impl Comparison<'_> {
     }
 }
 
-/// Units by wallet that a decision gives.
+/// The units that a decision gives, by wallet.
 fn given(decision: Option<&Decision>) -> BTreeMap<String, i64> {
     decision.map_or_else(BTreeMap::new, |decision| units(decision, |change| change > 0))
 }
 
-/// Units by wallet that a decision takes.
+/// The units that a decision takes, by wallet.
 pub(super) fn taken(decision: Option<&Decision>) -> BTreeMap<String, i64> {
     decision.map_or_else(BTreeMap::new, |decision| units(decision, |change| change < 0))
 }
@@ -312,7 +312,7 @@ fn units(decision: &Decision, counts: impl Fn(i64) -> bool) -> BTreeMap<String, 
     sums
 }
 
-/// The rules that gave something, each once, in their order.
+/// The titles of the rules that gave something, in their order; adjacent repeats count once.
 fn because(decision: Option<&Decision>) -> Vec<String> {
     let mut titles: Vec<String> = Vec::new();
     for reason in decision.iter().flat_map(|decision| &decision.entry.reasons) {

@@ -3,10 +3,10 @@
 use rules::did_you_mean;
 use toml::Spanned;
 
-/// A mistake in a spec: where, if that is known better than the spec as a whole, and what.
+/// A mistake in a spec: its byte, or nothing if only the spec is known, and the message.
 pub(super) type SpecError = (Option<usize>, String);
 
-/// Refuses a name that is none of those there are.
+/// Refuses a name that is not among `names`.
 pub(super) fn known<'n>(
     what: &str,
     name: &Spanned<String>,

@@ -1,4 +1,4 @@
-//! What became of specs.
+//! The results of specs.
 
 use std::fmt;
 
@@ -6,42 +6,42 @@ use toml::Value;
 
 use crate::coverage::Coverage;
 
-/// What became of one spec.
+/// The result of one spec.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpecResult {
-    /// In which file.
+    /// The file of the spec.
     pub file: String,
-    /// On which line it begins.
+    /// The line on which it begins.
     pub line: usize,
-    /// What it says.
+    /// The description: the value of `it`.
     pub it: String,
-    /// Which of the file's specs it is, from 0.
+    /// Its index among the specs of the file, from 0.
     pub number: usize,
-    /// What was not as expected; nothing if it holds.
+    /// The differences; empty if the spec holds.
     pub differences: Vec<Difference>,
 }
 
-/// Something that was not as a spec expects it.
+/// A difference between the expectation and the result of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// In which step, from 0; nothing where the spec has no steps.
+    /// The index of the step, from 0; nothing if the spec has no steps.
     pub step: Option<usize>,
-    /// On which line that step begins.
+    /// The line on which that step begins.
     pub line: Option<usize>,
-    /// The expectation's name, such as `pays`.
+    /// The name of the expectation, such as `pays`.
     pub what: &'static str,
-    /// What was expected.
+    /// The expected value.
     pub expected: Value,
-    /// What was found.
+    /// The value that was found.
     pub found: Value,
 }
 
-/// What became of all specs of a bundle.
+/// The results of all specs of a bundle.
 #[derive(Debug, Clone)]
 pub struct SpecReport {
-    /// Each spec, in the order of the files.
+    /// The result of each spec, in the order of the files.
     pub specs: Vec<SpecResult>,
-    /// What of the rules they have shown.
+    /// The coverage of the rules.
     pub coverage: Coverage,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// A value on one line, as it stands in a spec.
+/// A value on one line, as a spec writes it.
 #[must_use]
 pub fn say(value: &Value) -> String {
     match value {

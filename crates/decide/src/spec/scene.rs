@@ -1,5 +1,4 @@
-//! A spec as it is played, step by step: what happens is decided by the same functions that decide
-//! it for a client.
+//! A scene: one spec, run step by step. The functions that decide for clients also decide here.
 
 use std::collections::BTreeMap;
 
@@ -21,9 +20,9 @@ use crate::refusal::{Refusal, Undecided};
 use crate::reward::Redemption;
 use crate::trace::trace;
 
-/// A spec being played.
+/// A scene: the state of one spec while it runs.
 pub(super) struct Scene<'a> {
-    /// The file it stands in.
+    /// The text of the spec's file.
     text: &'a str,
     bundle: Bundle,
     coverage: &'a mut Coverage,
@@ -35,10 +34,10 @@ pub(super) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Plays a spec to its end.
+    /// Runs a spec to its end, and returns the differences.
     ///
     /// # Errors
-    /// It speaks of what there is not, or says two things at once.
+    /// The spec names something that does not exist, or contradicts itself.
     pub(super) fn run(
         bundle: &Bundle,
         text: &str,
@@ -92,7 +91,7 @@ impl Scene<'_> {
         for (number, (byte, step)) in steps.into_iter().enumerate() {
             let line = byte.map(|byte| place_of(text, byte).0);
             let place = Place { step: of_steps.then_some(number), line };
-            // A mistake without a place of its own is the step's.
+            // A mistake without a place of its own gets the place of the step.
             scene.step(place, step).map_err(|(at, message)| (at.or(byte), message))?;
         }
         Ok(scene.differences)
@@ -145,7 +144,7 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// What happens in a step.
+    /// Reads what happens in a step.
     fn happens(&self, step: &Step) -> Result<Happens, SpecError> {
         let programme = self.bundle.programme();
         if let Some(activity) = &step.activity {
@@ -170,7 +169,7 @@ impl Scene<'_> {
         Context { bundle: &self.bundle, data: &self.data, now }
     }
 
-    /// What is decided of it; nothing where only time passes.
+    /// Decides on what happens; nothing if only time passes.
     fn decide(
         &mut self,
         happens: &Happens,
@@ -197,8 +196,8 @@ impl Scene<'_> {
         })
     }
 
-    /// What is wrong with something that was told, at the value itself: what its pointer names, found
-    /// name by name in the text.
+    /// Converts an input error into a mistake at the value. It finds the value by searching the
+    /// text for each name of the pointer in turn.
     fn at_value(&self, from: Option<usize>, wrong: &crate::input::InputError) -> SpecError {
         let mut byte = from;
         for name in wrong.pointer.split('/').filter(|name| name.parse::<usize>().is_err()) {
@@ -210,7 +209,7 @@ impl Scene<'_> {
     }
 }
 
-/// What was decided or refused. A spec has all data at hand, so that nothing is missing.
+/// The decision or the refusal. A spec has all decision data, so missing data is its mistake.
 fn refused_or<T>(decided: Result<T, Undecided>) -> Result<Result<T, Refusal>, SpecError> {
     match decided {
         Ok(decision) => Ok(Ok(decision)),
@@ -221,7 +220,7 @@ fn refused_or<T>(decided: Result<T, Undecided>) -> Result<Result<T, Refusal>, Sp
 
 /// What happens in a step.
 enum Happens {
-    /// Time passes.
+    /// Only time passes.
     Nothing,
     Activity(Activity),
     Redeem(Redemption),

@@ -1,4 +1,4 @@
-//! What a spec begins with: a member, who brought it, what members share.
+//! The initial state of a spec: the member, its referrer, shared limits and pools of codes.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,14 @@ use toml::Spanned;
 use super::mistake::{SpecError, known, unknown};
 use super::written::{MemberBody, Sums, Until};
 
-/// Codes that a pool has where the spec names none.
+/// The number of codes of a pool for which the spec names none.
 const CODES: usize = 10;
 
-/// A person of a spec, and the rules for it: one whose tier is given is in that tier. What is in its
-/// wallets was earned when the spec begins, and can be spent.
+/// A member of a spec, and the rules for it. If the spec gives its tier, the rules fix that tier.
+/// The units in its wallets were earned when the spec begins.
 ///
 /// # Errors
-/// It speaks of what there is not.
+/// The spec names something that does not exist, or has a value out of bounds.
 pub(super) fn person(
     bundle: &Bundle,
     id: &str,
@@ -89,15 +89,15 @@ fn wallets(
         let Some((filled, units)) = filled.get_key_value(name.as_str()) else { continue };
         let units = counted(filled, *units)?;
         let lot = Lot { units, terms: policy.terms(begins, programme.time_zone) };
-        // A single lot is a wallet, whatever its size.
+        // A single lot always makes a valid wallet.
         let wallet = Wallet::of([lot], Units::ZERO);
         wallets.extend(wallet.map(|wallet| (name.clone(), wallet)));
     }
     Ok(wallets)
 }
 
-/// Progress of a task that was begun before. A streak was kept up to the period before the spec
-/// begins, and goes on with this one.
+/// The progress of a task that began before the spec. A streak was kept up to the period before the
+/// one in which the spec begins, so it can continue in that one.
 fn begun(goal: Goal, done: u32, begins: Moment, bundle: &Bundle) -> Progress {
     let zone = bundle.programme().time_zone;
     let at = match goal {
@@ -127,7 +127,7 @@ pub(super) fn known_grant(bundle: &Bundle, grant: &Spanned<String>) -> Result<()
     Err((Some(grant.span().start), format!("no rule gives a grant `{}`", grant.get_ref())))
 }
 
-/// The goal of a task, if there is such a task.
+/// The goal of a task. Refuses a task that does not exist.
 pub(super) fn known_task(bundle: &Bundle, title: &Spanned<String>) -> Result<Goal, SpecError> {
     let task = bundle.tasks().iter().find(|(known, _)| known == title.get_ref());
     let names = || bundle.tasks().iter().map(|(name, _)| name.as_str());
@@ -139,7 +139,7 @@ fn counted(name: &Spanned<String>, units: i64) -> Result<Units, SpecError> {
     Units::new(units).map_err(wrong)
 }
 
-/// A name for a person, such that it falls into the bucket that the spec wants.
+/// A member id that falls into the bucket that the spec wants.
 fn named(bundle: &Bundle, id: &str, wanted: Option<u8>) -> Result<MemberId, SpecError> {
     let merchant = &bundle.programme().merchant;
     let name = |number: u32| MemberId::parse(&format!("{id}-{number}")).ok();
@@ -148,10 +148,10 @@ fn named(bundle: &Bundle, id: &str, wanted: Option<u8>) -> Result<MemberId, Spec
     (1..=10_000).filter_map(name).find(fits).ok_or_else(too_high)
 }
 
-/// What members share: what the spec says of it, and all else as full as the rules fill it.
+/// The decision data of a spec: the shared limits and codes that it names, all others full.
 ///
 /// # Errors
-/// It speaks of what is not shared.
+/// The spec names a pool, stock or budget that does not exist, or a number out of bounds.
 pub(super) fn data(
     bundle: &Bundle,
     pools: Option<BTreeMap<Spanned<String>, Vec<String>>>,
@@ -180,7 +180,7 @@ pub(super) fn data(
     Ok(data)
 }
 
-/// What members share, as full as the rules fill it.
+/// Decision data with full shared limits, some codes in every pool, and no other members.
 #[must_use]
 pub fn simulated_data(bundle: &Bundle) -> DecisionData {
     let codes = |pool: &String| {
@@ -196,10 +196,10 @@ pub fn simulated_data(bundle: &Bundle) -> DecisionData {
     DecisionData { left, codes, ..DecisionData::default() }
 }
 
-/// The member that a text describes as a spec does, and the rules for it.
+/// The member that a text describes in the form of a spec, and the rules for it.
 ///
 /// # Errors
-/// The text cannot be read, or speaks of what there is not.
+/// The text cannot be read, or names something that does not exist.
 pub fn simulated_member(
     bundle: &Bundle,
     text: &str,

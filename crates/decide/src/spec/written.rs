@@ -1,4 +1,4 @@
-//! Specs as they are written: the shape of a file, before anything is looked up.
+//! The form of spec files as they are written, before any name is checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub(super) struct File {
     pub(super) spec: Vec<Object<Spec>>,
 }
 
-/// The fields of a step, which a spec of one step has itself.
+/// Defines a struct with the fields of a step. A spec without steps has these fields itself.
 macro_rules! step {
     ($(#[$attribute:meta])* $name:ident { $($own:ident: $kind:ty,)* }) => {
         $(#[$attribute])*
@@ -61,7 +61,7 @@ macro_rules! step {
     };
 }
 
-/// Units by the name of what they are in.
+/// Numbers by name, such as units by wallet.
 pub(super) type Sums = BTreeMap<Spanned<String>, i64>;
 
 step! {
@@ -117,7 +117,7 @@ pub(super) struct MemberBody {
     pub(super) scores: Sums,
 }
 
-/// The end of a grant: a time, or `true` for one that stays.
+/// The end of a grant: a time, or `true` for a grant without an end.
 #[derive(Deserialize, Clone, Copy)]
 #[serde(untagged, expecting = "a time in quotes, or true for a grant that stays")]
 pub(super) enum Until {
@@ -146,7 +146,7 @@ impl Step {
             || self.referrer_gets.is_some()
     }
 
-    /// When it happens: its own time, its activity's, or the time of the step before.
+    /// The moment of the step: its own time, its activity's, or that of the step before.
     pub(super) fn moment(&self, before: Option<Moment>) -> Option<Moment> {
         let of_activity = || self.activity.as_ref()?.get_ref().0.told_at();
         self.at.map(|at| at.0).or_else(of_activity).or(before)

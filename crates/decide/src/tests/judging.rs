@@ -1,4 +1,4 @@
-//! What rules give, cost and ask, and when a tier is lost.
+//! Tests of what rules give and cost, and of when a tier is lost.
 
 use super::*;
 
@@ -87,7 +87,7 @@ fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
     let tier = |member: &Member, text: &str| {
         tier_status(&bundle, &std::sync::Arc::new(member.clone()), at(text)).unwrap().tier.unwrap()
     };
-    // 90 days end on 1 April, and the grace on 1 May.
+    // The 90 days end on 1 April, and the grace period ends on 1 May.
     let looked_at = expire(&context(&bundle, &DecisionData::default(), at("2026-04-02")), &ada)
         .unwrap()
         .unwrap()
@@ -119,7 +119,7 @@ fn a_tier_of_a_wallet_is_lost_when_its_lots_lapse_whoever_looks_when() {
         let at = moment(&format!("{text}T07:30:00Z"));
         tier_status(&bundle, &std::sync::Arc::new(ada.clone()), at).unwrap().tier.unwrap()
     };
-    // Its lot lapses on 12 May, and the grace ends on 11 June; nobody has looked in between.
+    // The lot expires on 12 May, and the grace period ends on 11 June. No entry is in between.
     assert_eq!(tier("2026-06-10"), "Active");
     assert_eq!(tier("2026-06-11"), "Base");
 }
@@ -146,7 +146,7 @@ fn a_referral_that_the_budget_does_not_afford_pays_nobody() {
     assert_eq!(buy(59), (0, None));
 }
 
-/// A bundle of one sheet with the pools `P` and `Q`, referrals and a campaign `summer` with a budget.
+/// A bundle of one sheet with pools `P` and `Q`, referrals, and a campaign `summer` with a budget.
 fn with_all(sheet: &str) -> Result<Bundle, String> {
     let shared = "[activities.referral]\n[pools.P]\n[pools.Q]\n[campaigns.summer]\nbudget = 100\n";
     let manifest = format!("{MANIFEST}{shared}");
@@ -240,7 +240,7 @@ fn a_streak_whose_codes_had_run_out_is_paid_when_there_are_some() {
     };
     assert_eq!(buy("2026-05-02T08:00:00Z", &[]), (0, 0, 0));
     assert_eq!(buy("2026-06-02T08:00:00Z", &[]), (0, 1, 1));
-    // A month is left out, which breaks the streak and not what is owed.
+    // A month without a purchase breaks the streak. Owed rounds stay owed.
     assert_eq!(buy("2026-08-02T08:00:00Z", &["A"]), (1, 1, 0));
     assert_eq!(buy("2026-09-02T08:00:00Z", &["B"]), (1, 2, 0));
 }
@@ -283,8 +283,8 @@ fn a_task_whose_codes_run_out_stays_done_until_there_are_more() {
         ada = decision.member;
         (decision.entry.reasons.len(), ada.tasks["t"].completed, ada.tasks["t"].owed)
     };
-    // Two rounds are done each time. One code, none, and then enough for more than one activity
-    // may hand out.
+    // Each purchase completes two rounds. There is one code, then none, and then more than one
+    // activity may give.
     assert_eq!(buy(&["A"]), (1, 2, 1));
     assert_eq!(buy(&[]), (0, 4, 3));
     assert_eq!(buy(&[]), (0, 6, 5));
@@ -313,9 +313,9 @@ fn a_round_of_two_codes_waits_whole_and_a_cap_does_not_wipe_what_is_owed() {
     for owed in 1..=4 {
         assert_eq!(buy("2026-06-01T08:00:00Z", &[]), (0, owed));
     }
-    // Told late: May has room for one more round, and pays the one.
+    // This purchase arrives late: the cap of May has room for one more round, which is paid.
     assert_eq!(buy("2026-05-31T08:00:00Z", &["A", "B"]), (2, 3));
-    // Of the four that are due now, five codes are enough for two.
+    // Four rounds are due now, and five codes are enough for two of them.
     assert_eq!(buy("2026-06-02T08:00:00Z", &["A", "B", "C", "D"]), (4, 2));
 }
 
@@ -327,7 +327,7 @@ fn a_rule_is_on_the_days_that_it_and_its_campaign_have_in_common() {
         let bundle = load(&[("merchant.toml", &manifest), ("earn.rhai", rule)]).unwrap();
         lines(&earn_now(&bundle, &member("", &[]), purchase()).unwrap()).len()
     };
-    // It is 2 May.
+    // The purchase is on 2 May.
     assert_eq!(pays("from = 2026-05-02\nuntil = 2026-05-02"), 1);
     assert_eq!(pays("until = 2026-05-01"), 0);
     assert_eq!(pays("from = 2026-05-03"), 0);

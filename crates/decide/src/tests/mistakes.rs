@@ -1,8 +1,8 @@
-//! What is said of mistakes: in a sheet, a manifest, a spec, or a rule that fails as it runs.
+//! Tests of messages about mistakes in a sheet, a manifest or a spec, and about rules that fail.
 
 use super::*;
 
-/// Each sheet with what is said of it, the warnings too.
+/// Each sheet with its mistakes, warnings included.
 fn told(sheets: &[&str]) -> String {
     let mut page = String::new();
     for sheet in sheets {
@@ -25,6 +25,7 @@ fn snapshot(name: &str, page: &str) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases: one for each mistake")]
 fn what_cannot_be_read_is_told_with_its_place_and_remedy() {
     snapshot(
         "what_cannot_be_read",
@@ -122,6 +123,7 @@ fn what_cannot_be_read_is_told_with_its_place_and_remedy() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases: one for each mistake")]
 fn what_can_be_proven_wrong_is_told_in_branches_that_never_run_too() {
     snapshot(
         "what_can_be_proven_wrong",
@@ -334,7 +336,7 @@ fn a_bundle_is_whole_or_not_there() {
         found,
         "the rules of `test` cannot be used\n  there is no sheet; write one, such as earn.rhai"
     );
-    // Every sheet's mistakes are told at once.
+    // The mistakes of all sheets are reported together.
     let found = load(&[
         ("merchant.toml", MANIFEST),
         ("earn.rhai", "earn"),
@@ -351,6 +353,7 @@ fn a_bundle_is_whole_or_not_there() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases: one for each mistake")]
 fn a_mistake_in_a_spec_is_told_at_its_value() {
     let check = |spec: &str, expected: &str| {
         let files = [
@@ -465,14 +468,14 @@ fn what_one_activity_sets_in_motion_together_is_bounded() {
     assert!(load(&[""; 3], &rules(3, earn)).is_ok());
     let told = load(&[""; 4], &rules(4, earn)).unwrap_err();
     assert!(told.contains("earn.rhai:4:1: at most 3 campaigns with a budget"), "{told}");
-    // One after the other there may be as many as there are days.
+    // Any number is allowed on days that do not overlap.
     let days = ["from = 2026-01-01\nuntil = 2026-01-31"; 3];
     let later = ["from = 2026-02-01"; 3];
     assert!(load(&[days, later].concat(), &rules(6, earn)).is_ok());
     assert!(load(&[], &rules(10, contest)).is_ok());
     let told = load(&[], &rules(11, contest)).unwrap_err();
     assert!(told.contains("earn.rhai:11:1: at most 10 contests"), "{told}");
-    // A reward is taken alone.
+    // Rewards do not count together, since each is redeemed alone.
     assert!(load(&[], &rules(9, reward)).is_ok());
     assert!(load(&[], &rules(8, voucher)).is_ok());
     let told = load(&[], &rules(9, voucher)).unwrap_err();
@@ -501,7 +504,7 @@ fn a_tier_cannot_ask_for_what_others_spend() {
     let cannot = "a tier is one member's own and cannot ask for `miles`, which others spend from";
     check("tier \"Gold\" { wallet(\"miles\") >= 100 }", cannot);
     check("fn many() { wallet(\"miles\") >= 100 }\ntier \"Gold\" { many() }", cannot);
-    // Which wallet it is cannot be told before it is asked.
+    // The wallet is not known before the sheet runs.
     check("fn many(w) { wallet(w) >= 100 }\ntier \"Gold\" { many(\"status\") }", cannot);
     let own = "tier \"Gold\" { wallet(\"status\") >= 100 }";
     assert!(load(&[("merchant.toml", &manifest), ("tiers.rhai", own)]).is_ok());

@@ -1,4 +1,4 @@
-//! The examples of the reference.
+//! A test of the examples in the reference.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn the_manifest_and_the_spec_of_the_reference_are_right() {
     let mut pieces = page.split("```toml\n").skip(1);
     let mut piece = || pieces.next().unwrap().split("```").next().unwrap().to_owned();
     let (manifest, spec) = (piece(), piece());
-    // Its wallet waits; the spec's does not.
+    // Without these lines the wallet's units are not pending, as the spec expects.
     let waits = |line: &&str| line.starts_with("pending_days") || line.starts_with("pending_until");
     let manifest: String =
         manifest.lines().filter(|line| !waits(line)).map(|line| format!("{line}\n")).collect();

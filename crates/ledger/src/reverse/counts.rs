@@ -1,4 +1,5 @@
-//! What an entry counted: for limits, for tasks, for what the member has bought, out of pots.
+//! Undoing what an entry counted: for caps, for tasks, for the member's purchases, and what it took
+//! from shared limits.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,8 @@ use crate::{
 };
 use crate::{History, Hold};
 
-/// Undoes what an entry counted and the entry that takes its place does not.
+/// Undoes the counts for caps that an entry made, except those that are also in `instead`: the
+/// changes for what is left of the entry.
 pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &[Entry]) {
     let counts = |changes: &[Change]| {
         let mut counts: BTreeMap<(String, Moment), i64> = BTreeMap::new();
@@ -46,9 +48,9 @@ pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &
     }
 }
 
-/// Puts the tasks right that an entry counted for, as if it had always counted for what is left:
-/// every step since is told again. The past goes back as far as the first entry that was undone since,
-/// so that what that one counted for is left out as well.
+/// Corrects the progress of the tasks that an entry counted for, as if it had always counted only
+/// what is left: it replays every step since. The slice `past` starts with the original entry or
+/// with an earlier one that was undone since, so that the replay leaves out what that one counted.
 pub fn replay(
     draft: &mut Draft,
     past: &HistorySlice,
@@ -61,7 +63,7 @@ pub fn replay(
         for entry in &past.entries {
             for (_, step) in steps(&entry.changes).filter(|(other, _)| *other == task) {
                 match &entry.kind {
-                    // What is left of an entry's step is what that entry counts for.
+                    // A return replaces the step of the entry that it undoes by what is left of it.
                     EntryKind::Reverse { of, .. } => {
                         if let Some(first) = told.get_mut(of) {
                             *first = *step;
@@ -90,8 +92,8 @@ fn steps(changes: &[Change]) -> impl Iterator<Item = (&str, &Step)> {
     })
 }
 
-/// What the member has bought, when of this purchase only what is left counts: the last one is that of
-/// all since the first that was undone, less those of which nothing is left.
+/// The correction of the member's purchases if only `left` of this purchase counts; `None` if it is
+/// no purchase. The last purchase is the latest one of which something is left.
 #[must_use]
 pub fn bought(
     member: &Member,
@@ -119,18 +121,15 @@ pub fn bought(
     let last_purchase_at = window.before.history.last_purchase_at.into_iter().chain(at);
     Some(Change::PurchasesCorrected {
         history: History {
-            purchases: if left.is_some() {
-                purchases
-            } else {
-                purchases.checked_sub(1).unwrap_or_default()
-            },
+            purchases: if left.is_some() { purchases } else { purchases.saturating_sub(1) },
             spend: spend - refund,
             last_purchase_at: last_purchase_at.max(),
         },
     })
 }
 
-/// What an entry drew from pots and the one that takes its place does not.
+/// Puts back what an entry took from shared limits, except what is `kept` for what is left of the
+/// entry and what earlier returns have put back.
 pub fn put_back(draft: &mut Draft, original: &Entry, kept: &[Withdrawal], since: &[Entry]) {
     for withdraw in &original.withdrawals {
         let units = |withdrawals: &[Withdrawal]| -> i64 {
@@ -151,7 +150,7 @@ pub fn put_back(draft: &mut Draft, original: &Entry, kept: &[Withdrawal], since:
     }
 }
 
-/// What was counted and set aside when a reward was held that has now been captured and is undone.
+/// Undoes the count and the piece of stock of a hold, when its capture is undone.
 pub fn undo_hold(draft: &mut Draft, hold: &Hold) {
     if let Some(since) = hold.counted {
         draft.changes.push(Change::Uncounted { rule: hold.reward.clone(), since });

@@ -1,5 +1,5 @@
-//! Units that are taken back from the very lots that an earn gave, and units that are given back into
-//! lots as they were.
+//! Taking units back from the lots that an earn gave, and giving units back into lots with their
+//! first terms.
 
 use crate::decision::{Credit, Draft};
 use crate::{
@@ -10,18 +10,18 @@ use crate::{Inactivity, Terms};
 /// Units that an earn gave and that are taken back.
 #[derive(Debug, Clone, Copy)]
 pub struct Reclaim<'a> {
-    /// Of which wallet.
+    /// The wallet.
     pub wallet: &'a WalletName,
-    /// How many.
+    /// The number of units.
     pub units: Units,
     /// The terms on which they were given.
     pub terms: &'a Terms,
-    /// What became of their lot since.
+    /// The history of their lot since.
     pub since: LotHistory<'a>,
 }
 
-/// Takes units back that an earn gave: from the very lots first. Of what is not there any more, what
-/// has expired is forgone, and the rest, which was spent, is owed.
+/// Takes back units that an earn gave, from their own lot as far as it has them. Of the rest, units
+/// that have expired are unrecoverable, and the others were spent and become debt.
 pub fn take_back(
     draft: &mut Draft,
     member: &Member,
@@ -40,7 +40,7 @@ pub fn take_back(
             && other.pending_on == terms.pending_on
             && other.available_at == terms.available_at
     };
-    // Delivered since, and waiting for the end of the time in which it may come back.
+    // Delivered since, and pending until `pending_days` after the delivery.
     let delivered_at = since.delivered(wallet, terms);
     let released = |other: &Terms| {
         delivered_at.is_some() && alike(other) && other.available_at == delivered_at
@@ -74,9 +74,9 @@ pub fn take_back(
     }
 }
 
-/// Gives back what a redemption took, into lots with their first terms; where activity puts an end
-/// off, with the end that they would have by now. One whose time is over is over at once: the next
-/// run writes that down.
+/// Gives back the units that a redemption took, into lots with their first terms. If activity
+/// extends their end, they get the end that they would have by now. A lot whose end has passed
+/// expires at once, and the next run records that.
 pub fn give_back<'a>(
     draft: &mut Draft,
     programme: &Programme,
@@ -108,26 +108,25 @@ pub fn give_back<'a>(
     }
 }
 
-/// What became of a lot since it was given, as the entries of its wallet's owner tell: of the entry
-/// that gave it, by its number, and those from far enough before it on.
+/// The history of a lot: the entries of its wallet's owner from which follows what became of it.
 #[derive(Debug, Clone, Copy)]
 pub struct LotHistory<'a> {
-    /// The number of the entry that gave it.
+    /// The number of the entry that gave the lot.
     pub of: Seq,
-    /// The owner's entries: from as far back on as another entry was undone after this one.
+    /// The owner's entries, from that entry on or from an earlier one that was undone after it.
     pub window: &'a [Entry],
-    /// When the owner had been active last before that entry.
+    /// When the owner was last active before the entry that gave the lot.
     pub active_at: Option<Moment>,
 }
 
 impl<'a> LotHistory<'a> {
-    /// An entry's own postings in a wallet: where the owner shared an account's wallet at the time,
-    /// those are not its own.
+    /// An entry's postings in the owner's own wallet, without those in the wallet of an account.
     fn postings(entry: &'a Entry, wallet: &'a WalletName) -> impl Iterator<Item = &'a Posting> {
         entry.postings.iter().filter(move |posting| posting.wallet == *wallet && !posting.shared)
     }
 
-    /// The end that a lot has by now, where activity puts it off: that of the entry itself too.
+    /// The end that a lot has by now: its first end, extended by each activity since, including
+    /// that of the entry that gave it.
     fn end(self, terms: &Terms, programme: &Programme) -> Option<Moment> {
         let Some(inactivity) = terms.inactivity else { return terms.expires_at };
         let (mut end, mut last) = (terms.expires_at, self.active_at);
@@ -140,7 +139,8 @@ impl<'a> LotHistory<'a> {
         end
     }
 
-    /// From when units can be spent that were pending on an activity, if that has come since.
+    /// The moment from which units that were pending on an activity can be spent, if the activity
+    /// has happened since and they were not available at once.
     fn delivered(self, wallet: &WalletName, terms: &Terms) -> Option<Moment> {
         terms.pending_on.as_ref()?;
         let is_delivery = |posting: &&Posting| {
@@ -153,9 +153,9 @@ impl<'a> LotHistory<'a> {
         })
     }
 
-    /// Units of a lot of an end that have expired since, less those that other returns have found to
-    /// be unrecoverable. Each of those is of an entry of its own, and what had expired before that one
-    /// was given is none of its units: so the earliest that can be is made use of first.
+    /// Units of a lot with an end that have expired since, without those that other returns have
+    /// already recorded as unrecoverable. Each of those belongs to an entry, and units that expired
+    /// before that entry cannot be its own, so each takes the earliest possible expiries first.
     fn expired(self, wallet: &WalletName, end: Option<Moment>, stays: Option<Inactivity>) -> Units {
         let mut gone: Vec<(Seq, i64)> = Vec::new();
         for entry in self.window {
@@ -181,7 +181,8 @@ impl<'a> LotHistory<'a> {
     }
 }
 
-/// The units of a lot that an entry found to be unrecoverable, with the entries that had given them.
+/// The units of a lot that an entry recorded as unrecoverable, with the numbers of the entries that
+/// had given them.
 fn unrecoverable(
     entry: &Entry,
     of_wallet: &WalletName,

@@ -1,4 +1,4 @@
-//! What is left of an order when something of it comes back.
+//! What is left of an order after returns.
 
 use rust_decimal::Decimal;
 
@@ -6,19 +6,20 @@ use super::{ReverseRejection, undone};
 use crate::entry::{Returned, ReturnedLine};
 use crate::{Activity, Entry, EntryKind, Order, Seq};
 
-/// What a client says came back of an order.
+/// A return, as the client requests it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
-    /// Pieces of lines; none where only money comes back.
+    /// The pieces that come back; empty if only money is paid back.
     pub lines: Vec<ReturnedLine>,
-    /// What is paid back; the price of the pieces if nothing.
+    /// The amount paid back; `None` for the price of the pieces.
     pub refund: Option<Decimal>,
 }
 
 /// What is left of an earn after the returns so far: its activity, with what is left of its order.
+/// `since` are the entries after it.
 ///
 /// # Errors
-/// Nothing is left, or it is no earn.
+/// Nothing is left, or the entry is not an earn.
 pub fn left_of(original: &Entry, since: &[Entry]) -> Result<Activity, ReverseRejection> {
     let (entry, kind) = (original.seq, original.kind.verb());
     let EntryKind::Earn { activity } = &original.kind else {
@@ -35,63 +36,71 @@ pub fn left_of(original: &Entry, since: &[Entry]) -> Result<Activity, ReverseRej
     Ok(left)
 }
 
-/// What is left of an activity when something comes back, and what that is. Nothing is left where
-/// all pieces and all money come back.
+/// What is left of an activity after a return, and the return with its refund. `None` if all pieces
+/// and all money come back.
 ///
 /// # Errors
-/// More comes back than there is.
+/// The activity has no order, more comes back than is left, or the refund is unknown.
 pub fn lessened(
     entry: Seq,
     left: &Activity,
     wanted: &Wanted,
 ) -> Result<Option<(Activity, Returned)>, ReverseRejection> {
     let order = left.order.as_ref().ok_or(ReverseRejection::EntryHasNoOrder(entry))?;
+    let mut rest = order.clone();
+    let mut pieces = Vec::new();
+    for line in &wanted.lines {
+        pieces.push((&line.sku, take_pieces(&mut rest, line)?));
+    }
     let refund = match wanted.refund {
         Some(refund) => refund,
-        None => price(order, &wanted.lines)?,
+        None => price(&pieces)?,
     };
-    if refund > order.total {
-        return Err(ReverseRejection::RefundIsTooMuch { refund, total: order.total });
-    }
-    let returned = Returned { lines: wanted.lines.clone(), refund };
-    let rest = less(order, &returned)?;
+    rest.total = less_money(order, refund)?;
     if rest.lines.is_empty() && rest.total.is_zero() {
         return Ok(None);
     }
+    let returned = Returned { lines: wanted.lines.clone(), refund };
     Ok(Some((Activity { order: Some(rest), ..left.clone() }, returned)))
 }
 
-/// What pieces cost, line by line.
-fn price(order: &Order, lines: &[ReturnedLine]) -> Result<Decimal, ReverseRejection> {
+/// Pieces of one line, each with its price if the order says one.
+type Pieces = Vec<(u32, Option<Decimal>)>;
+
+/// The price of pieces of an order, by article.
+fn price(pieces: &[(&String, Pieces)]) -> Result<Decimal, ReverseRejection> {
     let mut sum = Decimal::ZERO;
-    let mut rest = order.clone();
-    for line in lines {
-        let missing = || ReverseRejection::RefundIsMissing { sku: line.sku.clone() };
-        for (pieces, price) in take_pieces(&mut rest, line)? {
-            let amount = price.and_then(|price| price.checked_mul(pieces.into()));
+    for (sku, pieces) in pieces {
+        let missing = || ReverseRejection::RefundIsMissing { sku: (*sku).clone() };
+        for (pieces, price) in pieces {
+            let amount = price.and_then(|price| price.checked_mul((*pieces).into()));
             sum = amount.and_then(|amount| sum.checked_add(amount)).ok_or_else(missing)?;
         }
     }
     Ok(sum)
 }
 
-/// An order less what came back of it.
+/// The total of an order without a refund.
+fn less_money(order: &Order, refund: Decimal) -> Result<Decimal, ReverseRejection> {
+    let total = order.total;
+    if refund > total {
+        return Err(ReverseRejection::RefundIsTooMuch { refund, total });
+    }
+    Ok(total - refund)
+}
+
+/// An order without what came back of it.
 fn less(order: &Order, returned: &Returned) -> Result<Order, ReverseRejection> {
     let mut rest = order.clone();
     for line in &returned.lines {
         take_pieces(&mut rest, line)?;
     }
-    let (refund, total) = (returned.refund, order.total);
-    let too_much = ReverseRejection::RefundIsTooMuch { refund, total };
-    rest.total = total.checked_sub(refund).ok_or(too_much)?;
+    rest.total = less_money(order, returned.refund)?;
     Ok(rest)
 }
 
-/// Takes pieces out of the lines of an article, and says how many at which price.
-fn take_pieces(
-    order: &mut Order,
-    line: &ReturnedLine,
-) -> Result<Vec<(u32, Option<Decimal>)>, ReverseRejection> {
+/// Takes pieces out of the lines of an article, and returns how many it took at which price.
+fn take_pieces(order: &mut Order, line: &ReturnedLine) -> Result<Pieces, ReverseRejection> {
     let ReturnedLine { sku, quantity } = line.clone();
     let of = |order: &Order| -> u32 {
         let lines = order.lines.iter().filter(|line| line.sku == sku);

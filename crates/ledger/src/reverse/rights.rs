@@ -1,16 +1,16 @@
-//! What an entry gave that is no unit: rights, marks, scores, codes.
+//! Undoing the effects of an entry that are not units: grants, tags, scores, codes.
 
 use super::{is_undone, undone};
 use crate::GrantEnd;
 use crate::decision::Draft;
 use crate::{Effect, Entry, EntryKind, HistorySlice, Member, Moment, Reason};
 
-/// What is undone of rights, and what stays.
+/// What has to be known to undo the effects of an entry.
 #[derive(Debug, Clone, Copy)]
 pub struct Rights<'a> {
-    /// The member as it was before the entry that is undone.
+    /// The member before the entry that is undone.
     pub before: &'a Member,
-    /// As far back as another entry that was undone since.
+    /// The history from the original entry on, or from an earlier entry that was undone since.
     pub window: &'a HistorySlice,
     /// The entry that is undone.
     pub original: &'a Entry,
@@ -18,8 +18,8 @@ pub struct Rights<'a> {
     pub kept: &'a [Reason],
 }
 
-/// Undoes what rules gave that is no unit: rights, marks, scores, codes. What the rules give for what
-/// is left too stays.
+/// Undoes the grants, tags, scores and codes in `given`, except those that the rules also give for
+/// what is left of the entry.
 pub fn withdraw(draft: &mut Draft, member: &Member, given: &[Reason], rights: Rights<'_>) {
     let Rights { before, window, original, kept } = rights;
     let left = kept;
@@ -68,7 +68,7 @@ pub fn withdraw(draft: &mut Draft, member: &Member, given: &[Reason], rights: Ri
 
 fn same(one: &Reason, other: &Reason) -> bool {
     match (&one.effect, &other.effect) {
-        // The same right may be given for another time, and the same code is no other.
+        // Two codes of one pool and one rule count as the same. A grant with another end does not.
         (Effect::Voucher { pool, .. }, Effect::Voucher { pool: same, .. }) => {
             pool == same && one.rule == other.rule
         }
@@ -76,8 +76,8 @@ fn same(one: &Reason, other: &Reason) -> bool {
     }
 }
 
-/// A right as it would be without the time that an entry added to it, or with as much of it as is
-/// `kept`: all that was added is told again, from the first entry on that has been undone since.
+/// The effect that sets a grant to what it would be without the time that the original entry added,
+/// or with as much of it as is `kept`. It replays all additions of time in the window.
 fn shortened(
     member: &Member,
     grant: &str,
@@ -86,7 +86,7 @@ fn shortened(
     kept: &[Reason],
 ) -> Option<Effect> {
     member.grants.get(grant)?;
-    // What there was, and what there would have been.
+    // The grant as it was, and as it would have been.
     let mut was = window.before.grants.get(grant).copied();
     let mut is = was;
     for entry in &window.entries {
@@ -115,8 +115,8 @@ fn shortened(
             }
         }
     }
-    // Told although the end may be the same, because others gave it too: a later return of theirs has
-    // to know that this rule's part is gone.
+    // The effect is recorded even if it does not change the end, because other entries gave the
+    // grant too: a later return of one of those has to see that this rule's part was withdrawn.
     let name = grant.to_owned();
     Some(match is {
         None => Effect::Revoke { grant: name },
@@ -124,7 +124,7 @@ fn shortened(
     })
 }
 
-/// Whether a return of a part has withdrawn what a rule did to a right.
+/// Whether a return of a part of the entry has withdrawn what a rule did to a grant.
 fn is_withdrawn(entry: &Entry, reason: &Reason, grant: &str, since: &[Entry]) -> bool {
     let is_of_grant = |effect: &Effect| match effect {
         Effect::Grant { grant: other, .. } | Effect::Revoke { grant: other } => other == grant,
@@ -135,7 +135,7 @@ fn is_withdrawn(entry: &Entry, reason: &Reason, grant: &str, since: &[Entry]) ->
     reasons.any(|later| later.rule == reason.rule && is_of_grant(&later.effect))
 }
 
-/// Whether both give the same right, for whatever time, or both take it.
+/// Whether two effects give the same grant, with any ends, or are equal.
 fn is_alike(one: &Reason, other: &Reason) -> bool {
     match (&one.effect, &other.effect) {
         (Effect::Grant { grant, .. }, Effect::Grant { grant: same, .. }) => grant == same,
@@ -143,10 +143,11 @@ fn is_alike(one: &Reason, other: &Reason) -> bool {
     }
 }
 
-/// The end of a right to which as much is added as had been added to another.
+/// The end of a grant that is now `is`, after the same time is added to it that took the grant from
+/// `was` to `until`. `at` is when it was added.
 fn added(was: Option<GrantEnd>, is: Option<GrantEnd>, until: GrantEnd, at: Moment) -> GrantEnd {
     let GrantEnd::At(end) = until else { return GrantEnd::Never };
-    // A right that stays has no end to which anything could be added.
+    // A grant that never expires has no end to add time to.
     let from = |had: Option<GrantEnd>| match had {
         Some(GrantEnd::At(end)) => Some(end.max(at)),
         Some(GrantEnd::Never) => None,

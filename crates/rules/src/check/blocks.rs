@@ -46,6 +46,10 @@ impl Check<'_> {
         }
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table of cases: one for each statement of the language"
+    )]
     pub(super) fn statement(&mut self, statement: &Stmt) -> Kind {
         match statement {
             Stmt::Expr(expression) => self.expression(expression),

@@ -10,6 +10,10 @@ use crate::sheet::{Costs, statement_of};
 use crate::vocabulary::{FACTS, Form, OUTCOMES, Word, functions, meant};
 
 impl Check<'_> {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table of cases: one for each expression of the language"
+    )]
     pub(super) fn expression(&mut self, expression: &Expr) -> Kind {
         match expression {
             Expr::IntegerConstant(..) => Kind::Whole,
@@ -212,23 +216,7 @@ impl Check<'_> {
             ([left, right], [left_kind, right_kind])
                 if call.is_operator_call() || is_symbol(name) =>
             {
-                for (side, other) in [(left_kind, right), (right_kind, left)] {
-                    if *side == Kind::Whole
-                        && range::number(other).is_some_and(|number| number.scale() == 3)
-                    {
-                        let message =
-                            "this is compared with whole numbers; a thousand is written `1_000`";
-                        self.warn(other.start_position(), message.to_owned());
-                    }
-                }
-                if matches!(name, "/" | "%") {
-                    self.division(name, left, right, position);
-                }
-                if matches!(name, "==" | "!=" | "<" | "<=" | ">" | ">=") {
-                    self.compared(left, left_kind, right);
-                    self.compared(right, right_kind, left);
-                }
-                return self.operator(name, left_kind, right_kind, position);
+                return self.operands(name, (left, left_kind), (right, right_kind), position);
             }
             ([side], [kind]) if is_symbol(name) => {
                 let wanted = if name == "!" { Kind::Flag } else { Kind::Number };
@@ -269,6 +257,32 @@ impl Check<'_> {
         }
         self.unknown_function(name, &kinds, position);
         Kind::Any
+    }
+
+    /// Checks both sides of an operator, and says what it gives.
+    fn operands(
+        &mut self,
+        name: &str,
+        (left, left_kind): (&Expr, &Kind),
+        (right, right_kind): (&Expr, &Kind),
+        position: Position,
+    ) -> Kind {
+        for (side, other) in [(left_kind, right), (right_kind, left)] {
+            if *side == Kind::Whole
+                && range::number(other).is_some_and(|number| number.scale() == 3)
+            {
+                let message = "this is compared with whole numbers; a thousand is written `1_000`";
+                self.warn(other.start_position(), message.to_owned());
+            }
+        }
+        if matches!(name, "/" | "%") {
+            self.division(name, left, right, position);
+        }
+        if matches!(name, "==" | "!=" | "<" | "<=" | ">" | ">=") {
+            self.compared(left, left_kind, right);
+            self.compared(right, right_kind, left);
+        }
+        self.operator(name, left_kind, right_kind, position)
     }
 
     /// Checks a division by a literal 0, and warns of one of literal whole numbers with a rest.

@@ -14,7 +14,7 @@ use crate::vocabulary::FACTS;
 pub struct RuleFailure {
     /// The title of the rule.
     pub rule: String,
-    /// Where and why.
+    /// The place and the message.
     pub mistake: Mistake,
     /// Whether it failed because it reads the order and there is none. The merchant made no mistake
     /// if the client can send an order.

@@ -92,6 +92,7 @@ fn before(text: &str, place: Option<(usize, usize)>) -> String {
     if word.is_empty() { before.chars().last().into_iter().collect() } else { word.to_owned() }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of cases: one for each error of the parser")]
 fn say(error: &ParseErrorType) -> String {
     match error {
         ParseErrorType::FnDuplicatedDefinition(name, _) => {

@@ -30,6 +30,7 @@ fn error(state: &State, fault: Fault) -> Response<Full<Bytes>> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of cases: one for each fault")]
 pub(super) async fn answered(
     state: Arc<State>,
     parts: Parts,

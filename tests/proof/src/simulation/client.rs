@@ -24,6 +24,14 @@ use crate::world::{Answer, CONTEST, MERCHANTS, Worker, World};
 /// The steps of all clients between two expiry runs.
 const STEPS_OF_A_DAY: u64 = 333;
 
+/// A request of a verb under a key.
+struct Request {
+    verb: &'static str,
+    path: String,
+    key: String,
+    body: Value,
+}
+
 /// A client that makes requests.
 pub(super) struct Client {
     pub(super) world: Arc<World>,
@@ -268,7 +276,8 @@ impl Client {
             let refused = Refused { seq: before, at, units: takes };
             lock_of(&self.members, merchant, member).refused.push(refused);
         }
-        self.schedule(merchant, member, verb, path, key, body, &answer);
+        let request = Request { verb, path, key, body };
+        self.note((merchant, member), request, &answer);
         Ok(true)
     }
 
@@ -279,17 +288,9 @@ impl Client {
         Ok(self.world.store.member(&at).await?.map_or(0, |member| member.seq.get()))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are what there is to put down")]
-    fn schedule(
-        &self,
-        merchant: usize,
-        member: u32,
-        verb: &'static str,
-        path: String,
-        key: String,
-        body: Value,
-        answer: &Answer,
-    ) {
+    /// Notes what came of a request: its refusal, or the request with its answer.
+    fn note(&self, (merchant, member): (usize, u32), request: Request, answer: &Answer) {
+        let Request { verb, path, key, body } = request;
         let told = answer.json();
         if answer.status != 201 {
             let code = told["code"].as_str().unwrap_or("no code").to_owned();

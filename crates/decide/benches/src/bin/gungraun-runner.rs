@@ -1,5 +1,5 @@
-//! What starts Valgrind and reads its counts, as gungraun's own binary does it. Cargo builds it
-//! together with the benches and tells gungraun where it is.
+//! The runner that starts Valgrind and reads its counts, like gungraun's own binary. Cargo builds
+//! it together with the benches and passes its path to gungraun.
 
 use std::process::ExitCode;
 
