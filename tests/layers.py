@@ -2,8 +2,8 @@
 """Holds the code to its layers.
 
 Between crates, no arrow goes upwards: each crate depends only on crates below it. Inside a crate, no
-two files import each other, directly or in a ring. A parent that re-exports a child (`pub use`)
-does not import it.
+two files import each other, directly or in a ring, and `mod` lines stand in reading order: a module
+after those that it imports. A parent that re-exports a child (`pub use`) does not import it.
 
 It reads `use` lines and `crate::`, `super::` and `self::` paths as text, so that it needs nothing but
 Python. Run it as `python3 tests/layers.py`, or with `--planted` to see that it finds rings that are
@@ -175,6 +175,27 @@ def rings(crate):
     return found
 
 
+def out_of_order(crate):
+    """Modules that are listed before one that they import."""
+    graph = {module: set(crate.imports(module)) for module in crate.files}
+    for parent, text in crate.files.items():
+        children = re.findall(r"^(?:pub(?:\([^)]*\))?\s+)?mod (\w+);", text, re.M)
+        children = [child for child in children if (*parent, child) in crate.files]
+        depth = len(parent)
+
+        def imported(child):
+            """The siblings that a child, or a file below it, imports."""
+            below = [module for module in graph if module[: depth + 1] == (*parent, child)]
+            found = {other for module in below for other in graph[module] if len(other) > depth}
+            return {other[depth] for other in found if other[:depth] == parent} - {child}
+
+        uses = {child: imported(child) for child in children}
+        for place, child in enumerate(children):
+            for later in children[place + 1 :]:
+                if later in uses[child] and child not in uses[later]:
+                    yield "::".join(parent) or "lib", child, later
+
+
 def faults():
     all_manifests = list(manifests())
     yield from upward_arrows(all_manifests)
@@ -192,6 +213,9 @@ def faults():
                 if other in ring
             ]
             yield f"`{manifest['package']['name']}` has a ring of files: {', '.join(arrows)}"
+        for parent, child, later in out_of_order(crate):
+            name = manifest["package"]["name"]
+            yield f"`{name}`, {parent}: `mod {child}` imports `{later}` and stands before it"
 
 
 def planted():
@@ -207,14 +231,17 @@ def planted():
     crate.names = crate.reexports()
     found = [sorted(ring) for ring, _ in rings(crate)]
     assert found == [[("a",), ("b",)]], found
+    crate.files = {(): "mod a;\nmod b;", ("a",): "use crate::b::Two;", ("b",): "struct Two;"}
+    crate.names = crate.reexports()
+    assert list(out_of_order(crate)) == [("lib", "a", "b")]
     low = {"package": {"name": "ledger"}, "dependencies": {"store": {}}}
     assert len(list(upward_arrows([(ROOT, low)]))) == 1
-    print("ok  planted rings and upward arrows are found")
+    print("ok  planted rings, upward arrows and modules out of order are found")
 
 
 if __name__ == "__main__":
     if "--planted" in sys.argv:
         planted()
     wrong = list(faults())
-    print("\n".join(wrong) or "ok  no arrow upwards between crates, no ring of files inside one")
+    print("\n".join(wrong) or "ok  no arrow upwards, no ring of files, modules in reading order")
     sys.exit(bool(wrong))

@@ -1,6 +1,5 @@
 //! Requests that no rule decides: adjustments, transfers, accounts, erasing.
 
-use end_to_end::audit::audit;
 use end_to_end::{Answer, Shop};
 use futures::future::join_all;
 use reqwest::Method;
@@ -45,10 +44,6 @@ async fn balance(shop: &Shop, member: &str, wallet: &str) -> i64 {
     member.at(&format!("/wallets/{wallet}/balance")).as_i64().unwrap()
 }
 
-async fn all_is_well(shop: &Shop) {
-    assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
-}
-
 #[tokio::test]
 async fn an_adjustment_says_who_and_why() {
     let shop = shop().await;
@@ -88,7 +83,7 @@ async fn an_adjustment_says_who_and_why() {
     ] {
         assert_eq!(post(&shop, "ada", "adjust", "c", body).await.problem(), expected);
     }
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -129,7 +124,7 @@ async fn a_transfer_moves_the_very_lots() {
     ] {
         assert_eq!(post(&shop, "ada", "transfer", "u", body).await.problem(), expected);
     }
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,7 +149,7 @@ async fn transfers_both_ways_at_once_lose_and_double_nothing() {
         }
     }
     assert_eq!(balance(shop, "ada", "points").await + balance(shop, "bob", "points").await, 200);
-    all_is_well(shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -237,7 +232,7 @@ async fn a_household_earns_into_and_spends_from_one_account_with_a_statement_for
     assert_eq!(balance(&shop, "bob", "miles").await, 0);
     let twice = post(&shop, "ada", "join", "again", json!({ "account": "bob" })).await;
     assert_eq!(twice.at("/code"), "member_has_an_account");
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,7 +254,7 @@ async fn a_household_that_shops_at_once_loses_nothing() {
     .await;
     assert!(done.iter().all(|status| *status == 201), "{done:?}");
     assert_eq!(balance(shop, "smiths", "miles").await, 120);
-    all_is_well(shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -309,9 +304,9 @@ async fn a_person_is_forgotten_and_the_sums_stay() {
     // No readable data of the person are left in the table.
     let held = end_to_end::audit::dump(&shop.database, "test").await.join("\n");
     assert!(!held.contains("example.org") && !held.contains("vip"), "{held}");
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
     // The units that the merchant owes still expire on their day.
     shop.at("2026-06-02T00:00:00Z");
     assert_eq!(shop.night().await.units["test/points"], 70);
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }

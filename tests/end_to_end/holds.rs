@@ -1,6 +1,5 @@
 //! Rewards held at the till.
 
-use end_to_end::audit::audit;
 use end_to_end::{Answer, Shop};
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -42,12 +41,8 @@ async fn end(shop: &Shop, what: &str, hold: &str, key: &str, body: Value) -> Ans
     shop.post(&format!("/v1/members/ada/holds/{hold}/{what}"), Some(key), &body).await
 }
 
-async fn all_is_well(shop: &Shop) {
-    assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
-}
-
 #[tokio::test]
-async fn what_is_set_aside_is_captured_with_all_that_the_reward_gives() {
+async fn what_is_held_is_captured_with_all_that_the_reward_gives() {
     let shop = shop().await;
     let held = hold(&shop, "h", json!({ "reward": "mug" })).await;
     assert_eq!(held.status, 201, "{}", held.text);
@@ -77,7 +72,7 @@ async fn what_is_set_aside_is_captured_with_all_that_the_reward_gives() {
     let other = other.at("/entry/hold").as_str().unwrap().to_owned();
     let reused = end(&shop, "capture", &other, "c", json!({})).await;
     assert_eq!(reused.at("/code"), "idempotency_key_is_reused");
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -96,7 +91,7 @@ async fn a_part_is_captured_and_the_rest_is_free() {
     assert_eq!(captured.at("/entry/reward/costs"), 25, "{}", captured.text);
     assert_eq!(captured.at("/entry/reward/gives/amount"), "2.50");
     assert_eq!(wallet(&shop).await, (json!(75), Value::Null));
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -109,11 +104,11 @@ async fn what_is_released_can_be_spent_again_and_had_again() {
     assert_eq!(wallet(&shop).await, (json!(100), Value::Null));
     assert_eq!(shop.get("/v1/members/ada/rewards").await.at("/rewards/0/left"), 2);
     assert_eq!(hold(&shop, "h2", json!({ "reward": "mug" })).await.status, 201);
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
-async fn a_hold_that_is_forgotten_lapses_by_itself_on_the_second() {
+async fn a_hold_that_is_forgotten_expires_by_itself_on_the_second() {
     let shop = shop().await;
     let held = hold(&shop, "h", json!({ "reward": "mug" })).await;
     let id = held.at("/entry/hold").as_str().unwrap().to_owned();
@@ -127,18 +122,18 @@ async fn a_hold_that_is_forgotten_lapses_by_itself_on_the_second() {
     assert_eq!(end(&shop, "release", &id, "r", json!({})).await.at("/code"), "hold_is_unknown");
     assert_eq!(hold(&shop, "h2", json!({ "reward": "mug" })).await.status, 201);
     assert_eq!(shop.get("/v1/members/ada/rewards").await.at("/rewards/0/left"), 1);
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
     // The expiry run writes the expiry of the second hold.
     shop.at("2026-05-02T08:30:00Z");
     assert_eq!(shop.night().await.expired, 1);
     assert_eq!(shop.get("/v1/members/ada/rewards").await.at("/rewards/0/left"), 2);
     assert_eq!(wallet(&shop).await, (json!(100), Value::Null));
     assert_eq!(shop.night().await.due, 0);
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
-async fn what_is_set_aside_in_time_is_captured_although_its_lot_ran_out_meanwhile() {
+async fn what_is_held_in_time_is_captured_although_its_lot_expired_meanwhile() {
     let shop = shop().await;
     shop.at("2026-05-12T07:29:00Z");
     let first = hold(&shop, "h", json!({ "reward": "off", "units": 50 })).await;
@@ -154,7 +149,7 @@ async fn what_is_set_aside_in_time_is_captured_although_its_lot_ran_out_meanwhil
     let released = end(&shop, "release", &id(&second), "r", json!({})).await;
     assert_eq!(released.at("/entry/balances/points"), 0);
     assert_eq!(shop.night().await.units["test/points"], 20);
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -171,7 +166,7 @@ async fn a_code_is_handed_over_with_the_capture_and_not_before() {
     let second = hold(&shop, "h2", json!({ "reward": "code" })).await;
     let id = second.at("/entry/hold").as_str().unwrap().to_owned();
     assert_eq!(end(&shop, "capture", &id, "c2", json!({})).await.at("/code"), "pool_is_empty");
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,7 +186,7 @@ async fn a_hold_is_captured_or_released_and_never_both() {
         assert_eq!(ended.iter().filter(|status| **status == 201).count(), 1, "{ended:?}");
         assert!(ended.iter().all(|status| matches!(status, 201 | 409)), "{ended:?}");
     }
-    all_is_well(shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -212,7 +207,7 @@ async fn too_many_holds_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_set_aside_is_captured_where_it_lies_whatever_is_shared_by_now() {
+async fn what_is_held_is_captured_where_it_lies_whatever_is_shared_by_now() {
     let rules =
         "earn \"a\" on purchase { order.total }\nreward \"cup\" costs 40 { product(\"Cup\") }";
     let manifest = |shared: bool| {
@@ -247,7 +242,7 @@ async fn what_is_set_aside_is_captured_where_it_lies_whatever_is_shared_by_now()
             let moved = moved.as_array().unwrap().iter().map(|one| one["change"].as_i64().unwrap());
             let left = if what == "capture" { -40 } else { 0 };
             assert_eq!(moved.sum::<i64>(), left, "{at_first} {what}: {}", entries.text);
-            all_is_well(&shop).await;
+            shop.all_is_well().await;
         }
     }
 }

@@ -92,8 +92,8 @@ async fn what_is_done_by_hand_needs_its_own_scope() {
         ("POST", "/leave"),
     ] {
         let path = format!("/v1/members/ada{what}");
-        let allocator = claims("regulars/read regulars/write");
-        let refused = ask(&shop, method, &path, Some(verified(&allocator))).await;
+        let till = claims("regulars/read regulars/write");
+        let refused = ask(&shop, method, &path, Some(verified(&till))).await;
         assert_eq!(refused, "403 scope_is_missing", "{path}");
         let office = ask(&shop, method, &path, Some(verified(&claims("regulars/manage")))).await;
         assert_ne!(office, "403 scope_is_missing", "{path}");

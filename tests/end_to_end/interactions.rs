@@ -1,7 +1,6 @@
 //! Features used together: returns and debts, accounts and erasing, holds and stock, carried
 //! remainders.
 
-use end_to_end::audit::audit;
 use end_to_end::{Answer, Shop};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -39,10 +38,6 @@ pub(crate) async fn wallet(shop: &Shop, member: &str, wallet: &str) -> (i64, i64
     (of("balance"), of("debt"))
 }
 
-pub(crate) async fn all_is_well(shop: &Shop) {
-    assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
-}
-
 #[tokio::test]
 async fn what_is_carried_over_comes_back_with_the_units_it_became() {
     let shop = shop(
@@ -66,7 +61,7 @@ async fn what_is_carried_over_comes_back_with_the_units_it_became() {
     }
     shop.buys("ada", "again", "49.00").await;
     assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -103,11 +98,11 @@ async fn nobody_owes_beside_what_could_pay() {
     assert_eq!(wallet(&shop, "bob", "points").await, (0, 0));
     shop.buys("bob", "4", "70.00").await;
     assert_eq!(wallet(&shop, "bob", "points").await, (70, 0));
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
-async fn what_paid_a_debt_on_its_last_day_has_not_run_out() {
+async fn what_paid_a_debt_on_its_last_day_has_not_expired() {
     let shop = shop(
         "[wallets.points]\nexpires = { days = 30 }",
         "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }",
@@ -134,11 +129,11 @@ async fn what_paid_a_debt_on_its_last_day_has_not_run_out() {
         does(&shop, &format!("{member} reverse b2"), json!({ "earn": "2" })).await;
         assert_eq!(wallet(&shop, member, "points").await, (0, 100), "{member}");
     }
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
-async fn what_ran_out_is_made_good_for_once() {
+async fn what_expired_is_compensated_once() {
     let rules = "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }\n\
         reward \"half\" costs 50 { product(\"p\") }";
     let inactivity = shop("[wallets.points]\nexpires = { inactive_days = 30 }", rules).await;
@@ -152,7 +147,7 @@ async fn what_ran_out_is_made_good_for_once() {
     does(&inactivity, "ada reverse b2", json!({ "earn": "2" })).await;
     // 100 units expired, and 100 were spent.
     assert_eq!(wallet(&inactivity, "ada", "points").await, (0, 100));
-    all_is_well(&inactivity).await;
+    inactivity.all_is_well().await;
 
     let shared = shop("[wallets.points]\nshared = true\nexpires = { days = 30 }", rules).await;
     does(&shared, "ada join j", json!({ "account": "smiths" })).await;
@@ -163,7 +158,7 @@ async fn what_ran_out_is_made_good_for_once() {
     does(&shared, "ada reverse b1", json!({ "earn": "1", "refund": "50.00" })).await;
     does(&shared, "ada reverse b2", json!({ "earn": "1" })).await;
     assert_eq!(wallet(&shared, "smiths", "points").await, (0, 50));
-    all_is_well(&shared).await;
+    shared.all_is_well().await;
 }
 
 #[tokio::test]
@@ -177,7 +172,7 @@ async fn what_was_delivered_comes_back_while_it_waits() {
     does(&shared, "ada earn d", json!({ "type": "delivery", "of": "o1" })).await;
     does(&shared, "ada reverse b", json!({ "earn": "o1" })).await;
     assert_eq!(wallet(&shared, "smiths", "points").await, (0, 0));
-    all_is_well(&shared).await;
+    shared.all_is_well().await;
 
     let manifest = format!(
         "[wallets.points]\nexpires = {{ inactive_days = 90 }}\n{waits}\n[activities.delivery]"
@@ -192,7 +187,7 @@ async fn what_was_delivered_comes_back_while_it_waits() {
     let back = does(&own, "ada reverse b", json!({ "earn": "o1" })).await;
     assert_eq!(back.at("/entry/postings/0/change"), -10, "{}", back.text);
     assert_eq!(wallet(&own, "ada", "points").await, (0, 0));
-    all_is_well(&own).await;
+    own.all_is_well().await;
 }
 
 #[tokio::test]
@@ -205,7 +200,7 @@ async fn a_long_chain_of_returns_is_undone() {
         does(&shop, &format!("ada reverse b{number}"), earn).await;
     }
     assert_eq!(wallet(&shop, "ada", "points").await, (10, 0));
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -237,12 +232,12 @@ async fn an_account_is_left_by_all_before_it_is_forgotten_or_joins_another() {
     assert_eq!(forgets("smiths").await.status, 201);
     // Units that were earned in the account can still be returned.
     does(&shop, "ada reverse later", json!({ "earn": "o" })).await;
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
     // An erased member shares nothing any more.
     does(&shop, "bob join j", json!({ "account": "jones" })).await;
     assert_eq!(forgets("bob").await.status, 201);
     assert_eq!(forgets("jones").await.status, 201);
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -268,7 +263,7 @@ async fn somebody_with_a_hundred_contests_is_forgotten() {
     assert_eq!(gone.status, 201, "{}", gone.text);
     let board = shop.database.store().leaderboard(&merchant, "C99", 10).await.unwrap();
     assert!(board.is_empty());
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -286,7 +281,7 @@ async fn a_forgotten_hold_gives_its_piece_back_once() {
     assert_eq!(asks(&shop, "ada redeem no", mug()).await.at("/code"), "reward_is_sold_out");
     // A redemption extends held lots as well.
     does(&shop, "ada redeem tea", json!({ "reward": "tea" })).await;
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
     shop.at("2026-05-02T09:30:00Z");
     // Both holds have expired: the same request that takes a piece puts both pieces back.
     does(&shop, "ada redeem one", mug()).await;
@@ -303,7 +298,7 @@ async fn a_forgotten_hold_gives_its_piece_back_once() {
     }
     does(&shop, "bob adjust gift", json!({ "units": 10, "reason": "r", "author": "e" })).await;
     does(&shop, "bob redeem m", mug()).await;
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -322,7 +317,7 @@ async fn a_tier_that_returns_take_away_goes_in_any_order() {
             does(&shop, &format!("ada reverse back-{key}"), json!({ "earn": key })).await;
         }
         assert_eq!(shop.get("/v1/members/ada").await.at("/tier"), "Base", "{order:?}");
-        all_is_well(&shop).await;
+        shop.all_is_well().await;
     }
 }
 
@@ -353,7 +348,7 @@ async fn what_is_within_reach_is_what_is_shared_and_a_tier_is_ones_own() {
     let entries = shop.get("/v1/members/ada/entries").await;
     assert_eq!(entries.at("/entries/0/kind"), "expire");
     assert_eq!(entries.at("/entries/0/tier"), Value::Null, "{}", entries.text);
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -381,7 +376,7 @@ async fn what_comes_by_itself_is_no_activity_and_may_refer() {
     shop.at("2027-07-03T07:30:00Z");
     shop.night().await;
     assert_eq!(wallet(&shop, "zoe", "points").await, (1, 0));
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]

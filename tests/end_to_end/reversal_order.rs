@@ -3,7 +3,7 @@
 use end_to_end::Shop;
 use serde_json::json;
 
-use crate::interactions::{all_is_well, asks, does, shop, wallet};
+use crate::interactions::{asks, does, shop, wallet};
 
 const PLAIN: &str = "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }\n\
     reward \"part\" costs 1 to 1_000 { product(\"p\") }";
@@ -35,7 +35,7 @@ async fn a_reward_gives_back_what_it_took_and_not_what_paid_a_debt() {
     does(&shop, "bob redeem c", json!({ "reward": "part", "units": 60 })).await;
     does(&shop, "bob reverse d", json!({ "redeem": "c" })).await;
     assert_eq!(wallet(&shop, "bob", "points").await, (60, 0));
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn what_is_carried_over_comes_back_exactly_however_much_is_left() {
         assert_eq!(wallet(&shop, "ada", "points").await, (then.1, 0));
         does(&shop, "ada reverse c", json!({ "earn": "1" })).await;
         assert_eq!(wallet(&shop, "ada", "points").await, (all, 0));
-        all_is_well(&shop).await;
+        shop.all_is_well().await;
     }
 }
 
@@ -82,12 +82,12 @@ async fn a_return_takes_the_very_lot_whether_or_not_the_night_has_been_there() {
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{night}");
         shop.night().await;
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{night}");
-        all_is_well(&shop).await;
+        shop.all_is_well().await;
     }
 }
 
 #[tokio::test]
-async fn what_ran_out_is_forgone_by_whose_it_was() {
+async fn what_expired_is_unrecoverable_for_whose_it_was() {
     let inactivity = shop("[wallets.points]\nexpires = { inactive_days = 30 }", PLAIN).await;
     inactivity.buys("ada", "1", "100.00").await;
     inactivity.at("2026-06-05T07:30:00Z");
@@ -99,7 +99,7 @@ async fn what_ran_out_is_forgone_by_whose_it_was() {
         does(&inactivity, &format!("ada reverse b{key}"), json!({ "earn": key })).await;
         assert_eq!(wallet(&inactivity, "ada", "points").await, (0, 0));
     }
-    all_is_well(&inactivity).await;
+    inactivity.all_is_well().await;
 
     // Both orders are of one month, and the second is sent after the first one's units expired.
     for account in [false, true] {
@@ -122,7 +122,7 @@ async fn what_ran_out_is_forgone_by_whose_it_was() {
             does(&month, &format!("ada reverse b{key}"), json!({ "earn": key })).await;
             assert_eq!(wallet(&month, whose, "points").await, (0, 0), "{key} {account}");
         }
-        all_is_well(&month).await;
+        month.all_is_well().await;
     }
 }
 
@@ -159,7 +159,7 @@ async fn a_debt_is_paid_by_time_and_not_by_the_night() {
         shop.buys("bob", "2", "100.00").await;
         shop.night().await;
         assert_eq!(wallet(&shop, "bob", "points").await, (100, 0), "{night}");
-        all_is_well(&shop).await;
+        shop.all_is_well().await;
     }
 }
 
@@ -193,7 +193,7 @@ async fn a_right_that_was_added_to_stays_as_long_as_what_was_added() {
     does(&shop, "bob redeem r2", club).await;
     does(&shop, "bob reverse b1", json!({ "redeem": "r1" })).await;
     assert_eq!(until("bob").await, "\"2026-08-04T07:30:00Z\"");
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn what_waits_for_a_delivery_is_let_go_wherever_it_is() {
     assert_eq!(wallet(&shop, "bob", "points").await, (0, 0));
     does(&shop, "bob earn d1", json!({ "type": "delivery", "of": "1" })).await;
     assert_eq!(wallet(&shop, "bob", "points").await, (100, 0));
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -245,7 +245,7 @@ async fn a_return_takes_the_tier_of_who_bought_whoever_shares_what_was_paid() {
     does(&shop, "ada reverse b", json!({ "earn": "1" })).await;
     assert_eq!((tier("ada").await, tier("bob").await), (json!("Base"), json!("Gold")));
     assert_eq!(wallet(&shop, "smiths", "points").await, (1000, 0));
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -284,7 +284,7 @@ async fn units_stay_as_long_as_their_member_is_active() {
         does(&shop, &format!("{member} reverse b"), json!({ "redeem": "r" })).await;
         assert_eq!(wallet(&shop, member, "points").await, (100 + left, 0), "{member}");
     }
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -297,7 +297,7 @@ async fn a_hold_brings_nothing_back_to_life() {
     shop.buys("ada", "2", "1.00").await;
     does(&shop, &format!("ada holds/{held}/release f"), json!({})).await;
     assert_eq!(wallet(&shop, "ada", "points").await, (1, 0));
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -327,7 +327,7 @@ async fn what_is_owed_is_told_by_the_day_and_not_less_for_what_others_owe() {
         assert_eq!(second, (30, 0, -100, -70, 100, 30));
         shop.night().await;
     }
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -342,7 +342,7 @@ async fn a_right_goes_although_its_rule_still_pays_for_the_rest() {
     assert_ne!(club().await, json!(null));
     does(&shop, "ada reverse b", json!({ "earn": "1", "refund": "50.00" })).await;
     assert_eq!((club().await, wallet(&shop, "ada", "points").await), (json!(null), (70, 0)));
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -371,7 +371,7 @@ async fn a_right_that_a_return_has_taken_does_not_come_back_with_the_next() {
         does(&shop, &format!("ada reverse c{whole}"), second).await;
         assert_eq!(club().await, json!(null), "{whole}");
     }
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -395,7 +395,7 @@ async fn a_household_goes_on_when_a_hold_has_passed_and_something_is_owed() {
         shop.buys(who, &format!("after {round}"), "50.00").await;
         assert_eq!(wallet(&shop, "smiths", "points").await, (left, 0), "{round}");
     }
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -421,7 +421,7 @@ async fn what_is_let_go_pays_in_that_moment_as_what_is_forgotten_does() {
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{let_go}");
         shop.night().await;
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{let_go}");
-        all_is_well(&shop).await;
+        shop.all_is_well().await;
     }
 }
 
@@ -452,7 +452,7 @@ async fn the_first_hold_to_pass_pays_first_whoever_has_looked_in_between() {
         assert_eq!(wallet(&shop, "ada", "points").await, (i64::from(looked), 0), "{looked}");
         shop.night().await;
         assert_eq!(wallet(&shop, "ada", "points").await, (i64::from(looked), 0), "{looked}");
-        all_is_well(&shop).await;
+        shop.all_is_well().await;
     }
 }
 
@@ -496,7 +496,7 @@ async fn what_others_of_a_household_do_puts_off_what_they_share_and_nothing_else
     assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
     assert_eq!(wallet(&shop, "bob", "points").await, (0, 0));
     assert_eq!(wallet(&shop, "smiths", "miles").await, (0, 0));
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -520,7 +520,7 @@ async fn the_last_purchase_is_the_last_that_is_left_in_whatever_order_others_com
         let tier = shop.get(&format!("/v1/members/{member}")).await.at("/tier");
         assert_eq!(tier, json!("New"), "{member}");
     }
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -532,7 +532,7 @@ async fn who_has_paid_by_time_may_join() {
     shop.at("2026-05-02T09:00:00Z");
     assert_eq!(wallet(&shop, "bob", "points").await, (0, 0));
     does(&shop, "bob join j", json!({ "account": "smiths" })).await;
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -546,5 +546,5 @@ async fn what_was_shared_is_undone_where_it_was() {
     does(&shop, "ada reverse b", json!({ "earn": "1" })).await;
     assert_eq!(wallet(&shop, "smiths", "points").await, (0, 0));
     assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
-    all_is_well(&shop).await;
+    shop.all_is_well().await;
 }

@@ -1,7 +1,6 @@
 //! What members share: stocks, budgets, pools of codes, referrals, leaderboards.
 
 use end_to_end::Shop;
-use end_to_end::audit::audit;
 use futures::future::join_all;
 use ledger::{MerchantId, SharedLimit};
 use serde_json::json;
@@ -37,10 +36,6 @@ async fn crowd(shop: &Shop, members: usize) -> Vec<String> {
     names
 }
 
-async fn no_faults(shop: &Shop) {
-    assert_eq!(audit(shop.database.store(), "test").await.faults, [""; 0]);
-}
-
 #[tokio::test]
 async fn sixty_members_want_a_reward_of_which_there_are_twenty_and_twenty_get_it() {
     let shop = shop(
@@ -68,7 +63,7 @@ async fn sixty_members_want_a_reward_of_which_there_are_twenty_and_twenty_get_it
     // Members who got nothing paid nothing, and a repeat still gets its answer.
     let repeat = join_all(names.iter().map(take)).await;
     assert_eq!(repeat.iter().filter(|answer| answer.replayed).count(), 20);
-    no_faults(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -101,7 +96,7 @@ async fn a_stock_that_is_raised_goes_on_and_one_that_is_lowered_does_not_sell_mo
         assert_eq!([take().await, take().await], expected, "{stock}");
     }
     assert_eq!(store.left(&merchant(), &limit).await.unwrap().get(), 0);
-    no_faults(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -120,7 +115,7 @@ async fn a_campaign_never_pays_more_than_its_budget_however_many_come_at_once() 
     assert_eq!(sum, 990);
     let limit = SharedLimit::Budget("summer".to_owned());
     assert_eq!(shop.database.store().left(&merchant(), &limit).await.unwrap().get(), 10);
-    no_faults(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -153,7 +148,7 @@ async fn a_code_is_handed_out_once_and_an_empty_pool_says_so() {
     assert_eq!(problems, [expected; 3]);
     // A code that a member has is not imported again.
     assert_eq!(store.import_codes(&merchant(), "SPRING", &codes).await.unwrap(), 0);
-    no_faults(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -187,7 +182,7 @@ async fn a_friend_who_buys_pays_both_in_one_transaction_and_once() {
     shop.buys("bob", "order", "10.00").await;
     shop.buys("bob", "another", "10.00").await;
     assert_eq!(shop.get("/v1/members/ada").await.at("/wallets/points/balance"), 1000);
-    no_faults(&shop).await;
+    shop.all_is_well().await;
 
     let unknown = json!({ "id": "eve", "referred_by": "nobody" });
     assert_eq!(
@@ -220,7 +215,7 @@ async fn a_friend_and_the_referrer_draw_from_the_same_budget_and_the_same_pool()
     assert_eq!(shop.get("/v1/members/ada").await.at("/wallets/points/balance"), 50);
     let limit = SharedLimit::Budget("summer".to_owned());
     assert_eq!(store.left(&merchant(), &limit).await.unwrap().get(), 900);
-    no_faults(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -236,7 +231,7 @@ async fn all_codes_of_a_pool_are_found_wherever_they_lie() {
         given.push(bought.at("/entry/because").as_array().map_or(0, Vec::len));
     }
     assert_eq!(given, [5, 5, 0]);
-    no_faults(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
@@ -263,11 +258,11 @@ async fn a_leaderboard_is_read_from_the_top_and_equals_share_a_place() {
         shop.get("/v1/contests/Most%20cup").await.problem(),
         "404 contest_is_unknown : there is no contest `Most cup`; did you mean `Most cups`?"
     );
-    no_faults(&shop).await;
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
-async fn what_members_share_costs_what_the_architecture_says() {
+async fn what_members_share_costs_what_the_table_says() {
     let mut shop = shop(
         r#"earn "a" on purchase { 100 }
         earn "Summer" on purchase during summer when activity.channel == "budget" { 1 }

@@ -188,6 +188,12 @@ impl Shop {
         answer
     }
 
+    /// Expects an audit of the merchant's whole table to find nothing wrong.
+    pub async fn all_is_well(&self) {
+        let audited = audit::audit(self.database.store(), &self.merchant).await;
+        assert_eq!(audited.faults, [""; 0]);
+    }
+
     /// Does an expiry run.
     pub async fn night(&self) -> expire::Summary {
         expire::run(&self.api, &expire::Event::default(), None).await.unwrap()

@@ -3,32 +3,32 @@
 //!
 //! Read the modules in this order.
 
-/// The status, the code and the pointer of each refusal, in one table.
-mod answers;
-/// JSON bodies, paths and queries; a refusal points to the field at fault.
-mod body;
-/// The bundles of each merchant, compiled and cached.
-mod bundles;
-/// The steps that every request takes that changes a member.
-mod change;
-/// The only place that reads the clock.
-mod clock;
-/// The setup of a function that runs as a Lambda.
-mod host;
-/// The caller, and the merchant it calls for.
-mod caller;
-/// The tokens that the functions accept.
-mod identity;
-/// The header `Idempotency-Key` and the parameter `dry_run`.
-mod key;
 /// Refusals written as `application/problem+json`.
 mod problem;
 /// The reasons for which a request is refused.
 mod refusal;
+/// The status, the code and the pointer of each refusal, in one table.
+mod answers;
+/// The bundles of each merchant, compiled and cached.
+mod bundles;
+/// The only place that reads the clock.
+mod clock;
+/// The tokens that the functions accept.
+mod identity;
 /// The state that every function holds.
 mod state;
+/// JSON bodies, paths and queries; a refusal points to the field at fault.
+mod body;
+/// The caller, and the merchant it calls for.
+mod caller;
+/// The header `Idempotency-Key` and the parameter `dry_run`.
+mod key;
 /// Entries as a client reads them.
 mod view;
+/// The steps that every request takes that changes a member.
+mod change;
+/// The setup of a function that runs as a Lambda.
+mod host;
 
 pub use body::{BODY_BYTES_MAX, Body, InPath, InPathOf, InQuery, NoQuery};
 pub use bundles::{PublishError, bundle_of, publish};

@@ -215,21 +215,21 @@ async fn version(store: &Store, at: &MemberKey, entry: Seq) -> CommandResult<(Me
 
 /// The parts in which two entries differ, in words.
 fn differences(stored: &Entry, again: &Entry) -> Vec<String> {
-    type Share = fn(&Entry) -> String;
-    let shares: [(&str, Share); 10] = [
-        ("because", |entry| format!("{:?}", entry.reasons)),
+    type Part = fn(&Entry) -> String;
+    let parts: [(&str, Part); 10] = [
+        ("reasons", |entry| format!("{:?}", entry.reasons)),
         ("postings", |entry| format!("{:?}", entry.postings)),
         ("changes", |entry| format!("{:?}", entry.changes)),
-        ("draws", |entry| format!("{:?}", entry.withdrawals)),
+        ("withdrawals", |entry| format!("{:?}", entry.withdrawals)),
         ("returns", |entry| format!("{:?}", entry.returns)),
         ("account", |entry| format!("{:?}", entry.account)),
         ("balances", |entry| format!("{:?}", entry.balances)),
         ("tier", |entry| format!("{:?}", entry.tier)),
-        ("standing", |entry| format!("{:?}", entry.tier_status)),
+        ("tier status", |entry| format!("{:?}", entry.tier_status)),
         ("kind", |entry| format!("{:?}", entry.kind)),
     ];
     let mut differences = Vec::new();
-    for (name, part) in shares {
+    for (name, part) in parts {
         let (was, is) = (part(stored), part(again));
         if was != is {
             differences.push(format!("{name}\n  written: {was}\n  derived: {is}"));

@@ -10,32 +10,32 @@ mod result;
 
 /// The counts of a replay.
 mod counts;
+/// The folders of the rules and the data.
+mod place;
 /// `audit`: what is owed, recomputed from the entries.
 mod audit;
 /// `check`: mistakes in rules, found without running them.
 mod check;
 /// `costs`: what each request costs in capacity units.
 mod costs;
+/// The report on a merchant's table, in numbers and in words.
+mod report;
+/// `replay`: a file of orders, sent through the handlers.
+mod replay;
 /// `demo`: a replay of real orders, with a report.
 mod demo;
 /// `dev`: the whole API on a laptop.
 mod dev;
 /// `expire`: the expiry run, started by hand.
 mod expiry;
+/// `simulate`: the verdict of every rule on one activity.
+mod simulate;
 /// `explain`: a stored entry, derived again under its own rules.
 mod explain;
-/// The folders of the rules and the data.
-mod place;
 /// `publish`: rules published to a table in AWS.
 mod publish;
 /// `reference`: the reference of the rule language.
 mod reference;
-/// `replay`: a file of orders, sent through the handlers.
-mod replay;
-/// The report on a merchant's table, in numbers and in words.
-mod report;
-/// `simulate`: the verdict of every rule on one activity.
-mod simulate;
 /// `test`: the specs of rules, run.
 mod specs;
 /// `vouchers`: codes imported into a pool.

@@ -88,7 +88,7 @@ impl Receiver<'_> {
         name: &str,
         earlier: impl DoubleEndedIterator<Item = &'o Effect>,
     ) -> bool {
-        let last = earlier.rev().find_map(|outcome| match outcome {
+        let last = earlier.rev().find_map(|effect| match effect {
             Effect::Tag { tag } if tag == name => Some(true),
             Effect::Untag { tag } if tag == name => Some(false),
             _ => None,

@@ -11,11 +11,10 @@ use ledger::{Decision, Entry, EntryKind, Member, Order, Programme, RedeemedRewar
 use rules::{Bundle, Costs, Rule};
 
 use crate::context::Context;
-use crate::pipeline::{
-    Sharing, on_shared_wallets, on_wallets_shared_as, with_tier, with_tier_review,
-};
+use crate::pipeline::{Sharing, on_wallets_shared_as, with_tier_review};
+use crate::redeem::with_reward;
 use crate::refusal::{Refusal, Undecided};
-use crate::reward::{self, Redemption, RewardRequest, Taker, Timing, at_its_price, take};
+use crate::reward::{self, Redemption, RewardRequest, Taker, Timing, at_its_price};
 use crate::tier;
 
 /// Decides on a hold. The member gets what the reward's rule gives when the hold is captured.
@@ -27,16 +26,10 @@ pub fn hold(
     member: &Member,
     redemption: Redemption,
 ) -> Result<Decision, Undecided> {
-    on_shared_wallets(context, member, |member| {
-        let Context { bundle, now, .. } = *context;
-        let tier_status = tier::tier_status(bundle, &Arc::new(member.clone()), now)?;
-        let tier = tier_status.tier.clone();
-        let (mut taken, order, draft) = take(context, member, tier, redemption, Timing::Later)?;
+    with_reward(context, member, redemption, Timing::Later, |member, mut taken, order, draft| {
         taken.gives = None;
         let draft = Draft { reasons: Vec::new(), ..draft };
-        let programme = context.programme();
-        let decision = ledger::hold::hold(member, programme, taken, order, draft, now)?;
-        Ok(with_tier(context, tier_status, decision, &member.tier_status)?)
+        ledger::hold::hold(member, context.programme(), taken, order, draft, context.now)
     })
 }
 

@@ -270,8 +270,8 @@ impl<'a> Judge<'a, '_> {
             given.push(Effect::Units { wallet: into.clone(), units: paid });
         }
         for request in requests {
-            match self.outcome(rule, request, into, &given)? {
-                Given::This(outcome) => given.push(outcome),
+            match self.effect(rule, request, into, &given)? {
+                Given::This(effect) => given.push(effect),
                 Given::Nothing => {}
                 Given::NothingLeft => {
                     self.judgement.allocator.put_back(taken);
@@ -284,7 +284,7 @@ impl<'a> Judge<'a, '_> {
             return Ok(Verdict::GaveNothing);
         }
         let main = &self.programme().main_wallet;
-        let points = given.iter().try_fold(Units::ZERO, |sum, outcome| match outcome {
+        let points = given.iter().try_fold(Units::ZERO, |sum, effect| match effect {
             Effect::Units { wallet, units } if wallet == main => sum.checked_add(*units),
             _ => Some(sum),
         });
@@ -309,8 +309,8 @@ impl<'a> Judge<'a, '_> {
             self.judgement.points =
                 self.judgement.points.checked_add(points).ok_or_else(too_much)?;
         }
-        for outcome in given {
-            self.reasons(rule, outcome);
+        for effect in given {
+            self.reasons(rule, effect);
         }
         Ok(Verdict::Gave)
     }
@@ -355,7 +355,7 @@ impl<'a> Judge<'a, '_> {
         self.judgement.reasons.push(reason);
     }
 
-    fn outcome(
+    fn effect(
         &mut self,
         rule: &Rule,
         request: EffectRequest,

@@ -34,50 +34,50 @@ mod input;
 mod refusal;
 
 // Running the rules.
+/// The tier that the rules give a member.
+mod tier;
 /// Effect requests, resolved into effects for one member.
 mod effects;
 /// Judging: every rule of an activity, one after the other.
 mod judging;
-/// The distance of a member from the next tier.
-mod next_tier;
-/// The rewards and benefits that a member can have.
-mod offers;
 /// A reward that one member takes.
 mod reward;
-/// The tier that the rules give a member.
-mod tier;
+/// The rewards and benefits that a member can have.
+mod offers;
+/// The distance of a member from the next tier.
+mod next_tier;
 /// The trace of an activity, for people.
 mod trace;
 
 // After the rules.
-/// The steps after every decision: tier, account, due date.
-mod pipeline;
 /// Activities that are triggered by their day.
 mod recurrence;
 /// The reminders of a member.
 mod reminders;
 /// The next due date of a member.
 mod schedule;
+/// The steps after every decision: tier, account, due date.
+mod pipeline;
 
 // The verbs.
-/// A member joins an account, or leaves it.
-mod account;
-/// An operator gives or takes units.
-mod adjust;
-/// The expiry run, for one member.
-mod due;
 /// A member earns with an activity.
 mod earn;
-/// A person is erased.
-mod erase;
-/// A reward is held, captured or released.
-mod hold;
 /// A member redeems a reward.
 mod redeem;
+/// A reward is held, captured or released.
+mod hold;
 /// An earlier entry is reversed.
 mod reverse;
+/// An operator gives or takes units.
+mod adjust;
 /// One member gives units to another.
 mod transfer;
+/// A member joins an account, or leaves it.
+mod account;
+/// A person is erased.
+mod erase;
+/// The expiry run, for one member.
+mod due;
 
 // Before rules are published.
 /// The coverage of the rules by the specs.

@@ -4,10 +4,10 @@
 mod data_then;
 /// The part of the history that a reversal needs.
 mod past;
-/// The tier that follows from a reversal.
-mod tier;
 /// The state of a reversal.
 mod undoing;
+/// The tier that follows from a reversal.
+mod tier;
 /// The units that a reversal takes back.
 mod units;
 
@@ -178,7 +178,7 @@ fn undo_earn(
     let withdrawals = next.as_ref().map_or(&[][..], |entry| &entry.withdrawals);
 
     let mut draft = Draft::default();
-    undoing.take_units_back(&mut draft, member, &was, reasons, changes);
+    undoing.take_units_back(&mut draft, member, &was, reasons, changes)?;
     reverse::uncount(&mut draft, original, changes, since);
     reverse::replay(&mut draft, window, original, changes, context.programme());
     draft.changes.extend(reverse::bought(member, window, original, &was, left.as_ref()));

@@ -177,7 +177,7 @@ struct Handover<'a, 't> {
 
 impl Handover<'_, '_> {
     fn receive(&mut self, effect: EffectRequest) -> Result<(), Undecided> {
-        let outcome = match effect {
+        let effect = match effect {
             EffectRequest::Voucher(pool) => Some(self.voucher(pool)?),
             effect => {
                 let into = &self.receiver.programme.main_wallet;
@@ -187,7 +187,7 @@ impl Handover<'_, '_> {
         };
         let (rule, source) = (&self.rule.title, &self.rule.source);
         let reason = |effect| Reason { rule: rule.clone(), source: source.clone(), effect };
-        self.draft.reasons.extend(outcome.map(reason));
+        self.draft.reasons.extend(effect.map(reason));
         Ok(())
     }
 

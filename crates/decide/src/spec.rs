@@ -1,18 +1,18 @@
 //! Specs: the merchant's tests of its rules, in files beside the sheets. A bundle whose specs fail
 //! cannot be published.
 
-/// The comparison of results with expectations.
-mod expectations;
 /// Mistakes in specs.
 mod mistake;
 /// The results of specs.
 mod report;
-/// A scene: one spec, run step by step.
-mod scene;
-/// The initial state of a spec.
-mod setup;
 /// The form of spec files.
 mod written;
+/// The initial state of a spec.
+mod setup;
+/// The comparison of results with expectations.
+mod expectations;
+/// A scene: one spec, run step by step.
+mod scene;
 
 use ledger::MerchantId;
 use rules::{Bundle, BundleRejection, Mistake, Object, Sources, place_of};

@@ -69,10 +69,10 @@ pub mod effect;
 pub mod change;
 /// Immutable ledger lines.
 pub mod entry;
-/// A member and all it has, and how an entry changes it.
-pub mod member;
 /// A merchant's policy from its manifest: wallets, their terms, activities, the calendar.
 pub mod programme;
+/// A member and all it has, and how an entry changes it.
+pub mod member;
 /// Data that a decision needs beyond the member.
 pub mod decision_data;
 /// What a verb decided, and how a draft becomes an entry.

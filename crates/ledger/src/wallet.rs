@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_soonest_to_expire_is_spent_first_and_the_lapsed_and_pending_never() {
+    fn the_soonest_to_expire_is_spent_first_and_the_expired_and_pending_never() {
         let mut wallet = of([
             lot(5, None, None),
             lot(3, None, Some(30)),
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_aside_has_paid_what_is_owed_when_its_hold_has_passed() {
+    fn what_was_held_has_paid_what_is_owed_when_its_hold_has_expired() {
         let aside = |units: i64, until: i64, expires: i64| {
             let mut aside = lot(units, Some(until), Some(expires));
             aside.terms.held = Some(HoldId::new(until.to_string()));
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_aside_is_free_by_itself_and_does_not_lapse_before() {
+    fn what_is_held_is_free_by_itself_and_does_not_expire_before() {
         let held = Terms {
             available_at: Some(at(20)),
             held: Some(HoldId::new("7")),

@@ -23,54 +23,54 @@
 //! Read the modules in this order.
 
 // From text to a checked bundle.
-/// The words and wallets that a block reads.
-mod asked;
-/// A merchant's rules, complete and checked.
-mod bundle;
-/// Static checks of the sheets.
-mod check;
-/// The names of the files that make a bundle.
-mod file_names;
-/// The grammar of the statements of a sheet.
-mod grammar;
 /// Kinds of values.
 mod kind;
-/// `merchant.toml`.
-mod manifest;
-/// Mistakes in a merchant's files: where, what, and how to fix them.
-mod mistake;
-/// A value that is written as an object or a table, never as a list.
-mod object;
-/// A sheet's text, split into tokens.
-mod pieces;
-/// Conditions that can never be false or never be true.
-mod range;
-/// The reference of the language.
-mod reference;
-/// The scan of a sheet's text before the engine reads it.
-mod scan;
-/// Sheets, read into a list of typed rules.
-mod sheet;
-/// The files of a bundle and their hash.
-mod source;
 /// The hint "did you mean".
 mod suggest;
+/// The grammar of the statements of a sheet.
+mod grammar;
+/// The names of the files that make a bundle.
+mod file_names;
+/// A sheet's text, split into tokens.
+mod pieces;
 /// Every word that a rule can use.
 mod vocabulary;
+/// Mistakes in a merchant's files: where, what, and how to fix them.
+mod mistake;
 /// Expressions and values as text, in the words of the sheet.
 mod words;
-
-// Running rules.
+/// Conditions that can never be false or never be true.
+mod range;
+/// The facts that rules see, as values of the engine.
+mod facts;
 /// The buffer of the effects that a rule requests.
 mod effect_buffer;
 /// The sandbox: the only module that builds an engine.
 mod engine;
-/// The facts that rules see, as values of the engine.
-mod facts;
-/// A run: the rules of one request over the same facts.
-mod run;
+/// Sheets, read into a list of typed rules.
+mod sheet;
+/// The words and wallets that a block reads.
+mod asked;
+/// The scan of a sheet's text before the engine reads it.
+mod scan;
+/// The files of a bundle and their hash.
+mod source;
+/// Static checks of the sheets.
+mod check;
+/// A value that is written as an object or a table, never as a list.
+mod object;
+
+// Running rules.
+/// `merchant.toml`.
+mod manifest;
 /// The value of a condition or of a block.
 mod value;
+/// A run: the rules of one request over the same facts.
+mod run;
+/// A merchant's rules, complete and checked.
+mod bundle;
+/// The reference of the language.
+mod reference;
 
 #[cfg(test)]
 mod tests;

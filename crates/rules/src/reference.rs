@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::grammar::{CLAUSES, STATEMENTS};
 use crate::kind::{Domain, Kind};
-use crate::vocabulary::{FACTS, Form, OUTCOMES, WORDS, Word, words_of};
+use crate::vocabulary::{EFFECTS, FACTS, Form, WORDS, Word, words_of};
 
 /// The reference as Markdown.
 #[must_use]
@@ -139,10 +139,10 @@ fn write_all(page: &mut String) -> std::fmt::Result {
             .collect();
         let may: Vec<String> = statement.may_have.iter().map(|word| clause(word)).collect();
         let facts: Vec<String> = statement.facts.iter().map(|fact| format!("`{fact}`")).collect();
-        let outcomes: Vec<String> =
-            statement.outcomes.iter().map(|outcome| format!("`{outcome}`")).collect();
+        let effects: Vec<String> =
+            statement.effects.iter().map(|effect| format!("`{effect}`")).collect();
         for (what, list) in
-            [("needs", needs), ("may have", may), ("sees", facts), ("may give", outcomes)]
+            [("needs", needs), ("may have", may), ("sees", facts), ("may give", effects)]
         {
             if !list.is_empty() {
                 writeln!(page, "- {what}: {}", list.join(", "))?;
@@ -167,16 +167,16 @@ fn write_all(page: &mut String) -> std::fmt::Result {
         words_of(&Kind::Lines).chain(words_of(&Kind::Line)),
     )?;
     let functions = || WORDS.iter().filter(|word| word.form == Form::Function);
-    let is_outcome = |word: &&Word| OUTCOMES.contains(&word.name);
+    let is_effect = |word: &&Word| EFFECTS.contains(&word.name);
     let is_gift = |word: &&Word| word.gives == Kind::Gift;
     table(
         page,
         "Numbers and wallets",
-        functions().filter(|word| !is_outcome(word) && !is_gift(word)),
+        functions().filter(|word| !is_effect(word) && !is_gift(word)),
     )?;
     table(page, "Texts", words_of(&Kind::Text(Domain::Free)))?;
     table(page, "Spans of time", words_of(&Kind::Whole))?;
-    table(page, "Outcomes", functions().filter(is_outcome))?;
+    table(page, "Effects", functions().filter(is_effect))?;
     table(page, "Gifts", functions().filter(is_gift))?;
     Ok(())
 }

@@ -500,7 +500,7 @@ pub(crate) const WORDS: &[Word] = &[
 ];
 
 /// The functions that request an effect. `earn` and `task` blocks may call them, and rewards some.
-pub(crate) const OUTCOMES: [&str; 6] = ["award", "grant", "revoke", "tag", "untag", "refer"];
+pub(crate) const EFFECTS: [&str; 6] = ["award", "grant", "revoke", "tag", "untag", "refer"];
 
 /// A hint for a name that is not known.
 pub(crate) fn meant<'a>(

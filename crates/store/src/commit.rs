@@ -207,11 +207,14 @@ impl Store {
         shares: &BTreeMap<SharedLimit, Shares>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let mut writes = Vec::new();
-        for withdraw in withdrawals {
-            let shares = shares.get(&withdraw.limit).ok_or_else(|| {
-                StoreError::unreadable(&at.pk(), format!("{} was not looked into", withdraw.limit))
+        for withdrawal in withdrawals {
+            let shares = shares.get(&withdrawal.limit).ok_or_else(|| {
+                StoreError::unreadable(
+                    &at.pk(),
+                    format!("{} was not looked into", withdrawal.limit),
+                )
             })?;
-            writes.extend(self.take(&at.merchant, at.part(), withdraw, shares)?);
+            writes.extend(self.take(&at.merchant, at.part(), withdrawal, shares)?);
         }
         Ok(writes)
     }
@@ -222,7 +225,7 @@ impl Store {
         at: &MemberKey,
         returns: &[Withdrawal],
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        returns.iter().map(|withdraw| self.give(&at.merchant, at.part(), withdraw)).collect()
+        returns.iter().map(|withdrawal| self.give(&at.merchant, at.part(), withdrawal)).collect()
     }
 
     /// The writes that the effects of one member's entry need: its codes and its scores.
@@ -260,14 +263,15 @@ impl Store {
 /// return the piece that is withdrawn now. An item can be written only once in a transaction.
 fn offset_returns(withdrawals: &mut Vec<Withdrawal>, returns: &mut Vec<Withdrawal>) {
     for back in returns.iter_mut() {
-        for withdraw in withdrawals.iter_mut().filter(|withdraw| withdraw.limit == back.limit) {
-            let both = withdraw.units.min(back.units);
+        for withdrawal in withdrawals.iter_mut().filter(|withdrawal| withdrawal.limit == back.limit)
+        {
+            let both = withdrawal.units.min(back.units);
             // `both` is the smaller of the two, so neither difference is below zero.
-            withdraw.units = withdraw.units.checked_sub(both).unwrap_or_default();
+            withdrawal.units = withdrawal.units.checked_sub(both).unwrap_or_default();
             back.units = back.units.checked_sub(both).unwrap_or_default();
         }
     }
-    withdrawals.retain(|withdraw| !withdraw.units.is_zero());
+    withdrawals.retain(|withdrawal| !withdrawal.units.is_zero());
     returns.retain(|back| !back.units.is_zero());
 }
 
@@ -277,17 +281,17 @@ fn merge_withdrawals(
     withdrawals: &mut Vec<Withdrawal>,
     others: &[Withdrawal],
 ) -> Result<(), StoreError> {
-    for withdraw in others {
-        match withdrawals.iter_mut().find(|own| own.limit == withdraw.limit) {
+    for withdrawal in others {
+        match withdrawals.iter_mut().find(|own| own.limit == withdrawal.limit) {
             Some(own) => {
-                own.units = own.units.checked_add(withdraw.units).ok_or_else(|| {
+                own.units = own.units.checked_add(withdrawal.units).ok_or_else(|| {
                     StoreError::unreadable(
-                        &withdraw.limit.to_string(),
-                        "more is drawn than a pot holds",
+                        &withdrawal.limit.to_string(),
+                        "more is withdrawn than a shared limit can hold",
                     )
                 })?;
             }
-            None => withdrawals.push(withdraw.clone()),
+            None => withdrawals.push(withdrawal.clone()),
         }
     }
     Ok(())

@@ -24,50 +24,50 @@
 //! Start to read with `perform`, `commit`, `item` and `table`. `TABLE.md` lists the items, the
 //! indexes and their costs.
 
-/// Leaderboards of contests.
-mod board;
+/// The names of attributes, and the keys of items.
+mod key;
+/// The errors of the store.
+mod error;
+/// A request that changes a member: its name, and what it asked for.
+mod operation;
+/// The body of a version: packed, and sealed under its person's key.
+mod seal;
+/// A version: the entry, the answer, and the member after it.
+mod version;
+/// Persons and versions as items.
+mod item;
+/// The cost of requests, in DynamoDB's capacity units.
+mod meter;
+/// Sending a request again.
+mod retry;
 /// Bugs that proofs plant.
 #[cfg(feature = "planted")]
 mod bug;
+/// The table and its indexes.
+mod table;
+/// Leaderboards of contests.
+mod board;
 /// Bundles: immutable revisions, and which of them is active.
 mod bundles;
+/// One write, sent until its outcome is known.
+mod write;
+/// What all members share: stocks, budgets, pools of codes.
+mod shared_limits;
 /// The writes of one decision.
 mod commit;
 /// Members that need the scheduled run.
 mod due;
 /// Enrolling a person: one conditional write.
 mod enroll;
-/// The errors of the store.
-mod error;
+/// Reads: a member, its statement, its history, all members.
+mod read;
 /// The table as DynamoDB exports it.
 mod export;
-/// Persons and versions as items.
-mod item;
-/// The names of attributes, and the keys of items.
-mod key;
-/// The cost of requests, in DynamoDB's capacity units.
-mod meter;
-/// A request that changes a member: its name, and what it asked for.
-mod operation;
 /// The loop of every request: load, decide, commit.
 mod perform;
 /// The items of many members, for proofs only.
 #[cfg(feature = "planted")]
 pub mod planted;
-/// Reads: a member, its statement, its history, all members.
-mod read;
-/// Sending a request again.
-mod retry;
-/// The body of a version: packed, and sealed under its person's key.
-mod seal;
-/// What all members share: stocks, budgets, pools of codes.
-mod shared_limits;
-/// The table and its indexes.
-mod table;
-/// A version: the entry, the answer, and the member after it.
-mod version;
-/// One write, sent until its outcome is known.
-mod write;
 
 pub use board::Place;
 #[cfg(feature = "planted")]

@@ -68,7 +68,7 @@ pub struct Summary {
     /// Reminders written.
     pub reminded: u64,
     /// Members rescheduled under new rules.
-    pub reschedule: u64,
+    pub rescheduled: u64,
     /// Units that expired, by merchant and wallet (`merchant/wallet`).
     pub units: BTreeMap<String, i64>,
     /// Whether the run reached all members that were due; if not, the next run does the rest.
@@ -143,8 +143,8 @@ pub async fn run(
     for tally in shards {
         all.add(tally?);
     }
-    let Tally { due, expired, triggered, reminded, reschedule, units, finished, failed, .. } = all;
-    let summary = Summary { due, expired, triggered, reminded, reschedule, units, finished };
+    let Tally { due, expired, triggered, reminded, rescheduled, units, finished, failed, .. } = all;
+    let summary = Summary { due, expired, triggered, reminded, rescheduled, units, finished };
     if let Some((member, reason)) = all.first_failure {
         tracing::error!(?summary, "{failed} members failed; the others are done: {summary:?}");
         return Err(ExpireError::MembersFailed { failed, due, member, reason });
@@ -158,7 +158,7 @@ struct Tally {
     expired: u64,
     triggered: u64,
     reminded: u64,
-    reschedule: u64,
+    rescheduled: u64,
     failed: u64,
     first_failure: Option<(MemberKey, String)>,
     units: BTreeMap<String, i64>,
@@ -166,7 +166,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn schedule(&mut self, member: &MemberKey, done: &[Version]) {
+    fn count(&mut self, member: &MemberKey, done: &[Version]) {
         for version in done {
             match &version.entry.kind {
                 EntryKind::Expire => {
@@ -195,7 +195,7 @@ impl Tally {
         self.expired += other.expired;
         self.triggered += other.triggered;
         self.reminded += other.reminded;
-        self.reschedule += other.reschedule;
+        self.rescheduled += other.rescheduled;
         self.failed += other.failed;
         self.first_failure = self.first_failure.take().or(other.first_failure);
         self.finished &= other.finished;
@@ -259,7 +259,7 @@ async fn reschedule(
         .buffer_unordered(MEMBERS_AT_ONCE);
     while let Some((done, member)) = members.next().await {
         match done {
-            Ok(done) => tally.reschedule += u64::from(done.is_some()),
+            Ok(done) => tally.rescheduled += u64::from(done.is_some()),
             Err(reason) => tally.fail(member, reason),
         }
     }
@@ -290,7 +290,7 @@ async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally,
             .buffer_unordered(MEMBERS_AT_ONCE);
         while let Some(((done, failure), member)) = members.next().await {
             tally.due += 1;
-            tally.schedule(&member, &done);
+            tally.count(&member, &done);
             if let Some(reason) = failure {
                 tally.fail(member, reason);
             }

@@ -179,7 +179,7 @@ fn stale_without_version(target: &str, request: &mut Value) -> Tampered {
     no_condition(target, request)
 }
 
-fn is_of_pot(item: &Value) -> bool {
+fn is_of_shared_limit(item: &Value) -> bool {
     item["Update"]["Key"]["pk"]["S"].as_str().is_some_and(|pk| pk.starts_with("p#"))
 }
 
@@ -188,7 +188,7 @@ fn bare_add(target: &str, request: &mut Value) -> Tampered {
     else {
         return Tampered::GoesOn;
     };
-    let (adds, rest): (Vec<Value>, Vec<Value>) = items.drain(..).partition(is_of_pot);
+    let (adds, rest): (Vec<Value>, Vec<Value>) = items.drain(..).partition(is_of_shared_limit);
     *items = rest;
     let adds = adds.into_iter().map(|mut item| {
         let mut update = item["Update"].take();
@@ -202,7 +202,7 @@ fn bare_add(target: &str, request: &mut Value) -> Tampered {
 
 fn no_stock_condition(_: &str, request: &mut Value) -> Tampered {
     for item in request["TransactItems"].as_array_mut().into_iter().flatten() {
-        if is_of_pot(item)
+        if is_of_shared_limit(item)
             && let Some(update) = item["Update"].as_object_mut()
         {
             update.remove("ConditionExpression");

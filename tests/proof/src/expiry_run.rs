@@ -92,131 +92,132 @@ pub async fn run(
     seed: u64,
     program: &Path,
     size: Size,
-    mut progress: impl FnMut(&'static str, u64, u64),
+    progress: impl FnMut(&'static str, u64, u64),
 ) -> ProofResult<Report> {
-    let mut report = Report { members: size.members, ..Report::default() };
-    costs(seed, program, &size, &mut report, &mut progress).await?;
-    speed(seed, program, &size, &mut report, &mut progress).await?;
-    killed(seed, program, &size, &mut report, &mut progress).await?;
-    Ok(report)
+    let report = Report { members: size.members, ..Report::default() };
+    let mut comparison = Comparison { seed, program, size, progress, report };
+    comparison.costs().await?;
+    comparison.speed().await?;
+    comparison.killed().await?;
+    Ok(comparison.report)
 }
 
-/// Compares the requests of runs: what is not due costs nothing.
-async fn costs(
+/// Expiry runs that are compared, and what has been found.
+struct Comparison<'a, P> {
     seed: u64,
-    program: &Path,
-    size: &Size,
-    report: &mut Report,
-    progress: &mut impl FnMut(&'static str, u64, u64),
-) -> ProofResult {
-    // The costs, by the numbers of members due and of all members.
-    for (due, others) in [(1, 0), (1, 1), (1, 3), (2, 2), (4, 0)] {
-        let (due, others) = (due * size.compared / 4, others * size.compared / 4);
-        progress("comparing costs", due, size.compared);
-        let field = Field::new(seed).await?;
-        field.lay(0..due, true, |_| ()).await?;
-        field.lay(due..due + others, false, |_| ()).await?;
-        let before = field.proxy.looked_at();
-        let mut process = field.process(program)?;
+    /// The program that a run is a process of.
+    program: &'a Path,
+    size: Size,
+    progress: P,
+    report: Report,
+}
+
+impl<P: FnMut(&'static str, u64, u64)> Comparison<'_, P> {
+    /// Compares the requests of runs: what is not due costs nothing.
+    async fn costs(&mut self) -> ProofResult {
+        for (due, others) in [(1, 0), (1, 1), (1, 3), (2, 2), (4, 0)] {
+            let (due, others) = (due * self.size.compared / 4, others * self.size.compared / 4);
+            (self.progress)("comparing costs", due, self.size.compared);
+            let field = Field::new(self.seed).await?;
+            field.lay(0..due, true, |_| ()).await?;
+            field.lay(due..due + others, false, |_| ()).await?;
+            let before = field.proxy.looked_at();
+            let mut process = field.process(self.program)?;
+            field.night(&process).await?;
+            process.kill()?;
+            let (requests, looked_at) = (field.requests(), field.proxy.looked_at() - before);
+            self.report.costs.push(Cost { due, all: due + others, requests, looked_at });
+        }
+        for of in [|cost: &Cost| cost.requests, |cost: &Cost| cost.looked_at] {
+            let cost = |place: usize| self.report.costs.get(place).map_or(0, of);
+            // Every shard is queried anyway, and every full page is followed by another query. All
+            // other requests are for members that are due.
+            let page = |due: u64| 2 * u64::from(store::SHARDS) + due / 100;
+            if cost(0).abs_diff(cost(1)) > page(0) || cost(0).abs_diff(cost(2)) > page(0) {
+                self.report
+                    .faults
+                    .push(format!("what there is costs something: {:?}", self.report.costs));
+            }
+            if cost(4) > 4 * cost(0) + page(self.size.compared) {
+                self.report.faults.push(format!(
+                    "what is due costs more the more it is: {:?}",
+                    self.report.costs
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the speed of a run with that of a client that only writes.
+    async fn speed(&mut self) -> ProofResult {
+        let field = Field::new(self.seed).await?;
+        (self.progress)("comparing speeds", 0, 1);
+        field.lay(0..self.size.compared, true, |_| ()).await?;
+        let mut process = field.process(self.program)?;
+        let began = Instant::now();
         field.night(&process).await?;
+        let night = began.elapsed();
         process.kill()?;
-        let (requests, looked_at) = (field.requests(), field.proxy.looked_at() - before);
-        report.costs.push(Cost { due, all: due + others, requests, looked_at });
+        let bare = field.bare(self.size.compared).await?;
+        let speed = |took: Duration| {
+            let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+            self.size.compared * 1_000_000 / millis
+        };
+        self.report.speed = (speed(night), speed(bare));
+        Ok(())
     }
-    for of in [|cost: &Cost| cost.requests, |cost: &Cost| cost.looked_at] {
-        let cost = |place: usize| report.costs.get(place).map_or(0, of);
-        // Every shard is queried anyway, and every full page is followed by another query. All
-        // other requests are for members that are due.
-        let page = |due: u64| 2 * u64::from(store::SHARDS) + due / 100;
-        if cost(0).abs_diff(cost(1)) > page(0) || cost(0).abs_diff(cost(2)) > page(0) {
-            report.faults.push(format!("what there is costs something: {:?}", report.costs));
-        }
-        if cost(4) > 4 * cost(0) + page(size.compared) {
-            report
-                .faults
-                .push(format!("what is due costs more the more it is: {:?}", report.costs));
-        }
-    }
-    Ok(())
-}
 
-/// Compares the speed of a run with that of a client that only writes.
-async fn speed(
-    seed: u64,
-    program: &Path,
-    size: &Size,
-    report: &mut Report,
-    progress: &mut impl FnMut(&'static str, u64, u64),
-) -> ProofResult {
-    // The speed of a run, and that of a client that only writes.
-    let field = Field::new(seed).await?;
-    progress("comparing speeds", 0, 1);
-    field.lay(0..size.compared, true, |_| ()).await?;
-    let mut process = field.process(program)?;
-    let began = Instant::now();
-    field.night(&process).await?;
-    let night = began.elapsed();
-    process.kill()?;
-    let bare = field.bare(size.compared).await?;
-    let speed = |took: Duration| {
-        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
-        size.compared * 1_000_000 / millis
-    };
-    report.speed = (speed(night), speed(bare));
-    Ok(())
-}
-
-/// Runs over all members, killed again and again until one is let to its end.
-async fn killed(
-    seed: u64,
-    program: &Path,
-    size: &Size,
-    report: &mut Report,
-    progress: &mut impl FnMut(&'static str, u64, u64),
-) -> ProofResult {
-    // The run over all members, killed again and again.
-    let field = Field::new(seed).await?;
-    field.lay(0..size.members, true, |laid| progress("laying down", laid, size.members)).await?;
-    let mut rng = Rng::with_seed(seed);
-    let mut ends: Vec<u64> = (0..size.kills).map(|_| rng.u64(1..size.members)).collect();
-    ends.sort_unstable();
-    let began = Instant::now();
-    for end in ends {
-        let mut process = field.process(program)?;
-        let night = field.ask(&process);
-        let night = tokio::spawn(night);
-        // The run may have finished before this checks how far it is.
-        while field.written() < end && !night.is_finished() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+    /// Runs over all members, killed again and again until one is let to its end.
+    async fn killed(&mut self) -> ProofResult {
+        let field = Field::new(self.seed).await?;
+        let members = self.size.members;
+        field
+            .lay(0..self.size.members, true, |laid| (self.progress)("laying down", laid, members))
+            .await?;
+        let mut rng = Rng::with_seed(self.seed);
+        let mut ends: Vec<u64> =
+            (0..self.size.kills).map(|_| rng.u64(1..self.size.members)).collect();
+        ends.sort_unstable();
+        let began = Instant::now();
+        for end in ends {
+            let mut process = field.process(self.program)?;
+            let night = field.ask(&process);
+            let night = tokio::spawn(night);
+            // The run may have finished before this checks how far it is.
+            while field.written() < end && !night.is_finished() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            (self.progress)("a night, killed", field.written(), self.size.members);
+            self.report.memory = self.report.memory.max(process.memory()?);
+            process.kill()?;
+            // A run that had answered was not killed in the middle of its work.
+            match night.await? {
+                Ok((status, text)) => {
+                    self.report.faults.push(format!("{status} before the kill: {text}"))
+                }
+                Err(_) => self.report.kills += 1,
+            }
+            field.proxy.quiet().await;
         }
-        progress("a night, killed", field.written(), size.members);
-        report.memory = report.memory.max(process.memory()?);
-        process.kill()?;
-        // A run that had answered was not killed in the middle of its work.
-        match night.await? {
-            Ok((status, text)) => report.faults.push(format!("{status} before the kill: {text}")),
-            Err(_) => report.kills += 1,
+        let process = field.process(self.program)?;
+        let night = tokio::spawn(field.ask(&process));
+        while !night.is_finished() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            (self.progress)("the rest of the night", field.written(), self.size.members);
         }
-        field.proxy.quiet().await;
+        let (status, text) = night.await??;
+        if status != 200 || text.contains("error") {
+            self.report.faults.push(text);
+        }
+        self.report.memory = self.report.memory.max(process.memory()?);
+        self.report.millis = u64::try_from(began.elapsed().as_millis())?;
+        self.report.requests = field.requests();
+        let looked = field.proxy.requests().get("Query").copied().unwrap_or_default();
+        self.report.again = looked.saturating_sub(self.size.members);
+        (self.progress)("auditing", 0, 1);
+        field.check(&mut self.report).await?;
+        Ok(())
     }
-    let process = field.process(program)?;
-    let night = tokio::spawn(field.ask(&process));
-    while !night.is_finished() {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        progress("the rest of the night", field.written(), size.members);
-    }
-    let (status, text) = night.await??;
-    if status != 200 || text.contains("error") {
-        report.faults.push(text);
-    }
-    report.memory = report.memory.max(process.memory()?);
-    report.millis = u64::try_from(began.elapsed().as_millis())?;
-    report.requests = field.requests();
-    let looked = field.proxy.requests().get("Query").copied().unwrap_or_default();
-    report.again = looked.saturating_sub(size.members);
-    progress("auditing", 0, 1);
-    field.check(report).await?;
-    Ok(())
 }
 
 /// A database with members, and the fault proxy in front of it.

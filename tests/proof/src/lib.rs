@@ -8,26 +8,26 @@
 
 /// Whether a run failed because the table was busy.
 mod busy;
+/// The fault proxy: a proxy between the SDK and the database that injects faults.
+pub mod fault_proxy;
+/// A database behind a fault proxy, and workers.
+pub mod world;
+/// Races: several requests for the same units at once.
+pub mod races;
+/// A simple model of what a wallet should hold.
+pub mod model;
+/// A workload of every verb, and what must hold after it.
+pub mod simulation;
 /// Planted bugs, each of which has to be found.
 pub mod bugs;
+/// A worker in a process of its own.
+pub mod process;
 /// Processes that are killed in the middle of their work.
 pub mod crashes;
 /// A store that throttles, conflicts, and leaves results unknown.
 pub mod degraded;
 /// An expiry run in which all members are due.
 pub mod expiry_run;
-/// The fault proxy: a proxy between the SDK and the database that injects faults.
-pub mod fault_proxy;
-/// A simple model of what a wallet should hold.
-pub mod model;
-/// A worker in a process of its own.
-pub mod process;
-/// Races: several requests for the same units at once.
-pub mod races;
-/// A workload of every verb, and what must hold after it.
-pub mod simulation;
-/// A database behind a fault proxy, and workers.
-pub mod world;
 
 /// Runs a future on a thread of its own, with a paused clock: tasks run one after the other,
 /// waiting takes no time, and the same seed gives the same result.

@@ -26,7 +26,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
-    part: Share,
+    part: Part,
     /// The seed: the same one reproduces a run
     #[arg(long, global = true, default_value_t = 1)]
     seed: u64,
@@ -39,7 +39,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Share {
+enum Part {
     /// All of them, one after the other
     All,
     /// A workload of every verb under every fault
@@ -61,7 +61,7 @@ enum Share {
     /// Processes that are killed in the middle of their work
     Crashes,
     /// An expiry run in which all members are due, killed again and again
-    Night {
+    ExpiryRun {
         /// Members [default: 5,000, or a million in the long form]
         #[arg(long)]
         members: Option<u64>,
@@ -97,30 +97,30 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> ProofResult {
     match cli.part {
-        Share::All => all(&cli).await,
-        Share::Simulation { operations, members, calm } => {
+        Part::All => all(&cli).await,
+        Part::Simulation { operations, members, calm } => {
             simulate(&cli, operations, members, calm).await
         }
-        Share::Races => race(&cli).await,
-        Share::Degraded => degrade(&cli).await,
-        Share::Night { members } => sleepless(&cli, members).await,
-        Share::Crashes => crash(&cli).await,
-        Share::Bugs => find_bugs(&cli).await,
-        Share::Serve { endpoint, now } => proof::process::serve(endpoint, now).await,
+        Part::Races => race(&cli).await,
+        Part::Degraded => degrade(&cli).await,
+        Part::ExpiryRun { members } => expire_all(&cli, members).await,
+        Part::Crashes => crash(&cli).await,
+        Part::Bugs => find_bugs(&cli).await,
+        Part::Serve { endpoint, now } => proof::process::serve(endpoint, now).await,
     }
 }
 
 /// Runs all parts. A failure of one does not stop the others.
 async fn all(cli: &Cli) -> ProofResult {
-    let shares = [
+    let parts = [
         ("bugs", find_bugs(cli).await),
         ("races", race(cli).await),
         ("degraded", degrade(cli).await),
         ("crashes", crash(cli).await),
-        ("night", sleepless(cli, None).await),
+        ("expiry-run", expire_all(cli, None).await),
         ("simulation", simulate(cli, None, None, false).await),
     ];
-    let wrong: Vec<String> = shares
+    let wrong: Vec<String> = parts
         .into_iter()
         .filter_map(|(part, ran)| Some(format!("{part}: {}", ran.err()?)))
         .collect();
@@ -265,7 +265,7 @@ fn hundredths(units: u64, of: u64) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
-async fn sleepless(cli: &Cli, members: Option<u64>) -> ProofResult {
+async fn expire_all(cli: &Cli, members: Option<u64>) -> ProofResult {
     let members = members.unwrap_or(if cli.long { 1_000_000 } else { 5000 });
     let kills = if cli.long { 50 } else { 5 };
     let size = expiry_run::Size { members, kills, compared: (members / 10).clamp(1000, 20_000) };

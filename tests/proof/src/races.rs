@@ -97,7 +97,7 @@ struct Track {
 }
 
 /// A request of a race: worker, member, verb, key and body.
-type Wish = (usize, String, &'static str, String, Value);
+type Request = (usize, String, &'static str, String, Value);
 
 impl Track {
     async fn new(seed: u64, planted: Planted) -> ProofResult<Track> {
@@ -163,9 +163,9 @@ impl Track {
 
     /// Sends all requests at once, with every fault. Returns the answers in the order of the
     /// requests.
-    async fn all(&self, wishes: Vec<Wish>) -> ProofResult<Vec<Answer>> {
+    async fn all(&self, requests: Vec<Request>) -> ProofResult<Vec<Answer>> {
         self.world.proxy.set(FaultRates::everything(12));
-        let asks = wishes.into_iter().map(async |(worker, member, verb, key, body)| {
+        let asks = requests.into_iter().map(async |(worker, member, verb, key, body)| {
             let path = format!("/v1/members/{member}/{verb}");
             let worker = &self.workers[worker % WORKERS];
             worker.insist(MERCHANT, Method::POST, &path, Some(&key), &body).await
@@ -355,13 +355,19 @@ impl Track {
     /// More members than pieces redeem the scarce reward. It runs once, since no pieces are left
     /// then.
     async fn pieces(&mut self) -> ProofResult<u64> {
-        let mut wishes = Vec::new();
+        let mut requests = Vec::new();
         for number in 0..3 * PIECES {
             let member = self.member(20).await?;
             let number = usize::try_from(number)?;
-            wishes.push((number, member, "redeem", "s".to_owned(), json!({ "reward": "scarce" })));
+            requests.push((
+                number,
+                member,
+                "redeem",
+                "s".to_owned(),
+                json!({ "reward": "scarce" }),
+            ));
         }
-        let answers = self.all(wishes).await?;
+        let answers = self.all(requests).await?;
         equal("pieces handed out", winners(&answers, "reward_is_sold_out")?, PIECES)?;
         let merchant = ledger::MerchantId::parse(MERCHANT)?;
         let limit = ledger::SharedLimit::Stock("scarce".to_owned());

@@ -302,11 +302,11 @@ impl Worker {
             .header("idempotency-key", key.unwrap_or("none"))
             .body(Body::from(body.to_string()))?;
         let answer = self.app.clone().oneshot(request).await?;
-        let (shares, body) = answer.into_parts();
-        let header = |name: &str| Some(shares.headers.get(name)?.to_str().ok()?.to_owned());
+        let (parts, body) = answer.into_parts();
+        let header = |name: &str| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
         let replayed = header("idempotency-replayed").is_some();
         let retry_after = header("retry-after");
-        let status = shares.status.as_u16();
+        let status = parts.status.as_u16();
         self.calls.all.fetch_add(1, Ordering::Relaxed);
         self.calls.busy.fetch_add(u64::from(status == 503), Ordering::Relaxed);
         let body = axum::body::to_bytes(body, usize::MAX).await?;

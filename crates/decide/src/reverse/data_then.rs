@@ -20,12 +20,12 @@ pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> DecisionDat
         .map(|limit| (limit, Remaining::all(Units::ZERO)))
         .collect();
     let mut data = DecisionData { codes, left, ..DecisionData::default() };
-    for withdraw in &entry.withdrawals {
+    for withdrawal in &entry.withdrawals {
         // The units of a withdrawal were there. How many more were left matters only if a later
         // rule found the limit exhausted.
         let units =
-            if entry.exhausted.contains(&withdraw.limit) { withdraw.units } else { Units::MAX };
-        data.left.insert(withdraw.limit.clone(), Remaining::all(units));
+            if entry.exhausted.contains(&withdrawal.limit) { withdrawal.units } else { Units::MAX };
+        data.left.insert(withdrawal.limit.clone(), Remaining::all(units));
     }
     for limit in &entry.exhausted {
         data.left.entry(limit.clone()).or_insert(Remaining::all(Units::ZERO));

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use ledger::decision::GiveRejection;
 use ledger::tier::settle;
 use ledger::tier_status::TierStatus;
 use ledger::{Decision, Entry, EntryKind, Member};
-use rules::RuleFailure;
 
 use super::undoing::Undoing;
 use crate::context::Context;
+use crate::refusal::Undecided;
 use crate::tier::{ladder, qualified, tier_status};
 
 /// Adds the tier that follows from a reversal. If the member reached its tier with an entry that is
@@ -19,11 +20,11 @@ pub(super) fn with_tier_put_right(
     undoing: &Undoing<'_>,
     member: &Member,
     decision: Decision,
-) -> Result<Decision, RuleFailure> {
+) -> Result<Decision, Undecided> {
     let (bundle, now) = (context.bundle, context.now);
     let present = tier_status(bundle, &Arc::new(member.clone()), now)?;
     let mut after = decision.member.clone();
-    let tier_status = match before_it_was_reached(context, undoing, &present) {
+    let tier_status = match before_it_was_reached(context, undoing, &present)? {
         None => present,
         Some(first) => {
             let tiers = ladder(bundle).tiers;
@@ -46,10 +47,10 @@ fn before_it_was_reached(
     context: &Context<'_>,
     undoing: &Undoing<'_>,
     present: &TierStatus,
-) -> Option<TierStatus> {
+) -> Result<Option<TierStatus>, GiveRejection> {
     let Undoing { original, window, .. } = *undoing;
     if !matches!(original.kind, EntryKind::Earn { .. }) {
-        return None;
+        return Ok(None);
     }
     let tiers = ladder(context.bundle).tiers;
     let rank = |tier: Option<&str>| tiers.iter().position(|name| Some(*name) == tier);
@@ -62,6 +63,9 @@ fn before_it_was_reached(
             change.to == present.tier && rank(change.to.as_deref()) > rank(change.from.as_deref())
         });
         reaches && undone_since(entry)
-    })?;
-    Some(window.from(reached.seq).ok()?.before.tier_status)
+    });
+    let Some(reached) = reached else { return Ok(None) };
+    let slice = window.from(reached.seq);
+    let slice = slice.map_err(|reason| GiveRejection::of(&window.before.id, reason))?;
+    Ok(Some(slice.before.tier_status))
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::decision::Draft;
+use ledger::decision::{Draft, GiveRejection};
 use ledger::{Activity, Change, Effect, Member, Reason, Units, WalletName, reverse};
 use rust_decimal::Decimal;
 
@@ -23,7 +23,8 @@ impl Undoing<'_> {
         was: &Activity,
         reasons: &[Reason],
         changes: &[Change],
-    ) {
+    ) -> Result<(), GiveRejection> {
+        let too_much = || GiveRejection::WalletIsFull { member: member.id.clone() };
         let mut less = self.had();
         for (of, units) in self.effect(reasons, changes) {
             *less.entry(of).or_default() -= units;
@@ -38,11 +39,11 @@ impl Undoing<'_> {
             for ((rule, _), units) in of_wallet().filter(|(_, units)| **units > Decimal::ZERO) {
                 let paid = more.min(*units);
                 more -= paid;
-                let back = self.whole(draft, member, rule, &wallet, units - paid);
+                let back = self.whole(draft, member, rule, &wallet, units - paid)?;
                 if back.is_zero() {
                     continue;
                 }
-                sum = sum.checked_add(back).unwrap_or(Units::MAX);
+                sum = sum.checked_add(back).ok_or_else(too_much)?;
                 draft.reasons.push(Reason {
                     rule: rule.clone(),
                     source: self.source_of(rule),
@@ -56,6 +57,7 @@ impl Undoing<'_> {
             let reclaim = reverse::Reclaim { wallet: &wallet, units: sum, terms: &terms, since };
             reverse::take_back(draft, member, programme, reclaim, self.now);
         }
+        Ok(())
     }
 
     /// The whole units to take back for an exact amount. The rule's remainder is taken first, and
@@ -67,7 +69,7 @@ impl Undoing<'_> {
         rule: &str,
         wallet: &WalletName,
         exact: Decimal,
-    ) -> Units {
+    ) -> Result<Units, GiveRejection> {
         let carries = self.judged_by.wallet_of(rule) == Some(wallet);
         let has = member.remainders.get(rule).copied().filter(|_| carries).unwrap_or_default();
         let rest = has - exact;
@@ -76,8 +78,11 @@ impl Undoing<'_> {
         if remainder != has {
             draft.changes.push(Change::Carried { rule: rule.to_owned(), remainder });
         }
-        let units: i64 = (-whole).try_into().unwrap_or_default();
-        Units::new(units).unwrap_or_default()
+        if whole >= Decimal::ZERO {
+            return Ok(Units::ZERO);
+        }
+        let units = i64::try_from(-whole).ok().and_then(|units| Units::new(units).ok());
+        units.ok_or_else(|| GiveRejection::WalletIsFull { member: member.id.clone() })
     }
 
     /// The units that rules gave with the entry, minus what returns of it have taken back already.

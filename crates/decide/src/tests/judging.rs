@@ -105,7 +105,7 @@ fn a_tier_that_asks_for_days_is_lost_on_its_day_whoever_looks_when() {
 }
 
 #[test]
-fn a_tier_of_a_wallet_is_lost_when_its_lots_lapse_whoever_looks_when() {
+fn a_tier_of_a_wallet_is_lost_when_its_lots_expire_whoever_looks_when() {
     let manifest = MANIFEST
         .replace("spendable = false", "spendable = false\nexpires = { days = 10 }")
         + "[tiers]\ngrace_days = 30\n";

@@ -131,21 +131,21 @@ pub fn bought(
 /// Puts back what an entry took from shared limits, except what is `kept` for what is left of the
 /// entry and what earlier returns have put back.
 pub fn put_back(draft: &mut Draft, original: &Entry, kept: &[Withdrawal], since: &[Entry]) {
-    for withdraw in &original.withdrawals {
+    for withdrawal in &original.withdrawals {
         let units = |withdrawals: &[Withdrawal]| -> i64 {
             withdrawals
                 .iter()
-                .filter(|other| other.limit == withdraw.limit)
-                .map(|withdraw| withdraw.units.get())
+                .filter(|other| other.limit == withdrawal.limit)
+                .map(|withdrawal| withdrawal.units.get())
                 .sum()
         };
         let earlier = since.iter().filter(|later| undone(later, original.seq).is_some());
         let earlier: i64 = earlier.map(|later| units(&later.returns)).sum();
-        let back = withdraw.units.get() - units(kept) - earlier;
+        let back = withdrawal.units.get() - units(kept) - earlier;
         if let Ok(units) = Units::new(back)
             && !units.is_zero()
         {
-            draft.returns.push(Withdrawal { limit: withdraw.limit.clone(), units });
+            draft.returns.push(Withdrawal { limit: withdrawal.limit.clone(), units });
         }
     }
 }

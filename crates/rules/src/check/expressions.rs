@@ -7,7 +7,7 @@ use super::{Check, LIST_ITEMS_MAX};
 use crate::kind::{Domain, Kind};
 use crate::range;
 use crate::sheet::{Costs, statement_of};
-use crate::vocabulary::{FACTS, Form, OUTCOMES, Word, functions, meant};
+use crate::vocabulary::{EFFECTS, FACTS, Form, Word, functions, meant};
 
 impl Check<'_> {
     #[expect(
@@ -229,7 +229,7 @@ impl Check<'_> {
         if own.iter().any(|own| own.name == name && own.parameters.len() == kinds.len()) {
             return Kind::Any;
         }
-        if OUTCOMES.contains(&name) || name == "voucher" {
+        if EFFECTS.contains(&name) || name == "voucher" {
             self.gave = true;
             self.may_be_given(name, position);
             self.budgeted(call);

@@ -224,7 +224,7 @@ impl Check<'_> {
             Some(_) if !self.may_give => {
                 Some(format!("`{name}` stands in the block, not in a condition"))
             }
-            Some(rule) if !rule.statement.outcomes.contains(&name) => {
+            Some(rule) if !rule.statement.effects.contains(&name) => {
                 Some(format!("`{name}` cannot be given by `{}`", rule.statement.keyword))
             }
             Some(rule) if name == "refer" && rule.on.as_deref() == Some(REFERRAL) => {
