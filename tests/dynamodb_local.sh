@@ -31,7 +31,7 @@ java "-Djava.library.path=$work/lib" -cp "$work/lib/*" \
 server=$!
 for _ in $(seq 300); do
   if (exec 3<> "/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-    REGULARS_TEST_DYNAMODB="127.0.0.1:$port" cargo test -p end-to-end --test end_to_end
+    REGULARS_TEST_DYNAMODB="127.0.0.1:$port" cargo test --workspace --test end_to_end
     exit
   fi
   kill -0 "$server" 2>/dev/null || break

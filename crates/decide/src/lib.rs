@@ -86,8 +86,6 @@ mod coverage;
 mod spec;
 
 #[cfg(test)]
-mod generated;
-#[cfg(test)]
 mod tests;
 
 pub use account::{join, leave};

@@ -6,17 +6,18 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use futures::StreamExt;
 use ledger::{
-    Decision, Effect as Gave, EntryKind, Lot, Member, Posting, PostingReason, PostingSide, Units,
+    Decision, Effect, EntryKind, Lot, Member, Posting, PostingReason, PostingSide, Units,
 };
 use serde_json::{Value, json};
 use store::Bug;
 
-use crate::ProofResult;
 use crate::fault_proxy::{FaultRates, Tamper, Tampered};
 use crate::races::{self, Rounds};
 use crate::simulation::{self, Size};
 use crate::world::Planted;
+use crate::{ProofResult, alone};
 
 /// The result for one bug.
 #[derive(Debug, Clone)]
@@ -25,6 +26,12 @@ pub struct Found {
     pub name: &'static str,
     /// The first fault that was found; nothing if the bug was not found.
     pub by: Option<String>,
+}
+
+impl Found {
+    fn is_missing(&self) -> bool {
+        self.by.is_none()
+    }
 }
 
 /// The injection point of a bug.
@@ -77,7 +84,8 @@ pub fn count() -> u64 {
 }
 
 /// Plants each bug alone, and looks for it with the simulation and, if that finds nothing, with the
-/// races. Each seed is first tried without a bug.
+/// races. Each seed is also tried without a bug. As many bugs are looked for at once as there are
+/// processors: each look has a thread and a clock of its own, so that the same seed does the same.
 ///
 /// # Errors
 /// A fault was found without a bug.
@@ -86,34 +94,48 @@ pub async fn run(
     operations: u64,
     mut progress: impl FnMut(u64),
 ) -> ProofResult<Vec<Found>> {
-    // The seeds that were tried without a bug and found nothing.
-    let mut clean = seed..seed;
-    let mut found = Vec::new();
-    for (number, (name, place)) in (1..).zip(BUGS) {
-        let planted = match place {
-            FaultProxy(tamper) => {
-                let tamper: Tamper = Arc::new(tamper);
-                Planted { tamper: Some(tamper), bug: None }
-            }
-            Decided(bug) => Planted { tamper: None, bug: Some(Bug(Arc::new(bug))) },
-        };
-        let mut by = None;
-        for seed in seed..seed + LOOKS_MAX {
-            if !clean.contains(&seed) {
-                if let Some(what) = look(seed, operations, &Planted::default()).await {
+    let at_once = std::thread::available_parallelism()?.get();
+    let mut found = BUGS.map(|(name, _)| Found { name, by: None });
+    for seed in seed..seed + LOOKS_MAX {
+        let missing = (0..BUGS.len()).filter(|bug| found.get(*bug).is_some_and(Found::is_missing));
+        let missing: Vec<usize> = missing.collect();
+        if missing.is_empty() {
+            break;
+        }
+        let without_a_bug = std::iter::once(None);
+        let looks = without_a_bug.chain(missing.into_iter().map(Some)).map(async |bug| {
+            let planted = bug.and_then(|bug| BUGS.get(bug)).map_or_else(Planted::default, planted);
+            let by = alone(move || async move { Ok(look(seed, operations, &planted).await) });
+            ProofResult::Ok((bug, by.await?))
+        });
+        let mut looks = futures::stream::iter(looks).buffer_unordered(at_once);
+        while let Some(looked) = looks.next().await {
+            match looked? {
+                (None, Some(what)) => {
                     return Err(format!("found where no bug is, seed {seed}: {what}").into());
                 }
-                clean.end = seed + 1;
+                (Some(bug), by) => {
+                    if let Some(found) = found.get_mut(bug) {
+                        found.by = by;
+                    }
+                }
+                (None, None) => {}
             }
-            by = by.or(look(seed, operations, &planted).await);
-            if by.is_some() {
-                break;
-            }
+            let is_found = |found: &&Found| !found.is_missing();
+            progress(found.iter().filter(is_found).count() as u64);
         }
-        found.push(Found { name, by });
-        progress(number);
     }
-    Ok(found)
+    Ok(found.into())
+}
+
+fn planted((_, place): &(&str, InjectionPoint)) -> Planted {
+    match *place {
+        FaultProxy(tamper) => {
+            let tamper: Tamper = Arc::new(tamper);
+            Planted { tamper: Some(tamper), bug: None }
+        }
+        Decided(bug) => Planted { tamper: None, bug: Some(Bug(Arc::new(bug))) },
+    }
 }
 
 /// The first fault that the simulation or the races find.
@@ -331,7 +353,7 @@ fn early_expiry(before: &Member, decision: &mut Decision) {
 fn one_more(before: &Member, decision: &mut Decision) {
     let entry = &mut decision.entry;
     let paid = entry.reasons.iter_mut().find_map(|reason| match &mut reason.effect {
-        Gave::Units { wallet, units } if wallet.as_str() == "points" => Some(units),
+        Effect::Units { wallet, units } if wallet.as_str() == "points" => Some(units),
         _ => None,
     });
     let is_of_points =

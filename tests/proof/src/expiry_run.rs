@@ -193,7 +193,7 @@ impl<P: FnMut(&'static str, u64, u64)> Comparison<'_, P> {
             // A run that had answered was not killed in the middle of its work.
             match night.await? {
                 Ok((status, text)) => {
-                    self.report.faults.push(format!("{status} before the kill: {text}"))
+                    self.report.faults.push(format!("{status} before the kill: {text}"));
                 }
                 Err(_) => self.report.kills += 1,
             }

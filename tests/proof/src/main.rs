@@ -332,11 +332,7 @@ async fn crash(cli: &Cli) -> ProofResult {
 async fn find_bugs(cli: &Cli) -> ProofResult {
     let operations = if cli.long { 10_000 } else { 1500 };
     let bar = bar(bugs::count(), "bugs");
-    let (seed, told) = (cli.seed, bar.clone());
-    let found = alone(move || async move {
-        bugs::run(seed, operations, |done| told.set_position(done)).await
-    });
-    let found = found.await?;
+    let found = bugs::run(cli.seed, operations, |done| bar.set_position(done)).await?;
     bar.finish_and_clear();
     let mut table = table(&["planted", "found by"]);
     let mut missed = Vec::new();

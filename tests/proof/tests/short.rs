@@ -89,7 +89,7 @@ async fn a_store_in_a_bad_state_gives_no_wrong_answer() -> ProofResult {
     Ok(())
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 #[expect(clippy::print_stdout, reason = "the list is for whoever runs it")]
 async fn bugs_that_are_planted_are_found() -> ProofResult {
     let found = bugs::run(seed(), 500, |_| ()).await?;

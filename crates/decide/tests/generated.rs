@@ -1,9 +1,17 @@
 //! A test with generated sheets and facts. The same sheet over the same facts pays the same twice
 //! in one process, in two processes, with the optimiser on and off, and in a model in plain Rust
 //! that does not use the engine.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on should say so"
+)]
 
 use std::fmt;
 
+use decide::{Context, earn};
 use ledger::enroll::{self, Enrolment};
 use ledger::{
     Activity, DecisionData, Effect, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Terms,
@@ -12,8 +20,6 @@ use ledger::{
 use rules::{Bundle, Sources};
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
-
-use crate::{Context, earn};
 
 /// The number of sheets, and of facts over which each runs. CI runs ten times as many sheets.
 const SHEETS: u64 = 500;
@@ -451,7 +457,7 @@ fn the_same_facts_pay_the_same_everywhere_and_what_a_plain_model_says() {
         return;
     }
     let this = std::env::current_exe().unwrap();
-    let name = "generated::the_same_facts_pay_the_same_everywhere_and_what_a_plain_model_says";
+    let name = "the_same_facts_pay_the_same_everywhere_and_what_a_plain_model_says";
     let child = std::process::Command::new(this)
         .args([name, "--exact", "--nocapture"])
         .env(CHILD_VARIABLE, "1")
