@@ -151,7 +151,7 @@ async fn reads_that_make_no_sense() {
 }
 
 #[tokio::test]
-async fn a_table_out_of_reach_is_told_as_busy() {
+async fn a_table_out_of_reach_is_answered_as_busy() {
     // Nothing listens on this port.
     let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .endpoint_url("http://127.0.0.1:1")

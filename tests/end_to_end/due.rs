@@ -46,8 +46,8 @@ async fn units_wait_for_the_delivery_of_their_order_and_the_time_in_which_it_may
     // Pending units stay pending however long the delivery takes.
     shop.at("2027-05-02T07:30:00Z");
     assert_eq!(points(&shop).await, (json!(0), json!(70)));
-    let told = tell(&shop, "d-1", json!({ "type": "delivery", "of": "order-1" })).await;
-    assert_eq!(told["entry"]["postings"][0]["from"]["lot"]["pending_on"]["of"], "order-1");
+    let answer = tell(&shop, "d-1", json!({ "type": "delivery", "of": "order-1" })).await;
+    assert_eq!(answer["entry"]["postings"][0]["from"]["lot"]["pending_on"]["of"], "order-1");
     shop.at("2027-05-16T07:29:59Z");
     assert_eq!(points(&shop).await, (json!(0), json!(70)));
     shop.at("2027-05-16T07:30:00Z");
@@ -343,8 +343,11 @@ async fn what_comes_back_after_a_reminder_is_reminded_of_too() {
     let back = json!({ "redeem": "r" });
     assert_eq!(shop.post("/v1/members/ada/reverse", Some("b"), &back).await.status, 201);
     assert_eq!(shop.night().await.reminded, 1);
-    let told = shop.get("/v1/members/ada/entries").await.at("/entries/0/reminders/0");
-    assert_eq!((&told["units"], &told["at"]), (&json!(100), &json!("2026-06-01T07:30:00Z")));
+    let reminder = shop.get("/v1/members/ada/entries").await.at("/entries/0/reminders/0");
+    assert_eq!(
+        (&reminder["units"], &reminder["at"]),
+        (&json!(100), &json!("2026-06-01T07:30:00Z"))
+    );
     // No reminder is written twice.
     assert_eq!(shop.night().await.due, 0);
     shop.at("2026-06-01T07:30:00Z");
@@ -406,7 +409,7 @@ async fn a_day_that_comes_every_year_is_a_date_and_who_is_forgotten_has_no_tier(
 }
 
 #[tokio::test]
-async fn a_tier_whose_condition_will_fail_is_told_of_at_once_and_writes_nothing() {
+async fn a_tier_whose_condition_will_fail_is_announced_at_once_and_writes_nothing() {
     let shop = shop(
         "[wallets.points]",
         "tier \"New\" { 100 / (30 - member.days) >= 3 }\nearn \"a\" on purchase { 1 }",
@@ -502,5 +505,5 @@ async fn who_cannot_be_rescheduled_is_named() {
     let failed = run("test").await;
     assert!(failed.contains("test/ada: rule `Gold` failed"), "{failed}");
     let failed = run("nobody").await;
-    assert!(failed.contains("`nobody` has no rules to put its members down by"), "{failed}");
+    assert!(failed.contains("`nobody` has no rules to reschedule its members by"), "{failed}");
 }

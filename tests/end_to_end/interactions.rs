@@ -363,9 +363,9 @@ async fn what_comes_by_itself_is_no_activity_and_may_refer() {
     let friend = json!({ "id": "zoe", "referred_by": "ada" });
     assert_eq!(shop.post("/v1/members", None, &friend).await.status, 201);
     shop.buys("zoe", "o", "100.00").await;
-    let told = asks(&shop, "zoe earn k", json!({ "type": "anniversary" })).await;
+    let answer = asks(&shop, "zoe earn k", json!({ "type": "anniversary" })).await;
     assert_eq!(
-        told.problem(),
+        answer.problem(),
         "422 field_is_wrong /type: `/type`: anniversary comes by itself, on its day; it is not told"
     );
     shop.at("2027-05-02T07:30:00Z");

@@ -301,7 +301,7 @@ async fn a_hold_brings_nothing_back_to_life() {
 }
 
 #[tokio::test]
-async fn what_is_owed_is_told_by_the_day_and_not_less_for_what_others_owe() {
+async fn what_is_owed_is_reported_by_the_day_and_not_less_for_what_others_owe() {
     let shop = shop("[wallets.points]\nexpires = { days = 10 }", PLAIN).await;
     shop.buys("ada", "1", "100.00").await;
     does(&shop, "ada redeem r", json!({ "reward": "r" })).await;

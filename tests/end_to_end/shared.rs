@@ -189,9 +189,9 @@ async fn a_friend_who_buys_pays_both_in_one_transaction_and_once() {
         shop.post("/v1/members", None, &unknown).await.problem(),
         "422 referrer_is_unknown /referred_by: there is no member `nobody` who could have brought this one"
     );
-    let told = json!({ "type": "referral" });
+    let referral = json!({ "type": "referral" });
     assert_eq!(
-        shop.post("/v1/members/ada/earn", Some("t"), &told).await.problem(),
+        shop.post("/v1/members/ada/earn", Some("t"), &referral).await.problem(),
         "422 field_is_wrong /type: `/type`: a referral is told by a rule of the friend's, with `refer()`"
     );
 }

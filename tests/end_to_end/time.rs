@@ -134,8 +134,8 @@ async fn a_moment_that_is_due_again_within_the_same_second_is_done_again() {
     for (number, key) in ["late-1", "late-2"].iter().enumerate() {
         assert_eq!(shop.night().await.expired, 1, "{number}");
         let late = json!({ "type": "purchase", "at": "2026-05-02T09:30:00+02:00", "order": { "total": "7.00" } });
-        let told = shop.post("/v1/members/ada/earn", Some(key), &late).await;
-        assert_eq!(told.status, 201);
+        let answer = shop.post("/v1/members/ada/earn", Some(key), &late).await;
+        assert_eq!(answer.status, 201);
     }
     assert_eq!(shop.night().await.expired, 1);
     assert_eq!(shop.night().await.due, 0);
@@ -156,8 +156,8 @@ async fn a_leap_second_names_the_lot_that_it_makes() {
     shop.at("2026-05-02T12:10:00Z");
     let odd =
         json!({ "type": "purchase", "at": "2026-05-02T12:00:60Z", "order": { "total": "7.00" } });
-    let told = shop.post("/v1/members/ada/earn", Some("k"), &odd).await;
-    assert_eq!(told.at("/entry/postings/0/to/lot/expires_at"), "2026-05-03T12:00:59Z");
+    let answer = shop.post("/v1/members/ada/earn", Some("k"), &odd).await;
+    assert_eq!(answer.at("/entry/postings/0/to/lot/expires_at"), "2026-05-03T12:00:59Z");
     shop.at("2026-05-04T00:00:00Z");
     assert_eq!(shop.night().await.expired, 1);
     shop.all_is_well().await;
@@ -212,7 +212,7 @@ async fn the_schedules_event_is_checked() {
 }
 
 #[tokio::test]
-async fn an_order_told_late_makes_an_old_moment_due_again() {
+async fn an_order_sent_late_makes_an_old_moment_due_again() {
     let shop = Shop::open("sunrise-coffee").await;
     shop.enroll("ada").await;
     shop.buys("ada", "1", "5.00").await;
@@ -220,10 +220,10 @@ async fn an_order_told_late_makes_an_old_moment_due_again() {
     assert_eq!(shop.night().await.expired, 1);
     shop.at("2028-01-02T00:00:00Z");
     let late = json!({ "type": "purchase", "at": "2026-05-02T10:00:00+02:00", "order": { "total": "7.00" } });
-    let told = shop.post("/v1/members/ada/earn", Some("late"), &late).await;
-    assert_eq!(told.status, 201);
+    let answer = shop.post("/v1/members/ada/earn", Some("late"), &late).await;
+    assert_eq!(answer.status, 201);
     // The lot had its own terms, and had expired by them already.
-    assert_eq!(told.at("/entry/balances/points"), 0);
+    assert_eq!(answer.at("/entry/balances/points"), 0);
     assert_eq!(shop.night().await.expired, 1);
     assert_eq!(shop.clock.now(), moment("2028-01-02T00:00:00Z"));
     shop.all_is_well().await;

@@ -33,7 +33,7 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
     let see = |history: History| {
         for reason in history.versions().flat_map(|version| &version.entry.reasons) {
             if let ledger::Effect::Voucher { pool, code } = &reason.effect {
-                given.push((history.at.member.clone(), pool.clone(), code.clone()));
+                given.push((history.key.member.clone(), pool.clone(), code.clone()));
             }
         }
     };
@@ -57,7 +57,7 @@ pub async fn dump(database: &Database, merchant: &str) -> Vec<String> {
     let merchant = MerchantId::parse(merchant).unwrap();
     let mut lines = Vec::new();
     let see = |history: History| {
-        let at = &history.at;
+        let at = &history.key;
         lines.push(format!("{at} {:?}", history.enrolled));
         for Version { entry, member, bundle, fingerprint, answer, .. } in history.versions() {
             lines.push(format!("{at} {entry:?} {member:?} {bundle} {fingerprint:?} {answer}"));

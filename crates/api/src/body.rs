@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
+    fn what_is_wrong_is_reported_with_its_place() {
         let check = |json: &str, expected: &str| {
             let found = match parse::<ActivityBody>(json.as_bytes()).map(|body| body.value) {
                 Ok(_) => "fine".to_owned(),

@@ -197,7 +197,7 @@ impl EffectView {
 #[derive(Debug, Clone, Serialize)]
 struct TaskView<'a> {
     task: &'a str,
-    done: u32,
+    done: u64,
     completed: u32,
 }
 
@@ -273,7 +273,7 @@ impl<'a> EntryView<'a> {
 
 fn task(change: &Change) -> Option<TaskView<'_>> {
     let Change::Progressed { task, progress, .. } = change else { return None };
-    let done = progress.marks.iter().fold(0u32, |sum, (_, count)| sum.saturating_add(*count));
+    let done = progress.marks.iter().map(|(_, count)| u64::from(*count)).sum();
     Some(TaskView { task, done, completed: progress.completed })
 }
 

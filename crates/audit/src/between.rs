@@ -38,8 +38,8 @@ struct Shared {
 
 impl Between {
     pub(crate) fn see(&mut self, history: &History) {
-        self.someone.get_or_insert_with(|| history.at.clone());
-        let id = &history.at.member;
+        self.someone.get_or_insert_with(|| history.key.clone());
+        let id = &history.key.member;
         if history.lines.iter().any(|line| line.version.is_none()) {
             self.forgotten.insert(id.clone());
         }
@@ -78,7 +78,7 @@ impl Between {
             for reason in &entry.reasons {
                 if let Effect::Voucher { pool, code } = &reason.effect {
                     let key = (pool.clone(), code.clone());
-                    self.codes.entry(key).or_default().push(history.at.clone());
+                    self.codes.entry(key).or_default().push(history.key.clone());
                 }
             }
         }

@@ -45,10 +45,10 @@ impl Earlier {
     pub fn of(
         export: &Export,
         merchant: &MerchantId,
-        told: impl Fn(u64, u64) + Sync,
+        progress: impl Fn(u64, u64) + Sync,
     ) -> Result<Earlier, EarlierError> {
         let mut all = Earlier::default();
-        for earlier in export.each(merchant, Earlier::default, Earlier::see, told)? {
+        for earlier in export.each(merchant, Earlier::default, Earlier::see, progress)? {
             all.heads.extend(earlier.heads);
             all.broken = all.broken.take().or(earlier.broken);
         }
@@ -60,11 +60,11 @@ impl Earlier {
 
     fn see(&mut self, found: Found) {
         match found {
-            Ok(History { at, lines, .. }) => {
+            Ok(History { key, lines, .. }) => {
                 let newest = lines.into_iter().next_back();
                 let (seq, hash) = newest
                     .map_or((Seq::ENROLLED, String::new()), |newest| (newest.seq, newest.hash));
-                self.heads.insert(at, Head { seq, hash, is_met: AtomicBool::new(false) });
+                self.heads.insert(key, Head { seq, hash, is_met: AtomicBool::new(false) });
             }
             Err(error) => self.broken = self.broken.take().or(Some(error)),
         }
@@ -80,7 +80,7 @@ impl Earlier {
     /// The fault of a member that the export has: its newest entry then is missing, or is another
     /// one. The entries before it need no check, since each entry has the hash of the one before.
     pub(crate) fn fault(&self, history: &History) -> Option<Fault> {
-        let Head { seq, hash, .. } = self.meet(&history.at)?;
+        let Head { seq, hash, .. } = self.meet(&history.key)?;
         if *seq == Seq::ENROLLED {
             return None;
         }
@@ -92,13 +92,13 @@ impl Earlier {
         };
         let what = what.to_owned();
         let about = About::Itself;
-        Some(Fault { member: history.at.clone(), entry: Some(*seq), what, about })
+        Some(Fault { member: history.key.clone(), entry: Some(*seq), what, about })
     }
 
     /// The faults of members that the export has and that the audit has not seen.
-    pub(crate) fn gone(&self) -> impl Iterator<Item = Fault> {
-        let gone = self.heads.iter().filter(|(_, head)| !head.is_met.load(Ordering::Relaxed));
-        gone.map(|(member, _)| Fault {
+    pub(crate) fn missing(&self) -> impl Iterator<Item = Fault> {
+        let missing = self.heads.iter().filter(|(_, head)| !head.is_met.load(Ordering::Relaxed));
+        missing.map(|(member, _)| Fault {
             member: member.clone(),
             entry: None,
             what: "the earlier export has it, and it is gone".to_owned(),

@@ -96,7 +96,7 @@ impl Audit {
         self.audited.erased += u64::from(history.member().erased_at.is_some());
         self.audited.entries += history.lines.len() as u64;
         if let Some(due_at) = history.due_at {
-            self.due.insert(history.at.clone(), due_at);
+            self.due.insert(history.key.clone(), due_at);
         }
         self.between.see(history);
         let earlier = self.earlier.as_ref().and_then(|earlier| earlier.fault(history));
@@ -149,7 +149,7 @@ impl Audit {
     pub fn done(mut self) -> Audited {
         self.audited.faults.extend(self.between.faults());
         if let Some(earlier) = &self.earlier {
-            self.audited.faults.extend(earlier.gone());
+            self.audited.faults.extend(earlier.missing());
         }
         self.audited.faults.sort_by(|one, other| one.member.cmp(&other.member));
         self.audited

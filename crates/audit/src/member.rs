@@ -19,7 +19,7 @@ type Sums = BTreeMap<(WalletName, Option<Moment>, Option<Inactivity>), i64>;
 /// The first fault of a member; nothing for a sound member.
 pub(crate) fn first_fault(history: &History) -> Option<Fault> {
     let fault = |entry: Seq, what: String| Fault {
-        member: history.at.clone(),
+        member: history.key.clone(),
         entry: Some(entry),
         what,
         about: About::Itself,
@@ -69,7 +69,7 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
         if let Some(what) = holds_other(&version.member, &lots, &debts) {
             return at(what);
         }
-        if let Some(what) = tells_other(&version.entry, &version.member) {
+        if let Some(what) = records_another_balance(&version.entry, &version.member) {
             return at(what);
         }
         before = &version.member;
@@ -81,7 +81,7 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
 fn fault_of_all(history: &History) -> Option<Fault> {
     let fault = |entry: Option<Seq>, what: String| {
         let about = if entry.is_none() { About::Due } else { About::Itself };
-        Fault { member: history.at.clone(), entry, what, about }
+        Fault { member: history.key.clone(), entry, what, about }
     };
     if let Some((seq, reason)) = &history.unreadable {
         return Some(fault(Some(*seq), reason.clone()));
@@ -89,7 +89,7 @@ fn fault_of_all(history: &History) -> Option<Fault> {
     if let Some(stray) = &history.stray {
         let what = format!("item `{stray}` lies among its own and is nothing that a member has");
         let about = About::Itself;
-        return Some(Fault { member: history.at.clone(), entry: None, what, about });
+        return Some(Fault { member: history.key.clone(), entry: None, what, about });
     }
     let newest = history.versions().next_back().map(|version| version.due_at);
     if newest.is_some_and(|due_at| due_at != history.due_at) {
@@ -126,7 +126,7 @@ fn add_up(
         }
     }
     if let Some(((wallet, until, _), units)) = lots.iter().find(|(_, units)| **units < 0) {
-        return Some(format!("{units} {wallet} are left of what runs out at {until:?}"));
+        return Some(format!("{units} {wallet} are left of a lot that expires at {until:?}"));
     }
     let below = debts.iter().find(|(_, units)| **units < 0);
     below.map(|(wallet, units)| format!("{units} {wallet} are owed"))
@@ -134,11 +134,12 @@ fn add_up(
 
 /// The fault of an entry whose balances differ from the member's. An entry of a member with an
 /// account is not checked, since it has the account's balances for shared wallets.
-fn tells_other(entry: &Entry, member: &Member) -> Option<String> {
-    let mut told = entry.balances.iter().filter(|_| entry.account.is_none());
-    told.find_map(|(wallet, told)| {
+fn records_another_balance(entry: &Entry, member: &Member) -> Option<String> {
+    let mut balances = entry.balances.iter().filter(|_| entry.account.is_none());
+    balances.find_map(|(wallet, recorded)| {
         let has = member.spendable(wallet.as_str(), entry.at);
-        (has != *told).then(|| format!("it tells of {told} {wallet} to spend, and {has} there are"))
+        (has != *recorded)
+            .then(|| format!("it tells of {recorded} {wallet} to spend, and {has} there are"))
     })
 }
 
@@ -236,7 +237,7 @@ fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<St
     if let Some((wallet, units)) = moved_as(entry, &[PostingReason::Expired], |terms| {
         terms.expires_at.is_none_or(|at| at > entry.at)
     }) {
-        return Some(format!("it takes {units} {wallet} before their time"));
+        return Some(format!("it takes {units} {wallet} before they expire"));
     }
     let is_spending = matches!(entry.kind, EntryKind::Redeem { .. } | EntryKind::Hold { .. });
     let spends = [PostingReason::Spent, PostingReason::Held];

@@ -88,13 +88,13 @@ pub(crate) fn count(
         sums.debts -= member.wallet(name.as_str()).debt().get() - wallet.debt().get();
         for lot in wallet.lots().iter().filter(|lot| lot.terms.is_expired(end)) {
             let key = (name.clone(), lot.terms.expires_at, lot.terms.inactivity);
-            let lapsed = lot.terms.expires_at.max(given.get(&key).copied());
-            if lapsed.is_none_or(|lapsed| lapsed >= end) {
+            let expired_at = lot.terms.expires_at.max(given.get(&key).copied());
+            if expired_at.is_none_or(|expired_at| expired_at >= end) {
                 continue;
             }
             let units = lot.units.get();
             sums.closing -= units;
-            match lapsed < period.from {
+            match expired_at < period.from {
                 true => sums.opening -= units,
                 false => sums.expired -= units,
             }

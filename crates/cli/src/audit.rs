@@ -75,16 +75,17 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     {
         return Err(format!("--from {from} is after --until {until}").into());
     }
-    let told = Told::new();
-    let is_far = |done, of| told.is_far(done, of);
-    let earlier = options.after.as_deref().map(|folder| exported(folder, &told.bar)).transpose()?;
+    let progress = Progress::new();
+    let is_far = |done, of| progress.is_far(done, of);
+    let earlier =
+        options.after.as_deref().map(|folder| exported(folder, &progress.bar)).transpose()?;
     let earlier = earlier.map(|export| Earlier::of(&export, &merchant, is_far)).transpose()?;
     let earlier = earlier.map(Arc::new);
     let (programme, audited) = match &options.export {
-        Some(export) => audited_export(&options, export, &merchant, earlier.as_ref(), &told)?,
-        None => audited_table(&options, &merchant, earlier.as_ref(), &told).await?,
+        Some(export) => audited_export(&options, export, &merchant, earlier.as_ref(), &progress)?,
+        None => audited_table(&options, &merchant, earlier.as_ref(), &progress).await?,
     };
-    told.bar.finish_and_clear();
+    progress.bar.finish_and_clear();
     if options.json {
         say!("{}", as_json(&programme, &audited));
     } else {
@@ -114,9 +115,9 @@ fn audited_export(
     export: &Path,
     merchant: &MerchantId,
     earlier: Option<&Arc<Earlier>>,
-    told: &Told,
+    progress: &Progress,
 ) -> CommandResult<(Programme, Audited)> {
-    let is_far = |done, of| told.is_far(done, of);
+    let is_far = |done, of| progress.is_far(done, of);
     // An export has no active bundle to ask for, so the rules are read from their folder.
     let folder = options.rules.of_merchant(merchant.as_str())?;
     let sources = rules::Sources::read(&folder)?;
@@ -124,11 +125,11 @@ fn audited_export(
     let programme = bundle.programme().clone();
     let start = || Audit::over(period(options, &programme)).after(earlier.cloned());
     let see = |audit: &mut Audit, found| {
-        told.one_more();
+        progress.one_more();
         audit.see_found(found);
     };
     let mut all = start();
-    for audit in exported(export, &told.bar)?.each(merchant, start, see, is_far)? {
+    for audit in exported(export, &progress.bar)?.each(merchant, start, see, is_far)? {
         all.add(audit);
     }
     let audited = all.without_index().done();
@@ -140,7 +141,7 @@ async fn audited_table(
     options: &Options,
     merchant: &MerchantId,
     earlier: Option<&Arc<Earlier>>,
-    told: &Told,
+    progress: &Progress,
 ) -> CommandResult<(Programme, Audited)> {
     let opened;
     let store = match &options.table {
@@ -161,22 +162,22 @@ async fn audited_table(
     let hash = hash.ok_or_else(|| format!("`{merchant}` has published no rules there"))?;
     let programme = api::bundle_of(&store, merchant, &hash).await?.programme().clone();
     let start = || Audit::over(period(options, &programme)).after(earlier.cloned());
-    let audited = walk(&store, merchant, start, told).await?;
+    let audited = walk(&store, merchant, start, progress).await?;
     Ok((programme, audited))
 }
 
 /// The progress of an audit, shown on a terminal.
 #[derive(Clone)]
-struct Told {
+struct Progress {
     bar: ProgressBar,
     members: Arc<AtomicU64>,
 }
 
-impl Told {
-    fn new() -> Told {
+impl Progress {
+    fn new() -> Progress {
         let bar = progress(1, "{bar:40} {percent} %, {msg} members audited, {elapsed}");
         bar.set_message("0");
-        Told { bar, members: Arc::default() }
+        Progress { bar, members: Arc::default() }
     }
 
     fn is_far(&self, done: u64, of: u64) {
@@ -197,21 +198,21 @@ async fn walk(
     store: &Store,
     merchant: &MerchantId,
     start: impl Fn() -> Audit,
-    told: &Told,
+    progress: &Progress,
 ) -> CommandResult<Audited> {
-    told.bar.set_length(PARTS.unsigned_abs().into());
+    progress.bar.set_length(PARTS.unsigned_abs().into());
     let parts = (0..PARTS).take(SIDE_BY_SIDE).map(|first| {
         let mut audit = start();
         let (store, merchant) = (store.clone(), merchant.clone());
-        let told = told.clone();
+        let progress = progress.clone();
         let walked = tokio::spawn(async move {
             for part in (first..PARTS).step_by(SIDE_BY_SIDE) {
                 let see = |found| {
-                    told.one_more();
+                    progress.one_more();
                     audit.see_found(found);
                 };
                 store.each_of_part(&merchant, part, PARTS, see).await?;
-                told.bar.inc(1);
+                progress.bar.inc(1);
             }
             Ok::<Audit, store::StoreError>(audit)
         });
@@ -351,7 +352,7 @@ fn as_json(programme: &Programme, audited: &Audited) -> serde_json::Value {
         .map(|(name, wallet)| {
             let worth =
                 |units| worth(programme, name.as_str(), units).map(|worth| worth.to_string());
-            let told = json!({
+            let wallet = json!({
                 "opening": wallet.opening,
                 "issued": wallet.issued,
                 "redeemed": wallet.redeemed,
@@ -366,7 +367,7 @@ fn as_json(programme: &Programme, audited: &Audited) -> serde_json::Value {
                     "closing": worth(wallet.owed()),
                 },
             });
-            (name.to_string(), told)
+            (name.to_string(), wallet)
         })
         .collect();
     let fault = |fault: &::audit::Fault| {

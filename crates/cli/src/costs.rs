@@ -66,7 +66,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
         fields.insert("at".to_owned(), json!(start));
     }
     measured
-        .post("earn, told late: it moves the due date", &path("/earn"), Some("late"), &late)
+        .post("earn, sent late: it moves the due date", &path("/earn"), Some("late"), &late)
         .await?;
     measured
         .post("earn, an order of five lines", &path("/earn"), Some("order-1"), &order(1))

@@ -75,7 +75,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
         say!("call it with the header  Authorization: Bearer local:<merchant>");
         tokio::select! {
             stopped = watched => stopped,
-            stopped = nights(&api) => stopped,
+            stopped = expiry_runs(&api) => stopped,
             stopped = axum::serve(listener, app(&api)).into_future() => Ok(stopped?),
             stopped = tokio::signal::ctrl_c() => Ok(stopped?),
         }
@@ -83,7 +83,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
 }
 
 /// Starts an expiry run at every interval, as EventBridge does in AWS.
-async fn nights(api: &Api) -> CommandResult {
+async fn expiry_runs(api: &Api) -> CommandResult {
     loop {
         let done = expire::run(api, &expire::Event::default(), None).await;
         match done {

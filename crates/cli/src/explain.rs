@@ -17,7 +17,7 @@ use store::{MemberKey, Store, Version};
 use crate::place::{self, Rules};
 use crate::result::CommandResult;
 use crate::show::shop_time;
-use crate::simulate::told;
+use crate::simulate::page;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -50,13 +50,13 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let merchant = place::merchant_named(&options.merchant)?;
     let member = MemberId::parse(&options.member)
         .map_err(|reason| format!("`{}` is no member's id: {reason}", options.member))?;
-    let at = MemberKey { merchant, member };
+    let key = MemberKey { merchant, member };
     let store = database.store();
-    let (before, record) = version(store, &at, Seq::new(options.entry)).await?;
-    let bundle = api::bundle_of(store, &at.merchant, &record.bundle).await?;
-    let again = again(store, &at, &bundle, &before, &record.entry).await?;
+    let (before, record) = version(store, &key, Seq::new(options.entry)).await?;
+    let bundle = api::bundle_of(store, &key.merchant, &record.bundle).await?;
+    let again = again(store, &key, &bundle, &before, &record.entry).await?;
     say!(
-        "Entry {} of {at}, {}, under rules {}:\n",
+        "Entry {} of {key}, {}, under rules {}:\n",
         options.entry,
         shop_time(record.entry.at, bundle.programme().time_zone),
         record.bundle
@@ -68,7 +68,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
         say!("\nAn entry of kind {}: no rule had a say in it.", record.entry.kind.verb());
         return Ok(());
     };
-    say!("{}", told(&bundle, &lines, &again).trim_end());
+    say!("{}", page(&bundle, &lines, &again).trim_end());
     let differences = differences(&record.entry, &again.entry);
     if differences.is_empty() {
         say!("\nDerived again from the member as it was before it: the same.");
@@ -83,7 +83,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
 /// An entry to derive again, with the member before it and its decision data.
 struct Again<'a> {
     store: &'a Store,
-    at: &'a MemberKey,
+    key: &'a MemberKey,
     bundle: &'a Bundle,
     before: &'a Member,
     entry: &'a Entry,
@@ -94,7 +94,7 @@ struct Again<'a> {
 /// decides entries of this kind.
 async fn again(
     store: &Store,
-    at: &MemberKey,
+    key: &MemberKey,
     bundle: &Bundle,
     before: &Member,
     entry: &Entry,
@@ -102,12 +102,12 @@ async fn again(
     let mut data = decide::data_then(bundle, before, entry);
     let mut view = before.clone();
     if let Some(of) = &entry.account {
-        let key = MemberKey { merchant: at.merchant.clone(), member: of.account.clone() };
+        let key = MemberKey { merchant: key.merchant.clone(), member: of.account.clone() };
         let past = store.past(&key, of.entry).await?;
         view = ledger::account::view(before, &past.before, bundle.programme(), entry.at);
         data.members.insert(of.account.clone(), Some(past.before));
     }
-    let mut again = Again { store, at, bundle, before, entry, data };
+    let mut again = Again { store, key, bundle, before, entry, data };
     let plain = |decision: Decision| Ok(Some((Vec::new(), decision)));
     match &entry.kind {
         EntryKind::Earn { activity } => again.earn(&view, activity).map(Some),
@@ -115,8 +115,8 @@ async fn again(
             again.take(&view, reward, order.clone()).map(Some)
         }
         EntryKind::Capture { of, reward, .. } => {
-            let (_, held) = version(store, at, of.entry).await?;
-            let by = api::bundle_of(store, &at.merchant, &held.bundle).await?;
+            let (_, held) = version(store, key, of.entry).await?;
+            let by = api::bundle_of(store, &key.merchant, &held.bundle).await?;
             let units = Some(reward.costs);
             let context = again.context();
             plain(decide::capture(&context, &by, before, &held.entry, units)?)
@@ -154,8 +154,8 @@ impl Again<'_> {
             Change::Triggered { day, .. } => Some(*day),
             _ => None,
         });
-        let told = ActivityEvent { activity: activity.clone(), triggered };
-        let (decision, _) = decide::earn_alone(&self.context(), self.before, told)?;
+        let event = ActivityEvent { activity: activity.clone(), triggered };
+        let (decision, _) = decide::earn_alone(&self.context(), self.before, event)?;
         Ok((lines, decision))
     }
 
@@ -179,8 +179,8 @@ impl Again<'_> {
     }
 
     async fn reverse(&mut self, of: Seq, returned: Option<&Returned>) -> CommandResult<Decision> {
-        let (_, undone) = version(self.store, self.at, of).await?;
-        let by = api::bundle_of(self.store, &self.at.merchant, &undone.bundle).await?;
+        let (_, undone) = version(self.store, self.key, of).await?;
+        let by = api::bundle_of(self.store, &self.key.merchant, &undone.bundle).await?;
         let wanted = returned
             .cloned()
             .map(|returned| Wanted { lines: returned.lines, refund: Some(returned.refund) });
@@ -199,7 +199,7 @@ impl Again<'_> {
             // Only the entries that existed when this one was decided count.
             let last = self.data.members.get(&member).and_then(Option::as_ref);
             let last = last.unwrap_or(self.before).seq;
-            let key = MemberKey { merchant: self.at.merchant.clone(), member: member.clone() };
+            let key = MemberKey { merchant: self.key.merchant.clone(), member: member.clone() };
             let mut past = self.store.past(&key, from).await?;
             past.entries.retain(|later| later.seq <= last);
             self.data.pasts.insert(member, past);
@@ -207,10 +207,10 @@ impl Again<'_> {
     }
 }
 
-async fn version(store: &Store, at: &MemberKey, entry: Seq) -> CommandResult<(Member, Version)> {
-    let found = store.version(at, entry).await?;
-    let found = found.ok_or_else(|| format!("member {at} has no entry {entry}"))?;
-    Ok((store.before(at, entry).await?, found))
+async fn version(store: &Store, key: &MemberKey, entry: Seq) -> CommandResult<(Member, Version)> {
+    let found = store.version(key, entry).await?;
+    let found = found.ok_or_else(|| format!("member {key} has no entry {entry}"))?;
+    Ok((store.before(key, entry).await?, found))
 }
 
 /// The parts in which two entries differ, in words.

@@ -238,7 +238,7 @@ impl Totals {
 }
 
 /// What an entry says happened, and a row for each rule or posting: why, and how many units.
-fn told_of(entry: &Entry, programme: &Programme) -> (String, Vec<(String, String)>) {
+fn rows_of(entry: &Entry, programme: &Programme) -> (String, Vec<(String, String)>) {
     let zone = programme.time_zone;
     let mut rows: Vec<(String, String)> = Vec::new();
     let what = match &entry.kind {
@@ -313,7 +313,7 @@ pub(crate) async fn story(
         let date = entry.at.with_timezone(&programme.time_zone).date_naive().to_string();
         let balance =
             entry.balances.get(main).map_or_else(|| "0".to_owned(), |units| whole(units.get()));
-        let (what, mut rows) = told_of(entry, programme);
+        let (what, mut rows) = rows_of(entry, programme);
         if let Some(change) = &entry.tier {
             let tier = change.to.as_deref().unwrap_or("no tier");
             rows.push((format!("now in tier {tier}"), String::new()));

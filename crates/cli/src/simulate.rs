@@ -76,7 +76,7 @@ pub(crate) fn run(options: &Options) -> CommandResult {
         let entry = api::EntryView::of(&decision.entry);
         say!("{}", serde_json::to_string_pretty(&json!({ "trace": lines, "entry": entry }))?);
     } else {
-        say!("{}", told(&bundle, &lines, &decision).trim_end());
+        say!("{}", page(&bundle, &lines, &decision).trim_end());
     }
     Ok(())
 }
@@ -87,7 +87,7 @@ fn read_file(file: &PathBuf) -> CommandResult<String> {
 }
 
 /// A page with every rule, what it saw and gave, and the postings of the decision.
-pub(crate) fn told(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) -> String {
+pub(crate) fn page(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) -> String {
     let main = &bundle.programme().main_wallet;
     let zone = bundle.programme().time_zone;
     let sum = format!("#{main} so far");

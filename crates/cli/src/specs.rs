@@ -42,7 +42,7 @@ struct Tally {
 /// Runs the specs of each folder and prints the results.
 pub(crate) fn run(options: &Options) -> CommandResult {
     let mut tally = Tally::default();
-    let mut told = Vec::new();
+    let mut reports = Vec::new();
     for folder in folders(options.folder.as_deref())? {
         let (sources, bundle) = read(&folder);
         let report = match bundle {
@@ -53,7 +53,7 @@ pub(crate) fn run(options: &Options) -> CommandResult {
             Ok(report) => {
                 let report = only(report, options.only.as_deref());
                 if options.json {
-                    told.push(json(&folder, &report));
+                    reports.push(json(&folder, &report));
                 } else {
                     tell(&folder, &report);
                 }
@@ -77,7 +77,7 @@ pub(crate) fn run(options: &Options) -> CommandResult {
         return Err(format!("no spec's words contain `{words}`").into());
     }
     if options.json {
-        say!("{}", serde_json::to_string_pretty(&json!({ "programmes": told }))?);
+        say!("{}", serde_json::to_string_pretty(&json!({ "programmes": reports }))?);
     } else {
         let updated = if options.update {
             let kept = tally.failed - tally.updated;
@@ -244,12 +244,12 @@ fn put(item: &mut Item, found: toml_edit::Value) {
         // An empty table has to be written out, or the spec would expect nothing any more.
         toml_edit::Value::InlineTable(found) if item.is_table_like() && !found.is_empty() => {
             let Some(table) = item.as_table_like_mut() else { return };
-            let gone: Vec<String> = table
+            let stale: Vec<String> = table
                 .iter()
                 .map(|(name, _)| name.to_owned())
                 .filter(|name| !found.contains_key(name))
                 .collect();
-            for name in gone {
+            for name in stale {
                 table.remove(&name);
             }
             for (name, value) in found {

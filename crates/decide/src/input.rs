@@ -98,7 +98,7 @@ pub enum InputErrorReason {
 
 impl ActivityBody {
     /// The moment of the activity, if the input has one.
-    pub(crate) fn told_at(&self) -> Option<Moment> {
+    pub(crate) fn stated_at(&self) -> Option<Moment> {
         self.at.map(|at| at.0)
     }
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use ledger::activity::REFERRAL;
 use ledger::cap::{self, Room};
+use ledger::decision::GiveRejection;
 use ledger::decision_data::Allocator;
 use ledger::task::{Goal, Progress, Step as TaskStep};
 use ledger::{
-    Activity, Change, DecisionData, Effect, Member, Moment, Programme, Reason, Units, WalletName,
+    Activity, ApplyError, Change, DecisionData, Effect, Member, Moment, Programme, Reason, Units,
+    WalletName,
 };
 use rules::{
     Bundle, CODES_MAX, EffectRequest, Facts, Rule, RuleFailure, Run, StatementKind, Value,
@@ -187,7 +189,9 @@ impl<'a> Judge<'a, '_> {
         let zone = self.programme().time_zone;
         let before = self.member.tasks.get(&rule.title);
         let mut progress = before.cloned().unwrap_or_default();
-        let rounds = progress.advance(goal, by, self.at, zone);
+        let rounds = progress.advance(goal, by, self.at, zone).ok_or_else(|| {
+            GiveRejection::of(&self.member.id, ApplyError::TooMuch(rule.title.clone()))
+        })?;
         let effect = self.pay_rounds(rule, room, &mut progress, rounds)?;
         let done = progress.done(goal, self.at, zone);
         let was = before.map_or(0, Progress::settled);

@@ -16,10 +16,10 @@ pub(crate) fn triggered(bundle: &Bundle, member: &Member, now: Moment) -> Vec<Ac
     let mut come: Vec<_> =
         recurrence(bundle, member, now).into_iter().filter(|(at, ..)| *at <= now).collect();
     come.sort();
-    come.into_iter().filter_map(|(_, kind, day)| told_of(bundle, member, kind, day)).collect()
+    come.into_iter().filter_map(|(_, kind, day)| event_of(bundle, member, kind, day)).collect()
 }
 
-fn told_of(
+fn event_of(
     bundle: &Bundle,
     member: &Member,
     kind: String,

@@ -81,8 +81,8 @@ pub(crate) fn reminders(bundle: &Bundle, member: &Member, now: Moment) -> Vec<(M
             let Some(progress) = member.tasks.get(task) else { continue };
             let left = goal.target().saturating_sub(progress.done(*goal, now, zone));
             let round = progress.completed.saturating_add(1);
-            let told = member.reminded.tasks.get(task).is_some_and(|told| *told >= round);
-            if !told && (1..=most).contains(&left) && left < goal.target() {
+            let is_reminded = member.reminded.tasks.get(task).is_some_and(|last| *last >= round);
+            if !is_reminded && (1..=most).contains(&left) && left < goal.target() {
                 let task = task.clone();
                 reminders.push((now, Reminder::Task { task, left, round }));
             }

@@ -177,19 +177,21 @@ fn undo_earn(
     let changes = next.as_ref().map_or(&[][..], |entry| &entry.changes);
     let withdrawals = next.as_ref().map_or(&[][..], |entry| &entry.withdrawals);
 
+    let broken = |reason| GiveRejection::of(&member.id, reason);
     let mut draft = Draft::default();
     undoing.take_units_back(&mut draft, member, &was, reasons, changes)?;
     reverse::uncount(&mut draft, original, changes, since);
-    reverse::replay(&mut draft, window, original, changes, context.programme());
-    draft.changes.extend(reverse::bought(member, window, original, &was, left.as_ref()));
+    reverse::replay(&mut draft, window, original, changes, context.programme()).map_err(broken)?;
+    let bought = reverse::bought(member, window, original, &was, left.as_ref()).map_err(broken)?;
+    draft.changes.extend(bought);
     let rights = reverse::Rights { before, window, original, kept: reasons };
     reverse::withdraw(&mut draft, member, &first.reasons, rights);
     reverse::put_back(&mut draft, original, withdrawals, since);
 
-    let gone = referral_of(&original.reasons).filter(|_| referral_of(reasons).is_none());
+    let referral_lost = referral_of(&original.reasons).filter(|_| referral_of(reasons).is_none());
     let kind = EntryKind::Reverse { of: original.seq, returned };
     let decision = draft.decide(member, context.programme(), kind, now, now)?;
-    Ok((decision, gone))
+    Ok((decision, referral_lost))
 }
 
 /// The referral among the reasons, if a rule gave one.

@@ -294,11 +294,11 @@ fn no_sheet_takes_more_than_its_time_and_memory() {
         count("paid")
     );
     println!("the slowest: {slowest:?}\nthe largest: {largest:?}");
-    let told: Vec<String> = wrong
+    let faults: Vec<String> = wrong
         .iter()
         .map(|cost| {
             format!("{} {}: {:?}, {} bytes", cost.name, cost.outcome, cost.time, cost.memory)
         })
         .collect();
-    assert!(told.is_empty(), "{}", told.join("\n"));
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

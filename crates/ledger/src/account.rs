@@ -185,13 +185,13 @@ pub fn join(
         return Err(AccountRejection::AccountHasAnAccount(account.id.clone()));
     }
     unshared(member)?;
-    settled(member, programme, now)?;
+    without_hold_or_debt(member, programme, now)?;
     let kind = EntryKind::Join { account: account.id.clone() };
     let mut decision = Draft::default().decide(member, programme, kind, now, now)?;
     let view = view(&decision.member, account, programme, now);
     let balance = |(name, wallet): (&WalletName, &Wallet)| (name.clone(), wallet.spendable(now));
     decision.entry.balances = view.wallets.iter().map(balance).collect();
-    Ok(told(decision, Some(account), programme, now)?)
+    Ok(with_account_entry(decision, Some(account), programme, now)?)
 }
 
 /// Checks that no other member shares the member's wallets.
@@ -207,7 +207,7 @@ pub fn unshared(member: &Member) -> Result<(), AccountRejection> {
 
 /// The same decision, with an entry of the account if there is one: the account counts the members
 /// that share its wallets.
-pub(crate) fn told(
+pub(crate) fn with_account_entry(
     mut decision: Decision,
     account: Option<&Member>,
     programme: &Programme,
@@ -237,15 +237,19 @@ pub fn leave(
     member.present()?;
     let shares = member.account.clone();
     let shares = shares.ok_or_else(|| AccountRejection::MemberHasNoAccount(member.id.clone()))?;
-    nothing_aside(member, now)?;
+    without_hold(member, now)?;
     let kind = EntryKind::Leave { account: shares };
     let decision = Draft::default().decide(member, programme, kind, now, now)?;
-    Ok(told(decision, account, programme, now)?)
+    Ok(with_account_entry(decision, account, programme, now)?)
 }
 
 /// Checks that the member has no hold, and no debt in a wallet that will be replaced.
-fn settled(member: &Member, programme: &Programme, now: Moment) -> Result<(), AccountRejection> {
-    nothing_aside(member, now)?;
+fn without_hold_or_debt(
+    member: &Member,
+    programme: &Programme,
+    now: Moment,
+) -> Result<(), AccountRejection> {
+    without_hold(member, now)?;
     let member = member.at(now);
     let mut shared = programme.wallets.iter().filter(|(_, policy)| policy.shared);
     match shared.find(|(name, _)| !member.wallet(name.as_str()).debt().is_zero()) {
@@ -256,7 +260,7 @@ fn settled(member: &Member, programme: &Programme, now: Moment) -> Result<(), Ac
     }
 }
 
-fn nothing_aside(member: &Member, now: Moment) -> Result<(), AccountRejection> {
+fn without_hold(member: &Member, now: Moment) -> Result<(), AccountRejection> {
     match member.at(now).holds.keys().next() {
         None => Ok(()),
         Some(hold) => {

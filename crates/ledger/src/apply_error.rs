@@ -30,6 +30,9 @@ pub enum ApplyError {
     /// More of a score is taken back than there is.
     #[error("the score in `{0}` is less than is taken back")]
     ScoreIsTooSmall(String),
+    /// A purchase is taken back, and none was counted.
+    #[error("no purchase is counted that could be taken back")]
+    PurchaseIsMissing,
     /// A member leaves an account that nobody shares.
     #[error("nobody shares the wallets")]
     NobodyShares,

@@ -177,7 +177,7 @@ impl Draft {
         };
         let mut after = member.clone();
         after.apply(&entry).map_err(applies)?;
-        for more in [settled, extend] {
+        for more in [debt_paid, extend] {
             let more = more(&after, programme, &entry);
             if !more.is_empty() {
                 entry.postings.extend(more);
@@ -266,7 +266,7 @@ fn paid_first(member: &Member, credit: Credit, postings: &[Posting]) -> [Posting
 /// The postings that pay debt out of lots.
 // INVARIANT: after an entry, a wallet with debt has no lot that can be spent or is pending. Such a
 // lot could otherwise expire instead of paying debt.
-fn settled(after: &Member, _: &Programme, entry: &Entry) -> Vec<Posting> {
+fn debt_paid(after: &Member, _: &Programme, entry: &Entry) -> Vec<Posting> {
     let pays = |(name, wallet): (&WalletName, &Wallet)| -> Vec<Posting> {
         let lots = wallet.clone().take_for_debt(entry.at);
         lots.into_iter().map(|lot| Posting::pays_debt(name.clone(), lot)).collect()

@@ -135,8 +135,8 @@ impl DecisionData {
     /// # Errors
     /// It has not been loaded.
     pub fn member(&self, id: &MemberId) -> Result<Option<&Member>, MissingData> {
-        let told = self.members.get(id).ok_or_else(|| MissingData::Member(id.clone()))?;
-        Ok(told.as_ref())
+        let loaded = self.members.get(id).ok_or_else(|| MissingData::Member(id.clone()))?;
+        Ok(loaded.as_ref())
     }
 
     /// The account whose wallets a member shares; `None` if it shares none.
@@ -152,11 +152,11 @@ impl DecisionData {
     /// # Errors
     /// It has not been loaded, or does not end at the last entry.
     pub fn past(&self, member: &Member, entry: Seq) -> Result<&HistorySlice, MissingData> {
-        let told = self.pasts.get(&member.id).filter(|past| {
+        let loaded = self.pasts.get(&member.id).filter(|past| {
             let last = past.entries.last().map_or(past.before.seq, |last| last.seq);
             past.before.seq < entry && last == member.seq
         });
-        told.ok_or_else(|| MissingData::HistorySlice { member: member.id.clone(), entry })
+        loaded.ok_or_else(|| MissingData::HistorySlice { member: member.id.clone(), entry })
     }
 
     /// The data for another decision of the same request, which takes from the same limits and
@@ -264,13 +264,13 @@ impl<'a> Allocator<'a> {
     pub fn code(&mut self, pool: &str) -> Result<Option<String>, MissingData> {
         let own = self.taken.codes(pool);
         let place = self.data.taken.codes(pool) + own;
-        let told = self.data.codes.get(pool);
-        match told.and_then(|told| told.codes.get(place)) {
+        let loaded = self.data.codes.get(pool);
+        match loaded.and_then(|pool| pool.codes.get(place)) {
             Some(code) => {
                 self.taken.codes.insert(pool.to_owned(), own + 1);
                 Ok(Some(code.clone()))
             }
-            None if told.is_some_and(|told| told.is_all) => Ok(None),
+            None if loaded.is_some_and(|pool| pool.is_all) => Ok(None),
             None => Err(MissingData::Codes { pool: pool.to_owned(), codes: place + 1 }),
         }
     }

@@ -19,5 +19,5 @@ pub fn decide(
     member.present()?;
     account::unshared(member)?;
     let decision = Draft::default().decide(member, programme, EntryKind::Erase, now, now)?;
-    Ok(account::told(decision, account, programme, now)?)
+    Ok(account::with_account_entry(decision, account, programme, now)?)
 }

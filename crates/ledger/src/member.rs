@@ -147,8 +147,8 @@ impl Member {
     /// The postings by which the units of expired holds pay debt.
     pub(crate) fn debt_paid_by_expired_holds(&self, now: Moment) -> Vec<Posting> {
         let pays = |(name, wallet): (&WalletName, &Wallet)| -> Vec<Posting> {
-            let freed = wallet.clone().take_from_expired_holds(now);
-            freed.into_iter().map(|lot| Posting::pays_debt(name.clone(), lot)).collect()
+            let released = wallet.clone().take_from_expired_holds(now);
+            released.into_iter().map(|lot| Posting::pays_debt(name.clone(), lot)).collect()
         };
         self.wallets.iter().flat_map(pays).collect()
     }

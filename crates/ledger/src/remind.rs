@@ -15,10 +15,11 @@ pub fn expiries(member: &Member, programme: &Programme, now: Moment) -> Vec<Remi
         programme.wallets.get(name.as_str()).is_some_and(|policy| policy.spendable)
     };
     let next = |name: &WalletName| {
-        let told = member.reminded.expiry.get(name).map_or(&[][..], Vec::as_slice);
-        let is_told = |end: Moment| told.iter().any(|(at, until)| (*at..=*until).contains(&end));
+        let reminded = member.reminded.expiry.get(name).map_or(&[][..], Vec::as_slice);
+        let is_reminded =
+            |end: Moment| reminded.iter().any(|(at, until)| (*at..=*until).contains(&end));
         let open = member.wallet(name.as_str()).lots().iter().filter_map(|lot| {
-            let at = lot.terms.expires_at.filter(|at| *at > now && !is_told(*at))?;
+            let at = lot.terms.expires_at.filter(|at| *at > now && !is_reminded(*at))?;
             lot.terms.held.is_none().then_some((at, lot.units))
         });
         let open: Vec<(Moment, Units)> = open.collect();

@@ -58,9 +58,9 @@ impl Reminded {
     pub(crate) fn note(&mut self, reminder: &Reminder, now: Moment) {
         match reminder {
             Reminder::Expiry { wallet, at, until, .. } => {
-                let told = self.expiry.entry(wallet.clone()).or_default();
-                told.retain(|(_, until)| *until > now);
-                told.push((*at, *until));
+                let reminded = self.expiry.entry(wallet.clone()).or_default();
+                reminded.retain(|(_, until)| *until > now);
+                reminded.push((*at, *until));
             }
             Reminder::Tier { at, .. } => self.tier = Some(*at),
             Reminder::Task { task, round, .. } => {

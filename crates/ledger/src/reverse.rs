@@ -65,7 +65,7 @@ pub enum ReverseRejection {
         /// The pieces that come back.
         quantity: u32,
         /// The pieces left.
-        left: u32,
+        left: u64,
     },
     /// The request has no refund, and the line has no price to compute it from.
     #[error("the line of `{sku}` has no price: say what is paid back in `refund`")]

@@ -90,7 +90,9 @@ impl Progress {
                 .marks
                 .iter()
                 .filter(|(at, _)| within_days.is_none_or(|days| *at > now - window(days)))
-                .fold(0, |sum, (_, count)| sum.saturating_add(*count)),
+                // INVARIANT: `count` checked the sum of all marks.
+                .map(|(_, count)| *count)
+                .sum(),
             Goal::Streak { period, .. } => self
                 .marks
                 .last()
@@ -109,78 +111,78 @@ impl Progress {
     }
 
     /// Replays steps on this progress. Rounds owed and paid ahead follow from the rounds that the
-    /// steps complete and those that they settled.
+    /// steps complete and those that they settled. `None` if a count overflows.
     #[must_use]
-    pub fn replayed(mut self, steps: &[Step], time_zone: Tz) -> Progress {
+    pub fn replayed(mut self, steps: &[Step], time_zone: Tz) -> Option<Progress> {
         let mut settled = self.settled();
         for step in steps {
             if step.by > 0 {
-                self.advance(step.goal, step.by, step.at, time_zone);
+                self.advance(step.goal, step.by, step.at, time_zone)?;
             }
             settled += i64::from(step.settled);
         }
         let open = i64::from(self.completed) - settled;
-        self.owed = u32::try_from(open.max(0)).unwrap_or(u32::MAX);
-        self.ahead = u32::try_from((-open).max(0)).unwrap_or(u32::MAX);
-        self
+        self.owed = u32::try_from(open.max(0)).ok()?;
+        self.ahead = u32::try_from((-open).max(0)).ok()?;
+        Some(self)
     }
 
     /// Counts `by` more at `at`, and returns how many rounds that completed. The remainder counts
-    /// towards the next round.
-    pub fn advance(&mut self, goal: Goal, by: u32, at: Moment, time_zone: Tz) -> u32 {
+    /// towards the next round. `None` if a count overflows; the progress is then of no use.
+    #[must_use]
+    pub fn advance(&mut self, goal: Goal, by: u32, at: Moment, time_zone: Tz) -> Option<u32> {
         let rounds = match goal {
-            Goal::Count { goal, within_days } => self.count(goal, within_days, by, at),
-            Goal::Streak { goal, period } => self.keep(goal, period, at, time_zone),
+            Goal::Count { goal, within_days } => self.count(goal, within_days, by, at)?,
+            Goal::Streak { goal, period } => self.keep(goal, period, at, time_zone)?,
         };
-        self.completed = self.completed.saturating_add(rounds);
-        rounds
+        self.completed = self.completed.checked_add(rounds)?;
+        Some(rounds)
     }
 
-    fn count(&mut self, goal: u32, within_days: Option<u32>, by: u32, at: Moment) -> u32 {
+    fn count(&mut self, goal: u32, within_days: Option<u32>, by: u32, at: Moment) -> Option<u32> {
         self.marks.push((at, by));
         self.marks.sort_by_key(|(at, _)| *at);
         let newest = self.marks.last().map_or(at, |(at, _)| *at);
         match within_days {
             Some(days) => self.marks.retain(|(at, _)| *at > newest - window(days)),
-            None => self.merge(newest),
+            None => self.marks = vec![(newest, self.sum()?)],
         }
         if self.marks.len() > MARKS_MAX {
             let (_, oldest) = self.marks.remove(0);
             if let Some((_, count)) = self.marks.first_mut() {
-                *count = count.saturating_add(oldest);
+                *count = count.checked_add(oldest)?;
             }
         }
-        let sum = self.marks.iter().fold(0u32, |sum, (_, count)| sum.saturating_add(*count));
+        let sum = self.sum()?;
         let rounds = sum.checked_div(goal).unwrap_or(0);
         if rounds > 0 {
             let left = sum.checked_rem(goal).unwrap_or(0);
             self.marks = if left == 0 { Vec::new() } else { vec![(newest, left)] };
         }
-        rounds
+        Some(rounds)
     }
 
-    fn merge(&mut self, newest: Moment) {
-        let sum = self.marks.iter().fold(0u32, |sum, (_, count)| sum.saturating_add(*count));
-        self.marks = vec![(newest, sum)];
+    fn sum(&self) -> Option<u32> {
+        self.marks.iter().try_fold(0u32, |sum, (_, count)| sum.checked_add(*count))
     }
 
-    fn keep(&mut self, goal: u32, period: Period, at: Moment, time_zone: Tz) -> u32 {
+    fn keep(&mut self, goal: u32, period: Period, at: Moment, time_zone: Tz) -> Option<u32> {
         let since = period.start(at, time_zone);
         let length = match self.marks.last() {
             // Once in a period is enough. An activity that is sent late does not lengthen a streak.
-            Some((last, _)) if *last >= since => return 0,
+            Some((last, _)) if *last >= since => return Some(0),
             Some((last, length)) if next(*last, period, time_zone) == since => {
-                length.saturating_add(1)
+                length.checked_add(1)?
             }
             _ => 1,
         };
         if length >= goal {
             // This period has counted, so the next round starts in the next period.
             self.marks = vec![(since, 0)];
-            1
+            Some(1)
         } else {
             self.marks = vec![(since, length)];
-            0
+            Some(0)
         }
     }
 }
@@ -214,17 +216,17 @@ mod tests {
 
     /// Advances by each activity (time, count), and compares the rounds completed and how much is
     /// done right after.
-    fn check(goal: Goal, told: &[(&str, u32)], expected: &[(u32, u32)]) {
+    fn check(goal: Goal, activities: &[(&str, u32)], expected: &[(u32, u32)]) {
         let mut progress = Progress::default();
-        let found: Vec<(u32, u32)> = told
+        let found: Vec<(u32, u32)> = activities
             .iter()
             .map(|(at, by)| {
                 let at = at.parse().unwrap();
-                let rounds = progress.advance(goal, *by, at, BERLIN);
+                let rounds = progress.advance(goal, *by, at, BERLIN).unwrap();
                 (rounds, progress.done(goal, at, BERLIN))
             })
             .collect();
-        assert_eq!(found, expected, "{goal:?} {told:?}");
+        assert_eq!(found, expected, "{goal:?} {activities:?}");
     }
 
     #[test]
@@ -283,16 +285,27 @@ mod tests {
     }
 
     #[test]
+    fn a_count_that_overflows_is_an_error_and_no_smaller_number() {
+        let at = "2026-05-01T10:00:00Z".parse().unwrap();
+        let goal = Goal::Count { goal: u32::MAX, within_days: None };
+        let mut progress = Progress::default();
+        assert_eq!(progress.advance(goal, u32::MAX - 1, at, BERLIN), Some(0));
+        assert_eq!(progress.clone().advance(goal, 2, at, BERLIN), None);
+        let step = Step { goal, by: 2, at, settled: 0 };
+        assert_eq!(progress.replayed(&[step], BERLIN), None);
+    }
+
+    #[test]
     fn a_broken_streak_and_an_old_visit_count_no_more_when_looked_at_later() {
         let at = |text: &str| text.parse::<Moment>().unwrap();
         let streak = Goal::Streak { goal: 5, period: Period::Day };
         let mut progress = Progress::default();
-        progress.advance(streak, 1, at("2026-05-01T10:00:00Z"), BERLIN);
+        progress.advance(streak, 1, at("2026-05-01T10:00:00Z"), BERLIN).unwrap();
         assert_eq!(progress.done(streak, at("2026-05-02T21:59:59Z"), BERLIN), 1);
         assert_eq!(progress.done(streak, at("2026-05-02T22:00:00Z"), BERLIN), 0);
         let week = Goal::Count { goal: 5, within_days: Some(7) };
         let mut progress = Progress::default();
-        progress.advance(week, 1, at("2026-05-01T10:00:00Z"), BERLIN);
+        progress.advance(week, 1, at("2026-05-01T10:00:00Z"), BERLIN).unwrap();
         assert_eq!(progress.done(week, at("2026-05-08T09:59:59Z"), BERLIN), 1);
         assert_eq!(progress.done(week, at("2026-05-08T10:00:00Z"), BERLIN), 0);
     }

@@ -146,8 +146,8 @@ impl Wallet {
         let free_at: BTreeSet<_> = passed.map(|lot| lot.terms.available_at).collect();
         let (mut taken, mut missing) = (Vec::new(), self.debt);
         for at in free_at {
-            let freed = |terms: &Terms| has_passed(terms) && terms.available_at == at;
-            let (lots, rest) = self.take_some(missing, freed);
+            let released = |terms: &Terms| has_passed(terms) && terms.available_at == at;
+            let (lots, rest) = self.take_some(missing, released);
             taken.extend(lots.into_iter().map(|lot| Lot { terms: lot.terms.matured(now), ..lot }));
             missing = rest;
         }
@@ -289,12 +289,12 @@ mod tests {
 
     #[test]
     fn what_was_held_has_paid_what_is_owed_when_its_hold_has_expired() {
-        let aside = |units: i64, until: i64, expires: i64| {
-            let mut aside = lot(units, Some(until), Some(expires));
-            aside.terms.held = Some(HoldId::new(until.to_string()));
-            aside
+        let held = |units: i64, until: i64, expires: i64| {
+            let mut held = lot(units, Some(until), Some(expires));
+            held.terms.held = Some(HoldId::new(until.to_string()));
+            held
         };
-        let lots = [aside(5, 10, 12), aside(5, 20, 15), lot(3, None, None)];
+        let lots = [held(5, 10, 12), held(5, 20, 15), lot(3, None, None)];
         let wallet = Wallet::of(lots, Units::new(7).unwrap()).unwrap();
         assert_eq!(wallet.spendable(at(9)).get(), 0);
         assert_eq!(wallet.spendable(at(10)).get(), 1);

@@ -51,12 +51,12 @@ struct Manifest {
     #[serde(default)]
     pools: BTreeMap<String, Object<PoolTerms>>,
     hold_minutes: Option<Spanned<i64>>,
-    reminders: Option<Object<RemindersTold>>,
+    reminders: Option<Object<RemindersTable>>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, expecting = "of what members are reminded")]
-struct RemindersTold {
+struct RemindersTable {
     expiry_days: Option<Spanned<i64>>,
     tier_days: Option<Spanned<i64>>,
     task_left: Option<Spanned<i64>>,
@@ -221,34 +221,40 @@ fn pending_activities(
 }
 
 /// How long a reward is held.
-fn hold_minutes(told: Option<&Spanned<i64>>, wrong: &mut impl FnMut(Range<usize>, String)) -> u32 {
-    let Some(told) = told else { return HOLD_MINUTES };
-    let minutes = u32::try_from(*told.get_ref()).ok();
+fn hold_minutes(
+    written: Option<&Spanned<i64>>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> u32 {
+    let Some(written) = written else { return HOLD_MINUTES };
+    let minutes = u32::try_from(*written.get_ref()).ok();
     let minutes = minutes.filter(|minutes| (1..=HOLD_MINUTES_MAX).contains(minutes));
     if minutes.is_none() {
-        let message =
-            format!("`{}` is not a number of minutes from 1 to {HOLD_MINUTES_MAX}", told.get_ref());
-        wrong(told.span(), message);
+        let message = format!(
+            "`{}` is not a number of minutes from 1 to {HOLD_MINUTES_MAX}",
+            written.get_ref()
+        );
+        wrong(written.span(), message);
     }
     minutes.unwrap_or(HOLD_MINUTES)
 }
 
 /// What members are reminded of, and how long before.
-fn reminders(told: &RemindersTold, wrong: &mut impl FnMut(Range<usize>, String)) -> Reminders {
-    let mut number = |told: &Option<Spanned<i64>>, what: &str| {
-        let told = told.as_ref()?;
+fn reminders(written: &RemindersTable, wrong: &mut impl FnMut(Range<usize>, String)) -> Reminders {
+    let mut number = |written: &Option<Spanned<i64>>, what: &str| {
+        let written = written.as_ref()?;
         let number =
-            u32::try_from(*told.get_ref()).ok().filter(|number| (1..=366).contains(number));
+            u32::try_from(*written.get_ref()).ok().filter(|number| (1..=366).contains(number));
         if number.is_none() {
-            let message = format!("`{}` is not a number of {what} from 1 to 366", told.get_ref());
-            wrong(told.span(), message);
+            let message =
+                format!("`{}` is not a number of {what} from 1 to 366", written.get_ref());
+            wrong(written.span(), message);
         }
         number
     };
     Reminders {
-        expiry_days: number(&told.expiry_days, "days"),
-        tier_days: number(&told.tier_days, "days"),
-        task_left: number(&told.task_left, "steps"),
+        expiry_days: number(&written.expiry_days, "days"),
+        tier_days: number(&written.tier_days, "days"),
+        task_left: number(&written.task_left, "steps"),
     }
 }
 
@@ -293,8 +299,8 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
 
     pending_activities(&manifest.wallets, &activities, &mut wrong);
     let hold_minutes = hold_minutes(manifest.hold_minutes.as_ref(), &mut wrong);
-    let Object(told) = manifest.reminders.unwrap_or(Object(RemindersTold::default()));
-    let reminders = reminders(&told, &mut wrong);
+    let Object(written) = manifest.reminders.unwrap_or(Object(RemindersTable::default()));
+    let reminders = reminders(&written, &mut wrong);
 
     match (currency, time_zone, main) {
         (Some(currency), Some(time_zone), Some(main_wallet)) if mistakes.is_empty() => {
@@ -319,21 +325,21 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
 }
 
 /// A hint at the time zone of that city, or at one with a similar name.
-fn zone_like(told: &str) -> String {
+fn zone_like(written: &str) -> String {
     let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-    let city = format!("/{}", told.to_lowercase().replace(' ', "_"));
+    let city = format!("/{}", written.to_lowercase().replace(' ', "_"));
     match names().find(|name| name.to_lowercase().ends_with(&city)) {
         Some(name) => format!("; did you mean `{name}`?"),
-        None => did_you_mean(told, names()),
+        None => did_you_mean(written, names()),
     }
 }
 
 fn wallets(
-    told: &BTreeMap<Spanned<String>, Object<Wallet>>,
+    written: &BTreeMap<Spanned<String>, Object<Wallet>>,
     wrong: &mut impl FnMut(Range<usize>, String),
 ) -> BTreeMap<WalletName, WalletPolicy> {
     let mut wallets = BTreeMap::new();
-    for (name, Object(wallet)) in told {
+    for (name, Object(wallet)) in written {
         let parsed = match WalletName::parse(name.get_ref()) {
             Ok(parsed) => parsed,
             Err(reason) => {
@@ -355,23 +361,23 @@ fn wallets(
             amount
         });
         let mut expires = Expiry::Never;
-        if let Some(told) = &wallet.expires {
-            match told.get_ref().0.terms() {
+        if let Some(written) = &wallet.expires {
+            match written.get_ref().0.terms() {
                 Ok(terms) => expires = terms,
                 Err(message) => {
-                    wrong(told.span(), format!("`expires` of `{}`: {message}", name.get_ref()));
+                    wrong(written.span(), format!("`expires` of `{}`: {message}", name.get_ref()));
                 }
             }
         }
         let pending_days = days(wallet.pending_days.as_ref(), wrong);
-        if let (Expiry::AfterDays(expires), Some(told)) = (expires, &wallet.pending_days)
+        if let (Expiry::AfterDays(expires), Some(written)) = (expires, &wallet.pending_days)
             && expires <= pending_days
         {
             let message = format!(
                 "units of `{}` can be spent after {pending_days} days and are gone after {expires}: never",
                 name.get_ref()
             );
-            wrong(told.span(), message);
+            wrong(written.span(), message);
         }
         let policy = WalletPolicy {
             spendable: wallet.spendable,
@@ -389,22 +395,22 @@ fn wallets(
 }
 
 /// A number of days, 0 to 3660; 0 if the manifest does not say.
-fn days(told: Option<&Spanned<i64>>, wrong: &mut impl FnMut(Range<usize>, String)) -> u32 {
-    let Some(told) = told else { return 0 };
-    let days = u32::try_from(*told.get_ref()).ok().filter(|days| *days <= 3660);
+fn days(written: Option<&Spanned<i64>>, wrong: &mut impl FnMut(Range<usize>, String)) -> u32 {
+    let Some(written) = written else { return 0 };
+    let days = u32::try_from(*written.get_ref()).ok().filter(|days| *days <= 3660);
     if days.is_none() {
-        let message = format!("`{}` is not a number of days from 0 to 3660", told.get_ref());
-        wrong(told.span(), message);
+        let message = format!("`{}` is not a number of days from 0 to 3660", written.get_ref());
+        wrong(written.span(), message);
     }
     days.unwrap_or_default()
 }
 
 fn activities(
-    told: BTreeMap<Spanned<String>, Object<Activity>>,
+    written: BTreeMap<Spanned<String>, Object<Activity>>,
     wrong: &mut impl FnMut(Range<usize>, String),
 ) -> BTreeMap<String, ActivityPolicy> {
     let mut activities: BTreeMap<String, ActivityPolicy> = BTreeMap::new();
-    for (name, Object(activity)) in told {
+    for (name, Object(activity)) in written {
         if !(1..=WORD_LENGTH_MAX).contains(&name.get_ref().chars().count()) {
             let message = format!("the name of an activity has 1 to {WORD_LENGTH_MAX} characters");
             wrong(name.span(), message);
@@ -447,11 +453,11 @@ fn is_name(text: &str) -> bool {
 }
 
 fn holidays(
-    told: BTreeMap<Spanned<String>, String>,
+    written: BTreeMap<Spanned<String>, String>,
     wrong: &mut impl FnMut(Range<usize>, String),
 ) -> Holidays {
     let mut holidays = Holidays::default();
-    for (day, name) in told {
+    for (day, name) in written {
         let text = day.get_ref();
         // 2000 is a leap year, so that 29 February can be a holiday.
         let every_year = NaiveDate::parse_from_str(&format!("2000-{text}"), "%Y-%m-%d");

@@ -8,7 +8,9 @@ use ledger::{MemberId, MerchantId, Units};
 
 use crate::error::StoreError;
 use crate::item::text;
-use crate::key::{BOARD, BOARD_INDEX, Item, MemberKey, PARTS, PK, SCORE, SCORE_PREFIX, key};
+use crate::key::{
+    BOARD, BOARD_INDEX, Item, MemberKey, PARTS, PK, SCORE, SCORE_PREFIX, primary_key,
+};
 use crate::meter::Kind;
 use crate::retry::retry;
 use crate::table::Store;
@@ -32,12 +34,12 @@ impl Store {
     /// The write that sets a member's score on a board.
     pub(crate) fn put_score(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         contest: &str,
         score: Units,
     ) -> Result<TransactWriteItem, StoreError> {
-        let mut item: Item = key(&at.pk(), &format!("{SCORE_PREFIX}{contest}"));
-        let board = board_of(&at.merchant, contest, at.part());
+        let mut item: Item = primary_key(&key.pk(), &format!("{SCORE_PREFIX}{contest}"));
+        let board = board_of(&key.merchant, contest, key.part());
         item.insert(BOARD.to_owned(), AttributeValue::S(board));
         item.insert(SCORE.to_owned(), AttributeValue::N(score.get().to_string()));
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
@@ -48,12 +50,12 @@ impl Store {
     /// The write that takes a member off a board.
     pub(crate) fn drop_score(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         contest: &str,
     ) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
-            .set_key(Some(key(&at.pk(), &format!("{SCORE_PREFIX}{contest}"))))
+            .set_key(Some(primary_key(&key.pk(), &format!("{SCORE_PREFIX}{contest}"))))
             .build()
             .map_err(StoreError::request)?;
         Ok(TransactWriteItem::builder().delete(delete).build())
@@ -64,7 +66,7 @@ impl Store {
     /// sent again and drops the rest.
     pub(crate) async fn drop_scores(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         contests: impl Iterator<Item = &String>,
     ) -> Result<(), StoreError> {
         for contest in contests {
@@ -72,7 +74,7 @@ impl Store {
                 .client
                 .delete_item()
                 .table_name(&self.table)
-                .set_key(Some(key(&at.pk(), &format!("{SCORE_PREFIX}{contest}"))))
+                .set_key(Some(primary_key(&key.pk(), &format!("{SCORE_PREFIX}{contest}"))))
                 .set_return_consumed_capacity(self.capacity());
             let dropped =
                 retry(async || request.clone().send().await.map_err(StoreError::of)).await?;

@@ -6,7 +6,7 @@ use ledger::MerchantId;
 
 use crate::error::StoreError;
 use crate::item::{BODY, blob, text};
-use crate::key::{Item, key};
+use crate::key::{Item, primary_key};
 use crate::meter::Kind;
 use crate::table::{Consistency, Store};
 
@@ -46,9 +46,9 @@ impl Store {
             put.map(|put| TransactWriteItem::builder().put(put).build())
                 .map_err(StoreError::request)
         };
-        let mut revision = key(&pk, &revision_sk(&bundle.hash));
+        let mut revision = primary_key(&pk, &revision_sk(&bundle.hash));
         revision.insert(BODY.to_owned(), AttributeValue::B(Blob::new(bundle.body)));
-        let mut active = key(&pk, ACTIVE_SK);
+        let mut active = primary_key(&pk, ACTIVE_SK);
         active.insert(HASH.to_owned(), AttributeValue::S(bundle.hash));
         let written = self
             .client

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::item::{self, LoadedMember, Person};
-use crate::key::{DUE, DUE_AT, MemberKey, PERSON_SK, PK, key};
+use crate::key::{DUE, DUE_AT, MemberKey, PERSON_SK, PK, primary_key};
 use crate::operation::{Fingerprint, Operation};
 use crate::shared_limits::Shares;
 use crate::table::Store;
@@ -31,7 +31,7 @@ const SCORES_AT_ONCE: usize = 60;
 
 /// A decision to be written, and what it was made from.
 pub(crate) struct Commit<'a> {
-    pub(crate) at: &'a MemberKey,
+    pub(crate) key: &'a MemberKey,
     pub(crate) operation: &'a Operation,
     /// The member as it was loaded.
     pub(crate) loaded: LoadedMember,
@@ -45,7 +45,7 @@ pub(crate) struct Commit<'a> {
 
 /// What one member's next version is made of.
 struct Next<'a> {
-    at: &'a MemberKey,
+    key: &'a MemberKey,
     operation: &'a Operation,
     loaded: &'a LoadedMember,
     member: Member,
@@ -63,30 +63,30 @@ impl Store {
         commit: Commit<'_>,
         stop_at: Instant,
     ) -> Result<(Version, Written), StoreError> {
-        let Commit { at, operation, loaded, decision, answer, shares, mut members } = commit;
+        let Commit { key, operation, loaded, decision, answer, shares, mut members } = commit;
         let Decision { member, entry, due_at, others } = decision;
         if matches!(entry.kind, EntryKind::Erase) {
             let more = loaded.member.scores.keys().skip(SCORES_AT_ONCE);
-            self.drop_scores(at, more).await?;
+            self.drop_scores(key, more).await?;
         }
-        let mut writes = self.writes_of_effects(at, &entry, &member)?;
+        let mut writes = self.writes_of_effects(key, &entry, &member)?;
         let (mut withdrawals, mut returns) = (Vec::new(), Vec::new());
         merge_withdrawals(&mut withdrawals, &entry.withdrawals)?;
         merge_withdrawals(&mut returns, &entry.returns)?;
         // Versions of other members need no key: a repeat finds the version of the main member.
         let scheduled = Operation::scheduled();
         for Decision { member, entry, due_at, .. } in others {
-            let key = MemberKey { merchant: at.merchant.clone(), member: member.id.clone() };
-            let loaded = members.remove(&key.member).ok_or_else(|| {
-                StoreError::unreadable(&key.pk(), "it was decided without being looked at")
+            let other = MemberKey { merchant: key.merchant.clone(), member: member.id.clone() };
+            let loaded = members.remove(&other.member).ok_or_else(|| {
+                StoreError::unreadable(&other.pk(), "it was decided without being looked at")
             })?;
-            writes.extend(self.writes_of_effects(&key, &entry, &member)?);
+            writes.extend(self.writes_of_effects(&other, &entry, &member)?);
             merge_withdrawals(&mut withdrawals, &entry.withdrawals)?;
             merge_withdrawals(&mut returns, &entry.returns)?;
             let bundle = answer.bundle.clone();
             let answer = Answer { bundle, status: 200, body: RawValue::NULL.to_owned() };
             let next = Next {
-                at: &key,
+                key: &other,
                 operation: &scheduled,
                 loaded: &loaded,
                 member,
@@ -99,9 +99,9 @@ impl Store {
             writes.extend(due);
         }
         offset_returns(&mut withdrawals, &mut returns);
-        writes.extend(self.put_back(at, &returns)?);
-        writes.extend(self.withdrawals(at, &withdrawals, &shares)?);
-        let next = Next { at, operation, loaded: &loaded, member, entry, due_at, answer };
+        writes.extend(self.put_back(key, &returns)?);
+        writes.extend(self.withdrawals(key, &withdrawals, &shares)?);
+        let next = Next { key, operation, loaded: &loaded, member, entry, due_at, answer };
         let (version, put, due) = self.next(next)?;
         writes.extend(due);
         let written = self.write(put, writes, stop_at).await?;
@@ -111,12 +111,12 @@ impl Store {
     /// The write of a member's next version, on condition that no version has its number; and the
     /// writes beside it, if its due date changes or its person is erased.
     fn next(&self, next: Next<'_>) -> Result<(Version, Put, Vec<TransactWriteItem>), StoreError> {
-        let Next { at, operation, loaded, member, entry, due_at, answer } = next;
+        let Next { key, operation, loaded, member, entry, due_at, answer } = next;
         let erased = matches!(entry.kind, EntryKind::Erase);
         let beside = if erased {
-            self.forget(at, loaded, due_at)?
+            self.forget(key, loaded, due_at)?
         } else if loaded.due_at != due_at {
-            vec![self.put_due(at, due_at)?]
+            vec![self.put_due(key, due_at)?]
         } else {
             Vec::new()
         };
@@ -131,7 +131,7 @@ impl Store {
             status: answer.status,
             answer: answer.body,
         };
-        let item = item::of_version(at, &version, operation.name.as_deref(), secret)?;
+        let item = item::of_version(key, &version, operation.name.as_deref(), secret)?;
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
@@ -147,13 +147,13 @@ impl Store {
     /// key, its attributes, and its scores on leaderboards. The person's item stays under its name.
     fn forget(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         loaded: &LoadedMember,
         due_at: Option<Moment>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let person = Person {
             enrolment: Enrolment {
-                id: at.member.clone(),
+                id: key.member.clone(),
                 attributes: BTreeMap::new(),
                 tags: BTreeSet::new(),
                 referred_by: None,
@@ -164,11 +164,11 @@ impl Store {
             secret: None,
         };
         let put = Put::builder().table_name(&self.table);
-        let put = put.set_item(Some(item::of_person(at, &person)?)).build();
+        let put = put.set_item(Some(item::of_person(key, &person)?)).build();
         let put = put.map_err(StoreError::request)?;
         let mut writes = vec![TransactWriteItem::builder().put(put).build()];
         for contest in loaded.member.scores.keys().take(SCORES_AT_ONCE) {
-            writes.push(self.drop_score(at, contest)?);
+            writes.push(self.drop_score(key, contest)?);
         }
         Ok(writes)
     }
@@ -177,18 +177,18 @@ impl Store {
     /// no condition: it is in one transaction with the version that it follows from.
     fn put_due(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         due_at: Option<Moment>,
     ) -> Result<TransactWriteItem, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
-            .set_key(Some(key(&at.pk(), PERSON_SK)))
+            .set_key(Some(primary_key(&key.pk(), PERSON_SK)))
             .expression_attribute_names("#due", DUE)
             .expression_attribute_names("#at", DUE_AT);
         let update = match due_at {
             None => update.update_expression("REMOVE #due, #at"),
             Some(due_at) => {
-                let [(_, due), (_, at)] = item::due(at, due_at);
+                let [(_, due), (_, at)] = item::due(key, due_at);
                 update
                     .update_expression("SET #due = :due, #at = :at")
                     .expression_attribute_values(":due", due)
@@ -202,7 +202,7 @@ impl Store {
     /// The writes of withdrawals from shared limits, out of the parts that were read.
     fn withdrawals(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         withdrawals: &[Withdrawal],
         shares: &BTreeMap<SharedLimit, Shares>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
@@ -210,11 +210,11 @@ impl Store {
         for withdrawal in withdrawals {
             let shares = shares.get(&withdrawal.limit).ok_or_else(|| {
                 StoreError::unreadable(
-                    &at.pk(),
+                    &key.pk(),
                     format!("{} was not looked into", withdrawal.limit),
                 )
             })?;
-            writes.extend(self.take(&at.merchant, at.part(), withdrawal, shares)?);
+            writes.extend(self.take(&key.merchant, key.part(), withdrawal, shares)?);
         }
         Ok(writes)
     }
@@ -222,16 +222,16 @@ impl Store {
     /// The writes that put units back into shared limits.
     fn put_back(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         returns: &[Withdrawal],
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        returns.iter().map(|withdrawal| self.give(&at.merchant, at.part(), withdrawal)).collect()
+        returns.iter().map(|withdrawal| self.give(&key.merchant, key.part(), withdrawal)).collect()
     }
 
     /// The writes that the effects of one member's entry need: its codes and its scores.
     fn writes_of_effects(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         entry: &Entry,
         member: &Member,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
@@ -239,11 +239,11 @@ impl Store {
         for reason in &entry.reasons {
             match &reason.effect {
                 Effect::Voucher { pool, code } => {
-                    writes.extend(self.hand_out(&at.merchant, pool, code, at.member.as_str())?);
+                    writes.extend(self.hand_out(&key.merchant, pool, code, key.member.as_str())?);
                 }
                 Effect::Score { contest, .. } | Effect::Unscore { contest, .. } => {
                     let score = member.scores.get(contest).copied().unwrap_or_default();
-                    writes.push(self.put_score(at, contest, score)?);
+                    writes.push(self.put_score(key, contest, score)?);
                 }
                 Effect::Units { .. }
                 | Effect::Reclaim { .. }

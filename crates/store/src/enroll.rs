@@ -33,27 +33,27 @@ impl Store {
     /// The table could not be reached, or refused the request.
     pub async fn enroll(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         enrolment: Enrolment,
         fingerprint: Fingerprint,
         due_at: Option<Moment>,
         now: Moment,
     ) -> Result<Enrolled, StoreError> {
-        let secret = Secret::new().map_err(|reason| StoreError::Refused(reason.to_owned()))?;
+        let secret = Secret::new().map_err(|reason| StoreError::Refused(reason.to_string()))?;
         let person =
             Person { enrolment, enrolled_at: now, fingerprint, due_at, secret: Some(secret) };
         let put = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(item::of_person(at, &person)?))
+            .set_item(Some(item::of_person(key, &person)?))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PK)
             .build()
             .map_err(StoreError::request)?;
         let there = match self.write(put, Vec::new(), Instant::now() + TIME_MAX).await? {
             Written::Done => return Ok(Enrolled::New(person.member())),
-            Written::Conflict(Some(there)) => Some(item::to_person(at, there)?),
+            Written::Conflict(Some(there)) => Some(item::to_person(key, there)?),
             // The table did not return the item, so read it.
-            Written::Conflict(None) => self.person(at, Consistency::Strong).await?,
+            Written::Conflict(None) => self.person(key, Consistency::Strong).await?,
             Written::Unknown(reason) => return Err(StoreError::Unavailable(reason)),
         };
         Ok(match there {

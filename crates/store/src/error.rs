@@ -54,8 +54,8 @@ impl StoreError {
         StoreError::Unreadable { pk: pk.to_owned(), reason: reason.to_string() }
     }
 
-    pub(crate) fn sealed(at: &MemberKey, entry: Seq) -> StoreError {
-        StoreError::Sealed { member: at.member.clone(), entry }
+    pub(crate) fn sealed(key: &MemberKey, entry: Seq) -> StoreError {
+        StoreError::Sealed { member: key.member.clone(), entry }
     }
 
     pub(crate) fn of<E>(error: SdkError<E, HttpResponse>) -> StoreError
@@ -103,13 +103,13 @@ mod tests {
 
     #[test]
     fn a_server_that_fails_without_a_code_is_asked_again_and_a_refusal_is_none() {
-        let told = |status: u16| {
+        let error_of = |status: u16| {
             let raw = HttpResponse::new(status.try_into().unwrap(), "<html></html>".into());
             let error = GetItemError::generic(ErrorMetadata::builder().build());
             StoreError::of(SdkError::service_error(error, raw))
         };
-        assert!(matches!(told(503), StoreError::Unavailable(_)));
-        assert!(matches!(told(500), StoreError::Unavailable(_)));
-        assert!(matches!(told(403), StoreError::Refused(_)));
+        assert!(matches!(error_of(503), StoreError::Unavailable(_)));
+        assert!(matches!(error_of(500), StoreError::Unavailable(_)));
+        assert!(matches!(error_of(403), StoreError::Refused(_)));
     }
 }

@@ -156,7 +156,7 @@ impl Export {
     }
 
     /// Calls `see` for every member of a merchant, on all cores. Each core has a value of its own,
-    /// made by `start`; all of them are returned. `told` gets the number of steps done, and of all.
+    /// made by `start`; all of them are returned. `progress` gets the number of steps done, and of all.
     ///
     /// # Errors
     /// A file cannot be read or is incomplete, or a line is not an item.
@@ -165,7 +165,7 @@ impl Export {
         merchant: &MerchantId,
         start: impl Fn() -> S,
         see: impl Fn(&mut S, Found) + Sync,
-        told: impl Fn(u64, u64) + Sync,
+        progress: impl Fn(u64, u64) + Sync,
     ) -> Result<Vec<S>, ExportError> {
         let mut bytes = 0u64;
         for file in &self.files {
@@ -177,7 +177,7 @@ impl Export {
         let mut seen: Vec<S> = (0..cores).map(|_| start()).collect();
         let steps_of_part = self.files.len() + cores * STEPS_OF_CORE;
         let steps =
-            Steps { done: AtomicUsize::new(0), of: usize::from(parts) * steps_of_part, told };
+            Steps { done: AtomicUsize::new(0), of: usize::from(parts) * steps_of_part, progress };
         for part in 0..parts {
             let members = self.members(merchant, part, parts, cores, &steps)?;
             let members: Vec<_> = members.into_iter().collect();
@@ -255,7 +255,7 @@ impl Export {
 struct Steps<T> {
     done: AtomicUsize,
     of: usize,
-    told: T,
+    progress: T,
 }
 
 impl<T: Fn(u64, u64)> Steps<T> {
@@ -270,7 +270,7 @@ impl<T: Fn(u64, u64)> Steps<T> {
     }
 
     fn tell(&self, done: usize) {
-        (self.told)(done as u64, self.of as u64);
+        (self.progress)(done as u64, self.of as u64);
     }
 }
 

@@ -29,8 +29,8 @@ use serde_json::value::RawValue;
 
 use crate::error::StoreError;
 use crate::key::{
-    DUE, DUE_AT, Item, MemberKey, OP, PERSON_SK, SCORE_PREFIX, SK, VERSION_PREFIX, due_key, key,
-    version_sk,
+    DUE, DUE_AT, Item, MemberKey, OP, PERSON_SK, SCORE_PREFIX, SK, VERSION_PREFIX, due_key,
+    primary_key, version_sk,
 };
 use crate::operation::{Fingerprint, digest};
 use crate::seal::{self, Place, Secret};
@@ -86,9 +86,9 @@ struct StoredPerson {
     tags: BTreeSet<String>,
 }
 
-pub(crate) fn of_person(at: &MemberKey, person: &Person) -> Result<Item, StoreError> {
+pub(crate) fn of_person(key: &MemberKey, person: &Person) -> Result<Item, StoreError> {
     let stored = StoredPerson {
-        pk: at.pk(),
+        pk: key.pk(),
         sk: PERSON_SK.to_owned(),
         enrolled_at: person.enrolled_at.timestamp(),
         enrolment: person.fingerprint.clone(),
@@ -97,26 +97,26 @@ pub(crate) fn of_person(at: &MemberKey, person: &Person) -> Result<Item, StoreEr
         tags: person.enrolment.tags.clone(),
     };
     let item = serde_dynamo::to_item(stored);
-    let mut item: Item = item.map_err(|error| StoreError::unreadable(&at.pk(), error))?;
+    let mut item: Item = item.map_err(|error| StoreError::unreadable(&key.pk(), error))?;
     if let Some(secret) = &person.secret {
         item.insert(SECRET.to_owned(), AttributeValue::B(Blob::new(secret.bytes())));
     }
     if let Some(due_at) = person.due_at {
-        item.extend(due(at, due_at));
+        item.extend(due(key, due_at));
     }
     Ok(item)
 }
 
 /// The attributes that put a member into the due index.
-pub(crate) fn due(at: &MemberKey, due_at: Moment) -> [(String, AttributeValue); 2] {
+pub(crate) fn due(key: &MemberKey, due_at: Moment) -> [(String, AttributeValue); 2] {
     [
-        (DUE.to_owned(), AttributeValue::S(due_key(at.shard()))),
+        (DUE.to_owned(), AttributeValue::S(due_key(key.shard()))),
         (DUE_AT.to_owned(), AttributeValue::N(due_at.timestamp().to_string())),
     ]
 }
 
-pub(crate) fn to_person(at: &MemberKey, item: Item) -> Result<Person, StoreError> {
-    let pk = at.pk();
+pub(crate) fn to_person(key: &MemberKey, item: Item) -> Result<Person, StoreError> {
+    let pk = key.pk();
     let secret = blob(&item, SECRET).map(|bytes| {
         Secret::of(bytes).ok_or_else(|| StoreError::unreadable(&pk, "its key is none"))
     });
@@ -125,7 +125,7 @@ pub(crate) fn to_person(at: &MemberKey, item: Item) -> Result<Person, StoreError
     let stored: StoredPerson =
         serde_dynamo::from_item(item).map_err(|error| StoreError::unreadable(&pk, error))?;
     let enrolment = Enrolment {
-        id: at.member.clone(),
+        id: key.member.clone(),
         attributes: stored.attributes,
         tags: stored.tags,
         referred_by: stored.referred_by,
@@ -262,12 +262,12 @@ struct Sealed {
 
 /// The item of a version.
 pub(crate) fn of_version(
-    at: &MemberKey,
+    key: &MemberKey,
     version: &Version,
     op: Option<&str>,
     secret: Option<&Secret>,
 ) -> Result<Item, StoreError> {
-    let pk = at.pk();
+    let pk = key.pk();
     let Version { entry, member, due_at, bundle, fingerprint, previous, status, answer } = version;
     let open = Open {
         at: entry.at,
@@ -300,7 +300,7 @@ pub(crate) fn of_version(
     let place = Place { pk: &pk, seq: entry.seq, op };
     let body = seal::pack(place, &open, &sealed, secret)
         .map_err(|reason| StoreError::Refused(format!("an entry cannot be written: {reason}")))?;
-    let mut item = key(&pk, &version_sk(entry.seq));
+    let mut item = primary_key(&pk, &version_sk(entry.seq));
     item.insert(BODY.to_owned(), AttributeValue::B(Blob::new(body)));
     if let Some(op) = op {
         item.insert(OP.to_owned(), AttributeValue::S(op.to_owned()));
@@ -318,21 +318,21 @@ fn moved(kind: &EntryKind) -> Option<Verb> {
 
 /// Reads a version. It fails if the version is sealed and its person erased.
 pub(crate) fn to_version(
-    at: &MemberKey,
+    key: &MemberKey,
     item: &Item,
     person: &Person,
 ) -> Result<Version, StoreError> {
-    let line = to_line(at, item, person)?;
-    line.version.ok_or_else(|| StoreError::sealed(at, line.seq))
+    let line = to_line(key, item, person)?;
+    line.version.ok_or_else(|| StoreError::sealed(key, line.seq))
 }
 
 /// Reads what can be read of a version: all of it, or the open part if the person's key is dropped.
 pub(crate) fn to_line(
-    at: &MemberKey,
+    key: &MemberKey,
     item: &Item,
     person: &Person,
 ) -> Result<VersionLine, StoreError> {
-    let pk = at.pk();
+    let pk = key.pk();
     let unreadable = |reason: &str| StoreError::unreadable(&pk, reason);
     let seq = seq_of(item).ok_or_else(|| unreadable("a version has no number"))?;
     let body = blob(item, BODY).ok_or_else(|| unreadable("a version has no body"))?;
@@ -443,7 +443,7 @@ fn stored(member: &Member) -> StoredMember {
         remainders: member.remainders.clone(),
         triggered: member.triggered.clone(),
         active_at: seconds(&member.active_at),
-        reminded: Some(member.reminded.clone()).filter(|told| *told != Reminded::default()),
+        reminded: Some(member.reminded.clone()).filter(|reminded| *reminded != Reminded::default()),
         account: member.account.clone(),
         sharers: member.sharers,
         erased_at: seconds(&member.erased_at),

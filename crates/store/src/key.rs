@@ -102,7 +102,7 @@ pub(crate) fn due_key(shard: u8) -> String {
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-pub(crate) fn key(pk: &str, sk: &str) -> Item {
+pub(crate) fn primary_key(pk: &str, sk: &str) -> Item {
     HashMap::from([
         (PK.to_owned(), AttributeValue::S(pk.to_owned())),
         (SK.to_owned(), AttributeValue::S(sk.to_owned())),

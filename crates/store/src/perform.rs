@@ -95,7 +95,7 @@ impl Store {
     /// unknown, and the request may be sent again with the same key.
     pub async fn perform<R>(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         operation: &Operation,
         mut decide: impl FnMut(
             Option<&Member>,
@@ -113,7 +113,7 @@ impl Store {
             if attempt > 1 || (attempt == 1 && consistency == Consistency::Eventual) {
                 tokio::time::sleep(wait(attempt)).await;
             }
-            let attempted = self.attempt(at, operation, consistency, stop_at, &mut decide).await;
+            let attempted = self.attempt(key, operation, consistency, stop_at, &mut decide).await;
             match attempted {
                 Ok(Attempt::Done(done)) => return Ok(*done),
                 // An old version must not cause a rejection: decide again on a strong read.
@@ -136,7 +136,7 @@ impl Store {
     /// One attempt: load, decide, commit.
     async fn attempt<R>(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         operation: &Operation,
         consistency: Consistency,
         stop_at: Instant,
@@ -145,11 +145,11 @@ impl Store {
             &DecisionData,
         ) -> Result<(Decision, Answer), Undecided<R>>,
     ) -> Result<Attempt<R>, StoreError> {
-        let loaded = self.load_member(at, consistency).await?;
+        let loaded = self.load_member(key, consistency).await?;
         // INVARIANT: a repeat is looked for after the member was read. An earlier version of this
         // operation is found; a later one takes the number that this commit needs.
         if let (Some(loaded), Some(op)) = (&loaded, &operation.name)
-            && let Some(version) = self.version_of(at, op, &loaded.person).await?
+            && let Some(version) = self.version_of(key, op, &loaded.person).await?
         {
             let same = version.fingerprint == operation.fingerprint;
             let done = || Attempt::Done(Box::new(Performed { version, replayed: true }));
@@ -159,12 +159,12 @@ impl Store {
         preloaded.data.due_at = loaded.as_ref().and_then(|loaded| loaded.due_at);
         let member = loaded.as_ref().map(|loaded| &loaded.member);
         let (decision, answer) =
-            match self.decide(at, member, &mut preloaded, stop_at, decide).await? {
+            match self.decide(key, member, &mut preloaded, stop_at, decide).await? {
                 Ok(decided) => decided,
                 Err(rejection) => return Ok(Attempt::Rejected(rejection)),
             };
         let loaded = loaded
-            .ok_or_else(|| StoreError::unreadable(&at.pk(), "a decision without a member"))?;
+            .ok_or_else(|| StoreError::unreadable(&key.pk(), "a decision without a member"))?;
         #[cfg(feature = "planted")]
         let decision = {
             let mut decision = decision;
@@ -174,14 +174,14 @@ impl Store {
             decision
         };
         let Preloaded { shares, members, .. } = preloaded;
-        let commit = Commit { at, operation, loaded, decision, answer, shares, members };
+        let commit = Commit { key, operation, loaded, decision, answer, shares, members };
         let (version, written) = self.commit(commit, stop_at).await?;
         Ok(match written {
             Written::Done => Attempt::Done(Box::new(Performed { version, replayed: false })),
             Written::Conflict(_) => Attempt::Retry,
             // The next attempt finds the version by its operation, if it was written.
             Written::Unknown(reason) => {
-                tracing::warn!(%reason, member = %at, "a write of {at} is looked at again");
+                tracing::warn!(%reason, member = %key, "a write of {key} is looked at again");
                 Attempt::Retry
             }
         })
@@ -193,18 +193,18 @@ impl Store {
     /// The table could not be reached, or refused the request.
     pub async fn consider<T, R>(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         mut decide: impl FnMut(Option<&Member>, &DecisionData) -> Result<T, Undecided<R>>,
     ) -> Result<Result<T, R>, StoreError> {
         let stop_at = Instant::now() + TIME_MAX;
-        let member = self.member(at).await?;
-        self.decide(at, member.as_ref(), &mut Preloaded::default(), stop_at, &mut decide).await
+        let member = self.member(key).await?;
+        self.decide(key, member.as_ref(), &mut Preloaded::default(), stop_at, &mut decide).await
     }
 
     /// Calls `decide`, and loads the data that it lacks until it decides.
     async fn decide<T, R>(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         member: Option<&Member>,
         preloaded: &mut Preloaded,
         stop_at: Instant,
@@ -219,33 +219,35 @@ impl Store {
             if Instant::now() >= stop_at {
                 return Err(StoreError::Unavailable("looking things up took too long".to_owned()));
             }
-            self.load(at, missing, preloaded, stop_at).await?;
+            self.load(key, missing, preloaded, stop_at).await?;
         }
-        Err(StoreError::unreadable(&at.pk(), "a decision that always lacks something"))
+        Err(StoreError::unreadable(&key.pk(), "a decision that always lacks something"))
     }
 
     /// Loads the missing data of a decision.
     async fn load(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         missing: MissingData,
         preloaded: &mut Preloaded,
         stop_at: Instant,
     ) -> Result<(), StoreError> {
-        let key =
-            |member: &MemberId| MemberKey { merchant: at.merchant.clone(), member: member.clone() };
+        let other = |member: &MemberId| MemberKey {
+            merchant: key.merchant.clone(),
+            member: member.clone(),
+        };
         match missing {
             MissingData::Remaining { limit, units } => {
-                let shares = self.read_shares(&at.merchant, &limit, at.part(), units).await?;
+                let shares = self.read_shares(&key.merchant, &limit, key.part(), units).await?;
                 preloaded.data.left.insert(limit.clone(), shares.known());
                 preloaded.shares.insert(limit, shares);
             }
             MissingData::Codes { pool, codes } => {
-                let codes = self.codes(&at.merchant, &pool, at.part(), codes, stop_at).await?;
+                let codes = self.codes(&key.merchant, &pool, key.part(), codes, stop_at).await?;
                 preloaded.data.codes.insert(pool, codes);
             }
             MissingData::Member(id) => {
-                let loaded = self.load_member(&key(&id), Consistency::Strong).await?;
+                let loaded = self.load_member(&other(&id), Consistency::Strong).await?;
                 let member = loaded.as_ref().map(|loaded| loaded.member.clone());
                 preloaded.data.members.insert(id.clone(), member);
                 preloaded.members.extend(loaded.map(|loaded| (id, loaded)));
@@ -257,7 +259,7 @@ impl Store {
                     // has changed since it was loaded.
                     return Err(StoreError::Unavailable("a member moved on".to_owned()));
                 }
-                let past = self.past(&key(&id), entry).await?;
+                let past = self.past(&other(&id), entry).await?;
                 preloaded.data.pasts.insert(id, past);
             }
         }

@@ -20,12 +20,12 @@ use crate::version::Version;
 /// # Errors
 /// They cannot be serialized.
 pub fn items(
-    at: &MemberKey,
+    key: &MemberKey,
     enrolment: Enrolment,
     decision: Decision,
     bundle: &str,
 ) -> Result<[HashMap<String, AttributeValue>; 2], StoreError> {
-    let secret = Secret::new().map_err(|reason| StoreError::Refused(reason.to_owned()))?;
+    let secret = Secret::new().map_err(|reason| StoreError::Refused(reason.to_string()))?;
     let fingerprint = Fingerprint::of(&serde_json::Value::Null);
     let Decision { entry, member, due_at, .. } = decision;
     let person = Person {
@@ -45,6 +45,6 @@ pub fn items(
         status: 200,
         answer: RawValue::NULL.to_owned(),
     };
-    let first = item::of_version(at, &version, None, person.secret.as_ref())?;
-    Ok([item::of_person(at, &person)?, first])
+    let first = item::of_version(key, &version, None, person.secret.as_ref())?;
+    Ok([item::of_person(key, &person)?, first])
 }

@@ -8,7 +8,8 @@ use ledger::{HistorySlice, Member, MerchantId, Moment, Seq};
 use crate::error::StoreError;
 use crate::item::{self, LoadedMember, Person};
 use crate::key::{
-    BY_OP, Item, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, key, merchant_prefix, version_sk,
+    BY_OP, Item, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, merchant_prefix, primary_key,
+    version_sk,
 };
 use crate::meter::Kind;
 use crate::operation::Operation;
@@ -35,7 +36,7 @@ pub struct Statement {
 #[derive(Debug)]
 pub struct History {
     /// The member's key.
-    pub at: MemberKey,
+    pub key: MemberKey,
     /// The member as enrolled, before its first entry.
     pub enrolled: Member,
     /// Its due date in the due index.
@@ -69,50 +70,50 @@ impl Store {
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
-    pub async fn member(&self, at: &MemberKey) -> Result<Option<Member>, StoreError> {
-        Ok(self.load_member(at, Consistency::Strong).await?.map(|loaded| loaded.member))
+    pub async fn member(&self, key: &MemberKey) -> Result<Option<Member>, StoreError> {
+        Ok(self.load_member(key, Consistency::Strong).await?.map(|loaded| loaded.member))
     }
 
     /// Loads a member with one query from the end of its items: the person and the newest version.
     pub(crate) async fn load_member(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         consistency: Consistency,
     ) -> Result<Option<LoadedMember>, StoreError> {
         let query = self
-            .all_of(at)
+            .all_of(key)
             .scan_index_forward(false)
             .limit(2)
             .consistent_read(consistency == Consistency::Strong);
         let found = self.ask(query).await?;
         let mut items = found.items.unwrap_or_default().into_iter();
         let Some(person) = items.next().filter(item::is_person) else { return Ok(None) };
-        let person = item::to_person(at, person)?;
+        let person = item::to_person(key, person)?;
         let newest = items.next().filter(|item| item::seq_of(item).is_some());
         let Some(newest) = newest else {
             let due_at = person.due_at;
             return Ok(Some(LoadedMember { member: person.member(), due_at, person, head: None }));
         };
-        let VersionLine { seq, hash, version, .. } = item::to_line(at, &newest, &person)?;
-        let sealed = || StoreError::sealed(at, seq);
+        let VersionLine { seq, hash, version, .. } = item::to_line(key, &newest, &person)?;
+        let sealed = || StoreError::sealed(key, seq);
         let Version { member, due_at, .. } = version.ok_or_else(sealed)?;
         Ok(Some(LoadedMember { member, due_at, person, head: Some(hash) }))
     }
 
     pub(crate) async fn person(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         consistency: Consistency,
     ) -> Result<Option<Person>, StoreError> {
-        let found = self.get(&at.pk(), PERSON_SK, consistency).await?;
-        found.map(|item| item::to_person(at, item)).transpose()
+        let found = self.get(&key.pk(), PERSON_SK, consistency).await?;
+        found.map(|item| item::to_person(key, item)).transpose()
     }
 
     /// The version that an operation made, if it was done before. The index is local, so the read
     /// is strongly consistent and finds what was done before the member was read.
     pub(crate) async fn version_of(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         op: &str,
         person: &Person,
     ) -> Result<Option<Version>, StoreError> {
@@ -124,7 +125,7 @@ impl Store {
             .key_condition_expression("#pk = :pk AND #op = :op")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_names("#op", OP)
-            .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
+            .expression_attribute_values(":pk", AttributeValue::S(key.pk()))
             .expression_attribute_values(":op", AttributeValue::S(op.to_owned()))
             .limit(1)
             .consistent_read(true);
@@ -132,8 +133,8 @@ impl Store {
         let Some(keys) = found.items.unwrap_or_default().into_iter().next() else {
             return Ok(None);
         };
-        let item = self.lasting(at, item::text(&keys, SK)).await?;
-        let line = item.map(|item| item::to_line(at, &item, person)).transpose()?;
+        let item = self.lasting(key, item::text(&keys, SK)).await?;
+        let line = item.map(|item| item::to_line(key, &item, person)).transpose()?;
         // If the person was erased, the answer cannot be read any more.
         Ok(line.and_then(|line| line.version))
     }
@@ -156,7 +157,7 @@ impl Store {
             .client
             .get_item()
             .table_name(&self.table)
-            .set_key(Some(key(pk, sk)))
+            .set_key(Some(primary_key(pk, sk)))
             .consistent_read(consistency == Consistency::Strong)
             .set_return_consumed_capacity(self.capacity());
         let found = retry(async || get.clone().send().await.map_err(StoreError::of)).await?;
@@ -200,23 +201,23 @@ impl Store {
     /// The table could not be reached, or refused the request.
     pub async fn statement(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         before: Option<Seq>,
         limit: u32,
     ) -> Result<Option<Statement>, StoreError> {
-        let Some(person) = self.person(at, Consistency::Strong).await? else { return Ok(None) };
+        let Some(person) = self.person(key, Consistency::Strong).await? else { return Ok(None) };
         if person.secret.is_none() {
             return Ok(Some(Statement { versions: Vec::new(), before: None, erased: true }));
         }
         let newest = before.map_or(SEQ_MAX, |before| before.previous().unwrap_or(Seq::ENROLLED));
         let query = self
-            .between(at, Seq::FIRST, newest.min(SEQ_MAX))
+            .between(key, Seq::FIRST, newest.min(SEQ_MAX))
             .scan_index_forward(false)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let found = self.ask(query).await?;
         let more = found.last_evaluated_key.is_some();
         let items = found.items.unwrap_or_default();
-        let versions = items.iter().map(|item| item::to_version(at, item, &person));
+        let versions = items.iter().map(|item| item::to_version(key, item, &person));
         let versions = versions.collect::<Result<Vec<Version>, StoreError>>()?;
         let last = versions.last().map(|version| version.entry.seq);
         let before = last.filter(|seq| more && *seq > Seq::FIRST);
@@ -224,24 +225,24 @@ impl Store {
     }
 
     /// The query for all items of a member.
-    fn all_of(&self, at: &MemberKey) -> QueryFluentBuilder {
+    fn all_of(&self, key: &MemberKey) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
             .key_condition_expression("#pk = :pk")
             .expression_attribute_names("#pk", PK)
-            .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
+            .expression_attribute_values(":pk", AttributeValue::S(key.pk()))
     }
 
     /// The strongly consistent query for a member's versions from one number to another.
-    fn between(&self, at: &MemberKey, oldest: Seq, newest: Seq) -> QueryFluentBuilder {
+    fn between(&self, key: &MemberKey, oldest: Seq, newest: Seq) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
             .key_condition_expression("#pk = :pk AND #sk BETWEEN :oldest AND :newest")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(":pk", AttributeValue::S(at.pk()))
+            .expression_attribute_values(":pk", AttributeValue::S(key.pk()))
             .expression_attribute_values(":oldest", AttributeValue::S(version_sk(oldest)))
             .expression_attribute_values(":newest", AttributeValue::S(version_sk(newest)))
             .consistent_read(true)
@@ -251,10 +252,10 @@ impl Store {
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
-    pub async fn version(&self, at: &MemberKey, seq: Seq) -> Result<Option<Version>, StoreError> {
-        let Some(item) = self.lasting(at, &version_sk(seq)).await? else { return Ok(None) };
-        let Some(person) = self.somebody(at).await? else { return Ok(None) };
-        Ok(Some(item::to_version(at, &item, &person)?))
+    pub async fn version(&self, key: &MemberKey, seq: Seq) -> Result<Option<Version>, StoreError> {
+        let Some(item) = self.lasting(key, &version_sk(seq)).await? else { return Ok(None) };
+        let Some(person) = self.somebody(key).await? else { return Ok(None) };
+        Ok(Some(item::to_version(key, &item, &person)?))
     }
 
     /// The member before a version; as enrolled, if it is the first.
@@ -262,29 +263,29 @@ impl Store {
     /// # Errors
     /// The table could not be reached or refused the request, or the member or the version before
     /// does not exist.
-    pub async fn before(&self, at: &MemberKey, seq: Seq) -> Result<Member, StoreError> {
-        let gap = || StoreError::unreadable(&at.pk(), format!("before {seq} is a gap"));
+    pub async fn before(&self, key: &MemberKey, seq: Seq) -> Result<Member, StoreError> {
+        let gap = || StoreError::unreadable(&key.pk(), format!("before {seq} is a gap"));
         match seq.previous() {
             None | Some(Seq::ENROLLED) => {
-                Ok(self.person(at, Consistency::Strong).await?.ok_or_else(gap)?.member())
+                Ok(self.person(key, Consistency::Strong).await?.ok_or_else(gap)?.member())
             }
-            Some(previous) => Ok(self.version(at, previous).await?.ok_or_else(gap)?.member),
+            Some(previous) => Ok(self.version(key, previous).await?.ok_or_else(gap)?.member),
         }
     }
 
     /// The person, possibly slightly out of date.
-    async fn somebody(&self, at: &MemberKey) -> Result<Option<Person>, StoreError> {
-        match self.person(at, Consistency::Eventual).await? {
+    async fn somebody(&self, key: &MemberKey) -> Result<Option<Person>, StoreError> {
+        match self.person(key, Consistency::Eventual).await? {
             Some(person) => Ok(Some(person)),
-            None => self.person(at, Consistency::Strong).await,
+            None => self.person(key, Consistency::Strong).await,
         }
     }
 
     /// An item of a member that never changes: if a cheap read finds it, no strong read is needed.
-    async fn lasting(&self, at: &MemberKey, sk: &str) -> Result<Option<Item>, StoreError> {
-        match self.get(&at.pk(), sk, Consistency::Eventual).await? {
+    async fn lasting(&self, key: &MemberKey, sk: &str) -> Result<Option<Item>, StoreError> {
+        match self.get(&key.pk(), sk, Consistency::Eventual).await? {
             Some(item) => Ok(Some(item)),
-            None => self.get(&at.pk(), sk, Consistency::Strong).await,
+            None => self.get(&key.pk(), sk, Consistency::Strong).await,
         }
     }
 
@@ -292,17 +293,17 @@ impl Store {
     ///
     /// # Errors
     /// It has no such entry, or the table could not be reached.
-    pub async fn past(&self, at: &MemberKey, entry: Seq) -> Result<HistorySlice, StoreError> {
-        let unknown = || StoreError::unreadable(&at.pk(), format!("it has no entry {entry}"));
-        let person = self.person(at, Consistency::Strong).await?.ok_or_else(unknown)?;
+    pub async fn past(&self, key: &MemberKey, entry: Seq) -> Result<HistorySlice, StoreError> {
+        let unknown = || StoreError::unreadable(&key.pk(), format!("it has no entry {entry}"));
+        let person = self.person(key, Consistency::Strong).await?.ok_or_else(unknown)?;
         let before = entry.previous().ok_or_else(unknown)?;
         let mut versions = Vec::new();
         let mut start = None;
         loop {
-            let query = self.between(at, before, SEQ_MAX).set_exclusive_start_key(start);
+            let query = self.between(key, before, SEQ_MAX).set_exclusive_start_key(start);
             let found = self.ask(query).await?;
             for item in found.items.unwrap_or_default() {
-                versions.push(item::to_version(at, &item, &person)?);
+                versions.push(item::to_version(key, &item, &person)?);
             }
             start = found.last_evaluated_key;
             if start.is_none() {
@@ -328,12 +329,12 @@ impl Store {
     /// The table could not be reached, or refused the request.
     pub async fn done(
         &self,
-        at: &MemberKey,
+        key: &MemberKey,
         operation: &Operation,
     ) -> Result<Option<Version>, StoreError> {
-        let Some(person) = self.somebody(at).await? else { return Ok(None) };
+        let Some(person) = self.somebody(key).await? else { return Ok(None) };
         match &operation.name {
-            Some(op) => self.version_of(at, op, &person).await,
+            Some(op) => self.version_of(key, op, &person).await,
             None => Ok(None),
         }
     }
@@ -405,13 +406,13 @@ impl Store {
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
-    pub async fn history(&self, at: &MemberKey) -> Result<Option<History>, StoreError> {
+    pub async fn history(&self, key: &MemberKey) -> Result<Option<History>, StoreError> {
         let mut from = None;
         let mut gathered = Gathered::default();
         let mut whole = None;
         let mut see = |found: Found| whole = whole.take().or(Some(found));
         loop {
-            let query = self.all_of(at).set_exclusive_start_key(from).consistent_read(true);
+            let query = self.all_of(key).set_exclusive_start_key(from).consistent_read(true);
             let found = self.ask(query).await?;
             for item in found.items.unwrap_or_default() {
                 gathered.add(item, &mut see);
@@ -465,13 +466,13 @@ impl Gathered {
 
 fn history(person: &Item, versions: &[Item], stray: Option<String>) -> Found {
     let pk = item::text(person, PK);
-    let at = MemberKey::of_pk(pk)
+    let key = MemberKey::of_pk(pk)
         .ok_or_else(|| StoreError::unreadable(pk, "its key names no member"))?;
-    let person = item::to_person(&at, person.clone())?;
+    let person = item::to_person(&key, person.clone())?;
     let mut lines = Vec::new();
     let mut unreadable = None;
     for item in versions {
-        match item::to_line(&at, item, &person) {
+        match item::to_line(&key, item, &person) {
             Ok(line) => lines.push(line),
             Err(error) => {
                 unreadable = Some((item::seq_of(item).unwrap_or_default(), error.to_string()));
@@ -479,5 +480,5 @@ fn history(person: &Item, versions: &[Item], stray: Option<String>) -> Found {
             }
         }
     }
-    Ok(History { at, enrolled: person.member(), due_at: person.due_at, lines, unreadable, stray })
+    Ok(History { key, enrolled: person.member(), due_at: person.due_at, lines, unreadable, stray })
 }

@@ -23,6 +23,33 @@ const TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// The bytes that the seal adds.
 const TAG_BYTES: usize = 16;
 
+/// Why a body cannot be packed or unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SealError {
+    #[error("the machine gives no random bytes")]
+    NoRandomBytes,
+    #[error("a key cannot be used")]
+    KeyIsUnusable,
+    #[error("it is too large")]
+    TooLarge,
+    #[error("its postings are too many")]
+    TooManyPostings,
+    #[error("it cannot be sealed")]
+    Seal,
+    #[error("it is not as it was sealed under its member's key")]
+    NotAsSealed,
+    #[error("it is packed in a way that this version does not know")]
+    FormIsUnknown,
+    #[error("it unpacks to too much")]
+    UnpacksToTooMuch,
+    #[error("it is cut off")]
+    CutOff,
+    #[error("it cannot be packed")]
+    Pack,
+    #[error("it cannot be unpacked")]
+    Unpack,
+}
+
 /// A person's own key. Without it, nothing that was sealed under it can be read.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret([u8; Secret::BYTES]);
@@ -36,9 +63,9 @@ impl std::fmt::Debug for Secret {
 impl Secret {
     const BYTES: usize = 32;
 
-    pub(crate) fn new() -> Result<Secret, &'static str> {
+    pub(crate) fn new() -> Result<Secret, SealError> {
         let mut bytes = [0; Secret::BYTES];
-        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| "the machine gives no random bytes")?;
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SealError::NoRandomBytes)?;
         Ok(Secret(bytes))
     }
 
@@ -50,8 +77,8 @@ impl Secret {
         &self.0
     }
 
-    fn key(&self) -> Result<LessSafeKey, &'static str> {
-        let key = UnboundKey::new(&AES_256_GCM, &self.0).map_err(|_| "a key cannot be used")?;
+    fn key(&self) -> Result<LessSafeKey, SealError> {
+        let key = UnboundKey::new(&AES_256_GCM, &self.0).map_err(|_| SealError::KeyIsUnusable)?;
         Ok(LessSafeKey::new(key))
     }
 }
@@ -96,20 +123,20 @@ pub(crate) fn pack(
     open: &[u8],
     sealed: &[u8],
     secret: Option<&Secret>,
-) -> Result<Vec<u8>, &'static str> {
+) -> Result<Vec<u8>, SealError> {
     if open.len().max(sealed.len()) >= TEXT_BYTES_MAX {
         // Refused here, since `unpack` would refuse to read it.
-        return Err("it is too large");
+        return Err(SealError::TooLarge);
     }
     let first = deflate(DICTIONARY, open)?;
-    let length = u16::try_from(first.len()).map_err(|_| "its postings are too many")?;
+    let length = u16::try_from(first.len()).map_err(|_| SealError::TooManyPostings)?;
     // The sealed text repeats much of the open one, so the open one extends its dictionary.
     let mut second = deflate(&dictionary_after(open), sealed)?;
     if let Some(secret) = secret {
         secret
             .key()?
             .seal_in_place_append_tag(place.nonce(), place.aad(open), &mut second)
-            .map_err(|_| "it cannot be sealed")?;
+            .map_err(|_| SealError::Seal)?;
     }
     let mut body = vec![if secret.is_some() { SEALED } else { OPEN }];
     body.extend(length.to_be_bytes());
@@ -122,8 +149,8 @@ pub(crate) fn unpack(
     place: Place<'_>,
     body: &[u8],
     secret: Option<&Secret>,
-) -> Result<Texts, &'static str> {
-    let cut = "it is cut off";
+) -> Result<Texts, SealError> {
+    let cut = SealError::CutOff;
     let (form, rest) = body.split_first().ok_or(cut)?;
     let (length, rest) = rest.split_first_chunk::<2>().ok_or(cut)?;
     let (first, second) = rest.split_at_checked(u16::from_be_bytes(*length).into()).ok_or(cut)?;
@@ -135,10 +162,10 @@ pub(crate) fn unpack(
         (SEALED, Some(secret)) => {
             let mut second = second.to_vec();
             let opened = secret.key()?.open_in_place(place.nonce(), place.aad(&open), &mut second);
-            let opened = opened.map_err(|_| "it is not as it was sealed under its member's key")?;
+            let opened = opened.map_err(|_| SealError::NotAsSealed)?;
             Some(inflate(&after(), opened)?)
         }
-        _ => return Err("it is packed in a way that this version does not know"),
+        _ => return Err(SealError::FormIsUnknown),
     };
     Ok(Texts { open, sealed })
 }
@@ -147,20 +174,20 @@ fn dictionary_after(open: &[u8]) -> Vec<u8> {
     [DICTIONARY, open].concat()
 }
 
-fn deflate(dictionary: &[u8], text: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let fail = |_| "it cannot be packed";
+fn deflate(dictionary: &[u8], text: &[u8]) -> Result<Vec<u8>, SealError> {
+    let fail = |_| SealError::Pack;
     let mut compress = Compress::new(Compression::best(), false);
     compress.set_dictionary(dictionary).map_err(fail)?;
     // Deflate's output is never larger than this.
     let mut packed = Vec::with_capacity(text.len() + text.len() / 1000 + 64);
     match compress.compress_vec(text, &mut packed, FlushCompress::Finish).map_err(fail)? {
         Status::StreamEnd => Ok(packed),
-        Status::Ok | Status::BufError => Err("it cannot be packed"),
+        Status::Ok | Status::BufError => Err(SealError::Pack),
     }
 }
 
-fn inflate(dictionary: &[u8], packed: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let fail = "it cannot be unpacked";
+fn inflate(dictionary: &[u8], packed: &[u8]) -> Result<Vec<u8>, SealError> {
+    let fail = SealError::Unpack;
     let mut decompress = Decompress::new(false);
     decompress.set_dictionary(dictionary).map_err(|_| fail)?;
     let mut text = Vec::with_capacity(packed.len().saturating_mul(4) + TAG_BYTES);
@@ -171,7 +198,7 @@ fn inflate(dictionary: &[u8], packed: &[u8]) -> Result<Vec<u8>, &'static str> {
         let status = decompress.decompress_vec(rest, &mut text, FlushDecompress::Finish);
         match status.map_err(|_| fail)? {
             Status::StreamEnd => return Ok(text),
-            _ if text.len() >= TEXT_BYTES_MAX => return Err("it unpacks to too much"),
+            _ if text.len() >= TEXT_BYTES_MAX => return Err(SealError::UnpacksToTooMuch),
             // The buffer is full and more may come.
             _ if text.len() == text.capacity() => text.reserve(text.len().max(1024)),
             _ if text.len() == had => return Err(fail),

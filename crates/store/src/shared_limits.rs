@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::item::text;
-use crate::key::{Item, PARTS, PK, SK, key, shard_of};
+use crate::key::{Item, PARTS, PK, SK, primary_key, shard_of};
 use crate::meter::Kind;
 use crate::table::{Consistency, Store};
 
@@ -31,7 +31,7 @@ const CODES_PER_WRITE: usize = 50;
 /// The most attempts to allocate a shared limit.
 const ATTEMPTS_MAX: u32 = 16;
 
-fn pot_pk(merchant: &MerchantId, limit: &SharedLimit, part: u8) -> String {
+fn limit_pk(merchant: &MerchantId, limit: &SharedLimit, part: u8) -> String {
     match limit {
         SharedLimit::Stock(reward) => format!("p#{merchant}#stock#{reward}#{part:02}"),
         SharedLimit::Budget(campaign) => format!("p#{merchant}#budget#{campaign}#{part:02}"),
@@ -102,7 +102,7 @@ impl Store {
         units: Units,
     ) -> Result<Shares, StoreError> {
         let item =
-            self.get(&pot_pk(merchant, limit, own), SK_OF_ONE, Consistency::Eventual).await?;
+            self.get(&limit_pk(merchant, limit, own), SK_OF_ONE, Consistency::Eventual).await?;
         let part = share_of(item.as_ref())?;
         if part.left >= units.get() {
             return Ok(Shares { left: BTreeMap::from([(own, part.left)]) });
@@ -118,10 +118,10 @@ impl Store {
         limit: &SharedLimit,
         consistency: Consistency,
     ) -> Result<BTreeMap<u8, Share>, StoreError> {
-        let keys = (0..PARTS).map(|part| key(&pot_pk(merchant, limit, part), SK_OF_ONE));
+        let keys = (0..PARTS).map(|part| primary_key(&limit_pk(merchant, limit, part), SK_OF_ONE));
         let items = self.batch(keys, consistency).await?;
         let of = |part: u8| {
-            let pk = pot_pk(merchant, limit, part);
+            let pk = limit_pk(merchant, limit, part);
             Ok((part, share_of(items.iter().find(|item| text(item, PK) == pk))?))
         };
         (0..PARTS).map(of).collect()
@@ -138,7 +138,7 @@ impl Store {
         let update = |(part, units): (u8, i64)| {
             let update = Update::builder()
                 .table_name(&self.table)
-                .set_key(Some(key(&pot_pk(merchant, &withdraw.limit, part), SK_OF_ONE)))
+                .set_key(Some(primary_key(&limit_pk(merchant, &withdraw.limit, part), SK_OF_ONE)))
                 .update_expression("SET #left = #left - :units")
                 .condition_expression("#left >= :units")
                 .expression_attribute_names("#left", LEFT)
@@ -150,7 +150,7 @@ impl Store {
         let plan = shares.plan(own, withdraw.units);
         if plan.iter().map(|(_, units)| units).sum::<i64>() != withdraw.units.get() {
             let reason = format!("{} units are drawn from what has fewer", withdraw.units);
-            return Err(StoreError::unreadable(&pot_pk(merchant, &withdraw.limit, own), reason));
+            return Err(StoreError::unreadable(&limit_pk(merchant, &withdraw.limit, own), reason));
         }
         plan.into_iter().map(update).collect()
     }
@@ -164,7 +164,7 @@ impl Store {
     ) -> Result<TransactWriteItem, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
-            .set_key(Some(key(&pot_pk(merchant, &withdraw.limit, own), SK_OF_ONE)))
+            .set_key(Some(primary_key(&limit_pk(merchant, &withdraw.limit, own), SK_OF_ONE)))
             .update_expression("ADD #left :units, #allotted :none")
             .expression_attribute_names("#left", LEFT)
             .expression_attribute_names("#allotted", ALLOTTED)
@@ -199,7 +199,7 @@ impl Store {
             let mut request = self.client.transact_write_items();
             for ((number, part), allotted) in shares.iter().zip(allotments) {
                 let left = allotted - (part.allotted - part.left);
-                let mut item = key(&pot_pk(merchant, limit, *number), SK_OF_ONE);
+                let mut item = primary_key(&limit_pk(merchant, limit, *number), SK_OF_ONE);
                 item.insert(ALLOTTED.to_owned(), AttributeValue::N(allotted.to_string()));
                 item.insert(LEFT.to_owned(), AttributeValue::N(left.to_string()));
                 let put = Put::builder().table_name(&self.table).set_item(Some(item));
@@ -320,12 +320,12 @@ impl Store {
         let pk = pool_pk(merchant, pool, shard_of(code, PARTS));
         let delete = aws_sdk_dynamodb::types::Delete::builder()
             .table_name(&self.table)
-            .set_key(Some(key(&pk, &format!("{FREE_PREFIX}{code}"))))
+            .set_key(Some(primary_key(&pk, &format!("{FREE_PREFIX}{code}"))))
             .condition_expression("attribute_exists(#pk)")
             .expression_attribute_names("#pk", PK)
             .build()
             .map_err(StoreError::request)?;
-        let mut item = key(&pk, &format!("{TAKEN_PREFIX}{code}"));
+        let mut item = primary_key(&pk, &format!("{TAKEN_PREFIX}{code}"));
         item.insert(TAKEN_BY.to_owned(), AttributeValue::S(to.to_owned()));
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = put.build().map_err(StoreError::request)?;
@@ -373,12 +373,12 @@ impl Store {
                 let pk = pool_pk(merchant, pool, shard_of(code, PARTS));
                 let put = Put::builder()
                     .table_name(&self.table)
-                    .set_item(Some(key(&pk, &format!("{FREE_PREFIX}{code}"))))
+                    .set_item(Some(primary_key(&pk, &format!("{FREE_PREFIX}{code}"))))
                     .build()
                     .map_err(StoreError::request)?;
                 let nobody_has_it = aws_sdk_dynamodb::types::ConditionCheck::builder()
                     .table_name(&self.table)
-                    .set_key(Some(key(&pk, &format!("{TAKEN_PREFIX}{code}"))))
+                    .set_key(Some(primary_key(&pk, &format!("{TAKEN_PREFIX}{code}"))))
                     .condition_expression("attribute_not_exists(#pk)")
                     .expression_attribute_names("#pk", PK)
                     .build()

@@ -96,17 +96,31 @@ pub enum ExpireError {
         /// The first member that failed.
         member: MemberKey,
         /// The reason for which that member failed.
-        reason: String,
+        reason: WriteError,
     },
     /// The event names a merchant whose rules cannot be loaded.
-    #[error("`{merchant}` has no rules to put its members down by: {reason}")]
+    #[error("`{merchant}` has no rules to reschedule its members by: {reason}")]
     NoRules {
         /// The merchant.
         merchant: MerchantId,
         /// The reason.
-        reason: String,
+        reason: WriteError,
     },
     /// The index could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why the run could not write an entry for a member.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The member's rules cannot be loaded, or the table is busy.
+    #[error("{}: {}", .0.code(), .0.detail())]
+    Problem(Problem),
+    /// The decision was refused.
+    #[error(transparent)]
+    Refused(#[from] decide::Refusal),
+    /// The table cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -160,7 +174,7 @@ struct Tally {
     reminded: u64,
     rescheduled: u64,
     failed: u64,
-    first_failure: Option<(MemberKey, String)>,
+    first_failure: Option<(MemberKey, WriteError)>,
     units: BTreeMap<String, i64>,
     finished: bool,
 }
@@ -184,8 +198,8 @@ impl Tally {
         }
     }
 
-    fn fail(&mut self, member: MemberKey, reason: String) {
-        tracing::error!(member = %member, reason, "expire {member} failed: {reason}");
+    fn fail(&mut self, member: MemberKey, reason: WriteError) {
+        tracing::error!(member = %member, %reason, "expire {member} failed: {reason}");
         self.failed += 1;
         self.first_failure.get_or_insert((member, reason));
     }
@@ -207,7 +221,7 @@ impl Tally {
 
 /// Writes all that is due for one member, one entry after the other. Returns the versions written,
 /// and the failure that stopped it, if any.
-async fn all_due(api: &Api, due: &Due, now: Moment) -> (Vec<Version>, Option<String>) {
+async fn all_due(api: &Api, due: &Due, now: Moment) -> (Vec<Version>, Option<WriteError>) {
     let mut done = Vec::new();
     while done.len() < AT_ONCE_MAX {
         match write(api, &due.member, Wanted::Due, now).await {
@@ -242,12 +256,12 @@ async fn reschedule(
     }
     let bundle = api.bundle(merchant).await.map_err(|problem| ExpireError::NoRules {
         merchant: merchant.clone(),
-        reason: format!("{}: {}", problem.code(), problem.detail()),
+        reason: WriteError::Problem(problem),
     })?;
     let (mut members, mut unreadable) = (Vec::new(), Vec::new());
     let see = |found: Found| match found {
         Ok(history) if decide::is_due_earlier(&bundle, history.member(), history.due_at, now) => {
-            members.push(history.at);
+            members.push(history.key);
         }
         Ok(_) => {}
         Err(error) => unreadable.push(error),
@@ -266,7 +280,7 @@ async fn reschedule(
     tally.finished = !is_late();
     for error in unreadable {
         match error.member() {
-            Some(member) => tally.fail(member, error.to_string()),
+            Some(member) => tally.fail(member, error.into()),
             None => return Err(error.into()),
         }
     }
@@ -319,12 +333,11 @@ enum Wanted {
 /// Decides and commits one entry for a member. Returns its version, or nothing if nothing is due.
 async fn write(
     api: &Api,
-    at: &MemberKey,
+    key: &MemberKey,
     wanted: Wanted,
     now: Moment,
-) -> Result<Option<Version>, String> {
-    let say = |problem: Problem| format!("{}: {}", problem.code(), problem.detail());
-    let bundle = api.bundle(&at.merchant).await.map_err(say)?;
+) -> Result<Option<Version>, WriteError> {
+    let bundle = api.bundle(&key.merchant).await.map_err(WriteError::Problem)?;
     let operation = Operation::scheduled();
     let decide = |member: Option<&Member>, data: &DecisionData| {
         let no = |no: No| Undecided::Rejected(no);
@@ -342,14 +355,14 @@ async fn write(
         let body = serde_json::value::RawValue::NULL.to_owned();
         Ok((decision, Answer { bundle: bundle.hash().to_string(), status: 200, body }))
     };
-    match api.store.perform(at, &operation, decide).await {
+    match api.store.perform(key, &operation, decide).await {
         Ok(done) => Ok(Some(done.version)),
         Err(Failure::Rejected(No::NothingIsDue)) => Ok(None),
-        Err(Failure::Rejected(No::Refused(refused))) => Err(refused.to_string()),
+        Err(Failure::Rejected(No::Refused(refusal))) => Err(refusal.into()),
         Err(Failure::KeyIsReusedWithAnotherBody) => {
-            Err(say(Refusal::KeyIsReusedWithAnotherBody.into()))
+            Err(WriteError::Problem(Refusal::KeyIsReusedWithAnotherBody.into()))
         }
-        Err(Failure::Busy) => Err(say(Refusal::Busy.into())),
-        Err(Failure::Store(error)) => Err(error.to_string()),
+        Err(Failure::Busy) => Err(WriteError::Problem(Refusal::Busy.into())),
+        Err(Failure::Store(error)) => Err(error.into()),
     }
 }

@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the deadline is told in the machine's time, which is not the time that expiry is judged by"
+    reason = "the deadline is counted in the machine's time, which is not the time that expiry is judged by"
 )]
 fn time_left(event: &LambdaEvent<expire::Event>) -> Option<Duration> {
     let deadline = SystemTime::UNIX_EPOCH + Duration::from_millis(event.context.deadline);

@@ -118,11 +118,11 @@ async fn capture(
 /// The version that a hold wrote; nothing if there is no such hold.
 async fn version_of_hold(
     api: &Api,
-    at: &MemberKey,
+    key: &MemberKey,
     hold: &HoldId,
 ) -> Result<Option<Version>, StoreError> {
     let Some(entry) = hold.entry() else { return Ok(None) };
-    let found = match api.store.version(at, entry).await {
+    let found = match api.store.version(key, entry).await {
         // The person was erased, and the hold with it.
         Err(StoreError::Sealed { .. }) => None,
         found => found?,
@@ -145,18 +145,18 @@ async fn release(
 }
 
 fn check(body: RedemptionBody, programme: &Programme) -> Result<Redemption, Refusal> {
-    let RedemptionBody { reward, units: told, order } = body;
+    let RedemptionBody { reward, units: wanted, order } = body;
     if reward.chars().count() > REWARD_LENGTH_MAX {
         let reason = format!("a reward's name has at most {REWARD_LENGTH_MAX} characters");
         return Err(Refusal::FieldIsWrong { pointer: "/reward".to_owned(), reason });
     }
-    let units = units(told)?;
+    let units = units(wanted)?;
     let order = order.map(|Object(order)| order.check("/order", programme)).transpose()?;
     Ok(Redemption { reward, units, order })
 }
 
-fn units(told: Option<i64>) -> Result<Option<Units>, Refusal> {
-    told.map(Units::new).transpose().map_err(|reason| Refusal::FieldIsWrong {
+fn units(wanted: Option<i64>) -> Result<Option<Units>, Refusal> {
+    wanted.map(Units::new).transpose().map_err(|reason| Refusal::FieldIsWrong {
         pointer: "/units".to_owned(),
         reason: reason.to_string(),
     })

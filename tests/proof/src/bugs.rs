@@ -58,16 +58,16 @@ const BUGS: [(&str, InjectionPoint); 24] = [
     ("all transactions have the same token", FaultProxy(one_token)),
     ("a debt is lost", Decided(lost_debt)),
     ("a hold can be captured twice", Decided(doubled_capture)),
-    ("units that ran out vanish, by TTL", Decided(units_by_ttl)),
-    ("units run out before their time", Decided(early_expiry)),
+    ("expired units vanish, by TTL", Decided(units_by_ttl)),
+    ("units expire early", Decided(early_expiry)),
     ("a rule pays one more, and says so", Decided(one_more)),
     ("who is given units has one more", Decided(one_more_transferred)),
     ("a hold stays an hour longer", Decided(longer_hold)),
-    ("what waits can be spent at once", Decided(no_waiting)),
+    ("pending units can be spent at once", Decided(no_pending)),
     ("a due date is forgotten", Decided(no_due_date)),
     ("units come into another wallet", Decided(other_wallet)),
     ("a redemption gives back one more than it took", Decided(one_more_back)),
-    ("an entry tells another balance", Decided(other_balance)),
+    ("an entry records another balance", Decided(other_balance)),
 ];
 
 /// The most seeds with which a bug is looked for: some bugs show only in some orders of events.
@@ -308,8 +308,9 @@ fn follow(before: &Member, decision: &mut Decision) {
     }
     if decision.entry.account.is_none() {
         let at = decision.entry.at;
-        let told = after.wallets.iter().map(|(name, wallet)| (name.clone(), wallet.spendable(at)));
-        decision.entry.balances = told.collect();
+        let balances =
+            after.wallets.iter().map(|(name, wallet)| (name.clone(), wallet.spendable(at)));
+        decision.entry.balances = balances.collect();
     }
     decision.member = after;
 }
@@ -396,7 +397,7 @@ fn longer_hold(before: &Member, decision: &mut Decision) {
     follow(before, decision);
 }
 
-fn no_waiting(before: &Member, decision: &mut Decision) {
+fn no_pending(before: &Member, decision: &mut Decision) {
     if matches!(decision.entry.kind, EntryKind::Earn { .. }) {
         for posting in &mut decision.entry.postings {
             if let Some(PostingSide::Lot(terms)) = &mut posting.to {

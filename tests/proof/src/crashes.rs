@@ -39,7 +39,7 @@ const ACTS: [&str; 19] = [
     "earn in an account",
     "leave",
     "erase",
-    "a night",
+    "an expiry run",
 ];
 
 /// The counts of processes that were killed during one kind of work.
@@ -125,12 +125,12 @@ pub async fn run(
                 // The work ended before this moment, so the moment before was the last one.
                 if act < ACTS.len() {
                     // An expiry run may find less to do than the rehearsed one.
-                    if moment <= moments && name != "a night" {
+                    if moment <= moments && name != "an expiry run" {
                         let what = format!("{name} was killed at {} of {moments}", moment - 1);
                         report.faults.push(what);
                     }
                     (act, moment) = (act + 1, 1);
-                    if ACTS.get(act) == Some(&"a night") {
+                    if ACTS.get(act) == Some(&"an expiry run") {
                         // An expiry run reads all due members, so a new world with few members is
                         // enough.
                         report.faults.extend(place.audit().await?);
@@ -308,7 +308,7 @@ impl Place {
             _ => {
                 self.world.pass(TimeDelta::days(21).num_seconds());
                 let body = json!({ "now": self.world.now().to_rfc3339() });
-                (Method::POST, "/night".to_owned(), body)
+                (Method::POST, "/expire-now".to_owned(), body)
             }
         };
         Ok(Asked { members, method, path, key: "k", body })
@@ -342,7 +342,8 @@ impl Place {
         let all = differences(&before, &after);
         let nothing = vec![0; expected.len()];
         // An expiry run writes one entry after the other, each of them wholly or not at all.
-        let partly = act == "a night" && all.iter().zip(&expected).all(|(one, most)| one <= most);
+        let partly =
+            act == "an expiry run" && all.iter().zip(&expected).all(|(one, most)| one <= most);
         if all != expected && all != nothing && !partly {
             return Err(format!("{all:?} entries were written, of {expected:?}").into());
         }
@@ -355,9 +356,9 @@ impl Place {
         }
         if let Ok((_, first)) = &answer
             && *first != text
-            && act != "a night"
+            && act != "an expiry run"
         {
-            return Err(format!("told {first}, and then {text}").into());
+            return Err(format!("answered {first}, and then {text}").into());
         }
         let at_last = differences(&before, &self.entries(&asked.members).await?);
         if at_last != expected {

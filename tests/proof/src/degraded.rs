@@ -43,10 +43,10 @@ pub async fn run(seed: u64, operations: u64, mut progress: impl FnMut(u64)) -> P
         faults.push("it takes more than twice the requests".to_owned());
     }
     if calm.calls.1 > 0 {
-        faults.push("a store that is well told somebody to come again".to_owned());
+        faults.push("a sound store answered that it is busy".to_owned());
     }
     if degraded.calls.1 == 0 {
-        faults.push("nobody was told to come again: the store was not in a bad state".to_owned());
+        faults.push("no answer was busy: the store was not in a bad state".to_owned());
     }
     Ok(Found { calm, degraded, faults })
 }

@@ -76,7 +76,7 @@ pub struct Cost {
     pub looked_at: u64,
 }
 
-const MERCHANT: &str = "night";
+const MERCHANT: &str = "expiry";
 /// Units of each lot.
 const UNITS: i64 = 10;
 /// Concurrent writes, as many as an expiry run has.
@@ -123,7 +123,7 @@ impl<P: FnMut(&'static str, u64, u64)> Comparison<'_, P> {
             field.lay(due..due + others, false, |_| ()).await?;
             let before = field.proxy.looked_at();
             let mut process = field.process(self.program)?;
-            field.night(&process).await?;
+            field.expire_all(&process).await?;
             process.kill()?;
             let (requests, looked_at) = (field.requests(), field.proxy.looked_at() - before);
             self.report.costs.push(Cost { due, all: due + others, requests, looked_at });
@@ -155,15 +155,15 @@ impl<P: FnMut(&'static str, u64, u64)> Comparison<'_, P> {
         field.lay(0..self.size.compared, true, |_| ()).await?;
         let mut process = field.process(self.program)?;
         let began = Instant::now();
-        field.night(&process).await?;
-        let night = began.elapsed();
+        field.expire_all(&process).await?;
+        let took = began.elapsed();
         process.kill()?;
         let bare = field.bare(self.size.compared).await?;
         let speed = |took: Duration| {
             let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
             self.size.compared * 1_000_000 / millis
         };
-        self.report.speed = (speed(night), speed(bare));
+        self.report.speed = (speed(took), speed(bare));
         Ok(())
     }
 
@@ -181,17 +181,17 @@ impl<P: FnMut(&'static str, u64, u64)> Comparison<'_, P> {
         let began = Instant::now();
         for end in ends {
             let mut process = field.process(self.program)?;
-            let night = field.ask(&process);
-            let night = tokio::spawn(night);
+            let run = field.ask(&process);
+            let run = tokio::spawn(run);
             // The run may have finished before this checks how far it is.
-            while field.written() < end && !night.is_finished() {
+            while field.written() < end && !run.is_finished() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
-            (self.progress)("a night, killed", field.written(), self.size.members);
+            (self.progress)("an expiry run, killed", field.written(), self.size.members);
             self.report.memory = self.report.memory.max(process.memory()?);
             process.kill()?;
             // A run that had answered was not killed in the middle of its work.
-            match night.await? {
+            match run.await? {
                 Ok((status, text)) => {
                     self.report.faults.push(format!("{status} before the kill: {text}"));
                 }
@@ -200,12 +200,12 @@ impl<P: FnMut(&'static str, u64, u64)> Comparison<'_, P> {
             field.proxy.quiet().await;
         }
         let process = field.process(self.program)?;
-        let night = tokio::spawn(field.ask(&process));
-        while !night.is_finished() {
+        let run = tokio::spawn(field.ask(&process));
+        while !run.is_finished() {
             tokio::time::sleep(Duration::from_millis(200)).await;
-            (self.progress)("the rest of the night", field.written(), self.size.members);
+            (self.progress)("the rest of the run", field.written(), self.size.members);
         }
-        let (status, text) = night.await??;
+        let (status, text) = run.await??;
         if status != 200 || text.contains("error") {
             self.report.faults.push(text);
         }
@@ -229,7 +229,7 @@ struct Field {
     bundle: Bundle,
     /// The moment at which members got their lots, and the moment of the expiry run.
     given: Moment,
-    night: Moment,
+    expires_at: Moment,
 }
 
 impl Field {
@@ -245,8 +245,8 @@ impl Field {
         let proxy = FaultProxy::to(database.address(), seed, FaultRates::calm(), None).await?;
         let client = patient(proxy.reached_at()?).await;
         let given: Moment = "2026-03-01T08:00:00Z".parse()?;
-        let night = given + TimeDelta::days(31);
-        Ok(Field { database, proxy, client, merchant, bundle, given, night })
+        let expires_at = given + TimeDelta::days(31);
+        Ok(Field { database, proxy, client, merchant, bundle, given, expires_at })
     }
 
     fn key(&self, number: u64) -> ProofResult<MemberKey> {
@@ -329,21 +329,21 @@ impl Field {
     }
 
     fn process(&self, program: &Path) -> ProofResult<Process> {
-        Process::start(program, self.proxy.reached_at()?, self.night)
+        Process::start(program, self.proxy.reached_at()?, self.expires_at)
     }
 
     fn ask(
         &self,
         process: &Process,
-    ) -> impl Future<Output = ProofResult<crate::process::Told>> + Send + use<> {
-        let body = json!({ "now": self.night.to_rfc3339() });
-        process.request(MERCHANT, &Method::POST, "/night", "none", &body)
+    ) -> impl Future<Output = ProofResult<crate::process::Answered>> + Send + use<> {
+        let body = json!({ "now": self.expires_at.to_rfc3339() });
+        process.request(MERCHANT, &Method::POST, "/expire-now", "none", &body)
     }
 
-    async fn night(&self, process: &Process) -> ProofResult {
+    async fn expire_all(&self, process: &Process) -> ProofResult {
         let (status, text) = self.ask(process).await?;
-        let told: Value = serde_json::from_str(&text)?;
-        if status == 200 && told["error"].is_null() { Ok(()) } else { Err(text.into()) }
+        let answer: Value = serde_json::from_str(&text)?;
+        if status == 200 && answer["error"].is_null() { Ok(()) } else { Err(text.into()) }
     }
 
     fn requests(&self) -> u64 {
@@ -367,7 +367,7 @@ impl Field {
             let get = self.client.get_item().table_name(TABLE).key("pk", pk.clone());
             let written =
                 get.key("sk", AttributeValue::S("v#0000000002".to_owned())).send().await?;
-            let item = written.item.ok_or("the night wrote nothing")?;
+            let item = written.item.ok_or("the run wrote nothing")?;
             let put = Put::builder()
                 .table_name(BARE)
                 .set_item(Some(item))

@@ -150,11 +150,11 @@ async fn simulate(
         let (seed, size, bar) = (cli.seed.wrapping_add(world), size.clone(), bar.clone());
         let mut before = 0;
         simulations.spawn(alone(move || async move {
-            let told = |done| {
+            let progress = |done| {
                 bar.inc(done - before);
                 before = done;
             };
-            simulation::run(seed, &size, Planted::default(), told).await
+            simulation::run(seed, &size, Planted::default(), progress).await
         }));
     }
     let mut report = Report { seed: cli.seed, ..Report::default() };
@@ -164,7 +164,7 @@ async fn simulate(
     bar.finish_and_clear();
     let mut table = table(&["a simulation", ""]);
     let (calls, busy) = report.calls;
-    let (nights, cut_short) = report.nights;
+    let (expiry_runs, cut_short) = report.expiry_runs;
     let repeats = format!("{} the same byte for byte", report.repeats);
     let altered = format!("{} refused", report.altered);
     let rows = [
@@ -172,17 +172,17 @@ async fn simulate(
         ("operations", report.operations.to_string()),
         ("members", report.members.to_string()),
         ("calls of the API", calls.to_string()),
-        ("told to come again (503)", busy.to_string()),
+        ("busy, to be sent again (503)", busy.to_string()),
         ("requests to the database", report.requests.values().sum::<u64>().to_string()),
         ("repeats", repeats),
         ("altered bodies", altered),
-        ("nights", nights.to_string()),
-        ("nights that could not do all", cut_short.to_string()),
+        ("expiry runs", expiry_runs.to_string()),
+        ("expiry runs that could not do all", cut_short.to_string()),
         ("entries audited", report.entries.to_string()),
         ("balances that the model says too", report.modelled.to_string()),
         ("refusals that the model says too", report.judged.to_string()),
         ("seconds", report.seconds.to_string()),
-        ("all answers, as a hash", format!("{:016x}", report.told)),
+        ("all answers, as a hash", format!("{:016x}", report.answers_hash)),
     ];
     for (name, value) in rows {
         table.add_row([name.to_owned(), value]);
@@ -208,9 +208,9 @@ async fn race(cli: &Cli) -> ProofResult {
     };
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(100));
-    let (seed, told) = (cli.seed, bar.clone());
+    let (seed, shown) = (cli.seed, bar.clone());
     let races = alone(move || async move {
-        races::run(seed, rounds, Planted::default(), |race| told.set_message(race)).await
+        races::run(seed, rounds, Planted::default(), |race| shown.set_message(race)).await
     });
     let races = races.await?;
     bar.finish_and_clear();
@@ -228,9 +228,9 @@ async fn race(cli: &Cli) -> ProofResult {
 async fn degrade(cli: &Cli) -> ProofResult {
     let operations = if cli.long { 100_000 } else { 5000 };
     let bar = bar(2 * operations, "operations");
-    let (seed, told) = (cli.seed, bar.clone());
+    let (seed, shown) = (cli.seed, bar.clone());
     let found = alone(move || async move {
-        degraded::run(seed, operations, |done| told.set_position(done)).await
+        degraded::run(seed, operations, |done| shown.set_position(done)).await
     });
     let found = found.await?;
     bar.finish_and_clear();
@@ -241,16 +241,16 @@ async fn degrade(cli: &Cli) -> ProofResult {
         "ratio",
         "503",
         "entries",
-        "nights",
+        "expiry runs",
         "cut short",
         "wrong",
     ]);
     for (store, report) in [("calm", &found.calm), ("degraded", &found.degraded)] {
         let (calls, busy) = report.calls;
         let sum: u64 = report.requests.values().sum();
-        let (nights, cut_short) = report.nights;
+        let (expiry_runs, cut_short) = report.expiry_runs;
         let wrong = report.faults.len() as u64;
-        let counts = [busy, report.entries, nights, cut_short, wrong].map(|n| n.to_string());
+        let counts = [busy, report.entries, expiry_runs, cut_short, wrong].map(|n| n.to_string());
         let ratio = hundredths(sum, found.calm.requests.values().sum());
         let row = [store.to_owned(), calls.to_string(), sum.to_string(), ratio];
         table.add_row(row.into_iter().chain(counts));
@@ -270,14 +270,14 @@ async fn expire_all(cli: &Cli, members: Option<u64>) -> ProofResult {
     let kills = if cli.long { 50 } else { 5 };
     let size = expiry_run::Size { members, kills, compared: (members / 10).clamp(1000, 20_000) };
     let bar = bar(1, "members");
-    let told = |what: &'static str, done, of| {
+    let progress = |what: &'static str, done, of| {
         bar.set_length(of);
         bar.set_position(done);
         bar.set_message(what);
     };
-    let report = expiry_run::run(cli.seed, &std::env::current_exe()?, size, told).await?;
+    let report = expiry_run::run(cli.seed, &std::env::current_exe()?, size, progress).await?;
     bar.finish_and_clear();
-    let mut table = table(&["a night", ""]);
+    let mut table = table(&["an expiry run", ""]);
     let (run, bare) = report.speed;
     let seconds = format!("{}.{:03}", report.millis / 1000, report.millis % 1000);
     let percent = hundredths(100 * report.again, report.members);
@@ -286,7 +286,7 @@ async fn expire_all(cli: &Cli, members: Option<u64>) -> ProofResult {
     let rows: [(&str, String); 10] = [
         ("members, all of them due", report.members.to_string()),
         ("killed", report.kills.to_string()),
-        ("lots that ran out", report.expired.to_string()),
+        ("lots that expired", report.expired.to_string()),
         ("members looked at again", again),
         ("requests", report.requests.to_string()),
         ("seconds", seconds),

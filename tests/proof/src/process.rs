@@ -33,7 +33,7 @@ pub struct Process {
 }
 
 /// The status and the text of an answer.
-pub type Told = (u16, String);
+pub type Answered = (u16, String);
 
 impl Process {
     /// Starts a process from the program whose subcommand `serve` calls [`serve`].
@@ -83,7 +83,7 @@ impl Process {
         path: &str,
         key: &str,
         body: &Value,
-    ) -> impl Future<Output = ProofResult<Told>> + Send + use<> {
+    ) -> impl Future<Output = ProofResult<Answered>> + Send + use<> {
         let request = Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.address))
@@ -92,9 +92,9 @@ impl Process {
             .header("content-type", "application/json")
             .body(Body::from(body.to_string()));
         let client = self.client.clone();
-        let patience = if path == "/night" { PATIENCE_OF_A_NIGHT } else { PATIENCE };
+        let timeout = if path == "/expire-now" { TIMEOUT_OF_EXPIRY_RUN } else { TIMEOUT };
         async move {
-            let answer = tokio::time::timeout(patience, client.request(request?)).await??;
+            let answer = tokio::time::timeout(timeout, client.request(request?)).await??;
             let status = answer.status().as_u16();
             let text = answer.into_body().collect().await?.to_bytes();
             Ok((status, String::from_utf8(text.to_vec())?))
@@ -103,8 +103,8 @@ impl Process {
 }
 
 /// The time after which a request gives up: for most requests, and for an expiry run.
-const PATIENCE: Duration = Duration::from_secs(20);
-const PATIENCE_OF_A_NIGHT: Duration = Duration::from_hours(2);
+const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT_OF_EXPIRY_RUN: Duration = Duration::from_hours(2);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -113,7 +113,7 @@ impl Drop for Process {
 }
 
 /// Serves the API in this process until it is killed. It first prints its address. A POST to
-/// `/night` starts an expiry run.
+/// `/expire-now` starts an expiry run.
 ///
 /// # Errors
 /// The port cannot be bound, or the server fails.
@@ -121,7 +121,7 @@ pub async fn serve(endpoint: SocketAddr, now: Moment) -> ProofResult {
     let store = Store::new(client(endpoint).await, local::TABLE);
     let clock = Clock::standing(now);
     let api = Api::new(store, clock.clone(), Identity::Development);
-    let night = {
+    let expire_now = {
         let api = api.clone();
         async move |Json(body): Json<Value>| {
             if let Some(now) = body["now"].as_str().and_then(|now| now.parse().ok()) {
@@ -139,6 +139,6 @@ pub async fn serve(endpoint: SocketAddr, now: Moment) -> ProofResult {
     {
         println!("{}", listener.local_addr()?);
     }
-    axum::serve(listener, app(&api).route("/night", post(night))).await?;
+    axum::serve(listener, app(&api).route("/expire-now", post(expire_now))).await?;
     Ok(())
 }

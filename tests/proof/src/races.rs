@@ -213,11 +213,11 @@ impl Track {
                 let path = format!("/v1/members/{member}{verb}");
                 let worker = &self.workers[client % WORKERS];
                 let answer = worker.insist(MERCHANT, method, &path, Some(&key), &body).await?;
-                let told = answer.json();
-                let balance = told["entry"]["balances"]["points"].as_i64().unwrap_or_default();
+                let body = answer.json();
+                let balance = body["entry"]["balances"]["points"].as_i64().unwrap_or_default();
                 let step = match (verb, answer.status) {
                     ("", 200) => {
-                        let wallet = &told["wallets"]["points"]["balance"];
+                        let wallet = &body["wallets"]["points"]["balance"];
                         Step::Saw(wallet.as_i64().unwrap_or_default())
                     }
                     ("/earn", 201) => Step::Earned { units, balance },
@@ -233,9 +233,9 @@ impl Track {
             client?;
         }
         let actions = actions.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let told = format!("{actions:?}");
+        let listed = format!("{actions:?}");
         if !WGLChecker::<Balance>::is_linearizable(History::from_actions(actions)) {
-            return Err(format!("{member}: no order explains {told}").into());
+            return Err(format!("{member}: no order explains {listed}").into());
         }
         Ok((CLIENTS * STEPS) as u64)
     }
@@ -306,24 +306,24 @@ impl Track {
             let spent = won(&answer, "balance_is_insufficient")?;
             // Only a worker whose clock is a second behind can still spend units.
             match spent && !number.is_multiple_of(3) {
-                true => Err("what had run out was spent".into()),
+                true => Err("expired units were spent".into()),
                 false => ProofResult::Ok(i64::from(spent)),
             }
         });
-        let nights = [1usize, 2, 4].map(async |number| {
+        let runs = [1usize, 2, 4].map(async |number| {
             // A run that finds the table too busy is followed by another.
             match expire::run(&self.workers[number].api, &expire::Event::default(), None).await {
                 Err(error) if !is_busy(&error) => Err(error.into()),
                 _ => ProofResult::Ok(()),
             }
         });
-        let (done, nights) = futures::join!(join_all(asks), join_all(nights));
-        nights.into_iter().collect::<ProofResult>()?;
+        let (done, runs) = futures::join!(join_all(asks), join_all(runs));
+        runs.into_iter().collect::<ProofResult>()?;
         self.world.proxy.set(FaultRates::calm());
         let done: i64 = done.into_iter().collect::<ProofResult<Vec<i64>>>()?.into_iter().sum();
         self.world.pass(2);
         self.look_up();
-        let night = expire::run(&self.first().api, &expire::Event::default(), None).await?;
+        let summary = expire::run(&self.first().api, &expire::Event::default(), None).await?;
         let page = self.first().insist(MERCHANT, Method::GET, &path, None, &Value::Null).await?;
         let entries = page.json();
         let expired: i64 = (entries["entries"].as_array().into_iter().flatten())
@@ -334,7 +334,7 @@ impl Track {
             .sum();
         equal("units spent and expired", done * 10 + expired, 60)?;
         equal("points left", self.spendable(&member).await?, 0)?;
-        equal("failures", i64::from(!night.finished), 0)?;
+        equal("failures", i64::from(!summary.finished), 0)?;
         Ok(9)
     }
 
@@ -383,7 +383,7 @@ impl Track {
         let answers = self.all((0..12).map(wish).collect()).await?;
         let first = answers.first().map(|answer| answer.text.clone()).unwrap_or_default();
         if let Some(other) = answers.iter().find(|answer| answer.text != first) {
-            return Err(format!("told {first} and {}", other.text).into());
+            return Err(format!("answered {first} and {}", other.text).into());
         }
         equal("points left", self.spendable(&member).await?, 90)?;
         Ok(12)

@@ -109,7 +109,7 @@ pub async fn run(
 async fn last_night(world: &World, worker: &Worker, report: &mut Report) {
     world.proxy.set(FaultRates::calm());
     worker.look_up(world);
-    for (run, is_first) in [("the last night", true), ("one night too many", false)] {
+    for (run, is_first) in [("the last expiry run", true), ("one expiry run too many", false)] {
         match expire::run(&worker.api, &expire::Event::default(), None).await {
             Ok(summary) if is_first || summary.due == 0 => {}
             Ok(summary) => report.faults.push(format!("{run} finds {} due", summary.due)),

@@ -250,12 +250,12 @@ impl ReplayClient {
             self.rewards.iter().filter(is_within_reach).max_by_key(|(_, costs)| costs.least);
         let Some((reward, costs)) = dearest else { return Ok(()) };
         let path = format!("/v1/members/{}/redeem", order.member);
-        let wish = if costs.is_chosen() {
+        let request = if costs.is_chosen() {
             json!({ "reward": reward, "units": costs.least })
         } else {
             json!({ "reward": reward })
         };
-        let redeemed = self.post(&path, Some(&order.key), &wish).await?;
+        let redeemed = self.post(&path, Some(&order.key), &request).await?;
         // A conflict is not an error of the replay: something else has used the units meanwhile.
         if redeemed.status.is_success() || redeemed.status == StatusCode::CONFLICT {
             Ok(())

@@ -114,8 +114,8 @@ async fn a_file_an_endpoint_and_an_export_come_to_the_same() {
     std::fs::write(export.join("b.json"), other.join("\n")).unwrap();
     let of_export = audit(&["--export", export.to_str().unwrap()], &["--json"]);
     assert_eq!(json(&of_export), of_file);
-    let told = String::from_utf8_lossy(&of_export.stderr).into_owned();
-    assert!(told.contains("if a file is missing, nobody can tell"), "{told}");
+    let message = String::from_utf8_lossy(&of_export.stderr).into_owned();
+    assert!(message.contains("if a file is missing, nobody can tell"), "{message}");
 
     // The export's list of files shows that one is missing or incomplete.
     let listed = |name: &str, items: usize| json!({ "itemCount": items, "dataFileS3Key": format!("AWSDynamoDB/1/data/{name}") });
@@ -130,8 +130,8 @@ async fn a_file_an_endpoint_and_an_export_come_to_the_same() {
     let refused = |expected: &str| {
         let output = audit(&["--export", folder], &["--json"]);
         assert!(!output.status.success());
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(told.contains(expected), "{told}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(message.contains(expected), "{message}");
     };
     refused(&format!("has {} items, and the export's manifest-files.json says", other.len() - 1));
     std::fs::remove_file(export.join("b.json")).unwrap();
@@ -146,8 +146,8 @@ async fn a_file_an_endpoint_and_an_export_come_to_the_same() {
     assert_eq!(first["closing"], second["opening"]);
     assert_ne!(first["closing"], 0);
     let wrong = table.audit(&["--from", "1997-02-01", "--until", "1997-01-01"]);
-    let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
-    assert!(told.contains("--from 1997-02-01 is after --until 1997-01-01"), "{told}");
+    let message = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(message.contains("--from 1997-02-01 is after --until 1997-01-01"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,9 +161,9 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
     let found = async |what: &str| {
         let output = audit(&of, &["--json"]);
         assert!(!output.status.success(), "{what} is not found");
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(told["faults"].as_array().unwrap().len(), 1, "{what}: {told}");
-        told["faults"][0].clone()
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["faults"].as_array().unwrap().len(), 1, "{what}: {report}");
+        report["faults"][0].clone()
     };
     let put = async |item: &Value| served.ask("PutItem", json!({ "Item": item })).await;
     let member =
@@ -219,11 +219,11 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
     broken["secret"]["B"] = json!("AAAA");
     put(&broken).await;
     let output = audit(&of, &["--json"]);
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(!output.status.success());
-    assert_eq!(told["unreadable"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(report["unreadable"].as_array().unwrap().len(), 1, "{report}");
     let whole = items.iter().filter(|item| sk(item) == "~").count() as u64;
-    assert_eq!(told["members"].as_u64(), Some(whole - 1));
+    assert_eq!(report["members"].as_u64(), Some(whole - 1));
     put(person).await;
 
     // The newest entry of one member, and all items of another: only an earlier export shows that
@@ -240,8 +240,8 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
     };
     let twice = items.iter().find(|item| sk(item) == "v#0000000002" && !is_followed(item)).unwrap();
     served.ask("DeleteItem", json!({ "Key": key(twice) })).await;
-    let told: Value = serde_json::from_slice(&audit(&of, &after).stdout).unwrap();
-    let fault = &told["faults"][0];
+    let report: Value = serde_json::from_slice(&audit(&of, &after).stdout).unwrap();
+    let fault = &report["faults"][0];
     assert_eq!((&fault["member"], &fault["entry"]), (&json!(member(twice)), &json!(2)), "{fault}");
     put(twice).await;
     let gone = items.iter().filter(|item| item["pk"] == second["pk"]);
@@ -249,9 +249,9 @@ async fn whoever_tampers_with_an_entry_is_found_at_that_entry() {
     for item in &gone {
         served.ask("DeleteItem", json!({ "Key": key(item) })).await;
     }
-    let told: Value = serde_json::from_slice(&audit(&of, &after).stdout).unwrap();
+    let report: Value = serde_json::from_slice(&audit(&of, &after).stdout).unwrap();
     assert_eq!(
-        told["faults"],
+        report["faults"],
         json!([{ "member": member(second), "entry": null,
             "what": "the earlier export has it, and it is gone" }])
     );

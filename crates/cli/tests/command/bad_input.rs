@@ -25,9 +25,9 @@ async fn a_file_that_is_cut_off_loses_its_last_line_and_nothing_else() {
         .unwrap();
     let data = folder.path().join("cut.db");
     let output = replay(&file, &data).output().unwrap();
-    let told = String::from_utf8(output.stderr.clone()).unwrap();
+    let message = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(
-        told,
+        message,
         "refused: line 22, column `at`: `not-a-day` is no day such as 1997-01-31 and no time with its offset\n\
          refused: line 23, column `end`: the line is cut off: it has no line end\n"
     );
@@ -43,7 +43,7 @@ async fn a_file_that_is_cut_off_loses_its_last_line_and_nothing_else() {
 }
 
 #[test]
-fn a_line_that_the_api_refuses_is_told_with_its_number() {
+fn a_line_that_the_api_refuses_is_named_by_its_number() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("orders.csv");
     let text =
@@ -82,7 +82,7 @@ fn a_line_that_is_refused_does_not_move_the_clock() {
 }
 
 #[test]
-fn files_and_options_that_make_no_sense_are_told() {
+fn files_and_options_that_make_no_sense_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let data = path("d.db");
@@ -122,7 +122,7 @@ fn files_and_options_that_make_no_sense_are_told() {
 }
 
 #[test]
-fn rules_with_mistakes_are_told_with_their_places() {
+fn rules_with_mistakes_are_refused_with_their_places() {
     let folder = tempfile::tempdir().unwrap();
     let shop = folder.path().join("cdnow");
     std::fs::create_dir(&shop).unwrap();

@@ -9,7 +9,7 @@ const COSTS: [(&str, &str, &str); 33] = [
     ("enroll", "0", "1"),
     ("enroll, repeated", "0", "0"),
     ("earn, the first: it sets the due date", "1.5", "6"),
-    ("earn, told late: it moves the due date", "1.5", "7"),
+    ("earn, sent late: it moves the due date", "1.5", "7"),
     ("earn, an order of five lines", "1.5", "2"),
     ("earn, repeated", "2", "0"),
     ("earn, five lines, a year's lots", "1.5", "2"),

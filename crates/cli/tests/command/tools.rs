@@ -39,9 +39,9 @@ fn check_draws_each_mistake_under_its_line_and_tells_editors_too() {
         shop(folder.path(), &[("merchant.toml", MANIFEST), ("earn.rhai", sheet), ("earn.txt", "")]);
     let checked = run(&["check", &shop]);
     assert!(!checked.status.success());
-    let told = out(&checked).replace(&shop, "corner-shop");
+    let output = out(&checked).replace(&shop, "corner-shop");
     assert_eq!(
-        told,
+        output,
         "error: `order` has no `totl`\n \
 --> corner-shop/earn.rhai:1:30\n  \
   |\n1 | earn \"a\" on purchase { order.totl }\n  |                              ^^^^ did you mean `total`?\n\n\
@@ -179,9 +179,13 @@ fn simulate_shows_every_rule_and_explain_derives_an_entry_again() {
             "--data",
             data,
         ]);
-        let told = out(&explained);
-        assert!(explained.status.success(), "{told}{}", String::from_utf8_lossy(&explained.stderr));
-        assert!(told.contains("the member as it was before it: the same."), "{told}");
+        let output = out(&explained);
+        assert!(
+            explained.status.success(),
+            "{output}{}",
+            String::from_utf8_lossy(&explained.stderr)
+        );
+        assert!(output.contains("the member as it was before it: the same."), "{output}");
     }
     let none =
         run(&["explain", "--merchant", "sunrise-coffee", "--member", "ada", "99", "--data", data]);

@@ -140,8 +140,8 @@ impl Undoing<'_> {
     /// whole unit.
     fn source_of(&self, rule: &str) -> String {
         let reason = self.original.reasons.iter().find(|reason| reason.rule == rule);
-        let told = reason.map(|reason| reason.source.clone());
-        told.or_else(|| self.judged_by.source_of(rule)).unwrap_or_default()
+        let recorded = reason.map(|reason| reason.source.clone());
+        recorded.or_else(|| self.judged_by.source_of(rule)).unwrap_or_default()
     }
 }
 

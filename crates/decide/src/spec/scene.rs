@@ -107,9 +107,9 @@ impl Scene<'_> {
             return Err((None, "this step is before the one above it".to_owned()));
         }
         self.at = at;
-        let lapsed = refused_or(expire(&self.context(at), &self.member))?;
-        let lapsed = lapsed.map_err(|refusal| (None, refusal.to_string()))?;
-        let expired = lapsed.map_or_else(BTreeMap::new, |decision| {
+        let decision = refused_or(expire(&self.context(at), &self.member))?;
+        let decision = decision.map_err(|refusal| (None, refusal.to_string()))?;
+        let expired = decision.map_or_else(BTreeMap::new, |decision| {
             let expired = taken(Some(&decision));
             self.member = decision.member;
             expired

@@ -148,7 +148,7 @@ impl Step {
 
     /// The moment of the step: its own time, its activity's, or that of the step before.
     pub(super) fn moment(&self, before: Option<Moment>) -> Option<Moment> {
-        let of_activity = || self.activity.as_ref()?.get_ref().0.told_at();
+        let of_activity = || self.activity.as_ref()?.get_ref().0.stated_at();
         self.at.map(|at| at.0).or_else(of_activity).or(before)
     }
 }

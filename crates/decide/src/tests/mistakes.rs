@@ -3,7 +3,7 @@
 use super::*;
 
 /// Each sheet with its mistakes, warnings included.
-fn told(sheets: &[&str]) -> String {
+fn mistakes_of(sheets: &[&str]) -> String {
     let mut page = String::new();
     for sheet in sheets {
         let said = match bundle(sheet) {
@@ -26,10 +26,10 @@ fn snapshot(name: &str, page: &str) {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases: one for each mistake")]
-fn what_cannot_be_read_is_told_with_its_place_and_remedy() {
+fn what_cannot_be_read_is_reported_with_its_place_and_remedy() {
     snapshot(
         "what_cannot_be_read",
-        &told(&[
+        &mistakes_of(&[
             r#"task "B" on purchase goal 2 streak 3 weeks { 5 }"#,
             r#"task "B" on purchase counting order.pieces streak 3 weeks { 5 }"#,
             r#"earn "a" on purchase { grant("Club", 30 days); }"#,
@@ -124,10 +124,10 @@ fn what_cannot_be_read_is_told_with_its_place_and_remedy() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases: one for each mistake")]
-fn what_can_be_proven_wrong_is_told_in_branches_that_never_run_too() {
+fn what_can_be_proven_wrong_is_reported_in_branches_that_never_run_too() {
     snapshot(
         "what_can_be_proven_wrong",
-        &told(&[
+        &mistakes_of(&[
             "tier \"Silver\" { true }\nearn \"a\" on purchase when member.tier >= \"Silver\" { 7 }",
             r#"earn "a" on purchase when now.date == "24.12.2026" { 1 }"#,
             r#"earn "a" on purchase when now.month_day == "24-12" { 1 }"#,
@@ -229,7 +229,7 @@ fn what_can_be_proven_wrong_is_told_in_branches_that_never_run_too() {
 fn a_rule_that_fails_while_it_runs_names_itself_and_its_place() {
     snapshot(
         "a_rule_that_fails_while_it_runs",
-        &told(&[
+        &mistakes_of(&[
             r#"earn "Long" on purchase { let n = 0; for i in 0..1000000 { n += 1; } n }"#,
             "fn f(n) { f(n) }\nearn \"Deep\" on purchase { f(1) }",
             r#"earn "Range" on purchase { for i in range(0, 100, 0) { } 1 }"#,
@@ -354,7 +354,7 @@ fn a_bundle_is_whole_or_not_there() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases: one for each mistake")]
-fn a_mistake_in_a_spec_is_told_at_its_value() {
+fn a_mistake_in_a_spec_is_reported_at_its_value() {
     let check = |spec: &str, expected: &str| {
         let files = [
             ("merchant.toml", MANIFEST),
@@ -367,8 +367,8 @@ fn a_mistake_in_a_spec_is_told_at_its_value() {
         let sources = Sources::of(files);
         let bundle = Bundle::load(&MerchantId::parse("test").unwrap(), &sources).unwrap();
         let mistakes = run_specs(&bundle, &sources).err().unwrap_or_default();
-        let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-        assert_eq!(told, [expected], "{spec}");
+        let found: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        assert_eq!(found, [expected], "{spec}");
     };
     let order = |total: &str| {
         format!(
@@ -466,20 +466,20 @@ fn what_one_activity_sets_in_motion_together_is_bounded() {
     };
     let reward = |number| format!("reward \"r{number}\" costs 9 {{ voucher(\"p{number}\") }}\n");
     assert!(load(&[""; 3], &rules(3, earn)).is_ok());
-    let told = load(&[""; 4], &rules(4, earn)).unwrap_err();
-    assert!(told.contains("earn.rhai:4:1: at most 3 campaigns with a budget"), "{told}");
+    let message = load(&[""; 4], &rules(4, earn)).unwrap_err();
+    assert!(message.contains("earn.rhai:4:1: at most 3 campaigns with a budget"), "{message}");
     // Any number is allowed on days that do not overlap.
     let days = ["from = 2026-01-01\nuntil = 2026-01-31"; 3];
     let later = ["from = 2026-02-01"; 3];
     assert!(load(&[days, later].concat(), &rules(6, earn)).is_ok());
     assert!(load(&[], &rules(10, contest)).is_ok());
-    let told = load(&[], &rules(11, contest)).unwrap_err();
-    assert!(told.contains("earn.rhai:11:1: at most 10 contests"), "{told}");
+    let message = load(&[], &rules(11, contest)).unwrap_err();
+    assert!(message.contains("earn.rhai:11:1: at most 10 contests"), "{message}");
     // Rewards do not count together, since each is redeemed alone.
     assert!(load(&[], &rules(9, reward)).is_ok());
     assert!(load(&[], &rules(8, voucher)).is_ok());
-    let told = load(&[], &rules(9, voucher)).unwrap_err();
-    assert!(told.contains("earn.rhai:9:54: at most 8 pools"), "{told}");
+    let message = load(&[], &rules(9, voucher)).unwrap_err();
+    assert!(message.contains("earn.rhai:9:54: at most 8 pools"), "{message}");
 }
 
 #[test]
@@ -497,9 +497,9 @@ fn what_was_published_before_a_check_became_stricter_is_still_read() {
 fn a_tier_cannot_ask_for_what_others_spend() {
     let manifest = format!("{MANIFEST}[wallets.miles]\nshared = true\n");
     let check = |sheet: &str, expected: &str| {
-        let told = load(&[("merchant.toml", &manifest), ("tiers.rhai", sheet)]).err();
-        let told = told.unwrap_or_default();
-        assert!(told.contains(expected), "{sheet}: {told}");
+        let message = load(&[("merchant.toml", &manifest), ("tiers.rhai", sheet)]).err();
+        let message = message.unwrap_or_default();
+        assert!(message.contains(expected), "{sheet}: {message}");
     };
     let cannot = "a tier is one member's own and cannot ask for `miles`, which others spend from";
     check("tier \"Gold\" { wallet(\"miles\") >= 100 }", cannot);

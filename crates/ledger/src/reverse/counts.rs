@@ -7,8 +7,9 @@ use rust_decimal::Decimal;
 
 use super::{is_undone, undone};
 use crate::activity::PURCHASE;
+use crate::apply_error::ApplyError;
 use crate::decision::Draft;
-use crate::task::{Progress, Step};
+use crate::task::Step;
 use crate::{
     Activity, Change, Entry, EntryKind, HistorySlice, Member, Moment, Programme, Seq, Units,
     Withdrawal,
@@ -51,38 +52,43 @@ pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &
 /// Corrects the progress of the tasks that an entry counted for, as if it had always counted only
 /// what is left: it replays every step since. The slice `past` starts with the original entry or
 /// with an earlier one that was undone since, so that the replay leaves out what that one counted.
+///
+/// # Errors
+/// A count overflows.
 pub fn replay(
     draft: &mut Draft,
     past: &HistorySlice,
     original: &Entry,
     instead: &[Change],
     programme: &Programme,
-) {
+) -> Result<(), ApplyError> {
     for (task, step) in steps(&original.changes) {
-        let mut told: BTreeMap<Seq, Step> = BTreeMap::new();
+        let mut replay: BTreeMap<Seq, Step> = BTreeMap::new();
         for entry in &past.entries {
             for (_, step) in steps(&entry.changes).filter(|(other, _)| *other == task) {
                 match &entry.kind {
                     // A return replaces the step of the entry that it undoes by what is left of it.
                     EntryKind::Reverse { of, .. } => {
-                        if let Some(first) = told.get_mut(of) {
+                        if let Some(first) = replay.get_mut(of) {
                             *first = *step;
                         }
                     }
                     _ => {
-                        told.insert(entry.seq, *step);
+                        replay.insert(entry.seq, *step);
                     }
                 }
             }
         }
         let left = steps(instead).find(|(other, _)| *other == task).map(|(_, step)| *step);
         let left = left.unwrap_or(Step { by: 0, settled: 0, ..*step });
-        told.insert(original.seq, left);
-        let all: Vec<Step> = told.into_values().collect();
+        replay.insert(original.seq, left);
+        let steps: Vec<Step> = replay.into_values().collect();
         let first = past.before.tasks.get(task).cloned().unwrap_or_default();
-        let progress: Progress = first.replayed(&all, programme.time_zone);
+        let progress = first.replayed(&steps, programme.time_zone);
+        let progress = progress.ok_or_else(|| ApplyError::too_much(task))?;
         draft.changes.push(Change::Progressed { task: task.to_owned(), step: left, progress });
     }
+    Ok(())
 }
 
 fn steps(changes: &[Change]) -> impl Iterator<Item = (&str, &Step)> {
@@ -94,16 +100,18 @@ fn steps(changes: &[Change]) -> impl Iterator<Item = (&str, &Step)> {
 
 /// The correction of the member's purchases if only `left` of this purchase counts; `None` if it is
 /// no purchase. The last purchase is the latest one of which something is left.
-#[must_use]
+///
+/// # Errors
+/// The member has no purchase.
 pub fn bought(
     member: &Member,
     window: &HistorySlice,
     original: &Entry,
     was: &Activity,
     left: Option<&Activity>,
-) -> Option<Change> {
+) -> Result<Option<Change>, ApplyError> {
     if was.kind != PURCHASE {
-        return None;
+        return Ok(None);
     }
     let total =
         |activity: &Activity| activity.order.as_ref().map_or(Decimal::ZERO, |order| order.total);
@@ -118,14 +126,18 @@ pub fn bought(
         EntryKind::Earn { activity } if activity.kind == PURCHASE => Some(activity.at),
         _ => None,
     });
+    let purchases = match left {
+        Some(_) => purchases,
+        None => purchases.checked_sub(1).ok_or(ApplyError::PurchaseIsMissing)?,
+    };
     let last_purchase_at = window.before.history.last_purchase_at.into_iter().chain(at);
-    Some(Change::PurchasesCorrected {
+    Ok(Some(Change::PurchasesCorrected {
         history: History {
-            purchases: if left.is_some() { purchases } else { purchases.saturating_sub(1) },
+            purchases,
             spend: spend - refund,
             last_purchase_at: last_purchase_at.max(),
         },
-    })
+    }))
 }
 
 /// Puts back what an entry took from shared limits, except what is `kept` for what is left of the

@@ -56,18 +56,18 @@ pub fn take_back(
         let taken = taken.into_iter().map(|lot| Posting::out_of_lot(wallet.clone(), lot, why));
         draft.postings.extend(taken);
     }
-    let gone = missing.min(since.expired(wallet, end, terms.inactivity));
-    if !gone.is_zero() {
+    let expired = missing.min(since.expired(wallet, end, terms.inactivity));
+    if !expired.is_zero() {
         draft.changes.push(Change::Unrecoverable {
             wallet: wallet.clone(),
-            units: gone,
+            units: expired,
             of: since.of,
             shared: false,
             expires_at: end,
             inactivity: terms.inactivity,
         });
     }
-    let owed = Units::part(missing.get() - gone.get());
+    let owed = Units::part(missing.get() - expired.get());
     if !owed.is_zero() {
         let why = PostingReason::Reclaimed;
         draft.postings.push(Posting::out_of_debt(wallet.clone(), owed, why));
@@ -157,7 +157,7 @@ impl<'a> LotHistory<'a> {
     /// already recorded as unrecoverable. Each of those belongs to an entry, and units that expired
     /// before that entry cannot be its own, so each takes the earliest possible expiries first.
     fn expired(self, wallet: &WalletName, end: Option<Moment>, stays: Option<Inactivity>) -> Units {
-        let mut gone: Vec<(Seq, i64)> = Vec::new();
+        let mut expiries: Vec<(Seq, i64)> = Vec::new();
         for entry in self.window {
             let expired = LotHistory::postings(entry, wallet).filter(|posting| {
                 let of_lot = |from: &Terms| from.expires_at == end && from.inactivity == stays;
@@ -165,18 +165,18 @@ impl<'a> LotHistory<'a> {
             });
             let units: i64 = expired.map(|posting| posting.units.get()).sum();
             if units > 0 {
-                gone.push((entry.seq, units));
+                expiries.push((entry.seq, units));
             }
             for (of, units) in unrecoverable(entry, wallet, end, stays) {
                 let mut rest = units.get();
-                for (_, units) in gone.iter_mut().filter(|(seq, _)| *seq > of) {
+                for (_, units) in expiries.iter_mut().filter(|(seq, _)| *seq > of) {
                     let compensated = rest.min(*units);
                     *units -= compensated;
                     rest -= compensated;
                 }
             }
         }
-        let left = gone.iter().filter(|(seq, _)| *seq > self.of).map(|(_, units)| units);
+        let left = expiries.iter().filter(|(seq, _)| *seq > self.of).map(|(_, units)| units);
         Units::part(left.sum())
     }
 }

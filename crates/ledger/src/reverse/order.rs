@@ -102,11 +102,8 @@ fn less(order: &Order, returned: &Returned) -> Result<Order, ReverseRejection> {
 /// Takes pieces out of the lines of an article, and returns how many it took at which price.
 fn take_pieces(order: &mut Order, line: &ReturnedLine) -> Result<Pieces, ReverseRejection> {
     let ReturnedLine { sku, quantity } = line.clone();
-    let of = |order: &Order| -> u32 {
-        let lines = order.lines.iter().filter(|line| line.sku == sku);
-        lines.fold(0, |sum, line| sum.saturating_add(line.quantity))
-    };
-    let left = of(order);
+    let lines = order.lines.iter().filter(|line| line.sku == sku);
+    let left: u64 = lines.map(|line| u64::from(line.quantity)).sum();
     if left == 0 {
         return Err(ReverseRejection::LineIsUnknown { sku });
     }
@@ -114,8 +111,8 @@ fn take_pieces(order: &mut Order, line: &ReturnedLine) -> Result<Pieces, Reverse
     let mut taken = Vec::new();
     for line in order.lines.iter_mut().filter(|line| line.sku == sku) {
         let pieces = line.quantity.min(missing);
-        line.quantity = line.quantity.saturating_sub(pieces);
-        missing = missing.saturating_sub(pieces);
+        line.quantity -= pieces;
+        missing -= pieces;
         taken.push((pieces, line.price));
     }
     if missing > 0 {

@@ -33,8 +33,8 @@ pub fn withdraw(draft: &mut Draft, member: &Member, given: &[Reason], rights: Ri
             Effect::Grant { grant, .. } => shortened(member, grant, window, original, left),
             Effect::Revoke { grant } => {
                 let had = before.grants.get(grant).copied();
-                let gone = !member.grants.contains_key(grant);
-                had.filter(|_| gone).map(|until| Effect::Grant { grant: grant.clone(), until })
+                let has_ended = !member.grants.contains_key(grant);
+                had.filter(|_| has_ended).map(|until| Effect::Grant { grant: grant.clone(), until })
             }
             Effect::Tag { tag } => {
                 member.tags.contains(tag).then(|| Effect::Untag { tag: tag.clone() })

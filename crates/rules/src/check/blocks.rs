@@ -157,8 +157,8 @@ impl Check<'_> {
     /// The kind of a value that is one of two. Both must be of one kind, unless one of them is
     /// nothing or unknown.
     fn either(&mut self, one: Kind, other: Kind, position: Position) -> Kind {
-        let is_told = |kind: &Kind| !matches!(kind, Kind::Nothing | Kind::Any);
-        let both = is_told(&one) && is_told(&other);
+        let is_known = |kind: &Kind| !matches!(kind, Kind::Nothing | Kind::Any);
+        let both = is_known(&one) && is_known(&other);
         let (first, second) = (one.say(), other.say());
         let kind = one.or(other);
         if both && kind == Kind::Any {

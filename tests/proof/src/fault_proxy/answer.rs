@@ -99,8 +99,8 @@ pub(super) async fn answered(
     let done = forward(&state, parts, &target, body.clone()).await?;
     if matches!(target.as_str(), "Query" | "Scan") {
         let Ok(text) = done.body().clone().collect().await;
-        let told: Value = serde_json::from_slice(&text.to_bytes()).unwrap_or_default();
-        let count = told["ScannedCount"].as_u64().unwrap_or_default();
+        let answer: Value = serde_json::from_slice(&text.to_bytes()).unwrap_or_default();
+        let count = answer["ScannedCount"].as_u64().unwrap_or_default();
         lock(&state.memory).looked_at += count;
     }
     if asked.may_be_stale && done.status() == StatusCode::OK {

@@ -44,14 +44,14 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
         let see = |history: History| {
             scarce.see(&history);
             scores.extend(history.member().scores.values().map(|score| score.get()));
-            let member = history.at.member.as_str();
+            let member = history.key.member.as_str();
             let Some(member) = member.strip_prefix('m').and_then(|number| number.parse().ok())
             else {
                 return;
             };
             let known = lock_of(members, number, member);
-            let mut wrong = |text: String| faults.push(format!("{}: {text}", history.at));
-            told_and_there(&history, &known, &mut wrong);
+            let mut wrong = |text: String| faults.push(format!("{}: {text}", history.key));
+            answered_and_stored(&history, &known, &mut wrong);
             if history.member().erased_at.is_none() {
                 let compared = follow(&history, &known, merchant, &mut wrong);
                 modelled += compared.0;
@@ -64,9 +64,9 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
         scores.sort_unstable_by(|one, other| other.cmp(one));
         scores.truncate(PLACES as usize);
         let places = world.store.leaderboard(&id, CONTEST, PLACES).await?;
-        let told: Vec<i64> = places.iter().map(|place| place.score.get()).collect();
-        if told != scores {
-            faults.push(format!("{merchant}: the board says {told:?}, the members {scores:?}"));
+        let shown: Vec<i64> = places.iter().map(|place| place.score.get()).collect();
+        if shown != scores {
+            faults.push(format!("{merchant}: the board says {shown:?}, the members {scores:?}"));
         }
         report.modelled += modelled;
         report.judged += judged;
@@ -98,37 +98,40 @@ impl Scarce {
 
     fn is(&self, left: i64) -> Result<(), String> {
         let should = SCARCE - self.taken;
-        let told = format!("{left} scarce ones are left, and by the entries {should}");
-        (left >= 0 && left == should).then_some(()).ok_or(told)
+        let fault = format!("{left} scarce ones are left, and by the entries {should}");
+        (left >= 0 && left == should).then_some(()).ok_or(fault)
     }
 }
 
 /// Checks that every request that a client got an answer for is in the table once, and that nothing
 /// else is.
-fn told_and_there(history: &History, known: &Known, wrong: &mut impl FnMut(String)) {
-    let mut told: BTreeMap<u64, &Asked> = BTreeMap::new();
+fn answered_and_stored(history: &History, known: &Known, wrong: &mut impl FnMut(String)) {
+    let mut answered: BTreeMap<u64, &Asked> = BTreeMap::new();
     for asked in &known.asked {
-        if let Some(other) = told.insert(asked.seq, asked) {
-            wrong(format!("{} and {} were told to be entry {}", asked.key, other.key, asked.seq));
+        if let Some(other) = answered.insert(asked.seq, asked) {
+            wrong(format!(
+                "{} and {} were both answered with entry {}",
+                asked.key, other.key, asked.seq
+            ));
         }
     }
     for line in &history.lines {
         let Some(version) = &line.version else {
-            told.remove(&line.seq.get());
+            answered.remove(&line.seq.get());
             continue;
         };
-        match told.remove(&line.seq.get()) {
+        match answered.remove(&line.seq.get()) {
             Some(asked) if digest(version.answer.get()) != asked.answer => {
-                wrong(format!("{} was told another answer than is kept", asked.key));
+                wrong(format!("{} was answered otherwise than is stored", asked.key));
             }
             None if line.asked && !matches!(version.entry.kind, EntryKind::Erase) => {
-                wrong(format!("entry {} was done, and nobody was told", line.seq));
+                wrong(format!("entry {} was written, and nobody was answered", line.seq));
             }
             _ => {}
         }
     }
-    for (seq, asked) in told {
-        wrong(format!("{} was told to be entry {seq}, which is not there", asked.key));
+    for (seq, asked) in answered {
+        wrong(format!("{} was answered with entry {seq}, which is not there", asked.key));
     }
 }
 
@@ -160,7 +163,8 @@ fn follow(
     merchant: &str,
     wrong: &mut impl FnMut(String),
 ) -> (u64, u64) {
-    let told: BTreeMap<u64, &Asked> = known.asked.iter().map(|asked| (asked.seq, asked)).collect();
+    let answered: BTreeMap<u64, &Asked> =
+        known.asked.iter().map(|asked| (asked.seq, asked)).collect();
     let (points, came, held) = (Points::default(), HashMap::new(), HashMap::new());
     let mut followed = Followed { merchant, points, came, held };
     let mut refused: BTreeMap<u64, Vec<&Refused>> = BTreeMap::new();
@@ -173,7 +177,8 @@ fn follow(
         let now = line.at.timestamp();
         let entry = &version.entry;
         let kind = entry.kind.verb();
-        if let Err(what) = followed.see(line, &entry.kind, told.get(&line.seq.get()).copied(), now)
+        if let Err(what) =
+            followed.see(line, &entry.kind, answered.get(&line.seq.get()).copied(), now)
         {
             wrong(format!("entry {} ({kind}) {what}", line.seq));
             return (compared, judged);
@@ -181,12 +186,16 @@ fn follow(
         // The balance of the stored answer, if there is one. It is what the client got, or the
         // hashes would have differed.
         let answer: Value = serde_json::from_str(version.answer.get()).unwrap_or_default();
-        let told = answer["entry"]["balances"]["points"].as_i64();
-        let told = told.unwrap_or_else(|| entry.balances.get("points").map_or(0, |n| n.get()));
+        let balance = answer["entry"]["balances"]["points"].as_i64();
+        let balance =
+            balance.unwrap_or_else(|| entry.balances.get("points").map_or(0, |n| n.get()));
         let expected = followed.points.spendable(now);
         compared += 1;
-        if told != expected {
-            wrong(format!("entry {} ({kind}) says {told} points, the model {expected}", line.seq));
+        if balance != expected {
+            wrong(format!(
+                "entry {} ({kind}) says {balance} points, the model {expected}",
+                line.seq
+            ));
             return (compared, judged);
         }
         for Refused { seq, at, units } in refused.get(&line.seq.get()).into_iter().flatten() {
@@ -230,7 +239,9 @@ impl Followed<'_> {
                 let left = cents(&body["order"]["total"]);
                 let at = body["at"].as_str().and_then(|at| at.parse().ok());
                 let at: i64 = at.map_or(now, |at: DateTime<Utc>| at.timestamp());
-                (activity.at.timestamp() == at).then_some(()).ok_or("is told for another time")?;
+                (activity.at.timestamp() == at)
+                    .then_some(())
+                    .ok_or("is stated for another time")?;
                 let from = if self.merchant == "south" { at + 3 * 86_400 } else { 0 };
                 let span = Span { units: left / 100, from, until: until(at, self.merchant) };
                 self.points.credit(span, now);

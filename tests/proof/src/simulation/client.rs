@@ -53,7 +53,7 @@ impl Client {
     /// anything to request.
     pub(super) async fn step(&mut self, number: u64) -> ProofResult<bool> {
         if number % STEPS_OF_A_DAY == STEPS_OF_A_DAY - 1 {
-            return self.night().await.map(|()| true);
+            return self.expiry_run().await.map(|()| true);
         }
         let day = Arc::clone(&self.day);
         let _day = day.read().await;
@@ -78,9 +78,9 @@ impl Client {
     }
 
     /// Moves the time on and does an expiry run.
-    async fn night(&mut self) -> ProofResult {
-        let nights = self.size.operations / STEPS_OF_A_DAY;
-        let seconds = u64::from(self.size.days) * 86_400 / nights.max(1);
+    async fn expiry_run(&mut self) -> ProofResult {
+        let expiry_runs = self.size.operations / STEPS_OF_A_DAY;
+        let seconds = u64::from(self.size.days) * 86_400 / expiry_runs.max(1);
         {
             let _nobody = self.day.write().await;
             self.world.pass(self.rng.i64(0..2 * seconds.cast_signed()));
@@ -92,11 +92,11 @@ impl Client {
         if let Err(error) = &done
             && !is_busy(error)
         {
-            self.fault(format!("a night: {error}"));
+            self.fault(format!("an expiry run: {error}"));
         }
         let mut report = lock(&self.report);
-        report.nights.0 += 1;
-        report.nights.1 += u64::from(done.is_err());
+        report.expiry_runs.0 += 1;
+        report.expiry_runs.1 += u64::from(done.is_err());
         Ok(())
     }
 
@@ -291,9 +291,9 @@ impl Client {
     /// Notes what came of a request: its refusal, or the request with its answer.
     fn note(&self, (merchant, member): (usize, u32), request: Request, answer: &Answer) {
         let Request { verb, path, key, body } = request;
-        let told = answer.json();
+        let json = answer.json();
         if answer.status != 201 {
-            let code = told["code"].as_str().unwrap_or("no code").to_owned();
+            let code = json["code"].as_str().unwrap_or("no code").to_owned();
             if answer.status >= 500 {
                 self.fault(format!("{path} {key}: {}", answer.text));
             }
@@ -301,11 +301,11 @@ impl Client {
             return;
         }
         *lock(&self.report).done.entry(verb.to_owned()).or_default() += 1;
-        let seq = told["entry"]["seq"].as_u64().unwrap_or_default();
+        let seq = json["entry"]["seq"].as_u64().unwrap_or_default();
         let mut known = lock_of(&self.members, merchant, member);
-        if let Some(hold) = told["entry"]["hold"].as_str().filter(|_| verb == "hold") {
+        if let Some(hold) = json["entry"]["hold"].as_str().filter(|_| verb == "hold") {
             // The units that the member chose, if it could choose.
-            known.holds.push((hold.to_owned(), body["units"].as_i64()));
+            known.holds.push((hold.to_owned(), json["units"].as_i64()));
         }
         match verb {
             "join" => known.is_home = true,
@@ -356,7 +356,7 @@ impl Client {
         let merchant = MERCHANTS.get(merchant).copied().unwrap_or_default();
         let answer = self.worker.insist(merchant, Method::POST, path, Some(key), body).await?;
         let mut report = lock(&self.report);
-        report.told = digest(&format!("{:x} {key} {}", report.told, answer.text));
+        report.answers_hash = digest(&format!("{:x} {key} {}", report.answers_hash, answer.text));
         Ok(answer)
     }
 

@@ -20,7 +20,7 @@ pub struct Report {
     /// Altered bodies that were refused.
     pub altered: u64,
     /// Expiry runs, and those of them that could not finish since the table was busy.
-    pub nights: (u64, u64),
+    pub expiry_runs: (u64, u64),
     /// The number of times that each fault occurred.
     pub happened: BTreeMap<Fault, u64>,
     /// Calls of the API, and those of them answered with 503.
@@ -28,7 +28,7 @@ pub struct Report {
     /// Requests to the database, by operation and index.
     pub requests: BTreeMap<String, u64>,
     /// A hash of all answers in their order. The same seed gives the same hash.
-    pub told: u64,
+    pub answers_hash: u64,
     /// Members audited.
     pub members: u64,
     /// Entries audited.
@@ -46,7 +46,8 @@ pub struct Report {
 impl Report {
     /// Adds the report of another world.
     pub fn add(&mut self, other: &Report) {
-        let Report { operations, done, refused, repeats, altered, nights, happened, .. } = other;
+        let Report { operations, done, refused, repeats, altered, expiry_runs, happened, .. } =
+            other;
         let Report { calls, requests, members, entries, modelled, .. } = other;
         self.operations += operations;
         self.repeats += repeats;
@@ -55,10 +56,10 @@ impl Report {
         self.entries += entries;
         self.modelled += modelled;
         self.judged += other.judged;
-        self.nights = (self.nights.0 + nights.0, self.nights.1 + nights.1);
+        self.expiry_runs = (self.expiry_runs.0 + expiry_runs.0, self.expiry_runs.1 + expiry_runs.1);
         self.calls = (self.calls.0 + calls.0, self.calls.1 + calls.1);
         // XOR, since worlds end in any order.
-        self.told ^= other.told;
+        self.answers_hash ^= other.answers_hash;
         add(&mut self.done, done);
         add(&mut self.refused, refused);
         add(&mut self.requests, requests);
