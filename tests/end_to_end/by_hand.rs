@@ -152,9 +152,8 @@ async fn transfers_both_ways_at_once_lose_and_double_nothing() {
     shop.all_is_well().await;
 }
 
-#[tokio::test]
-#[expect(clippy::too_many_lines, reason = "one story, told from its beginning to its end")]
-async fn a_household_earns_into_and_spends_from_one_account_with_a_statement_for_each() {
+/// Ada and Bob, who share the wallets of an account and have earned 110 miles for it.
+async fn household() -> Shop {
     let shop = shop().await;
     shop.buys("ada", "before", "30.00").await;
     for member in ["ada", "bob"] {
@@ -164,6 +163,24 @@ async fn a_household_earns_into_and_spends_from_one_account_with_a_statement_for
     let earned = shop.buys("ada", "1", "60.00").await;
     assert_eq!(earned.at("/entry/balances/miles"), 60);
     shop.buys("bob", "1", "50.00").await;
+    shop
+}
+
+/// The kinds of a member's entries, the newest first, with who did what in its account.
+async fn statement(shop: &Shop, member: &str) -> Vec<String> {
+    let page = shop.get(&format!("/v1/members/{member}/entries")).await.json();
+    let entries = page["entries"].as_array().unwrap();
+    let kind = |entry: &Value| {
+        let by = entry["by"].as_str().unwrap_or_default();
+        let moved = entry["moved"].as_str().unwrap_or_default();
+        format!("{} {by} {moved}", entry["kind"].as_str().unwrap())
+    };
+    entries.iter().map(kind).collect()
+}
+
+#[tokio::test]
+async fn a_household_earns_into_and_spends_from_one_account_with_a_statement_for_each() {
+    let shop = household().await;
     for member in ["ada", "bob", "smiths"] {
         assert_eq!(balance(&shop, member, "miles").await, 110, "{member}");
     }
@@ -176,24 +193,12 @@ async fn a_household_earns_into_and_spends_from_one_account_with_a_statement_for
     let flown = post(&shop, "bob", "redeem", "f", flight.clone()).await;
     assert_eq!(flown.status, 201, "{}", flown.text);
     assert_eq!(
-        post(&shop, "ada", "redeem", "f", flight.clone()).await.at("/code"),
+        post(&shop, "ada", "redeem", "f", flight).await.at("/code"),
         "balance_is_insufficient"
     );
     // Each member has its own statement, and the account has one of everything.
-    let of = async |member: &str| {
-        let page = shop.get(&format!("/v1/members/{member}/entries")).await.json();
-        let entries = page["entries"].as_array().unwrap().clone();
-        entries
-            .iter()
-            .map(|entry| {
-                let by = entry["by"].as_str().unwrap_or_default();
-                let moved = entry["moved"].as_str().unwrap_or_default();
-                format!("{} {by} {moved}", entry["kind"].as_str().unwrap())
-            })
-            .collect::<Vec<String>>()
-    };
     assert_eq!(
-        of("smiths").await,
+        statement(&shop, "smiths").await,
         [
             "share bob redeem",
             "share bob earn",
@@ -202,7 +207,16 @@ async fn a_household_earns_into_and_spends_from_one_account_with_a_statement_for
             "share ada join"
         ]
     );
-    assert_eq!(of("bob").await, ["redeem  ", "earn  ", "join  "]);
+    assert_eq!(statement(&shop, "bob").await, ["redeem  ", "earn  ", "join  "]);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn returns_and_holds_of_two_members_draw_on_the_account_that_they_share() {
+    let shop = household().await;
+    let flight = json!({ "reward": "flight" });
+    let flown = post(&shop, "bob", "redeem", "f", flight.clone()).await;
+    assert_eq!(flown.status, 201, "{}", flown.text);
     // A return takes the units from the account whose wallet they went to.
     let answer = post(&shop, "bob", "reverse", "back", json!({ "earn": "1" })).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
@@ -215,7 +229,7 @@ async fn a_household_earns_into_and_spends_from_one_account_with_a_statement_for
     shop.buys("ada", "2", "240.00").await;
     let held = post(&shop, "ada", "holds", "h", flight.clone()).await;
     let hold = held.at("/entry/hold").as_str().unwrap().to_owned();
-    let other = post(&shop, "bob", "holds", "h", flight.clone()).await;
+    let other = post(&shop, "bob", "holds", "h", flight).await;
     assert_eq!(other.status, 201, "{}", other.text);
     assert_eq!(
         post(&shop, "ada", &format!("holds/{hold}/capture"), "c", json!({})).await.status,

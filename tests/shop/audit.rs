@@ -16,7 +16,7 @@ pub struct Audited {
 }
 
 /// Audits a merchant's table as `regulars audit` does. Also checks that each code that an entry
-/// gives belongs to that member in its pool.
+/// gave is recorded in its pool for the same member.
 ///
 /// # Panics
 /// The table cannot be read.

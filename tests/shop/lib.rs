@@ -38,8 +38,8 @@ const BUSY_MAX: u32 = 20;
 /// the tests then run.
 pub const ANOTHER_VARIABLE: &str = "REGULARS_TEST_DYNAMODB";
 
-/// A database for one test: an embedded one, or a table of its own in the one at the address that
-/// `REGULARS_TEST_DYNAMODB` has.
+/// A database for one test: an embedded one or, if `REGULARS_TEST_DYNAMODB` names an address, a
+/// table of its own in the database there.
 ///
 /// # Panics
 /// The database cannot be opened.
@@ -107,7 +107,7 @@ impl Answer {
         self.json().pointer(pointer).cloned().unwrap_or_default()
     }
 
-    /// The answer as `status code pointer: detail`, if it is a problem.
+    /// The answer, which has to be a problem, as `status code pointer: detail`.
     #[must_use]
     pub fn problem(&self) -> String {
         assert_eq!(self.content_type, "application/problem+json", "{}", self.text);

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 /// The age after which an instance checks in the table whether its cached bundle is still active.
 pub(crate) const AGE_MAX: Duration = Duration::from_secs(5);
-/// The most merchants whose active bundles an instance caches, and the most earlier bundles.
+/// The most active bundles that an instance caches, one per merchant, and the most earlier ones.
 const MERCHANTS_MAX: usize = 256;
 /// The most bytes that packed sources may unpack to.
 const SOURCES_BYTES_MAX: u64 = 1024 * 1024;
@@ -101,8 +101,8 @@ type Earlier = HashMap<(MerchantId, String), Arc<Bundle>>;
 #[derive(Debug, Clone)]
 pub(crate) struct Bundles {
     kept: Arc<Mutex<HashMap<MerchantId, Kept>>>,
-    /// Bundles that judged a request which is now reversed or captured. A bundle of one hash never
-    /// changes.
+    /// Bundles that judged an entry which is now reversed, or a hold which is now captured. They
+    /// stay valid, since the bundle of a hash never changes.
     earlier: Arc<Mutex<Earlier>>,
     pub(crate) age_max: Duration,
 }

@@ -1,4 +1,4 @@
-//! The steps that every request takes that changes a member: load, decide, commit, answer.
+//! The steps of every request that changes a member: load, decide, commit, answer.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -38,7 +38,7 @@ struct AnswerBody<'a> {
     dry_run: bool,
     entry: EntryView<'a>,
     within_reach: Vec<String>,
-    /// Every rule with its verdict, in a dry run.
+    /// Every rule with its verdict, in a dry run of an earn.
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<Vec<TraceView>>,
 }
@@ -48,7 +48,7 @@ struct AnswerBody<'a> {
 pub struct Decided {
     /// The decision.
     pub decision: Decision,
-    /// Every rule that was asked, for a dry run.
+    /// Every rule that was asked, for a dry run of an earn.
     pub trace: Option<Vec<TraceLine>>,
 }
 
@@ -62,7 +62,7 @@ impl From<Decision> for Decided {
 /// changes a member goes through here.
 ///
 /// # Errors
-/// The request is refused, and nothing has changed.
+/// The request is refused, and nothing has changed; or it is busy, and its outcome may be unknown.
 pub async fn change<D: Into<Decided>>(
     api: &Api,
     request: Change,
@@ -75,7 +75,7 @@ pub async fn change<D: Into<Decided>>(
 /// Like [`change()`], with rules that are loaded already.
 ///
 /// # Errors
-/// The request is refused, and nothing has changed.
+/// The request is refused, and nothing has changed; or it is busy, and its outcome may be unknown.
 pub async fn change_under<D: Into<Decided>>(
     api: &Api,
     bundle: &Bundle,

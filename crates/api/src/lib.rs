@@ -25,7 +25,7 @@ mod caller;
 mod key;
 /// Entries as a client reads them.
 mod view;
-/// The steps that every request takes that changes a member.
+/// The steps of every request that changes a member.
 mod change;
 /// The setup of a function that runs as a Lambda.
 mod host;

@@ -6,7 +6,8 @@ use ledger::name::NameRejection;
 use ledger::{MemberId, MerchantId, MissingData, Verb};
 use rules::RuleFailure;
 
-/// The reason for which a request is refused. A refused request changes nothing.
+/// The reason why a request is refused. A refused request changes nothing, unless it is `Busy`:
+/// then its outcome may be unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The request has no verified identity.

@@ -13,11 +13,10 @@ use crate::{About, Fault};
 /// The facts about other members in the entries seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct Between {
-    /// Units by sender, receiver and moment: what the sender's entry says, what the receiver's
-    /// says.
+    /// The units transferred, by sender, receiver and moment: those in the sender's entries, and
+    /// those in the receiver's.
     transfers: BTreeMap<(MemberId, MemberId, i64), (i64, i64)>,
-    /// Units by account, its entry and wallet: what the member's entry says, what the account's
-    /// says.
+    /// The units moved in an account's wallets, by account, entry of the account, and wallet.
     shares: BTreeMap<(MemberId, Seq, String), Shared>,
     /// The members who have entries that can no longer be read, since the person was erased.
     forgotten: BTreeSet<MemberId>,

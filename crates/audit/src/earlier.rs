@@ -77,8 +77,8 @@ impl Earlier {
         Some(head)
     }
 
-    /// The fault of a member that the export has: its newest entry then is missing, or is another
-    /// one. The entries before it need no check, since each entry has the hash of the one before.
+    /// The fault of a member that the export has: the entry that was its newest is missing now, or
+    /// is another. The entries before it need no check, since each has the hash of the one before.
     pub(crate) fn fault(&self, history: &History) -> Option<Fault> {
         let Head { seq, hash, .. } = self.meet(&history.key)?;
         if *seq == Seq::ENROLLED {

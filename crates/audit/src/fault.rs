@@ -14,12 +14,12 @@ pub struct Fault {
     pub entry: Option<Seq>,
     /// The fault, in words.
     pub what: String,
-    /// The data that the fault was found in, beside the member.
+    /// The data that the fault was found in, besides the member's own entries.
     pub about: About,
 }
 
-/// The data that a fault was found in, beside the member. While a table is in use they are read at
-/// different moments, so that the fault may be only apparent.
+/// The data that a fault was found in, besides the member's own entries. In a table that is in use,
+/// the two are read at different moments, so that the fault may be only apparent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
     /// Nothing but the member's own entries, which are read together. Such a fault is real.

@@ -195,10 +195,10 @@ pub async fn audit(
 /// The number of times that a member with a fault is read again.
 const LOOKS: u32 = 3;
 
-/// Reads each member with a fault again, and drops the faults that do not show again. In a table
-/// that is in use, a member, its place in the due index and other members are read at different
-/// moments, which can make a sound member look wrong. One reading without the fault proves the
-/// member sound.
+/// Checks again each fault that was found by comparing a member with other data, and drops the
+/// faults that do not show again. In a table that is in use, a member, its place in the due index
+/// and other members are read at different moments, which can make a sound member look wrong. One
+/// reading without the fault proves the member sound.
 ///
 /// # Errors
 /// The table could not be reached, or it refused.
@@ -218,7 +218,8 @@ pub async fn looked_at_again(store: &Store, audited: Audited) -> Result<Audited,
     Ok(Audited { faults, ..audited })
 }
 
-/// Whether the fault shows again when the member is read again.
+/// Whether the fault shows again. A fault in a member's own entries always does, so they are not
+/// read again.
 async fn is_still(store: &Store, fault: &Fault) -> Result<bool, StoreError> {
     if fault.about == About::Itself {
         return Ok(true);

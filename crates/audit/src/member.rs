@@ -60,7 +60,7 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
             if let Err(reason) = folded.apply(&version.entry) {
                 return at(format!("the member as it was cannot have it: {reason}"));
             }
-            // Erasing dropped the enrolment data too, so the member before it is not as it was.
+            // Erasing dropped the enrolment data too, so the member before the entry lacks it.
             let forgotten = matches!(version.entry.kind, EntryKind::Erase);
             if folded != version.member && !forgotten {
                 return at("it makes another member than it says".to_owned());
@@ -77,7 +77,8 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
     fault_of_all(history)
 }
 
-/// The first fault of a member that no entry of its own shows.
+/// The first fault beyond a member's readable entries: an unreadable entry, an item that no member
+/// has, or a wrong due date.
 fn fault_of_all(history: &History) -> Option<Fault> {
     let fault = |entry: Option<Seq>, what: String| {
         let about = if entry.is_none() { About::Due } else { About::Itself };
@@ -256,8 +257,8 @@ fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<St
     None
 }
 
-/// The wallet and the units of the first posting that takes units out of a lot of these terms for
-/// one of these reasons.
+/// The wallet and the units of the first posting that takes units, for one of `reasons`, out of a
+/// lot whose terms pass `of`.
 fn moved_as<'e>(
     entry: &'e Entry,
     reasons: &[PostingReason],
@@ -268,8 +269,8 @@ fn moved_as<'e>(
     moved.next().map(|posting| (&posting.wallet, posting.units.get()))
 }
 
-/// The first posting reason in an entry that changes a balance and that entries of this kind do not
-/// have.
+/// The reason of the first posting that changes a balance for a reason that entries of this kind do
+/// not have.
 fn reason_of_another(entry: &Entry) -> Option<PostingReason> {
     use PostingReason as R;
     let verb = match &entry.kind {

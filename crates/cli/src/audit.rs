@@ -66,8 +66,8 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// Recomputes every balance from its entries, and prints what is owed. Any fault makes the command
-/// fail, after the first wrong entry of each member is printed.
+/// Recomputes every balance from its entries, and prints what is owed and the first faults. Any
+/// fault makes the command fail.
 pub(crate) async fn run(options: Options) -> CommandResult {
     let merchant = place::merchant_named(&options.merchant)?;
     if let (Some(from), Some(until)) = (options.from, options.until)

@@ -1,4 +1,4 @@
-//! `regulars check`: mistakes in rules, found without running them.
+//! `regulars check`: mistakes in rules and specs, found before a rule can pay.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,8 @@ enum Format {
     Json,
 }
 
-/// Checks the rules of each folder without running them, and prints the mistakes.
+/// Checks the rules and specs of each folder, and prints the mistakes. It does not report specs
+/// that fail.
 pub(crate) fn run(options: &Options) -> CommandResult {
     let folders = folders(options.folder.as_deref())?;
     let mut found = Vec::new();

@@ -219,7 +219,7 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Comman
     measured.quietly(&path("joe", "/earn"), "cup", &json!({ "type": "cup" })).await?;
     measured.get("read a contest's board", "/v1/contests/Cups").await?;
 
-    // Each is measured alone, in the shard of one member who has nothing else due.
+    // Each run is measured alone, in the shard of one member who has nothing else due.
     let shard = |name: &str| -> CommandResult<expire::Event> {
         let key = MemberKey { merchant: merchant.clone(), member: MemberId::parse(&member(name))? };
         let shard = key.shard();

@@ -15,7 +15,7 @@ pub(crate) struct Counts {
     pub(crate) rejected: u64,
     /// The first refusals, in words.
     pub(crate) refusals: Vec<String>,
-    /// The moments at which the units and grants that were earned expire, by the answers.
+    /// The moments at which the earned units and grants expire, according to the answers.
     pub(crate) expiries: BTreeSet<Moment>,
 }
 

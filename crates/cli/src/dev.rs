@@ -98,7 +98,7 @@ async fn expiry_runs(api: &Api) -> CommandResult {
     }
 }
 
-/// The folders that were published, with their files as they were then.
+/// The folders seen so far, with their files as they were then, and the merchants published.
 #[derive(Default)]
 struct Published {
     seen: BTreeMap<PathBuf, Vec<(PathBuf, SystemTime, u64)>>,

@@ -14,7 +14,7 @@ mod counts;
 mod place;
 /// `audit`: what is owed, recomputed from the entries.
 mod audit;
-/// `check`: mistakes in rules, found without running them.
+/// `check`: mistakes in rules, found before they can pay.
 mod check;
 /// `costs`: what each request costs in capacity units.
 mod costs;
@@ -56,7 +56,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check rules without running them: words, kinds, names, conditions that never hold
+    /// Check rules and specs: words, kinds, names, conditions that never hold
     Check(check::Options),
     /// Run the specs of rules
     Test(specs::Options),

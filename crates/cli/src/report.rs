@@ -237,7 +237,7 @@ impl Totals {
     }
 }
 
-/// What an entry says happened, and a row for each rule or posting: why, and how many units.
+/// An entry in words, and a row for each rule or posting: the reason, and the units.
 fn rows_of(entry: &Entry, programme: &Programme) -> (String, Vec<(String, String)>) {
     let zone = programme.time_zone;
     let mut rows: Vec<(String, String)> = Vec::new();

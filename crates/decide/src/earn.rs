@@ -36,7 +36,7 @@ pub fn earn(
     Ok(decision)
 }
 
-/// The referral that an activity is for the member's referrer.
+/// A referral that follows from an activity: what the member's referrer gets.
 #[derive(Debug)]
 pub struct Referral {
     /// The referrer.
@@ -91,7 +91,7 @@ pub(crate) fn earn_on_own_wallets(
     Ok((with_tier(context, tier_status, decision, &member.tier_status)?, referred))
 }
 
-/// The referral for the referrer of the friend who did the activity.
+/// The referral that a friend's activity gives the friend's referrer.
 fn referral(friend: &Member, referrer: &Member, activity: &Activity) -> Referral {
     let activity = Activity {
         // It is not the number of the friend's order, which is private to the friend.

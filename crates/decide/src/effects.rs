@@ -97,7 +97,7 @@ impl Receiver<'_> {
     }
 
     /// The end of a grant that is given for a span. The span begins now, or at the end of the same
-    /// grant if the member still has it. A grant without an end keeps none.
+    /// grant if the member still has it. A grant that never expires stays so.
     fn until(&self, present: Option<GrantEnd>, span: Option<Span>) -> GrantEnd {
         let Some(span) = span else { return GrantEnd::Never };
         let from = match present {

@@ -17,7 +17,7 @@ use crate::refusal::{Refusal, Undecided};
 use crate::reward::{self, Redemption, RewardRequest, Taker, Timing, at_its_price};
 use crate::tier;
 
-/// Decides on a hold. The member gets what the reward's rule gives when the hold is captured.
+/// Decides on a hold. The effects of the reward's rule are given when the hold is captured.
 ///
 /// # Errors
 /// As [`crate::redeem()`]; or the member has too many holds.

@@ -221,8 +221,8 @@ impl<'a> Judge<'a, '_> {
         Ok(by)
     }
 
-    /// Pays the completed rounds up to the cap, until a shared limit or a pool is exhausted. The
-    /// rest stays owed.
+    /// Pays the completed rounds, until a shared limit or a pool is exhausted. New rounds beyond
+    /// the cap are dropped. The other unpaid rounds stay owed.
     fn pay_rounds(
         &mut self,
         rule: &'a Rule,

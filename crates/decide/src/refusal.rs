@@ -39,10 +39,10 @@ pub enum Refusal {
     /// The member is erased.
     #[error(transparent)]
     Erased(#[from] MemberIsErased),
-    /// There is no such member to receive units.
+    /// The member to receive the units does not exist.
     #[error("there is no member `{0}`")]
     ReceiverIsUnknown(MemberId),
-    /// There is no such member to be the account.
+    /// The account to join does not exist.
     #[error("there is no member `{0}`")]
     AccountIsUnknown(MemberId),
     /// No sheet has the reward.

@@ -26,8 +26,9 @@ pub(crate) fn due_reminders(
     (due.map(|(_, reminder)| reminder).collect(), failed)
 }
 
-/// How time alone will change the member's tier. It looks ahead only if a tier can change other
-/// than with an expiry: the member is due at every expiry anyway, and its tier is reviewed then.
+/// How time alone will change the member's tier. Looks ahead only if the programme reminds of the
+/// loss of a tier, or if a tier can change other than with an expiry: the member is due at every
+/// expiry anyway, and its tier is reviewed then.
 pub(crate) fn tier_ahead(
     bundle: &Bundle,
     member: &Member,

@@ -38,7 +38,7 @@ pub struct Reversal<'a> {
     pub judged_by: &'a Bundle,
     /// The seq of the entry.
     pub entry: Seq,
-    /// The part of its order that is returned; everything that is left of it if nothing.
+    /// The part of its order that is returned; nothing to undo everything that is left of it.
     pub wanted: Option<&'a Wanted>,
 }
 

@@ -208,7 +208,8 @@ impl Handover<'_, '_> {
     }
 }
 
-/// The gift of a block's value, if it is one. Its money is rounded down to the currency's decimals.
+/// The gift that a block gives; nothing if the block has no value. Any other value is a failure.
+/// Money is rounded down to the currency's decimals.
 pub(crate) fn gift(
     rule: &Rule,
     value: Value,

@@ -42,7 +42,7 @@ pub fn is_due_earlier(
     if due_at.is_some_and(|due_at| scheduled.is_none_or(|scheduled| due_at < scheduled)) {
         return true;
     }
-    // A member without an entry qualifies for the first tier although no entry records that.
+    // A member without an entry may qualify for a tier already; its first entry records that.
     let has_begun = member.seq > Seq::ENROLLED && member.erased_at.is_none();
     let tier_status = tier::tier_status(bundle, &Arc::new(member.clone()), now);
     has_begun && tier_status.map_or(true, |tier_status| tier_status.tier != member.tier_status.tier)

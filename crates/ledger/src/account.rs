@@ -205,7 +205,7 @@ pub fn unshared(member: &Member) -> Result<(), AccountRejection> {
     }
 }
 
-/// The same decision, with an entry of the account if there is one: the account counts the members
+/// The same decision, with an entry of the account, if there is an account: it counts the members
 /// that share its wallets.
 pub(crate) fn with_account_entry(
     mut decision: Decision,

@@ -21,10 +21,10 @@ pub enum ApplyError {
     /// More debt is paid than there is.
     #[error("less is owed in `{0}` than is paid")]
     DebtIsTooSmall(WalletName),
-    /// A hold is captured or released that does not exist.
+    /// The hold to capture or release does not exist.
     #[error("there is no hold `{0}`")]
     HoldIsMissing(HoldId),
-    /// A grant expires that does not exist.
+    /// The grant that expires does not exist.
     #[error("there is no grant `{0}`")]
     GrantIsMissing(String),
     /// More of a score is taken back than there is.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Moment;
 
-/// The moment of a local time. A local time that occurs twice, since clocks went back, means the
-/// first. One that does not occur, since clocks went forward, counts by the offset before.
+/// The moment of a local time. A local time that occurs twice, because clocks go back, means the
+/// first. One that does not occur, because clocks go forward, uses the offset from before.
 #[must_use]
 pub fn resolve(local: NaiveDateTime, time_zone: Tz) -> Moment {
     match time_zone.from_local_datetime(&local) {
@@ -37,7 +37,7 @@ pub fn this_year(day: NaiveDate, today: NaiveDate) -> Option<NaiveDate> {
     same.or_else(|| NaiveDate::from_ymd_opt(today.year(), 2, 28))
 }
 
-/// The first day, from a day on, on which a yearly day recurs.
+/// The first day on which a yearly day recurs, `from` or later.
 #[must_use]
 pub fn next_day(date: NaiveDate, from: NaiveDate) -> Option<NaiveDate> {
     let this = this_year(date, from)?;

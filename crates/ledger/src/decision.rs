@@ -56,7 +56,7 @@ pub enum GiveRejection {
         /// The wallet.
         wallet: WalletName,
     },
-    /// A wallet or a score would be above [`crate::Units::MAX`].
+    /// A wallet, a score or a count would overflow.
     #[error(
         "member `{member}` would hold or owe more than {} units in a wallet or a score",
         crate::Units::MAX

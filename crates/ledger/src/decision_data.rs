@@ -11,7 +11,7 @@ use crate::{Effect, Entry, Member, MemberId, Moment, Seq, Units};
 /// The data that a decision needs and that has not been loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MissingData {
-    /// Whether a shared limit has so many units left.
+    /// Whether a shared limit has enough units left.
     Remaining {
         /// The shared limit.
         limit: SharedLimit,
@@ -233,7 +233,7 @@ impl<'a> Allocator<'a> {
     /// Takes units from a shared limit, all or none. Returns whether there were enough.
     ///
     /// # Errors
-    /// It has not been loaded whether the limit has enough.
+    /// Too little of the limit has been loaded to tell.
     pub fn withdraw(&mut self, limit: &SharedLimit, units: Units) -> Result<bool, MissingData> {
         if units.is_zero() {
             return Ok(true);

@@ -59,7 +59,7 @@ pub enum Effect {
         /// The code.
         code: String,
     },
-    /// The activity was a `referral` for the member's referrer.
+    /// The member's referrer got a `referral` for the activity.
     Referral {
         /// The referrer.
         referrer: MemberId,

@@ -2,8 +2,8 @@
 //!
 //! Only a draft makes an entry (`decision::Draft::decide`), and the verb may add to it before it is
 //! stored. An entry is complete: [`Member::apply`](crate::Member::apply) needs nothing else to
-//! change the member. The kind says what was asked, the reasons what each rule gave, the postings
-//! which units moved, and the changes everything else.
+//! change the member. The kind says what the entry stands for, the reasons say what each rule gave,
+//! the postings say which units moved, and the changes say what else changed.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +20,14 @@ use crate::{
     WalletName, Withdrawal,
 };
 
-/// One immutable ledger line: what was asked, why it was answered so, and everything that changed.
+/// One immutable ledger line: what it stands for, what the rules gave, and everything that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Its number in the member's history, from 1.
     pub seq: Seq,
     /// When it was decided.
     pub at: Moment,
-    /// What was asked.
+    /// What it stands for, with its data.
     pub kind: EntryKind,
     /// What each rule gave, in the order in which the rules ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -59,7 +59,7 @@ pub struct Entry {
     pub tier_status: Option<TierStatus>,
 }
 
-/// What was asked: one variant for each verb.
+/// What an entry stands for, with its data: one variant for each verb.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EntryKind {
@@ -207,9 +207,9 @@ impl Entry {
         }
     }
 
-    /// When the member was active by its own action; `None` if the entry is no such action. A
-    /// triggered activity and a friend's referral are none. An entry of an account counts if the
-    /// member that shares its wallets was active.
+    /// When the member was active by its own action; `None` if the entry is not such an action, as
+    /// for a triggered activity or a friend's referral. An entry of an account counts if the member
+    /// that shares its wallets was active.
     #[must_use]
     pub fn active_at(&self) -> Option<Moment> {
         let by_itself =

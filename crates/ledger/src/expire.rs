@@ -4,9 +4,9 @@ use crate::decision::{Draft, GiveRejection};
 use crate::holdings::GrantEnd;
 use crate::{Change, Decision, EntryKind, Member, Moment, Posting, PostingReason, Programme};
 
-/// Makes the entry that records the lots and grants that have expired. Write it only if
-/// [`Decision::says_something`]. If nothing has expired and the tier is the same, it does not, so a
-/// second run over the same member changes nothing.
+/// Makes the entry that records the lots, grants and holds that have expired. Write it only if
+/// [`Decision::says_something`] returns true, so that a second run over the same member changes
+/// nothing.
 ///
 /// # Errors
 /// The entry does not follow from the member.

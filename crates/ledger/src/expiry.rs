@@ -112,7 +112,7 @@ mod tests {
             "2026-01-01T10:00:00Z",
             Some("2026-01-31T10:00:00+00:00"),
         );
-        // Thirty local days across the start of summer time keep the hour on the wall.
+        // Thirty local days across the start of summer time end at the same local hour.
         check(
             Expiry::AfterDays(30),
             berlin,
@@ -137,7 +137,7 @@ mod tests {
             "1997-01-15T17:00:00Z",
             Some("1998-02-01T05:00:00+00:00"),
         );
-        // Still January on the wall in New York.
+        // It is still January in New York.
         check(
             Expiry::EndOfMonth(12),
             new_york,

@@ -19,7 +19,7 @@ pub const HOLDS_MAX: usize = 3;
 /// Why a hold is not made, captured or released. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HoldRejection {
-    /// The member has the most holds already.
+    /// The member already has as many holds as it may have.
     #[error("member `{0}` has {HOLDS_MAX} holds already; capture or release one first")]
     HoldsAreTooMany(crate::MemberId),
     /// There is no such hold: it was captured or released, it expired, or it never existed.

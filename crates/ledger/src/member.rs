@@ -170,7 +170,7 @@ impl Member {
         }
     }
 
-    /// How often a rule that may act only so often has acted lately, the oldest period first.
+    /// How often a rule with a cap has acted in the latest periods, the oldest period first.
     #[must_use]
     pub fn counters(&self, rule: &str) -> &[Counter] {
         self.counters.get(rule).map_or(&[], Vec::as_slice)
@@ -314,7 +314,7 @@ impl Member {
         Ok(())
     }
 
-    /// Applies the change that the kind of the entry means.
+    /// Applies what follows from the kind of the entry.
     fn undergo(&mut self, entry: &Entry) -> Result<(), ApplyError> {
         match &entry.kind {
             EntryKind::Earn { activity } if activity.kind == PURCHASE => {

@@ -2,17 +2,17 @@
 //! why.
 //!
 //! A verb makes postings with the constructors, such as [`Posting::out_of_lot`], and puts them into
-//! its draft; the draft adds those that pay debt and extend lots. `Member::apply` takes the units
-//! from one side and adds them to the other. Read the reason of a movement from [`Posting::why`];
-//! never infer it from neighbouring postings.
+//! its draft; the draft adds those that issue units, pay debt and extend lots. `Member::apply`
+//! takes the units from one side and adds them to the other. Read the reason of a movement from
+//! [`Posting::why`]; never infer it from neighbouring postings.
 
 use serde::{Deserialize, Serialize};
 
 use crate::terms::Terms;
 use crate::{Lot, Units, WalletName};
 
-/// A movement of units in one wallet. Its terms identify a lot, since a wallet merges lots of equal
-/// terms.
+/// A movement of units in one wallet. The terms on a side identify its lot, since a wallet merges
+/// lots of equal terms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posting {
     /// The wallet.

@@ -49,7 +49,7 @@ pub struct Programme {
 pub struct TierPolicy {
     /// How far it falls.
     pub downgrade: Downgrade,
-    /// The days of 24 hours that it keeps its tier first.
+    /// The days of 24 hours for which it keeps its tier before it falls.
     pub grace_days: u32,
     /// How long a member keeps a tier at least, once it has reached it.
     pub keep: Option<Expiry>,

@@ -1,13 +1,13 @@
-//! The reminders of units that expire. A run's reminders are an entry of the member, so that a
-//! service that sends mail or push messages can listen to entries, and each reminder comes once.
+//! The reminders of units that expire. Reminders are recorded in an entry of the member, so that
+//! each comes only once, and a service that sends mail or push messages can listen to entries.
 
 use chrono::NaiveDate;
 
 use crate::reminder::Reminder;
 use crate::{Member, Moment, Programme, Units, WalletName};
 
-/// For each wallet that can be spent: the next day on which units expire and of which the member
-/// has not been reminded. Held lots do not count.
+/// The reminders of expiries, one for each wallet that can be spent: the next day on which units
+/// expire and that the member has not been reminded of. Held lots do not count.
 #[must_use]
 pub fn expiries(member: &Member, programme: &Programme, now: Moment) -> Vec<Reminder> {
     let day = |at: Moment| -> NaiveDate { at.with_timezone(&programme.time_zone).date_naive() };

@@ -1,7 +1,7 @@
 //! Reversing an earlier entry, whole or in part. Units that an earn gave are taken back from the
 //! same lots, and become debt if they were spent. Units that a redemption took are given back into
-//! lots with their first terms. The caller says how much to undo: it runs the rules on what is left
-//! of the order, and the difference is undone.
+//! lots with their original terms. The caller says how much to undo: it runs the rules on what is
+//! left of the order, and the difference is undone.
 
 /// Undoing counts: of caps, tasks, purchases and shared limits.
 mod counts;
@@ -40,7 +40,7 @@ pub enum ReverseRejection {
         /// Its kind.
         kind: Verb,
     },
-    /// Units were pending on this activity, and are available since.
+    /// The activity made pending units available.
     #[error(
         "entry {0} let go what waited for it, and that is not held back again; reverse what earned it"
     )]
@@ -105,7 +105,7 @@ fn is_undone(entry: &Entry, since: &[Entry]) -> bool {
 /// Checks that the entry of an activity can be undone.
 ///
 /// # Errors
-/// Units were pending on the activity. They are available since, and may be anywhere by now.
+/// The activity made pending units available, and they may have been spent since.
 pub fn can_be_taken_back(original: &Entry) -> Result<(), ReverseRejection> {
     let is_delivery = |posting: &Posting| posting.why == PostingReason::Delivered;
     let let_go = original.postings.iter().any(is_delivery);

@@ -56,7 +56,7 @@ pub struct Progress {
     pub ahead: u32,
 }
 
-/// What one entry counts for towards a task.
+/// What one entry counts towards a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// The goal at the time of the entry.
@@ -65,7 +65,7 @@ pub struct Step {
     pub by: u32,
     /// When it happened.
     pub at: Moment,
-    /// Rounds that it settled: it paid them, or a cap did not allow to pay them.
+    /// Rounds that it settled: it paid them, or a cap kept it from paying them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub settled: u32,
 }
@@ -194,7 +194,7 @@ fn window(days: u32) -> TimeDelta {
 /// The first moment of the period after the one that begins at `since`.
 fn next(since: Moment, period: Period, time_zone: Tz) -> Moment {
     let local: NaiveDateTime = since.with_timezone(&time_zone).naive_local();
-    // By its date: if clocks went forward at midnight, a day starts late and is still that day.
+    // Only the date counts: if clocks go forward at midnight, the day starts later than 00:00.
     let date = local.date();
     let after = match period {
         Period::Day => date.checked_add_days(Days::new(1)),

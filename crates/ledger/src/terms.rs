@@ -98,7 +98,7 @@ pub struct PendingOn {
     pub activity: String,
     /// The id that the activity has in its `of`: the order's number.
     pub of: String,
-    /// Times 24 hours from that activity until the lot can be spent.
+    /// Days of 24 hours from that activity until the lot can be spent.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub days: u32,
 }

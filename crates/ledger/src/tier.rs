@@ -27,7 +27,7 @@ pub struct Ladder<'a> {
     pub passing: Passing,
 }
 
-/// Which facts a condition asks for that change with time alone.
+/// The facts that change with time alone, each with whether a condition asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Passing {
     /// Days since the enrolment.
@@ -48,7 +48,7 @@ impl Passing {
     }
 }
 
-/// What happens to a member's tier if nothing more happens.
+/// How a member's tier will change if the member gets no further entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ahead {
     /// When the next review is due: the tier changes then, or the walk ended there.
@@ -57,7 +57,7 @@ pub struct Ahead {
     pub lost_at: Option<Moment>,
 }
 
-/// The most days that one walk covers, back or ahead.
+/// The most days for which a walk looks at facts that change with time alone, back or ahead.
 const DAYS_MAX: i64 = 800;
 
 /// The most steps of one walk. A member has dozens of moments, not thousands.
@@ -138,7 +138,8 @@ pub enum Until {
     Loss,
 }
 
-/// What happens to the member's tier if nothing more happens. `tier_status` is the status at `now`.
+/// How the member's tier will change if the member gets no further entry. `tier_status` is the
+/// status at `now`.
 ///
 /// # Errors
 /// `qualified` failed.

@@ -1,8 +1,8 @@
-//! Lots, their terms, and the wallets that hold them.
+//! Lots, and the wallets that hold them.
 //!
-//! A [`Wallet`] stores no sums: ask it with the time what can be spent, is pending or is held then.
-//! To move units, a verb takes them from a clone of the wallet, such as by [`Wallet::take`], which
-//! returns the lots that they come from, and makes postings of those. Only
+//! A [`Wallet`] stores no sums: its methods take the time and compute what can be spent, is pending
+//! or is held at that time. To move units, a verb takes them from a clone of the wallet, such as
+//! with [`Wallet::take`], and makes postings of the lots that this returns. Only
 //! [`Member::apply`](crate::Member::apply) changes a member's own wallets.
 
 use std::borrow::Cow;
@@ -154,7 +154,7 @@ impl Wallet {
         taken
     }
 
-    /// Takes those units and reduces the debt by them.
+    /// Pays the debt with the units of lots whose holds have expired.
     pub(crate) fn pay_debt_from_expired_holds(&mut self, now: Moment) {
         for lot in self.take_from_expired_holds(now) {
             // At most the debt has been taken, so the difference is not below zero.

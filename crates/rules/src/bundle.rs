@@ -64,8 +64,9 @@ impl Bundle {
         Bundle::compile(merchant, sources, Optimized::Yes, Checked::Yes)
     }
 
-    /// Reads and compiles published sources without the check. An earlier version of this crate
-    /// checked them when they were published, and a stricter check must not disable a shop's rules.
+    /// Reads and compiles published sources without the static checks. An earlier version of this
+    /// crate made them when the sources were published, and a stricter check must not disable a
+    /// shop's rules.
     ///
     /// # Errors
     /// The sources cannot be read.

@@ -331,7 +331,7 @@ impl<'a> Check<'a> {
             range::Holds::Never(why) => {
                 self.warn(condition.start_position(), format!("this never applies: {why}"));
             }
-            // The condition of the lowest tier may always hold.
+            // A tier may always hold; `unreachable_tiers` warns of the tiers below it.
             range::Holds::Always(_)
                 if self.rule.is_some_and(|rule| rule.kind() == StatementKind::Tier) => {}
             range::Holds::Always(why) => {

@@ -171,8 +171,8 @@ fn register_text(engine: &mut Engine) {
         .register_fn("len", move |text: &str| whole(text.chars().count()));
 }
 
-/// Registers the only function on lists: whether an item is in it. A list is always a literal, and
-/// is never kept or grown.
+/// Registers what can be done with a list: test whether an item is in it, and walk through it. A
+/// list is always a literal, and is never kept or grown.
 fn register_lists(engine: &mut Engine) {
     engine
         .register_fn("contains", |list: &mut Array, item: INT| among(list, item.into()))

@@ -33,7 +33,7 @@ pub(crate) struct Background {
     pub(crate) places: HashMap<String, usize>,
 }
 
-/// A member as rules see it.
+/// The fact `member`.
 #[derive(Clone)]
 pub(crate) struct MemberFacts(pub(crate) Arc<Seen>);
 

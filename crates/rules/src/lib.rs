@@ -59,10 +59,10 @@ mod source;
 mod check;
 /// A value that is written as an object or a table, never as a list.
 mod object;
+/// The manifest, `merchant.toml`.
+mod manifest;
 
 // Running rules.
-/// `merchant.toml`.
-mod manifest;
 /// The value of a condition or of a block.
 mod value;
 /// A run: the rules of one request over the same facts.

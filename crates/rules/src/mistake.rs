@@ -129,7 +129,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// The mistakes for which a folder is not a bundle, not only the first one.
+/// The rejection of a merchant's files, with their mistakes and not only the first one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleRejection {
     /// The merchant whose rules they are.

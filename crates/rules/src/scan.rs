@@ -77,7 +77,7 @@ pub(crate) fn sheet(file: &str, text: &str) -> Option<Mistake> {
 }
 
 /// The first invisible character and its byte, such as one that reverses the direction of the text
-/// around it. Without them a file reads as it runs.
+/// around it. A file without invisible characters runs as it reads.
 pub(crate) fn unseen(text: &str) -> Option<(usize, char)> {
     text.char_indices().find(|(_, c)| {
         (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))

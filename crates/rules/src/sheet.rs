@@ -102,7 +102,7 @@ impl Rule {
         self.statement.keyword
     }
 
-    /// Whether it has a condition that can fail.
+    /// Whether it has a condition that can be false.
     #[must_use]
     pub fn has_condition(&self) -> bool {
         let is_tier = self.kind() == StatementKind::Tier;

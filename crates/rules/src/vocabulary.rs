@@ -499,7 +499,8 @@ pub(crate) const WORDS: &[Word] = &[
     ),
 ];
 
-/// The functions that request an effect. `earn` and `task` blocks may call them, and rewards some.
+/// The functions that request an effect and have no value. `earn` and `task` blocks may call all of
+/// them, `reward` blocks some. `voucher` also requests an effect, but its value is a gift.
 pub(crate) const EFFECTS: [&str; 6] = ["award", "grant", "revoke", "tag", "untag", "refer"];
 
 /// A hint for a name that is not known.

@@ -1,4 +1,4 @@
-//! Expressions and values as text, in the words of the sheet. A trace shows with them why a rule
+//! Expressions and values as text, in the words of the sheet. A trace uses them to show why a rule
 //! applied.
 
 use rhai::{Dynamic, Expr};

@@ -1,5 +1,5 @@
-//! The commit: the writes of one decision, made from the decision and what was loaded, and sent as
-//! one.
+//! The commit: the writes of one decision, made from the decision and the loaded data, and sent in
+//! one request.
 //!
 //! Only `perform` makes a [`Commit`] and calls [`Store::commit`]. Each member of the decision gets
 //! its next version, on condition that its number is free. Every other write follows from those
@@ -17,7 +17,7 @@ use ledger::{
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use crate::error::StoreError;
+use crate::error::{BrokenInvariant, StoreError};
 use crate::item::{self, LoadedMember, Person};
 use crate::key::{DUE, DUE_AT, MemberKey, PERSON_SK, PK, primary_key};
 use crate::operation::{Fingerprint, Operation};
@@ -77,9 +77,8 @@ impl Store {
         let scheduled = Operation::scheduled();
         for Decision { member, entry, due_at, .. } in others {
             let other = MemberKey { merchant: key.merchant.clone(), member: member.id.clone() };
-            let loaded = members.remove(&other.member).ok_or_else(|| {
-                StoreError::unreadable(&other.pk(), "it was decided without being looked at")
-            })?;
+            let loaded = members.remove(&other.member);
+            let loaded = loaded.ok_or_else(|| BrokenInvariant::MemberIsNotLoaded(other.clone()))?;
             writes.extend(self.writes_of_effects(&other, &entry, &member)?);
             merge_withdrawals(&mut withdrawals, &entry.withdrawals)?;
             merge_withdrawals(&mut returns, &entry.returns)?;
@@ -143,8 +142,8 @@ impl Store {
         Ok((version, put, beside))
     }
 
-    /// The writes that erase a person: they drop its key, and with it all that was sealed under the
-    /// key, its attributes, and its scores on leaderboards. The person's item stays under its name.
+    /// The writes that erase a person: they drop its attributes, its scores on leaderboards and its
+    /// key, and so all that was sealed under the key. The person's item stays under its name.
     fn forget(
         &self,
         key: &MemberKey,
@@ -208,12 +207,8 @@ impl Store {
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let mut writes = Vec::new();
         for withdrawal in withdrawals {
-            let shares = shares.get(&withdrawal.limit).ok_or_else(|| {
-                StoreError::unreadable(
-                    &key.pk(),
-                    format!("{} was not looked into", withdrawal.limit),
-                )
-            })?;
+            let unread = || BrokenInvariant::SharesAreNotRead(withdrawal.limit.clone());
+            let shares = shares.get(&withdrawal.limit).ok_or_else(unread)?;
             writes.extend(self.take(&key.merchant, key.part(), withdrawal, shares)?);
         }
         Ok(writes)
@@ -280,16 +275,13 @@ fn offset_returns(withdrawals: &mut Vec<Withdrawal>, returns: &mut Vec<Withdrawa
 fn merge_withdrawals(
     withdrawals: &mut Vec<Withdrawal>,
     others: &[Withdrawal],
-) -> Result<(), StoreError> {
+) -> Result<(), BrokenInvariant> {
     for withdrawal in others {
         match withdrawals.iter_mut().find(|own| own.limit == withdrawal.limit) {
             Some(own) => {
-                own.units = own.units.checked_add(withdrawal.units).ok_or_else(|| {
-                    StoreError::unreadable(
-                        &withdrawal.limit.to_string(),
-                        "more is withdrawn than a shared limit can hold",
-                    )
-                })?;
+                let sum = own.units.checked_add(withdrawal.units);
+                let too_much = || BrokenInvariant::WithdrawalIsTooMuch(own.limit.clone());
+                own.units = sum.ok_or_else(too_much)?;
             }
             None => withdrawals.push(withdrawal.clone()),
         }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use ledger::{MemberId, Seq};
+use ledger::{MemberId, Seq, SharedLimit, Units};
 
 use crate::key::MemberKey;
 
@@ -33,6 +33,38 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// The loop of load, decide and commit broke an invariant: a fault of this program, and not of
+    /// the table.
+    #[error("a broken invariant: {0}")]
+    Broken(#[from] BrokenInvariant),
+}
+
+/// An invariant between the steps of load, decide and commit that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenInvariant {
+    /// A decision changes a member that does not exist.
+    #[error("there is a decision for `{0}`, and no such member")]
+    MemberIsMissing(MemberKey),
+    /// A decision changes another member that it did not ask for.
+    #[error("there is a decision for `{0}`, which was not loaded")]
+    MemberIsNotLoaded(MemberKey),
+    /// A decision still needs data after everything that it asked for was loaded.
+    #[error("the decision for `{0}` needs more data each time")]
+    DataIsNeverEnough(MemberKey),
+    /// A decision withdraws from a shared limit that it did not ask for.
+    #[error("{0} is withdrawn from, and its parts were not read")]
+    SharesAreNotRead(SharedLimit),
+    /// A decision withdraws more than is left in the parts that were read.
+    #[error("{units} units are withdrawn from {limit}, and the parts that were read have fewer")]
+    SharesAreTooSmall {
+        /// The shared limit.
+        limit: SharedLimit,
+        /// The units withdrawn.
+        units: Units,
+    },
+    /// The withdrawals of a request overflow.
+    #[error("more is withdrawn from {0} than can be counted")]
+    WithdrawalIsTooMuch(SharedLimit),
 }
 
 impl StoreError {

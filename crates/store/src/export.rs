@@ -155,8 +155,8 @@ impl Export {
         !self.listed.is_empty()
     }
 
-    /// Calls `see` for every member of a merchant, on all cores. Each core has a value of its own,
-    /// made by `start`; all of them are returned. `progress` gets the number of steps done, and of all.
+    /// Calls `see` for every member of a merchant, on all cores. `start` makes a value for each
+    /// core, and all values are returned. `progress` gets the steps done and the total.
     ///
     /// # Errors
     /// A file cannot be read or is incomplete, or a line is not an item.
@@ -263,7 +263,7 @@ impl<T: Fn(u64, u64)> Steps<T> {
         self.tell(self.done.fetch_add(1, Ordering::Relaxed) + 1);
     }
 
-    /// Sets the number of steps done, since few members take fewer steps than planned.
+    /// Sets the number of steps done: a part with few members takes fewer steps than planned.
     fn reach(&self, done: usize) {
         self.done.store(done, Ordering::Relaxed);
         self.tell(done);

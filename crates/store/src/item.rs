@@ -47,8 +47,8 @@ pub(crate) struct Person {
     pub(crate) enrolled_at: Moment,
     /// The fingerprint of the enrolment, by which a repeat is recognized.
     pub(crate) fingerprint: Fingerprint,
-    /// The due date in the due index. Used only while the member has no version; afterwards the
-    /// newest version has it, which is read consistently with the rest of the member.
+    /// The due date in the due index. A request uses it only until the member has a version; then
+    /// it uses the newest version's, which is consistent with the rest of the member.
     pub(crate) due_at: Option<Moment>,
     /// The person's own key; `None` once the person is erased.
     pub(crate) secret: Option<Secret>,
@@ -158,7 +158,8 @@ struct MoreTerms {
 #[derive(Serialize, Deserialize)]
 struct StoredProgress(Vec<(i64, u32)>, u32, u32, u32);
 
-/// A hold: until when, by which entry, of which reward, counted in which period, with stock or not.
+/// A hold: its end, its entry, its reward, the start of the period that counts it, and whether it
+/// holds a piece of the stock.
 #[derive(Serialize, Deserialize)]
 struct StoredHold(i64, Seq, String, Option<i64>, bool);
 
@@ -166,7 +167,7 @@ struct StoredHold(i64, Seq, String, Option<i64>, bool);
 #[derive(Serialize, Deserialize, Default, PartialEq)]
 struct StoredTierStatus(Option<String>, Option<i64>, Option<i64>, Option<i64>);
 
-/// What a member has bought: the number of purchases, the sum of their totals, when the last was.
+/// The purchases of a member: their number, the sum of their totals, and the moment of the last.
 #[derive(Serialize, Deserialize)]
 struct StoredHistory(u32, String, Option<i64>);
 
@@ -189,7 +190,7 @@ struct StoredMember {
     tags: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     wallets: BTreeMap<WalletName, Vec<StoredLot>>,
-    /// By rule, for each period: since when, how many times.
+    /// The counters of each rule, one per period: the start of the period, and the count.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     counters: BTreeMap<String, Vec<(i64, u32)>>,
     /// The debt by wallet, without wallets that have none.
@@ -308,7 +309,7 @@ pub(crate) fn of_version(
     Ok(item)
 }
 
-/// If the entry is a `share`: the verb of the other member's entry, which moved units here.
+/// The verb of the other member's entry that moved units here, if the entry is a `share`.
 fn moved(kind: &EntryKind) -> Option<Verb> {
     match kind {
         EntryKind::Share { moved, .. } => Some(*moved),

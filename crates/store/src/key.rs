@@ -16,8 +16,9 @@ pub(crate) const OP: &str = "op";
 pub(crate) const DUE: &str = "due";
 /// The due date, in seconds since 1970.
 pub(crate) const DUE_AT: &str = "due_at";
-/// The part of a contest's leaderboard that a score is in; beside it, the score.
+/// The part of a contest's leaderboard that a score is in.
 pub(crate) const BOARD: &str = "board";
+/// The score.
 pub(crate) const SCORE: &str = "score";
 pub(crate) const BOARD_INDEX: &str = "board";
 pub(crate) const BY_OP: &str = "by_op";

@@ -19,9 +19,9 @@
 //!
 //! **One conditional put.** Most commits are that one put. If more changes (a shared limit, a code,
 //! a score, a due date, another member), all writes are one transaction. A write whose outcome is
-//! unknown is sent again unchanged; if its own item is found there, it was done.
+//! unknown is sent again unchanged; if the table already has the same item, the write was done.
 //!
-//! Start to read with `perform`, `commit`, `item` and `table`. `TABLE.md` lists the items, the
+//! Start reading with `perform`, `commit`, `item` and `table`. `TABLE.md` lists the items, the
 //! indexes and their costs.
 
 /// The names of attributes, and the keys of items.
@@ -49,9 +49,9 @@ mod table;
 mod board;
 /// Bundles: immutable revisions, and which of them is active.
 mod bundles;
-/// One write, sent until its outcome is known.
+/// One write, sent again while its outcome is unknown.
 mod write;
-/// What all members share: stocks, budgets, pools of codes.
+/// Shared limits (stocks and budgets) and pools of codes.
 mod shared_limits;
 /// The writes of one decision.
 mod commit;
@@ -75,7 +75,7 @@ pub use bug::Bug;
 pub use bundles::StoredBundle;
 pub use due::{Due, Page};
 pub use enroll::Enrolled;
-pub use error::StoreError;
+pub use error::{BrokenInvariant, StoreError};
 pub use export::{Export, ExportError};
 pub use key::{MemberKey, SHARDS};
 pub use meter::{Cost, Meter};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// A digest of parts: 132 bits of SHA-256 as 22 characters of base64, so that no two collide by
-/// chance. Each part counts with its length.
+/// chance. Each part is hashed after its length.
 pub(crate) fn digest(parts: &[&[u8]]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -53,8 +53,8 @@ impl Operation {
         Operation { name: Some(name), fingerprint }
     }
 
-    /// An operation without a key, as of the scheduled run. It needs none: it records what is due,
-    /// and after that nothing is due, so it cannot happen twice.
+    /// An operation without a key, such as one of the scheduled run. It needs no key: once it has
+    /// recorded what is due, nothing is due, so it cannot happen twice.
     #[must_use]
     pub fn scheduled() -> Operation {
         Operation { name: None, fingerprint: Fingerprint::of(&serde_json::Value::Null) }

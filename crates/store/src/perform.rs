@@ -1,9 +1,9 @@
 //! The loop of every request that changes a member: load, decide, commit.
 //!
-//! Call [`Store::perform`] with a function that decides. The function may run several times, so it
-//! has no side effects: again with more data each time it returns [`Undecided::NeedsData`], and
-//! again with a newer member after a conflict. [`Store::consider`] runs the same function for a dry
-//! run and writes nothing.
+//! Call [`Store::perform`] with a function that decides. The function must have no side effects,
+//! since it may run several times: with more data after it returns [`Undecided::NeedsData`], and
+//! with a newer member after a conflict. [`Store::consider`] runs the same function for a dry run
+//! and writes nothing.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use ledger::{Decision, DecisionData, Member, MemberId, MissingData, SharedLimit}
 use tokio::time::Instant;
 
 use crate::commit::Commit;
-use crate::error::StoreError;
+use crate::error::{BrokenInvariant, StoreError};
 use crate::item::LoadedMember;
 use crate::key::MemberKey;
 use crate::operation::Operation;
@@ -30,7 +30,7 @@ const ATTEMPTS_MAX: u32 = 16;
 pub struct Performed {
     /// The version that the operation made, with the entry and the answer.
     pub version: Version,
-    /// Whether the operation had been done before, so that this is the first answer again.
+    /// Whether the operation had been done before; then the version has the first answer.
     pub replayed: bool,
 }
 
@@ -43,7 +43,7 @@ pub enum Failure<R> {
     /// The idempotency key has been used for something else.
     #[error("the idempotency key was used with another body")]
     KeyIsReusedWithAnotherBody,
-    /// For all attempts, other requests changed the member or the table was out of reach. The same
+    /// In every attempt, another request changed the member or the table was out of reach. The same
     /// request may be sent again.
     #[error("the member could not be changed in {ATTEMPTS_MAX} attempts")]
     Busy,
@@ -146,8 +146,9 @@ impl Store {
         ) -> Result<(Decision, Answer), Undecided<R>>,
     ) -> Result<Attempt<R>, StoreError> {
         let loaded = self.load_member(key, consistency).await?;
-        // INVARIANT: a repeat is looked for after the member was read. An earlier version of this
-        // operation is found; a later one takes the number that this commit needs.
+        // INVARIANT: the member is read before the operation is looked up. A version that the
+        // operation made before that read is found; a later one takes the number that this commit
+        // needs.
         if let (Some(loaded), Some(op)) = (&loaded, &operation.name)
             && let Some(version) = self.version_of(key, op, &loaded.person).await?
         {
@@ -163,8 +164,7 @@ impl Store {
                 Ok(decided) => decided,
                 Err(rejection) => return Ok(Attempt::Rejected(rejection)),
             };
-        let loaded = loaded
-            .ok_or_else(|| StoreError::unreadable(&key.pk(), "a decision without a member"))?;
+        let loaded = loaded.ok_or_else(|| BrokenInvariant::MemberIsMissing(key.clone()))?;
         #[cfg(feature = "planted")]
         let decision = {
             let mut decision = decision;
@@ -221,7 +221,7 @@ impl Store {
             }
             self.load(key, missing, preloaded, stop_at).await?;
         }
-        Err(StoreError::unreadable(&key.pk(), "a decision that always lacks something"))
+        Err(BrokenInvariant::DataIsNeverEnough(key.clone()).into())
     }
 
     /// Loads the missing data of a decision.
@@ -255,8 +255,8 @@ impl Store {
             MissingData::HistorySlice { member: id, entry } => {
                 let known = preloaded.data.pasts.get(&id);
                 if known.is_some_and(|known| known.before.seq < entry) {
-                    // It was loaded already but does not end at the member's last entry: the member
-                    // has changed since it was loaded.
+                    // The history slice was loaded already, but ends before the member's last
+                    // entry: the member has changed since the slice was loaded.
                     return Err(StoreError::Unavailable("a member moved on".to_owned()));
                 }
                 let past = self.past(&other(&id), entry).await?;

@@ -28,11 +28,11 @@ pub struct Statement {
     pub versions: Vec<Version>,
     /// The next page has the entries before this `seq`; `None` if there are none.
     pub before: Option<Seq>,
-    /// Whether the person was erased, so that earlier entries cannot be read.
+    /// Whether the person was erased. Then the page has no entries.
     pub erased: bool,
 }
 
-/// A member with everything that is stored of it.
+/// A member with everything that is stored about it.
 #[derive(Debug)]
 pub struct History {
     /// The member's key.
@@ -45,7 +45,7 @@ pub struct History {
     pub lines: Vec<VersionLine>,
     /// The first version that should be readable and is not, and why. Later versions are left out.
     pub unreadable: Option<(Seq, String)>,
-    /// The sort key of an item in its partition that no member has.
+    /// The sort key of an item in its partition that is none of the items of a member.
     pub stray: Option<String>,
 }
 
@@ -358,8 +358,8 @@ impl Store {
         broken.map_or(Ok(()), Err)
     }
 
-    /// The same for part number `part` of `parts` parts of the table, so that parts can be read in
-    /// parallel. `see` also gets the members that cannot be read.
+    /// Calls `see` for every member in part number `part` of `parts` parts of the table, so that
+    /// parts can be read in parallel. `see` also gets the members that cannot be read.
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use crate::error::StoreError;
 
-/// The time after which no attempt is started and no data is loaded. At that time at most four
-/// calls of the table are still to come, or two and the commit. The client's configuration bounds
-/// each call to three seconds, and a read is sent again only within its first half second. So all
-/// of it ends before the function times out, and the client gets `busy` instead of a time-out.
+/// The time after which no attempt is started and no data is loaded. After it, a request makes at
+/// most four more calls to the table, or two and the commit. The client's configuration limits each
+/// call to three seconds, and a read is sent again only within its first half second. So the
+/// request ends before the function times out, and the client gets `busy` instead of a time-out.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(4);
 
 /// How often one request is sent.
@@ -40,7 +40,7 @@ pub(crate) async fn retry<T, F: Future<Output = Result<T, StoreError>>>(
     send().await
 }
 
-/// A random wait before an attempt, so that requests which met do not meet again.
+/// A random wait before an attempt, so that requests that conflicted do not conflict again.
 pub(crate) fn wait(attempt: u32) -> Duration {
     let longest = WAIT_FIRST.saturating_mul(1 << attempt.min(8)).min(WAIT_MAX);
     let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
@@ -53,8 +53,8 @@ mod tests {
 
     use super::*;
 
-    /// Sends a request to a table that takes so long to answer and fails until the request `until`.
-    /// Returns how often it was sent, and whether it succeeded.
+    /// Sends a request to a table that takes `takes` to answer, with the error `says` before
+    /// request number `until`. Returns how often it was sent, and whether it succeeded.
     async fn asked(takes: Duration, says: fn() -> StoreError, until: u32) -> (u32, bool) {
         let asked = Cell::new(0);
         let answer = retry(async || {

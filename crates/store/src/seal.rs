@@ -1,10 +1,10 @@
 //! The body of a version: an open part, readable for ever, and a sealed part, readable while the
-//! person's key exists. Erasing a person is dropping the key.
+//! person's key exists. Dropping the key erases the person.
 //!
 //! Call [`pack`] to make a body and [`unpack`] to read it, both with the same [`Place`]: a body is
-//! readable only as the version it was made for. Only `item` does so. Both parts are JSON, deflated
-//! with a dictionary of common words, since a version is billed by the started kilobyte and most of
-//! a small JSON text is its keys.
+//! readable only as the version it was made for. Only `item` calls them. Both parts are JSON,
+//! deflated with a dictionary of common words, since a version is billed by the started kilobyte
+//! and most of a small JSON text is its keys.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};

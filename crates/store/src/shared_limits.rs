@@ -1,7 +1,7 @@
-//! What all of a merchant's members share: stocks, budgets, pools of codes. Each has 16 parts, so
-//! that no item is hot. A request takes from its member's own part, and from the others only if
-//! that part does not have enough. It takes in its own transaction, on condition that the units or
-//! the code are still there, so nothing is sold twice.
+//! Shared limits (stocks and budgets) and pools of codes, which all members of a merchant share.
+//! Each has 16 parts, so that no item is hot. A request takes from its member's own part, and from
+//! the others only if that part does not have enough. It takes in its own transaction, on condition
+//! that the units or the code are still there, so nothing is sold twice.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use ledger::{Codes, MemberId, MerchantId, Remaining, SharedLimit, Units, Withdrawal};
 use tokio::time::Instant;
 
-use crate::error::StoreError;
+use crate::error::{BrokenInvariant, StoreError};
 use crate::item::text;
 use crate::key::{Item, PARTS, PK, SK, primary_key, shard_of};
 use crate::meter::Kind;
@@ -66,15 +66,15 @@ fn share_of(item: Option<&Item>) -> Result<Share, StoreError> {
 }
 
 impl Shares {
-    /// The units that can be taken, as far as parts were read.
+    /// The units left in the parts that were read, and whether these are all parts.
     pub(crate) fn known(&self) -> Remaining {
         let sum = self.left.values().fold(0i64, |sum, left| sum.saturating_add(*left));
         let is_all = self.left.len() == usize::from(PARTS);
         Remaining { units: Units::new(sum).unwrap_or_default(), is_all }
     }
 
-    /// How many units a withdrawal takes from which parts, the member's own first. They are fewer
-    /// than `units` if the known parts do not have enough.
+    /// The units that a withdrawal takes from each part, the member's own part first. Their sum is
+    /// less than `units` if the parts that were read do not have enough.
     pub(crate) fn plan(&self, own: u8, units: Units) -> Vec<(u8, i64)> {
         let own_first = self.left.iter().filter(|(part, _)| **part == own);
         let others = self.left.iter().filter(|(part, _)| **part != own);
@@ -92,8 +92,8 @@ impl Shares {
 }
 
 impl Store {
-    /// Reads whether a shared limit has so many units: the member's own part first, and all parts
-    /// if that one does not have enough.
+    /// Reads the parts that show whether a shared limit has `units` left: the member's own part,
+    /// and all parts if that one does not have enough.
     pub(crate) async fn read_shares(
         &self,
         merchant: &MerchantId,
@@ -149,8 +149,8 @@ impl Store {
         };
         let plan = shares.plan(own, withdraw.units);
         if plan.iter().map(|(_, units)| units).sum::<i64>() != withdraw.units.get() {
-            let reason = format!("{} units are drawn from what has fewer", withdraw.units);
-            return Err(StoreError::unreadable(&limit_pk(merchant, &withdraw.limit, own), reason));
+            let Withdrawal { limit, units } = withdraw.clone();
+            return Err(BrokenInvariant::SharesAreTooSmall { limit, units }.into());
         }
         plan.into_iter().map(update).collect()
     }
@@ -175,8 +175,8 @@ impl Store {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// Allocates a shared limit of `units` in all to its parts. Units that were taken stay taken,
-    /// so a limit below them has nothing left.
+    /// Splits a shared limit of `units` among its parts. Units that were taken stay taken, so a
+    /// limit smaller than these has nothing left.
     ///
     /// # Errors
     /// The table could not be reached or refused the request, or the limit kept changing meanwhile.

@@ -48,7 +48,7 @@ pub struct VersionLine {
     pub at: Moment,
     /// The verb that made it.
     pub verb: Verb,
-    /// If the verb is `share`: the verb of the other member's entry, which moved units here.
+    /// The verb of the other member's entry that moved units here, if the verb is `share`.
     pub moved: Option<Verb>,
     /// The movements of units.
     pub postings: Vec<Posting>,

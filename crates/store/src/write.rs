@@ -1,5 +1,5 @@
-//! One write, sent until its outcome is known. It is sent again unchanged and with its condition,
-//! so it does not matter how many copies arrive, or when.
+//! One write, sent again while its outcome is unknown, at most [`SENT_MAX`] times. It is sent
+//! unchanged and with its condition, so it does not matter how many copies arrive, or when.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -15,7 +15,7 @@ use crate::meter::Kind;
 use crate::retry::wait;
 use crate::table::Store;
 
-/// The most times that one write is sent, if it met another or its outcome is unknown.
+/// The most times that one write is sent, if it conflicts with another or its outcome is unknown.
 const SENT_MAX: u32 = 5;
 
 /// The outcome of a write.
@@ -35,7 +35,7 @@ enum Sent {
     /// A condition failed. The item is the one that exists under the key of the first put, if that
     /// condition failed and the table returned it.
     Taken(Option<Item>),
-    /// It met another write, or no answer came. The same write may be sent again.
+    /// The write conflicted with another, or no answer came. The same write may be sent again.
     Again(String),
 }
 
@@ -61,8 +61,8 @@ impl Store {
                 Sent::Done => return Ok(Written::Done),
                 Sent::Taken(there) => {
                     // If the identical item is there, an earlier copy of this write has arrived.
-                    // Not for the first copy: what it finds was written by another request, even by
-                    // the same request sent to another server.
+                    // The first copy has no earlier one: another request wrote the item that it
+                    // finds, or the same request sent to another server.
                     let own = attempt > 1 && there.as_ref() == Some(put.item());
                     return Ok(if own { Written::Done } else { Written::Conflict(there) });
                 }
@@ -160,7 +160,7 @@ fn is_condition(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }
 
-/// Whether a transaction was cancelled only because it met another or was throttled.
+/// Whether a transaction was cancelled only because it conflicted with another or was throttled.
 fn may_go_again(reasons: &[CancellationReason]) -> bool {
     let mut codes =
         reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
@@ -168,8 +168,8 @@ fn may_go_again(reasons: &[CancellationReason]) -> bool {
     codes.clone().next().is_some() && codes.all(is_passing)
 }
 
-/// Whether reading again may help: a condition failed, or the transaction met another or was
-/// throttled.
+/// Whether reading again may help: a condition failed, or the transaction conflicted with another
+/// or was throttled.
 pub(crate) fn may_be_looked_at_again<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
     let Some(reasons) = reasons(error) else { return false };
     reasons.iter().any(is_condition) || may_go_again(reasons)

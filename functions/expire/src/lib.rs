@@ -36,9 +36,9 @@ const DEADLINE_MARGIN: Duration = Duration::from_secs(20);
 pub struct Event {
     /// The shards that this run works on.
     pub shards: Shards,
-    /// A merchant whose new rules trigger more by day (a birthday, a reminder). The run first reads
-    /// all its members, in as many parts of the table as there are shards, and reschedules those
-    /// that are due earlier under the new rules.
+    /// A merchant whose new rules make members due earlier, such as by a birthday or a reminder.
+    /// The run first reads all members of the merchant, in as many parts of the table as there are
+    /// shards, and reschedules those that are due earlier under the new rules.
     pub reschedule: Option<MerchantId>,
 }
 
@@ -239,8 +239,8 @@ async fn all_due(api: &Api, due: &Due, now: Moment) -> (Vec<Version>, Option<Wri
     (done, None)
 }
 
-/// Reschedules the members that are due earlier, or in another tier, under the active bundle than
-/// their last entry says. All parts together read the whole table, so it runs only when an event
+/// Reschedules the members that the active bundle makes due earlier than they are scheduled, or
+/// puts into another tier. All parts together read the whole table, so it runs only when an event
 /// asks for it.
 async fn reschedule(
     api: &Api,

@@ -33,7 +33,8 @@ struct ReversalBody {
     redeem: Option<String>,
     /// The key of a capture.
     capture: Option<String>,
-    /// The pieces of the order that came back; all that is left of the order if not given.
+    /// The pieces of the order that came back. Without `lines` and `refund`, all that is left of
+    /// the order came back.
     lines: Option<Vec<Object<LineBody>>>,
     /// The amount that was refunded; the price of the pieces if not given.
     refund: Option<Amount>,

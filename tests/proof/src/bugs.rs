@@ -73,7 +73,7 @@ const BUGS: [(&str, InjectionPoint); 24] = [
 /// The most seeds with which a bug is looked for: some bugs show only in some orders of events.
 const LOOKS_MAX: u64 = 5;
 
-/// Operations per member, and the fewest members. Members are few, so that their requests meet.
+/// Operations per member, and the fewest members. Members are few, so that their requests conflict.
 const OPERATIONS_PER_MEMBER: u64 = 250;
 const MEMBERS_MIN: u32 = 6;
 
@@ -84,8 +84,8 @@ pub fn count() -> u64 {
 }
 
 /// Plants each bug alone, and looks for it with the simulation and, if that finds nothing, with the
-/// races. Each seed is also tried without a bug. As many bugs are looked for at once as there are
-/// processors: each look has a thread and a clock of its own, so that the same seed does the same.
+/// races. Each seed is also tried without a bug. One search per processor runs at a time, with a
+/// thread and a clock of its own, so that the same seed gives the same result.
 ///
 /// # Errors
 /// A fault was found without a bug.
@@ -180,8 +180,8 @@ fn without_condition(put: &mut Value) {
     }
 }
 
-/// Whether a put is one in `many`. The same puts are chosen in every run, though each person has a
-/// random key.
+/// Whether a put is chosen, as one in `many` is. The choice depends only on the item's keys, so
+/// every run chooses the same puts, though each person has a random key.
 fn one_in(many: u64, put: &Value) -> bool {
     let mut hasher = DefaultHasher::new();
     let key = ["pk", "sk"].map(|part| put["Item"][part]["S"].as_str());
@@ -300,7 +300,8 @@ fn one_token(target: &str, request: &mut Value) -> Tampered {
     Tampered::GoesOn
 }
 
-/// Applies the changed entry to the member and updates its balances, so that the bug is consistent.
+/// Applies the changed entry to the member and updates the balances in the entry, so that the bug
+/// is consistent.
 fn follow(before: &Member, decision: &mut Decision) {
     let mut after = before.clone();
     if after.apply(&decision.entry).is_err() {

@@ -1,10 +1,10 @@
-//! Failed expiry runs: whether the only reason is that the table was busy.
+//! Failed expiry runs: whether the reason is that the table was busy.
 
 use api::Refusal;
 use expire::{ExpireError, WriteError};
 use store::StoreError;
 
-/// Whether an expiry run failed since the table was busy.
+/// Whether an expiry run failed because the table was busy, judged by the first member that failed.
 pub(crate) fn is_busy(error: &ExpireError) -> bool {
     match error {
         ExpireError::Store(StoreError::Unavailable(_)) => true,

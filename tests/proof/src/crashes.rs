@@ -1,6 +1,6 @@
 //! Crashes: a process is killed in the middle of its work, at each moment between a request to the
-//! database and its answer, and at random times. Afterwards all of the work is done, or nothing is;
-//! and a repeat gets the answer of the work, done once.
+//! database and its answer, and at random times. Afterwards all of the work is done, or none of it;
+//! and a repeat gets the answer to the work, which is done only once.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ pub struct Killed {
     pub at_moments: u64,
     /// Processes killed at a random time, before they had answered.
     pub at_random: u64,
-    /// Processes among all these whose work had been done.
+    /// Those of all these processes that had done their work.
     pub done: u64,
 }
 

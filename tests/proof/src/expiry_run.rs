@@ -1,6 +1,6 @@
 //! An expiry run in which all members are due, up to a million: it is killed again and again and
-//! resumed, and every lot expires once. Its cost grows with the members that are due, and not with
-//! the members that there are.
+//! resumed, and every lot expires once. Its cost grows with the number of members that are due, and
+//! not with the number of all members.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -54,8 +54,8 @@ pub struct Report {
     pub millis: u64,
     /// The peak of a run's memory, in KiB.
     pub memory: u64,
-    /// Thousandths of members per second: of a run that is not killed, and of a client that only
-    /// writes the same items.
+    /// The speeds of a run that is not killed, and of a client that only writes the same items, in
+    /// thousandths of a member per second.
     pub speed: (u64, u64),
     /// The costs of runs, by the numbers of members due and of all members.
     pub costs: Vec<Cost>,
@@ -105,7 +105,7 @@ pub async fn run(
 /// Expiry runs that are compared, and what has been found.
 struct Comparison<'a, P> {
     seed: u64,
-    /// The program that a run is a process of.
+    /// The program that each run starts as a process.
     program: &'a Path,
     size: Size,
     progress: P,
@@ -113,7 +113,7 @@ struct Comparison<'a, P> {
 }
 
 impl<P: FnMut(&'static str, u64, u64)> Comparison<'_, P> {
-    /// Compares the requests of runs: what is not due costs nothing.
+    /// Compares the costs of runs: members that are not due cost nothing.
     async fn costs(&mut self) -> ProofResult {
         for (due, others) in [(1, 0), (1, 1), (1, 3), (2, 2), (4, 0)] {
             let (due, others) = (due * self.size.compared / 4, others * self.size.compared / 4);
@@ -167,7 +167,7 @@ impl<P: FnMut(&'static str, u64, u64)> Comparison<'_, P> {
         Ok(())
     }
 
-    /// Runs over all members, killed again and again until one is let to its end.
+    /// Runs over all members, each of them killed, until the last one is allowed to finish.
     async fn killed(&mut self) -> ProofResult {
         let field = Field::new(self.seed).await?;
         let members = self.size.members;
@@ -355,8 +355,8 @@ impl Field {
         self.proxy.requests().get("TransactWriteItems").copied().unwrap_or_default()
     }
 
-    /// Writes the items that the run wrote to another table, and does nothing else. Returns the
-    /// time that it took.
+    /// Writes to another table the items that the run wrote, and does nothing else. Returns the
+    /// time that the writes took.
     async fn bare(&self, members: u64) -> ProofResult<Duration> {
         const BARE: &str = "bare";
         let store = Store::new(client(self.proxy.reached_at()?).await, BARE);

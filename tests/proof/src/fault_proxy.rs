@@ -11,7 +11,7 @@
 mod fault_rates;
 /// The state of the proxy.
 mod state;
-/// What a request asks, and which fault it gets.
+/// The properties of a request that decide which faults are possible, and the fault that it gets.
 mod asked;
 /// What the proxy remembers of requests and answers.
 mod memory;

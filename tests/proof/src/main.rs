@@ -16,8 +16,8 @@ use proof::simulation::{self, Report, Size};
 use proof::world::Planted;
 use proof::{ProofResult, alone};
 
-/// mimalloc. The database, its clients and all workers share one process, which would spend most of
-/// its time in the default allocator.
+/// The allocator, mimalloc. The database, its clients and all workers share one process, which
+/// would spend most of its time in the default allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -127,7 +127,7 @@ async fn all(cli: &Cli) -> ProofResult {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
 }
 
-/// The worlds of the long simulation, which run concurrently.
+/// The worlds of a simulation, which run concurrently.
 const WORLDS: u64 = 2;
 
 async fn simulate(
@@ -138,15 +138,14 @@ async fn simulate(
 ) -> ProofResult {
     let operations = operations.unwrap_or(if cli.long { 1_000_000 } else { 20_000 });
     // Worlds share nothing, so that the seed of one alone reproduces what it finds.
-    let worlds = if cli.long { WORLDS } else { 1 };
     let members = members.unwrap_or(if cli.long { 5_000 } else { 100 });
-    let mut size = Size::of(operations / worlds, members);
+    let mut size = Size::of(operations / WORLDS, members);
     if calm {
         size.rates = FaultRates::calm();
     }
     let bar = bar(operations, "operations");
     let mut simulations = tokio::task::JoinSet::new();
-    for world in 0..worlds {
+    for world in 0..WORLDS {
         let (seed, size, bar) = (cli.seed.wrapping_add(world), size.clone(), bar.clone());
         let mut before = 0;
         simulations.spawn(alone(move || async move {
@@ -168,7 +167,7 @@ async fn simulate(
     let repeats = format!("{} the same byte for byte", report.repeats);
     let altered = format!("{} refused", report.altered);
     let rows = [
-        ("worlds", worlds.to_string()),
+        ("worlds", WORLDS.to_string()),
         ("operations", report.operations.to_string()),
         ("members", report.members.to_string()),
         ("calls of the API", calls.to_string()),

@@ -40,7 +40,8 @@ pub struct World {
     pub store: Store,
     /// The fault proxy.
     pub proxy: FaultProxy,
-    /// The database behind the fault proxy, if other processes reach it. Dropping it would end it.
+    /// The database behind the fault proxy, if other processes reach it; it runs until it is
+    /// dropped.
     _served: Option<Database>,
     /// The bug in every decision of the workers, if one is planted.
     bug: Option<Bug>,
@@ -125,7 +126,7 @@ reward "scarce" costs 20 stock {scarce} at most 3 per month {{ product("Scarce")
     Sources::of([("merchant.toml", manifest.as_str()), ("rules.rhai", rules.as_str())])
 }
 
-/// A client with short timeouts, so that late answers come too late.
+/// A client with short timeouts, which gives up before a delayed answer arrives.
 pub async fn client(address: SocketAddr) -> Client {
     hasty(local::config(&format!("http://{address}"))).await
 }
@@ -260,7 +261,7 @@ impl World {
     }
 }
 
-/// A worker: it calls the API, as an instance of all functions in one.
+/// A worker: one instance of all functions, whose API it calls.
 #[derive(Clone)]
 pub struct Worker {
     app: Router,

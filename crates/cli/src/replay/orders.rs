@@ -21,7 +21,7 @@ pub(crate) struct Order {
     pub(crate) key: String,
     pub(crate) member: MemberId,
     pub(crate) at: Moment,
-    /// Whether it is the member's first in the file, so that the member is enrolled before it.
+    /// Whether it is the member's earliest order in the file, before which the member is enrolled.
     pub(crate) is_first: bool,
     /// The body of `POST /v1/members/{id}/earn`.
     pub(crate) body: serde_json::Value,

@@ -2,7 +2,7 @@
 
 use ledger::{Change, DecisionData, Entry, HistorySlice, Member, MissingData, Seq};
 
-/// The seqs of entries of which this entry records units as unrecoverable.
+/// The seqs of the entries whose units this entry records as unrecoverable.
 pub(super) fn compensated(entry: &Entry) -> impl Iterator<Item = Seq> {
     entry.changes.iter().filter_map(|change| match change {
         Change::Unrecoverable { of, .. } => Some(*of),
@@ -10,9 +10,9 @@ pub(super) fn compensated(entry: &Entry) -> impl Iterator<Item = Seq> {
     })
 }
 
-/// The history slice from an entry on, or from an earlier entry on to which an entry of the slice
-/// points. If the loaded slice does not go back far enough, the missing data is one of twice the
-/// length, so that even a long chain of returns needs few reads.
+/// The history slice that begins with an entry, or with an earlier one if an entry of the slice
+/// points to it. If the loaded slice does not go back far enough, the missing data is a slice of at
+/// least twice the length, so that even a long chain of returns needs few reads.
 pub(super) fn history_window<'s, I: Iterator<Item = Seq>>(
     member: &Member,
     entry: Seq,

@@ -12,9 +12,9 @@ use crate::context::Context;
 use crate::refusal::Undecided;
 use crate::tier::{ladder, qualified, tier_status};
 
-/// Adds the tier that follows from a reversal. If the member reached its tier with an entry that is
-/// undone and no longer qualifies, it loses the tier at once, without grace, since it should not
-/// have reached it. The tier before that is then reviewed as if the member had kept it.
+/// Adds the tier that follows from a reversal. If the member reached its tier with the reversed
+/// entry or since, and no longer qualifies, it loses the tier at once, without grace, since it
+/// should not have reached it. The tier before is then reviewed as if the member had kept it.
 pub(super) fn with_tier_put_right(
     context: &Context<'_>,
     undoing: &Undoing<'_>,
@@ -40,9 +40,9 @@ pub(super) fn with_tier_put_right(
     Ok(settle(decision, &member.tier_status, followed))
 }
 
-/// The tier status before the member reached its present tier, if it reached the tier with an
-/// entry that no longer counts: the reversed entry, a later one, or an earlier one that has been
-/// reversed in the meantime.
+/// The tier status before the member reached its present tier, if the reversal may cost it that
+/// tier: it reached the tier with the reversed entry, with a later one, or with an earlier one that
+/// has been reversed in the meantime.
 fn before_it_was_reached(
     context: &Context<'_>,
     undoing: &Undoing<'_>,

@@ -49,9 +49,10 @@ pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &
     }
 }
 
-/// Corrects the progress of the tasks that an entry counted for, as if it had always counted only
-/// what is left: it replays every step since. The slice `past` starts with the original entry or
-/// with an earlier one that was undone since, so that the replay leaves out what that one counted.
+/// Corrects the progress of the tasks that an entry counted for, as if the entry had counted only
+/// what is left of it: replays every step since. The slice `past` starts with the original entry,
+/// or with an earlier one that was undone since, so that the replay leaves out what that one
+/// counted.
 ///
 /// # Errors
 /// A count overflows.

@@ -1,5 +1,5 @@
 //! Taking units back from the lots that an earn gave, and giving units back into lots with their
-//! first terms.
+//! original terms.
 
 use crate::decision::{Credit, Draft};
 use crate::{
@@ -40,7 +40,7 @@ pub fn take_back(
             && other.pending_on == terms.pending_on
             && other.available_at == terms.available_at
     };
-    // Delivered since, and pending until `pending_days` after the delivery.
+    // The units may have been delivered since, and be pending until `pending_days` after that.
     let delivered_at = since.delivered(wallet, terms);
     let released = |other: &Terms| {
         delivered_at.is_some() && alike(other) && other.available_at == delivered_at
@@ -74,7 +74,7 @@ pub fn take_back(
     }
 }
 
-/// Gives back the units that a redemption took, into lots with their first terms. If activity
+/// Gives back the units that a redemption took, into lots with their original terms. If activity
 /// extends their end, they get the end that they would have by now. A lot whose end has passed
 /// expires at once, and the next run records that.
 pub fn give_back<'a>(
@@ -108,7 +108,7 @@ pub fn give_back<'a>(
     }
 }
 
-/// The history of a lot: the entries of its wallet's owner from which follows what became of it.
+/// The history of a lot: the entries of its wallet's owner, which show what became of the lot.
 #[derive(Debug, Clone, Copy)]
 pub struct LotHistory<'a> {
     /// The number of the entry that gave the lot.
@@ -153,9 +153,10 @@ impl<'a> LotHistory<'a> {
         })
     }
 
-    /// Units of a lot with an end that have expired since, without those that other returns have
-    /// already recorded as unrecoverable. Each of those belongs to an entry, and units that expired
-    /// before that entry cannot be its own, so each takes the earliest possible expiries first.
+    /// The units of a lot, named by its end and its inactivity, that have expired since, less those
+    /// that other returns have already recorded as unrecoverable. A return accounts for the
+    /// earliest expiries after the entry that it reverses: units that expired before were not that
+    /// entry's.
     fn expired(self, wallet: &WalletName, end: Option<Moment>, stays: Option<Inactivity>) -> Units {
         let mut expiries: Vec<(Seq, i64)> = Vec::new();
         for entry in self.window {

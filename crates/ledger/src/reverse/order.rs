@@ -64,7 +64,7 @@ pub fn lessened(
     Ok(Some((Activity { order: Some(rest), ..left.clone() }, returned)))
 }
 
-/// Pieces of one line, each with its price if the order says one.
+/// Pieces of one article: for each line of the order, how many, and the price of one if it has one.
 type Pieces = Vec<(u32, Option<Decimal>)>;
 
 /// The price of pieces of an order, by article.
@@ -80,7 +80,7 @@ fn price(pieces: &[(&String, Pieces)]) -> Result<Decimal, ReverseRejection> {
     Ok(sum)
 }
 
-/// The total of an order without a refund.
+/// The total of an order, less a refund.
 fn less_money(order: &Order, refund: Decimal) -> Result<Decimal, ReverseRejection> {
     let total = order.total;
     if refund > total {
@@ -89,7 +89,7 @@ fn less_money(order: &Order, refund: Decimal) -> Result<Decimal, ReverseRejectio
     Ok(total - refund)
 }
 
-/// An order without what came back of it.
+/// What is left of an order after a return.
 fn less(order: &Order, returned: &Returned) -> Result<Order, ReverseRejection> {
     let mut rest = order.clone();
     for line in &returned.lines {

@@ -143,8 +143,8 @@ fn is_alike(one: &Reason, other: &Reason) -> bool {
     }
 }
 
-/// The end of a grant that is now `is`, after the same time is added to it that took the grant from
-/// `was` to `until`. `at` is when it was added.
+/// The end of a grant whose end is `is`, after an addition of time that once took it from `was` to
+/// `until`. `at` is when the time was added.
 fn added(was: Option<GrantEnd>, is: Option<GrantEnd>, until: GrantEnd, at: Moment) -> GrantEnd {
     let GrantEnd::At(end) = until else { return GrantEnd::Never };
     // A grant that never expires has no end to add time to.

@@ -164,7 +164,7 @@ impl Check<'_> {
     }
 
     pub(super) fn index(&mut self, of: &Kind, rest: &Expr, flags: ASTFlags) -> Kind {
-        // The engine's tree puts the chain after the brackets below the index in the brackets.
+        // In the engine's tree, the chain that follows `[ ]` hangs on the index inside `[ ]`.
         let (place, following) = match rest {
             Expr::Dot(dot, ..) if !flags.intersects(ASTFlags::BREAK) => (&dot.lhs, Some(&dot.rhs)),
             Expr::Index(inner, ..) if !flags.intersects(ASTFlags::BREAK) => {
@@ -259,7 +259,7 @@ impl Check<'_> {
         Kind::Any
     }
 
-    /// Checks both sides of an operator, and says what it gives.
+    /// Checks both sides of an operator, and returns the kind of its value.
     fn operands(
         &mut self,
         name: &str,
@@ -285,7 +285,7 @@ impl Check<'_> {
         self.operator(name, left_kind, right_kind, position)
     }
 
-    /// Checks a division by a literal 0, and warns of one of literal whole numbers with a rest.
+    /// Rejects a division by a literal 0, and warns if literal whole numbers leave a remainder.
     fn division(&mut self, symbol: &str, left: &Expr, right: &Expr, position: Position) {
         match (left, right) {
             (_, Expr::IntegerConstant(0, _)) => {

@@ -15,16 +15,16 @@ use crate::grammar::StatementKind;
 use crate::mistake::Mistake;
 use crate::sheet::{Rule, Sheets};
 
-/// The most campaigns with a budget at the same time. Each budget is a shared limit of 16 shares.
+/// The most campaigns with a budget at the same time. Each budget is a shared limit in 16 parts.
 const BUDGETS_MAX: usize = 3;
 /// The most contests at the same time. Each writes a score.
 const CONTESTS_MAX: usize = 10;
 /// The most pools of codes at the same time. Finding out that one is empty reads its 16 parts.
 const POOLS_MAX: usize = 8;
 
-/// The most items that both sides of a referral write together: the shares of each budget, the
+/// The most items that both sides of a referral write together: the parts of each budget, the
 /// scores, two items for each code, the version and the due date of each member and of each one's
-/// account, and the shares of stock to which the expired holds of each of these four return.
+/// account, and the parts of stocks to which the expired holds of these four return their pieces.
 const WRITES: usize = 16 * BUDGETS_MAX + CONTESTS_MAX + 2 * (2 * CODES_MAX) + 2 * 4 + 4 * HOLDS_MAX;
 const _: () = assert!(WRITES <= 100, "a transaction has at most a hundred items");
 

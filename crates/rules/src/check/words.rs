@@ -96,7 +96,8 @@ impl Check<'_> {
             .collect()
     }
 
-    /// The kind of a field of the rule's activity; nothing if no activity has such a field.
+    /// The kind of a field of the rule's activity; nothing if the rule has no activity, or if no
+    /// activity has such a field. A field of another activity is a mistake.
     pub(super) fn field(&mut self, name: &str, position: Position) -> Option<Kind> {
         let on = self.rule?.on.as_deref()?;
         let activities = &self.known.programme.activities;

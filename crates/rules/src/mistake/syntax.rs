@@ -137,7 +137,7 @@ fn say(error: &ParseErrorType) -> String {
             "one or the other is written `if now.weekend { 10 } else { 5 }`".to_owned()
         }
         ParseErrorType::UnknownOperator(sign) => format!("`{sign}` has no meaning in a sheet"),
-        // It is missing between two statements; most often the sheet lacks a `}` or an operator.
+        // The parser misses a `;`; most often the sheet lacks a `}` or an operator.
         ParseErrorType::MissingToken(token, wanted)
             if token == ";" && wanted.contains("terminate") =>
         {

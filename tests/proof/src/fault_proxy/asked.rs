@@ -1,4 +1,4 @@
-//! What a request asks, and which fault it gets.
+//! The properties of a request that decide which faults are possible, and the fault that it gets.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::fault_rates::Fault;
 use super::state::{State, lock};
 
-/// What a request asks, as far as it decides which faults are possible.
+/// The properties of a request that decide which faults are possible.
 pub(super) struct Asked {
     pub(super) index: Option<String>,
     pub(super) writes: bool,
@@ -34,7 +34,8 @@ impl Asked {
         let index = value["IndexName"].as_str().map(str::to_owned);
         let of_index = matches!(index.as_deref(), Some("due" | "board"));
         let reads = matches!(target, "GetItem" | "Query" | "BatchGetItem");
-        // The time is left out of the hash: an index lags for a query a little later, too.
+        // The time is left out of the hash, so that a later query of an index can get an earlier
+        // answer.
         if let Some(now) = value.pointer_mut("/ExpressionAttributeValues/:now") {
             now.take();
         }

@@ -286,8 +286,8 @@ impl Followed<'_> {
         Ok(())
     }
 
-    /// Reverses an earn, a redemption or a capture; nothing if it was not done, or is reversed
-    /// already.
+    /// Reverses an earn, a redemption or a capture; `None` if it was not done, is reversed already,
+    /// or has less left than comes back.
     fn undo(&mut self, body: &Value, now: i64) -> Option<()> {
         let verb = ["earn", "redeem", "capture"].into_iter().find(|verb| !body[verb].is_null())?;
         let came = self.came.get_mut(&(verb, body[verb].as_str()?.to_owned()))?;
@@ -320,8 +320,8 @@ impl Followed<'_> {
     }
 }
 
-/// Adds units that came from another member. Those that paid the debt come first, and have no end
-/// any more.
+/// Adds units that came from another member. Units that paid the debt come first; the entry no
+/// longer has their end.
 fn received(points: &mut Points, line: &VersionLine, now: i64) {
     let own = line.postings.iter().filter(|posting| posting.wallet.as_str() == "points");
     let came = own.filter(|posting| posting.why == PostingReason::Transferred);

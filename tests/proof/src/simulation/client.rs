@@ -37,7 +37,7 @@ pub(super) struct Client {
     pub(super) world: Arc<World>,
     pub(super) worker: Worker,
     pub(super) members: Arc<Members>,
-    /// Locked to move the time on, which waits until no client is in the middle of a request.
+    /// Write-locked while the time moves on, so that no client is in the middle of a request then.
     pub(super) day: Arc<RwLock<()>>,
     pub(super) size: Size,
     pub(super) rng: Rng,
@@ -88,7 +88,7 @@ impl Client {
         let _day = self.day.read().await;
         self.worker.look_up(&self.world);
         let done = expire::run(&self.worker.api, &expire::Event::default(), None).await;
-        // What a run could not do since the table was busy, the next one does.
+        // The next run does what this one could not do because the table was busy.
         if let Err(error) = &done
             && !is_busy(error)
         {
@@ -185,11 +185,11 @@ impl Client {
         let path = |verb: &str| format!("/v1/members/{id}/{verb}");
         let now = self.world.now();
         let earned = self.some_key(merchant, member, "earn");
-        // An open hold is mostly ended before anything else is requested.
+        // Half of the requests end an open hold, if there is one.
         let held = if self.rng.bool() { self.some_hold(merchant, member) } else { None };
         if let Some((hold, most)) = held {
             let verb = if self.rng.bool() { "release" } else { "capture" };
-            // Part of the hold is captured, if the member chose the price.
+            // Half of the captures name their units, if the member chose the price.
             let units = most.filter(|_| verb == "capture" && self.rng.bool());
             let body = units.map_or(json!({}), |most| json!({ "units": self.rng.i64(5..=most) }));
             let path = path(&format!("holds/{hold}/{verb}"));
@@ -288,7 +288,7 @@ impl Client {
         Ok(self.world.store.member(&at).await?.map_or(0, |member| member.seq.get()))
     }
 
-    /// Notes what came of a request: its refusal, or the request with its answer.
+    /// Records the result of a request: the code of its refusal, or the request with its answer.
     fn note(&self, (merchant, member): (usize, u32), request: Request, answer: &Answer) {
         let Request { verb, path, key, body } = request;
         let json = answer.json();

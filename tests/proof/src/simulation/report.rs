@@ -19,7 +19,7 @@ pub struct Report {
     pub repeats: u64,
     /// Altered bodies that were refused.
     pub altered: u64,
-    /// Expiry runs, and those of them that could not finish since the table was busy.
+    /// Expiry runs, and those of them that could not finish because the table was busy.
     pub expiry_runs: (u64, u64),
     /// The number of times that each fault occurred.
     pub happened: BTreeMap<Fault, u64>,
