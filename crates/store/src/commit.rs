@@ -288,3 +288,31 @@ fn merge_withdrawals(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use ledger::Units;
+
+    use super::*;
+
+    #[test]
+    fn withdrawals_from_one_limit_are_one_write_and_their_sum_never_overflows() {
+        let of = |limit: &str, units: Units| {
+            let limit = SharedLimit::Stock(limit.to_owned());
+            Withdrawal { limit, units }
+        };
+        let mut merged = vec![of("cup", Units::ONE)];
+        merge_withdrawals(&mut merged, &[of("cup", Units::ONE), of("bag", Units::ONE)]).unwrap();
+        let two = Units::new(2).unwrap();
+        assert_eq!(merged, [of("cup", two), of("bag", Units::ONE)]);
+        let limit = SharedLimit::Stock("cup".to_owned());
+        assert_eq!(
+            merge_withdrawals(&mut merged, &[of("cup", Units::MAX)]),
+            Err(BrokenInvariant::WithdrawalIsTooMuch(limit))
+        );
+        let mut returned = vec![of("cup", Units::ONE)];
+        offset_returns(&mut merged, &mut returned);
+        assert_eq!(merged, [of("cup", Units::ONE), of("bag", Units::ONE)]);
+        assert_eq!(returned, []);
+    }
+}

@@ -170,3 +170,54 @@ pub fn undo_hold(draft: &mut Draft, hold: &Hold) {
     }
     draft.put_back(hold);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enroll::{self, Enrolment};
+    use crate::{MemberId, Order};
+
+    #[test]
+    fn a_purchase_is_uncounted_once_and_never_below_none() {
+        let at: Moment = "2026-05-01T10:00:00Z".parse().unwrap();
+        let enrolment = Enrolment {
+            id: MemberId::parse("ada").unwrap(),
+            attributes: [].into(),
+            tags: [].into(),
+            referred_by: None,
+        };
+        let before = enroll::decide(enrolment, at);
+        let activity = Activity {
+            id: "1".to_owned(),
+            kind: PURCHASE.to_owned(),
+            at,
+            of: None,
+            order: Some(Order { total: Decimal::TEN, lines: Vec::new() }),
+            channel: None,
+            payment: None,
+            fields: [].into(),
+        };
+        let original = Entry {
+            seq: Seq::FIRST,
+            at,
+            kind: EntryKind::Earn { activity: activity.clone() },
+            reasons: Vec::new(),
+            postings: Vec::new(),
+            changes: Vec::new(),
+            account: None,
+            withdrawals: Vec::new(),
+            returns: Vec::new(),
+            exhausted: Vec::new(),
+            balances: BTreeMap::new(),
+            tier: None,
+            tier_status: None,
+        };
+        let mut member = before.clone();
+        member.apply(&original).unwrap();
+        let window = HistorySlice { before: before.clone(), entries: vec![original.clone()] };
+        let after = |member: &Member| bought(member, &window, &original, &activity, None);
+        let none = Change::PurchasesCorrected { history: History::default() };
+        assert_eq!(after(&member), Ok(Some(none)));
+        assert_eq!(after(&before), Err(ApplyError::PurchaseIsMissing));
+    }
+}
