@@ -30,12 +30,11 @@ fn the_sheet_on_the_first_screen_is_the_one_in_the_folder_and_pays_what_it_says(
         referred_by: None,
     };
     let ada = ledger::enroll::decide(ada, now);
-    let line = |sku: &str, category: &str, quantity| Line {
-        sku: sku.to_owned(),
-        category: Some(category.to_owned()),
-        quantity,
-        price: None,
-        tags: Vec::new(),
+    let line = |sku: &str, category: &str, quantity: u32| Line {
+        sku: Some(sku.to_owned()),
+        categories: vec![category.to_owned()],
+        quantity: quantity.into(),
+        ..Line::default()
     };
     let purchase = Activity {
         id: "1".to_owned(),
@@ -45,6 +44,7 @@ fn the_sheet_on_the_first_screen_is_the_one_in_the_folder_and_pays_what_it_says(
         order: Some(Order {
             total: "12.40".parse().unwrap(),
             lines: vec![line("espresso", "coffee", 2), line("house", "beans", 1)],
+            ..Order::default()
         }),
         channel: None,
         payment: None,

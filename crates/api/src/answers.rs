@@ -176,6 +176,7 @@ fn answer_of_reverse(rejection: &ReverseRejection) -> Answer {
         R::MoreComesBackThanIsLeft { .. } => {
             (INVALID, "more_comes_back_than_is_left", Some("/lines"))
         }
+        R::LineIsAmbiguous { .. } => (INVALID, "line_is_ambiguous", Some("/lines")),
         R::RefundIsMissing { .. } => (INVALID, "refund_is_missing", Some("/refund")),
         R::RefundIsTooMuch { .. } => (INVALID, "refund_is_too_much", Some("/refund")),
         R::Give(give) => answer_of_give(give),

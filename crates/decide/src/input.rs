@@ -1,25 +1,35 @@
 //! Input: activities and orders as clients send them in JSON and specs write them in TOML. Both
 //! have the same form and get the same errors.
+//!
+//! What is absent, `null` or empty is the same. Scalars are read by their decimal text, never
+//! through floating point, and may be written as JSON numbers or as texts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::DateTime;
-use ledger::activity::WORD_LENGTH_MAX;
-use ledger::money::{AmountRejection, believed, parse_amount};
+use ledger::money::{
+    AmountRejection, amount_max, parse_amount, parse_decimal, parse_price, parse_signed_amount,
+};
 use ledger::programme::FieldKind;
-use ledger::{Activity, FieldValue, Line, Moment, Order, Programme};
+use ledger::text::{TEXT_LENGTH_MAX, compared, parse_text};
+use ledger::{
+    Activity, FieldValue, Line, Moment, Order, OrderAmounts, Payment, Programme, activity,
+};
 use rules::{Object, did_you_mean};
 use rust_decimal::Decimal;
-use serde::Deserialize;
-use serde::de::{self, Deserializer, Unexpected, Visitor};
+use serde::de::{self, DeserializeOwned, Deserializer, Unexpected, Visitor};
+use serde::{Deserialize, de::Error as _};
+use serde_json::value::RawValue;
 
 /// The most lines of an order.
-const LINES_MAX: usize = 500;
-/// The most tags of a line.
-const TAGS_MAX: usize = 20;
-/// The most characters of a text field.
-const TEXT_LENGTH_MAX: usize = 200;
+pub const LINES_MAX: usize = 500;
+/// The most tags, categories or attributes of a line, and the most payments of an order.
+const LIST_MAX: usize = 20;
+/// The largest quantity of a line.
+const QUANTITY_MAX: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
+/// The most decimals of a quantity, such as a weight in kilograms to the milligram.
+const QUANTITY_DECIMALS_MAX: u32 = 6;
 
 /// An activity as a client writes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,8 +44,8 @@ pub struct ActivityBody {
     order: Option<Object<OrderBody>>,
     channel: Option<String>,
     payment: Option<String>,
-    #[serde(default)]
-    fields: BTreeMap<String, serde_json::Value>,
+    #[serde(default, deserialize_with = "or_empty")]
+    fields: BTreeMap<String, Scalar>,
 }
 
 /// An order as a client writes it.
@@ -43,19 +53,50 @@ pub struct ActivityBody {
 #[serde(deny_unknown_fields, expecting = "an order")]
 pub struct OrderBody {
     total: Amount,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     lines: Vec<Object<LineBody>>,
+    discount: Option<Amount>,
+    shipping: Option<Amount>,
+    tax: Option<Amount>,
+    tip: Option<Amount>,
+    currency: Option<String>,
+    store: Option<String>,
+    #[serde(default, deserialize_with = "or_empty")]
+    payments: Vec<Object<PaymentBody>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a line of an order")]
 struct LineBody {
-    sku: String,
+    id: Option<String>,
+    sku: Option<String>,
     category: Option<String>,
-    quantity: Quantity,
-    price: Option<Amount>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
+    categories: Vec<String>,
+    #[serde(default, deserialize_with = "or_empty")]
     tags: Vec<String>,
+    quantity: Option<Quantity>,
+    unit: Option<String>,
+    price: Option<Amount>,
+    amount: Option<Amount>,
+    discount: Option<Amount>,
+    tax: Option<Amount>,
+    #[serde(default, deserialize_with = "or_empty")]
+    attributes: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a payment")]
+struct PaymentBody {
+    method: String,
+    amount: Amount,
+}
+
+/// A list or an object that may be `null`, which is the same as empty.
+fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// An input error, with its place.
@@ -102,6 +143,15 @@ impl ActivityBody {
         self.at.map(|at| at.0)
     }
 
+    /// The id that tells the activity from others of its type: the one in the body, or the
+    /// request's key.
+    ///
+    /// # Errors
+    /// The id is empty, too long, or has a character that cannot be seen.
+    pub fn id(&self, key: &str) -> Result<String, InputError> {
+        self.id.as_deref().map_or_else(|| Ok(key.to_owned()), |id| text("/id", id))
+    }
+
     /// The activity, checked against the programme. Without an id it gets the request's key as its
     /// id, and without a time it happened now.
     ///
@@ -113,74 +163,153 @@ impl ActivityBody {
         key: &str,
         now: Moment,
     ) -> Result<Activity, InputError> {
-        let kind = word("/type", self.kind.clone())?;
+        let kind = text("/type", &self.kind)?;
         let Some(policy) = programme.activities.get(&kind) else {
             let known = programme.activities.keys().map(String::as_str);
-            let hint = did_you_mean(&self.kind, known);
-            let reason = InputErrorReason::ActivityIsUnknown { kind: self.kind, hint };
+            let hint = did_you_mean(&kind, known);
+            let reason = InputErrorReason::ActivityIsUnknown { kind, hint };
             return Err(InputError { pointer: "/type".to_owned(), reason });
         };
-        if self.kind == ledger::activity::PURCHASE && self.order.is_none() {
+        if kind == activity::PURCHASE && self.order.is_none() {
             return Err(wrong("/order", "a purchase has an order".to_owned()));
         }
+        let id = self.id(key)?;
         let mut fields = BTreeMap::new();
         for (name, value) in self.fields {
             let pointer = format!("/fields/{}", escape(&name));
-            let Some(kind) = policy.fields.get(&name) else {
+            let Some(field_kind) = policy.fields.get(&name) else {
                 let hint = did_you_mean(&name, policy.fields.keys().map(String::as_str));
-                return Err(wrong(&pointer, format!("a {} has no such field{hint}", self.kind)));
+                return Err(wrong(&pointer, format!("a {kind} has no such field{hint}")));
             };
-            fields.insert(name, field(&pointer, *kind, &value, programme)?);
+            if let Some(value) = field(&pointer, *field_kind, &value, programme)? {
+                fields.insert(name, value);
+            }
         }
         Ok(Activity {
-            id: match self.id {
-                Some(id) => word("/id", id)?,
-                None => key.to_owned(),
-            },
-            kind: self.kind,
+            id,
             at: self.at.map_or(now, |at| at.0),
-            of: self.of.map(|of| word("/of", of)).transpose()?,
+            of: self.of.map(|of| text("/of", &of)).transpose()?,
             order: self.order.map(|Object(order)| order.check("/order", programme)).transpose()?,
-            channel: self.channel.map(|channel| word("/channel", channel)).transpose()?,
-            payment: self.payment.map(|payment| word("/payment", payment)).transpose()?,
+            channel: optional("/channel", self.channel)?,
+            payment: optional("/payment", self.payment)?,
             fields,
+            kind,
         })
     }
 }
 
 impl OrderBody {
-    /// The order at `pointer` in the body, checked against the programme.
+    /// The order at `pointer` in the body, checked against the programme. A line of which nothing
+    /// was bought is left out.
     ///
     /// # Errors
     /// A value is out of bounds; the pointer says which.
     pub fn check(self, pointer: &str, programme: &Programme) -> Result<Order, InputError> {
+        let at = |field: &str| format!("{pointer}/{field}");
+        let positive = |field: &str, amount: Option<Amount>| match amount {
+            None => Ok(Decimal::ZERO),
+            Some(amount) => amount.check(&at(field), programme),
+        };
+        let currency = programme.currency.code();
+        if optional(&at("currency"), self.currency)?.is_some_and(|told| told != currency) {
+            let reason = format!("the programme counts in {currency}; convert the order to it");
+            return Err(wrong(&at("currency"), reason));
+        }
         if self.lines.len() > LINES_MAX {
             let reason = format!("it has {} lines, and {LINES_MAX} are allowed", self.lines.len());
-            return Err(wrong(&format!("{pointer}/lines"), reason));
+            return Err(wrong(&at("lines"), reason));
         }
-        let total = self.total.check(&format!("{pointer}/total"), programme)?;
-        let lines = self.lines.into_iter().enumerate().map(|(place, Object(line))| {
-            let pointer = |field: &str| format!("{pointer}/lines/{place}/{field}");
-            let price = line.price.map(|price| price.check(&pointer("price"), programme));
-            let price = price.transpose()?;
-            if let Some(price) = price {
-                // The price of all pieces of the line must be a valid amount, too.
-                let all = price.saturating_mul(line.quantity.0.into());
-                let absurd = |reason| InputError { pointer: pointer("quantity"), reason };
-                believed(all).map_err(|reason| absurd(InputErrorReason::Amount(reason)))?;
-            }
-            Ok(Line {
-                sku: word(&pointer("sku"), line.sku)?,
-                category: line
-                    .category
-                    .map(|category| word(&pointer("category"), category))
-                    .transpose()?,
-                quantity: line.quantity.0,
-                price,
-                tags: tags(&pointer("tags"), line.tags)?,
+        few(&at("payments"), self.payments.len())?;
+        let payments = self.payments.into_iter().enumerate().map(|(place, Object(payment))| {
+            let at = |field: &str| format!("{pointer}/payments/{place}/{field}");
+            Ok(Payment {
+                method: text(&at("method"), &payment.method)?,
+                amount: payment.amount.check_signed(&at("amount"), programme)?,
             })
         });
-        Ok(Order { total, lines: lines.collect::<Result<_, InputError>>()? })
+        let payments = payments.collect::<Result<_, InputError>>()?;
+        let mut ids = BTreeSet::new();
+        let mut lines = Vec::with_capacity(self.lines.len());
+        for (place, Object(line)) in self.lines.into_iter().enumerate() {
+            let pointer = format!("{pointer}/lines/{place}");
+            let line = line.check(&pointer, programme)?;
+            if let Some(id) = &line.id
+                && !ids.insert(id.clone())
+            {
+                let reason = format!("there is another line `{id}` in the order");
+                return Err(wrong(&format!("{pointer}/id"), reason));
+            }
+            if !line.quantity.is_zero() {
+                lines.push(line);
+            }
+        }
+        let tax = self.tax.map(|tax| tax.check_signed(&at("tax"), programme)).transpose()?;
+        Ok(Order {
+            total: self.total.check_signed(&at("total"), programme)?,
+            lines,
+            amounts: OrderAmounts {
+                discount: positive("discount", self.discount)?,
+                shipping: positive("shipping", self.shipping)?,
+                tax: tax.unwrap_or_default(),
+                tip: positive("tip", self.tip)?,
+            },
+            store: optional(&at("store"), self.store)?,
+            payments,
+        })
+    }
+}
+
+impl LineBody {
+    fn check(self, pointer: &str, programme: &Programme) -> Result<Line, InputError> {
+        let at = |field: &str| format!("{pointer}/{field}");
+        let signed = |field: &str, amount: Option<Amount>| {
+            amount.map(|amount| amount.check_signed(&at(field), programme)).transpose()
+        };
+        let quantity = self.quantity.map(|quantity| quantity.check(&at("quantity")));
+        let quantity = quantity.transpose()?.unwrap_or(Decimal::ONE);
+        let price = self.price.map(|price| {
+            let price = parse_price(&price.0, programme.currency);
+            price.map_err(|reason| InputError { pointer: at("price"), reason: reason.into() })
+        });
+        let price = price.transpose()?;
+        if let Some(price) = price {
+            // What all pieces come to must be a valid amount, too.
+            let most = amount_max(programme.currency);
+            let all = price.checked_mul(quantity).filter(|all| all.abs() <= most);
+            let absurd = || AmountRejection::AmountIsAbsurd {
+                amount: price.saturating_mul(quantity).normalize(),
+                most,
+                currency: programme.currency.code(),
+            };
+            all.ok_or_else(|| InputError { pointer: at("quantity"), reason: absurd().into() })?;
+        }
+        let mut categories = list(&at("categories"), self.categories)?;
+        if let Some(category) = optional(&at("category"), self.category)?
+            && !categories.contains(&category)
+        {
+            categories.insert(0, category);
+        }
+        few(&at("attributes"), self.attributes.len())?;
+        let mut attributes = BTreeMap::new();
+        for (name, value) in self.attributes {
+            let pointer = format!("{}/{}", at("attributes"), escape(&name));
+            let name = text(&pointer, &name)?;
+            attributes.extend(optional(&pointer, Some(value))?.map(|value| (name, value)));
+        }
+        let discount = self.discount.map(|discount| discount.check(&at("discount"), programme));
+        Ok(Line {
+            id: self.id.map(|id| text(&at("id"), &id)).transpose()?,
+            sku: optional(&at("sku"), self.sku)?,
+            categories,
+            tags: list(&at("tags"), self.tags)?,
+            quantity,
+            unit: optional(&at("unit"), self.unit)?,
+            price,
+            amount: signed("amount", self.amount)?,
+            discount: discount.transpose()?.unwrap_or_default(),
+            tax: signed("tax", self.tax)?.unwrap_or_default(),
+            attributes,
+        })
     }
 }
 
@@ -194,59 +323,65 @@ fn wrong(pointer: &str, reason: String) -> InputError {
     InputError { pointer: pointer.to_owned(), reason: InputErrorReason::Field(reason) }
 }
 
-fn word(pointer: &str, word: String) -> Result<String, InputError> {
-    match word.chars().count() {
-        0 => Err(wrong(pointer, "it is empty".to_owned())),
-        length if length > WORD_LENGTH_MAX => {
-            let reason = format!("it has {length} characters, and {WORD_LENGTH_MAX} are allowed");
-            Err(wrong(pointer, reason))
-        }
-        _ => Ok(word),
-    }
+/// A text that has to be there.
+fn text(pointer: &str, text: &str) -> Result<String, InputError> {
+    parse_text(text).map_err(|reason| wrong(pointer, reason.to_string()))
 }
 
-fn tags(pointer: &str, tags: Vec<String>) -> Result<Vec<String>, InputError> {
-    if tags.len() > TAGS_MAX {
-        let reason = format!("there are {} tags, and {TAGS_MAX} are allowed", tags.len());
-        return Err(wrong(pointer, reason));
-    }
-    tags.into_iter()
-        .enumerate()
-        .map(|(place, tag)| word(&format!("{pointer}/{place}"), tag))
-        .collect()
+/// A text that may be absent, which is the same as empty.
+fn optional(pointer: &str, told: Option<String>) -> Result<Option<String>, InputError> {
+    let told = told.filter(|told| !compared(told).is_empty());
+    told.map(|told| text(pointer, &told)).transpose()
 }
 
+fn few(pointer: &str, found: usize) -> Result<(), InputError> {
+    if found > LIST_MAX {
+        return Err(wrong(pointer, format!("there are {found}, and {LIST_MAX} are allowed")));
+    }
+    Ok(())
+}
+
+/// A list of texts; empty ones are left out.
+fn list(pointer: &str, texts: Vec<String>) -> Result<Vec<String>, InputError> {
+    few(pointer, texts.len())?;
+    let texts = texts.into_iter().enumerate();
+    let texts = texts.map(|(place, text)| optional(&format!("{pointer}/{place}"), Some(text)));
+    texts.filter_map(Result::transpose).collect()
+}
+
+/// The value of a field; nothing if it is `null` or an empty text.
 fn field(
     pointer: &str,
     kind: FieldKind,
-    value: &serde_json::Value,
+    value: &Scalar,
     programme: &Programme,
-) -> Result<FieldValue, InputError> {
+) -> Result<Option<FieldValue>, InputError> {
     let found = match (kind, value) {
-        (FieldKind::Integer, value) => value.as_i64().map(FieldValue::Integer),
-        (FieldKind::Flag, value) => value.as_bool().map(FieldValue::Flag),
-        (FieldKind::Amount, serde_json::Value::String(text)) => {
-            return Amount(text.clone()).check(pointer, programme).map(FieldValue::Amount);
+        (_, Scalar::Null) => return Ok(None),
+        (FieldKind::Integer, Scalar::Number(number)) => {
+            number.parse().ok().map(FieldValue::Integer)
         }
-        (FieldKind::Text, serde_json::Value::String(text))
-            if text.chars().count() <= TEXT_LENGTH_MAX =>
-        {
-            Some(FieldValue::Text(text.clone()))
+        (FieldKind::Flag, Scalar::Flag(flag)) => Some(FieldValue::Flag(*flag)),
+        (FieldKind::Amount, Scalar::Text(text) | Scalar::Number(text)) => {
+            let amount = Amount(text.clone()).check(pointer, programme)?;
+            Some(FieldValue::Amount(amount))
+        }
+        (FieldKind::Text, Scalar::Text(text)) => {
+            return Ok(optional(pointer, Some(text.clone()))?.map(FieldValue::Text));
         }
         _ => None,
     };
-    found.ok_or_else(|| {
-        let wanted = match kind {
-            FieldKind::Integer => "a whole number",
-            FieldKind::Amount => "an amount in quotes, such as \"12.40\"",
-            FieldKind::Text => "a text of at most 200 characters",
-            FieldKind::Flag => "true or false",
-        };
-        wrong(pointer, format!("the manifest wants {wanted} here"))
-    })
+    let wanted = match kind {
+        FieldKind::Integer => "a whole number".to_owned(),
+        FieldKind::Amount => "an amount, such as \"12.40\"".to_owned(),
+        FieldKind::Text => format!("a text of at most {TEXT_LENGTH_MAX} characters"),
+        FieldKind::Flag => "true or false".to_owned(),
+    };
+    let reason = || wrong(pointer, format!("the manifest wants {wanted} here"));
+    found.map(Some).ok_or_else(reason)
 }
 
-/// An amount as text, since most clients would pass a JSON number through floating point.
+/// An amount as the client writes it: the decimal text of a JSON number or of a JSON string.
 #[derive(Debug, Clone)]
 pub struct Amount(pub String);
 
@@ -254,56 +389,123 @@ impl Amount {
     /// The amount at `pointer`, in the programme's currency.
     ///
     /// # Errors
-    /// It is not an amount, or has more decimals than the currency.
+    /// It is not an amount, is negative, or has more decimals than the currency.
     pub fn check(&self, pointer: &str, programme: &Programme) -> Result<Decimal, InputError> {
         parse_amount(&self.0, programme.currency)
+            .map_err(|reason| InputError { pointer: pointer.to_owned(), reason: reason.into() })
+    }
+
+    /// The amount at `pointer`, which may be negative.
+    fn check_signed(&self, pointer: &str, programme: &Programme) -> Result<Decimal, InputError> {
+        parse_signed_amount(&self.0, programme.currency)
             .map_err(|reason| InputError { pointer: pointer.to_owned(), reason: reason.into() })
     }
 }
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Amount;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an amount in quotes, such as \"12.40\"")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
-                Ok(Amount(text.to_owned()))
-            }
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Text(text) | Scalar::Number(text) => Ok(Amount(text)),
+            other => Err(de::Error::invalid_type(
+                other.unexpected(),
+                &"an amount, such as \"12.40\"",
+            )),
         }
-        deserializer.deserialize_str(Text)
     }
 }
 
-/// A number of pieces.
-#[derive(Debug, Clone, Copy)]
-struct Quantity(u32);
+/// How much of a line: pieces, or a measure such as 0.752 kilograms.
+#[derive(Debug, Clone)]
+pub struct Quantity(String);
+
+impl Quantity {
+    /// The quantity at `pointer`.
+    ///
+    /// # Errors
+    /// It is not a number, or is out of bounds.
+    pub fn check(&self, pointer: &str) -> Result<Decimal, InputError> {
+        let quantity = parse_decimal(&self.0).ok().map(|quantity| quantity.normalize());
+        let is_in_bounds = |quantity: &Decimal| {
+            quantity.abs() <= QUANTITY_MAX && quantity.scale() <= QUANTITY_DECIMALS_MAX
+        };
+        quantity.filter(is_in_bounds).ok_or_else(|| {
+            let text: String = self.0.chars().take(40).collect();
+            let reason = format!(
+                "`{text}` is not a number up to {QUANTITY_MAX} with at most {QUANTITY_DECIMALS_MAX} decimals"
+            );
+            wrong(pointer, reason)
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Quantity, D::Error> {
-        struct Whole;
-        impl Visitor<'_> for Whole {
-            type Value = Quantity;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number from 1 to 1000000")
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Quantity, E> {
-                u32::try_from(number)
-                    .ok()
-                    .filter(|number| (1..=1_000_000).contains(number))
-                    .map(Quantity)
-                    .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Quantity, E> {
-                match u64::try_from(number) {
-                    Ok(number) => self.visit_u64(number),
-                    Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
-                }
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Text(text) | Scalar::Number(text) => Ok(Quantity(text)),
+            other => {
+                Err(de::Error::invalid_type(other.unexpected(), &"a number, such as 2 or 0.752"))
             }
         }
-        deserializer.deserialize_u64(Whole)
+    }
+}
+
+/// A single JSON value, with a number as its text. A number would otherwise pass through floating
+/// point.
+#[derive(Debug, Clone)]
+enum Scalar {
+    Null,
+    Flag(bool),
+    Number(String),
+    Text(String),
+    /// A list or an object, which is nowhere a value here.
+    Many(&'static str),
+}
+
+impl Scalar {
+    fn unexpected(&self) -> Unexpected<'_> {
+        match self {
+            Scalar::Null => Unexpected::Unit,
+            Scalar::Flag(flag) => Unexpected::Bool(*flag),
+            Scalar::Number(number) => Unexpected::Other(number),
+            Scalar::Text(text) => Unexpected::Str(text),
+            Scalar::Many(what) => Unexpected::Other(what),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Scalar, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let text = raw.get();
+        Ok(match text.bytes().next() {
+            Some(b'"') => Scalar::Text(serde_json::from_str(text).map_err(D::Error::custom)?),
+            Some(b'-' | b'0'..=b'9') => Scalar::Number(text.to_owned()),
+            Some(b't' | b'f') => Scalar::Flag(text == "true"),
+            Some(b'[') => Scalar::Many("a list"),
+            Some(b'{') => Scalar::Many("an object"),
+            _ => Scalar::Null,
+        })
+    }
+}
+
+/// A value of a spec, read as the same value in JSON would be, so that both have one form and the
+/// same errors.
+#[derive(Debug, Clone)]
+pub(crate) struct InJson<T>(pub(crate) T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for InJson<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<InJson<T>, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let text = serde_json::to_string(&value).map_err(D::Error::custom)?;
+        let mut reader = serde_json::Deserializer::from_str(&text);
+        serde_path_to_error::deserialize(&mut reader).map(InJson).map_err(|error| {
+            let reason = error.inner().to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default();
+            match error.path().iter().next() {
+                None => D::Error::custom(reason),
+                Some(_) => D::Error::custom(format!("`{}`: {reason}", error.path())),
+            }
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use ledger::activity::REFERRAL;
 use ledger::cap::{self, Room};
 use ledger::decision::GiveRejection;
@@ -113,6 +114,8 @@ struct Judge<'a, 'r> {
     bundle: &'a Bundle,
     member: &'a Member,
     at: Moment,
+    /// The day of the activity, by the clock of its store.
+    day: NaiveDate,
     run: &'r mut Run<'a>,
     judgement: Judgement<'a>,
 }
@@ -134,7 +137,9 @@ pub(crate) fn judge<'a>(
         referrer: None,
     };
     let at = activity.at;
-    let mut judge = Judge { bundle, member, at, run, judgement };
+    let zone = bundle.programme().zone_of(activity.order.as_ref());
+    let day = at.with_timezone(&zone).date_naive();
+    let mut judge = Judge { bundle, member, at, day, run, judgement };
     for (number, rule) in bundle.rules_on(&activity.kind) {
         let points = judge.judgement.points;
         judge.run.set_points(points);
@@ -151,7 +156,7 @@ impl<'a> Judge<'a, '_> {
 
     fn rule(&mut self, rule: &'a Rule) -> Result<Verdict, Undecided> {
         let zone = self.programme().time_zone;
-        if !rule.is_on(self.at.with_timezone(&zone).date_naive(), self.programme()) {
+        if !rule.is_on(self.day, self.programme()) {
             return Ok(Verdict::NotOnItsDays);
         }
         let room =

@@ -97,7 +97,9 @@ pub use earn::{Referral, earn, earn_alone};
 pub use erase::erase;
 pub use event::ActivityEvent;
 pub use hold::{capture, hold, release};
-pub use input::{ActivityBody, Amount, At, InputError, InputErrorReason, OrderBody, escape};
+pub use input::{
+    ActivityBody, Amount, At, InputError, InputErrorReason, LINES_MAX, OrderBody, Quantity, escape,
+};
 pub use judging::{Said, Verdict, ask};
 pub use next_tier::{NextTier, next_tier};
 pub use offers::{Eligible, MemberBenefit, Offer, benefits, offers};

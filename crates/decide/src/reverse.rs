@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 
 use ledger::decision::{Draft, GiveRejection};
 use ledger::entry::Returned;
+use ledger::money::decimals;
 use ledger::reverse::{self, ReverseRejection, Wanted};
 use ledger::{
     Activity, Decision, Effect, Entry, EntryKind, Member, MemberId, MissingData, Reason, Seq,
@@ -159,10 +160,11 @@ fn undo_earn(
 ) -> Result<(Decision, Option<ReferralEntry>), Undecided> {
     let Undoing { judged_by, before, original, since, window, now, .. } = *undoing;
     reverse::can_be_taken_back(original)?;
-    let was = reverse::left_of(original, since)?;
+    let decimals = decimals(judged_by.programme().currency);
+    let was = reverse::left_of(original, since, decimals)?;
     let left = match wanted {
         None => None,
-        Some(wanted) => reverse::lessened(original.seq, &was, wanted)?,
+        Some(wanted) => reverse::lessened(original, since, wanted, decimals)?,
     };
     let (left, returned): (Option<Activity>, Option<Returned>) = left.unzip();
     // Judge what was left of the order before this return, and what is left after it.

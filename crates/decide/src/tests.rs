@@ -11,6 +11,7 @@ use ledger::{
 };
 
 use rules::{Bundle, Sources};
+use rust_decimal::Decimal;
 
 use crate::{
     Context, Eligible, Redemption, Undecided, ahead, earn, expire, next_tier, offers, proven,
@@ -106,12 +107,12 @@ fn lines(decision: &Decision) -> Vec<String> {
 
 /// A purchase on a Saturday morning: 12.40 for two coffees and a bag of beans.
 fn purchase() -> Activity {
-    let line = |sku: &str, category: &str, quantity, price: &str| Line {
-        sku: sku.to_owned(),
-        category: Some(category.to_owned()),
-        quantity,
+    let line = |sku: &str, category: &str, quantity: u32, price: &str| Line {
+        sku: Some(sku.to_owned()),
+        categories: vec![category.to_owned()],
+        quantity: Decimal::from(quantity),
         price: Some(price.parse().unwrap()),
-        tags: Vec::new(),
+        ..Line::default()
     };
     Activity {
         id: "1001".to_owned(),
@@ -121,6 +122,7 @@ fn purchase() -> Activity {
         order: Some(Order {
             total: "12.40".parse().unwrap(),
             lines: vec![line("espresso", "coffee", 2, "3.10"), line("house", "beans", 1, "6.20")],
+            ..Order::default()
         }),
         channel: None,
         payment: Some("card".to_owned()),

@@ -372,11 +372,10 @@ impl World {
             .wallets
             .insert(WalletName::parse("stamps").unwrap(), Wallet::of([lot], Units::ZERO).unwrap());
         let line = |(word, quantity, price): &(&str, i64, Decimal)| Line {
-            sku: "sku".to_owned(),
-            category: Some((*word).to_owned()),
-            quantity: u32::try_from(*quantity).unwrap(),
+            categories: vec![(*word).to_owned()],
+            quantity: Decimal::from(*quantity),
             price: Some(*price),
-            tags: Vec::new(),
+            ..Line::default()
         };
         let lines = self.lines.iter().map(line).collect();
         let activity = Activity {
@@ -384,7 +383,7 @@ impl World {
             kind: "purchase".to_owned(),
             at,
             of: None,
-            order: Some(Order { total: self.total, lines }),
+            order: Some(Order { total: self.total, lines, ..Order::default() }),
             channel: None,
             payment: None,
             fields: [].into(),

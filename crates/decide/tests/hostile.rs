@@ -79,11 +79,14 @@ fn member() -> Member {
 /// A purchase with the most lines that the API accepts.
 fn purchase() -> Activity {
     let line = |number: usize| Line {
-        sku: format!("sku-{number}"),
-        category: Some(format!("category-{}", number % 20)),
-        quantity: 3,
-        price: Some("9.99".parse().unwrap()),
+        id: Some(format!("line-{number}")),
+        sku: Some(format!("sku-{number}")),
+        categories: vec![format!("category-{}", number % 20), "all".to_owned()],
         tags: vec!["organic".to_owned(), format!("tag-{}", number % 50)],
+        quantity: "3".parse().unwrap(),
+        price: Some("9.99".parse().unwrap()),
+        attributes: [("brand".to_owned(), format!("brand-{}", number % 10))].into(),
+        ..Line::default()
     };
     Activity {
         id: "1".to_owned(),
@@ -91,8 +94,10 @@ fn purchase() -> Activity {
         at: moment(),
         of: None,
         order: Some(Order {
-            total: "14985.00".parse().unwrap(),
+            // Less than its lines, so that it is spread over them.
+            total: "14000.00".parse().unwrap(),
             lines: (0..500).map(line).collect(),
+            ..Order::default()
         }),
         channel: Some("web".to_owned()),
         payment: Some("card".to_owned()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::Moment;
+use crate::{Moment, Order};
 
 /// The one kind of activity that every programme has.
 pub const PURCHASE: &str = "purchase";
@@ -13,8 +13,6 @@ pub const PURCHASE: &str = "purchase";
 pub const REFERRAL: &str = "referral";
 /// The field of a referral that names the friend.
 pub const FRIEND: &str = "friend";
-/// The maximum length of an id, an article number, a category or a channel, in characters.
-pub const WORD_LENGTH_MAX: usize = 64;
 
 /// Something that a member did. It has been checked against the programme: its kind is known, its
 /// amounts have the currency's decimals, and its fields are those that the manifest lists.
@@ -44,48 +42,6 @@ pub struct Activity {
     pub fields: BTreeMap<String, FieldValue>,
 }
 
-/// An order: what was bought, and for how much.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Order {
-    /// The amount paid in all, after discounts, in the programme's currency.
-    #[serde(with = "rust_decimal::serde::str")]
-    pub total: Decimal,
-    /// The lines. An order may have none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub lines: Vec<Line>,
-}
-
-/// One line of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// The article number.
-    pub sku: String,
-    /// The merchant's category for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub category: Option<String>,
-    /// The number of pieces.
-    pub quantity: u32,
-    /// The price of one piece, if the client sends it.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "rust_decimal::serde::str_option"
-    )]
-    pub price: Option<Decimal>,
-    /// The merchant's tags for it: `organic`, `gift`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-}
-
-impl Line {
-    /// The amount paid for the line: price times quantity. `None` if the client sends no price, or
-    /// on overflow.
-    #[must_use]
-    pub fn amount(&self) -> Option<Decimal> {
-        self.price?.checked_mul(Decimal::from(self.quantity))
-    }
-}
-
 /// The value of a field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -98,12 +54,4 @@ pub enum FieldValue {
     Text(String),
     /// `true` or `false`.
     Flag(bool),
-}
-
-impl Order {
-    /// The number of pieces of all lines.
-    #[must_use]
-    pub fn pieces(&self) -> u64 {
-        self.lines.iter().map(|line| u64::from(line.quantity)).sum()
-    }
 }

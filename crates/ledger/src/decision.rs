@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::apply_error::ApplyError;
 use crate::decision_data::Allocator;
+use crate::entry::Note;
 use crate::holdings::Hold;
 use crate::terms::Terms;
 use crate::{
@@ -121,6 +122,8 @@ pub struct Draft {
     pub returns: Vec<Withdrawal>,
     /// The shared limits that did not have enough left.
     pub exhausted: Vec<SharedLimit>,
+    /// What is to be said about the activity.
+    pub notes: Vec<Note>,
 }
 
 impl Draft {
@@ -152,8 +155,16 @@ impl Draft {
         self.credit(member, programme, &kind, at)?;
         self.free(member, &kind, now);
         let applies = |reason| GiveRejection::of(&member.id, reason);
-        let Draft { reasons, credits, postings: more, changes, withdrawals, returns, exhausted } =
-            self;
+        let Draft {
+            reasons,
+            credits,
+            postings: more,
+            changes,
+            withdrawals,
+            returns,
+            exhausted,
+            notes,
+        } = self;
         let mut postings = member.debt_paid_by_expired_holds(now);
         postings.extend(more);
         for credit in credits {
@@ -171,6 +182,7 @@ impl Draft {
             withdrawals,
             returns,
             exhausted,
+            notes,
             balances: BTreeMap::new(),
             tier: None,
             tier_status: None,

@@ -6,6 +6,7 @@
 //! the postings say which units moved, and the changes say what else changed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,9 @@ pub struct Entry {
     /// The shared limits that did not have enough left: explaining the entry needs them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exhausted: Vec<SharedLimit>,
+    /// What is to be said about the activity.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
     /// The units that could be spent right after, by wallet; the count, if a wallet only counts.
     pub balances: BTreeMap<WalletName, Units>,
     /// The change of tier since the entry before, if any.
@@ -181,10 +185,53 @@ pub struct Returned {
 /// Pieces of one line that came back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReturnedLine {
-    /// The article number of the line.
-    pub sku: String,
-    /// The number of pieces.
-    pub quantity: u32,
+    /// The line.
+    #[serde(flatten)]
+    pub of: LineName,
+    /// How much of it, in pieces or in the line's unit.
+    #[serde(with = "rust_decimal::serde::str")]
+    pub quantity: Decimal,
+}
+
+/// How a return names a line of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineName {
+    /// By the id of the line, or by its number, from 1, if it has none.
+    Line(String),
+    /// By its article number.
+    Sku(String),
+}
+
+impl fmt::Display for LineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LineName::Line(id) => write!(f, "line `{id}`"),
+            LineName::Sku(sku) => write!(f, "`{sku}`"),
+        }
+    }
+}
+
+/// Something about an activity that its entry says, so that nobody is surprised by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "note", rename_all = "snake_case")]
+pub enum Note {
+    /// A rule failed, so it paid nothing.
+    RuleFailed {
+        /// The title of the rule.
+        rule: String,
+        /// The file and line of the rule, such as `earn.rhai:3`.
+        source: String,
+        /// What went wrong, for the merchant.
+        message: String,
+    },
+    /// The total is not what the lines, discounts and charges come to. It was spread over the
+    /// lines in proportion.
+    TotalDiffers {
+        /// How much the total is above them; negative if it is below.
+        #[serde(with = "rust_decimal::serde::str")]
+        by: Decimal,
+    },
 }
 
 /// The other side of a transfer.

@@ -31,12 +31,16 @@
 pub mod name;
 /// Whole units of a wallet.
 pub mod units;
+/// Texts as clients write them, in the form in which they are compared.
+pub mod text;
 /// Exact amounts of money in one currency.
 pub mod money;
 /// The number of an entry.
 pub mod seq;
 /// The verbs: what makes an entry.
 pub mod verb;
+/// What was bought, and what was paid for it.
+pub mod order;
 /// What a member did, with its order.
 pub mod activity;
 /// The merchant's calendar: local times, yearly days, periods.
@@ -101,7 +105,7 @@ pub mod expire;
 /// Erasing a person.
 pub mod erase;
 
-pub use activity::{Activity, FieldValue, Line, Order};
+pub use activity::{Activity, FieldValue};
 pub use apply_error::ApplyError;
 pub use change::Change;
 pub use decision::Decision;
@@ -111,6 +115,7 @@ pub use entry::{Benefit, Entry, EntryKind, Reason, RedeemedReward};
 pub use expiry::{Expiry, Inactivity};
 pub use holdings::{GrantEnd, History, Hold};
 pub use member::{Member, MemberIsErased};
+pub use order::{Line, Order, OrderAmounts, Payment};
 pub use name::{MemberId, MerchantId, WalletName};
 pub use posting::{Posting, PostingReason, PostingSide};
 pub use programme::{Programme, WalletPolicy};

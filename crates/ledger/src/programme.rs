@@ -8,7 +8,7 @@ use iso_currency::Currency;
 use rust_decimal::Decimal;
 
 use crate::terms::{PendingOn, Terms};
-use crate::{Activity, Expiry, MerchantId, Moment, Units, WalletName};
+use crate::{Activity, Expiry, MerchantId, Moment, Order, Units, WalletName};
 
 /// The attribute with the birthday, such as `1990-05-17`.
 pub const BIRTHDAY: &str = "birthday";
@@ -24,6 +24,9 @@ pub struct Programme {
     pub currency: Currency,
     /// The time zone in which days, months and years begin.
     pub time_zone: Tz,
+    /// The time zones of the stores that have one of their own, by name. Rules see the time of an
+    /// order by the clock of its store; counts and periods begin by the merchant's.
+    pub stores: BTreeMap<String, Tz>,
     /// The wallet that rules pay into and that pays rewards, unless they name another.
     pub main_wallet: WalletName,
     /// All wallets.
@@ -42,6 +45,21 @@ pub struct Programme {
     pub hold_minutes: u32,
     /// What members are reminded of.
     pub reminders: Reminders,
+}
+
+impl Programme {
+    /// The time zone by whose clock an order was placed: that of its store, or the merchant's.
+    #[must_use]
+    pub fn zone_of(&self, order: Option<&Order>) -> Tz {
+        let store = order.and_then(|order| order.store.as_deref());
+        store.and_then(|store| self.stores.get(store)).copied().unwrap_or(self.time_zone)
+    }
+
+    /// The decimals of the currency.
+    #[must_use]
+    pub fn decimals(&self) -> u32 {
+        crate::money::decimals(self.currency)
+    }
 }
 
 /// What happens to a member that no longer qualifies for its tier.

@@ -20,7 +20,7 @@ pub use self::order::{Wanted, left_of, lessened};
 pub use self::rights::{Rights, withdraw};
 
 use crate::decision::GiveRejection;
-use crate::entry::Returned;
+use crate::entry::{LineName, Returned};
 use crate::member::MemberIsErased;
 use crate::{Entry, EntryKind, Posting, PostingReason, Seq, Verb};
 
@@ -52,26 +52,36 @@ pub enum ReverseRejection {
     #[error("entry {0} has no order of which a part could come back; reverse it as a whole")]
     EntryHasNoOrder(Seq),
     /// The article is not in what is left of the order.
-    #[error("there is no `{sku}` in the order, or it has come back already")]
+    #[error("there is no {line} in the order, or it has come back already")]
     LineIsUnknown {
-        /// The article number.
-        sku: String,
+        /// The line, as the return names it.
+        line: LineName,
     },
     /// More pieces come back than are left.
-    #[error("{quantity} of `{sku}` come back, and {left} are left of the order")]
+    #[error("{quantity} of {line} come back, and {left} are left of the order")]
     MoreComesBackThanIsLeft {
-        /// The article number.
-        sku: String,
+        /// The line, as the return names it.
+        line: LineName,
         /// The pieces that come back.
-        quantity: u32,
+        quantity: Decimal,
         /// The pieces left.
-        left: u64,
+        left: Decimal,
     },
-    /// The request has no refund, and the line has no price to compute it from.
-    #[error("the line of `{sku}` has no price: say what is paid back in `refund`")]
+    /// Some pieces of an article come back, and its lines have several prices.
+    #[error("{line} was bought at several prices: name the line in `line`, one of {lines}")]
+    LineIsAmbiguous {
+        /// The line, as the return names it.
+        line: LineName,
+        /// The names of the lines that it may be.
+        lines: String,
+    },
+    /// The request has no refund, and a line of the order has no price to compute it from.
+    #[error(
+        "what was paid for {line} is not known, since a line has no price: say what is paid back in `refund`"
+    )]
     RefundIsMissing {
-        /// The article number.
-        sku: String,
+        /// The line that comes back.
+        line: LineName,
     },
     /// More money is paid back than is left of the order.
     #[error(

@@ -1,6 +1,7 @@
 //! The facts that a rule can see, as values of the engine. Every fact is read-only. `vocabulary`
 //! says what each word means; this file computes it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
@@ -14,6 +15,7 @@ use ledger::{
 };
 use rhai::{Dynamic, Engine, EvalAltResult, INT, ImmutableString, Position, Scope};
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use sha2::{Digest, Sha256};
 
 use crate::mistake::NO_ORDER;
@@ -50,9 +52,18 @@ pub struct Seen {
     pub(crate) now: Moment,
 }
 
-/// The order, if there is one, with an index of its lines that is built at the first use.
+/// The order, if there is one.
 #[derive(Clone)]
-struct OrderFacts(Option<(OrderRef, Arc<OnceLock<Bought>>)>);
+struct OrderFacts(Option<Arc<OrderSeen>>);
+
+/// An order as rules see it, with what is computed of it at the first use.
+struct OrderSeen {
+    order: OrderRef,
+    /// The decimals of the currency.
+    decimals: u32,
+    words: OnceLock<Words>,
+    amounts: OnceLock<Vec<Option<Decimal>>>,
+}
 
 /// A reference to an order, in its activity or on its own. It is not copied.
 #[derive(Debug, Clone)]
@@ -68,25 +79,65 @@ impl OrderRef {
             OrderRef::Alone(order) => Some(order),
         }
     }
+}
 
+impl OrderSeen {
     fn lines(&self) -> &[Line] {
-        self.get().map_or(&[], |order| &order.lines)
+        self.order.get().map_or(&[], |order| &order.lines)
+    }
+
+    /// What was paid for each line: its share of the goods.
+    fn amounts(&self) -> &[Option<Decimal>] {
+        self.amounts.get_or_init(|| {
+            let order = self.order.get();
+            order.map_or_else(Vec::new, |order| order.shares(order.goods(), self.decimals))
+        })
+    }
+
+    /// What was bought of one article, category or tag.
+    fn of(&self, word: &str) -> Pieces {
+        let word: Cow<'_, str> =
+            if word.is_ascii() { word.into() } else { ledger::text::compared(word).into() };
+        let lines = self.lines();
+        let mut pieces = Pieces { quantity: Decimal::ZERO, places: Vec::new() };
+        let mut add = |(place, line): (usize, &Line)| {
+            if line.is(&word) {
+                pieces.quantity = pieces.quantity.saturating_add(line.quantity);
+                pieces.places.push(place);
+            }
+        };
+        if lines.len() > LINES_WALKED {
+            let words = self.words.get_or_init(|| words_of_lines(lines));
+            let hash = hash(&word);
+            let first = words.partition_point(|(other, _)| *other < hash);
+            let found = words.iter().skip(first).take_while(|(other, _)| *other == hash);
+            found.filter_map(|(_, place)| Some((*place, lines.get(*place)?))).for_each(&mut add);
+        } else {
+            lines.iter().enumerate().for_each(&mut add);
+        }
+        pieces
+    }
+
+    /// What was paid for some lines; nothing if it is not known of one of them.
+    fn spent(&self, places: &[usize]) -> Option<Decimal> {
+        let amounts = self.amounts();
+        places.iter().try_fold(Decimal::ZERO, |sum, place| {
+            sum.checked_add(amounts.get(*place).copied().flatten()?)
+        })
     }
 }
 
 /// The index of a long order: the hash of each article, category and tag with the index of its
 /// line, sorted. A rule may look up thousands of times, so each look-up must be short.
-type Bought = Vec<(u64, usize)>;
+type Words = Vec<(u64, usize)>;
 
 /// The most lines of an order that is searched without an index.
 const LINES_WALKED: usize = 32;
 
-/// The pieces and the money of one article, category or tag in an order.
-#[derive(Clone, Copy)]
+/// What was bought of one article, category or tag: how much, and the places of its lines.
 struct Pieces {
-    quantity: u64,
-    /// Nothing if one of its lines has no price.
-    spent: Option<Decimal>,
+    quantity: Decimal,
+    places: Vec<usize>,
 }
 
 fn hash(word: &str) -> u64 {
@@ -95,31 +146,24 @@ fn hash(word: &str) -> u64 {
     hasher.finish()
 }
 
-fn bought(lines: &[Line]) -> Bought {
-    let mut bought = Bought::new();
+fn words_of_lines(lines: &[Line]) -> Words {
+    let mut index = Words::new();
     for (place, line) in lines.iter().enumerate() {
-        let words = [Some(&line.sku), line.category.as_ref()].into_iter().flatten();
-        bought.extend(words.chain(&line.tags).map(|word| (hash(word), place)));
+        let words = line.sku.iter().chain(&line.categories).chain(&line.tags);
+        index.extend(words.map(|word| (hash(word), place)));
     }
-    bought.sort_unstable();
-    bought.dedup();
-    bought
-}
-
-/// Whether the word is the line's article number, its category or one of its tags.
-fn is(line: &Line, word: &str) -> bool {
-    line.sku == word
-        || line.category.as_deref() == Some(word)
-        || line.tags.iter().any(|tag| tag == word)
+    index.sort_unstable();
+    index.dedup();
+    index
 }
 
 /// The lines of an order. They are not copied.
 #[derive(Clone)]
-struct LinesFacts(OrderRef);
+struct LinesFacts(Arc<OrderSeen>);
 
 /// One line of the order.
 #[derive(Clone)]
-struct LineFacts(OrderRef, usize);
+struct LineFacts(Arc<OrderSeen>, usize);
 
 /// The activity without its order.
 #[derive(Clone)]
@@ -178,14 +222,21 @@ impl Facts {
         match name {
             "member" => Dynamic::from(MemberFacts(Arc::clone(&self.seen))),
             "order" => {
-                let order = self.order.clone();
-                Dynamic::from(OrderFacts(order.map(|order| (order, Arc::default()))))
+                let decimals = self.seen.background.programme.decimals();
+                let seen = |order: &OrderRef| OrderSeen {
+                    order: order.clone(),
+                    decimals,
+                    words: OnceLock::new(),
+                    amounts: OnceLock::new(),
+                };
+                Dynamic::from(OrderFacts(self.order.as_ref().map(|order| Arc::new(seen(order)))))
             }
             "activity" => self.activity.as_ref().map_or(Dynamic::UNIT, |activity| {
                 Dynamic::from(ActivityFacts(Arc::clone(activity)))
             }),
             "now" => {
-                let zone = self.seen.background.programme.time_zone;
+                let order = self.order.as_ref().and_then(OrderRef::get);
+                let zone = self.seen.background.programme.zone_of(order);
                 let local = self.seen.at.with_timezone(&zone);
                 Dynamic::from(LocalTime(local, Arc::clone(&self.seen.background)))
             }
@@ -337,27 +388,40 @@ fn is_its_day(day: NaiveDate, today: NaiveDate) -> bool {
 }
 
 fn register_order(engine: &mut Engine) {
+    let amount = |pick: fn(&Order) -> Decimal| {
+        move |order: &mut OrderFacts| -> Evaluated<Decimal> { Ok(pick(order.get()?)) }
+    };
     engine
         .register_type_with_name::<OrderFacts>("order")
-        .register_get("total", |order: &mut OrderFacts| -> Evaluated<Decimal> {
-            Ok(order.get()?.total)
+        .register_get("total", amount(|order| order.total))
+        .register_get("goods", amount(Order::goods))
+        .register_get("net", amount(|order| order.total - order.amounts.tax))
+        .register_get("discount", amount(|order| order.amounts.discount))
+        .register_get("shipping", amount(|order| order.amounts.shipping))
+        .register_get("tax", amount(|order| order.amounts.tax))
+        .register_get("tip", amount(|order| order.amounts.tip))
+        .register_get("store", |order: &mut OrderFacts| -> Evaluated<ImmutableString> {
+            Ok(text(order.get()?.store.as_deref()))
         })
         .register_get("pieces", |order: &mut OrderFacts| -> Evaluated<INT> {
-            Ok(whole(order.get()?.pieces()))
+            Ok(order.get()?.pieces().to_i64().unwrap_or(INT::MAX))
         })
         .register_get("lines", |order: &mut OrderFacts| -> Evaluated<LinesFacts> {
-            order.get()?;
-            let order = order.0.as_ref().map(|(order, _)| LinesFacts(order.clone()));
-            order.map_or_else(|| fail(NO_ORDER.to_owned()), Ok)
+            Ok(LinesFacts(Arc::clone(order.seen()?)))
         })
-        .register_fn("quantity", |order: &mut OrderFacts, what: &str| -> Evaluated<INT> {
-            Ok(whole(order.of(what)?.quantity))
+        .register_fn("paid", |order: &mut OrderFacts, by: &str| -> Evaluated<Decimal> {
+            let payments = order.get()?.payments.iter();
+            Ok(payments.filter(|payment| payment.method == by).map(|payment| payment.amount).sum())
+        })
+        .register_fn("quantity", |order: &mut OrderFacts, what: &str| -> Evaluated<Dynamic> {
+            Ok(number(order.seen()?.of(what).quantity))
         })
         .register_fn("has", |order: &mut OrderFacts, what: &str| -> Evaluated<bool> {
-            Ok(order.of(what)?.quantity > 0)
+            Ok(order.seen()?.of(what).quantity > Decimal::ZERO)
         })
         .register_fn("spent", |order: &mut OrderFacts, on: &str| -> Evaluated<Decimal> {
-            order.of(on)?.spent.map_or_else(
+            let seen = order.seen()?;
+            seen.spent(&seen.of(on).places).map_or_else(
                 || {
                     fail(format!(
                         "what was spent on `{on}` is not known: a line of it has no price"
@@ -376,69 +440,82 @@ fn register_order(engine: &mut Engine) {
             let known = lines.0.lines().len();
             place.map_or_else(
                 || fail(format!("there is no such line; the order has {known}, counted from 0")),
-                |place| Ok(LineFacts(lines.0.clone(), place)),
+                |place| Ok(LineFacts(Arc::clone(&lines.0), place)),
             )
         });
+    register_line(engine);
+}
 
-    let price = |line: &mut LineFacts, price: Option<Decimal>| -> Evaluated<Decimal> {
-        let sku = line.get().map_or("", |line| line.sku.as_str());
-        price.map_or_else(|| fail(format!("the line of `{sku}` has no price")), Ok)
+fn register_line(engine: &mut Engine) {
+    let known = |line: &mut LineFacts, amount: Option<Decimal>| -> Evaluated<Decimal> {
+        let sku = line.get().and_then(|line| line.sku.as_deref()).unwrap_or_default();
+        amount.map_or_else(|| fail(format!("the line of `{sku}` has no price")), Ok)
+    };
+    let word = |pick: fn(&Line) -> Option<&str>| {
+        move |line: &mut LineFacts| text(line.get().and_then(pick))
     };
     engine
         .register_type_with_name::<LineFacts>("line")
-        .register_get("sku", |line: &mut LineFacts| text(line.get().map(|line| line.sku.as_str())))
-        .register_get("category", |line: &mut LineFacts| {
-            text(line.get().and_then(|line| line.category.as_deref()))
-        })
+        .register_get("id", word(|line| line.id.as_deref()))
+        .register_get("sku", word(|line| line.sku.as_deref()))
+        .register_get("category", word(|line| line.categories.first().map(String::as_str)))
+        .register_get("unit", word(|line| line.unit.as_deref()))
         .register_get("quantity", |line: &mut LineFacts| {
-            line.get().map_or(0, |line| INT::from(line.quantity))
+            number(line.get().map_or(Decimal::ZERO, |line| line.quantity))
         })
         .register_get("price", move |line: &mut LineFacts| {
-            let of_one = line.get().and_then(|line| line.price);
-            price(line, of_one)
+            let of_one = line.price();
+            known(line, of_one)
         })
         .register_get("amount", move |line: &mut LineFacts| {
-            let of_all = line.get().and_then(Line::amount);
-            price(line, of_all)
+            let of_all = line.0.spent(&[line.1]);
+            known(line, of_all)
+        })
+        .register_get("discount", |line: &mut LineFacts| {
+            line.get().map_or(Decimal::ZERO, |line| line.discount)
+        })
+        .register_get("tax", |line: &mut LineFacts| {
+            line.get().map_or(Decimal::ZERO, |line| line.tax)
+        })
+        .register_fn("attribute", |line: &mut LineFacts, name: &str| {
+            let line = line.get();
+            text(line.and_then(|line| line.attributes.get(name)).map(String::as_str))
+        })
+        .register_fn("has", |line: &mut LineFacts, what: &str| {
+            line.get().is_some_and(|line| line.is(what))
         })
         .register_fn("tagged", |line: &mut LineFacts, tag: &str| {
             line.get().is_some_and(|line| line.tags.iter().any(|had| had == tag))
         });
 }
 
+/// A number as rules see it: a whole number if it is one.
+fn number(number: Decimal) -> Dynamic {
+    let whole = number.is_integer().then(|| number.to_i64()).flatten();
+    whole.map_or_else(|| Dynamic::from(number), Dynamic::from)
+}
+
 impl OrderFacts {
-    fn get(&self) -> Evaluated<&Order> {
-        let order = self.0.as_ref().and_then(|(order, _)| order.get());
-        order.map_or_else(|| fail(NO_ORDER.to_owned()), Ok)
+    fn seen(&self) -> Evaluated<&Arc<OrderSeen>> {
+        self.0.as_ref().map_or_else(|| fail(NO_ORDER.to_owned()), Ok)
     }
 
-    fn of(&self, word: &str) -> Evaluated<Pieces> {
-        let lines = &self.get()?.lines;
-        let mut pieces = Pieces { quantity: 0, spent: Some(Decimal::ZERO) };
-        let mut add = |line: &Line| {
-            if is(line, word) {
-                pieces.quantity = pieces.quantity.saturating_add(line.quantity.into());
-                let sum = |spent: Decimal| spent.checked_add(line.amount()?);
-                pieces.spent = pieces.spent.and_then(sum);
-            }
-        };
-        match &self.0 {
-            Some((_, seen)) if lines.len() > LINES_WALKED => {
-                let seen = seen.get_or_init(|| bought(lines));
-                let hash = hash(word);
-                let first = seen.partition_point(|(other, _)| *other < hash);
-                let found = seen.iter().skip(first).take_while(|(other, _)| *other == hash);
-                found.filter_map(|(_, place)| lines.get(*place)).for_each(&mut add);
-            }
-            _ => lines.iter().for_each(&mut add),
-        }
-        Ok(pieces)
+    fn get(&self) -> Evaluated<&Order> {
+        let order = self.0.as_ref().and_then(|seen| seen.order.get());
+        order.map_or_else(|| fail(NO_ORDER.to_owned()), Ok)
     }
 }
 
 impl LineFacts {
     fn get(&self) -> Option<&Line> {
         self.0.lines().get(self.1)
+    }
+
+    /// The price of one, as it was sent or as the line came to it.
+    fn price(&self) -> Option<Decimal> {
+        let line = self.get()?;
+        let of_amount = || line.own_amount(self.0.decimals)?.checked_div(line.quantity);
+        line.price.or_else(of_amount)
     }
 }
 
@@ -448,7 +525,7 @@ impl IntoIterator for LinesFacts {
 
     fn into_iter(self) -> Self::IntoIter {
         let places = 0..self.0.lines().len();
-        Box::new(places.map(move |place| LineFacts(self.0.clone(), place)))
+        Box::new(places.map(move |place| LineFacts(Arc::clone(&self.0), place)))
     }
 }
 

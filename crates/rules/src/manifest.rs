@@ -7,11 +7,12 @@ use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use iso_currency::Currency;
 use ledger::Inactivity;
-use ledger::activity::{FRIEND, PURCHASE, REFERRAL, WORD_LENGTH_MAX};
+use ledger::activity::{FRIEND, PURCHASE, REFERRAL};
 use ledger::programme::Reminders;
 use ledger::programme::{
     ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, Recurrence, TierPolicy,
 };
+use ledger::text::compared;
 use ledger::{Expiry, MerchantId, Programme, Units, WalletName, WalletPolicy};
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -27,6 +28,8 @@ use crate::vocabulary::words_of;
 /// How many minutes a reward is held if the manifest does not say, and at most (one week).
 const HOLD_MINUTES: u32 = 30;
 const HOLD_MINUTES_MAX: u32 = 10_080;
+/// The most characters of the name of an activity or a field.
+const NAME_LENGTH_MAX: usize = 64;
 /// The recurrence of an activity that is triggered on the anniversary of joining.
 const JOINED: &str = "joined";
 
@@ -51,6 +54,8 @@ struct Manifest {
     #[serde(default)]
     pools: BTreeMap<String, Object<PoolTerms>>,
     hold_minutes: Option<Spanned<i64>>,
+    #[serde(default)]
+    stores: BTreeMap<String, Object<StoreTerms>>,
     reminders: Option<Object<RemindersTable>>,
 }
 
@@ -76,6 +81,12 @@ struct CampaignTerms {
     from: Option<Spanned<toml::value::Datetime>>,
     until: Option<Spanned<toml::value::Datetime>>,
     budget: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "the settings of a store")]
+struct StoreTerms {
+    time_zone: Spanned<String>,
 }
 
 /// A pool of codes. The codes are imported; the manifest, which many people read, has none.
@@ -274,6 +285,11 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
     }
     let time_zone = time_zone(&manifest.time_zone, &mut wrong);
 
+    let mut stores = BTreeMap::new();
+    for (name, Object(terms)) in &manifest.stores {
+        let zone = self::time_zone(&terms.time_zone, &mut wrong);
+        stores.extend(zone.map(|zone| (compared(name), zone)));
+    }
     let wallets = wallets(&manifest.wallets, &mut wrong);
     let main_wallet = manifest.main_wallet.as_ref().map_or(MAIN_WALLET, |name| name.get_ref());
     let main = WalletName::parse(main_wallet).ok().filter(|name| wallets.contains_key(name));
@@ -309,6 +325,7 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
                 name: manifest.name.into_inner(),
                 currency,
                 time_zone,
+                stores,
                 main_wallet,
                 wallets,
                 activities,
@@ -411,8 +428,8 @@ fn activities(
 ) -> BTreeMap<String, ActivityPolicy> {
     let mut activities: BTreeMap<String, ActivityPolicy> = BTreeMap::new();
     for (name, Object(activity)) in written {
-        if !(1..=WORD_LENGTH_MAX).contains(&name.get_ref().chars().count()) {
-            let message = format!("the name of an activity has 1 to {WORD_LENGTH_MAX} characters");
+        if !(1..=NAME_LENGTH_MAX).contains(&name.get_ref().chars().count()) {
+            let message = format!("the name of an activity has 1 to {NAME_LENGTH_MAX} characters");
             wrong(name.span(), message);
         }
         let mut fields = BTreeMap::new();
@@ -449,7 +466,7 @@ fn activities(
 fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && text.len() <= WORD_LENGTH_MAX
+        && text.len() <= NAME_LENGTH_MAX
 }
 
 fn holidays(

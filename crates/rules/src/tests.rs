@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ledger::enroll::{self, Enrolment};
 use ledger::{Activity, Line, MerchantId, Moment, Order, Units};
+use rust_decimal::Decimal;
 
 use crate::kind::Kind;
 use crate::vocabulary::WORDS;
@@ -34,12 +35,12 @@ fn moment(text: &str) -> Moment {
 
 /// A purchase on a Saturday morning.
 fn purchase() -> Activity {
-    let line = |sku: &str, category: &str, quantity, price: &str| Line {
-        sku: sku.to_owned(),
-        category: Some(category.to_owned()),
-        quantity,
+    let line = |sku: &str, category: &str, quantity: u32, price: &str| Line {
+        sku: Some(sku.to_owned()),
+        categories: vec![category.to_owned()],
+        quantity: Decimal::from(quantity),
         price: Some(price.parse().unwrap()),
-        tags: Vec::new(),
+        ..Line::default()
     };
     Activity {
         id: "1001".to_owned(),
@@ -49,6 +50,7 @@ fn purchase() -> Activity {
         order: Some(Order {
             total: "12.40".parse().unwrap(),
             lines: vec![line("espresso", "coffee", 2, "3.10"), line("house", "beans", 1, "6.20")],
+            ..Order::default()
         }),
         channel: None,
         payment: Some("card".to_owned()),

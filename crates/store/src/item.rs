@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, NaiveDate};
 use ledger::cap::Counter;
 use ledger::enroll::{self, Enrolment};
-use ledger::entry::AccountEntry;
+use ledger::entry::{AccountEntry, Note};
 use ledger::reminder::Reminded;
 use ledger::task::Progress;
 use ledger::tier_status::{TierChange, TierStatus};
@@ -247,6 +247,8 @@ struct Sealed {
     returns: Vec<Withdrawal>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     exhausted: Vec<SharedLimit>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<Note>,
     balances: BTreeMap<WalletName, Units>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tier: Option<TierChange>,
@@ -285,6 +287,7 @@ pub(crate) fn of_version(
         withdrawals: entry.withdrawals.clone(),
         returns: entry.returns.clone(),
         exhausted: entry.exhausted.clone(),
+        notes: entry.notes.clone(),
         balances: entry.balances.clone(),
         tier: entry.tier.clone(),
         tier_status: entry.tier_status.clone(),
@@ -366,6 +369,7 @@ pub(crate) fn to_line(
         withdrawals: sealed.withdrawals,
         returns: sealed.returns,
         exhausted: sealed.exhausted,
+        notes: sealed.notes,
         balances: sealed.balances,
         tier: sealed.tier,
         tier_status: sealed.tier_status,

@@ -6,16 +6,15 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
-use decide::{Amount, Reversal};
-use ledger::entry::ReturnedLine;
+use decide::{Amount, LINES_MAX, Quantity, Reversal};
+use ledger::entry::{LineName, ReturnedLine};
 use ledger::reverse::Wanted;
+use ledger::text::compared;
 use ledger::{Programme, Verb};
 use rules::Object;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use store::{Fingerprint, MemberKey, Operation};
-
-/// The most lines of a return, the same as of an order.
-const LINES_MAX: usize = 500;
 
 /// The function's routes.
 pub fn router(api: Api) -> Router {
@@ -43,8 +42,34 @@ struct ReversalBody {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a line that came back")]
 struct LineBody {
-    sku: String,
-    quantity: u32,
+    /// The id of the line, or its number, from 1, if it has none.
+    line: Option<String>,
+    /// The article number, if all its lines have one price.
+    sku: Option<String>,
+    /// How much came back: pieces, or the line's unit.
+    quantity: Quantity,
+}
+
+impl LineBody {
+    fn check(self, pointer: &str) -> Result<ReturnedLine, Refusal> {
+        let quantity = self.quantity.check(&format!("{pointer}/quantity"))?;
+        let wrong = |pointer: String, reason: &str| Refusal::FieldIsWrong {
+            pointer,
+            reason: reason.to_owned(),
+        };
+        if quantity <= Decimal::ZERO {
+            return Err(wrong(format!("{pointer}/quantity"), "it is above 0"));
+        }
+        let of = match (self.line, self.sku) {
+            (Some(line), None) => LineName::Line(compared(&line)),
+            (None, Some(sku)) => LineName::Sku(compared(&sku)),
+            _ => {
+                let reason = "name what came back by one of `line` and `sku`";
+                return Err(wrong(pointer.to_owned(), reason));
+            }
+        };
+        Ok(ReturnedLine { of, quantity })
+    }
 }
 
 async fn reverse(
@@ -94,25 +119,23 @@ fn undone(body: &ReversalBody) -> Result<(Verb, String), Refusal> {
 /// The part of the order that came back; nothing if all that is left came back.
 fn wanted(body: ReversalBody, programme: &Programme) -> Result<Option<Wanted>, Refusal> {
     let ReversalBody { lines, refund, .. } = body;
-    if lines.is_none() && refund.is_none() {
+    let lines = lines.unwrap_or_default();
+    if lines.is_empty() && refund.is_none() {
         return Ok(None);
     }
-    let lines = lines.unwrap_or_default();
     let wrong = |pointer: String, reason: &str| {
         Err(Refusal::FieldIsWrong { pointer, reason: reason.to_owned() })
     };
     if lines.len() > LINES_MAX {
-        return wrong("/lines".to_owned(), "at most 500 lines come back at a time");
-    }
-    if let Some(place) = lines.iter().position(|Object(line)| line.quantity == 0) {
-        return wrong(format!("/lines/{place}/quantity"), "it is at least 1");
+        let reason = format!("at most {LINES_MAX} lines come back at a time");
+        return wrong("/lines".to_owned(), &reason);
     }
     let refund = refund.map(|refund| refund.check("/refund", programme)).transpose()?;
     if lines.is_empty() && refund.is_none_or(|refund| refund.is_zero()) {
         let reason = "nothing comes back: name pieces in `lines`, or what is paid back in `refund`";
         return wrong(String::new(), reason);
     }
-    let line =
-        |Object(line): Object<LineBody>| ReturnedLine { sku: line.sku, quantity: line.quantity };
-    Ok(Some(Wanted { lines: lines.into_iter().map(line).collect(), refund }))
+    let lines = lines.into_iter().enumerate();
+    let lines = lines.map(|(place, Object(line))| line.check(&format!("/lines/{place}")));
+    Ok(Some(Wanted { lines: lines.collect::<Result<_, _>>()?, refund }))
 }

@@ -308,7 +308,7 @@ impl Field {
             referred_by: None,
         };
         let member = enroll::decide(enrolment.clone(), at);
-        let order = ledger::Order { total: UNITS.into(), lines: Vec::new() };
+        let order = ledger::Order { total: UNITS.into(), ..ledger::Order::default() };
         let activity = Activity {
             id: "first".to_owned(),
             kind: "purchase".to_owned(),

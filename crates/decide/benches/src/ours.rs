@@ -15,6 +15,7 @@ use ledger::{
     Units, Wallet, WalletName, activity,
 };
 use rules::{Bundle, Sources};
+use rust_decimal::Decimal;
 
 use crate::case::Case;
 use crate::{Paid, RULES};
@@ -215,18 +216,18 @@ fn member(case: &Case) -> Member {
 
 fn purchase(case: &Case) -> Activity {
     let lines = case.lines.iter().map(|line| Line {
-        sku: line.sku.clone(),
-        category: Some(line.category.clone()),
-        quantity: line.quantity,
+        sku: Some(line.sku.clone()),
+        categories: vec![line.category.clone()],
+        quantity: Decimal::from(line.quantity),
         price: Some(line.price),
-        tags: Vec::new(),
+        ..Line::default()
     });
     Activity {
         id: "order-1001".to_owned(),
         kind: activity::PURCHASE.to_owned(),
         at: case.at,
         of: None,
-        order: Some(Order { total: case.total, lines: lines.collect() }),
+        order: Some(Order { total: case.total, lines: lines.collect(), ..Order::default() }),
         channel: Some(case.channel.clone()),
         payment: Some(case.payment.clone()),
         fields: BTreeMap::new(),

@@ -4,7 +4,7 @@
 
 use decide::Context;
 use ledger::enroll::{self, Enrolment};
-use ledger::{Activity, Codes, Remaining, Line, Member, MemberId, MerchantId, Order, DecisionData};
+use ledger::{Activity, Codes, Remaining, Line, Member, MemberId, MerchantId, Order, OrderAmounts, Payment, DecisionData};
 use libfuzzer_sys::fuzz_target;
 use rules::{Bundle, Sources};
 
@@ -22,11 +22,17 @@ fn member() -> Member {
 
 fn purchase() -> Activity {
     let line = |sku: &str, category: &str| Line {
-        sku: sku.to_owned(),
-        category: Some(category.to_owned()),
-        quantity: 2,
-        price: "3.10".parse().ok(),
+        id: Some(format!("line of {sku}")),
+        sku: Some(sku.to_owned()),
+        categories: vec![category.to_owned(), "all".to_owned()],
         tags: vec!["organic".to_owned()],
+        quantity: "2.5".parse().expect("a weight"),
+        unit: Some("kg".to_owned()),
+        price: "3.10".parse().ok(),
+        discount: "0.50".parse().expect("an amount"),
+        tax: "1.19".parse().expect("an amount"),
+        attributes: [("brand".to_owned(), "Acme".to_owned())].into(),
+        ..Line::default()
     };
     Activity {
         id: "1".to_owned(),
@@ -36,6 +42,17 @@ fn purchase() -> Activity {
         order: Some(Order {
             total: "12.40".parse().expect("an amount"),
             lines: vec![line("espresso", "coffee"), line("house", "beans")],
+            amounts: OrderAmounts {
+                discount: "3.00".parse().expect("an amount"),
+                shipping: "4.90".parse().expect("an amount"),
+                tax: "2.38".parse().expect("an amount"),
+                tip: "1.00".parse().expect("an amount"),
+            },
+            store: Some("oslo".to_owned()),
+            payments: vec![Payment {
+                method: "card".to_owned(),
+                amount: "12.40".parse().expect("an amount"),
+            }],
         }),
         channel: None,
         payment: Some("card".to_owned()),

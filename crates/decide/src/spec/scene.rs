@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::coverage::Coverage;
 use crate::due::expire;
 use crate::earn::earn;
+use crate::input::InJson;
 use crate::redeem::redeem;
 use crate::refusal::{Refusal, Undecided};
 use crate::reward::Redemption;
@@ -149,7 +150,7 @@ impl Scene<'_> {
         let programme = self.bundle.programme();
         if let Some(activity) = &step.activity {
             let byte = Some(activity.span().start);
-            let Object(body) = activity.get_ref().clone();
+            let InJson(Object(body)) = activity.get_ref().clone();
             let activity = body.check(programme, "spec", self.at);
             let activity = activity.map_err(|wrong| self.at_value(byte, &wrong))?;
             return Ok(Happens::Activity(activity));
@@ -158,7 +159,7 @@ impl Scene<'_> {
         let byte = Some(redeem.span().start);
         let Object(RedeemBody { reward, units, order }) = redeem.get_ref().clone();
         known("reward", &reward, self.bundle.rewards().map(|(name, _)| name))?;
-        let order = order.map(|Object(order)| order.check("/order", programme)).transpose();
+        let order = order.map(|InJson(Object(order))| order.check("/order", programme)).transpose();
         let order = order.map_err(|wrong| self.at_value(byte, &wrong))?;
         let units = units.map(Units::new).transpose();
         let units = units.map_err(|reason| (byte, format!("`units`: {reason}")))?;

@@ -46,7 +46,7 @@ pub(super) fn person(
         known("contest", title, bundle.contests())?;
         scores.insert(title.get_ref().clone(), counted(title, *score)?);
     }
-    let spend = body.spend.map(|spend| spend.check("/member/spend", programme)).transpose();
+    let spend = body.spend.map(|spend| spend.0.check("/member/spend", programme)).transpose();
     let spend = spend.map_err(|wrong| (None, wrong.to_string()))?.unwrap_or(Decimal::ZERO);
     let last_purchase_at = body.last_purchase.map(|at| at.0);
     body.grants.keys().try_for_each(|grant| known_grant(bundle, grant))?;

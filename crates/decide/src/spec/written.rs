@@ -7,7 +7,7 @@ use rules::Object;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use crate::input::{ActivityBody, Amount, At, OrderBody};
+use crate::input::{ActivityBody, Amount, At, InJson, OrderBody};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "specs, each under `[[spec]]`")]
@@ -23,7 +23,7 @@ macro_rules! step {
         pub(super) struct $name {
             $(pub(super) $own: $kind,)*
             pub(super) at: Option<At>,
-            pub(super) activity: Option<Spanned<Object<ActivityBody>>>,
+            pub(super) activity: Option<Spanned<InJson<Object<ActivityBody>>>>,
             pub(super) redeem: Option<Spanned<Object<RedeemBody>>>,
             pub(super) pays: Option<Sums>,
             pub(super) because: Option<Vec<Spanned<String>>>,
@@ -89,7 +89,7 @@ step! {
 pub(super) struct RedeemBody {
     pub(super) reward: Spanned<String>,
     pub(super) units: Option<i64>,
-    pub(super) order: Option<Object<OrderBody>>,
+    pub(super) order: Option<InJson<Object<OrderBody>>>,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +110,7 @@ pub(super) struct MemberBody {
     pub(super) enrolled: Option<At>,
     pub(super) wallets: Sums,
     pub(super) purchases: u32,
-    pub(super) spend: Option<Amount>,
+    pub(super) spend: Option<InJson<Amount>>,
     pub(super) last_purchase: Option<At>,
     pub(super) grants: BTreeMap<Spanned<String>, Until>,
     pub(super) tasks: BTreeMap<Spanned<String>, u32>,
@@ -148,7 +148,7 @@ impl Step {
 
     /// The moment of the step: its own time, its activity's, or that of the step before.
     pub(super) fn moment(&self, before: Option<Moment>) -> Option<Moment> {
-        let of_activity = || self.activity.as_ref()?.get_ref().0.stated_at();
+        let of_activity = || self.activity.as_ref()?.get_ref().0.0.stated_at();
         self.at.map(|at| at.0).or_else(of_activity).or(before)
     }
 }

@@ -51,7 +51,7 @@ fn rewards_ask_for_tier_order_and_price() {
         ]
     );
     let take = |total: Option<&str>| {
-        let order = total.map(|total| Order { total: total.parse().unwrap(), lines: Vec::new() });
+        let order = total.map(|total| Order { total: total.parse().unwrap(), ..Order::default() });
         let redemption = Redemption { reward: "five-off".to_owned(), units: None, order };
         redeem(&context(&bundle, &data(&bundle), now), &silver, redemption)
             .err()

@@ -3,9 +3,10 @@
 use ledger::account::{self, AccountRejection};
 use ledger::adjust::{self, Adjustment, MoveRejection, Transfer};
 use ledger::earn::{EarnRejection, admit};
-use ledger::entry::ReturnedLine;
+use ledger::entry::{LineName, ReturnedLine};
 use ledger::reverse::{ReverseRejection, Wanted, lessened};
-use ledger::{Activity, Seq};
+use ledger::decision::Draft;
+use ledger::{Activity, Entry};
 
 use super::*;
 
@@ -31,15 +32,15 @@ fn erased(name: &str) -> Member {
 
 fn purchase(at: &str) -> Activity {
     let line = |sku: &str, price: Option<&str>| Line {
-        sku: sku.to_owned(),
-        category: None,
-        quantity: 1,
+        sku: Some(sku.to_owned()),
+        quantity: Decimal::ONE,
         price: price.map(|price| price.parse().unwrap()),
-        tags: Vec::new(),
+        ..Line::default()
     };
     let order = Order {
         total: "10.00".parse().unwrap(),
         lines: vec![line("tea", Some("10.00")), line("bag", None)],
+        ..Order::default()
     };
     Activity {
         id: "1".to_owned(),
@@ -121,18 +122,26 @@ fn of_two_faults_of_a_transfer_or_an_adjustment_the_first_of_the_enum_is_named()
     assert!(matches!(adjust(&named("ada"), "x"), M::WalletIsUnknown(_)));
 }
 
+/// The entry of an activity that paid nothing.
+fn earned(activity: Activity) -> Entry {
+    let bundle = load(&[("merchant.toml", SHARED), ("earn.rhai", "")]).unwrap();
+    let programme = bundle.programme();
+    let (member, at) = (named("ada"), activity.at);
+    ledger::earn::decide(&member, programme, activity, Draft::default(), at).unwrap().entry
+}
+
 #[test]
 fn of_two_faults_of_a_return_the_first_of_the_enum_is_named() {
     let lessen = |lines: &[(&str, u32)], refund: Option<&str>| {
         let line = |(sku, quantity): &(&str, u32)| ReturnedLine {
-            sku: (*sku).to_owned(),
-            quantity: *quantity,
+            of: LineName::Sku((*sku).to_owned()),
+            quantity: Decimal::from(*quantity),
         };
         let wanted = Wanted {
             lines: lines.iter().map(line).collect(),
             refund: refund.map(|refund| refund.parse().unwrap()),
         };
-        lessened(Seq::new(1), &purchase(NOW), &wanted).unwrap_err()
+        lessened(&earned(purchase(NOW)), &[], &wanted, 2).unwrap_err()
     };
     type R = ReverseRejection;
     assert!(matches!(lessen(&[("cup", 1)], Some("99.00")), R::LineIsUnknown { .. }));

@@ -1,123 +1,350 @@
 //! What is left of an order after returns.
+//!
+//! A return takes pieces or money off an order, and every amount of what is left shrinks with its
+//! total: shipping, tax, tip, payments, and the fields of the activity that are amounts. All of it
+//! is computed from the first order, so that the way in which an order comes back does not matter,
+//! and nothing is left of it in the end.
 
 use rust_decimal::Decimal;
 
 use super::{ReverseRejection, undone};
-use crate::entry::{Returned, ReturnedLine};
-use crate::{Activity, Entry, EntryKind, Order, Seq};
+use crate::entry::{LineName, Returned, ReturnedLine};
+use crate::money::{round_to_coin, split};
+use crate::{Activity, Entry, EntryKind, FieldValue, Line, Order, Payment};
 
 /// A return, as the client requests it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
     /// The pieces that come back; empty if only money is paid back.
     pub lines: Vec<ReturnedLine>,
-    /// The amount paid back; `None` for the price of the pieces.
+    /// The amount paid back; `None` for what was paid for the pieces.
     pub refund: Option<Decimal>,
 }
 
 /// What is left of an earn after the returns so far: its activity, with what is left of its order.
-/// `since` are the entries after it.
+/// `since` are the entries after it; `decimals` are those of the currency.
 ///
 /// # Errors
 /// Nothing is left, or the entry is not an earn.
-pub fn left_of(original: &Entry, since: &[Entry]) -> Result<Activity, ReverseRejection> {
-    let (entry, kind) = (original.seq, original.kind.verb());
-    let EntryKind::Earn { activity } = &original.kind else {
-        return Err(ReverseRejection::EntryCannotBeReversed { entry, kind });
-    };
-    let mut left = activity.clone();
-    for undone in since.iter().filter_map(|later| undone(later, entry)) {
-        let order = undone.and_then(|returned| Some((left.order.as_ref()?, returned)));
-        let Some((order, returned)) = order else {
-            return Err(ReverseRejection::EntryIsReversedAlready(entry));
-        };
-        left.order = Some(less(order, returned)?);
+pub fn left_of(
+    original: &Entry,
+    since: &[Entry],
+    decimals: u32,
+) -> Result<Activity, ReverseRejection> {
+    let activity = activity_of(original)?;
+    match Rest::after(original, activity, since, decimals)? {
+        None => Ok(activity.clone()),
+        Some(rest) => Ok(rest.activity()),
     }
-    Ok(left)
 }
 
-/// What is left of an activity after a return, and the return with its refund. `None` if all pieces
-/// and all money come back.
+/// What is left of an earn after one more return, and the return with its refund. `None` if all
+/// pieces and all money come back.
 ///
 /// # Errors
 /// The activity has no order, more comes back than is left, or the refund is unknown.
 pub fn lessened(
-    entry: Seq,
-    left: &Activity,
+    original: &Entry,
+    since: &[Entry],
     wanted: &Wanted,
+    decimals: u32,
 ) -> Result<Option<(Activity, Returned)>, ReverseRejection> {
-    let order = left.order.as_ref().ok_or(ReverseRejection::EntryHasNoOrder(entry))?;
-    let mut rest = order.clone();
-    let mut pieces = Vec::new();
-    for line in &wanted.lines {
-        pieces.push((&line.sku, take_pieces(&mut rest, line)?));
-    }
-    let refund = match wanted.refund {
-        Some(refund) => refund,
-        None => price(&pieces)?,
-    };
-    rest.total = less_money(order, refund)?;
-    if rest.lines.is_empty() && rest.total.is_zero() {
+    let activity = activity_of(original)?;
+    let rest = Rest::after(original, activity, since, decimals)?;
+    let mut rest = rest.ok_or(ReverseRejection::EntryHasNoOrder(original.seq))?;
+    let refund = rest.take(wanted)?;
+    if rest.is_nothing() {
         return Ok(None);
     }
     let returned = Returned { lines: wanted.lines.clone(), refund };
-    Ok(Some((Activity { order: Some(rest), ..left.clone() }, returned)))
+    Ok(Some((rest.activity(), returned)))
 }
 
-/// Pieces of one article: for each line of the order, how many, and the price of one if it has one.
-type Pieces = Vec<(u32, Option<Decimal>)>;
+fn activity_of(original: &Entry) -> Result<&Activity, ReverseRejection> {
+    match &original.kind {
+        EntryKind::Earn { activity } => Ok(activity),
+        kind => Err(ReverseRejection::EntryCannotBeReversed {
+            entry: original.seq,
+            kind: kind.verb(),
+        }),
+    }
+}
 
-/// The price of pieces of an order, by article.
-fn price(pieces: &[(&String, Pieces)]) -> Result<Decimal, ReverseRejection> {
-    let mut sum = Decimal::ZERO;
-    for (sku, pieces) in pieces {
-        let missing = || ReverseRejection::RefundIsMissing { sku: (*sku).clone() };
-        for (pieces, price) in pieces {
-            let amount = price.and_then(|price| price.checked_mul((*pieces).into()));
-            sum = amount.and_then(|amount| sum.checked_add(amount)).ok_or_else(missing)?;
+/// What is left of an order: the quantity of each of its lines, and its total.
+struct Rest<'a> {
+    activity: &'a Activity,
+    order: &'a Order,
+    left: Vec<Decimal>,
+    total: Decimal,
+    decimals: u32,
+}
+
+impl<'a> Rest<'a> {
+    /// What the returns so far have left; `None` if the activity has no order.
+    fn after(
+        original: &Entry,
+        activity: &'a Activity,
+        since: &[Entry],
+        decimals: u32,
+    ) -> Result<Option<Rest<'a>>, ReverseRejection> {
+        let mut rest = activity.order.as_ref().map(|order| Rest {
+            activity,
+            order,
+            left: order.lines.iter().map(|line| line.quantity).collect(),
+            total: order.total,
+            decimals,
+        });
+        for undone in since.iter().filter_map(|later| undone(later, original.seq)) {
+            let (Some(rest), Some(Returned { lines, refund })) = (&mut rest, undone) else {
+                return Err(ReverseRejection::EntryIsReversedAlready(original.seq));
+            };
+            rest.take(&Wanted { lines: lines.clone(), refund: Some(*refund) })?;
+        }
+        Ok(rest)
+    }
+
+    /// Takes a return off, and says what is paid back.
+    fn take(&mut self, wanted: &Wanted) -> Result<Decimal, ReverseRejection> {
+        let mut taken = vec![Decimal::ZERO; self.left.len()];
+        for line in &wanted.lines {
+            self.take_line(line, &mut taken)?;
+        }
+        let refund = match wanted.refund {
+            Some(refund) => refund,
+            None => self.price(&taken)?,
+        };
+        // What came back in an exchange was paid for with what was bought.
+        let exchanged: Decimal =
+            self.lines().filter(|(_, line, _)| line.came_back()).map(|(_, line, _)| {
+                line.own_amount(self.decimals).unwrap_or_default().min(Decimal::ZERO)
+            }).sum();
+        let most = self.total - exchanged;
+        if refund > most.max(Decimal::ZERO) {
+            return Err(ReverseRejection::RefundIsTooMuch { refund, total: most });
+        }
+        for (left, taken) in self.left.iter_mut().zip(taken) {
+            *left -= taken;
+        }
+        self.total -= refund;
+        Ok(refund)
+    }
+
+    /// The lines with their places and what is left of each.
+    fn lines(&self) -> impl Iterator<Item = (usize, &'a Line, Decimal)> {
+        let lines: &'a [Line] = &self.order.lines;
+        let left: Vec<Decimal> = self.left.clone();
+        lines.iter().zip(left).enumerate().map(|(place, (line, left))| (place, line, left))
+    }
+
+    /// Whether a line is something that was bought: not a discount, and not what came back in an
+    /// exchange.
+    fn was_bought(&self, line: &Line) -> bool {
+        let own = line.own_amount(self.decimals);
+        !line.came_back() && own.is_none_or(|own| own >= Decimal::ZERO)
+    }
+
+    /// Adds the pieces of one line of a return to those that are taken.
+    fn take_line(
+        &self,
+        wanted: &ReturnedLine,
+        taken: &mut [Decimal],
+    ) -> Result<(), ReverseRejection> {
+        let ReturnedLine { of, quantity } = wanted;
+        let is_meant = |(place, line, _): &(usize, &Line, Decimal)| match of {
+            LineName::Sku(sku) => line.sku.as_ref() == Some(sku),
+            LineName::Line(id) => match &line.id {
+                Some(own) => own == id,
+                // A line without an id is named by its number.
+                None => (place + 1).to_string() == *id,
+            },
+        };
+        let meant: Vec<(usize, &Line, Decimal)> = self
+            .lines()
+            .filter(is_meant)
+            .filter(|(_, line, _)| self.was_bought(line))
+            .map(|(place, line, left)| {
+                let already = taken.get(place).copied().unwrap_or_default();
+                (place, line, left - already)
+            })
+            .filter(|(_, _, left)| *left > Decimal::ZERO)
+            .collect();
+        let left: Decimal = meant.iter().map(|(_, _, left)| left).sum();
+        if meant.is_empty() {
+            return Err(ReverseRejection::LineIsUnknown { line: of.clone() });
+        }
+        if *quantity > left {
+            let (line, quantity) = (of.clone(), *quantity);
+            return Err(ReverseRejection::MoreComesBackThanIsLeft { line, quantity, left });
+        }
+        let mut lines = meant.iter().map(|(_, line, _)| *line);
+        let first = lines.next();
+        let alike = lines.all(|line| first.is_some_and(|first| cost_alike(first, line, self.decimals)));
+        if *quantity < left && !alike {
+            let names = meant.iter().map(|(place, line, _)| {
+                line.id.clone().unwrap_or_else(|| (place + 1).to_string())
+            });
+            let lines: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+            return Err(ReverseRejection::LineIsAmbiguous {
+                line: of.clone(),
+                lines: lines.join(", "),
+            });
+        }
+        let mut missing = *quantity;
+        for (place, _, left) in meant {
+            let pieces = left.min(missing);
+            missing -= pieces;
+            if let Some(taken) = taken.get_mut(place) {
+                *taken += pieces;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was paid for pieces: their part of what their line came to of the total. The last
+    /// pieces of a line take what is left of it.
+    fn price(&self, taken: &[Decimal]) -> Result<Decimal, ReverseRejection> {
+        let (order, places) = self.order();
+        let shares = order.shares(order.total, self.decimals);
+        let mut sum = Decimal::ZERO;
+        for ((line, place), share) in order.lines.iter().zip(places).zip(shares) {
+            let pieces = taken.get(place).copied().unwrap_or_default();
+            if pieces.is_zero() {
+                continue;
+            }
+            let missing = || ReverseRejection::RefundIsMissing { line: name_of(line, place) };
+            let share = share.ok_or_else(missing)?;
+            let part = match pieces == line.quantity {
+                true => Some(share),
+                false => ratio(share, pieces, line.quantity, self.decimals),
+            };
+            sum = part.and_then(|part| sum.checked_add(part)).ok_or_else(missing)?;
+        }
+        Ok(sum)
+    }
+
+    /// Whether all pieces and all money have come back.
+    fn is_nothing(&self) -> bool {
+        let stays = |(_, line, left): (usize, &Line, Decimal)| {
+            line.came_back() || (self.was_bought(line) && !left.is_zero())
+        };
+        self.total.is_zero() && !self.lines().any(stays)
+    }
+
+    /// The activity with what is left of its order. Its fields that are amounts shrink with it.
+    fn activity(&self) -> Activity {
+        let mut activity = self.activity.clone();
+        for field in activity.fields.values_mut() {
+            if let FieldValue::Amount(amount) = field {
+                *amount = self.shrunk(*amount);
+            }
+        }
+        activity.order = Some(self.order().0);
+        activity
+    }
+
+    /// An amount of the order, in the proportion in which its total has become less.
+    fn shrunk(&self, amount: Decimal) -> Decimal {
+        if self.total == self.order.total {
+            return amount;
+        }
+        ratio(amount, self.total, self.order.total, self.decimals).unwrap_or_default()
+    }
+
+    /// What is left of the order, with the place that each of its lines has in the first order.
+    fn order(&self) -> (Order, Vec<usize>) {
+        let has_goods =
+            self.lines().any(|(_, line, left)| self.was_bought(line) && !left.is_zero());
+        let mut places = Vec::new();
+        let mut lines = Vec::new();
+        for (place, line, left) in self.lines() {
+            let mut line = line.clone();
+            if self.was_bought(&line) {
+                if left.is_zero() {
+                    continue;
+                }
+                let quantity = line.quantity;
+                let part = |amount: Decimal| match left == quantity {
+                    true => amount,
+                    false => ratio(amount, left, quantity, self.decimals).unwrap_or_default(),
+                };
+                line.amount = line.amount.map(part);
+                line.discount = part(line.discount);
+                line.quantity = left;
+            } else if !line.came_back() {
+                // A discount that is written as a line is one on the whole order.
+                if !has_goods {
+                    continue;
+                }
+                line.amount = line.own_amount(self.decimals).map(|own| self.shrunk(own));
+                line.price = None;
+            }
+            lines.push(line);
+            places.push(place);
+        }
+        let payments = self.order.payments.iter().map(|payment| payment.amount);
+        let paid = self.shrunk(payments.clone().sum());
+        let parts = split(paid, &payments.collect::<Vec<_>>(), self.decimals).unwrap_or_default();
+        let payments = self.order.payments.iter().zip(parts).map(|(payment, amount)| Payment {
+            method: payment.method.clone(),
+            amount,
+        });
+        let mut order = Order {
+            total: self.total,
+            lines,
+            amounts: self.order.amounts.map(|amount| self.shrunk(amount)),
+            store: self.order.store.clone(),
+            payments: payments.filter(|payment| !payment.amount.is_zero()).collect(),
+        };
+        self.shrink_taxes(&mut order, &places);
+        (order, places)
+    }
+
+    /// The tax of each line shrinks with what the line came to.
+    fn shrink_taxes(&self, order: &mut Order, places: &[usize]) {
+        if order.lines.iter().all(|line| line.tax.is_zero()) {
+            return;
+        }
+        let first = self.order.shares(self.order.total, self.decimals);
+        let now = order.shares(order.total, self.decimals);
+        for ((line, place), now) in order.lines.iter_mut().zip(places).zip(now) {
+            let first = first.get(*place).copied().flatten();
+            if let (Some(first), Some(now)) = (first, now)
+                && first != now
+            {
+                line.tax = ratio(line.tax, now, first, self.decimals).unwrap_or_default();
+            }
         }
     }
-    Ok(sum)
 }
 
-/// The total of an order, less a refund.
-fn less_money(order: &Order, refund: Decimal) -> Result<Decimal, ReverseRejection> {
-    let total = order.total;
-    if refund > total {
-        return Err(ReverseRejection::RefundIsTooMuch { refund, total });
-    }
-    Ok(total - refund)
+/// The part of an amount in the proportion of `part` to `whole`, to the smallest coin. `None` if
+/// the whole is zero, or on overflow.
+fn ratio(amount: Decimal, part: Decimal, whole: Decimal, decimals: u32) -> Option<Decimal> {
+    // Multiplying first keeps more digits, and dividing first cannot overflow.
+    let exact = match amount.checked_mul(part) {
+        Some(product) => product.checked_div(whole)?,
+        None => amount.checked_mul(part.checked_div(whole)?)?,
+    };
+    Some(round_to_coin(exact, decimals))
 }
 
-/// What is left of an order after a return.
-fn less(order: &Order, returned: &Returned) -> Result<Order, ReverseRejection> {
-    let mut rest = order.clone();
-    for line in &returned.lines {
-        take_pieces(&mut rest, line)?;
+/// Whether one piece of either line cost the same.
+fn cost_alike(one: &Line, other: &Line, decimals: u32) -> bool {
+    let plain = |line: &Line| line.price.filter(|_| line.amount.is_none() && line.discount.is_zero());
+    if let (Some(one), Some(other)) = (plain(one), plain(other)) {
+        return one == other;
     }
-    rest.total = less_money(order, returned.refund)?;
-    Ok(rest)
+    let across = |one: &Line, other: &Line| one.own_amount(decimals)?.checked_mul(other.quantity);
+    match (across(one, other), across(other, one)) {
+        (Some(left), Some(right)) => left == right,
+        (one, other) => one.is_none() && other.is_none(),
+    }
 }
 
-/// Takes pieces out of the lines of an article, and returns how many it took at which price.
-fn take_pieces(order: &mut Order, line: &ReturnedLine) -> Result<Pieces, ReverseRejection> {
-    let ReturnedLine { sku, quantity } = line.clone();
-    let lines = order.lines.iter().filter(|line| line.sku == sku);
-    let left: u64 = lines.map(|line| u64::from(line.quantity)).sum();
-    if left == 0 {
-        return Err(ReverseRejection::LineIsUnknown { sku });
+fn name_of(line: &Line, place: usize) -> LineName {
+    match (&line.sku, &line.id) {
+        (Some(sku), _) => LineName::Sku(sku.clone()),
+        (None, Some(id)) => LineName::Line(id.clone()),
+        (None, None) => LineName::Line((place + 1).to_string()),
     }
-    let mut missing = quantity;
-    let mut taken = Vec::new();
-    for line in order.lines.iter_mut().filter(|line| line.sku == sku) {
-        let pieces = line.quantity.min(missing);
-        line.quantity -= pieces;
-        missing -= pieces;
-        taken.push((pieces, line.price));
-    }
-    if missing > 0 {
-        return Err(ReverseRejection::MoreComesBackThanIsLeft { sku, quantity, left });
-    }
-    order.lines.retain(|line| line.quantity > 0);
-    Ok(taken)
 }
