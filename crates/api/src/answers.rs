@@ -29,7 +29,7 @@ type Answer = (StatusCode, &'static str, Option<&'static str>);
 const ERASED: Answer = (StatusCode::GONE, "member_is_erased", None);
 /// A broken invariant of ours. The caller gets no details.
 const INTERNAL: Answer = (OURS, "internal", None);
-const HOLD_IS_UNKNOWN: Answer = (CONFLICT, "hold_is_unknown", None);
+const HOLD_IS_UNKNOWN: Answer = (NOT_FOUND, "hold_is_unknown", None);
 const BALANCE_IS_INSUFFICIENT: Answer = (CONFLICT, "balance_is_insufficient", None);
 
 impl From<Refusal> for Problem {
@@ -70,6 +70,9 @@ fn answer(refusal: &Refusal) -> Answer {
         R::BodyIsTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_is_too_large", None),
         R::BodyIsCutOff(_) => (BAD_REQUEST, "body_is_cut_off", None),
         R::BodyIsNotJson { .. } => (BAD_REQUEST, "body_is_not_json", None),
+        R::BodyIsOfAnotherType(_) => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "body_is_of_another_type", None)
+        }
         R::FieldIsWrong { .. } => (INVALID, "field_is_wrong", None),
         R::ActivityEvent(wrong) => (INVALID, code_of_input(&wrong.reason), None),
         R::PathIsWrong(_) => (BAD_REQUEST, "path_is_wrong", None),
@@ -79,7 +82,12 @@ fn answer(refusal: &Refusal) -> Answer {
         R::MemberIsUnknown(_) => (NOT_FOUND, "member_is_unknown", None),
         R::MemberIdIsTaken(_) => (CONFLICT, "member_id_is_taken", None),
         R::ReferrerIsUnknown(_) => (INVALID, "referrer_is_unknown", Some("/referred_by")),
+        R::ReferrerIsErased(_) => (StatusCode::GONE, "other_member_is_erased", Some("/referred_by")),
         R::HoldIsUnknown(_) => HOLD_IS_UNKNOWN,
+        R::HoldWasCaptured { .. } => (CONFLICT, "hold_was_captured", None),
+        R::HoldWasReleased { .. } => (CONFLICT, "hold_was_released", None),
+        R::HoldHasExpired { .. } => (CONFLICT, "hold_has_expired", None),
+        R::ActivityIsKnownWithAnotherBody { .. } => (INVALID, "activity_id_is_reused", Some("/id")),
         R::EntryIsUnknown { .. } => (INVALID, "entry_is_unknown", None),
         R::ContestIsUnknown { .. } => (NOT_FOUND, "contest_is_unknown", None),
         R::Decision(refusal) => answer_of_decision(refusal),
@@ -189,7 +197,7 @@ fn answer_of_move(rejection: &MoveRejection) -> Answer {
         R::Erased(_) => ERASED,
         R::WalletIsUnknown(_) => (INVALID, "wallet_is_unknown", Some("/wallet")),
         R::WalletIsNotTransferable(_) => (INVALID, "wallet_is_not_transferable", Some("/wallet")),
-        R::ReceiverIsErased(_) => (CONFLICT, "other_member_is_erased", Some("/to")),
+        R::ReceiverIsErased(_) => (StatusCode::GONE, "other_member_is_erased", Some("/to")),
         R::BothSidesAreOne(_) => (INVALID, "both_sides_are_one", Some("/to")),
         R::UnitsAreZero => (INVALID, "units_are_zero", Some("/units")),
         R::BalanceIsInsufficient { .. } => BALANCE_IS_INSUFFICIENT,
@@ -204,7 +212,7 @@ fn answer_of_account(rejection: &AccountRejection) -> Answer {
         R::NothingIsShared => (CONFLICT, "nothing_is_shared", None),
         R::MemberHasAnAccount { .. } => (CONFLICT, "member_has_an_account", None),
         R::MemberHasNoAccount(_) => (CONFLICT, "member_has_no_account", None),
-        R::AccountIsErased(_) => (CONFLICT, "other_member_is_erased", Some("/account")),
+        R::AccountIsErased(_) => (StatusCode::GONE, "other_member_is_erased", Some("/account")),
         R::AccountHasAnAccount(_) => (CONFLICT, "account_has_an_account", Some("/account")),
         R::MemberIsTheAccount(_) => (INVALID, "member_is_the_account", Some("/account")),
         R::AccountIsShared { .. } => (CONFLICT, "account_is_shared", None),

@@ -4,13 +4,19 @@ use std::collections::BTreeSet;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use chrono::DateTime;
 use decide::escape;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use ledger::MemberId;
+use ledger::money::parse_decimal;
+use ledger::text::compared;
 use rules::Object;
 use serde::de::{DeserializeOwned, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 use store::Fingerprint;
 
@@ -32,6 +38,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &Api) -> Result<Body<T>, Problem> {
+        says_json(request.headers())?;
         let bytes = match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
@@ -43,8 +50,77 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     }
 }
 
+/// Refuses a body that says it is not JSON. A body that does not say what it is is taken as JSON.
+fn says_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let kind = String::from_utf8_lossy(kind.as_bytes()).to_lowercase();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if essence == "application/json" || essence.ends_with("+json") {
+        return Ok(());
+    }
+    Err(Refusal::BodyIsOfAnotherType(essence.chars().take(60).collect()))
+}
+
+/// What a body says, in one form: two requests are the same if they say the same. Fields that are
+/// `null` or empty are as if they were absent, texts are compared as the ledger compares them,
+/// numbers by their value whether they are JSON numbers or texts, and times in UTC.
+///
+/// The id at the top is left out: a request is found by it.
+fn said(body: &Value) -> Value {
+    let Value::Object(fields) = body else { return canonical("", body).unwrap_or_default() };
+    let fields = fields.iter().filter(|(name, _)| *name != "id");
+    let fields = fields.filter_map(|(name, value)| Some((name.clone(), canonical(name, value)?)));
+    Value::Object(fields.collect())
+}
+
+/// The fields that are numbers wherever they stand.
+const NUMBERS_BY_NAME: [&str; 10] = [
+    "total", "price", "amount", "discount", "shipping", "tax", "tip", "quantity", "refund", "units",
+];
+
+fn canonical(name: &str, value: &Value) -> Option<Value> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(_) => value.clone(),
+        Value::Number(number) => Value::String(normal(&number.to_string())),
+        Value::String(text) => match compared(text) {
+            text if text.is_empty() => return None,
+            text if NUMBERS_BY_NAME.contains(&name) => Value::String(normal(&text)),
+            text if name == "at" => Value::String(in_utc(&text).unwrap_or(text)),
+            text => Value::String(text),
+        },
+        Value::Array(items) => {
+            let items: Vec<Value> = items.iter().filter_map(|item| canonical("", item)).collect();
+            if items.is_empty() {
+                return None;
+            }
+            Value::Array(items)
+        }
+        Value::Object(fields) => {
+            // The manifest says which fields are numbers, so all that look like one are.
+            let of = |field: &str| if name == "fields" { "amount" } else { field }.to_owned();
+            let fields = fields.iter();
+            let fields: Map<String, Value> = fields
+                .filter_map(|(field, value)| Some((field.clone(), canonical(&of(field), value)?)))
+                .collect();
+            if fields.is_empty() {
+                return None;
+            }
+            Value::Object(fields)
+        }
+    })
+}
+
+fn normal(number: &str) -> String {
+    parse_decimal(number).map_or_else(|_| number.to_owned(), |number| number.normalize().to_string())
+}
+
+fn in_utc(at: &str) -> Option<String> {
+    Some(DateTime::parse_from_rfc3339(at).ok()?.timestamp().to_string())
+}
+
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Refusal> {
-    let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
+    let json: Value = serde_json::from_slice(bytes).map_err(|error| {
         Refusal::BodyIsNotJson { line: error.line(), column: error.column(), reason: say(&error) }
     })?;
     // `serde_json::Value` and maps silently drop duplicate fields, which would change the body. So
@@ -54,7 +130,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Refusal> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut reader);
     let Object(value) = read.map_err(|error| wrong(&error))?;
-    Ok(Body { value, fingerprint: Fingerprint::of(&json) })
+    Ok(Body { value, fingerprint: Fingerprint::of(&said(&json)) })
 }
 
 fn wrong(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
@@ -145,6 +221,19 @@ fn say(error: &serde_json::Error) -> String {
     text.to_owned()
 }
 
+/// The message about a query, without the framework's own words.
+fn say_query(text: &str) -> String {
+    let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(text);
+    let text = match text.split_once(": ") {
+        // The name of the parameter comes first.
+        Some((name, reason)) if !name.contains(' ') => format!("`{name}`: {reason}"),
+        _ => text.to_owned(),
+    };
+    let text = text.replace("unknown field", "there is no parameter");
+    let text = text.replace("provided string was not `true` or `false`", "it is `true` or `false`");
+    text.replace("invalid digit found in string", "it is a whole number")
+}
+
 /// The parser's names of number types, and plain words for them.
 const NUMBERS: [(&[&str], &str); 2] =
     [(&["u32", "u64"], "a whole number, not below zero"), (&["i64"], "a whole number")];
@@ -200,7 +289,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for InQuery<T> {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<InQuery<T>, Problem> {
         let Query(value) = Query::from_request_parts(parts, api)
             .await
-            .map_err(|rejection: QueryRejection| Refusal::QueryIsWrong(rejection.body_text()))?;
+            .map_err(|rejection: QueryRejection| {
+                Refusal::QueryIsWrong(say_query(&rejection.body_text()))
+            })?;
         Ok(InQuery(value))
     }
 }

@@ -4,7 +4,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use decide::{Context, Offer, TraceLine, offers};
-use ledger::{Decision, DecisionData, Member, MemberId, Verb};
+use ledger::entry::Note;
+use ledger::{Decision, DecisionData, Entry, Member, MemberId, Verb};
 use rules::Bundle;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -97,7 +98,11 @@ pub async fn change_under<D: Into<Decided>>(
         };
         let answer = Answer {
             bundle: bundle.hash().to_string(),
-            status: StatusCode::CREATED.as_u16(),
+            status: match verb {
+                // Nothing is created by erasing.
+                Verb::Erase => StatusCode::OK.as_u16(),
+                _ => StatusCode::CREATED.as_u16(),
+            },
             body: serde_json::value::to_raw_value(&body)
                 .map_err(|error| Refusal::Internal(error.to_string()))?,
         };
@@ -118,7 +123,23 @@ pub async fn change_under<D: Into<Decided>>(
             let status = StatusCode::from_u16(done.version.status).unwrap_or(StatusCode::CREATED);
             let (seq, replayed) = (done.version.entry.seq.get(), done.replayed);
             tracing::info!(member = %at, seq, replayed, "{verb} {at} entry {seq}");
+            if !replayed {
+                log_failures(&at, &done.version.entry);
+            }
             Ok(respond(status, &done.version.answer, replayed))
+        }
+    }
+}
+
+/// Logs the rules that failed, for the operator: only the merchant can mend them.
+fn log_failures(member: &MemberKey, entry: &Entry) {
+    for note in &entry.notes {
+        if let Note::RuleFailed { rule, source, message } = note {
+            let seq = entry.seq.get();
+            tracing::error!(
+                %member, seq, rule, source,
+                "rule `{rule}` of {member} failed at {source} in entry {seq}: {message}"
+            );
         }
     }
 }

@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use crate::{Api, InQuery, Problem, Refusal};
 
-/// The most characters of a key. A UUID with a prefix fits, and so does an order number.
-const LENGTH_MAX: usize = 128;
+/// The most characters of a key: as many as an id has, since a key is the id of an activity that
+/// has none of its own.
+const LENGTH_MAX: usize = ledger::text::TEXT_LENGTH_MAX;
 
 /// The client's name for one request. A repeat is recognized by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,7 @@ impl FromRequestParts<Api> for Mode {
             length if length > LENGTH_MAX => {
                 Err(Refusal::KeyIsTooLong { length, length_max: LENGTH_MAX }.into())
             }
+            _ if key.trim().is_empty() => Err(Refusal::KeyIsMissing.into()),
             _ => Ok(Mode::Do(IdempotencyKey(key.to_owned()))),
         }
     }

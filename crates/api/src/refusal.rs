@@ -3,7 +3,7 @@
 use decide::InputError;
 use ledger::HoldId;
 use ledger::name::NameRejection;
-use ledger::{MemberId, MerchantId, MissingData, Verb};
+use ledger::{MemberId, MerchantId, MissingData, Moment, Seq, Verb};
 use rules::RuleFailure;
 
 /// The reason why a request is refused. A refused request changes nothing, unless it is `Busy`:
@@ -58,6 +58,9 @@ pub enum Refusal {
         /// The parser's message.
         reason: String,
     },
+    /// The body says that it is something else than JSON.
+    #[error("the body is of type `{0}`; send JSON with `Content-Type: application/json`")]
+    BodyIsOfAnotherType(String),
     /// A field that is unknown, missing, of the wrong type or out of bounds.
     #[error("{}{reason}", place(.pointer))]
     FieldIsWrong {
@@ -95,10 +98,44 @@ pub enum Refusal {
     /// The referrer is not a member.
     #[error("there is no member `{0}` who could have brought this one")]
     ReferrerIsUnknown(MemberId),
-    /// The hold does not exist: it was captured, it was released, it has expired, or it never
-    /// existed.
-    #[error("there is no hold `{0}`: it was captured, released, or its time is over")]
+    /// The referrer was erased.
+    #[error("member `{0}`, who brought this one, was erased")]
+    ReferrerIsErased(MemberId),
+    /// The hold never existed.
+    #[error("the member has no hold `{0}`")]
     HoldIsUnknown(HoldId),
+    /// The hold was captured.
+    #[error("hold `{hold}` was captured, with entry {entry}")]
+    HoldWasCaptured {
+        /// The hold.
+        hold: HoldId,
+        /// The number of the entry that captured it.
+        entry: Seq,
+    },
+    /// The hold was released.
+    #[error("hold `{hold}` was released, with entry {entry}")]
+    HoldWasReleased {
+        /// The hold.
+        hold: HoldId,
+        /// The number of the entry that released it.
+        entry: Seq,
+    },
+    /// The hold has expired.
+    #[error("hold `{hold}` expired at {until}, and its units are back")]
+    HoldHasExpired {
+        /// The hold.
+        hold: HoldId,
+        /// When it expired.
+        until: Moment,
+    },
+    /// The activity is known with other data.
+    #[error("the member has a {kind} `{id}` already, and it says something else")]
+    ActivityIsKnownWithAnotherBody {
+        /// The type of the activity.
+        kind: String,
+        /// Its id.
+        id: String,
+    },
     /// The request to reverse does not exist.
     #[error("the member has no {verb} under the key `{key}`")]
     EntryIsUnknown {

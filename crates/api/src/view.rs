@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use decide::TraceLine;
 use ledger::GrantEnd;
 use ledger::HoldId;
-use ledger::entry::{Counterpart, Returned};
+use ledger::entry::{Counterpart, Note, Returned};
 use ledger::reminder::Reminder;
 use ledger::tier_status::TierChange;
 use ledger::{
-    Benefit, Change, Effect, Entry, EntryKind, MemberId, Moment, Order, Posting, Reason,
+    Activity, Benefit, Change, Effect, Entry, EntryKind, FieldValue, MemberId, Moment, Order, Posting, Reason,
     RedeemedReward, Seq, Units, Verb, WalletName,
 };
 use serde::Serialize;
@@ -32,6 +32,9 @@ pub struct EntryView<'a> {
     tasks: Vec<TaskView<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lapsed: Vec<&'a str>,
+    /// What is to be said about the activity, such as a rule that failed.
+    #[serde(skip_serializing_if = "<[Note]>::is_empty")]
+    notes: &'a [Note],
     postings: Vec<PostingView<'a>>,
     balances: &'a BTreeMap<WalletName, Units>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +49,54 @@ struct ActivityView<'a> {
     at: Moment,
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<String>,
+    /// All that the client sent of it, in a statement.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    more: Option<ActivityDetails<'a>>,
+}
+
+/// What a statement shows of an activity beside what each answer shows. An answer leaves it out: the
+/// client has just sent it, and every answer is stored for ever.
+#[derive(Debug, Clone, Serialize)]
+struct ActivityDetails<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fields: BTreeMap<&'a str, FieldView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<&'a Order>,
+}
+
+/// The value of a field as the client wrote it. It is only ever serialized.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum FieldView<'a> {
+    Integer(i64),
+    Flag(bool),
+    Text(&'a str),
+    Amount(String),
+}
+
+impl<'a> ActivityDetails<'a> {
+    fn of(activity: &'a Activity) -> ActivityDetails<'a> {
+        let field = |value: &'a FieldValue| match value {
+            FieldValue::Integer(number) => FieldView::Integer(*number),
+            FieldValue::Flag(flag) => FieldView::Flag(*flag),
+            FieldValue::Text(text) => FieldView::Text(text),
+            FieldValue::Amount(amount) => FieldView::Amount(amount.to_string()),
+        };
+        let fields = activity.fields.iter();
+        ActivityDetails {
+            of: activity.of.as_deref(),
+            channel: activity.channel.as_deref(),
+            payment: activity.payment.as_deref(),
+            fields: fields.map(|(name, value)| (name.as_str(), field(value))).collect(),
+            order: activity.order.as_ref(),
+        }
+    }
 }
 
 /// The fields that only some kinds of entries have.
@@ -208,6 +259,9 @@ pub struct TraceView {
     rule: String,
     source: String,
     verdict: String,
+    /// Why the rule failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
     /// The value of each fact that the rule's condition reads.
     saw: BTreeMap<String, String>,
     gave: Vec<EffectView>,
@@ -224,6 +278,7 @@ impl TraceView {
             rule: line.rule.clone(),
             source: line.source.clone(),
             verdict: line.verdict.say(),
+            failure: line.failure.clone(),
             saw: line.saw.iter().cloned().collect(),
             gave: line.effects.iter().map(EffectView::of).collect(),
             points: line.points,
@@ -232,6 +287,16 @@ impl TraceView {
 }
 
 impl<'a> EntryView<'a> {
+    /// The view of an entry in a statement, with all that is known of its activity.
+    #[must_use]
+    pub fn in_statement(entry: &'a Entry) -> EntryView<'a> {
+        let mut view = EntryView::of(entry);
+        if let (Some(shown), EntryKind::Earn { activity }) = (&mut view.activity, &entry.kind) {
+            shown.more = Some(ActivityDetails::of(activity));
+        }
+        view
+    }
+
     /// The view of an entry.
     #[must_use]
     pub fn of(entry: &'a Entry) -> EntryView<'a> {
@@ -245,6 +310,7 @@ impl<'a> EntryView<'a> {
                     kind: &done.kind,
                     at: done.at,
                     total: done.order.as_ref().map(|order: &Order| order.total.to_string()),
+                    more: None,
                 });
                 tells_reasons = true;
             }
@@ -264,6 +330,7 @@ impl<'a> EntryView<'a> {
             because: tells_reasons.then(|| entry.reasons.iter().map(ReasonView::of).collect()),
             tasks: entry.changes.iter().filter_map(task).collect(),
             lapsed: entry.changes.iter().filter_map(lapsed).collect(),
+            notes: &entry.notes,
             postings: entry.postings.iter().map(PostingView::of).collect(),
             balances: &entry.balances,
             tier: entry.tier.as_ref(),

@@ -20,7 +20,7 @@ pub fn join(
     let account = context.data.member(account)?.ok_or_else(unknown)?;
     let decision = ledger::account::join(member, account, context.programme(), context.now)?;
     let decision = with_tier_review(context, decision, member)?;
-    Ok(with_due_date(context, with_account_tier(context, decision, Some(account))?))
+    Ok(with_due_date(context, with_account_tier(context, decision, Some(account))))
 }
 
 /// Decides that a member leaves its account and has its own wallets again.
@@ -31,5 +31,5 @@ pub fn leave(context: &Context<'_>, member: &Member) -> Result<Decision, Undecid
     let account = context.data.account(member)?;
     let decision = ledger::account::leave(member, account, context.programme(), context.now)?;
     let decision = with_tier_review(context, decision, member)?;
-    Ok(with_due_date(context, with_account_tier(context, decision, account)?))
+    Ok(with_due_date(context, with_account_tier(context, decision, account)))
 }

@@ -77,12 +77,13 @@ impl Coverage {
             match line.verdict {
                 Verdict::Gave
                 | Verdict::GaveNothing
+                | Verdict::BelowZero
                 | Verdict::Progressed { .. }
                 | Verdict::NothingLeft => {
                     self.count(line.statement, &line.rule, true);
                 }
                 Verdict::ConditionDoesNotHold => self.count(line.statement, &line.rule, false),
-                Verdict::NotOnItsDays | Verdict::AsOftenAsItMay => {}
+                Verdict::NotOnItsDays | Verdict::AsOftenAsItMay | Verdict::Failed => {}
             }
         }
     }

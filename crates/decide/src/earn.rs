@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use ledger::activity::{FRIEND, REFERRAL};
 use ledger::decision::Draft;
+use ledger::entry::Note;
+use ledger::programme::OnFailure;
+use ledger::tier::settle;
 use ledger::{Activity, Change, Decision, FieldValue, Member};
-use rules::Facts;
+use rules::{Facts, RuleFailure};
 
 use crate::context::Context;
 use crate::event::ActivityEvent;
 use crate::judging::judge;
-use crate::pipeline::{on_shared_wallets, with_tier};
+use crate::pipeline::{on_shared_wallets, tier_after};
 use crate::refusal::Undecided;
 use crate::tier;
 
@@ -55,8 +58,13 @@ pub fn earn_alone(
     event: ActivityEvent,
 ) -> Result<(Decision, Option<Referral>), Undecided> {
     let mut referred = None;
+    // What a day triggers is not lost if it is refused: it comes again in the next run.
+    let on_failure = match event.triggered {
+        Some(_) => OnFailure::Refuse,
+        None => context.programme().on_failure,
+    };
     let decision = on_shared_wallets(context, member, |member| {
-        let (decision, referral) = earn_on_own_wallets(context, member, event)?;
+        let (decision, referral) = earn_on_own_wallets(context, member, event, on_failure)?;
         referred = referral;
         Ok(decision)
     })?;
@@ -70,25 +78,64 @@ pub(crate) fn earn_on_own_wallets(
     context: &Context<'_>,
     member: &Member,
     event: ActivityEvent,
+    on_failure: OnFailure,
 ) -> Result<(Decision, Option<Referral>), Undecided> {
     let ActivityEvent { activity, triggered } = event;
     let Context { bundle, data, now } = *context;
     ledger::earn::admit(member, &activity, now)?;
+    let mut failures = Failures { on_failure, notes: Vec::new() };
     let present = Arc::new(member.at(now));
-    let tier_status = tier::tier_status(bundle, &present, now)?;
+    let tier_status = tier::tier_status(bundle, &present, now);
+    let tier_status = failures.or(tier_status, || member.tier_status.clone())?;
     let seen = bundle.see(&present, tier_status.tier.clone(), activity.at, now);
     let activity = Arc::new(activity);
     let mut run = bundle.run(&Facts::of_activity(seen, &activity));
-    let judged = judge(bundle, &present, &activity, data, &mut run)?;
+    let judged = judge(bundle, &present, &activity, data, &mut run, on_failure)?;
     let referred = judged.referrer().map(|referrer| referral(&present, referrer, &activity));
+    failures.notes.extend(judged.failures.iter().map(RuleFailure::note));
     let mut draft = Draft::of(judged.reasons, judged.changes, judged.allocator);
     let triggered = triggered.map(|day| Change::Triggered { activity: activity.kind.clone(), day });
     draft.changes.extend(triggered);
+    let differs = activity.order.as_ref();
+    let differs = differs.and_then(|order| order.unexplained(context.programme().decimals()));
+    draft.notes.extend(differs.map(|by| Note::TotalDiffers { by }));
     // The facts in the run share the activity. Dropping the run lets the entry own it.
     drop(run);
     let activity = Arc::unwrap_or_clone(activity);
     let decision = ledger::earn::decide(member, context.programme(), activity, draft, now)?;
-    Ok((with_tier(context, tier_status, decision, &member.tier_status)?, referred))
+    let tier_status = tier_after(context, tier_status, &decision.member).map(Some);
+    let mut decision = match failures.or(tier_status, || None)? {
+        Some(tier_status) => settle(decision, &member.tier_status, tier_status),
+        None => decision,
+    };
+    decision.entry.notes.append(&mut failures.notes);
+    Ok((decision, referred))
+}
+
+/// The failures of one activity, which are noted in its entry unless the merchant wants it refused.
+struct Failures {
+    on_failure: OnFailure,
+    notes: Vec<Note>,
+}
+
+impl Failures {
+    /// What a rule gave, or what stands instead of it if the rule failed.
+    fn or<T>(
+        &mut self,
+        found: Result<T, RuleFailure>,
+        instead: impl FnOnce() -> T,
+    ) -> Result<T, RuleFailure> {
+        match found {
+            Err(failure) if self.on_failure == OnFailure::Record => {
+                let note = failure.note();
+                if !self.notes.contains(&note) {
+                    self.notes.push(note);
+                }
+                Ok(instead())
+            }
+            other => other,
+        }
+    }
 }
 
 /// The referral that a friend's activity gives the friend's referrer.

@@ -130,10 +130,9 @@ pub(crate) fn units(rule: &Rule, value: &Value) -> Result<Units, RuleFailure> {
     }
 }
 
-/// The whole units of an amount that a rule pays, rounded down.
+/// The whole units of an amount that a rule pays, rounded down. Below zero it is zero: a rule never
+/// takes units.
 pub(crate) fn paid(rule: &Rule, units: Decimal) -> Result<Units, RuleFailure> {
-    Units::from_decimal_floor(units).map_err(|reason| {
-        let remedy = if units < Decimal::ZERO { "; write `max(0, ..)` around it" } else { "" };
-        rule.failure(format!("the rule pays {units}: {reason}{remedy}"))
-    })
+    Units::from_decimal_floor(units.max(Decimal::ZERO))
+        .map_err(|reason| rule.failure(format!("the rule pays {units}: {reason}")))
 }

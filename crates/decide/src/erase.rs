@@ -13,5 +13,5 @@ use crate::refusal::Undecided;
 pub fn erase(context: &Context<'_>, member: &Member) -> Result<Decision, Undecided> {
     let account = context.data.account(member)?;
     let decision = ledger::erase::decide(member, account, context.programme(), context.now)?;
-    Ok(with_due_date(context, with_account_tier(context, decision, account)?))
+    Ok(with_due_date(context, with_account_tier(context, decision, account)))
 }

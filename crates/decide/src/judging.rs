@@ -7,6 +7,7 @@ use ledger::activity::REFERRAL;
 use ledger::cap::{self, Room};
 use ledger::decision::GiveRejection;
 use ledger::decision_data::Allocator;
+use ledger::programme::OnFailure;
 use ledger::task::{Goal, Progress, Step as TaskStep};
 use ledger::{
     Activity, ApplyError, Change, DecisionData, Effect, Member, Moment, Programme, Reason, Units,
@@ -16,9 +17,11 @@ use rules::{
     Bundle, CODES_MAX, EffectRequest, Facts, Rule, RuleFailure, Run, StatementKind, Value,
 };
 
+use rust_decimal::Decimal;
+
 use crate::context::Context;
 use crate::effects::{Receiver, are_one, check_pool, paid, units};
-use crate::refusal::Undecided;
+use crate::refusal::{Refusal, Undecided};
 
 /// The decimals of a remainder that is carried over. Further decimals are dropped.
 const REMAINDER_DECIMALS: u32 = 9;
@@ -33,6 +36,10 @@ pub enum Verdict {
     Gave,
     /// It applied and had nothing to give.
     GaveNothing,
+    /// It applied, and what it pays is below zero, which is nothing.
+    BelowZero,
+    /// It failed, and pays nothing.
+    Failed,
     /// Its condition does not hold.
     ConditionDoesNotHold,
     /// The activity is not on the days of the rule and its campaign.
@@ -67,6 +74,8 @@ pub(crate) struct Judgement<'a> {
     pub(crate) changes: Vec<Change>,
     pub(crate) allocator: Allocator<'a>,
     pub(crate) steps: Vec<Step>,
+    /// The failures of rules.
+    pub(crate) failures: Vec<RuleFailure>,
     /// The units that earn rules have paid into the main wallet.
     pub(crate) points: Units,
     /// The referrer, if a rule requested the referral. The rule may have given nothing in the end;
@@ -104,7 +113,8 @@ pub fn ask(
     let Context { bundle, data, now } = *context;
     let seen = bundle.see(member, member.tier().map(str::to_owned), activity.at, now);
     let mut run = bundle.run(&Facts::of_activity(seen, activity));
-    let judged = judge(bundle, member, activity, data, &mut run)?;
+    let on_failure = bundle.programme().on_failure;
+    let judged = judge(bundle, member, activity, data, &mut run, on_failure)?;
     let verdicts = judged.steps.iter().map(|step| (step.rule, step.verdict)).collect();
     Ok(Said { reasons: judged.reasons, verdicts })
 }
@@ -120,19 +130,22 @@ struct Judge<'a, 'r> {
     judgement: Judgement<'a>,
 }
 
-/// Runs every rule of the activity: earn rules, tasks and contests.
+/// Runs every rule of the activity: earn rules, tasks and contests. A rule that fails gives nothing;
+/// the others are judged as if it were not there.
 pub(crate) fn judge<'a>(
     bundle: &'a Bundle,
     member: &'a Member,
     activity: &Activity,
     data: &'a DecisionData,
     run: &mut Run<'a>,
+    on_failure: OnFailure,
 ) -> Result<Judgement<'a>, Undecided> {
     let judgement = Judgement {
         reasons: Vec::new(),
         changes: Vec::new(),
         allocator: Allocator::new(data),
         steps: Vec::new(),
+        failures: Vec::new(),
         points: Units::ZERO,
         referrer: None,
     };
@@ -143,7 +156,7 @@ pub(crate) fn judge<'a>(
     for (number, rule) in bundle.rules_on(&activity.kind) {
         let points = judge.judgement.points;
         judge.run.set_points(points);
-        let verdict = judge.rule(rule)?;
+        let verdict = judge.rule_or_failure(rule, on_failure)?;
         judge.judgement.steps.push(Step { rule: number, verdict, points });
     }
     Ok(judge.judgement)
@@ -152,6 +165,33 @@ pub(crate) fn judge<'a>(
 impl<'a> Judge<'a, '_> {
     fn programme(&self) -> &'a Programme {
         self.bundle.programme()
+    }
+
+    /// Judges a rule; if it fails, takes back what it has given so far and notes the failure.
+    fn rule_or_failure(
+        &mut self,
+        rule: &'a Rule,
+        on_failure: OnFailure,
+    ) -> Result<Verdict, Undecided> {
+        let taken = self.judgement.allocator.taken();
+        let reasons = self.judgement.reasons.len();
+        let changes = self.judgement.changes.len();
+        let (points, referrer) = (self.judgement.points, self.judgement.referrer);
+        match self.rule(rule) {
+            Err(Undecided::Refused(Refusal::RuleFailed(failure)))
+                if on_failure == OnFailure::Record =>
+            {
+                let judgement = &mut self.judgement;
+                judgement.allocator.put_back(taken);
+                judgement.reasons.truncate(reasons);
+                judgement.changes.truncate(changes);
+                judgement.points = points;
+                judgement.referrer = referrer;
+                judgement.failures.push(failure);
+                Ok(Verdict::Failed)
+            }
+            other => other,
+        }
     }
 
     fn rule(&mut self, rule: &'a Rule) -> Result<Verdict, Undecided> {
@@ -290,7 +330,8 @@ impl<'a> Judge<'a, '_> {
         }
         if given.is_empty() {
             self.judgement.changes.extend(carried);
-            return Ok(Verdict::GaveNothing);
+            let is_below_zero = value.number().is_some_and(|number| number < Decimal::ZERO);
+            return Ok(if is_below_zero { Verdict::BelowZero } else { Verdict::GaveNothing });
         }
         let main = &self.programme().main_wallet;
         let points = given.iter().try_fold(Units::ZERO, |sum, effect| match effect {
@@ -340,6 +381,7 @@ impl<'a> Judge<'a, '_> {
         let had = self.member.remainders.get(&rule.title).copied().unwrap_or_default();
         // The amount must be valid on its own, before the remainder is added.
         paid(rule, amount)?;
+        let amount = amount.max(Decimal::ZERO);
         let too_much = || rule.failure(format!("the rule pays {amount}, which is too much"));
         let sum = amount.checked_add(had).ok_or_else(too_much)?;
         let whole = paid(rule, sum)?;

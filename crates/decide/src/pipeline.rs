@@ -47,7 +47,7 @@ pub(crate) fn on_wallets_shared_as(
         Some(account) => {
             let decision = decide(&ledger::account::view(member, account, programme, now))?;
             let decision = ledger::account::part(member, account, programme, decision, now)?;
-            with_account_tier(context, decision, Some(account))?
+            with_account_tier(context, decision, Some(account))
         }
     };
     Ok(with_due_date(context, decision))
@@ -62,10 +62,19 @@ pub(crate) fn with_tier(
     decision: Decision,
     before: &TierStatus,
 ) -> Result<Decision, RuleFailure> {
-    let mut after = decision.member.clone();
-    after.tier_status = tier_status;
-    let tier_status = tier::tier_status(context.bundle, &Arc::new(after), context.now)?;
+    let tier_status = tier_after(context, tier_status, &decision.member)?;
     Ok(settle(decision, before, tier_status))
+}
+
+/// The tier status that follows from a decision, from the status that the rules saw.
+pub(crate) fn tier_after(
+    context: &Context<'_>,
+    tier_status: TierStatus,
+    after: &Member,
+) -> Result<TierStatus, RuleFailure> {
+    let mut after = after.clone();
+    after.tier_status = tier_status;
+    tier::tier_status(context.bundle, &Arc::new(after), context.now)
 }
 
 /// Reviews the member's tier, and then does the same as [`with_tier`]. An erased member has no
@@ -82,19 +91,29 @@ pub(crate) fn with_tier_review(
     with_tier(context, tier_status, decision, &member.tier_status)
 }
 
-/// Adds the tier of the account to the account's part of a decision, if there is an account.
+/// Adds the tier of the account to the account's part of a decision, if there is an account. If a
+/// tier's condition fails, the account keeps its tier, and its entry notes the failure: what a
+/// member does must not fail by it.
 pub(crate) fn with_account_tier(
     context: &Context<'_>,
     mut decision: Decision,
     account: Option<&Member>,
-) -> Result<Decision, RuleFailure> {
+) -> Decision {
     let others = std::mem::take(&mut decision.others).into_iter();
-    let reviewed = others.map(|other| match account {
-        Some(account) if account.id == other.member.id => with_tier_review(context, other, account),
-        _ => Ok(other),
+    let reviewed = others.map(|mut other| match account {
+        Some(account) if account.id == other.member.id => {
+            match with_tier_review(context, other.clone(), account) {
+                Ok(reviewed) => reviewed,
+                Err(failure) => {
+                    other.entry.notes.push(failure.note());
+                    other
+                }
+            }
+        }
+        _ => other,
     });
-    decision.others = reviewed.collect::<Result<_, _>>()?;
-    Ok(decision)
+    decision.others = reviewed.collect();
+    decision
 }
 
 /// Adds the next due date of each member to a decision.

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use ledger::decision::{Draft, GiveRejection};
 use ledger::entry::Returned;
-use ledger::money::decimals;
+use ledger::programme::OnFailure;
 use ledger::reverse::{self, ReverseRejection, Wanted};
 use ledger::{
     Activity, Decision, Effect, Entry, EntryKind, Member, MemberId, MissingData, Reason, Seq,
@@ -148,7 +148,15 @@ pub fn reverse_alone(
         }
         _ => undo_redemption(context, &undoing, member, wanted),
     })?;
-    let decision = with_tier_put_right(context, &undoing, member, decision)?;
+    // A return is never blocked by a rule: if a tier's condition fails, the tier stays.
+    let decision = match with_tier_put_right(context, &undoing, member, decision.clone()) {
+        Err(Undecided::Refused(Refusal::RuleFailed(failure))) => {
+            let mut decision = decision;
+            decision.entry.notes.push(failure.note());
+            decision
+        }
+        other => other?,
+    };
     Ok((with_due_date(context, decision), referral))
 }
 
@@ -160,7 +168,7 @@ fn undo_earn(
 ) -> Result<(Decision, Option<ReferralEntry>), Undecided> {
     let Undoing { judged_by, before, original, since, window, now, .. } = *undoing;
     reverse::can_be_taken_back(original)?;
-    let decimals = decimals(judged_by.programme().currency);
+    let decimals = judged_by.programme().decimals();
     let was = reverse::left_of(original, since, decimals)?;
     let left = match wanted {
         None => None,
@@ -171,7 +179,9 @@ fn undo_earn(
     let data = data_then(judged_by, before, original);
     let then = Context { bundle: judged_by, data: &data, now: original.at };
     let judge = |activity: &Activity| -> Result<Entry, Undecided> {
-        Ok(earn_on_own_wallets(&then, before, activity.clone().into())?.0.entry)
+        // A return is never blocked by a rule.
+        let event = activity.clone().into();
+        Ok(earn_on_own_wallets(&then, before, event, OnFailure::Record)?.0.entry)
     };
     let first = judge(&was)?;
     let next = left.as_ref().map(judge).transpose()?;

@@ -23,6 +23,8 @@ pub struct TraceLine {
     pub source: String,
     /// The verdict.
     pub verdict: Verdict,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
     /// The facts that its condition reads, with their values.
     pub saw: Vec<(String, String)>,
     /// Its effects.
@@ -38,6 +40,8 @@ impl Verdict {
         match self {
             Verdict::Gave => "applies".to_owned(),
             Verdict::GaveNothing => "applies, and has nothing to give".to_owned(),
+            Verdict::BelowZero => "applies, and would pay less than zero, which is nothing".to_owned(),
+            Verdict::Failed => "failed, and pays nothing".to_owned(),
             Verdict::ConditionDoesNotHold => "does not apply".to_owned(),
             Verdict::NotOnItsDays => "is not on its days".to_owned(),
             Verdict::AsOftenAsItMay => "has given as often as it may".to_owned(),
@@ -70,6 +74,7 @@ pub fn trace_reward(
         rule: rule.title.clone(),
         source: rule.source.clone(),
         verdict,
+        failure: None,
         saw: run.facts_seen(rule),
         effects: Vec::new(),
         points: Units::ZERO,
@@ -90,7 +95,8 @@ pub fn trace(
     let tier_status = tier::tier_status(bundle, &member, now)?;
     let seen = bundle.see(&member, tier_status.tier, activity.at, now);
     let mut run = bundle.run(&Facts::of_activity(seen, &Arc::new(activity.clone())));
-    let judged = judge(bundle, &member, activity, data, &mut run)?;
+    let on_failure = bundle.programme().on_failure;
+    let judged = judge(bundle, &member, activity, data, &mut run, on_failure)?;
     let mut lines = Vec::new();
     for (place, step) in judged.steps.iter().enumerate() {
         let Some(rule) = bundle.rule(step.rule) else { continue };
@@ -98,12 +104,14 @@ pub fn trace(
         let saw = run.facts_seen(rule);
         let reasons = judged.reasons.iter().filter(|reason| reason.rule == rule.title);
         let effects: Vec<Effect> = reasons.map(|reason| reason.effect.clone()).collect();
+        let failure = judged.failures.iter().find(|failure| failure.rule == rule.title);
         let following = judged.steps.get(place + 1).map(|next| next.points);
         lines.push(TraceLine {
             statement: rule.keyword(),
             rule: rule.title.clone(),
             source: rule.source.clone(),
             verdict: step.verdict,
+            failure: failure.map(|failure| failure.mistake.message.clone()),
             saw,
             effects,
             points: following.unwrap_or(judged.points),

@@ -7,7 +7,8 @@ use crate::member::MemberIsErased;
 use crate::terms::{PendingOn, Terms};
 use crate::{Activity, Decision, EntryKind, Member, Moment, Posting, PostingReason, Programme};
 
-/// The most that a client's clock may be ahead of the server's.
+/// The most that a client's clock may be ahead of the server's, and that an activity may have begun
+/// before the enrolment: a customer who enrols at the till is enrolled for the receipt that has begun.
 pub const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// Why an activity does not pay. In order of precedence.
@@ -47,7 +48,7 @@ pub fn admit(member: &Member, activity: &Activity, now: Moment) -> Result<(), Ea
     if activity.at > now + CLOCK_SKEW_MAX {
         return Err(EarnRejection::ActivityIsInTheFuture { at: activity.at, now });
     }
-    if activity.at < member.enrolled_at {
+    if activity.at < member.enrolled_at - CLOCK_SKEW_MAX {
         return Err(EarnRejection::ActivityIsBeforeEnrolment {
             at: activity.at,
             enrolled_at: member.enrolled_at,

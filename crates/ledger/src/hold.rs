@@ -22,8 +22,8 @@ pub enum HoldRejection {
     /// The member already has as many holds as it may have.
     #[error("member `{0}` has {HOLDS_MAX} holds already; capture or release one first")]
     HoldsAreTooMany(crate::MemberId),
-    /// There is no such hold: it was captured or released, it expired, or it never existed.
-    #[error("there is no hold `{0}`: it was captured, released, or its time is over")]
+    /// There is no such hold now: it was captured or released, it expired, or it never existed.
+    #[error("the member has no hold `{0}`")]
     HoldIsUnknown(HoldId),
     /// More units are captured than are held.
     #[error("hold `{hold}` has {held} units set aside, and {units} are captured")]

@@ -45,6 +45,18 @@ pub struct Programme {
     pub hold_minutes: u32,
     /// What members are reminded of.
     pub reminders: Reminders,
+    /// What becomes of an activity of which a rule fails.
+    pub on_failure: OnFailure,
+}
+
+/// What becomes of an activity if one of its rules fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// It is recorded and pays what the other rules say; its entry notes the failure.
+    #[default]
+    Record,
+    /// It is refused.
+    Refuse,
 }
 
 impl Programme {

@@ -10,7 +10,8 @@ use ledger::Inactivity;
 use ledger::activity::{FRIEND, PURCHASE, REFERRAL};
 use ledger::programme::Reminders;
 use ledger::programme::{
-    ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, Recurrence, TierPolicy,
+    ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, OnFailure, Recurrence,
+    TierPolicy,
 };
 use ledger::text::compared;
 use ledger::{Expiry, MerchantId, Programme, Units, WalletName, WalletPolicy};
@@ -57,6 +58,7 @@ struct Manifest {
     #[serde(default)]
     stores: BTreeMap<String, Object<StoreTerms>>,
     reminders: Option<Object<RemindersTable>>,
+    on_failure: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -249,6 +251,25 @@ fn hold_minutes(
     minutes.unwrap_or(HOLD_MINUTES)
 }
 
+/// What becomes of an activity of which a rule fails.
+fn on_failure(
+    written: Option<&Spanned<String>>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> OnFailure {
+    let Some(written) = written else { return OnFailure::default() };
+    match written.get_ref().as_str() {
+        "record" => OnFailure::Record,
+        "refuse" => OnFailure::Refuse,
+        other => {
+            let message = format!(
+                "`{other}` is not what happens if a rule fails; there is \"record\", which keeps the activity, and \"refuse\""
+            );
+            wrong(written.span(), message);
+            OnFailure::default()
+        }
+    }
+}
+
 /// What members are reminded of, and how long before.
 fn reminders(written: &RemindersTable, wrong: &mut impl FnMut(Range<usize>, String)) -> Reminders {
     let mut number = |written: &Option<Spanned<i64>>, what: &str| {
@@ -318,6 +339,8 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
     let Object(written) = manifest.reminders.unwrap_or(Object(RemindersTable::default()));
     let reminders = reminders(&written, &mut wrong);
 
+    let on_failure = on_failure(manifest.on_failure.as_ref(), &mut wrong);
+
     match (currency, time_zone, main) {
         (Some(currency), Some(time_zone), Some(main_wallet)) if mistakes.is_empty() => {
             Ok(Programme {
@@ -335,6 +358,7 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
                 pools: manifest.pools.into_keys().collect(),
                 hold_minutes,
                 reminders,
+                on_failure,
             })
         }
         _ => Err(mistakes),

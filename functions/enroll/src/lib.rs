@@ -63,9 +63,9 @@ async fn enroll(
     let enrolment = check(body.value, bundle.programme())?;
     if let Some(referrer) = &enrolment.referred_by {
         let at = MemberKey { merchant: caller.merchant.clone(), member: referrer.clone() };
-        if *referrer == enrolment.id || api.store.member(&at).await?.is_none() {
-            return Err(Refusal::ReferrerIsUnknown(at.member).into());
-        }
+        let known = api.store.member(&at).await?.filter(|_| *referrer != enrolment.id);
+        let known = known.ok_or_else(|| Refusal::ReferrerIsUnknown(referrer.clone()))?;
+        known.present().map_err(|_| Refusal::ReferrerIsErased(referrer.clone()))?;
     }
     let at = MemberKey { merchant: caller.merchant, member: enrolment.id.clone() };
     let now = api.clock.now();

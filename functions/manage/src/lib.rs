@@ -8,12 +8,10 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{delete, post};
 use ledger::adjust::{Adjustment, Transfer};
+use ledger::text::parse_text;
 use ledger::{MemberId, Units, Verb};
 use serde::Deserialize;
 use store::Fingerprint;
-
-/// The most characters of a reason and of an author.
-const TEXT_LENGTH_MAX: usize = 200;
 
 /// The function's routes.
 pub fn router(api: Api) -> Router {
@@ -142,9 +140,8 @@ fn name(pointer: &str, text: &str) -> Result<MemberId, Refusal> {
 }
 
 fn text(pointer: &str, text: String) -> Result<String, Refusal> {
-    if (1..=TEXT_LENGTH_MAX).contains(&text.chars().count()) {
-        return Ok(text);
-    }
-    let reason = format!("it has 1 to {TEXT_LENGTH_MAX} characters");
-    Err(Refusal::FieldIsWrong { pointer: pointer.to_owned(), reason })
+    parse_text(&text).map_err(|reason| Refusal::FieldIsWrong {
+        pointer: pointer.to_owned(),
+        reason: reason.to_string(),
+    })
 }

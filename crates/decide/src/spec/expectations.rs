@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ledger::entry::Benefit;
+use ledger::entry::{Benefit, Note};
 use ledger::{Decision, DecisionData, Effect, EntryKind, Member, Moment, Order, SharedLimit};
 use rules::{Bundle, Object, StatementKind, say_toml};
 use serde::Deserialize;
@@ -60,6 +60,7 @@ pub(super) fn differences(
     // An unexpected refusal is reported first, since it explains the other differences.
     comparison.refused(step.refused.as_deref(), found.refused.as_ref());
     let decision = found.decision.as_ref();
+    comparison.failures(decision);
     comparison.all_units("pays", step.pays, &given(decision))?;
     comparison.all_units("costs", step.costs, &taken(decision))?;
     comparison.all_units("expires", step.expires, &found.expired)?;
@@ -125,6 +126,18 @@ impl Comparison<'_> {
         if expected != found {
             let Place { step, line } = self.place;
             self.differences.push(Difference { step, line, what, expected, found });
+        }
+    }
+
+    /// A rule that fails pays nothing to a real member; a spec shows it.
+    fn failures(&mut self, decision: Option<&Decision>) {
+        let members = decision.into_iter().flat_map(|decision| {
+            [decision].into_iter().chain(&decision.others).map(|decision| &decision.entry)
+        });
+        for note in members.flat_map(|entry| &entry.notes) {
+            if let Note::RuleFailed { rule, source, message } = note {
+                self.hold("failure", "", format!("rule `{rule}` failed at {source}: {message}"));
+            }
         }
     }
 

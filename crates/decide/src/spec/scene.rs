@@ -16,6 +16,7 @@ use crate::coverage::Coverage;
 use crate::due::expire;
 use crate::earn::earn;
 use crate::input::InJson;
+use crate::recurrence::triggered;
 use crate::redeem::redeem;
 use crate::refusal::{Refusal, Undecided};
 use crate::reward::Redemption;
@@ -30,6 +31,8 @@ pub(super) struct Scene<'a> {
     member: Member,
     referrer: Option<Member>,
     data: DecisionData,
+    /// When the first step happens.
+    begins: Moment,
     at: Moment,
     differences: Vec<Difference>,
 }
@@ -83,6 +86,7 @@ impl Scene<'_> {
             member,
             referrer,
             data,
+            begins,
             at: begins,
             differences: Vec::new(),
         };
@@ -116,6 +120,7 @@ impl Scene<'_> {
             expired
         });
         let happens = self.happens(&step)?;
+        self.come_by_themselves(&happens)?;
         let order = happens.order();
         let (decision, refused) = match self.decide(&happens)? {
             None => (None, None),
@@ -124,12 +129,7 @@ impl Scene<'_> {
         };
         self.coverage.see(&self.bundle, &self.member, order, at);
         if let Some(decision) = &decision {
-            self.member.clone_from(&decision.member);
-            self.data = std::mem::take(&mut self.data).after(&decision.entry);
-            for referrer in &decision.others {
-                self.data = std::mem::take(&mut self.data).after(&referrer.entry);
-                self.referrer = Some(referrer.member.clone());
-            }
+            self.follow(decision);
         }
         self.coverage.see(&self.bundle, &self.member, order, at);
         let found = Found { decision, refused, expired };
@@ -143,6 +143,40 @@ impl Scene<'_> {
         };
         self.differences.extend(differences(place, step, &found, &left)?);
         Ok(())
+    }
+
+    /// The activities that their days have triggered since the spec began. One that the step itself
+    /// writes does not come by itself as well.
+    fn come_by_themselves(&mut self, happens: &Happens) -> Result<(), SpecError> {
+        let zone = self.bundle.programme().time_zone;
+        let day = |at: Moment| at.with_timezone(&zone).date_naive();
+        for event in triggered(&self.bundle, &self.member, self.at) {
+            let kind = &event.activity.kind;
+            let is_written =
+                matches!(happens, Happens::Activity(activity) if activity.kind == *kind);
+            if is_written || day(event.activity.at) < day(self.begins) {
+                continue;
+            }
+            let context = self.context(self.at);
+            if let Ok(lines) = trace(&context, &self.member, &event.activity) {
+                self.coverage.trace(&lines);
+            }
+            let context = self.context(self.at);
+            let decision = refused_or(earn(&context, &self.member, event))?;
+            let decision = decision.map_err(|refusal| (None, refusal.to_string()))?;
+            self.follow(&decision);
+        }
+        Ok(())
+    }
+
+    /// Makes the members and the data those after a decision.
+    fn follow(&mut self, decision: &Decision) {
+        self.member.clone_from(&decision.member);
+        self.data = std::mem::take(&mut self.data).after(&decision.entry);
+        for referrer in &decision.others {
+            self.data = std::mem::take(&mut self.data).after(&referrer.entry);
+            self.referrer = Some(referrer.member.clone());
+        }
     }
 
     /// Reads what happens in a step.

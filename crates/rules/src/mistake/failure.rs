@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use ledger::entry::Note;
 use rhai::{EvalAltResult, Position};
 
 use super::{Mistake, lower_first};
 use crate::vocabulary::FACTS;
 
-/// A rule that failed while it ran. The whole activity fails with it; a rule is never skipped.
+/// A rule that failed while it ran. It pays nothing; the activity is recorded with what the other
+/// rules say, or refused, as the manifest has it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("rule `{rule}` failed at {mistake}")]
 pub struct RuleFailure {
@@ -25,6 +27,17 @@ pub struct RuleFailure {
 pub(crate) const NO_ORDER: &str = "there is no order to look at";
 
 impl RuleFailure {
+    /// What the entry of an activity notes of the failure.
+    #[must_use]
+    pub fn note(&self) -> Note {
+        let Mistake { file, place, message, .. } = &self.mistake;
+        let source = match place {
+            Some((line, _)) => format!("{file}:{line}"),
+            None => file.clone(),
+        };
+        Note::RuleFailed { rule: self.rule.clone(), source, message: message.clone() }
+    }
+
     /// The failure of a rule, by its title and its file.
     pub(crate) fn of(
         rule: (&str, &str),

@@ -29,7 +29,8 @@ impl Mistake {
 
 /// The keys that stand at the top of a manifest. Further down, TOML would read them as keys of the
 /// table above.
-const TOP_OF_MANIFEST: [&str; 4] = ["name", "currency", "time_zone", "main_wallet"];
+const TOP_OF_MANIFEST: [&str; 6] =
+    ["name", "currency", "time_zone", "main_wallet", "hold_minutes", "on_failure"];
 
 /// The message about a key that its table already has.
 const TWICE: &str = "this stands here twice";
