@@ -45,8 +45,11 @@ MANAGED_POLICIES = {
 # What the code depends on. Change these lines together with the code that needs the change.
 
 KEYS = [("pk", "HASH"), ("sk", "RANGE")]
-ATTRIBUTES = {"pk": "S", "sk": "S", "op": "S", "due": "S", "due_at": "N", "board": "S", "score": "N"}
-LOCAL_INDEXES = {"by_op": ([("pk", "HASH"), ("op", "RANGE")], "KEYS_ONLY")}
+ATTRIBUTES = {"pk": "S", "sk": "S", "op": "S", "key": "S", "due": "S", "due_at": "N", "board": "S", "score": "N"}
+LOCAL_INDEXES = {
+    "by_op": ([("pk", "HASH"), ("op", "RANGE")], "KEYS_ONLY"),
+    "by_key": ([("pk", "HASH"), ("key", "RANGE")], "KEYS_ONLY"),
+}
 GLOBAL_INDEXES = {
     "due": ([("due", "HASH"), ("due_at", "RANGE")], "KEYS_ONLY"),
     "board": ([("board", "HASH"), ("score", "RANGE")], "KEYS_ONLY"),
@@ -65,6 +68,8 @@ PUT = {"dynamodb:PutItem"}
 UPDATE = {"dynamodb:UpdateItem"}
 COMMIT = PUT | UPDATE | {"dynamodb:DeleteItem"}
 REPEAT = {"by_op": QUERY}
+# Activities are found by their id, and by the key that they were sent under.
+BY_ID = {"by_op": QUERY, "by_key": QUERY}
 
 # Seconds that a function which answers somebody has.
 ANSWERS = 28
@@ -72,7 +77,7 @@ ANSWERS = 28
 # limit in seconds.
 FUNCTIONS = {
     "Enroll": (["POST /v1/members"], LOAD | PUT, {}, ANSWERS),
-    "Earn": (["POST /v1/members/{id}/earn"], LOAD | PARTS | COMMIT, REPEAT, ANSWERS),
+    "Earn": (["POST /v1/members/{id}/earn"], LOAD | PARTS | COMMIT, BY_ID, ANSWERS),
     "Redeem": (
         [
             "POST /v1/members/{id}/redeem",
@@ -84,7 +89,7 @@ FUNCTIONS = {
         REPEAT,
         ANSWERS,
     ),
-    "Reverse": (["POST /v1/members/{id}/reverse"], LOAD | PUT | UPDATE, REPEAT, ANSWERS),
+    "Reverse": (["POST /v1/members/{id}/reverse"], LOAD | PUT | UPDATE, BY_ID, ANSWERS),
     "Manage": (
         [
             "DELETE /v1/members/{id}",

@@ -69,8 +69,8 @@ async fn an_adjustment_says_who_and_why() {
             "422 units_are_zero /units: no units are moved; say how many",
         ),
         (
-            json!({ "units": 1, "reason": "", "author": "eve" }),
-            "422 field_is_wrong /reason: `/reason`: it has 1 to 200 characters",
+            json!({ "units": 1, "reason": " ", "author": "eve" }),
+            "422 field_is_wrong /reason: `/reason`: it is empty",
         ),
         (
             json!({ "units": 1, "wallet": "gold", "reason": "x", "author": "eve" }),
@@ -281,7 +281,7 @@ async fn a_person_is_forgotten_and_the_sums_stay() {
     shop.buys("ada", "1", "10.00").await;
     let delete = async || shop.send(Method::DELETE, "/v1/members/cid", None, "").await;
     let erased = delete().await;
-    assert_eq!(erased.status, 201, "{}", erased.text);
+    assert_eq!(erased.status, 200, "{}", erased.text);
     assert_eq!((delete().await.text, delete().await.replayed), (erased.text, true));
     let purchase = json!({ "type": "purchase", "order": { "total": "60.00" } });
     for answer in [

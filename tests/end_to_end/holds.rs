@@ -65,7 +65,10 @@ async fn what_is_held_is_captured_with_all_that_the_reward_gives() {
     assert_eq!(end(&shop, "capture", &id, "c", json!({})).await.text, captured.text);
     for (what, key) in [("capture", "c2"), ("release", "r")] {
         let refused = end(&shop, what, &id, key, json!({})).await;
-        assert_eq!((refused.status.as_u16(), refused.at("/code")), (409, json!("hold_is_unknown")));
+        assert_eq!(
+            (refused.status.as_u16(), refused.at("/code")),
+            (409, json!("hold_was_captured"))
+        );
     }
     // The same key for another hold is another request.
     let other = hold(&shop, "h3", json!({ "reward": "off", "units": 20 })).await;
@@ -118,8 +121,8 @@ async fn a_hold_that_is_forgotten_expires_by_itself_on_the_second() {
     // Without an expiry run, the units are free, the reward can be redeemed, and the piece of stock
     // is back.
     assert_eq!(wallet(&shop).await, (json!(100), Value::Null));
-    assert_eq!(end(&shop, "capture", &id, "c", json!({})).await.at("/code"), "hold_is_unknown");
-    assert_eq!(end(&shop, "release", &id, "r", json!({})).await.at("/code"), "hold_is_unknown");
+    assert_eq!(end(&shop, "capture", &id, "c", json!({})).await.at("/code"), "hold_has_expired");
+    assert_eq!(end(&shop, "release", &id, "r", json!({})).await.at("/code"), "hold_has_expired");
     assert_eq!(hold(&shop, "h2", json!({ "reward": "mug" })).await.status, 201);
     assert_eq!(shop.get("/v1/members/ada/rewards").await.at("/rewards/0/left"), 1);
     shop.all_is_well().await;

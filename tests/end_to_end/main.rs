@@ -19,6 +19,8 @@ mod idempotency;
 mod identity;
 /// Features used together.
 mod interactions;
+/// Orders as shops send them.
+mod orders;
 /// What the README says is true.
 mod readme;
 /// Purchases and rewards that are reversed.

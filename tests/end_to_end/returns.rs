@@ -339,7 +339,7 @@ async fn what_cannot_be_undone_is_refused_with_its_reason() {
         ),
         (
             json!({ "earn": "order-1", "lines": x(1) }),
-            "422 refund_is_missing /refund: the line of `x` has no price: say what is paid back in `refund`",
+            "422 refund_is_missing /refund: what was paid for `x` is not known, since a line has no price: say what is paid back in `refund`",
         ),
         (
             json!({ "earn": "order-1", "lines": x(4), "refund": "1.00" }),

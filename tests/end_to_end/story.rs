@@ -29,10 +29,14 @@ async fn a_member_earns_redeems_and_reads_why() {
     insta::assert_json_snapshot!("member", shop.get("/v1/members/ada").await.json());
     insta::assert_json_snapshot!("rewards", shop.get("/v1/members/ada/rewards").await.json());
 
-    // The statement has the newest entry first, with the same entries as the answers.
+    // The statement has the newest entry first, with the same entries as the answers, and with all
+    // that is known of the activity.
     let statement = shop.get("/v1/members/ada/entries").await;
     assert_eq!(statement.at("/entries/0"), redeemed.at("/entry"));
-    assert_eq!(statement.at("/entries/1"), earned.at("/entry"));
+    let mut stated = statement.at("/entries/1");
+    let order = stated["activity"].as_object_mut().unwrap().remove("order").unwrap();
+    assert_eq!(stated, earned.at("/entry"));
+    assert_eq!(order["lines"][0]["sku"], "espresso");
     assert!(statement.at("/entries/2").is_null());
     assert!(statement.at("/next_cursor").is_null());
     shop.all_is_well().await;

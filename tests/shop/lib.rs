@@ -90,6 +90,8 @@ pub struct Answer {
     pub replayed: bool,
     /// The content type.
     pub content_type: String,
+    /// The numbers of the entries that have undone the entry of a repeat; empty if there are none.
+    pub reversed_by: String,
     /// The seconds of the header `Retry-After`, if it has one.
     pub retry_after: Option<u64>,
 }
@@ -244,6 +246,7 @@ impl Shop {
             status: answer.status(),
             replayed: header("idempotency-replayed") == "true",
             content_type: header("content-type"),
+            reversed_by: header("entry-reversed-by"),
             retry_after: header("retry-after").parse().ok(),
             text: answer.text().await.unwrap(),
         }

@@ -251,7 +251,9 @@ impl From<Failure<Refusal>> for Problem {
     fn from(failure: Failure<Refusal>) -> Problem {
         match failure {
             Failure::Rejected(refusal) => refusal.into(),
-            Failure::KeyIsReusedWithAnotherBody => Refusal::KeyIsReusedWithAnotherBody.into(),
+            Failure::KeyIsReusedWithAnotherBody | Failure::ActivityIsKnownWithAnotherBody => {
+                Refusal::KeyIsReusedWithAnotherBody.into()
+            }
             Failure::Busy => Refusal::Busy.into(),
             Failure::Store(error) => error.into(),
         }

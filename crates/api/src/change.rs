@@ -16,11 +16,17 @@ use crate::{Api, Caller, EntryView, Mode, Problem, Refusal, TraceView, Undecided
 /// The header that marks the answer to a repeated request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
+/// The header that says which entries have undone the entry of a repeated request since, in whole
+/// or in part. The body stays the first answer.
+const REVERSED_BY: HeaderName = HeaderName::from_static("entry-reversed-by");
+
 /// A request that changes a member.
 #[derive(Debug)]
 pub struct Change {
     /// The verb. The same key under two verbs names two requests.
     pub verb: Verb,
+    /// The activity, if the request is one: it is recognized by its id.
+    pub activity: Option<ActivityName>,
     /// The caller.
     pub caller: Caller,
     /// The member that the request changes.
@@ -29,6 +35,15 @@ pub struct Change {
     pub mode: Mode,
     /// The fingerprint of the body.
     pub fingerprint: Fingerprint,
+}
+
+/// What tells an activity from the others of a member: its type, and its id within the type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActivityName {
+    /// The type.
+    pub kind: String,
+    /// The id.
+    pub id: String,
 }
 
 /// The answer: the entry, and the rewards that the member can have now.
@@ -83,7 +98,7 @@ pub async fn change_under<D: Into<Decided>>(
     request: Change,
     decide: impl Fn(&Context<'_>, &Member) -> Result<D, Undecided>,
 ) -> Result<Response, Problem> {
-    let Change { verb, caller, member, mode, fingerprint } = request;
+    let Change { verb, activity, caller, member, mode, fingerprint } = request;
     let at = MemberKey { merchant: caller.merchant, member };
     let (dry_run, now) = (mode == Mode::DryRun, api.clock.now());
     let decide = |member: Option<&Member>, data: &DecisionData| -> Result<_, Undecided> {
@@ -117,16 +132,35 @@ pub async fn change_under<D: Into<Decided>>(
             Ok(respond(StatusCode::OK, &answer.body, false))
         }
         Mode::Do(key) => {
-            let operation = Operation::new(verb, key.as_str(), fingerprint);
+            let operation = match &activity {
+                Some(ActivityName { kind, id }) => {
+                    Operation::of_activity(kind, id, key.as_str(), fingerprint)
+                }
+                None => Operation::new(verb, key.as_str(), fingerprint),
+            };
             let done = api.store.perform(&at, &operation, decide).await;
-            let done = done.map_err(|failure: Failure<Refusal>| Problem::from(failure))?;
+            let done = done.map_err(|failure: Failure<Refusal>| match (failure, activity) {
+                (
+                    Failure::ActivityIsKnownWithAnotherBody,
+                    Some(ActivityName { kind, id }),
+                ) => Refusal::ActivityIsKnownWithAnotherBody { kind, id }.into(),
+                (failure, _) => Problem::from(failure),
+            })?;
             let status = StatusCode::from_u16(done.version.status).unwrap_or(StatusCode::CREATED);
             let (seq, replayed) = (done.version.entry.seq.get(), done.replayed);
             tracing::info!(member = %at, seq, replayed, "{verb} {at} entry {seq}");
             if !replayed {
                 log_failures(&at, &done.version.entry);
             }
-            Ok(respond(status, &done.version.answer, replayed))
+            let mut response = respond(status, &done.version.answer, replayed);
+            if replayed && done.has_later {
+                let by = api.store.undone_by(&at, done.version.entry.seq).await?;
+                let by: Vec<String> = by.iter().map(|seq| seq.get().to_string()).collect();
+                if let (false, Ok(by)) = (by.is_empty(), HeaderValue::from_str(&by.join(", "))) {
+                    response.headers_mut().insert(REVERSED_BY, by);
+                }
+            }
+            Ok(response)
         }
     }
 }

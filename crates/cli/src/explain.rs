@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use decide::{ActivityEvent, Context, Redemption, Reversal, TraceLine, Undecided};
-use ledger::entry::Returned;
+use decide::{About, ActivityEvent, Context, Redemption, Reversal, TraceLine, Undecided};
+use ledger::entry::{Note, Returned};
 use ledger::reverse::Wanted;
 use ledger::{
     Activity, Change, Decision, DecisionData, Entry, EntryKind, Member, MemberId, MissingData,
@@ -110,7 +110,7 @@ async fn again(
     let mut again = Again { store, key, bundle, before, entry, data };
     let plain = |decision: Decision| Ok(Some((Vec::new(), decision)));
     match &entry.kind {
-        EntryKind::Earn { activity } => again.earn(&view, activity).map(Some),
+        EntryKind::Earn { activity } => again.earn(&view, activity).await.map(Some),
         EntryKind::Redeem { reward, order } | EntryKind::Hold { reward, order, .. } => {
             again.take(&view, reward, order.clone()).map(Some)
         }
@@ -142,8 +142,8 @@ impl Again<'_> {
         Context { bundle: self.bundle, data: &self.data, now: self.entry.at }
     }
 
-    fn earn(
-        &self,
+    async fn earn(
+        &mut self,
         view: &Member,
         activity: &Activity,
     ) -> CommandResult<(Vec<TraceLine>, Decision)> {
@@ -154,9 +154,42 @@ impl Again<'_> {
             Change::Triggered { day, .. } => Some(*day),
             _ => None,
         });
-        let event = ActivityEvent { activity: activity.clone(), triggered };
-        let (decision, _) = decide::earn_alone(&self.context(), self.before, event)?;
-        Ok((lines, decision))
+        let about = self.about(activity).await?;
+        loop {
+            let about = about.clone();
+            let event = ActivityEvent { triggered, about, ..activity.clone().into() };
+            match decide::earn_alone(&self.context(), self.before, event) {
+                Ok((decision, _)) => return Ok((lines, decision)),
+                Err(Undecided::NeedsData(MissingData::HistorySlice { member, entry })) => {
+                    self.load_past(member, entry).await?;
+                }
+                Err(undecided) => return Err(undecided.into()),
+            }
+        }
+    }
+
+    /// What was known of the activity that this one is about.
+    async fn about(&self, activity: &Activity) -> CommandResult<About> {
+        let is_unknown = |note: &Note| matches!(note, Note::OrderIsUnknown { .. });
+        if self.entry.notes.iter().any(is_unknown) {
+            return Ok(About::Unknown);
+        }
+        let Some(of) = &activity.of else { return Ok(About::Nothing) };
+        let found = self.store.activity(self.key, of, None).await?;
+        let found = found.filter(|version| version.entry.seq < self.entry.seq);
+        Ok(found.map_or(About::Nothing, |version| About::Known(Box::new(version.entry))))
+    }
+
+    /// Loads a part of a member's history, as far as it went when the entry was decided.
+    async fn load_past(&mut self, member: MemberId, from: Seq) -> CommandResult<()> {
+        // Only the entries that existed when this one was decided count.
+        let last = self.data.members.get(&member).and_then(Option::as_ref);
+        let last = last.unwrap_or(self.before).seq;
+        let key = MemberKey { merchant: self.key.merchant.clone(), member: member.clone() };
+        let mut past = self.store.past(&key, from).await?;
+        past.entries.retain(|later| later.seq <= last);
+        self.data.pasts.insert(member, past);
+        Ok(())
     }
 
     fn take(
@@ -196,13 +229,7 @@ impl Again<'_> {
                 }
                 Err(undecided) => return Err(undecided.into()),
             };
-            // Only the entries that existed when this one was decided count.
-            let last = self.data.members.get(&member).and_then(Option::as_ref);
-            let last = last.unwrap_or(self.before).seq;
-            let key = MemberKey { merchant: self.key.merchant.clone(), member: member.clone() };
-            let mut past = self.store.past(&key, from).await?;
-            past.entries.retain(|later| later.seq <= last);
-            self.data.pasts.insert(member, past);
+            self.load_past(member, from).await?;
         }
     }
 }
@@ -216,9 +243,10 @@ async fn version(store: &Store, key: &MemberKey, entry: Seq) -> CommandResult<(M
 /// The parts in which two entries differ, in words.
 fn differences(stored: &Entry, again: &Entry) -> Vec<String> {
     type Part = fn(&Entry) -> String;
-    let parts: [(&str, Part); 10] = [
+    let parts: [(&str, Part); 11] = [
         ("reasons", |entry| format!("{:?}", entry.reasons)),
         ("postings", |entry| format!("{:?}", entry.postings)),
+        ("notes", |entry| format!("{:?}", entry.notes)),
         ("changes", |entry| format!("{:?}", entry.changes)),
         ("withdrawals", |entry| format!("{:?}", entry.withdrawals)),
         ("returns", |entry| format!("{:?}", entry.returns)),

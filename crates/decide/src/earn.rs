@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use ledger::activity::{FRIEND, REFERRAL};
 use ledger::decision::Draft;
+use ledger::delivery::{self, Share};
 use ledger::entry::Note;
 use ledger::programme::OnFailure;
+use ledger::reverse::left_of;
 use ledger::tier::settle;
-use ledger::{Activity, Change, Decision, FieldValue, Member};
+use ledger::{Activity, Change, Decision, Entry, FieldValue, Member, MissingData, Order};
 use rules::{Facts, RuleFailure};
 
 use crate::context::Context;
-use crate::event::ActivityEvent;
+use crate::event::{About, ActivityEvent};
 use crate::judging::judge;
 use crate::pipeline::{on_shared_wallets, tier_after};
 use crate::refusal::Undecided;
@@ -80,7 +82,7 @@ pub(crate) fn earn_on_own_wallets(
     event: ActivityEvent,
     on_failure: OnFailure,
 ) -> Result<(Decision, Option<Referral>), Undecided> {
-    let ActivityEvent { activity, triggered } = event;
+    let ActivityEvent { activity, triggered, about } = event;
     let Context { bundle, data, now } = *context;
     ledger::earn::admit(member, &activity, now)?;
     let mut failures = Failures { on_failure, notes: Vec::new() };
@@ -99,10 +101,11 @@ pub(crate) fn earn_on_own_wallets(
     let differs = activity.order.as_ref();
     let differs = differs.and_then(|order| order.unexplained(context.programme().decimals()));
     draft.notes.extend(differs.map(|by| Note::TotalDiffers { by }));
+    let share = let_go(context, member, &activity, &about, &mut draft)?;
     // The facts in the run share the activity. Dropping the run lets the entry own it.
     drop(run);
     let activity = Arc::unwrap_or_clone(activity);
-    let decision = ledger::earn::decide(member, context.programme(), activity, draft, now)?;
+    let decision = ledger::earn::decide(member, context.programme(), activity, share, draft, now)?;
     let tier_status = tier_after(context, tier_status, &decision.member).map(Some);
     let mut decision = match failures.or(tier_status, || None)? {
         Some(tier_status) => settle(decision, &member.tier_status, tier_status),
@@ -110,6 +113,41 @@ pub(crate) fn earn_on_own_wallets(
     };
     decision.entry.notes.append(&mut failures.notes);
     Ok((decision, referred))
+}
+
+/// How much a delivery lets go of what is pending on it. The delivery of an order that is not known
+/// is kept.
+fn let_go(
+    context: &Context<'_>,
+    member: &Member,
+    activity: &Activity,
+    about: &About,
+    draft: &mut Draft,
+) -> Result<Share, MissingData> {
+    let programme = context.programme();
+    if !delivery::is_delivery(programme, activity) {
+        return Ok(Share::ALL);
+    }
+    let names_pieces = activity.order.as_ref().is_some_and(|order| !order.lines.is_empty());
+    match about {
+        About::Unknown if !delivery::lets_go(member, activity) => {
+            draft.changes.extend(delivery::kept(activity));
+            let of = activity.of.clone();
+            draft.notes.extend(of.map(|of| Note::OrderIsUnknown { of }));
+            Ok(Share::ALL)
+        }
+        About::Known(entry) if names_pieces => {
+            let window = context.data.past(member, entry.seq)?;
+            let since = || window.entries.iter().filter(|later| later.seq > entry.seq);
+            let since: Vec<Entry> = since().cloned().collect();
+            let left = left_of(entry, &since, programme.decimals()).ok();
+            let share = |order: &Order| {
+                delivery::share(order, &since, activity, programme.decimals())
+            };
+            Ok(left.and_then(|left| left.order).as_ref().map_or(Share::ALL, share))
+        }
+        _ => Ok(Share::ALL),
+    }
 }
 
 /// The failures of one activity, which are noted in its entry unless the merchant wants it refused.

@@ -143,6 +143,18 @@ impl ActivityBody {
         self.at.map(|at| at.0)
     }
 
+    /// The type of the activity, which may be unknown.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        compared(&self.kind)
+    }
+
+    /// The id of the activity that it is about, if it is about one.
+    #[must_use]
+    pub fn of(&self) -> Option<String> {
+        self.of.as_deref().map(compared)
+    }
+
     /// The id that tells the activity from others of its type: the one in the body, or the
     /// request's key.
     ///

@@ -95,7 +95,7 @@ pub use coverage::{Coverage, RuleCoverage};
 pub use due::{expire, next_due, schedule};
 pub use earn::{Referral, earn, earn_alone};
 pub use erase::erase;
-pub use event::ActivityEvent;
+pub use event::{About, ActivityEvent};
 pub use hold::{capture, hold, release};
 pub use input::{
     ActivityBody, Amount, At, InputError, InputErrorReason, LINES_MAX, OrderBody, Quantity, escape,

@@ -38,7 +38,7 @@ fn event_of(
         payment: None,
         fields: Default::default(),
     };
-    Some(ActivityEvent { activity, triggered: Some(day) })
+    Some(ActivityEvent { triggered: Some(day), ..activity.into() })
 }
 
 /// The next occurrence of each triggered activity: the moment its day begins, its type, its day.

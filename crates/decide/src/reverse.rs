@@ -18,7 +18,7 @@ use ledger::entry::Returned;
 use ledger::programme::OnFailure;
 use ledger::reverse::{self, ReverseRejection, Wanted};
 use ledger::{
-    Activity, Decision, Effect, Entry, EntryKind, Member, MemberId, MissingData, Reason, Seq,
+    Activity, Change, Decision, Effect, Entry, EntryKind, Member, MemberId, MissingData, Reason, Seq,
     WalletName,
 };
 use rules::Bundle;
@@ -196,6 +196,7 @@ fn undo_earn(
     reverse::replay(&mut draft, window, original, changes, context.programme()).map_err(broken)?;
     let bought = reverse::bought(member, window, original, &was, left.as_ref()).map_err(broken)?;
     draft.changes.extend(bought);
+    draft.changes.extend(no_longer_awaited(member, original));
     let rights = reverse::Rights { before, window, original, kept: reasons };
     reverse::withdraw(&mut draft, member, &first.reasons, rights);
     reverse::put_back(&mut draft, original, withdrawals, since);
@@ -204,6 +205,16 @@ fn undo_earn(
     let kind = EntryKind::Reverse { of: original.seq, returned };
     let decision = draft.decide(member, context.programme(), kind, now, now)?;
     Ok((decision, referral_lost))
+}
+
+/// The end of a delivery that was kept for its order, if the entry is that of the delivery.
+fn no_longer_awaited(member: &Member, original: &Entry) -> Option<Change> {
+    let awaited = original.changes.iter().filter_map(|change| match change {
+        Change::Awaited { early } => Some(early.clone()),
+        _ => None,
+    });
+    let deliveries: Vec<_> = awaited.filter(|early| member.early.contains(early)).collect();
+    (!deliveries.is_empty()).then_some(Change::Arrived { deliveries })
 }
 
 /// The referral among the reasons, if a rule gave one.

@@ -3,7 +3,7 @@
 
 use crate::apply_error::ApplyError;
 use crate::decision::{Draft, GiveRejection, extend};
-use crate::earn::delivered;
+use crate::delivery::{Share, delivered};
 use crate::entry::AccountEntry;
 use crate::member::MemberIsErased;
 use crate::terms::HoldId;
@@ -148,7 +148,10 @@ fn out_of_reach(
     own.wallets.retain(|name, _| programme.wallets.get(name).is_some_and(|policy| policy.shared));
     own.active_at = own.active_at.max(entry.active_at());
     let mut postings = match &entry.kind {
-        EntryKind::Earn { activity } => delivered(&own, activity, entry.at),
+        // Pieces of an order let go only what the wallets in use have pending.
+        EntryKind::Earn { activity } if activity.order.is_none() => {
+            delivered(&own, activity, Share::ALL, entry.at)
+        }
         _ => Vec::new(),
     };
     own.post(&postings)?;

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::expiry::Inactivity;
-use crate::holdings::History;
+use crate::holdings::{EarlyDelivery, History};
 use crate::task::{Progress, Step};
 use crate::terms::HoldId;
 use crate::{Moment, Seq, Units, WalletName};
@@ -77,6 +77,16 @@ pub enum Change {
         /// The inactivity after which the lot expired, if it had one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         inactivity: Option<Inactivity>,
+    },
+    /// A delivery of an order that is not known is kept until the order comes.
+    Awaited {
+        /// The delivery.
+        early: EarlyDelivery,
+    },
+    /// Deliveries that came before their order take effect, or are not kept any longer.
+    Arrived {
+        /// The deliveries.
+        deliveries: Vec<EarlyDelivery>,
     },
     /// An activity was triggered by its day.
     Triggered {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::apply_error::ApplyError;
 use crate::decision_data::Allocator;
+use crate::delivery::delivered_early;
 use crate::entry::Note;
 use crate::holdings::Hold;
 use crate::terms::Terms;
@@ -189,7 +190,7 @@ impl Draft {
         };
         let mut after = member.clone();
         after.apply(&entry).map_err(applies)?;
-        for more in [debt_paid, extend] {
+        for more in [delivered_early, debt_paid, extend] {
             let more = more(&after, programme, &entry);
             if !more.is_empty() {
                 entry.postings.extend(more);

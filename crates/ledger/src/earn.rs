@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 
 use crate::decision::{Draft, GiveRejection};
+use crate::delivery::{Share, arrived, delivered};
 use crate::member::MemberIsErased;
-use crate::terms::{PendingOn, Terms};
-use crate::{Activity, Decision, EntryKind, Member, Moment, Posting, PostingReason, Programme};
+use crate::{Activity, Decision, EntryKind, Member, Moment, Programme};
 
 /// The most that a client's clock may be ahead of the server's, and that an activity may have begun
 /// before the enrolment: a customer who enrols at the till is enrolled for the receipt that has begun.
@@ -58,7 +58,8 @@ pub fn admit(member: &Member, activity: &Activity, now: Moment) -> Result<(), Ea
 }
 
 /// Makes the entry of an admitted activity and of what the rules gave for it. The terms of the
-/// units count from when it happened, even if it was sent late.
+/// units count from when it happened, even if it was sent late. `share` is how much it lets go of
+/// the units that are pending on it.
 ///
 /// # Errors
 /// What the rules gave cannot become an entry. The member is unchanged.
@@ -66,30 +67,12 @@ pub fn decide(
     member: &Member,
     programme: &Programme,
     activity: Activity,
+    share: Share,
     mut given: Draft,
     now: Moment,
 ) -> Result<Decision, EarnRejection> {
     let at = activity.at;
-    given.postings.extend(delivered(member, &activity, now));
+    given.postings.extend(delivered(member, &activity, share, now));
+    given.changes.extend(arrived(member, &activity));
     Ok(given.decide(member, programme, EntryKind::Earn { activity }, at, now)?)
-}
-
-/// The postings of lots that were pending on this activity, such as the units of an order when it
-/// is delivered.
-pub(crate) fn delivered(member: &Member, activity: &Activity, now: Moment) -> Vec<Posting> {
-    let mut postings = Vec::new();
-    for (name, wallet) in &member.at(now).wallets {
-        for lot in wallet.lots() {
-            let waits = |on: &&PendingOn| {
-                on.activity == activity.kind && activity.of.as_ref() == Some(&on.of)
-            };
-            let Some(on) = lot.terms.pending_on.as_ref().filter(waits) else { continue };
-            let from = activity.at + TimeDelta::days(on.days.into());
-            let available_at = Some(from).filter(|from| *from > now);
-            let to = Terms { pending_on: None, available_at, ..lot.terms.clone() };
-            let why = PostingReason::Delivered;
-            postings.push(Posting::between_lots(name.clone(), lot.clone(), to, why));
-        }
-    }
-    postings
 }

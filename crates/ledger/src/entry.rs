@@ -225,6 +225,12 @@ pub enum Note {
         /// What went wrong, for the merchant.
         message: String,
     },
+    /// The order that the activity is about is not known. The activity is kept, and takes effect when
+    /// the order comes.
+    OrderIsUnknown {
+        /// The id of the order.
+        of: String,
+    },
     /// The total is not what the lines, discounts and charges come to. It was spread over the
     /// lines in proportion.
     TotalDiffers {

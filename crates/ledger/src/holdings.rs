@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::{Moment, Seq, SharedLimit};
+use crate::{Line, Moment, Seq, SharedLimit};
 
 /// The end of a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,4 +73,18 @@ pub struct History {
     pub spend: Decimal,
     /// When the latest of them was.
     pub last_purchase_at: Option<Moment>,
+}
+
+/// A delivery of an order that was not known. It takes effect when the order comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlyDelivery {
+    /// The type of the activity, such as `delivery`.
+    pub activity: String,
+    /// The id of the order.
+    pub of: String,
+    /// When it happened.
+    pub at: Moment,
+    /// The pieces that were delivered; empty for the whole order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
 }

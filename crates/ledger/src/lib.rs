@@ -79,6 +79,8 @@ pub mod programme;
 pub mod member;
 /// Data that a decision needs beyond the member.
 pub mod decision_data;
+/// Letting go what was pending on a delivery.
+pub mod delivery;
 /// What a verb decided, and how a draft becomes an entry.
 pub mod decision;
 /// Tiers: how a member reaches, keeps and loses them.

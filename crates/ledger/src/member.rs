@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use crate::activity::PURCHASE;
 use crate::apply_error::ApplyError;
 use crate::cap::{self, Counter};
-use crate::holdings::{GrantEnd, History, Hold};
+use crate::holdings::{EarlyDelivery, GrantEnd, History, Hold};
 use crate::programme::BIRTHDAY;
 use crate::reminder::Reminded;
 use crate::task::Progress;
@@ -23,6 +23,10 @@ use crate::{
     Change, Effect, Entry, EntryKind, Lot, MemberId, Moment, Posting, PostingSide, Seq,
     SharedLimit, Units, Verb, Wallet, WalletName, Withdrawal,
 };
+
+/// The most deliveries of unknown orders that a member keeps. The member is loaded with every
+/// request; the oldest delivery gives way.
+const EARLY_MAX: usize = 50;
 
 /// A person or a company enrolled with one merchant, and all it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +65,8 @@ pub struct Member {
     pub remainders: BTreeMap<String, Decimal>,
     /// For each triggered activity, the last day that triggered it.
     pub triggered: BTreeMap<String, NaiveDate>,
+    /// Deliveries of orders that are not known, the oldest first.
+    pub early: Vec<EarlyDelivery>,
     /// When it was last active by its own action; for an account, also when a member that shares it
     /// was.
     pub active_at: Option<Moment>,
@@ -96,6 +102,7 @@ impl Member {
             holds: BTreeMap::new(),
             remainders: BTreeMap::new(),
             triggered: BTreeMap::new(),
+            early: Vec::new(),
             active_at: None,
             reminded: Reminded::default(),
             account: None,
@@ -307,6 +314,15 @@ impl Member {
             Change::PurchasesCorrected { history } => self.history.clone_from(history),
             Change::Triggered { activity, day } => {
                 self.triggered.insert(activity.clone(), *day);
+            }
+            Change::Awaited { early } => {
+                self.early.push(early.clone());
+                if self.early.len() > EARLY_MAX {
+                    self.early.remove(0);
+                }
+            }
+            Change::Arrived { deliveries } => {
+                self.early.retain(|early| !deliveries.contains(early));
             }
             // `pass` has ended the hold, and the units that expired are in earlier postings.
             Change::HoldExpired { .. } | Change::Unrecoverable { .. } => {}

@@ -237,6 +237,9 @@ pub struct ActivityPolicy {
     pub fields: BTreeMap<String, FieldKind>,
     /// The day of each year that triggers it, if any.
     pub recurrence: Option<Recurrence>,
+    /// Whether several activities of one member may have the same id. Otherwise a second one is a
+    /// repeat of the first.
+    pub ids_repeat: bool,
 }
 
 impl Programme {

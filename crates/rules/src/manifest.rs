@@ -135,6 +135,8 @@ struct Activity {
     fields: BTreeMap<Spanned<String>, FieldKind>,
     #[serde(rename = "yearly")]
     recurrence: Option<Spanned<String>>,
+    #[serde(default)]
+    ids_repeat: bool,
 }
 
 const fn yes() -> bool {
@@ -473,11 +475,12 @@ fn activities(
             }
             fields.insert(field.into_inner(), kind);
         }
+        let ids_repeat = activity.ids_repeat;
         let recurrence = activity.recurrence.map(|day| match day.into_inner() {
             joined if joined == JOINED => Recurrence::Joined,
             attribute => Recurrence::Attribute(attribute),
         });
-        activities.insert(name.into_inner(), ActivityPolicy { fields, recurrence });
+        activities.insert(name.into_inner(), ActivityPolicy { fields, recurrence, ids_repeat });
     }
     activities.entry(PURCHASE.to_owned()).or_default();
     if let Some(referral) = activities.get_mut(REFERRAL) {

@@ -130,7 +130,7 @@ impl Store {
             status: answer.status,
             answer: answer.body,
         };
-        let item = item::of_version(key, &version, operation.name.as_deref(), secret)?;
+        let item = item::of_version(key, &version, operation, secret)?;
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))

@@ -14,6 +14,7 @@ use chrono::{DateTime, NaiveDate};
 use ledger::cap::Counter;
 use ledger::enroll::{self, Enrolment};
 use ledger::entry::{AccountEntry, Note};
+use ledger::holdings::EarlyDelivery;
 use ledger::reminder::Reminded;
 use ledger::task::Progress;
 use ledger::tier_status::{TierChange, TierStatus};
@@ -29,10 +30,10 @@ use serde_json::value::RawValue;
 
 use crate::error::StoreError;
 use crate::key::{
-    DUE, DUE_AT, Item, MemberKey, OP, PERSON_SK, SCORE_PREFIX, SK, VERSION_PREFIX, due_key,
+    DUE, DUE_AT, Item, KEY, MemberKey, OP, PERSON_SK, SCORE_PREFIX, SK, VERSION_PREFIX, due_key,
     primary_key, version_sk,
 };
-use crate::operation::{Fingerprint, digest};
+use crate::operation::{Fingerprint, Operation, digest};
 use crate::seal::{self, Place, Secret};
 use crate::version::{Version, VersionLine};
 
@@ -202,6 +203,8 @@ struct StoredMember {
     remainders: BTreeMap<String, Decimal>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     triggered: BTreeMap<String, NaiveDate>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    early: Vec<EarlyDelivery>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     active_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -267,7 +270,7 @@ struct Sealed {
 pub(crate) fn of_version(
     key: &MemberKey,
     version: &Version,
-    op: Option<&str>,
+    operation: &Operation,
     secret: Option<&Secret>,
 ) -> Result<Item, StoreError> {
     let pk = key.pk();
@@ -301,13 +304,16 @@ pub(crate) fn of_version(
     let text = |error: serde_json::Error| StoreError::unreadable(&pk, error);
     let open = serde_json::to_vec(&open).map_err(text)?;
     let sealed = serde_json::to_vec(&sealed).map_err(text)?;
-    let place = Place { pk: &pk, seq: entry.seq, op };
+    let (op, asked) = (operation.name.as_deref(), operation.key.as_deref());
+    let place = Place { pk: &pk, seq: entry.seq, op, key: asked };
     let body = seal::pack(place, &open, &sealed, secret)
         .map_err(|reason| StoreError::Refused(format!("an entry cannot be written: {reason}")))?;
     let mut item = primary_key(&pk, &version_sk(entry.seq));
     item.insert(BODY.to_owned(), AttributeValue::B(Blob::new(body)));
-    if let Some(op) = op {
-        item.insert(OP.to_owned(), AttributeValue::S(op.to_owned()));
+    for (attribute, name) in [(OP, op), (KEY, asked)] {
+        if let Some(name) = name {
+            item.insert(attribute.to_owned(), AttributeValue::S(name.to_owned()));
+        }
     }
     Ok(item)
 }
@@ -340,8 +346,9 @@ pub(crate) fn to_line(
     let unreadable = |reason: &str| StoreError::unreadable(&pk, reason);
     let seq = seq_of(item).ok_or_else(|| unreadable("a version has no number"))?;
     let body = blob(item, BODY).ok_or_else(|| unreadable("a version has no body"))?;
-    let op = item.get(OP).and_then(|op| op.as_s().ok()).map(String::as_str);
-    let texts = seal::unpack(Place { pk: &pk, seq, op }, body, person.secret.as_ref());
+    let name = |attribute| item.get(attribute)?.as_s().ok().map(String::as_str);
+    let (op, asked): (Option<&str>, Option<&str>) = (name(OP), name(KEY));
+    let texts = seal::unpack(Place { pk: &pk, seq, op, key: asked }, body, person.secret.as_ref());
     let texts = texts.map_err(|reason| StoreError::unreadable(&pk, format!("{seq}: {reason}")))?;
     let text = |error: serde_json::Error| StoreError::unreadable(&pk, format!("{seq}: {error}"));
     let open: Open = serde_json::from_slice(&texts.open).map_err(text)?;
@@ -352,7 +359,11 @@ pub(crate) fn to_line(
         moved: open.moved,
         postings: open.postings,
         previous: open.previous,
-        hash: digest(&[body, op.unwrap_or_default().as_bytes()]),
+        hash: digest(&[
+            body,
+            op.unwrap_or_default().as_bytes(),
+            asked.unwrap_or_default().as_bytes(),
+        ]),
         asked: item.contains_key(OP),
         version: None,
     };
@@ -447,6 +458,7 @@ fn stored(member: &Member) -> StoredMember {
         holds: member.holds.iter().map(|(name, held)| (name.clone(), hold(held))).collect(),
         remainders: member.remainders.clone(),
         triggered: member.triggered.clone(),
+        early: member.early.clone(),
         active_at: seconds(&member.active_at),
         reminded: Some(member.reminded.clone()).filter(|reminded| *reminded != Reminded::default()),
         account: member.account.clone(),
@@ -538,6 +550,7 @@ fn restored(
         holds: each(stored.holds, hold)?,
         remainders: stored.remainders,
         triggered: stored.triggered,
+        early: stored.early,
         active_at: maybe(stored.active_at)?,
         reminded: stored.reminded.unwrap_or_default(),
         account: stored.account,

@@ -12,6 +12,9 @@ pub(crate) const SK: &str = "sk";
 /// The name of the operation that made a version, by which a repeat finds it. Only versions made
 /// under an idempotency key have it, so only they are in the index `by_op`.
 pub(crate) const OP: &str = "op";
+/// The name of the idempotency key of a version whose activity has an id of its own. Only such
+/// versions have it, so only they are in the index `by_key`.
+pub(crate) const KEY: &str = "key";
 /// The shard of the due index. Only members with a due date have it.
 pub(crate) const DUE: &str = "due";
 /// The due date, in seconds since 1970.
@@ -22,6 +25,7 @@ pub(crate) const BOARD: &str = "board";
 pub(crate) const SCORE: &str = "score";
 pub(crate) const BOARD_INDEX: &str = "board";
 pub(crate) const BY_OP: &str = "by_op";
+pub(crate) const BY_KEY: &str = "by_key";
 pub(crate) const DUE_INDEX: &str = "due";
 /// The sort key of the person. It sorts after the versions, so that one query from the end returns
 /// the person and the newest version.

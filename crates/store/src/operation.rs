@@ -1,7 +1,7 @@
 //! Operations: requests that change a member, how a repeat is recognized, and what was asked for.
 
 use data_encoding::BASE64URL_NOPAD;
-use ledger::Verb;
+use ledger::{Entry, EntryKind, Verb};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -41,6 +41,10 @@ impl Fingerprint {
 pub struct Operation {
     /// The name by which a repeat is recognized; `None` for work that has no key.
     pub(crate) name: Option<String>,
+    /// The name of the key, if the request is recognized by something else.
+    pub(crate) key: Option<String>,
+    /// The type of the activity: activities of several types may have one id.
+    pub(crate) kind: Option<String>,
     pub(crate) fingerprint: Fingerprint,
 }
 
@@ -49,14 +53,41 @@ impl Operation {
     /// another member, is another operation.
     #[must_use]
     pub fn new(verb: Verb, idempotency_key: &str, fingerprint: Fingerprint) -> Operation {
-        let name = digest(&[verb.as_str().as_bytes(), idempotency_key.as_bytes()]);
-        Operation { name: Some(name), fingerprint }
+        let name = name(verb, idempotency_key);
+        Operation { name: Some(name), key: None, kind: None, fingerprint }
+    }
+
+    /// The operation of an activity. It is recognized by its id, unique within its type, whatever
+    /// the key; without an id, the key is its id.
+    #[must_use]
+    pub fn of_activity(
+        kind: &str,
+        id: &str,
+        idempotency_key: &str,
+        fingerprint: Fingerprint,
+    ) -> Operation {
+        let key = (id != idempotency_key).then(|| name(Verb::Earn, idempotency_key));
+        let kind = Some(kind.to_owned());
+        Operation { name: Some(name(Verb::Earn, id)), key, kind, fingerprint }
     }
 
     /// An operation without a key, such as one of the scheduled run. It needs no key: once it has
     /// recorded what is due, nothing is due, so it cannot happen twice.
     #[must_use]
     pub fn scheduled() -> Operation {
-        Operation { name: None, fingerprint: Fingerprint::of(&serde_json::Value::Null) }
+        let fingerprint = Fingerprint::of(&serde_json::Value::Null);
+        Operation { name: None, key: None, kind: None, fingerprint }
     }
+
+    /// Whether an entry is of the type of this operation's activity.
+    pub(crate) fn is_of_kind(&self, entry: &Entry) -> bool {
+        match (&self.kind, &entry.kind) {
+            (Some(kind), EntryKind::Earn { activity }) => activity.kind == *kind,
+            _ => true,
+        }
+    }
+}
+
+fn name(verb: Verb, idempotency_key: &str) -> String {
+    digest(&[verb.as_str().as_bytes(), idempotency_key.as_bytes()])
 }

@@ -32,6 +32,8 @@ pub struct Performed {
     pub version: Version,
     /// Whether the operation had been done before; then the version has the first answer.
     pub replayed: bool,
+    /// Whether the member has later entries, which may have undone this one.
+    pub has_later: bool,
 }
 
 /// Why an operation was not done.
@@ -43,6 +45,9 @@ pub enum Failure<R> {
     /// The idempotency key has been used for something else.
     #[error("the idempotency key was used with another body")]
     KeyIsReusedWithAnotherBody,
+    /// The member has an activity of this type and id, and it says something else.
+    #[error("the activity is known with another body")]
+    ActivityIsKnownWithAnotherBody,
     /// In every attempt, another request changed the member or the table was out of reach. The same
     /// request may be sent again.
     #[error("the member could not be changed in {ATTEMPTS_MAX} attempts")]
@@ -78,6 +83,7 @@ enum Attempt<R> {
     Done(Box<Performed>),
     Rejected(R),
     KeyIsReused,
+    ActivityIsKnown,
     /// A conflict, or the outcome of the write is unknown: load again.
     Retry,
 }
@@ -120,6 +126,9 @@ impl Store {
                 Ok(Attempt::Rejected(_)) if consistency == Consistency::Eventual => {}
                 Ok(Attempt::Rejected(rejection)) => return Err(Failure::Rejected(rejection)),
                 Ok(Attempt::KeyIsReused) => return Err(Failure::KeyIsReusedWithAnotherBody),
+                Ok(Attempt::ActivityIsKnown) => {
+                    return Err(Failure::ActivityIsKnownWithAnotherBody);
+                }
                 // If the person was erased between two reads, the next attempt sees it.
                 Ok(Attempt::Retry) | Err(StoreError::Sealed { .. }) => {}
                 Err(StoreError::Unavailable(reason)) => {
@@ -149,12 +158,21 @@ impl Store {
         // INVARIANT: the member is read before the operation is looked up. A version that the
         // operation made before that read is found; a later one takes the number that this commit
         // needs.
-        if let (Some(loaded), Some(op)) = (&loaded, &operation.name)
-            && let Some(version) = self.version_of(key, op, &loaded.person).await?
-        {
-            let same = version.fingerprint == operation.fingerprint;
-            let done = || Attempt::Done(Box::new(Performed { version, replayed: true }));
-            return Ok(if same { done() } else { Attempt::KeyIsReused });
+        if let Some(loaded) = &loaded {
+            if let Some(version) = self.version_of(key, operation, &loaded.person).await? {
+                let has_later = loaded.member.seq > version.entry.seq;
+                let same = version.fingerprint == operation.fingerprint;
+                let done = || Attempt::Done(Box::new(Performed { version, replayed: true, has_later }));
+                let by_key = operation.key.is_none();
+                return Ok(match same {
+                    true => done(),
+                    false if by_key => Attempt::KeyIsReused,
+                    false => Attempt::ActivityIsKnown,
+                });
+            }
+            if self.key_is_taken(key, operation).await? {
+                return Ok(Attempt::KeyIsReused);
+            }
         }
         let mut preloaded = Preloaded::default();
         preloaded.data.due_at = loaded.as_ref().and_then(|loaded| loaded.due_at);
@@ -177,7 +195,11 @@ impl Store {
         let commit = Commit { key, operation, loaded, decision, answer, shares, members };
         let (version, written) = self.commit(commit, stop_at).await?;
         Ok(match written {
-            Written::Done => Attempt::Done(Box::new(Performed { version, replayed: false })),
+            Written::Done => Attempt::Done(Box::new(Performed {
+                version,
+                replayed: false,
+                has_later: false,
+            })),
             Written::Conflict(_) => Attempt::Retry,
             // The next attempt finds the version by its operation, if it was written.
             Written::Unknown(reason) => {

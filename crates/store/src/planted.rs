@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::error::StoreError;
 use crate::item::{self, Person};
 use crate::key::MemberKey;
-use crate::operation::Fingerprint;
+use crate::operation::{Fingerprint, Operation};
 use crate::seal::Secret;
 use crate::version::Version;
 
@@ -45,6 +45,6 @@ pub fn items(
         status: 200,
         answer: RawValue::NULL.to_owned(),
     };
-    let first = item::of_version(key, &version, None, person.secret.as_ref())?;
+    let first = item::of_version(key, &version, &Operation::scheduled(), person.secret.as_ref())?;
     Ok([item::of_person(key, &person)?, first])
 }

@@ -3,16 +3,17 @@
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use ledger::{HistorySlice, Member, MerchantId, Moment, Seq};
+use ledger::activity::PURCHASE;
+use ledger::{EntryKind, HistorySlice, Member, MerchantId, Moment, Seq, Verb};
 
 use crate::error::StoreError;
 use crate::item::{self, LoadedMember, Person};
 use crate::key::{
-    BY_OP, Item, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, merchant_prefix, primary_key,
+    BY_KEY, BY_OP, Item, KEY, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, merchant_prefix, primary_key,
     version_sk,
 };
 use crate::meter::Kind;
-use crate::operation::Operation;
+use crate::operation::{Fingerprint, Operation};
 use crate::retry::retry;
 use crate::table::{Consistency, Store};
 use crate::version::{Version, VersionLine};
@@ -114,29 +115,54 @@ impl Store {
     pub(crate) async fn version_of(
         &self,
         key: &MemberKey,
-        op: &str,
+        operation: &Operation,
         person: &Person,
     ) -> Result<Option<Version>, StoreError> {
+        let Some(op) = &operation.name else { return Ok(None) };
+        for keys in self.named(key, (BY_OP, OP), op).await? {
+            let item = self.lasting(key, item::text(&keys, SK)).await?;
+            let line = item.map(|item| item::to_line(key, &item, person)).transpose()?;
+            // If the person was erased, the answer cannot be read any more.
+            let version = line.and_then(|line| line.version);
+            let version = version.filter(|version| operation.is_of_kind(&version.entry));
+            if version.is_some() {
+                return Ok(version);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether another activity was sent under the idempotency key of an operation.
+    pub(crate) async fn key_is_taken(
+        &self,
+        key: &MemberKey,
+        operation: &Operation,
+    ) -> Result<bool, StoreError> {
+        match &operation.key {
+            None => Ok(false),
+            Some(name) => Ok(!self.named(key, (BY_KEY, KEY), name).await?.is_empty()),
+        }
+    }
+
+    /// The keys of the versions that have a name in a local index.
+    async fn named(
+        &self,
+        key: &MemberKey,
+        (index, attribute): (&str, &str),
+        name: &str,
+    ) -> Result<Vec<Item>, StoreError> {
         let query = self
             .client
             .query()
             .table_name(&self.table)
-            .index_name(BY_OP)
-            .key_condition_expression("#pk = :pk AND #op = :op")
+            .index_name(index)
+            .key_condition_expression("#pk = :pk AND #name = :name")
             .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#op", OP)
+            .expression_attribute_names("#name", attribute)
             .expression_attribute_values(":pk", AttributeValue::S(key.pk()))
-            .expression_attribute_values(":op", AttributeValue::S(op.to_owned()))
-            .limit(1)
+            .expression_attribute_values(":name", AttributeValue::S(name.to_owned()))
             .consistent_read(true);
-        let found = self.ask(query).await?;
-        let Some(keys) = found.items.unwrap_or_default().into_iter().next() else {
-            return Ok(None);
-        };
-        let item = self.lasting(key, item::text(&keys, SK)).await?;
-        let line = item.map(|item| item::to_line(key, &item, person)).transpose()?;
-        // If the person was erased, the answer cannot be read any more.
-        Ok(line.and_then(|line| line.version))
+        Ok(self.ask(query).await?.items.unwrap_or_default())
     }
 
     /// Sends a query.
@@ -333,10 +359,57 @@ impl Store {
         operation: &Operation,
     ) -> Result<Option<Version>, StoreError> {
         let Some(person) = self.somebody(key).await? else { return Ok(None) };
-        match &operation.name {
-            Some(op) => self.version_of(key, op, &person).await,
-            None => Ok(None),
+        self.version_of(key, operation, &person).await
+    }
+
+    /// The version that an activity made, by its id or by the idempotency key that it was sent
+    /// under. Of several types with one id it is the one of `kind`, or else the purchase.
+    ///
+    /// # Errors
+    /// The table could not be reached, or refused the request.
+    pub async fn activity(
+        &self,
+        key: &MemberKey,
+        id: &str,
+        kind: Option<&str>,
+    ) -> Result<Option<Version>, StoreError> {
+        let Some(person) = self.somebody(key).await? else { return Ok(None) };
+        let nothing = Fingerprint::of(&serde_json::Value::Null);
+        let operation = Operation::new(Verb::Earn, id, nothing);
+        let Some(name) = &operation.name else { return Ok(None) };
+        let kind_of = |version: &Version| match &version.entry.kind {
+            EntryKind::Earn { activity } => Some(activity.kind.clone()),
+            _ => None,
+        };
+        let mut found = None;
+        for index in [(BY_OP, OP), (BY_KEY, KEY)] {
+            for keys in self.named(key, index, name).await? {
+                let item = self.lasting(key, item::text(&keys, SK)).await?;
+                let line = item.map(|item| item::to_line(key, &item, &person)).transpose()?;
+                let Some(version) = line.and_then(|line| line.version) else { continue };
+                let found_kind = kind_of(&version);
+                match kind {
+                    Some(kind) if found_kind.as_deref() == Some(kind) => return Ok(Some(version)),
+                    Some(_) => {}
+                    None if found_kind.as_deref() == Some(PURCHASE) => return Ok(Some(version)),
+                    None => found = found.or(Some(version)),
+                }
+            }
+            if found.is_some() {
+                break;
+            }
         }
+        Ok(found)
+    }
+
+    /// The numbers of the entries that undo an entry, in whole or in part.
+    ///
+    /// # Errors
+    /// The table could not be reached, or refused the request.
+    pub async fn undone_by(&self, key: &MemberKey, entry: Seq) -> Result<Vec<Seq>, StoreError> {
+        let since = self.past(key, entry).await?.entries;
+        let undoing = since.iter().filter(|later| later.undoes() == Some(entry));
+        Ok(undoing.map(|later| later.seq).collect())
     }
 
     /// Calls `see` for every member of a merchant with all its entries. It reads the whole table,

@@ -91,13 +91,14 @@ pub(crate) struct Texts {
     pub(crate) sealed: Option<Vec<u8>>,
 }
 
-/// The place of a body: its member, its version and its operation. The seal authenticates it, so a
+/// The place of a body: its member, its version, and the names by which its request is found. The seal authenticates it, so a
 /// body that was moved elsewhere cannot be read.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) pk: &'a str,
     pub(crate) seq: Seq,
     pub(crate) op: Option<&'a str>,
+    pub(crate) key: Option<&'a str>,
 }
 
 impl Place<'_> {
@@ -113,7 +114,8 @@ impl Place<'_> {
     /// The data that the seal authenticates: the place, and the open part that the sealed part was
     /// packed with.
     fn aad(self, open: &[u8]) -> Aad<Vec<u8>> {
-        let place = format!("{} {} {}\n", self.pk, self.seq, self.op.unwrap_or_default());
+        let (op, key) = (self.op.unwrap_or_default(), self.key.unwrap_or_default());
+        let place = format!("{} {} {op} {key}\n", self.pk, self.seq);
         Aad::from([place.as_bytes(), open].concat())
     }
 }
@@ -211,7 +213,8 @@ fn inflate(dictionary: &[u8], packed: &[u8]) -> Result<Vec<u8>, SealError> {
 mod tests {
     use super::*;
 
-    const PLACE: Place<'_> = Place { pk: "m#shop#ada", seq: Seq::new(7), op: Some("k") };
+    const PLACE: Place<'_> =
+        Place { pk: "m#shop#ada", seq: Seq::new(7), op: Some("k"), key: None };
 
     #[test]
     fn a_body_reads_back_where_it_belongs_and_nowhere_else() {
@@ -228,6 +231,7 @@ mod tests {
             assert!(unpack(Place { pk: "m#shop#bob", ..PLACE }, &body, Some(&secret)).is_err());
             assert!(unpack(Place { op: None, ..PLACE }, &body, Some(&secret)).is_err());
             assert!(unpack(Place { op: Some("l"), ..PLACE }, &body, Some(&secret)).is_err());
+            assert!(unpack(Place { key: Some("l"), ..PLACE }, &body, Some(&secret)).is_err());
         }
         let open = pack(PLACE, b"o", b"sums", None).unwrap();
         assert_eq!(unpack(PLACE, &open, None).unwrap().sealed.as_deref(), Some(&b"sums"[..]));

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use crate::error::StoreError;
-use crate::key::{BOARD, BOARD_INDEX, BY_OP, DUE, DUE_AT, DUE_INDEX, OP, PK, SCORE, SK};
+use crate::key::{BOARD, BOARD_INDEX, BY_KEY, BY_OP, DUE, DUE_AT, DUE_INDEX, KEY, OP, PK, SCORE, SK};
 use crate::meter::{Kind, Meter};
 
 /// How consistent a read is.
@@ -92,6 +92,13 @@ impl Store {
             .projection(projection(ProjectionType::KeysOnly))
             .build()
             .map_err(StoreError::request)?;
+        let by_key = LocalSecondaryIndex::builder()
+            .index_name(BY_KEY)
+            .key_schema(element(PK, KeyType::Hash).map_err(StoreError::request)?)
+            .key_schema(element(KEY, KeyType::Range).map_err(StoreError::request)?)
+            .projection(projection(ProjectionType::KeysOnly))
+            .build()
+            .map_err(StoreError::request)?;
         let due = GlobalSecondaryIndex::builder()
             .index_name(DUE_INDEX)
             .key_schema(element(DUE, KeyType::Hash).map_err(StoreError::request)?)
@@ -111,6 +118,7 @@ impl Store {
             (PK, ScalarAttributeType::S),
             (SK, ScalarAttributeType::S),
             (OP, ScalarAttributeType::S),
+            (KEY, ScalarAttributeType::S),
             (DUE, ScalarAttributeType::S),
             (DUE_AT, ScalarAttributeType::N),
             (BOARD, ScalarAttributeType::S),
@@ -123,6 +131,7 @@ impl Store {
             .key_schema(element(PK, KeyType::Hash).map_err(StoreError::request)?)
             .key_schema(element(SK, KeyType::Range).map_err(StoreError::request)?)
             .local_secondary_indexes(by_op)
+            .local_secondary_indexes(by_key)
             .global_secondary_indexes(due)
             .global_secondary_indexes(board)
             .billing_mode(BillingMode::PayPerRequest)

@@ -1,13 +1,16 @@
 //! `POST /v1/members/{id}/earn`: records an activity of a member; the rules decide what it earns.
 
-use api::{Api, Body, Caller, Change, Decided, InPath, Mode, Problem, change};
+use api::{
+    ActivityName, Api, Body, Caller, Change, Decided, InPath, Mode, Problem, Refusal, change_under,
+};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
-use decide::{ActivityBody, InputError, InputErrorReason};
+use decide::{About, ActivityBody, ActivityEvent, InputError, InputErrorReason};
 use ledger::activity::REFERRAL;
-use ledger::{Activity, Programme, Verb};
+use ledger::{Activity, Programme, Verb, WalletPolicy};
+use store::MemberKey;
 
 /// The function's routes.
 pub fn router(api: Api) -> Router {
@@ -26,17 +29,58 @@ async fn earn(
         Mode::Do(key) => (key.as_str().to_owned(), false),
         Mode::DryRun => ("dry-run".to_owned(), true),
     };
-    let request = Change { verb: Verb::Earn, caller, member, mode, fingerprint };
-    change(&api, request, |context, member| {
+    let bundle = api.bundle(&caller.merchant).await?;
+    let activity = name_of(bundle.programme(), &value, &id).map_err(Refusal::from)?;
+    let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
+    let about = about(&api, bundle.programme(), &at, &value).await?;
+    let request = Change { verb: Verb::Earn, activity, caller, member, mode, fingerprint };
+    change_under(&api, &bundle, request, |context, member| {
         // The activity is checked here and not earlier: a repeat gets its first answer even if the
         // programme has changed since and would refuse the activity now.
         let activity = value.clone().check(context.programme(), &id, context.now)?;
         comes_from_a_client(context.programme(), &activity)?;
-        let decision = decide::earn(context, member, activity.clone())?;
+        let decision = decide::earn(context, member, event(&activity, &about))?;
         let trace = dry_run.then(|| decide::trace(context, member, &activity)).transpose()?;
         Ok(Decided { decision, trace })
     })
     .await
+}
+
+fn event(activity: &Activity, about: &About) -> ActivityEvent {
+    ActivityEvent { about: about.clone(), ..activity.clone().into() }
+}
+
+/// What is known of the activity that a delivery is about. A version never changes, so it can be
+/// read before the decision. If the order comes in the meantime, its units are pending, and the
+/// decision sees that.
+async fn about(
+    api: &Api,
+    programme: &Programme,
+    member: &MemberKey,
+    body: &ActivityBody,
+) -> Result<About, Problem> {
+    let kind = body.kind();
+    let waits = |policy: &WalletPolicy| policy.pending_until.as_ref() == Some(&kind);
+    let Some(of) = body.of().filter(|_| programme.wallets.values().any(waits)) else {
+        return Ok(About::Nothing);
+    };
+    Ok(match api.store.activity(member, &of, None).await? {
+        Some(version) => About::Known(Box::new(version.entry)),
+        None => About::Unknown,
+    })
+}
+
+/// What tells the activity from others; nothing if the manifest says that ids of its type repeat, so
+/// that only the key tells.
+fn name_of(
+    programme: &Programme,
+    body: &ActivityBody,
+    key: &str,
+) -> Result<Option<ActivityName>, InputError> {
+    let (kind, id) = (body.kind(), body.id(key)?);
+    let policy = programme.activities.get(&kind);
+    let repeats = policy.is_some_and(|policy| policy.ids_repeat);
+    Ok((!repeats).then_some(ActivityName { kind, id }))
 }
 
 /// Refuses an activity that clients do not send: a referral, which a rule triggers, and a recurring

@@ -14,6 +14,7 @@ use axum::{Json, Router};
 use chrono::NaiveDate;
 use decide::escape;
 use ledger::enroll::Enrolment;
+use ledger::text::compared;
 use ledger::{Member, MemberId, Moment, Programme};
 use serde::{Deserialize, Serialize};
 use store::{Enrolled, MemberKey};
@@ -37,10 +38,8 @@ pub fn router(api: Api) -> Router {
 #[serde(deny_unknown_fields, expecting = "an enrolment")]
 struct EnrolmentBody {
     id: String,
-    #[serde(default)]
-    attributes: BTreeMap<String, String>,
-    #[serde(default)]
-    tags: BTreeSet<String>,
+    attributes: Option<BTreeMap<String, String>>,
+    tags: Option<BTreeSet<String>>,
     /// The referrer: the member who brought the person.
     referred_by: Option<String>,
 }
@@ -94,12 +93,15 @@ fn check(body: EnrolmentBody, programme: &Programme) -> Result<Enrolment, Refusa
     let wrong = |pointer: String, reason: String| Err(Refusal::FieldIsWrong { pointer, reason });
     let id = MemberId::parse(&body.id)
         .map_err(|reason| Refusal::MemberIdIsWrong { pointer: Some("/id".to_owned()), reason })?;
-    if body.attributes.len() > ATTRIBUTES_MAX {
-        let reason =
-            format!("there are {}, and {ATTRIBUTES_MAX} are allowed", body.attributes.len());
+    let attributes = body.attributes.unwrap_or_default();
+    let attributes: BTreeMap<String, String> =
+        attributes.iter().map(|(name, value)| (compared(name), compared(value))).collect();
+    let tags: BTreeSet<String> = body.tags.iter().flatten().map(|tag| compared(tag)).collect();
+    if attributes.len() > ATTRIBUTES_MAX {
+        let reason = format!("there are {}, and {ATTRIBUTES_MAX} are allowed", attributes.len());
         return wrong("/attributes".to_owned(), reason);
     }
-    for (name, value) in &body.attributes {
+    for (name, value) in &attributes {
         if !fits(name, ATTRIBUTE_NAME_LENGTH_MAX) || !fits(value, ATTRIBUTE_LENGTH_MAX) {
             let reason = format!(
                 "a name has 1 to {ATTRIBUTE_NAME_LENGTH_MAX} characters and a value 1 to \
@@ -109,7 +111,7 @@ fn check(body: EnrolmentBody, programme: &Programme) -> Result<Enrolment, Refusa
         }
     }
     for name in programme.dates() {
-        if body.attributes.get(name).is_some_and(|day| day.parse::<NaiveDate>().is_err()) {
+        if attributes.get(name).is_some_and(|day| day.parse::<NaiveDate>().is_err()) {
             let reason = format!("`{name}` is a date such as \"1990-05-17\"");
             return wrong(format!("/attributes/{}", escape(name)), reason);
         }
@@ -119,11 +121,11 @@ fn check(body: EnrolmentBody, programme: &Programme) -> Result<Enrolment, Refusa
         pointer: Some("/referred_by".to_owned()),
         reason,
     })?;
-    if body.tags.len() > TAGS_MAX || !body.tags.iter().all(|tag| fits(tag, TAG_LENGTH_MAX)) {
+    if tags.len() > TAGS_MAX || !tags.iter().all(|tag| fits(tag, TAG_LENGTH_MAX)) {
         let reason = format!("at most {TAGS_MAX} tags of 1 to {TAG_LENGTH_MAX} characters");
         return wrong("/tags".to_owned(), reason);
     }
-    Ok(Enrolment { id, attributes: body.attributes, tags: body.tags, referred_by })
+    Ok(Enrolment { id, attributes, tags, referred_by })
 }
 
 fn fits(text: &str, length_max: usize) -> bool {

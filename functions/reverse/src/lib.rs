@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 use decide::{Amount, LINES_MAX, Quantity, Reversal};
+use ledger::activity::PURCHASE;
 use ledger::entry::{LineName, ReturnedLine};
 use ledger::reverse::Wanted;
 use ledger::text::compared;
@@ -26,8 +27,13 @@ pub fn router(api: Api) -> Router {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a reversal")]
 struct ReversalBody {
-    /// The key of an earn.
+    /// The key or the id of an earn.
     earn: Option<String>,
+    /// The type of that earn, if it is no purchase and a purchase has the same id.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    /// The id of a purchase.
+    order: Option<String>,
     /// The key of a redemption.
     redeem: Option<String>,
     /// The key of a capture.
@@ -84,15 +90,24 @@ async fn reverse(
     let (verb, key) = undone(&value)?;
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
     // A version never changes, so it can be read before the decision.
-    let done = Operation::new(verb, &key, Fingerprint::of(&serde_json::Value::Null));
-    let Some(done) = api.store.done(&at, &done).await? else {
+    let done = match verb {
+        Verb::Earn => {
+            let purchase = value.order.as_ref().map(|_| PURCHASE);
+            api.store.activity(&at, &key, value.kind.as_deref().or(purchase)).await?
+        }
+        _ => {
+            let done = Operation::new(verb, &key, Fingerprint::of(&serde_json::Value::Null));
+            api.store.done(&at, &done).await?
+        }
+    };
+    let Some(done) = done else {
         let person = api.store.member(&at).await?.ok_or(Refusal::MemberIsUnknown(member))?;
         // The entries of an erased member cannot be read.
         person.present().map_err(|erased| Refusal::Decision(erased.into()))?;
         return Err(Refusal::EntryIsUnknown { verb, key }.into());
     };
     let judged_by = api.bundle_of(&caller.merchant, &done.bundle).await?;
-    let request = Change { verb: Verb::Reverse, caller, member, mode, fingerprint };
+    let request = Change { verb: Verb::Reverse, activity: None, caller, member, mode, fingerprint };
     change_under(&api, &bundle, request, |context, member| {
         let wanted = wanted(value.clone(), judged_by.programme())?;
         let (judged_by, entry) = (&*judged_by, done.entry.seq);
@@ -104,13 +119,17 @@ async fn reverse(
 
 /// The verb and the key of the request to reverse.
 fn undone(body: &ReversalBody) -> Result<(Verb, String), Refusal> {
-    let named =
-        [(Verb::Earn, &body.earn), (Verb::Redeem, &body.redeem), (Verb::Capture, &body.capture)];
-    let mut named = named.into_iter().filter_map(|(verb, key)| Some((verb, key.clone()?)));
+    let named = [
+        (Verb::Earn, &body.earn),
+        (Verb::Earn, &body.order),
+        (Verb::Redeem, &body.redeem),
+        (Verb::Capture, &body.capture),
+    ];
+    let mut named = named.into_iter().filter_map(|(verb, key)| Some((verb, compared(key.as_ref()?))));
     match (named.next(), named.next()) {
         (Some(one), None) => Ok(one),
         _ => {
-            let reason = "name one request to undo by its key: `earn`, `redeem` or `capture`";
+            let reason = "name one request to undo: a purchase by its id in `order`, or any by its key in `earn`, `redeem` or `capture`";
             Err(Refusal::FieldIsWrong { pointer: String::new(), reason: reason.to_owned() })
         }
     }

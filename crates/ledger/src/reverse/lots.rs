@@ -147,7 +147,8 @@ impl<'a> LotHistory<'a> {
             posting.why == PostingReason::Delivered
                 && posting.from_lot().is_some_and(|from| from.pending_on == terms.pending_on)
         };
-        self.window.iter().filter(|entry| entry.seq > self.of).find_map(|entry| {
+        // The order's own entry counts, too: its delivery may have come before it.
+        self.window.iter().filter(|entry| entry.seq >= self.of).find_map(|entry| {
             let mut own = LotHistory::postings(entry, wallet);
             own.find(is_delivery)?.to_lot()?.available_at
         })

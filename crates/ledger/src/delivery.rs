@@ -1,0 +1,181 @@
+//! Deliveries: activities that let go the units that were pending on them, such as the delivery of
+//! an order. A delivery may name pieces, and may come before the order that it is about.
+
+use chrono::TimeDelta;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use crate::order::Line;
+use crate::holdings::EarlyDelivery;
+use crate::terms::{PendingOn, Terms};
+use crate::{
+    Activity, Change, Entry, EntryKind, Lot, Member, Moment, Order, Posting, PostingReason,
+    Programme, Units,
+};
+
+/// How much of what is pending a delivery lets go: the value of the pieces that had not been
+/// delivered before it, and after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    before: Decimal,
+    after: Decimal,
+}
+
+impl Share {
+    /// All that is pending.
+    pub const ALL: Share = Share { before: Decimal::ONE, after: Decimal::ZERO };
+
+    /// The units of a lot that are let go, rounded down; the last pieces let go all.
+    fn of(self, units: Units) -> Units {
+        if self.after <= Decimal::ZERO || self.before <= Decimal::ZERO {
+            return units;
+        }
+        let part = (self.before - self.after).checked_div(self.before);
+        let part = part.and_then(|part| part.checked_mul(Decimal::from(units.get())));
+        let part = part.and_then(|part| part.floor().to_i64()).unwrap_or_default();
+        Units::part(part.clamp(0, units.get()))
+    }
+}
+
+/// Whether units of this programme can be pending on the activity.
+#[must_use]
+pub fn is_delivery(programme: &Programme, activity: &Activity) -> bool {
+    let mut wallets = programme.wallets.values();
+    activity.of.is_some()
+        && wallets.any(|policy| policy.pending_until.as_ref() == Some(&activity.kind))
+}
+
+/// Whether units of the member are pending on the activity now.
+#[must_use]
+pub fn lets_go(member: &Member, activity: &Activity) -> bool {
+    let mut lots = member.wallets.values().flat_map(|wallet| wallet.lots());
+    lots.any(|lot| waits(lot, activity))
+}
+
+fn waits(lot: &Lot, activity: &Activity) -> bool {
+    let on = lot.terms.pending_on.as_ref();
+    on.is_some_and(|on| on.activity == activity.kind && activity.of.as_ref() == Some(&on.of))
+}
+
+/// The share that a delivery of pieces lets go. `order` is what returns have left of the order, and
+/// `since` are the entries after it, with earlier deliveries.
+#[must_use]
+pub fn share(order: &Order, since: &[Entry], activity: &Activity, decimals: u32) -> Share {
+    let is_same = |other: &&Activity| other.kind == activity.kind && other.of == activity.of;
+    let earlier = since.iter().filter_map(|entry| match &entry.kind {
+        EntryKind::Earn { activity } => Some(activity),
+        _ => None,
+    });
+    let mut lines: Vec<&Line> = earlier.filter(is_same).flat_map(lines_of).collect();
+    let before = undelivered(order, &lines, decimals);
+    lines.extend(lines_of(activity));
+    Share { before, after: undelivered(order, &lines, decimals) }
+}
+
+fn lines_of(activity: &Activity) -> &[Line] {
+    activity.order.as_ref().map_or(&[], |order| &order.lines)
+}
+
+/// The value of the pieces of an order that are not among the delivered ones.
+fn undelivered(order: &Order, delivered: &[&Line], decimals: u32) -> Decimal {
+    let shares = order.shares(order.total, decimals);
+    let mut values: Vec<Decimal> = shares.into_iter().map(Option::unwrap_or_default).collect();
+    if values.iter().all(Decimal::is_zero) {
+        values = order.lines.iter().map(|line| line.quantity).collect();
+    }
+    let mut left: Vec<Decimal> = order.lines.iter().map(|line| line.quantity).collect();
+    for delivered in delivered {
+        let mut missing = delivered.quantity;
+        let is_meant = |line: &Line| match &delivered.id {
+            Some(_) => line.id == delivered.id,
+            None => line.sku == delivered.sku,
+        };
+        let meant = order.lines.iter().zip(&mut left).filter(|(line, _)| is_meant(line));
+        for (_, left) in meant {
+            let pieces = missing.min(*left).max(Decimal::ZERO);
+            *left -= pieces;
+            missing -= pieces;
+        }
+    }
+    let lines = order.lines.iter().zip(values).zip(left);
+    lines
+        .filter(|((line, value), _)| !line.came_back() && *value > Decimal::ZERO)
+        .filter_map(|((line, value), left)| value.checked_mul(left)?.checked_div(line.quantity))
+        .sum()
+}
+
+/// The postings that let go what was pending on a delivery.
+#[must_use]
+pub fn delivered(member: &Member, activity: &Activity, share: Share, now: Moment) -> Vec<Posting> {
+    let mut postings = Vec::new();
+    for (name, wallet) in &member.at(now).wallets {
+        for lot in wallet.lots().iter().filter(|lot| waits(lot, activity)) {
+            let Some(on) = &lot.terms.pending_on else { continue };
+            let to = let_go(&lot.terms, on, activity.at, now);
+            let lot = Lot { units: share.of(lot.units), terms: lot.terms.clone() };
+            let why = PostingReason::Delivered;
+            postings.push(Posting::between_lots(name.clone(), lot, to, why));
+        }
+    }
+    postings
+}
+
+/// The terms of units that were pending, after the delivery at `at`.
+fn let_go(terms: &Terms, on: &PendingOn, at: Moment, now: Moment) -> Terms {
+    let from = at + TimeDelta::days(on.days.into());
+    let available_at = Some(from).filter(|from| *from > now);
+    Terms { pending_on: None, available_at, ..terms.clone() }
+}
+
+/// The change by which a member keeps the delivery of an order that is not known.
+#[must_use]
+pub fn kept(activity: &Activity) -> Option<Change> {
+    let of = activity.of.clone()?;
+    let lines = lines_of(activity).to_vec();
+    let early = EarlyDelivery { activity: activity.kind.clone(), of, at: activity.at, lines };
+    Some(Change::Awaited { early })
+}
+
+/// The change by which the deliveries of an order that came before it take effect.
+#[must_use]
+pub fn arrived(member: &Member, activity: &Activity) -> Option<Change> {
+    let of_order = |early: &&EarlyDelivery| early.of == activity.id && activity.order.is_some();
+    let deliveries: Vec<EarlyDelivery> = member.early.iter().filter(of_order).cloned().collect();
+    (!deliveries.is_empty()).then_some(Change::Arrived { deliveries })
+}
+
+/// The postings of deliveries that came before the order of this entry.
+pub(crate) fn delivered_early(after: &Member, programme: &Programme, entry: &Entry) -> Vec<Posting> {
+    let EntryKind::Earn { activity: order } = &entry.kind else { return Vec::new() };
+    let mut postings = Vec::new();
+    for change in &entry.changes {
+        let Change::Arrived { deliveries } = change else { continue };
+        for kind in deliveries.iter().map(|early| &early.activity) {
+            let of_kind: Vec<&EarlyDelivery> =
+                deliveries.iter().filter(|early| early.activity == *kind).collect();
+            let Some(last) = of_kind.iter().map(|early| early.at).max() else { continue };
+            let whole = of_kind.iter().any(|early| early.lines.is_empty());
+            let lines: Vec<&Line> = of_kind.iter().flat_map(|early| &early.lines).collect();
+            let decimals = programme.decimals();
+            let share = match &order.order {
+                Some(order) if !whole => Share {
+                    before: undelivered(order, &[], decimals),
+                    after: undelivered(order, &lines, decimals),
+                },
+                _ => Share::ALL,
+            };
+            let delivery = Activity {
+                kind: kind.clone(),
+                of: Some(order.id.clone()),
+                at: last,
+                order: None,
+                ..order.clone()
+            };
+            let more = delivered(after, &delivery, share, entry.at);
+            let is_new = |posting: &Posting| !postings.contains(posting);
+            let more: Vec<Posting> = more.into_iter().filter(is_new).collect();
+            postings.extend(more);
+        }
+    }
+    postings
+}
