@@ -154,7 +154,11 @@ async fn reads_that_make_no_sense() {
         "400 query_is_wrong : the query cannot be read: `limit` is a number from 1 to 100",
     )
     .await;
-    check("/v1/members/ada/entries?limit=lots", "400 query_is_wrong : the query cannot be read: `limit`: it is a whole number").await;
+    check(
+        "/v1/members/ada/entries?limit=lots",
+        "400 query_is_wrong : the query cannot be read: `limit`: it is a whole number",
+    )
+    .await;
 }
 
 #[tokio::test]

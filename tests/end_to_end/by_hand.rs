@@ -303,7 +303,7 @@ async fn a_person_is_forgotten_and_the_sums_stay() {
         (
             "transfer",
             json!({ "to": "cid", "units": 1 }),
-            "409 other_member_is_erased /to: member `cid`, who would get them, has been erased",
+            "410 other_member_is_erased /to: member `cid`, who would get them, has been erased",
         ),
         (
             "join",

@@ -126,7 +126,8 @@ async fn what_a_rule_pays_below_zero_is_nothing() {
 #[tokio::test]
 async fn what_was_spent_is_what_was_paid_after_the_coupon() {
     let shop =
-        under(r#"earn "not on gift cards" on purchase { order.total - order.spent("card") }"#).await;
+        under(r#"earn "not on gift cards" on purchase { order.total - order.spent("card") }"#)
+            .await;
     let lines = json!([
         { "sku": "gc50", "category": "card", "price": "50.00" },
         { "sku": "mug", "price": "10.00" },

@@ -327,11 +327,11 @@ async fn what_cannot_be_undone_is_refused_with_its_reason() {
     for (body, expected) in [
         (
             json!({}),
-            "422 field_is_wrong : name one request to undo by its key: `earn`, `redeem` or `capture`",
+            "422 field_is_wrong : name one request to undo: a purchase by its id in `order`, or any by its key in `earn`, `redeem` or `capture`",
         ),
         (
             json!({ "earn": "a", "redeem": "b" }),
-            "422 field_is_wrong : name one request to undo by its key: `earn`, `redeem` or `capture`",
+            "422 field_is_wrong : name one request to undo: a purchase by its id in `order`, or any by its key in `earn`, `redeem` or `capture`",
         ),
         (
             json!({ "earn": "order-2" }),

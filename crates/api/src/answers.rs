@@ -82,7 +82,9 @@ fn answer(refusal: &Refusal) -> Answer {
         R::MemberIsUnknown(_) => (NOT_FOUND, "member_is_unknown", None),
         R::MemberIdIsTaken(_) => (CONFLICT, "member_id_is_taken", None),
         R::ReferrerIsUnknown(_) => (INVALID, "referrer_is_unknown", Some("/referred_by")),
-        R::ReferrerIsErased(_) => (StatusCode::GONE, "other_member_is_erased", Some("/referred_by")),
+        R::ReferrerIsErased(_) => {
+            (StatusCode::GONE, "other_member_is_erased", Some("/referred_by"))
+        }
         R::HoldIsUnknown(_) => HOLD_IS_UNKNOWN,
         R::HoldWasCaptured { .. } => (CONFLICT, "hold_was_captured", None),
         R::HoldWasReleased { .. } => (CONFLICT, "hold_was_released", None),

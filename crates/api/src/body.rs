@@ -112,7 +112,8 @@ fn canonical(name: &str, value: &Value) -> Option<Value> {
 }
 
 fn normal(number: &str) -> String {
-    parse_decimal(number).map_or_else(|_| number.to_owned(), |number| number.normalize().to_string())
+    parse_decimal(number)
+        .map_or_else(|_| number.to_owned(), |number| number.normalize().to_string())
 }
 
 fn in_utc(at: &str) -> Option<String> {
@@ -120,8 +121,10 @@ fn in_utc(at: &str) -> Option<String> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Refusal> {
-    let json: Value = serde_json::from_slice(bytes).map_err(|error| {
-        Refusal::BodyIsNotJson { line: error.line(), column: error.column(), reason: say(&error) }
+    let json: Value = serde_json::from_slice(bytes).map_err(|error| Refusal::BodyIsNotJson {
+        line: error.line(),
+        column: error.column(),
+        reason: say(&error),
     })?;
     // `serde_json::Value` and maps silently drop duplicate fields, which would change the body. So
     // duplicates are refused first.
@@ -287,9 +290,8 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for InQuery<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<InQuery<T>, Problem> {
-        let Query(value) = Query::from_request_parts(parts, api)
-            .await
-            .map_err(|rejection: QueryRejection| {
+        let Query(value) =
+            Query::from_request_parts(parts, api).await.map_err(|rejection: QueryRejection| {
                 Refusal::QueryIsWrong(say_query(&rejection.body_text()))
             })?;
         Ok(InQuery(value))

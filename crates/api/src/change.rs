@@ -140,10 +140,9 @@ pub async fn change_under<D: Into<Decided>>(
             };
             let done = api.store.perform(&at, &operation, decide).await;
             let done = done.map_err(|failure: Failure<Refusal>| match (failure, activity) {
-                (
-                    Failure::ActivityIsKnownWithAnotherBody,
-                    Some(ActivityName { kind, id }),
-                ) => Refusal::ActivityIsKnownWithAnotherBody { kind, id }.into(),
+                (Failure::ActivityIsKnownWithAnotherBody, Some(ActivityName { kind, id })) => {
+                    Refusal::ActivityIsKnownWithAnotherBody { kind, id }.into()
+                }
                 (failure, _) => Problem::from(failure),
             })?;
             let status = StatusCode::from_u16(done.version.status).unwrap_or(StatusCode::CREATED);

@@ -9,8 +9,8 @@ use ledger::entry::{Counterpart, Note, Returned};
 use ledger::reminder::Reminder;
 use ledger::tier_status::TierChange;
 use ledger::{
-    Activity, Benefit, Change, Effect, Entry, EntryKind, FieldValue, MemberId, Moment, Order, Posting, Reason,
-    RedeemedReward, Seq, Units, Verb, WalletName,
+    Activity, Benefit, Change, Effect, Entry, EntryKind, FieldValue, MemberId, Moment, Order,
+    Posting, Reason, RedeemedReward, Seq, Units, Verb, WalletName,
 };
 use serde::Serialize;
 

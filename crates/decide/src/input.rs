@@ -418,10 +418,9 @@ impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
         match Scalar::deserialize(deserializer)? {
             Scalar::Text(text) | Scalar::Number(text) => Ok(Amount(text)),
-            other => Err(de::Error::invalid_type(
-                other.unexpected(),
-                &"an amount, such as \"12.40\"",
-            )),
+            other => {
+                Err(de::Error::invalid_type(other.unexpected(), &"an amount, such as \"12.40\""))
+            }
         }
     }
 }

@@ -18,8 +18,8 @@ use ledger::entry::Returned;
 use ledger::programme::OnFailure;
 use ledger::reverse::{self, ReverseRejection, Wanted};
 use ledger::{
-    Activity, Change, Decision, Effect, Entry, EntryKind, Member, MemberId, MissingData, Reason, Seq,
-    WalletName,
+    Activity, Change, Decision, Effect, Entry, EntryKind, Member, MemberId, MissingData, Reason,
+    Seq, WalletName,
 };
 use rules::Bundle;
 

@@ -22,6 +22,7 @@ mod judging;
 mod mistakes;
 mod precedence;
 mod reference;
+mod returns;
 
 const MANIFEST: &str = r#"
 name = "Test"

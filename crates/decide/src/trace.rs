@@ -40,7 +40,9 @@ impl Verdict {
         match self {
             Verdict::Gave => "applies".to_owned(),
             Verdict::GaveNothing => "applies, and has nothing to give".to_owned(),
-            Verdict::BelowZero => "applies, and would pay less than zero, which is nothing".to_owned(),
+            Verdict::BelowZero => {
+                "applies, and would pay less than zero, which is nothing".to_owned()
+            }
             Verdict::Failed => "failed, and pays nothing".to_owned(),
             Verdict::ConditionDoesNotHold => "does not apply".to_owned(),
             Verdict::NotOnItsDays => "is not on its days".to_owned(),

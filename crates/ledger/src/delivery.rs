@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use crate::order::Line;
 use crate::holdings::EarlyDelivery;
+use crate::order::Line;
 use crate::terms::{PendingOn, Terms};
 use crate::{
     Activity, Change, Entry, EntryKind, Lot, Member, Moment, Order, Posting, PostingReason,
@@ -145,7 +145,11 @@ pub fn arrived(member: &Member, activity: &Activity) -> Option<Change> {
 }
 
 /// The postings of deliveries that came before the order of this entry.
-pub(crate) fn delivered_early(after: &Member, programme: &Programme, entry: &Entry) -> Vec<Posting> {
+pub(crate) fn delivered_early(
+    after: &Member,
+    programme: &Programme,
+    entry: &Entry,
+) -> Vec<Posting> {
     let EntryKind::Earn { activity: order } = &entry.kind else { return Vec::new() };
     let mut postings = Vec::new();
     for change in &entry.changes {

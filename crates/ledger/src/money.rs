@@ -123,17 +123,17 @@ pub fn split(whole: Decimal, weights: &[Decimal], decimals: u32) -> Option<Vec<D
 /// The text is no such number.
 pub fn parse_decimal(text: &str) -> Result<Decimal, AmountRejection> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, rest) = digits.split_once('.').map_or((digits, None), |(whole, rest)| {
-        (whole, Some(rest))
-    });
-    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, rest) =
+        digits.split_once('.').map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
+    let are_digits =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let plain = are_digits(whole)
         && (whole == "0" || !whole.starts_with('0'))
         && rest.is_none_or(are_digits)
         && text.len() <= TEXT_LENGTH_MAX;
-    let found = Decimal::from_str_exact(text).ok().filter(|number| {
-        plain && !(number.is_zero() && text.starts_with('-'))
-    });
+    let found = Decimal::from_str_exact(text)
+        .ok()
+        .filter(|number| plain && !(number.is_zero() && text.starts_with('-')));
     found.ok_or_else(|| AmountRejection::AmountIsNotANumber {
         text: text.chars().take(40).collect(),
     })
@@ -246,7 +246,8 @@ mod tests {
         ] {
             check(most, currency, Ok(most));
             let code = currency.code();
-            let message = format!("`{above}` is above {most}, the most that one amount in {code} may be");
+            let message =
+                format!("`{above}` is above {most}, the most that one amount in {code} may be");
             check(above, currency, Err(&message));
         }
     }

@@ -212,7 +212,11 @@ impl Order {
         }
         let parts = split(pool, &weights, decimals)?;
         let lines = self.lines.iter().zip(own).zip(parts);
-        Some(lines.map(|((line, own), part)| if line.came_back() { *own } else { Some(part) }).collect())
+        Some(
+            lines
+                .map(|((line, own), part)| if line.came_back() { *own } else { Some(part) })
+                .collect(),
+        )
     }
 
     /// The difference of the total from what the lines, discounts and charges explain; `None` if
@@ -223,9 +227,10 @@ impl Order {
             return None;
         }
         let OrderAmounts { discount, shipping, tax, tip } = self.amounts;
-        let lines = self.lines.iter().try_fold(Decimal::ZERO, |sum, line| {
-            sum.checked_add(line.own_amount(decimals)?)
-        })?;
+        let lines = self
+            .lines
+            .iter()
+            .try_fold(Decimal::ZERO, |sum, line| sum.checked_add(line.own_amount(decimals)?))?;
         let expected = lines - discount + shipping + tip;
         let coins = Decimal::new(i64::try_from(self.lines.len()).ok()?, decimals);
         let is_near = |expected: Decimal| (self.total - expected).abs() <= coins;

@@ -117,7 +117,15 @@ fn is_undone(entry: &Entry, since: &[Entry]) -> bool {
 /// # Errors
 /// The activity made pending units available, and they may have been spent since.
 pub fn can_be_taken_back(original: &Entry) -> Result<(), ReverseRejection> {
-    let is_delivery = |posting: &Posting| posting.why == PostingReason::Delivered;
+    // The entry of an order may let go its own units, if its delivery came before it.
+    let own = match &original.kind {
+        EntryKind::Earn { activity } => Some(&activity.id),
+        _ => None,
+    };
+    let is_delivery = |posting: &Posting| {
+        let on = posting.from_lot().and_then(|from| from.pending_on.as_ref());
+        posting.why == PostingReason::Delivered && on.is_some_and(|on| Some(&on.of) != own)
+    };
     let let_go = original.postings.iter().any(is_delivery);
     if let_go { Err(ReverseRejection::EntryLetGo(original.seq)) } else { Ok(()) }
 }

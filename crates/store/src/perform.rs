@@ -162,7 +162,8 @@ impl Store {
             if let Some(version) = self.version_of(key, operation, &loaded.person).await? {
                 let has_later = loaded.member.seq > version.entry.seq;
                 let same = version.fingerprint == operation.fingerprint;
-                let done = || Attempt::Done(Box::new(Performed { version, replayed: true, has_later }));
+                let done =
+                    || Attempt::Done(Box::new(Performed { version, replayed: true, has_later }));
                 let by_key = operation.key.is_none();
                 return Ok(match same {
                     true => done(),
@@ -195,11 +196,9 @@ impl Store {
         let commit = Commit { key, operation, loaded, decision, answer, shares, members };
         let (version, written) = self.commit(commit, stop_at).await?;
         Ok(match written {
-            Written::Done => Attempt::Done(Box::new(Performed {
-                version,
-                replayed: false,
-                has_later: false,
-            })),
+            Written::Done => {
+                Attempt::Done(Box::new(Performed { version, replayed: false, has_later: false }))
+            }
             Written::Conflict(_) => Attempt::Retry,
             // The next attempt finds the version by its operation, if it was written.
             Written::Unknown(reason) => {

@@ -9,8 +9,8 @@ use ledger::{EntryKind, HistorySlice, Member, MerchantId, Moment, Seq, Verb};
 use crate::error::StoreError;
 use crate::item::{self, LoadedMember, Person};
 use crate::key::{
-    BY_KEY, BY_OP, Item, KEY, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, merchant_prefix, primary_key,
-    version_sk,
+    BY_KEY, BY_OP, Item, KEY, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, merchant_prefix,
+    primary_key, version_sk,
 };
 use crate::meter::Kind;
 use crate::operation::{Fingerprint, Operation};

@@ -213,8 +213,7 @@ fn inflate(dictionary: &[u8], packed: &[u8]) -> Result<Vec<u8>, SealError> {
 mod tests {
     use super::*;
 
-    const PLACE: Place<'_> =
-        Place { pk: "m#shop#ada", seq: Seq::new(7), op: Some("k"), key: None };
+    const PLACE: Place<'_> = Place { pk: "m#shop#ada", seq: Seq::new(7), op: Some("k"), key: None };
 
     #[test]
     fn a_body_reads_back_where_it_belongs_and_nowhere_else() {

@@ -8,7 +8,9 @@ use aws_sdk_dynamodb::types::{
 };
 
 use crate::error::StoreError;
-use crate::key::{BOARD, BOARD_INDEX, BY_KEY, BY_OP, DUE, DUE_AT, DUE_INDEX, KEY, OP, PK, SCORE, SK};
+use crate::key::{
+    BOARD, BOARD_INDEX, BY_KEY, BY_OP, DUE, DUE_AT, DUE_INDEX, KEY, OP, PK, SCORE, SK,
+};
 use crate::meter::{Kind, Meter};
 
 /// How consistent a read is.

@@ -359,8 +359,7 @@ async fn write(
         Ok(done) => Ok(Some(done.version)),
         Err(Failure::Rejected(No::NothingIsDue)) => Ok(None),
         Err(Failure::Rejected(No::Refused(refusal))) => Err(refusal.into()),
-        Err(Failure::KeyIsReusedWithAnotherBody
-        | Failure::ActivityIsKnownWithAnotherBody) => {
+        Err(Failure::KeyIsReusedWithAnotherBody | Failure::ActivityIsKnownWithAnotherBody) => {
             Err(WriteError::Problem(Refusal::KeyIsReusedWithAnotherBody.into()))
         }
         Err(Failure::Busy) => Err(WriteError::Problem(Refusal::Busy.into())),

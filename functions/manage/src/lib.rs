@@ -79,7 +79,8 @@ async fn transfer(
     body: Body<TransferBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change { verb: Verb::Transfer, activity: None, caller, member, mode, fingerprint };
+    let request =
+        Change { verb: Verb::Transfer, activity: None, caller, member, mode, fingerprint };
     change(&api, request, |context, member| {
         let TransferBody { to, wallet, units, reason } = value.clone();
         let units = Units::new(units).map_err(|reason| Refusal::FieldIsWrong {

@@ -253,7 +253,11 @@ async fn entries(
         return Err(Refusal::Decision(MemberIsErased(at.member).into()).into());
     }
     let view = StatementView {
-        entries: statement.versions.iter().map(|version| EntryView::in_statement(&version.entry)).collect(),
+        entries: statement
+            .versions
+            .iter()
+            .map(|version| EntryView::in_statement(&version.entry))
+            .collect(),
         next_cursor: statement.before.map(write_cursor),
     };
     Ok(Json(view).into_response())

@@ -125,7 +125,8 @@ fn undone(body: &ReversalBody) -> Result<(Verb, String), Refusal> {
         (Verb::Redeem, &body.redeem),
         (Verb::Capture, &body.capture),
     ];
-    let mut named = named.into_iter().filter_map(|(verb, key)| Some((verb, compared(key.as_ref()?))));
+    let mut named =
+        named.into_iter().filter_map(|(verb, key)| Some((verb, compared(key.as_ref()?))));
     match (named.next(), named.next()) {
         (Some(one), None) => Ok(one),
         _ => {

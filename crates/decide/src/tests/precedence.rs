@@ -2,11 +2,11 @@
 
 use ledger::account::{self, AccountRejection};
 use ledger::adjust::{self, Adjustment, MoveRejection, Transfer};
+use ledger::decision::Draft;
+use ledger::delivery::Share;
 use ledger::earn::{EarnRejection, admit};
 use ledger::entry::{LineName, ReturnedLine};
 use ledger::reverse::{ReverseRejection, Wanted, lessened};
-use ledger::decision::Draft;
-use ledger::delivery::Share;
 use ledger::{Activity, Entry};
 
 use super::*;
@@ -128,7 +128,9 @@ fn earned(activity: Activity) -> Entry {
     let bundle = load(&[("merchant.toml", SHARED), ("earn.rhai", "")]).unwrap();
     let programme = bundle.programme();
     let (member, at) = (named("ada"), activity.at);
-    ledger::earn::decide(&member, programme, activity, Share::ALL, Draft::default(), at).unwrap().entry
+    ledger::earn::decide(&member, programme, activity, Share::ALL, Draft::default(), at)
+        .unwrap()
+        .entry
 }
 
 #[test]

@@ -63,10 +63,9 @@ pub fn lessened(
 fn activity_of(original: &Entry) -> Result<&Activity, ReverseRejection> {
     match &original.kind {
         EntryKind::Earn { activity } => Ok(activity),
-        kind => Err(ReverseRejection::EntryCannotBeReversed {
-            entry: original.seq,
-            kind: kind.verb(),
-        }),
+        kind => {
+            Err(ReverseRejection::EntryCannotBeReversed { entry: original.seq, kind: kind.verb() })
+        }
     }
 }
 
@@ -114,10 +113,13 @@ impl<'a> Rest<'a> {
             None => self.price(&taken)?,
         };
         // What came back in an exchange was paid for with what was bought.
-        let exchanged: Decimal =
-            self.lines().filter(|(_, line, _)| line.came_back()).map(|(_, line, _)| {
+        let exchanged: Decimal = self
+            .lines()
+            .filter(|(_, line, _)| line.came_back())
+            .map(|(_, line, _)| {
                 line.own_amount(self.decimals).unwrap_or_default().min(Decimal::ZERO)
-            }).sum();
+            })
+            .sum();
         let most = self.total - exchanged;
         if refund > most.max(Decimal::ZERO) {
             return Err(ReverseRejection::RefundIsTooMuch { refund, total: most });
@@ -178,11 +180,12 @@ impl<'a> Rest<'a> {
         }
         let mut lines = meant.iter().map(|(_, line, _)| *line);
         let first = lines.next();
-        let alike = lines.all(|line| first.is_some_and(|first| cost_alike(first, line, self.decimals)));
+        let alike =
+            lines.all(|line| first.is_some_and(|first| cost_alike(first, line, self.decimals)));
         if *quantity < left && !alike {
-            let names = meant.iter().map(|(place, line, _)| {
-                line.id.clone().unwrap_or_else(|| (place + 1).to_string())
-            });
+            let names = meant
+                .iter()
+                .map(|(place, line, _)| line.id.clone().unwrap_or_else(|| (place + 1).to_string()));
             let lines: Vec<String> = names.map(|name| format!("`{name}`")).collect();
             return Err(ReverseRejection::LineIsAmbiguous {
                 line: of.clone(),
@@ -284,10 +287,12 @@ impl<'a> Rest<'a> {
         let payments = self.order.payments.iter().map(|payment| payment.amount);
         let paid = self.shrunk(payments.clone().sum());
         let parts = split(paid, &payments.collect::<Vec<_>>(), self.decimals).unwrap_or_default();
-        let payments = self.order.payments.iter().zip(parts).map(|(payment, amount)| Payment {
-            method: payment.method.clone(),
-            amount,
-        });
+        let payments = self
+            .order
+            .payments
+            .iter()
+            .zip(parts)
+            .map(|(payment, amount)| Payment { method: payment.method.clone(), amount });
         let mut order = Order {
             total: self.total,
             lines,
@@ -330,7 +335,8 @@ fn ratio(amount: Decimal, part: Decimal, whole: Decimal, decimals: u32) -> Optio
 
 /// Whether one piece of either line cost the same.
 fn cost_alike(one: &Line, other: &Line, decimals: u32) -> bool {
-    let plain = |line: &Line| line.price.filter(|_| line.amount.is_none() && line.discount.is_zero());
+    let plain =
+        |line: &Line| line.price.filter(|_| line.amount.is_none() && line.discount.is_zero());
     if let (Some(one), Some(other)) = (plain(one), plain(other)) {
         return one == other;
     }

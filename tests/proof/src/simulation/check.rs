@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use store::{History, Version, VersionLine};
 
 use super::known::{
-    Asked, FAULTS_MAX, Known, LINE_PRICE, Members, Refused, SCARCE, digest, homes, lock_of, price,
+    Asked, FAULTS_MAX, Known, Members, Refused, SCARCE, digest, homes, lock_of, price,
 };
 use super::report::Report;
 use crate::ProofResult;
@@ -137,10 +137,11 @@ fn answered_and_stored(history: &History, known: &Known, wrong: &mut impl FnMut(
 
 /// The result of a request, for a reversal of it.
 enum Came {
-    /// The units earned, and what is left of the order's total, in cents.
+    /// The units earned, and what is left of the order: its total, in cents, and its pieces.
     Earned {
         span: Span,
         left: i64,
+        pieces: i64,
     },
     Spent(Vec<Span>),
     /// The request was reversed as a whole.
@@ -245,7 +246,9 @@ impl Followed<'_> {
                 let from = if self.merchant == "south" { at + 3 * 86_400 } else { 0 };
                 let span = Span { units: left / 100, from, until: until(at, self.merchant) };
                 self.points.credit(span, now);
-                self.came.insert(("earn", asked.key.clone()), Came::Earned { span, left });
+                let pieces = body["order"]["lines"][0]["quantity"].as_i64().unwrap_or_default();
+                let earned = Came::Earned { span, left, pieces };
+                self.came.insert(("earn", asked.key.clone()), earned);
             }
             EntryKind::Redeem { .. } => {
                 let spent = self.points.take(price(body), now).ok_or("spends what is not there")?;
@@ -292,11 +295,15 @@ impl Followed<'_> {
         let verb = ["earn", "redeem", "capture"].into_iter().find(|verb| !body[verb].is_null())?;
         let came = self.came.get_mut(&(verb, body[verb].as_str()?.to_owned()))?;
         match came {
-            Came::Earned { span, left } => {
+            Came::Earned { span, left, pieces } => {
                 let back = match (&body["refund"], &body["lines"]) {
                     (Value::Null, Value::Null) => *left,
-                    (Value::Null, lines) => {
-                        lines[0]["quantity"].as_i64()? * cents(&json!(LINE_PRICE))
+                    // A piece is worth its part of what was paid, to the cent; the last one, all.
+                    (Value::Null, _) => {
+                        let half = (*left + 1).checked_div(*pieces)?;
+                        let back = if *pieces == 1 { *left } else { half };
+                        *pieces -= 1;
+                        back
                     }
                     (refund, _) => cents(refund),
                 };
