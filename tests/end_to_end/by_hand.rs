@@ -308,7 +308,7 @@ async fn a_person_is_forgotten_and_the_sums_stay() {
         (
             "join",
             json!({ "account": "cid" }),
-            "409 other_member_is_erased /account: member `cid`, whose wallets would be shared, has been erased",
+            "410 other_member_is_erased /account: member `cid`, whose wallets would be shared, has been erased",
         ),
     ] {
         assert_eq!(post(&shop, "ada", verb, "2", body).await.problem(), expected);

@@ -7,7 +7,7 @@ use clap::Args;
 use local::Database;
 
 use crate::place::{Rules, data, nearest, shown};
-use crate::replay::replay;
+use crate::replay::{File, Format, replay};
 use crate::report::{Totals, story};
 use crate::result::CommandResult;
 
@@ -33,7 +33,14 @@ pub(crate) async fn run(options: Options) -> CommandResult {
         shown(&rules.join(MERCHANT)),
     );
     let database = Database::open(Some(&file), 0).await?;
-    let history = replay(&database, &rules, MERCHANT, &orders, true).await?;
+    let history = replay(
+        &database,
+        &rules,
+        MERCHANT,
+        File { path: &orders, format: &Format::default() },
+        true,
+    )
+    .await?;
     history.counts.tell();
     let totals = Totals::of(database.store(), &history.bundle, history.ended).await?;
     say!("{}", totals.table(&history.bundle, &history.counts));

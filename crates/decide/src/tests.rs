@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ledger::enroll::{self, Enrolment};
+use ledger::entry::Note;
 use ledger::tier::Until;
 use ledger::{
     Activity, Codes, Decision, DecisionData, Effect, Line, Lot, Member, MemberId, MerchantId,
@@ -131,14 +132,25 @@ fn purchase() -> Activity {
     }
 }
 
-/// The reasons that a sheet gives for the Saturday purchase, or the failure.
+/// The failures of rules that the entry of a decision notes.
+fn failures(decision: &Decision) -> Vec<String> {
+    let failure = |note: &Note| match note {
+        Note::RuleFailed { rule, source, message } => {
+            Some(format!("rule `{rule}` failed at {source}: {message}"))
+        }
+        _ => None,
+    };
+    decision.entry.notes.iter().filter_map(failure).collect()
+}
+
+/// The reasons that a sheet gives for the Saturday purchase, and the failures.
 fn pays(sheet: &str) -> Vec<String> {
     let bundle = match bundle(sheet) {
         Ok(bundle) => bundle,
         Err(rejection) => return vec![rejection],
     };
     match earn_now(&bundle, &member("Gold", &[]), purchase()) {
-        Ok(decision) => lines(&decision),
+        Ok(decision) => lines(&decision).into_iter().chain(failures(&decision)).collect(),
         Err(failure) => vec![failure.to_string()],
     }
 }

@@ -17,7 +17,7 @@ use futures::StreamExt;
 use http_body_util::BodyExt;
 use indicatif::ProgressBar;
 use ledger::calendar::resolve;
-use ledger::{MerchantId, Moment};
+use ledger::{MerchantId, Moment, Verb};
 use local::{Database, app, publish_folder};
 use rules::{Bundle, Costs};
 use serde_json::json;
@@ -29,10 +29,15 @@ use crate::report::Totals;
 use crate::result::CommandResult;
 use crate::show::progress;
 
+/// The requests that a file of orders stands for.
+mod order;
+/// CSV as shop systems export it.
+mod csv_rows;
 /// Files of orders.
 mod orders;
 
-use orders::{Order, Orders};
+pub(crate) use csv_rows::Format;
+use order::{Order, Orders};
 
 /// The members whose orders of one moment are sent concurrently.
 const MEMBERS_AT_ONCE: usize = 4;
@@ -46,6 +51,8 @@ pub(crate) struct Options {
     merchant: String,
     /// The orders: a .csv with a head or a .jsonl file
     orders: PathBuf,
+    #[command(flatten)]
+    format: Format,
     #[command(flatten)]
     rules: Rules,
     /// The data file [default: .regulars/replay-<merchant>.db beside the rules]
@@ -65,9 +72,9 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let file =
         options.data.unwrap_or_else(|| data(&rules, &format!("replay-{}.db", options.merchant)));
     let database = Database::open(Some(&file), 0).await?;
-    let history =
-        replay(&database, &rules, &options.merchant, &options.orders, options.redeem_when_possible)
-            .await?;
+    let file = File { path: &options.orders, format: &options.format };
+    let redeem = options.redeem_when_possible;
+    let history = replay(&database, &rules, &options.merchant, file, redeem).await?;
     let totals = Totals::of(database.store(), &history.bundle, history.ended).await?;
     history.counts.tell();
     if options.json {
@@ -75,7 +82,18 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     } else {
         say!("{}", totals.table(&history.bundle, &history.counts));
     }
-    Ok(())
+    match history.counts.rejected {
+        0 => Ok(()),
+        1 => Err("one order was refused".into()),
+        refused => Err(format!("{refused} orders were refused").into()),
+    }
+}
+
+/// A file of orders, and how it is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct File<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) format: &'a Format,
 }
 
 /// The result of a replay.
@@ -108,13 +126,14 @@ pub(crate) async fn replay(
     database: &Database,
     rules: &Path,
     merchant: &str,
-    file: &Path,
+    file: File<'_>,
     redeem: bool,
 ) -> CommandResult<History> {
     let folder = merchant_folder(rules, merchant)?;
     let bundle = publish_folder(database.store(), &folder).await?;
     let time_zone = bundle.programme().time_zone;
-    let Orders { orders, bad } = orders::read(file, bundle.programme(), Clock::System.now())?;
+    let Orders { orders, bad } =
+        orders::read(file.path, file.format, bundle.programme(), Clock::System.now())?;
     let mut counts = Counts::default();
     for line in bad {
         counts.reject(line.to_string());
@@ -223,7 +242,7 @@ impl ReplayClient {
                 return Err(format!("line {}: {}", order.line, detail(&enrolled.body)).into());
             }
         }
-        let path = format!("/v1/members/{member}/earn");
+        let path = format!("/v1/members/{member}/{}", order.verb);
         let earned = self.post(&path, Some(&order.key), &order.body).await?;
         if earned.status.is_server_error() {
             return Err(format!("line {}: {}", order.line, detail(&earned.body)).into());
@@ -235,6 +254,9 @@ impl ReplayClient {
         counts.activities += 1;
         counts.duplicates += u64::from(earned.replayed);
         counts.expiries.extend(expiries(&earned.body));
+        if order.verb == Verb::Reverse {
+            return Ok(());
+        }
         self.redeem(order, &earned.body).await
     }
 

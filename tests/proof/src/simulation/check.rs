@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use ledger::HoldId;
 use ledger::{EntryKind, MerchantId, PostingReason, SharedLimit, Withdrawal};
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::{History, Version, VersionLine};
 
 use super::known::{
