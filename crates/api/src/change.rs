@@ -152,7 +152,8 @@ pub async fn change_under<D: Into<Decided>>(
                 log_failures(&at, &done.version.entry);
             }
             let mut response = respond(status, &done.version.answer, replayed);
-            if replayed && done.has_later {
+            let can_be_undone = matches!(verb, Verb::Earn | Verb::Redeem | Verb::Capture);
+            if replayed && done.has_later && can_be_undone {
                 let by = api.store.undone_by(&at, done.version.entry.seq).await?;
                 let by: Vec<String> = by.iter().map(|seq| seq.get().to_string()).collect();
                 if let (false, Ok(by)) = (by.is_empty(), HeaderValue::from_str(&by.join(", "))) {
