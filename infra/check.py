@@ -68,7 +68,8 @@ PUT = {"dynamodb:PutItem"}
 UPDATE = {"dynamodb:UpdateItem"}
 COMMIT = PUT | UPDATE | {"dynamodb:DeleteItem"}
 REPEAT = {"by_op": QUERY}
-# Activities are found by their id, and by the key that they were sent under.
+# Activities are found by their id, and by the key that they were sent under; a repeat finds what
+# has undone its entry.
 BY_ID = {"by_op": QUERY, "by_key": QUERY}
 
 # Seconds that a function which answers somebody has.
@@ -86,7 +87,7 @@ FUNCTIONS = {
             "POST /v1/members/{id}/holds/{hold}/release",
         ],
         LOAD | PARTS | COMMIT,
-        REPEAT,
+        BY_ID,
         ANSWERS,
     ),
     "Reverse": (["POST /v1/members/{id}/reverse"], LOAD | PUT | UPDATE, BY_ID, ANSWERS),

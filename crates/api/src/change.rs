@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use decide::{Context, Offer, TraceLine, offers};
 use ledger::entry::Note;
-use ledger::{Decision, DecisionData, Entry, Member, MemberId, Verb};
+use ledger::{Decision, DecisionData, Entry, Member, MemberId, Seq, Verb};
 use rules::Bundle;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -27,6 +27,8 @@ pub struct Change {
     pub verb: Verb,
     /// The activity, if the request is one: it is recognized by its id.
     pub activity: Option<ActivityName>,
+    /// The entry that the request undoes.
+    pub undoes: Option<Seq>,
     /// The caller.
     pub caller: Caller,
     /// The member that the request changes.
@@ -98,7 +100,7 @@ pub async fn change_under<D: Into<Decided>>(
     request: Change,
     decide: impl Fn(&Context<'_>, &Member) -> Result<D, Undecided>,
 ) -> Result<Response, Problem> {
-    let Change { verb, activity, caller, member, mode, fingerprint } = request;
+    let Change { verb, activity, undoes, caller, member, mode, fingerprint } = request;
     let at = MemberKey { merchant: caller.merchant, member };
     let (dry_run, now) = (mode == Mode::DryRun, api.clock.now());
     let decide = |member: Option<&Member>, data: &DecisionData| -> Result<_, Undecided> {
@@ -137,6 +139,10 @@ pub async fn change_under<D: Into<Decided>>(
                     Operation::of_activity(kind, id, key.as_str(), fingerprint)
                 }
                 None => Operation::new(verb, key.as_str(), fingerprint),
+            };
+            let operation = match undoes {
+                Some(entry) => operation.undoing(entry),
+                None => operation,
             };
             let done = api.store.perform(&at, &operation, decide).await;
             let done = done.map_err(|failure: Failure<Refusal>| match (failure, activity) {

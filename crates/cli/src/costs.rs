@@ -59,9 +59,9 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     measured.post("enroll, repeated", "/v1/members", None, &enrolment).await?;
     clock.set(start + TimeDelta::days(30));
     measured
-        .post("earn, the first: it sets the due date", &path("/earn"), Some("order-0"), &order(0))
+        .post("earn, the first: it sets the due date", &path("/earn"), Some("order-0"), &order())
         .await?;
-    let mut late = order(99);
+    let mut late = order();
     if let Some(fields) = late.as_object_mut() {
         fields.insert("at".to_owned(), json!(start));
     }
@@ -69,20 +69,27 @@ pub(crate) async fn run(options: Options) -> CommandResult {
         .post("earn, sent late: it moves the due date", &path("/earn"), Some("late"), &late)
         .await?;
     measured
-        .post("earn, an order of five lines", &path("/earn"), Some("order-1"), &order(1))
+        .post("earn, an order of five lines", &path("/earn"), Some("order-1"), &order())
         .await?;
-    measured.post("earn, repeated", &path("/earn"), Some("order-1"), &order(1)).await?;
+    measured.post("earn, repeated", &path("/earn"), Some("order-1"), &order()).await?;
+    let mut named = order();
+    if let Some(fields) = named.as_object_mut() {
+        fields.insert("id".to_owned(), json!("2026-0001-RTM-0457"));
+    }
+    measured
+        .post("earn, with an id beside its key", &path("/earn"), Some("event-1"), &named)
+        .await?;
 
     // After a year of monthly orders the member has as many lots as the programme allows.
     for month in 0..11 {
         clock.set(clock.now() + TimeDelta::days(30));
-        measured.quietly(&path("/earn"), &format!("monthly-{month}"), &order(month)).await?;
+        measured.quietly(&path("/earn"), &format!("monthly-{month}"), &order()).await?;
     }
     measured
-        .post("earn, five lines, a year's lots", &path("/earn"), Some("order-2"), &order(2))
+        .post("earn, five lines, a year's lots", &path("/earn"), Some("order-2"), &order())
         .await?;
     measured
-        .post("earn, five lines, repeated after a year", &path("/earn"), Some("order-0"), &order(0))
+        .post("earn, five lines, repeated after a year", &path("/earn"), Some("order-0"), &order())
         .await?;
     let coffee = json!({ "reward": "free-coffee" });
     measured.post("redeem", &path("/redeem"), Some("redeem-1"), &coffee).await?;
@@ -172,10 +179,10 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Comman
     for name in ["ada", "bob", "joe", "home", "eve"] {
         let body = json!({ "id": member(name), "attributes": { "birthday": "1990-05-20" } });
         measured.quietly("/v1/members", name, &body).await?;
-        measured.quietly(&path(name, "/earn"), "first", &order(0)).await?;
+        measured.quietly(&path(name, "/earn"), "first", &order()).await?;
     }
     for number in 1..6 {
-        measured.quietly(&path("ada", "/earn"), &format!("order-{number}"), &order(number)).await?;
+        measured.quietly(&path("ada", "/earn"), &format!("order-{number}"), &order()).await?;
     }
     let mug = json!({ "reward": "Mug" });
     let nothing = json!({});
@@ -212,7 +219,7 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Comman
     let join = json!({ "account": member("home") });
     measured.post("join an account", &path("joe", "/join"), Some("j"), &join).await?;
     measured
-        .post("earn into an account's wallet", &path("joe", "/earn"), Some("shared"), &order(7))
+        .post("earn into an account's wallet", &path("joe", "/earn"), Some("shared"), &order())
         .await?;
     measured.post("leave it", &path("joe", "/leave"), Some("l"), &nothing).await?;
     measured.delete("erase", &path("eve", "")).await?;
@@ -239,11 +246,10 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Comman
 }
 
 /// A purchase with an order of five lines.
-fn order(number: usize) -> serde_json::Value {
+fn order() -> serde_json::Value {
     let line = |sku: &str, category: &str, quantity: u32, price: &str| json!({ "sku": sku, "category": category, "quantity": quantity, "price": price });
     json!({
         "type": "purchase",
-        "id": format!("2026-000{number}-RTM-0457"),
         "order": {
             "total": "87.15",
             "lines": [

@@ -12,8 +12,8 @@ pub(crate) const SK: &str = "sk";
 /// The name of the operation that made a version, by which a repeat finds it. Only versions made
 /// under an idempotency key have it, so only they are in the index `by_op`.
 pub(crate) const OP: &str = "op";
-/// The name of the idempotency key of a version whose activity has an id of its own. Only such
-/// versions have it, so only they are in the index `by_key`.
+/// The second name of a version: that of its idempotency key, if its activity has an id of its own,
+/// or that of the entry which it undoes. Only such versions are in the index `by_key`.
 pub(crate) const KEY: &str = "key";
 /// The shard of the due index. Only members with a due date have it.
 pub(crate) const DUE: &str = "due";

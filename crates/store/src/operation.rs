@@ -1,7 +1,7 @@
 //! Operations: requests that change a member, how a repeat is recognized, and what was asked for.
 
 use data_encoding::BASE64URL_NOPAD;
-use ledger::{Entry, EntryKind, Verb};
+use ledger::{Entry, EntryKind, Seq, Verb};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -41,7 +41,8 @@ impl Fingerprint {
 pub struct Operation {
     /// The name by which a repeat is recognized; `None` for work that has no key.
     pub(crate) name: Option<String>,
-    /// The name of the key, if the request is recognized by something else.
+    /// The second name of the version, in the index `by_key`: that of the key, if the request is
+    /// recognized by something else, or that of the entry which it undoes.
     pub(crate) key: Option<String>,
     /// The type of the activity: activities of several types may have one id.
     pub(crate) kind: Option<String>,
@@ -71,6 +72,12 @@ impl Operation {
         Operation { name: Some(name(Verb::Earn, id)), key, kind, fingerprint }
     }
 
+    /// The same operation, which undoes an entry. A repeat of that entry's request finds it.
+    #[must_use]
+    pub fn undoing(self, entry: Seq) -> Operation {
+        Operation { key: Some(undoing(entry)), ..self }
+    }
+
     /// An operation without a key, such as one of the scheduled run. It needs no key: once it has
     /// recorded what is due, nothing is due, so it cannot happen twice.
     #[must_use]
@@ -86,6 +93,11 @@ impl Operation {
             _ => true,
         }
     }
+}
+
+/// The name of the entries that undo an entry.
+pub(crate) fn undoing(entry: Seq) -> String {
+    digest(&[b"undoes", entry.to_string().as_bytes()])
 }
 
 fn name(verb: Verb, idempotency_key: &str) -> String {

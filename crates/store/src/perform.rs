@@ -164,7 +164,7 @@ impl Store {
                 let same = version.fingerprint == operation.fingerprint;
                 let done =
                     || Attempt::Done(Box::new(Performed { version, replayed: true, has_later }));
-                let by_key = operation.key.is_none();
+                let by_key = operation.key.is_none() || operation.kind.is_none();
                 return Ok(match same {
                     true => done(),
                     false if by_key => Attempt::KeyIsReused,

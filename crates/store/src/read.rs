@@ -13,7 +13,7 @@ use crate::key::{
     primary_key, version_sk,
 };
 use crate::meter::Kind;
-use crate::operation::{Fingerprint, Operation};
+use crate::operation::{Fingerprint, Operation, undoing};
 use crate::retry::retry;
 use crate::table::{Consistency, Store};
 use crate::version::{Version, VersionLine};
@@ -139,8 +139,11 @@ impl Store {
         operation: &Operation,
     ) -> Result<bool, StoreError> {
         match &operation.key {
-            None => Ok(false),
-            Some(name) => Ok(!self.named(key, (BY_KEY, KEY), name).await?.is_empty()),
+            // The names of reversals are shared by all that undo one entry.
+            Some(name) if operation.kind.is_some() => {
+                Ok(!self.named(key, (BY_KEY, KEY), name).await?.is_empty())
+            }
+            _ => Ok(false),
         }
     }
 
@@ -407,9 +410,10 @@ impl Store {
     /// # Errors
     /// The table could not be reached, or refused the request.
     pub async fn undone_by(&self, key: &MemberKey, entry: Seq) -> Result<Vec<Seq>, StoreError> {
-        let since = self.past(key, entry).await?.entries;
-        let undoing = since.iter().filter(|later| later.undoes() == Some(entry));
-        Ok(undoing.map(|later| later.seq).collect())
+        let found = self.named(key, (BY_KEY, KEY), &undoing(entry)).await?;
+        let mut entries: Vec<Seq> = found.iter().filter_map(item::seq_of).collect();
+        entries.sort_unstable();
+        Ok(entries)
     }
 
     /// Calls `see` for every member of a merchant with all its entries. It reads the whole table,

@@ -33,7 +33,8 @@ async fn earn(
     let activity = name_of(bundle.programme(), &value, &id).map_err(Refusal::from)?;
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
     let about = about(&api, bundle.programme(), &at, &value).await?;
-    let request = Change { verb: Verb::Earn, activity, caller, member, mode, fingerprint };
+    let request =
+        Change { verb: Verb::Earn, activity, undoes: None, caller, member, mode, fingerprint };
     change_under(&api, &bundle, request, |context, member| {
         // The activity is checked here and not earlier: a repeat gets its first answer even if the
         // programme has changed since and would refuse the activity now.

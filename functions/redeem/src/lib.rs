@@ -62,7 +62,15 @@ async fn redeem(
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change { verb: Verb::Redeem, activity: None, caller, member, mode, fingerprint };
+    let request = Change {
+        verb: Verb::Redeem,
+        activity: None,
+        undoes: None,
+        caller,
+        member,
+        mode,
+        fingerprint,
+    };
     change(&api, request, |context, member| {
         let redemption = check(value.clone(), context.programme())?;
         Ok(decide::redeem(context, member, redemption)?)
@@ -78,7 +86,15 @@ async fn hold(
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change { verb: Verb::Hold, activity: None, caller, member, mode, fingerprint };
+    let request = Change {
+        verb: Verb::Hold,
+        activity: None,
+        undoes: None,
+        caller,
+        member,
+        mode,
+        fingerprint,
+    };
     change(&api, request, |context, member| {
         let redemption = check(value.clone(), context.programme())?;
         Ok(decide::hold(context, member, redemption)?)
@@ -103,7 +119,15 @@ async fn capture(
     let judged_by = api.bundle_of(&caller.merchant, &held.bundle).await?;
     let Body { value, fingerprint } = body;
     let fingerprint = fingerprint.about(hold.as_str());
-    let request = Change { verb: Verb::Capture, activity: None, caller, member, mode, fingerprint };
+    let request = Change {
+        verb: Verb::Capture,
+        activity: None,
+        undoes: None,
+        caller,
+        member,
+        mode,
+        fingerprint,
+    };
     let captured = change_under(&api, &bundle, request, |context, member| {
         let units = units(value.units)?;
         Ok(decide::capture(context, &judged_by, member, &held.entry, units)?)
@@ -172,7 +196,15 @@ async fn release(
     let hold = HoldId::new(hold);
     let fingerprint = body.fingerprint.about(hold.as_str());
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
-    let request = Change { verb: Verb::Release, activity: None, caller, member, mode, fingerprint };
+    let request = Change {
+        verb: Verb::Release,
+        activity: None,
+        undoes: None,
+        caller,
+        member,
+        mode,
+        fingerprint,
+    };
     let released =
         change(&api, request, |context, member| Ok(decide::release(context, member, &hold)?));
     match released.await {

@@ -134,6 +134,7 @@ pub(super) fn read(
         }
     }
     gather(rows, &mut orders, format, time_zone);
+    orders.bad.sort_by_key(|bad| bad.line);
     Ok(orders)
 }
 
@@ -440,8 +441,7 @@ mod tests {
 
     fn orders(text: &str, format: &Format) -> (Vec<String>, Vec<String>) {
         let orders = read(text.as_bytes(), "orders.csv", format, Tz::America__New_York).unwrap();
-        let say =
-            |order: &Order| format!("{} {} {} {}", order.key, order.member, order.at, order.verb);
+        let say = |order: &Order| format!("{} {} {}", order.key, order.member, order.at);
         (
             orders.orders.iter().map(say).collect(),
             orders.bad.iter().map(ToString::to_string).collect(),
@@ -470,7 +470,7 @@ mod tests {
                 "line 3, column `at`: `1997-13-01` is no day such as 1997-01-31 and no time with its offset",
                 "line 4, column `member`: `3 3`: ` ` is not allowed; letters a-z and A-Z, digits, `-`, `_` and `.` are",
                 "line 5, column `order`: it is empty",
-                "line 6, column `quantity`: `two` is no whole number",
+                "line 6, column `quantity`: `two` is no number",
                 "line 7, column `end`: it has 4 columns, and the head has 6",
                 "line 9, column `end`: the line is cut off: it has no line end",
             ]

@@ -29,7 +29,8 @@ async fn a_file_that_is_cut_off_loses_its_last_line_and_nothing_else() {
     assert_eq!(
         message,
         "refused: line 22, column `at`: `not-a-day` is no day such as 1997-01-31 and no time with its offset\n\
-         refused: line 23, column `end`: the line is cut off: it has no line end\n"
+         refused: line 23, column `end`: the line is cut off: it has no line end\n\
+         error: 2 orders were refused\n"
     );
     let printed = json(&output);
     assert_eq!((&printed["activities"], &printed["rejected"]), (&20.into(), &2.into()));
@@ -52,7 +53,8 @@ fn a_line_that_the_api_refuses_is_named_by_its_number() {
     let output = replay(&file, &folder.path().join("d.db")).output().unwrap();
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        "refused: line 2, activity: `/order/total`: `1.005` has 3 decimals, and USD has 2\n"
+        "refused: line 2, activity: `/order/total`: `1.005` has 3 decimals, and USD has 2\n\
+         error: one order was refused\n"
     );
     let printed = json(&output);
     assert_eq!((&printed["activities"], &printed["rejected"]), (&1.into(), &1.into()));
@@ -74,7 +76,8 @@ fn a_line_that_is_refused_does_not_move_the_clock() {
         String::from_utf8_lossy(&output.stderr),
         "refused: line 3, column `end`: it has 4 columns, and the head has 6\n\
          refused: line 4, activity: it is dated 2997-02-01 17:00:00 UTC, and that is to come\n\
-         refused: line 5, activity: `/order/total`: `abc` is not an amount; write digits and a point, such as \"12.40\"\n"
+         refused: line 5, column `total`: `abc` is no number\n\
+         error: 3 orders were refused\n"
     );
     let printed = json(&output);
     assert_eq!(printed["wallets"]["points"]["balance"], 116);
@@ -112,7 +115,7 @@ fn files_and_options_that_make_no_sense_are_refused() {
     std::fs::write(&headless, "a,b\n1,2\n").unwrap();
     check(
         &["replay", "--merchant", "cdnow", &headless, "--data", &data],
-        "have no column `order`; the head has to name order, member, at, sku, quantity, total",
+        "have no column `order`; the head has to name order, member, at, total, or --column order=HEADING says which it is",
     );
     check(&["expire", "--data", &path("absent.db")], "there is no data file");
     std::fs::write(path("no.db"), "this is no database, but it is long enough to look at").unwrap();

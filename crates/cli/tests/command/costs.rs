@@ -5,15 +5,16 @@ use serde_json::Value;
 use super::{json, regulars};
 
 /// What each request costs, in read and write units.
-const COSTS: [(&str, &str, &str); 33] = [
+const COSTS: [(&str, &str, &str); 34] = [
     ("enroll", "0", "1"),
     ("enroll, repeated", "0", "0"),
     ("earn, the first: it sets the due date", "1.5", "6"),
     ("earn, sent late: it moves the due date", "1.5", "7"),
     ("earn, an order of five lines", "1.5", "2"),
     ("earn, repeated", "2", "0"),
+    ("earn, with an id beside its key", "2.5", "3"),
     ("earn, five lines, a year's lots", "1.5", "2"),
-    ("earn, five lines, repeated after a year", "2", "0"),
+    ("earn, five lines, repeated after a year", "3", "0"),
     ("redeem", "1.5", "2"),
     ("redeem, repeated", "2", "0"),
     ("read a member", "1", "0"),
@@ -26,10 +27,10 @@ const COSTS: [(&str, &str, &str); 33] = [
     ("capture", "2.5", "2"),
     ("release", "1.5", "2"),
     ("capture a part", "2.5", "2"),
-    ("reverse a capture", "5.5", "2"),
-    ("reverse a line", "6.5", "2"),
-    ("reverse a purchase", "10.5", "2"),
-    ("reverse a redemption", "5.5", "2"),
+    ("reverse a capture", "5.5", "3"),
+    ("reverse a line", "6.5", "3"),
+    ("reverse a purchase", "10.5", "3"),
+    ("reverse a redemption", "5.5", "3"),
     ("adjust", "1.5", "2"),
     ("transfer, both sides", "2.5", "5"),
     ("join an account", "2.5", "5"),

@@ -1,5 +1,6 @@
 //! The check of expressions: it computes the kind of each.
 
+use ledger::activity::{PURCHASE, REFERRAL};
 use rhai::{ASTFlags, Expr, FnCallExpr, Position};
 use rust_decimal::Decimal;
 
@@ -134,9 +135,30 @@ impl Check<'_> {
                     "`units` is what the member chooses: write `costs 100 to 5_000`".to_owned(),
                 );
             }
-            Some(_) => {}
+            Some(rule) => {
+                if let Some(on) = rule.on.as_deref().filter(|on| name == "order" && *on != PURCHASE)
+                {
+                    self.order_of(on, position);
+                }
+            }
         }
         fact.kind.clone()
+    }
+
+    /// Reports a look at the order of an activity that is no purchase: it has an order only if the
+    /// client sends one, and never if it comes by itself.
+    fn order_of(&mut self, on: &str, position: Position) {
+        let policy = self.known.programme.activities.get(on);
+        let by_itself = on == REFERRAL || policy.is_some_and(|policy| policy.recurrence.is_some());
+        if by_itself {
+            let message = format!("a {on} comes by itself and has no order");
+            self.wrong(position, message);
+        } else {
+            let message = format!(
+                "a {on} has an order only if your shop sends one with it; without one, this rule fails and pays nothing"
+            );
+            self.warn(position, message);
+        }
     }
 
     /// The kind of a chain such as `.lines[0].price` after a value of the kind `of`.
