@@ -100,7 +100,7 @@ async fn things_that_are_unknown() {
         (EARN, key, r#"{"type":"reviw"}"#, "422 activity_is_unknown /type: there is no activity `reviw`; did you mean `review`?"),
         (REDEEM, key, r#"{"reward":"free-cofee"}"#, "422 reward_is_unknown /reward: there is no reward `free-cofee`; did you mean `free-coffee`?"),
         (REDEEM, key, r#"{"reward":"five-off"}"#, "422 reward_needs_an_order /order: reward `five-off` needs the order it is taken with: send `order`"),
-        (REDEEM, key, r#"{"reward":"five-off","order":{"total":"19.99"}}"#, "409 reward_condition_does_not_hold : reward `five-off` is not for this member now: its condition does not hold"),
+        (REDEEM, key, r#"{"reward":"five-off","order":{"total":"19.99"}}"#, "409 reward_condition_does_not_hold : reward `five-off` is not for this member now: its condition does not hold; `order.total` is 19.99"),
         (REDEEM, key, r#"{"reward":"five-off","order":{"total":"20.00"}}"#, "409 balance_is_insufficient : reward `five-off` costs 400 points, and 65 can be spent"),
         ("/v1/memberz", key, purchase, "404 path_is_unknown : there is nothing at this path"),
         ("/v1/members/ada", key, purchase, "405 method_is_not_allowed : this path does not take this method"),

@@ -25,7 +25,7 @@ async fn a_lot_is_gone_the_second_it_expires_though_no_run_has_been() {
     let refused = shop.post("/v1/members/ada/redeem", Some("r"), &redeem).await;
     assert_eq!(
         refused.problem(),
-        "409 reward_condition_does_not_hold : reward `cupping-night` is not for this member now: its condition does not hold"
+        "409 reward_condition_does_not_hold : reward `cupping-night` is not for this member now: its condition does not hold; `member.tier` is \"Bronze\""
     );
     // The lost tier no longer pays either.
     let bronze = shop.buys("ada", "2", "10.00").await;

@@ -132,7 +132,7 @@ fn answer_of_decision(refusal: &decide::Refusal) -> Answer {
         R::RewardNeedsTheOrder(_) => (INVALID, "reward_needs_an_order", Some("/order")),
         R::UnitsAreMissing { .. } => (INVALID, "units_are_missing", Some("/units")),
         R::UnitsAreOutOfRange { .. } => (INVALID, "units_are_out_of_range", Some("/units")),
-        R::RewardConditionDoesNotHold(_) => (CONFLICT, "reward_condition_does_not_hold", None),
+        R::RewardConditionDoesNotHold { .. } => (CONFLICT, "reward_condition_does_not_hold", None),
         R::RewardWasTakenAsOftenAsItMay { .. } => {
             (CONFLICT, "reward_was_taken_as_often_as_it_may", None)
         }

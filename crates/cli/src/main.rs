@@ -14,6 +14,8 @@ mod counts;
 mod place;
 /// `audit`: what is owed, recomputed from the entries.
 mod audit;
+/// `failures`: the rules that failed, and for whom.
+mod failures;
 /// `check`: mistakes in rules, found before they can pay.
 mod check;
 /// `costs`: what each request costs in capacity units.
@@ -74,6 +76,8 @@ enum Command {
     Expire(expiry::Options),
     /// Recompute every balance from its entries, and show what is owed
     Audit(audit::Options),
+    /// Show which rules failed, how often and for whom
+    Failures(failures::Options),
     /// Measure what each request costs in DynamoDB capacity units
     Costs(costs::Options),
     /// Check a merchant's rules and make them the active ones of a table in AWS
@@ -102,6 +106,7 @@ async fn main() -> ExitCode {
         Command::Replay(options) => replay::run(options).await,
         Command::Expire(options) => expiry::run(options).await,
         Command::Audit(options) => audit::run(options).await,
+        Command::Failures(options) => failures::run(options).await,
         Command::Costs(options) => costs::run(options).await,
         Command::Publish(options) => publish::run(options).await,
         Command::Vouchers(options) => vouchers::run(options).await,

@@ -36,6 +36,8 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let merchant = place::merchant_named(&options.merchant)?;
     let text = std::fs::read_to_string(&options.file)
         .map_err(|error| format!("{} cannot be read: {error}", options.file.display()))?;
+    // A byte order mark is no part of the first code.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut codes = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let code = line.trim();

@@ -91,7 +91,7 @@ impl Coverage {
     pub(crate) fn reward(&mut self, name: &str, decided: &Result<Decision, Refusal>) {
         match decided {
             Ok(_) => self.count("reward", name, true),
-            Err(Refusal::RewardConditionDoesNotHold(_)) => self.count("reward", name, false),
+            Err(Refusal::RewardConditionDoesNotHold { .. }) => self.count("reward", name, false),
             Err(_) => {}
         }
     }

@@ -82,8 +82,13 @@ pub enum Refusal {
         most: Units,
     },
     /// The condition of the reward does not hold.
-    #[error("reward `{0}` is not for this member now: its condition does not hold")]
-    RewardConditionDoesNotHold(String),
+    #[error("reward `{reward}` is not for this member now: its condition does not hold{}", because(.unmet))]
+    RewardConditionDoesNotHold {
+        /// The reward.
+        reward: String,
+        /// The facts that the parts which do not hold read, with their values.
+        unmet: Vec<(String, String)>,
+    },
     /// The reward would change nothing for the member, such as a grant that the member has already.
     #[error("reward `{0}` has nothing to give this member now")]
     RewardGivesNothing(String),
@@ -109,6 +114,13 @@ pub enum Refusal {
     /// A rule failed.
     #[error(transparent)]
     RuleFailed(#[from] RuleFailure),
+}
+
+/// The facts of a condition that does not hold, in words.
+fn because(unmet: &[(String, String)]) -> String {
+    let facts: Vec<String> =
+        unmet.iter().map(|(fact, value)| format!("`{fact}` is {value}")).collect();
+    if facts.is_empty() { String::new() } else { format!("; {}", facts.join(", ")) }
 }
 
 /// The reason why there is no decision.

@@ -127,7 +127,8 @@ pub(crate) fn at_its_price(
         }
     };
     if !promised && !run.applies(rule).map_err(needs_order)? {
-        return Err(Refusal::RewardConditionDoesNotHold(name()).into());
+        let unmet = run.unmet(rule);
+        return Err(Refusal::RewardConditionDoesNotHold { reward: name(), unmet }.into());
     }
     let mut draft = Draft::default();
     if let Some(cap) = rule.cap.filter(|_| !promised) {

@@ -131,6 +131,29 @@ impl<'a> Run<'a> {
         seen.collect()
     }
 
+    /// The facts, with their values, of those parts of the rule's condition that do not hold. Parts
+    /// are joined by `&&`.
+    pub fn unmet(&mut self, rule: &Rule) -> Vec<(String, String)> {
+        let parts: Vec<&Expr> = match &rule.when {
+            Some(Expr::And(parts, _)) => parts.iter().collect(),
+            other => other.iter().collect(),
+        };
+        let fails =
+            |run: &mut Self, part: &Expr| matches!(run.value(rule, part), Ok(Value::Flag(false)));
+        let mut unmet = Vec::new();
+        for part in parts {
+            if !fails(self, part) {
+                continue;
+            }
+            for fact in facts(part) {
+                if let (Some(words), Ok(value)) = (words(fact), self.evaluate(rule, fact)) {
+                    unmet.push((words, say(&value)));
+                }
+            }
+        }
+        unmet
+    }
+
     /// The comparisons with numbers in a tier's condition, each with the member's current number.
     pub fn needs(&mut self, tier: &Rule) -> Vec<Need> {
         let mut needs = Vec::new();

@@ -83,38 +83,6 @@ impl Store {
         let attribute = |name: &str, kind: ScalarAttributeType| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build()
         };
-        let element = |name: &str, kind: KeyType| {
-            KeySchemaElement::builder().attribute_name(name).key_type(kind).build()
-        };
-        let projection = |kind: ProjectionType| Projection::builder().projection_type(kind).build();
-        let by_op = LocalSecondaryIndex::builder()
-            .index_name(BY_OP)
-            .key_schema(element(PK, KeyType::Hash).map_err(StoreError::request)?)
-            .key_schema(element(OP, KeyType::Range).map_err(StoreError::request)?)
-            .projection(projection(ProjectionType::KeysOnly))
-            .build()
-            .map_err(StoreError::request)?;
-        let by_key = LocalSecondaryIndex::builder()
-            .index_name(BY_KEY)
-            .key_schema(element(PK, KeyType::Hash).map_err(StoreError::request)?)
-            .key_schema(element(KEY, KeyType::Range).map_err(StoreError::request)?)
-            .projection(projection(ProjectionType::KeysOnly))
-            .build()
-            .map_err(StoreError::request)?;
-        let due = GlobalSecondaryIndex::builder()
-            .index_name(DUE_INDEX)
-            .key_schema(element(DUE, KeyType::Hash).map_err(StoreError::request)?)
-            .key_schema(element(DUE_AT, KeyType::Range).map_err(StoreError::request)?)
-            .projection(projection(ProjectionType::KeysOnly))
-            .build()
-            .map_err(StoreError::request)?;
-        let board = GlobalSecondaryIndex::builder()
-            .index_name(BOARD_INDEX)
-            .key_schema(element(BOARD, KeyType::Hash).map_err(StoreError::request)?)
-            .key_schema(element(SCORE, KeyType::Range).map_err(StoreError::request)?)
-            .projection(projection(ProjectionType::KeysOnly))
-            .build()
-            .map_err(StoreError::request)?;
         let mut request = self.client.create_table().table_name(&self.table);
         for (name, kind) in [
             (PK, ScalarAttributeType::S),
@@ -130,12 +98,11 @@ impl Store {
                 request.attribute_definitions(attribute(name, kind).map_err(StoreError::request)?);
         }
         let created = request
-            .key_schema(element(PK, KeyType::Hash).map_err(StoreError::request)?)
-            .key_schema(element(SK, KeyType::Range).map_err(StoreError::request)?)
-            .local_secondary_indexes(by_op)
-            .local_secondary_indexes(by_key)
-            .global_secondary_indexes(due)
-            .global_secondary_indexes(board)
+            .set_key_schema(Some(keys(PK, SK)?))
+            .local_secondary_indexes(local_index(BY_OP, OP)?)
+            .local_secondary_indexes(local_index(BY_KEY, KEY)?)
+            .global_secondary_indexes(global_index(DUE_INDEX, DUE, DUE_AT)?)
+            .global_secondary_indexes(global_index(BOARD_INDEX, BOARD, SCORE)?)
             .billing_mode(BillingMode::PayPerRequest)
             .send()
             .await;
@@ -151,4 +118,28 @@ impl Store {
             Err(error) => Err(StoreError::of(error)),
         }
     }
+}
+
+/// The two keys of the table or of an index.
+fn keys(hash: &str, range: &str) -> Result<Vec<KeySchemaElement>, StoreError> {
+    let element = |name: &str, kind: KeyType| {
+        KeySchemaElement::builder().attribute_name(name).key_type(kind).build()
+    };
+    let keys = [element(hash, KeyType::Hash), element(range, KeyType::Range)];
+    keys.into_iter().map(|key| key.map_err(StoreError::request)).collect()
+}
+
+/// An index holds only keys: what it finds is read from the table.
+fn keys_only() -> Projection {
+    Projection::builder().projection_type(ProjectionType::KeysOnly).build()
+}
+
+fn local_index(name: &str, range: &str) -> Result<LocalSecondaryIndex, StoreError> {
+    let index = LocalSecondaryIndex::builder().index_name(name).projection(keys_only());
+    index.set_key_schema(Some(keys(PK, range)?)).build().map_err(StoreError::request)
+}
+
+fn global_index(name: &str, hash: &str, range: &str) -> Result<GlobalSecondaryIndex, StoreError> {
+    let index = GlobalSecondaryIndex::builder().index_name(name).projection(keys_only());
+    index.set_key_schema(Some(keys(hash, range)?)).build().map_err(StoreError::request)
 }

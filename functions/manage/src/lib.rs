@@ -72,7 +72,7 @@ async fn adjust(
     };
     change(&api, request, |context, member| {
         let AdjustmentBody { wallet, units, reason, author } = value.clone();
-        let (reason, author) = (text("/reason", reason)?, text("/author", author)?);
+        let (reason, author) = (text("/reason", &reason)?, text("/author", &author)?);
         let adjustment = Adjustment { wallet, units, reason, author };
         Ok(decide::adjust(context, member, adjustment)?)
     })
@@ -102,7 +102,7 @@ async fn transfer(
             pointer: "/units".to_owned(),
             reason: reason.to_string(),
         })?;
-        let reason = reason.map(|reason| text("/reason", reason)).transpose()?;
+        let reason = reason.map(|reason| text("/reason", &reason)).transpose()?;
         let transfer = Transfer { to: name("/to", &to)?, wallet, units, reason };
         Ok(decide::transfer(context, member, &transfer)?)
     })
@@ -179,8 +179,8 @@ fn name(pointer: &str, text: &str) -> Result<MemberId, Refusal> {
         .map_err(|reason| Refusal::MemberIdIsWrong { pointer: Some(pointer.to_owned()), reason })
 }
 
-fn text(pointer: &str, text: String) -> Result<String, Refusal> {
-    parse_text(&text).map_err(|reason| Refusal::FieldIsWrong {
+fn text(pointer: &str, text: &str) -> Result<String, Refusal> {
+    parse_text(text).map_err(|reason| Refusal::FieldIsWrong {
         pointer: pointer.to_owned(),
         reason: reason.to_string(),
     })

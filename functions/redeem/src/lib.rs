@@ -164,10 +164,11 @@ async fn no_hold(api: &Api, at: &MemberKey, hold: HoldId) -> Result<Refusal, Sto
         }
         _ => None,
     });
-    Ok(became.unwrap_or_else(|| match held.entry.kind {
-        EntryKind::Hold { until, .. } => Refusal::HoldHasExpired { hold, until },
-        _ => Refusal::HoldIsUnknown(hold),
-    }))
+    Ok(match (became, held.entry.kind) {
+        (Some(became), _) => became,
+        (None, EntryKind::Hold { until, .. }) => Refusal::HoldHasExpired { hold, until },
+        (None, _) => Refusal::HoldIsUnknown(hold),
+    })
 }
 
 /// The version that a hold wrote; nothing if there is no such hold.

@@ -226,7 +226,9 @@ fn gather(rows: Vec<Row>, orders: &mut Orders, format: &Format, time_zone: Tz) {
         let of = rows.first().and_then(|row| row.cell("of")).map(str::to_owned);
         match bought.take(&order, of) {
             Ok(of) => {
-                order.body["order"] = json!(of);
+                if let Some(body) = order.body.as_object_mut() {
+                    body.insert("order".to_owned(), json!(of));
+                }
                 orders.orders.push(order);
             }
             Err(reason) => {
@@ -385,7 +387,7 @@ impl Bought {
         let mut bought: BTreeMap<MemberId, Vec<BoughtOrder>> = BTreeMap::new();
         for order in orders {
             let mut left: BTreeMap<String, Decimal> = BTreeMap::new();
-            for (name, quantity) in pieces_of(&order.body["order"]["lines"]) {
+            for (name, quantity) in pieces_of(order.body.pointer("/order/lines")) {
                 *left.entry(name).or_default() += quantity;
             }
             let one = BoughtOrder { key: order.key.clone(), at: order.at, left };
@@ -402,7 +404,7 @@ impl Bought {
         if let Some(of) = of {
             return Ok(of);
         }
-        let pieces = pieces_of(&back.body["lines"]);
+        let pieces = pieces_of(back.body.get("lines"));
         let has_all = |order: &&mut BoughtOrder| {
             order.at <= back.at
                 && pieces.iter().all(|(name, quantity)| order.left.get(name) >= Some(quantity))
@@ -426,13 +428,13 @@ impl Bought {
 }
 
 /// The names of the lines, by article or else by id, with their quantities.
-fn pieces_of(lines: &Value) -> Vec<(String, Decimal)> {
+fn pieces_of(lines: Option<&Value>) -> Vec<(String, Decimal)> {
     let piece = |line: &Value| {
         let name = ["sku", "line", "id"].iter().find_map(|name| line[*name].as_str());
         let quantity = line["quantity"].as_str().and_then(|quantity| quantity.parse().ok());
         Some((name?.to_owned(), quantity?))
     };
-    lines.as_array().into_iter().flatten().filter_map(piece).collect()
+    lines.and_then(Value::as_array).into_iter().flatten().filter_map(piece).collect()
 }
 
 #[cfg(test)]
@@ -522,10 +524,10 @@ mod tests {
             plain.unwrap_err().to_string(),
             "the orders `o.csv` have no column `order`; its head is separated by `;`: say --separator"
         );
-        let latin1 = b"order,member,at,sku,quantity,total\n1,ada,2026-05-04,Caf\xe9,1,5.00\n";
+        let latin1 = b"order,member,at,sku,quantity,total\n1,ada,2026-05-04,Z\xfcrich,1,5.00\n";
         let told = Format { latin1: true, ..Format::default() };
         let found = read(latin1, "o.csv", &told, Tz::Europe__Berlin).unwrap();
-        assert_eq!(found.orders[0].body["order"]["lines"][0]["sku"], "Café");
+        assert_eq!(found.orders[0].body["order"]["lines"][0]["sku"], "Zürich");
         let guessed = read(latin1, "o.csv", &Format::default(), Tz::Europe__Berlin).unwrap();
         assert!(guessed.bad[0].to_string().ends_with("if the file is Latin-1, say --latin1"));
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use end_to_end::audit::audit;
 use local::Database;
+use serde_json::Value;
 
 use super::{json, orders, regulars, replay};
 
@@ -32,7 +33,7 @@ async fn a_file_that_is_cut_off_loses_its_last_line_and_nothing_else() {
          refused: line 23, column `end`: the line is cut off: it has no line end\n\
          error: 2 orders were refused\n"
     );
-    let printed = json(&output);
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&printed["activities"], &printed["rejected"]), (&20.into(), &2.into()));
 
     // The whole file then adds the missing order.
@@ -56,7 +57,7 @@ fn a_line_that_the_api_refuses_is_named_by_its_number() {
         "refused: line 2, activity: `/order/total`: `1.005` has 3 decimals, and USD has 2\n\
          error: one order was refused\n"
     );
-    let printed = json(&output);
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&printed["activities"], &printed["rejected"]), (&1.into(), &1.into()));
 }
 
@@ -79,7 +80,7 @@ fn a_line_that_is_refused_does_not_move_the_clock() {
          refused: line 5, column `total`: `abc` is no number\n\
          error: 3 orders were refused\n"
     );
-    let printed = json(&output);
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(printed["wallets"]["points"]["balance"], 116);
     assert_eq!(printed["wallets"]["points"]["expired"], 0);
 }

@@ -17,6 +17,8 @@ mod history;
 mod killed;
 /// The model: the programme of `rules/cdnow` in plain Rust, which shares nothing with the engine.
 mod model;
+/// Receipts as a shop system exports them.
+mod receipts;
 /// The tools for merchants.
 mod tools;
 

@@ -60,7 +60,9 @@ fn rewards_ask_for_tier_order_and_price() {
     assert_eq!(take(Some("20.00")), None);
     assert_eq!(
         take(Some("19.99")).as_deref(),
-        Some("reward `five-off` is not for this member now: its condition does not hold")
+        Some(
+            "reward `five-off` is not for this member now: its condition does not hold; `order.total` is 19.99"
+        )
     );
     assert_eq!(
         take(None).as_deref(),

@@ -71,6 +71,41 @@ fn balances(member: &Member) -> [i64; 2] {
     })
 }
 
+/// Each amount is in the proportion of what is left of the total, to the coin.
+fn assert_shrunk(rest: &Order, first: &Order, decimals: u32) {
+    let whole = first.total;
+    let half_a_coin = Decimal::new(5, decimals + 1);
+    for (amount, before) in [
+        (rest.amounts.tax, first.amounts.tax),
+        (rest.amounts.shipping, first.amounts.shipping),
+        (rest.amounts.tip, first.amounts.tip),
+    ] {
+        assert!((amount * whole - before * rest.total).abs() <= half_a_coin * whole);
+    }
+    let paid: Decimal = rest.payments.iter().map(|payment| payment.amount).sum();
+    assert_eq!(paid, rest.total);
+}
+
+/// All of a line, or a part of it: a piece, or some grams; or money alone.
+fn next_return(rest: &Order, what: usize, part: u32, decimals: u32) -> Wanted {
+    match rest.lines.get(what % (rest.lines.len() + 1)) {
+        Some(line) => {
+            let some = match line.unit {
+                Some(_) => Decimal::new((part % 5_000 + 1).into(), 3),
+                None => Decimal::ONE,
+            };
+            let quantity =
+                if part.is_multiple_of(3) { line.quantity } else { some.min(line.quantity) };
+            let of = LineName::Line(line.id.clone().unwrap());
+            Wanted { lines: vec![ReturnedLine { of, quantity }], refund: None }
+        }
+        None => {
+            let coins = Decimal::new(1 + i64::from(part % 1_000), decimals);
+            Wanted { lines: Vec::new(), refund: Some(coins.min(rest.total)) }
+        }
+    }
+}
+
 /// What is left of the order by the entries so far, as a purchase of its own.
 fn left(entries: &[Entry], decimals: u32) -> Option<Activity> {
     let (first, since) = entries.split_first().unwrap();
@@ -103,17 +138,7 @@ fn come_back(lines: &[PlainLine], charges: [u32; 4], total: u32, steps: &[(u8, u
         entries.push(decision.entry);
         let rest = left(entries, decimals).and_then(|left| left.order);
         let rest = rest.unwrap_or_default();
-        let half_a_coin = Decimal::new(5, decimals + 1);
-        for (amount, first) in [
-            (rest.amounts.tax, first.amounts.tax),
-            (rest.amounts.shipping, first.amounts.shipping),
-            (rest.amounts.tip, first.amounts.tip),
-        ] {
-            // Each amount is in the proportion of what is left of the total.
-            assert!((amount * whole - first * rest.total).abs() <= half_a_coin * whole);
-        }
-        let paid: Decimal = rest.payments.iter().map(|payment| payment.amount).sum();
-        assert_eq!(paid, rest.total);
+        assert_shrunk(&rest, &first, decimals);
         // The rules say of what is left what they would say of it alone.
         let alone = left(entries, decimals).map_or([0, 0], |left| {
             assert_eq!(
@@ -127,22 +152,7 @@ fn come_back(lines: &[PlainLine], charges: [u32; 4], total: u32, steps: &[(u8, u
     };
     for (what, part) in steps {
         let Some(rest) = left(&entries, decimals).and_then(|left| left.order) else { break };
-        let wanted = match rest.lines.get(usize::from(*what) % (rest.lines.len() + 1)) {
-            Some(line) => {
-                // All of a line, or a part of it: a piece, or some grams.
-                let some = match line.unit {
-                    Some(_) => Decimal::new((part % 5_000 + 1).into(), 3),
-                    None => Decimal::ONE,
-                };
-                let quantity = if part % 3 == 0 { line.quantity } else { some.min(line.quantity) };
-                let of = LineName::Line(line.id.clone().unwrap());
-                Wanted { lines: vec![ReturnedLine { of, quantity }], refund: None }
-            }
-            None => {
-                let coins = Decimal::new(1 + i64::from(*part % 1_000), decimals);
-                Wanted { lines: Vec::new(), refund: Some(coins.min(rest.total)) }
-            }
-        };
+        let wanted = next_return(&rest, usize::from(*what), *part, decimals);
         if wanted.lines.is_empty() && rest.total.is_zero() {
             continue;
         }

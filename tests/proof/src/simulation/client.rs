@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::http::Method;
 use chrono::TimeDelta;
 use fastrand::Rng;
-use ledger::{MemberId, MerchantId};
+use ledger::{MemberId, MerchantId, Moment};
 use serde_json::{Value, json};
 use store::MemberKey;
 use tokio::sync::RwLock;
@@ -198,28 +198,7 @@ impl Client {
             return self.ask_for(merchant, member, verb, path, body).await;
         }
         let (verb, path, body) = match self.rng.u32(0..1000) {
-            0..480 => {
-                let total = format!("{}.{:02}", self.rng.u32(7..80), self.rng.u32(0..100));
-                let mut body = json!({ "type": "purchase", "order": { "total": total } });
-                if self.rng.bool() {
-                    let line = json!({ "sku": "a", "quantity": 2, "price": LINE_PRICE });
-                    body["order"]["lines"] = json!([line]);
-                    body["order"]["tax"] = json!("1.19");
-                    body["order"]["payments"] = json!([{ "method": "card", "amount": total }]);
-                }
-                if self.rng.u32(0..4) == 0 {
-                    // The shop numbers its orders otherwise than its requests.
-                    body["id"] = json!(format!("order-{}", self.rng.u64(..)));
-                }
-                if self.rng.u32(0..3) == 0 {
-                    // The purchase is sent late, and out of order.
-                    let at = now - TimeDelta::seconds(self.rng.i64(0..200_000));
-                    body["at"] = json!(at.to_rfc3339());
-                } else {
-                    body["at"] = json!((now - TimeDelta::seconds(900)).to_rfc3339());
-                }
-                ("earn", path("earn"), body)
-            }
+            0..480 => ("earn", path("earn"), self.purchase(now)),
             480..600 => ("redeem", path("redeem"), self.reward(member)),
             600..770 => ("hold", path("holds"), self.reward(member)),
             770..850 => {
@@ -260,6 +239,30 @@ impl Client {
             _ => return self.erase(merchant, member).await,
         };
         self.ask_for(merchant, member, verb, path, body).await
+    }
+
+    /// A purchase: some have lines, some a number of their own, and some are sent late.
+    fn purchase(&mut self, now: Moment) -> Value {
+        let total = format!("{}.{:02}", self.rng.u32(7..80), self.rng.u32(0..100));
+        let mut body = json!({ "type": "purchase", "order": { "total": total } });
+        if self.rng.bool() {
+            let line = json!({ "sku": "a", "quantity": 2, "price": LINE_PRICE });
+            body["order"]["lines"] = json!([line]);
+            body["order"]["tax"] = json!("1.19");
+            body["order"]["payments"] = json!([{ "method": "card", "amount": total }]);
+        }
+        if self.rng.u32(0..4) == 0 {
+            // The shop numbers its orders otherwise than its requests.
+            body["id"] = json!(format!("order-{}", self.rng.u64(..)));
+        }
+        if self.rng.u32(0..3) == 0 {
+            // The purchase is sent late, and out of order.
+            let at = now - TimeDelta::seconds(self.rng.i64(0..200_000));
+            body["at"] = json!(at.to_rfc3339());
+        } else {
+            body["at"] = json!((now - TimeDelta::seconds(900)).to_rfc3339());
+        }
+        body
     }
 
     /// Sends one request under a new key, and notes its answer.
