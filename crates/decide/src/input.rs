@@ -222,6 +222,7 @@ impl OrderBody {
             None => Ok(Decimal::ZERO),
             Some(amount) => amount.check(&at(field), programme),
         };
+        let total = self.total.check_signed(&at("total"), programme)?;
         let currency = programme.currency.code();
         if optional(&at("currency"), self.currency)?.is_some_and(|told| told != currency) {
             let reason = format!("the programme counts in {currency}; convert the order to it");
@@ -257,7 +258,7 @@ impl OrderBody {
         }
         let tax = self.tax.map(|tax| tax.check_signed(&at("tax"), programme)).transpose()?;
         Ok(Order {
-            total: self.total.check_signed(&at("total"), programme)?,
+            total,
             lines,
             amounts: OrderAmounts {
                 discount: positive("discount", self.discount)?,
