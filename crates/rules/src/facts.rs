@@ -260,7 +260,14 @@ pub(crate) fn wallet(seen: &Seen, name: &str) -> Evaluated<INT> {
 #[must_use]
 pub fn unknown_wallet(name: &str, programme: &Programme) -> String {
     let known = programme.wallets.keys().map(ledger::WalletName::as_str);
-    format!("there is no wallet `{name}` in the manifest{}", did_you_mean(name, known))
+    let hint = did_you_mean(name, known.clone());
+    let hint = if hint.is_empty() {
+        let list: Vec<&str> = known.collect();
+        format!("; there are `{}`, and another is listed as [wallets.{name}]", list.join("`, `"))
+    } else {
+        hint
+    };
+    format!("there is no wallet `{name}` in the manifest{hint}")
 }
 
 pub(crate) fn fail<T>(message: String) -> Evaluated<T> {

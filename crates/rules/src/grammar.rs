@@ -414,8 +414,12 @@ impl Reading {
             END if self.clauses.last() == Some(&"when") => {
                 "; after `when` stands a condition, and then the block".to_owned()
             }
-            "and" => "; write `&&` for it".to_owned(),
-            "or" => "; write `||` for it".to_owned(),
+            "and" | "AND" => "; write `&&` for it".to_owned(),
+            "or" | "OR" => "; write `||` for it".to_owned(),
+            ":" => {
+                "; a time of day is two questions: `now.hour >= 11 && now.minute >= 30`".to_owned()
+            }
+            "once" => "; write `at most 1 per day`, or `at most 1 ever`".to_owned(),
             "=" => "; equal is written `==`, at most `<=`".to_owned(),
             "=>" => "; at least is written `>=`".to_owned(),
             "=<" => "; at most is written `<=`".to_owned(),

@@ -205,9 +205,14 @@ fn currency(
 
 /// The time zone of a programme.
 fn time_zone(name: &Spanned<String>, wrong: &mut impl FnMut(Range<usize>, String)) -> Option<Tz> {
-    let time_zone = name.get_ref().parse::<Tz>().ok();
+    // `CET` and the like are zones of no place, and say nothing of its summer time.
+    let is_place = |name: &str| name.contains('/') || name == "UTC";
+    let time_zone = name.get_ref().parse::<Tz>().ok().filter(|_| is_place(name.get_ref()));
     if time_zone.is_none() {
-        let like = zone_like(name.get_ref());
+        let like = match zone_like(name.get_ref()) {
+            hint if hint.is_empty() => "; name a place, such as `Europe/Berlin`".to_owned(),
+            hint => hint,
+        };
         wrong(name.span(), format!("`{}` is not a time zone{like}", name.get_ref()));
     }
     time_zone
@@ -369,7 +374,8 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
 
 /// A hint at the time zone of that city, or at one with a similar name.
 fn zone_like(written: &str) -> String {
-    let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+    let names =
+        || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).filter(|name| name.contains('/'));
     let city = format!("/{}", written.to_lowercase().replace(' ', "_"));
     match names().find(|name| name.to_lowercase().ends_with(&city)) {
         Some(name) => format!("; did you mean `{name}`?"),

@@ -192,6 +192,9 @@ fn odd_sign(c: char) -> Option<String> {
         '\u{2265}' => Some("`\u{2265}` is written `>=`".to_owned()),
         '\u{2264}' => Some("`\u{2264}` is written `<=`".to_owned()),
         '\u{d7}' => Some("`\u{d7}` is written `*`".to_owned()),
+        '\u{20ac}' | '\u{a3}' | '\u{a5}' => {
+            Some(format!("`{c}` has no meaning in a sheet; amounts have no sign: `20.00`"))
+        }
         c if !c.is_ascii() && !c.is_whitespace() => {
             Some(format!("`{c}` has no meaning in a sheet"))
         }

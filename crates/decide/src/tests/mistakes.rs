@@ -31,6 +31,10 @@ fn what_cannot_be_read_is_reported_with_its_place_and_remedy() {
         "what_cannot_be_read",
         &mistakes_of(&[
             r#"task "B" on purchase goal 2 streak 3 weeks { 5 }"#,
+            "-- my comment\nearn \"a\" on purchase { 5 }",
+            r#"earn "a" on purchase when now.weekend AND order.total > 5 { 5 }"#,
+            r#"earn "a" on purchase when now.hour < 11:30 { 5 }"#,
+            r#"earn "a" on purchase when order.total > 20€ { 5 }"#,
             r#"task "B" on purchase counting order.pieces streak 3 weeks { 5 }"#,
             r#"earn "a" on purchase { grant("Club", 30 days); }"#,
             r#"reward "a" costs 5.50 { product("x") }"#,
@@ -178,6 +182,12 @@ fn what_can_be_proven_wrong_is_reported_in_branches_that_never_run_too() {
             r#"earn "a" on purchase { rnd(5) }"#,
             r#"earn "a" on purchase { min(5) }"#,
             r#"earn "a" on purchase { order.quantity }"#,
+            r#"earn "a" on purchase { order.amount }"#,
+            r#"earn "a" on purchase { order.qty }"#,
+            r#"earn "a" on review when activity.photo { 1 }"#,
+            r#"earn "a" on purchase { grant("x", 2.hours); }"#,
+            r#"earn "a" on purchase { wallet("miles") }"#,
+            r#"earn "a" on review { order.total }"#,
             r#"earn "a" on purchase { order.total("x") }"#,
             r#"earn "a" on purchase { order.lines[0].pric }"#,
             r#"earn "a" on purchase { let n = 0; for line in order.lines { n += line.quantty; } n }"#,
@@ -325,6 +335,40 @@ fn a_manifest_says_what_is_wrong_and_where() {
         "merchant.toml:8:9: `cheap` is not what a unit is worth; write an amount such as \"0.01\"",
     );
     check("name = \"Test\"", "name = ", "merchant.toml:2:8: a text stands in double quotes");
+    for zone in ["+02:00", "CET"] {
+        check(
+            "Europe/Berlin",
+            zone,
+            &format!(
+                "merchant.toml:4:13: `{zone}` is not a time zone; name a place, such as `Europe/Berlin`"
+            ),
+        );
+    }
+    check(
+        "spendable = false",
+        "worth = 0.01",
+        "merchant.toml:8:9: a text in quotes is needed here, not the number `0.01`: write \"0.01\"",
+    );
+    check(
+        "currency = \"EUR\"",
+        "currency: \"EUR\"",
+        "merchant.toml:3:11: a key and its value are joined by `=`, as in `currency = \"EUR\"`",
+    );
+    check(
+        "[wallets.stamps]",
+        "[wallets.free stamps]",
+        "merchant.toml:6:14: a name in square brackets is one word, or stands in quotes: `[wallets.\"free stamps\"]`",
+    );
+    check(
+        "[activities.review]",
+        "[campaigns.x]\nfrom = 01.06.2026\n[activities.review]",
+        "merchant.toml:10:8: a number does not begin with 0; a day is written such as 2026-06-01",
+    );
+    check(
+        "[activities.review]",
+        "[campaigns.x]\nbudget = 100.000\n[activities.review]",
+        "merchant.toml:10:10: a whole number without quotes is needed here, not the number `100.0`; a thousand is written `1_000`",
+    );
 }
 
 #[test]
@@ -348,7 +392,7 @@ fn a_bundle_is_whole_or_not_there() {
         "the rules of `test` cannot be used\
          \n  earn.rhai:1:5: a title in double quotes is missing\
          \n  rewards.rhai:1:20: wallet `status` only counts; nothing can be paid from it\
-         \n  tiers.rhai:1:19: there is no wallet `x` in the manifest"
+         \n  tiers.rhai:1:19: there is no wallet `x` in the manifest; there are `points`, `stamps`, `status`, and another is listed as [wallets.x]"
     );
 }
 

@@ -289,8 +289,10 @@ impl Check<'_> {
         (right, right_kind): (&Expr, &Kind),
         position: Position,
     ) -> Kind {
+        let compares = matches!(name, "==" | "!=" | "<" | "<=" | ">" | ">=");
         for (side, other) in [(left_kind, right), (right_kind, left)] {
-            if *side == Kind::Whole
+            if compares
+                && *side == Kind::Whole
                 && range::number(other).is_some_and(|number| number.scale() == 3)
             {
                 let message = "this is compared with whole numbers; a thousand is written `1_000`";
@@ -300,7 +302,7 @@ impl Check<'_> {
         if matches!(name, "/" | "%") {
             self.division(name, left, right, position);
         }
-        if matches!(name, "==" | "!=" | "<" | "<=" | ">" | ">=") {
+        if compares {
             self.compared(left, left_kind, right);
             self.compared(right, right_kind, left);
         }

@@ -12,6 +12,23 @@ use crate::range;
 use crate::suggest::did_you_mean;
 use crate::vocabulary::{Form, WEEKDAYS, WORDS, Word, words_of};
 
+/// What is meant by a word that a fact does not have, where the nearest spelling would mislead.
+fn instead(of: &Kind, name: &str) -> Option<&'static str> {
+    Some(match (of, name) {
+        (Kind::Order, "amount" | "sum" | "price" | "value") => {
+            "what was paid in all is `order.total`"
+        }
+        (Kind::Order, "qty" | "count" | "items" | "size") => {
+            "how much was bought is `order.pieces`, or `order.quantity(\"coffee\")` of one kind"
+        }
+        (
+            Kind::Whole | Kind::Number,
+            "hour" | "hours" | "minute" | "minutes" | "second" | "seconds",
+        ) => "a span is in days, weeks, months or years: `30.days`",
+        _ => return None,
+    })
+}
+
 impl Check<'_> {
     /// The kind of a word after a value of the kind `of`.
     pub(super) fn word(
@@ -39,11 +56,21 @@ impl Check<'_> {
             let fields = self.fields();
             let known = words.iter().map(|word| word.name);
             let fields = fields.iter().map(String::as_str).filter(|_| *of == Kind::Activity);
-            let mut hint = did_you_mean(name, known.chain(fields));
+            let mut hint = instead(of, name).map_or_else(
+                || did_you_mean(name, known.chain(fields)),
+                |instead| format!("; {instead}"),
+            );
             if let Some(word) = WORDS.iter().find(|word| word.name == name && word.of.is_some())
                 && hint.is_empty()
             {
                 hint = format!("; it is asked as `{}`", word.example);
+            }
+            if let (Kind::Activity, "", Some(on)) =
+                (of, hint.as_str(), self.rule.and_then(|rule| rule.on.as_deref()))
+            {
+                hint = format!(
+                    "; a field is declared in merchant.toml, under [activities.{on}]: `fields = {{ {name} = \"text\" }}`"
+                );
             }
             let what = self.say_of(of);
             self.wrong(position, format!("{what} has no `{name}`{hint}"));
@@ -184,7 +211,15 @@ impl Check<'_> {
         if names.contains(&text) || (text.is_empty() && may_be_empty) {
             return None;
         }
-        let hint = did_you_mean(text, names.iter().copied());
+        let mut hint = did_you_mean(text, names.iter().copied());
+        if hint.is_empty() && domain == Domain::Tier {
+            let list = names.join("`, `");
+            hint = match names.is_empty() {
+                true => "; a tier is a line of a sheet: `tier \"Gold\" { member.spend >= 500 }`"
+                    .to_owned(),
+                false => format!("; there are `{list}`"),
+            };
+        }
         Some(match domain {
             Domain::Grant => format!("no rule gives a grant `{text}`{hint}"),
             Domain::Pool | Domain::Holiday => {

@@ -131,7 +131,7 @@ fn say(error: &ParseErrorType) -> String {
         }
         ParseErrorType::LoopBreak => "this stands only in the block of a `for`".to_owned(),
         ParseErrorType::UnknownOperator(sign) if ["++", "--"].contains(&sign.as_str()) => {
-            "one more is written `sum += 1;`, one less `sum -= 1;`".to_owned()
+            "one more is written `sum += 1;`, one less `sum -= 1;`, and a comment begins with `//`".to_owned()
         }
         ParseErrorType::UnknownOperator(sign) if sign == "?" => {
             "one or the other is written `if now.weekend { 10 } else { 5 }`".to_owned()
@@ -188,6 +188,7 @@ fn say_forbidden(word: &str) -> String {
                 "`{word}` cannot be used in a sheet; `for` walks through lines, a list or a range"
             )
         }
+        "--" => "a comment begins with `//`".to_owned(),
         _ => format!("`{word}` cannot be used in a sheet"),
     }
 }

@@ -44,7 +44,13 @@ pub fn say_toml(error: &toml::de::Error) -> String {
     }
     let (problem, wanted) = message.split_once(", expected ").unwrap_or((&message, ""));
     if let Some(found) = problem.strip_prefix("invalid type: ") {
-        return format!("{} is needed here, not {}", say_wanted(wanted), say_found(found));
+        let remedy = number_of(found).map(|number| match wanted {
+            "a string" => format!(": write \"{number}\""),
+            "i64" | "u32" | "u8" => "; a thousand is written `1_000`".to_owned(),
+            _ => String::new(),
+        });
+        let remedy = remedy.unwrap_or_default();
+        return format!("{} is needed here, not {}{remedy}", say_wanted(wanted), say_found(found));
     }
     let unknown = ["unknown field ", "unknown variant "];
     if let Some(name) = unknown.iter().find_map(|unknown| problem.strip_prefix(unknown)) {
@@ -61,6 +67,15 @@ pub fn say_toml(error: &toml::de::Error) -> String {
         };
         return format!("there is no `{name}` here{hint}");
     }
+    if problem.starts_with("key with no value") {
+        return "a key and its value are joined by `=`, as in `currency = \"EUR\"`".to_owned();
+    }
+    if problem.starts_with("unclosed table") {
+        return "a name in square brackets is one word, or stands in quotes: `[wallets.\"free stamps\"]`".to_owned();
+    }
+    if problem.contains("leading zero") {
+        return "a number does not begin with 0; a day is written such as 2026-06-01".to_owned();
+    }
     if problem == "duplicate key" {
         return TWICE.to_owned();
     }
@@ -71,6 +86,13 @@ pub fn say_toml(error: &toml::de::Error) -> String {
         return "this is no value: a text stands in double quotes, yes and no are `true` and `false`".to_owned();
     }
     message
+}
+
+/// The number that was found, without its decimals of zero.
+fn number_of(found: &str) -> Option<&str> {
+    let number =
+        found.strip_prefix("floating point ").or_else(|| found.strip_prefix("integer "))?;
+    Some(number.trim_matches('`'))
 }
 
 fn say_wanted(wanted: &str) -> &str {
