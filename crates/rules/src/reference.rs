@@ -31,6 +31,7 @@ currency = "EUR"                  # its ISO code
 time_zone = "Europe/Berlin"       # days, months and years begin there
 main_wallet = "points"            # the wallet meant where none is named; "points" if not said
 hold_minutes = 30                 # how long something is set aside at the till; 30 if not said
+on_failure = "record"             # a rule that fails pays nothing; "refuse" refuses the activity
 
 [wallets.points]
 worth = "0.01"                    # what one is worth, for what you owe
@@ -74,6 +75,9 @@ keep = { years = 1, end_of = "year" }  # how long it stays at least, from reachi
 from = 2026-06-01
 until = 2026-08-31
 budget = 100_000                  # units of the main wallet, over all members
+
+[stores.oslo]                     # a store on another clock: `now` of the orders that name it
+time_zone = "Europe/Oslo"
 
 [pools.SPRING]                    # codes are brought in with `regulars vouchers`
 ```

@@ -266,6 +266,7 @@ fn a_rule_that_fails_while_it_runs_names_itself_and_its_place() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases: one for each mistake")]
 fn a_manifest_says_what_is_wrong_and_where() {
     let check = |from: &str, to: &str, expected: &str| {
         let text = MANIFEST.replace(from, to);
