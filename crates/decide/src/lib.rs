@@ -102,7 +102,7 @@ pub use input::{
 };
 pub use judging::{Said, Verdict, ask};
 pub use next_tier::{NextTier, next_tier};
-pub use offers::{Eligible, MemberBenefit, Offer, benefits, offers};
+pub use offers::{Eligible, MemberBenefit, Offer, benefits, gifts, offers};
 pub use redeem::redeem;
 pub use refusal::{Refusal, Undecided};
 pub use reverse::{ReferralEntry, Reversal, data_then, reverse, reverse_alone};

@@ -1,5 +1,6 @@
 //! The rewards that a member can take, and the benefits that it has.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ledger::entry::Benefit;
@@ -7,7 +8,7 @@ use ledger::{Member, Moment, Order, Units, WalletName};
 use rules::{Bundle, Costs, Facts, Rule, RuleFailure, StatementKind};
 
 use crate::refusal::{Refusal, Undecided};
-use crate::reward::{RewardRequest, Taker, at_its_price, gift};
+use crate::reward::{REWARD_STEPS_MAX, RewardRequest, Taker, at_its_price, gift};
 
 /// An offer: a reward for one member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +87,28 @@ pub fn offers(
         Ok(Offer { name, costs: costs.clone(), missing, eligible, stock })
     };
     bundle.priced().map(offer).collect()
+}
+
+/// What each reward gives, by its name, whether or not the member can have it: at its least price,
+/// and without an order. A reward whose gift depends on the order, or that gives grants and tags
+/// alone, is left out.
+#[must_use]
+pub fn gifts(
+    bundle: &Bundle,
+    member: &Member,
+    tier: Option<&str>,
+    now: Moment,
+) -> BTreeMap<String, Benefit> {
+    let member = Arc::new(member.clone());
+    let gift_of = |(rule, costs): (&Rule, &Costs)| {
+        let units = costs.is_chosen().then_some(costs.least);
+        let seen = bundle.see(&member, tier.map(str::to_owned), now, now);
+        let mut run = bundle.run_within(REWARD_STEPS_MAX, &Facts::of_order(seen, None, units));
+        let (value, _) = run.body(rule).ok()?;
+        let gives = gift(rule, value, bundle.programme()).ok()??;
+        Some((rule.title.clone(), gives))
+    };
+    bundle.priced().filter_map(gift_of).collect()
 }
 
 /// The benefits that the member has now, in the order of the sheets. Without an order, a benefit

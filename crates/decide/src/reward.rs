@@ -16,7 +16,7 @@ use crate::effects::{Receiver, check_pool};
 use crate::refusal::{Refusal, Undecided};
 
 /// The most steps of one reward. A list of offers runs many rewards.
-const REWARD_STEPS_MAX: u64 = 500;
+pub(crate) const REWARD_STEPS_MAX: u64 = 500;
 
 /// A request for a reward.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -286,6 +286,10 @@ struct RewardsView {
 #[derive(Debug, Serialize)]
 struct RewardView {
     name: String,
+    /// What it gives, at its least price; nothing if that depends on the order, or if it gives
+    /// grants and tags alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gives: Option<Benefit>,
     costs: Units,
     /// The most units, if the member chooses the price.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -315,6 +319,7 @@ async fn rewards(
     let now = api.clock.now();
     let member = Arc::new(load(&api, &caller, id, bundle.programme(), now).await?);
     let tier = decide::tier_status(&bundle, &member, now).map_err(Refusal::from)?.tier;
+    let mut gifts = decide::gifts(&bundle, &member, tier.as_deref(), now);
     let mut rewards = Vec::new();
     for offer in
         decide::offers(&bundle, &member, tier.as_deref(), now).into_iter().filter_map(that_works)
@@ -324,12 +329,13 @@ async fn rewards(
             Some(limit) => Some(api.store.left(&caller.merchant, limit).await?),
             None => None,
         };
-        rewards.push(view(offer, left));
+        let gives = gifts.remove(&offer.name);
+        rewards.push(view(offer, left, gives));
     }
     Ok(Json(RewardsView { rewards }))
 }
 
-fn view(offer: Offer, left: Option<Units>) -> RewardView {
+fn view(offer: Offer, left: Option<Units>, gives: Option<Benefit>) -> RewardView {
     let is_left = left.is_none_or(|left| !left.is_zero());
     let (eligible, because) = match &offer.eligible {
         Eligible::Yes => ("yes", None),
@@ -342,6 +348,7 @@ fn view(offer: Offer, left: Option<Units>) -> RewardView {
         costs_up_to: offer.costs.is_chosen().then_some(offer.costs.most),
         wallet: offer.costs.wallet,
         name: offer.name,
+        gives,
         missing: offer.missing,
         eligible,
         because,
