@@ -46,7 +46,10 @@ functions=$!
 wait_for "$functions_port"
 
 base=http://127.0.0.1:$functions_port/v1/members
-call() { curl --silent --show-error --max-time 120 -H 'Authorization: Bearer local:sunrise-coffee' "$@"; }
+call() {
+  curl --silent --show-error --max-time 120 -H 'Authorization: Bearer local:sunrise-coffee' \
+    -H 'Content-Type: application/json' "$@"
+}
 # Compares what a JSON answer holds at a path such as entry.balances.points.
 expect() {
   python3 - "$1" "$2" "$3" <<'PYTHON'
