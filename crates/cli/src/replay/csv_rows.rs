@@ -11,6 +11,7 @@ use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 use clap::Args;
 use ledger::calendar::resolve;
+use ledger::money::parse_decimal;
 use ledger::{MemberId, Moment, Verb};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
@@ -268,7 +269,8 @@ fn order_of(rows: &[Row], format: &Format, time_zone: Tz) -> Result<Order, (u64,
             let message = format!("order `{key}` has another one in line {}", first.line);
             return Err((row.line, ("total", message)));
         }
-        sum = if is_sum { sum + total } else { total };
+        let too_large = (row.line, ("total", format!("the total of order `{key}` is too large")));
+        sum = if is_sum { sum.checked_add(total).ok_or(too_large)? } else { total };
         all_back = all_back && quantity < Decimal::ZERO;
         lines.push(line);
     }
@@ -345,17 +347,45 @@ fn return_body(lines: &[Value], total: Decimal) -> Value {
 /// A number of a row; nothing if the cell is empty or the file has no such column.
 fn number(row: &Row, column: &'static str, format: &Format) -> Result<Option<Decimal>, WrongCell> {
     let Some(cell) = row.cell(column) else { return Ok(None) };
-    let text = match format.decimal_comma {
-        true => cell.replace('.', "").replace(',', "."),
-        false => cell.to_owned(),
+    let hint = match (cell.contains(','), format.decimal_comma) {
+        (true, false) => "; if it has a decimal comma, say --decimal-comma",
+        (false, true) if cell.contains('.') => {
+            "; with --decimal-comma, a point stands between thousands: 1.240,00"
+        }
+        _ => "",
     };
-    let hint = if cell.contains(',') && !format.decimal_comma {
-        "; if it has a decimal comma, say --decimal-comma"
-    } else {
-        ""
+    let (sign, digits) = match cell.strip_prefix('-') {
+        Some(digits) => (Decimal::NEGATIVE_ONE, digits),
+        None => (Decimal::ONE, cell),
     };
-    let number = Decimal::from_str_exact(&text).ok();
-    number.map(Some).ok_or_else(|| (column, format!("`{cell}` is no number{hint}")))
+    let digits = match format.decimal_comma {
+        true => with_point(digits),
+        false => Some(digits.to_owned()),
+    };
+    let number = digits.and_then(|digits| parse_decimal(&digits).ok());
+    let number = number.ok_or_else(|| (column, format!("`{cell}` is no number{hint}")))?;
+    Ok(Some(sign * number))
+}
+
+/// A number such as `1.240,50` as `1240.50`. Points stand between thousands only: `12.40` could be
+/// an amount of either kind.
+fn with_point(digits: &str) -> Option<String> {
+    let (whole, decimals) = match digits.split_once(',') {
+        Some((whole, decimals)) => (whole, Some(decimals)),
+        None => (digits, None),
+    };
+    let mut groups = whole.split('.');
+    let first = groups.next()?.len();
+    let (mut is_grouped, mut are_thousands) = (false, true);
+    for group in groups {
+        is_grouped = true;
+        are_thousands &= group.len() == 3;
+    }
+    if is_grouped && !(are_thousands && (1..=3).contains(&first)) {
+        return None;
+    }
+    let whole = whole.replace('.', "");
+    Some(decimals.map_or_else(|| whole.clone(), |decimals| format!("{whole}.{decimals}")))
 }
 
 /// Parses a time with its offset, or a day, which stands for its noon in the merchant's time zone.
@@ -519,6 +549,25 @@ mod tests {
         let format = Format { separator: ';', decimal_comma: true, latin1: false, columns };
         let orders = read(text.as_bytes(), "o.csv", &format, Tz::Europe__Berlin).unwrap();
         assert_eq!(orders.orders[0].body["order"]["total"], "1010.00");
+        let amount = |text: &str| {
+            let row = format!("order;member;at;quantity;total\n1;ada;2026-05-04;1;{text}\n");
+            let columns = Vec::new();
+            let format = Format { separator: ';', decimal_comma: true, latin1: false, columns };
+            let read = read(row.as_bytes(), "o.csv", &format, Tz::Europe__Berlin).unwrap();
+            match read.orders.first() {
+                Some(order) => order.body["order"]["total"].as_str().unwrap().to_owned(),
+                None => read.bad[0].to_string(),
+            }
+        };
+        assert_eq!(amount("12,40"), "12.40");
+        assert_eq!(amount("1.234.567,89"), "1234567.89");
+        assert_eq!(amount("1.240"), "1240");
+        assert_eq!(
+            amount("12.40"),
+            "line 2, column `total`: `12.40` is no number; with --decimal-comma, a point stands between thousands: 1.240,00"
+        );
+        assert_eq!(amount("1,2,3"), "line 2, column `total`: `1,2,3` is no number");
+        assert_eq!(amount("1_000"), "line 2, column `total`: `1_000` is no number");
         let plain = read(text.as_bytes(), "o.csv", &Format::default(), Tz::Europe__Berlin);
         assert_eq!(
             plain.unwrap_err().to_string(),
