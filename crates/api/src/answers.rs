@@ -29,7 +29,6 @@ type Answer = (StatusCode, &'static str, Option<&'static str>);
 const ERASED: Answer = (StatusCode::GONE, "member_is_erased", None);
 /// A broken invariant of ours. The caller gets no details.
 const INTERNAL: Answer = (OURS, "internal", None);
-const HOLD_IS_UNKNOWN: Answer = (NOT_FOUND, "hold_is_unknown", None);
 const BALANCE_IS_INSUFFICIENT: Answer = (CONFLICT, "balance_is_insufficient", None);
 
 impl From<Refusal> for Problem {
@@ -85,10 +84,6 @@ fn answer(refusal: &Refusal) -> Answer {
         R::ReferrerIsErased(_) => {
             (StatusCode::GONE, "other_member_is_erased", Some("/referred_by"))
         }
-        R::HoldIsUnknown(_) => HOLD_IS_UNKNOWN,
-        R::HoldWasCaptured { .. } => (CONFLICT, "hold_was_captured", None),
-        R::HoldWasReleased { .. } => (CONFLICT, "hold_was_released", None),
-        R::HoldHasExpired { .. } => (CONFLICT, "hold_has_expired", None),
         R::ActivityIsKnownWithAnotherBody { .. } => (INVALID, "activity_id_is_reused", Some("/id")),
         R::EntryIsUnknown { .. } => (INVALID, "entry_is_unknown", None),
         R::ContestIsUnknown { .. } => (NOT_FOUND, "contest_is_unknown", None),
@@ -167,7 +162,10 @@ fn answer_of_hold(rejection: &HoldRejection) -> Answer {
     use HoldRejection as R;
     match rejection {
         R::HoldsAreTooMany(_) => (CONFLICT, "holds_are_too_many", None),
-        R::HoldIsUnknown(_) => HOLD_IS_UNKNOWN,
+        R::HoldIsUnknown(_) => (NOT_FOUND, "hold_is_unknown", None),
+        R::HoldWasCaptured { .. } => (CONFLICT, "hold_was_captured", None),
+        R::HoldWasReleased { .. } => (CONFLICT, "hold_was_released", None),
+        R::HoldHasExpired { .. } => (CONFLICT, "hold_has_expired", None),
         R::MoreIsCapturedThanHeld { .. } => (INVALID, "more_is_captured_than_held", Some("/units")),
         R::Redeem(redeem) => answer_of_redeem(redeem),
         R::Give(give) => answer_of_give(give),

@@ -23,20 +23,50 @@ const REVERSED_BY: HeaderName = HeaderName::from_static("entry-reversed-by");
 /// A request that changes a member.
 #[derive(Debug)]
 pub struct Change {
-    /// The verb. The same key under two verbs names two requests.
-    pub verb: Verb,
-    /// The activity, if the request is one: it is recognized by its id.
-    pub activity: Option<ActivityName>,
-    /// The entry that the request undoes.
-    pub undoes: Option<Seq>,
-    /// The caller.
-    pub caller: Caller,
-    /// The member that the request changes.
-    pub member: MemberId,
-    /// The idempotency key, or a dry run.
-    pub mode: Mode,
-    /// The fingerprint of the body.
-    pub fingerprint: Fingerprint,
+    verb: Verb,
+    caller: Caller,
+    member: MemberId,
+    mode: Mode,
+    fingerprint: Fingerprint,
+    about: About,
+}
+
+/// What a request is about beside its member.
+#[derive(Debug)]
+enum About {
+    Nothing,
+    /// An activity, which is recognized by its id.
+    Activity(ActivityName),
+    /// An entry that the request undoes.
+    Undone(Seq),
+}
+
+impl Change {
+    /// A request that is recognized by its idempotency key. The same key under two verbs names two
+    /// requests. `fingerprint` is that of the body.
+    #[must_use]
+    pub fn new(
+        verb: Verb,
+        caller: Caller,
+        member: MemberId,
+        mode: Mode,
+        fingerprint: Fingerprint,
+    ) -> Change {
+        Change { verb, caller, member, mode, fingerprint, about: About::Nothing }
+    }
+
+    /// The same request, recognized by the activity's id.
+    #[must_use]
+    pub fn of_activity(self, activity: ActivityName) -> Change {
+        Change { about: About::Activity(activity), ..self }
+    }
+
+    /// The same request, which undoes an entry. The answer to a repeat of that entry's request
+    /// names it.
+    #[must_use]
+    pub fn undoing(self, entry: Seq) -> Change {
+        Change { about: About::Undone(entry), ..self }
+    }
 }
 
 /// What tells an activity from the others of a member: its type, and its id within the type.
@@ -100,7 +130,7 @@ pub async fn change_under<D: Into<Decided>>(
     request: Change,
     decide: impl Fn(&Context<'_>, &Member) -> Result<D, Undecided>,
 ) -> Result<Response, Problem> {
-    let Change { verb, activity, undoes, caller, member, mode, fingerprint } = request;
+    let Change { verb, caller, member, mode, fingerprint, about } = request;
     let at = MemberKey { merchant: caller.merchant, member };
     let (dry_run, now) = (mode == Mode::DryRun, api.clock.now());
     let decide = |member: Option<&Member>, data: &DecisionData| -> Result<_, Undecided> {
@@ -134,21 +164,20 @@ pub async fn change_under<D: Into<Decided>>(
             Ok(respond(StatusCode::OK, &answer.body, false))
         }
         Mode::Do(key) => {
-            let operation = match &activity {
-                Some(ActivityName { kind, id }) => {
-                    Operation::of_activity(kind, id, key.as_str(), fingerprint)
+            let key = key.as_str();
+            let operation = match &about {
+                About::Nothing => Operation::new(verb, key, fingerprint),
+                About::Activity(ActivityName { kind, id }) => {
+                    Operation::of_activity(kind, id, key, fingerprint)
                 }
-                None => Operation::new(verb, key.as_str(), fingerprint),
-            };
-            let operation = match undoes {
-                Some(entry) => operation.undoing(entry),
-                None => operation,
+                About::Undone(entry) => Operation::undoing(verb, key, *entry, fingerprint),
             };
             let done = api.store.perform(&at, &operation, decide).await;
-            let done = done.map_err(|failure: Failure<Refusal>| match (failure, activity) {
-                (Failure::ActivityIsKnownWithAnotherBody, Some(ActivityName { kind, id })) => {
-                    Refusal::ActivityIsKnownWithAnotherBody { kind, id }.into()
-                }
+            let done = done.map_err(|failure: Failure<Refusal>| match (failure, about) {
+                (
+                    Failure::ActivityIsKnownWithAnotherBody,
+                    About::Activity(ActivityName { kind, id }),
+                ) => Refusal::ActivityIsKnownWithAnotherBody { kind, id }.into(),
                 (failure, _) => Problem::from(failure),
             })?;
             let status = StatusCode::from_u16(done.version.status).unwrap_or(StatusCode::CREATED);

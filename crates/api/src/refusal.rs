@@ -1,9 +1,8 @@
 //! The reasons for which a request is refused.
 
 use decide::InputError;
-use ledger::HoldId;
 use ledger::name::NameRejection;
-use ledger::{MemberId, MerchantId, MissingData, Moment, Seq, Verb};
+use ledger::{MemberId, MerchantId, MissingData, Verb};
 use rules::RuleFailure;
 
 /// The reason why a request is refused. A refused request changes nothing, unless it is `Busy`:
@@ -101,33 +100,6 @@ pub enum Refusal {
     /// The referrer was erased.
     #[error("member `{0}`, who brought this one, was erased")]
     ReferrerIsErased(MemberId),
-    /// The hold never existed.
-    #[error("the member has no hold `{0}`")]
-    HoldIsUnknown(HoldId),
-    /// The hold was captured.
-    #[error("hold `{hold}` was captured, with entry {entry}")]
-    HoldWasCaptured {
-        /// The hold.
-        hold: HoldId,
-        /// The number of the entry that captured it.
-        entry: Seq,
-    },
-    /// The hold was released.
-    #[error("hold `{hold}` was released, with entry {entry}")]
-    HoldWasReleased {
-        /// The hold.
-        hold: HoldId,
-        /// The number of the entry that released it.
-        entry: Seq,
-    },
-    /// The hold has expired.
-    #[error("hold `{hold}` expired at {until}, and its units are back")]
-    HoldHasExpired {
-        /// The hold.
-        hold: HoldId,
-        /// When it expired.
-        until: Moment,
-    },
     /// The activity is known with other data.
     #[error("the member has a {kind} `{id}` already, and it says something else")]
     ActivityIsKnownWithAnotherBody {

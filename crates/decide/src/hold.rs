@@ -7,7 +7,7 @@ use ledger::HoldId;
 use ledger::decision::Draft;
 use ledger::decision_data::Allocator;
 use ledger::hold::HoldRejection;
-use ledger::{Decision, Entry, EntryKind, Member, Order, Programme, RedeemedReward, Units};
+use ledger::{Decision, Entry, EntryKind, Member, Order, Programme, RedeemedReward, Seq, Units};
 use rules::{Bundle, Costs, Rule};
 
 use crate::context::Context;
@@ -51,7 +51,7 @@ pub fn capture(
         return Err(HoldRejection::HoldIsUnknown(HoldId::new(entry.seq.to_string())).into());
     };
     member.present()?;
-    ledger::hold::open(member, hold, now)?;
+    check_open(context, member, hold)?;
     let (rule, costs) = reward::named(judged_by, &reward.name)?;
     let units = units_to_capture(hold, reward, costs, units)?;
     let programme = as_held(context, member, hold)?;
@@ -111,12 +111,22 @@ pub fn release(
     hold: &HoldId,
 ) -> Result<Decision, Undecided> {
     member.present()?;
+    check_open(context, member, hold)?;
     let programme = as_held(context, member, hold)?;
     let sharing = Sharing { programme: &programme, account: member.account.as_ref() };
     on_wallets_shared_as(context, sharing, member, |member| {
         let decision = ledger::hold::release(member, &programme, hold, context.now)?;
         Ok(with_tier_review(context, decision, member)?)
     })
+}
+
+/// Checks that a hold is open. If it is not, the entries since then tell what became of it.
+fn check_open(context: &Context<'_>, member: &Member, hold: &HoldId) -> Result<(), Undecided> {
+    let Err(unknown) = ledger::hold::open(member, hold, context.now) else { return Ok(()) };
+    let made = hold.entry().filter(|entry| Seq::FIRST <= *entry && *entry <= member.seq);
+    let Some(made) = made else { return Err(unknown.into()) };
+    let past = context.data.past(member, made)?;
+    Err(ledger::hold::closed(hold, &past.entries).into())
 }
 
 /// The programme in which the wallet of a hold is shared as it was when the units were held. The

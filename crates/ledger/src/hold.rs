@@ -8,8 +8,8 @@ use crate::holdings::Hold;
 use crate::redeem::{self, RedeemRejection, spent};
 use crate::terms::{HoldId, Terms};
 use crate::{
-    Change, Decision, EntryKind, Lot, Member, Moment, Order, Posting, PostingReason, Programme,
-    RedeemedReward, Units, WalletName,
+    Change, Decision, Entry, EntryKind, Lot, Member, Moment, Order, Posting, PostingReason,
+    Programme, RedeemedReward, Seq, Units, WalletName,
 };
 
 /// The most holds of one member at a time. All are loaded with every request, and when they expire,
@@ -22,9 +22,33 @@ pub enum HoldRejection {
     /// The member already has as many holds as it may have.
     #[error("member `{0}` has {HOLDS_MAX} holds already; capture or release one first")]
     HoldsAreTooMany(crate::MemberId),
-    /// There is no such hold now: it was captured or released, it expired, or it never existed.
+    /// The hold never existed.
     #[error("the member has no hold `{0}`")]
     HoldIsUnknown(HoldId),
+    /// The hold was captured.
+    #[error("hold `{hold}` was captured, with entry {entry}")]
+    HoldWasCaptured {
+        /// The hold.
+        hold: HoldId,
+        /// The number of the entry that captured it.
+        entry: Seq,
+    },
+    /// The hold was released.
+    #[error("hold `{hold}` was released, with entry {entry}")]
+    HoldWasReleased {
+        /// The hold.
+        hold: HoldId,
+        /// The number of the entry that released it.
+        entry: Seq,
+    },
+    /// The hold has expired.
+    #[error("hold `{hold}` expired at {until}, and its units are back")]
+    HoldHasExpired {
+        /// The hold.
+        hold: HoldId,
+        /// When it expired.
+        until: Moment,
+    },
     /// More units are captured than are held.
     #[error("hold `{hold}` has {held} units set aside, and {units} are captured")]
     MoreIsCapturedThanHeld {
@@ -73,10 +97,32 @@ pub fn hold(
 /// The hold with that id, unless it has expired.
 ///
 /// # Errors
-/// There is none.
+/// There is none open; [`closed()`] tells why.
 pub fn open<'m>(member: &'m Member, name: &HoldId, now: Moment) -> Result<&'m Hold, HoldRejection> {
     let hold = member.holds.get(name).filter(|hold| hold.until > now);
     hold.ok_or_else(|| HoldRejection::HoldIsUnknown(name.clone()))
+}
+
+/// What became of a hold that is not open. `entries` are those of the member from the hold's on.
+#[must_use]
+pub fn closed(name: &HoldId, entries: &[Entry]) -> HoldRejection {
+    let hold = name.clone();
+    let ends = entries.iter().find_map(|entry| match &entry.kind {
+        EntryKind::Capture { hold: of, .. } if of == name => {
+            Some(HoldRejection::HoldWasCaptured { hold: hold.clone(), entry: entry.seq })
+        }
+        EntryKind::Release { hold: of } if of == name => {
+            Some(HoldRejection::HoldWasReleased { hold: hold.clone(), entry: entry.seq })
+        }
+        _ => None,
+    });
+    let expired = entries.iter().find_map(|entry| match &entry.kind {
+        EntryKind::Hold { hold: of, until, .. } if of == name => {
+            Some(HoldRejection::HoldHasExpired { hold: hold.clone(), until: *until })
+        }
+        _ => None,
+    });
+    ends.or(expired).unwrap_or(HoldRejection::HoldIsUnknown(hold))
 }
 
 /// Spends what is held, or a part of it, and releases the rest.

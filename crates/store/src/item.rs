@@ -304,13 +304,14 @@ pub(crate) fn of_version(
     let text = |error: serde_json::Error| StoreError::unreadable(&pk, error);
     let open = serde_json::to_vec(&open).map_err(text)?;
     let sealed = serde_json::to_vec(&sealed).map_err(text)?;
-    let (op, asked) = (operation.name.as_deref(), operation.key.as_deref());
-    let place = Place { pk: &pk, seq: entry.seq, op, key: asked };
+    let second = operation.second_name();
+    let (op, second) = (operation.name.as_deref(), second.as_deref());
+    let place = Place { pk: &pk, seq: entry.seq, op, key: second };
     let body = seal::pack(place, &open, &sealed, secret)
         .map_err(|reason| StoreError::Refused(format!("an entry cannot be written: {reason}")))?;
     let mut item = primary_key(&pk, &version_sk(entry.seq));
     item.insert(BODY.to_owned(), AttributeValue::B(Blob::new(body)));
-    for (attribute, name) in [(OP, op), (KEY, asked)] {
+    for (attribute, name) in [(OP, op), (KEY, second)] {
         if let Some(name) = name {
             item.insert(attribute.to_owned(), AttributeValue::S(name.to_owned()));
         }

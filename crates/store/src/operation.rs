@@ -41,12 +41,22 @@ impl Fingerprint {
 pub struct Operation {
     /// The name by which a repeat is recognized; `None` for work that has no key.
     pub(crate) name: Option<String>,
-    /// The second name of the version, in the index `by_key`: that of the key, if the request is
-    /// recognized by something else, or that of the entry which it undoes.
-    pub(crate) key: Option<String>,
-    /// The type of the activity: activities of several types may have one id.
-    pub(crate) kind: Option<String>,
+    pub(crate) about: About,
     pub(crate) fingerprint: Fingerprint,
+}
+
+/// What a request is about beside its member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum About {
+    Nothing,
+    /// An activity of a type: activities of several types may have one id. `key` is the name of its
+    /// idempotency key, if it has an id of its own.
+    Activity {
+        kind: String,
+        key: Option<String>,
+    },
+    /// An entry that the request undoes.
+    Undone(Seq),
 }
 
 impl Operation {
@@ -54,8 +64,8 @@ impl Operation {
     /// another member, is another operation.
     #[must_use]
     pub fn new(verb: Verb, idempotency_key: &str, fingerprint: Fingerprint) -> Operation {
-        let name = name(verb, idempotency_key);
-        Operation { name: Some(name), key: None, kind: None, fingerprint }
+        let name = Some(name(verb, idempotency_key));
+        Operation { name, about: About::Nothing, fingerprint }
     }
 
     /// The operation of an activity. It is recognized by its id, unique within its type, whatever
@@ -68,14 +78,20 @@ impl Operation {
         fingerprint: Fingerprint,
     ) -> Operation {
         let key = (id != idempotency_key).then(|| name(Verb::Earn, idempotency_key));
-        let kind = Some(kind.to_owned());
-        Operation { name: Some(name(Verb::Earn, id)), key, kind, fingerprint }
+        let about = About::Activity { kind: kind.to_owned(), key };
+        Operation { name: Some(name(Verb::Earn, id)), about, fingerprint }
     }
 
-    /// The same operation, which undoes an entry. A repeat of that entry's request finds it.
+    /// An operation that undoes an entry. A repeat of that entry's request finds it.
     #[must_use]
-    pub fn undoing(self, entry: Seq) -> Operation {
-        Operation { key: Some(undoing(entry)), ..self }
+    pub fn undoing(
+        verb: Verb,
+        idempotency_key: &str,
+        entry: Seq,
+        fingerprint: Fingerprint,
+    ) -> Operation {
+        let name = Some(name(verb, idempotency_key));
+        Operation { name, about: About::Undone(entry), fingerprint }
     }
 
     /// An operation without a key, such as one of the scheduled run. It needs no key: once it has
@@ -83,13 +99,22 @@ impl Operation {
     #[must_use]
     pub fn scheduled() -> Operation {
         let fingerprint = Fingerprint::of(&serde_json::Value::Null);
-        Operation { name: None, key: None, kind: None, fingerprint }
+        Operation { name: None, about: About::Nothing, fingerprint }
+    }
+
+    /// The second name of the version, in the index `by_key`.
+    pub(crate) fn second_name(&self) -> Option<String> {
+        match &self.about {
+            About::Nothing => None,
+            About::Activity { key, .. } => key.clone(),
+            About::Undone(entry) => Some(undoing(*entry)),
+        }
     }
 
     /// Whether an entry is of the type of this operation's activity.
     pub(crate) fn is_of_kind(&self, entry: &Entry) -> bool {
-        match (&self.kind, &entry.kind) {
-            (Some(kind), EntryKind::Earn { activity }) => activity.kind == *kind,
+        match (&self.about, &entry.kind) {
+            (About::Activity { kind, .. }, EntryKind::Earn { activity }) => activity.kind == *kind,
             _ => true,
         }
     }
@@ -100,6 +125,6 @@ pub(crate) fn undoing(entry: Seq) -> String {
     digest(&[b"undoes", entry.to_string().as_bytes()])
 }
 
-fn name(verb: Verb, idempotency_key: &str) -> String {
+pub(crate) fn name(verb: Verb, idempotency_key: &str) -> String {
     digest(&[verb.as_str().as_bytes(), idempotency_key.as_bytes()])
 }

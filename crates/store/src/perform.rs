@@ -14,7 +14,7 @@ use crate::commit::Commit;
 use crate::error::{BrokenInvariant, StoreError};
 use crate::item::LoadedMember;
 use crate::key::MemberKey;
-use crate::operation::Operation;
+use crate::operation::{About, Operation};
 use crate::retry::{TIME_MAX, wait};
 use crate::shared_limits::Shares;
 use crate::table::{Consistency, Store};
@@ -164,11 +164,10 @@ impl Store {
                 let same = version.fingerprint == operation.fingerprint;
                 let done =
                     || Attempt::Done(Box::new(Performed { version, replayed: true, has_later }));
-                let by_key = operation.key.is_none() || operation.kind.is_none();
-                return Ok(match same {
-                    true => done(),
-                    false if by_key => Attempt::KeyIsReused,
-                    false => Attempt::ActivityIsKnown,
+                return Ok(match &operation.about {
+                    _ if same => done(),
+                    About::Activity { key: Some(_), .. } => Attempt::ActivityIsKnown,
+                    _ => Attempt::KeyIsReused,
                 });
             }
             if self.key_is_taken(key, operation).await? {

@@ -13,7 +13,7 @@ use crate::key::{
     primary_key, version_sk,
 };
 use crate::meter::Kind;
-use crate::operation::{Fingerprint, Operation, undoing};
+use crate::operation::{About, Operation, name, undoing};
 use crate::retry::retry;
 use crate::table::{Consistency, Store};
 use crate::version::{Version, VersionLine};
@@ -119,17 +119,8 @@ impl Store {
         person: &Person,
     ) -> Result<Option<Version>, StoreError> {
         let Some(op) = &operation.name else { return Ok(None) };
-        for keys in self.named(key, (BY_OP, OP), op).await? {
-            let item = self.lasting(key, item::text(&keys, SK)).await?;
-            let line = item.map(|item| item::to_line(key, &item, person)).transpose()?;
-            // If the person was erased, the answer cannot be read any more.
-            let version = line.and_then(|line| line.version);
-            let version = version.filter(|version| operation.is_of_kind(&version.entry));
-            if version.is_some() {
-                return Ok(version);
-            }
-        }
-        Ok(None)
+        let versions = self.versions_named(key, (BY_OP, OP), op, person).await?;
+        Ok(versions.into_iter().find(|version| operation.is_of_kind(&version.entry)))
     }
 
     /// Whether another activity was sent under the idempotency key of an operation.
@@ -138,13 +129,27 @@ impl Store {
         key: &MemberKey,
         operation: &Operation,
     ) -> Result<bool, StoreError> {
-        match &operation.key {
-            // The names of reversals are shared by all that undo one entry.
-            Some(name) if operation.kind.is_some() => {
-                Ok(!self.named(key, (BY_KEY, KEY), name).await?.is_empty())
-            }
-            _ => Ok(false),
+        // The second name of a reversal is shared by all that undo one entry.
+        let About::Activity { key: Some(name), .. } = &operation.about else { return Ok(false) };
+        Ok(!self.named(key, (BY_KEY, KEY), name).await?.is_empty())
+    }
+
+    /// The versions that have a name in a local index. If the person was erased, they cannot be read
+    /// any more.
+    async fn versions_named(
+        &self,
+        key: &MemberKey,
+        index: (&str, &str),
+        name: &str,
+        person: &Person,
+    ) -> Result<Vec<Version>, StoreError> {
+        let mut versions = Vec::new();
+        for keys in self.named(key, index, name).await? {
+            let item = self.lasting(key, item::text(&keys, SK)).await?;
+            let line = item.map(|item| item::to_line(key, &item, person)).transpose()?;
+            versions.extend(line.and_then(|line| line.version));
         }
+        Ok(versions)
     }
 
     /// The keys of the versions that have a name in a local index.
@@ -377,32 +382,18 @@ impl Store {
         kind: Option<&str>,
     ) -> Result<Option<Version>, StoreError> {
         let Some(person) = self.somebody(key).await? else { return Ok(None) };
-        let nothing = Fingerprint::of(&serde_json::Value::Null);
-        let operation = Operation::new(Verb::Earn, id, nothing);
-        let Some(name) = &operation.name else { return Ok(None) };
-        let kind_of = |version: &Version| match &version.entry.kind {
-            EntryKind::Earn { activity } => Some(activity.kind.clone()),
-            _ => None,
-        };
-        let mut found = None;
+        let name = name(Verb::Earn, id);
+        let is_of = |version: &Version, wanted: &str| matches!(&version.entry.kind, EntryKind::Earn { activity } if activity.kind == wanted);
         for index in [(BY_OP, OP), (BY_KEY, KEY)] {
-            for keys in self.named(key, index, name).await? {
-                let item = self.lasting(key, item::text(&keys, SK)).await?;
-                let line = item.map(|item| item::to_line(key, &item, &person)).transpose()?;
-                let Some(version) = line.and_then(|line| line.version) else { continue };
-                let found_kind = kind_of(&version);
-                match kind {
-                    Some(kind) if found_kind.as_deref() == Some(kind) => return Ok(Some(version)),
-                    Some(_) => {}
-                    None if found_kind.as_deref() == Some(PURCHASE) => return Ok(Some(version)),
-                    None => found = found.or(Some(version)),
-                }
-            }
-            if found.is_some() {
-                break;
+            let versions = self.versions_named(key, index, &name, &person).await?;
+            let wanted = kind.unwrap_or(PURCHASE);
+            let exact = versions.iter().position(|version| is_of(version, wanted));
+            let place = exact.or((kind.is_none() && !versions.is_empty()).then_some(0));
+            if let Some(place) = place {
+                return Ok(versions.into_iter().nth(place));
             }
         }
-        Ok(found)
+        Ok(None)
     }
 
     /// The numbers of the entries that undo an entry, in whole or in part.

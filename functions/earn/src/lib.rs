@@ -33,8 +33,11 @@ async fn earn(
     let activity = name_of(bundle.programme(), &value, &id).map_err(Refusal::from)?;
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
     let about = about(&api, bundle.programme(), &at, &value).await?;
-    let request =
-        Change { verb: Verb::Earn, activity, undoes: None, caller, member, mode, fingerprint };
+    let request = Change::new(Verb::Earn, caller, member, mode, fingerprint);
+    let request = match activity {
+        Some(activity) => request.of_activity(activity),
+        None => request,
+    };
     change_under(&api, &bundle, request, |context, member| {
         // The activity is checked here and not earlier: a repeat gets its first answer even if the
         // programme has changed since and would refuse the activity now.

@@ -61,15 +61,7 @@ async fn adjust(
     body: Body<AdjustmentBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change {
-        verb: Verb::Adjust,
-        activity: None,
-        undoes: None,
-        caller,
-        member,
-        mode,
-        fingerprint,
-    };
+    let request = Change::new(Verb::Adjust, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let AdjustmentBody { wallet, units, reason, author } = value.clone();
         let (reason, author) = (text("/reason", &reason)?, text("/author", &author)?);
@@ -87,15 +79,7 @@ async fn transfer(
     body: Body<TransferBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change {
-        verb: Verb::Transfer,
-        activity: None,
-        undoes: None,
-        caller,
-        member,
-        mode,
-        fingerprint,
-    };
+    let request = Change::new(Verb::Transfer, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let TransferBody { to, wallet, units, reason } = value.clone();
         let units = Units::new(units).map_err(|reason| Refusal::FieldIsWrong {
@@ -117,15 +101,7 @@ async fn join(
     body: Body<JoinBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change {
-        verb: Verb::Join,
-        activity: None,
-        undoes: None,
-        caller,
-        member,
-        mode,
-        fingerprint,
-    };
+    let request = Change::new(Verb::Join, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let account = name("/account", &value.account)?;
         Ok(decide::join(context, member, &account)?)
@@ -141,15 +117,7 @@ async fn leave(
     body: Body<LeaveBody>,
 ) -> Result<Response, Problem> {
     let fingerprint = body.fingerprint;
-    let request = Change {
-        verb: Verb::Leave,
-        activity: None,
-        undoes: None,
-        caller,
-        member,
-        mode,
-        fingerprint,
-    };
+    let request = Change::new(Verb::Leave, caller, member, mode, fingerprint);
     change(&api, request, |context, member| Ok(decide::leave(context, member)?)).await
 }
 
@@ -162,15 +130,7 @@ async fn erase(
 ) -> Result<Response, Problem> {
     let mode = Mode::Do(IdempotencyKey::only());
     let fingerprint = Fingerprint::of(&serde_json::Value::Null);
-    let request = Change {
-        verb: Verb::Erase,
-        activity: None,
-        undoes: None,
-        caller,
-        member,
-        mode,
-        fingerprint,
-    };
+    let request = Change::new(Verb::Erase, caller, member, mode, fingerprint);
     change(&api, request, |context, member| Ok(decide::erase(context, member)?)).await
 }
 

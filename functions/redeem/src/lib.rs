@@ -9,17 +9,14 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 use decide::{OrderBody, Redemption};
-use ledger::HoldId;
-use ledger::{EntryKind, Programme, Units, Verb};
+use ledger::hold::HoldRejection;
+use ledger::{EntryKind, HoldId, Programme, Units, Verb};
 use rules::Object;
 use serde::Deserialize;
 use store::{MemberKey, StoreError, Version};
 
 /// The most characters of a reward's name, the same as in the sheets.
 const REWARD_LENGTH_MAX: usize = 100;
-
-/// The code of the refusal that only the history of the member explains.
-const HOLD_IS_UNKNOWN: &str = "hold_is_unknown";
 
 /// The function's routes.
 pub fn router(api: Api) -> Router {
@@ -62,15 +59,7 @@ async fn redeem(
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change {
-        verb: Verb::Redeem,
-        activity: None,
-        undoes: None,
-        caller,
-        member,
-        mode,
-        fingerprint,
-    };
+    let request = Change::new(Verb::Redeem, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let redemption = check(value.clone(), context.programme())?;
         Ok(decide::redeem(context, member, redemption)?)
@@ -86,15 +75,7 @@ async fn hold(
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
     let Body { value, fingerprint } = body;
-    let request = Change {
-        verb: Verb::Hold,
-        activity: None,
-        undoes: None,
-        caller,
-        member,
-        mode,
-        fingerprint,
-    };
+    let request = Change::new(Verb::Hold, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let redemption = check(value.clone(), context.programme())?;
         Ok(decide::hold(context, member, redemption)?)
@@ -114,61 +95,24 @@ async fn capture(
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
     // The entry of a hold never changes, so it can be read before the decision.
     let Some(held) = version_of_hold(&api, &at, &hold).await? else {
-        return Err(no_hold(&api, &at, hold).await?.into());
+        // An unknown member is reported before an unknown hold.
+        return Err(match api.store.member(&at).await? {
+            None => Refusal::MemberIsUnknown(member).into(),
+            Some(there) => match there.present() {
+                Err(erased) => Refusal::Decision(erased.into()).into(),
+                Ok(()) => Refusal::Decision(HoldRejection::HoldIsUnknown(hold).into()).into(),
+            },
+        });
     };
     let judged_by = api.bundle_of(&caller.merchant, &held.bundle).await?;
     let Body { value, fingerprint } = body;
     let fingerprint = fingerprint.about(hold.as_str());
-    let request = Change {
-        verb: Verb::Capture,
-        activity: None,
-        undoes: None,
-        caller,
-        member,
-        mode,
-        fingerprint,
-    };
-    let captured = change_under(&api, &bundle, request, |context, member| {
+    let request = Change::new(Verb::Capture, caller, member, mode, fingerprint);
+    change_under(&api, &bundle, request, |context, member| {
         let units = units(value.units)?;
         Ok(decide::capture(context, &judged_by, member, &held.entry, units)?)
-    });
-    match captured.await {
-        Err(problem) if problem.code() == HOLD_IS_UNKNOWN => {
-            Err(no_hold(&api, &at, hold).await?.into())
-        }
-        answer => answer,
-    }
-}
-
-/// Why a member does not have a hold now: what became of it, if it ever was. An unknown or erased
-/// member is reported before an unknown hold.
-async fn no_hold(api: &Api, at: &MemberKey, hold: HoldId) -> Result<Refusal, StoreError> {
-    match api.store.member(at).await? {
-        None => return Ok(Refusal::MemberIsUnknown(at.member.clone())),
-        Some(there) => {
-            if let Err(erased) = there.present() {
-                return Ok(Refusal::Decision(erased.into()));
-            }
-        }
-    }
-    let Some(held) = version_of_hold(api, at, &hold).await? else {
-        return Ok(Refusal::HoldIsUnknown(hold));
-    };
-    let since = api.store.past(at, held.entry.seq).await?.entries;
-    let became = since.iter().find_map(|later| match &later.kind {
-        EntryKind::Capture { hold: of, .. } if *of == hold => {
-            Some(Refusal::HoldWasCaptured { hold: hold.clone(), entry: later.seq })
-        }
-        EntryKind::Release { hold: of } if *of == hold => {
-            Some(Refusal::HoldWasReleased { hold: hold.clone(), entry: later.seq })
-        }
-        _ => None,
-    });
-    Ok(match (became, held.entry.kind) {
-        (Some(became), _) => became,
-        (None, EntryKind::Hold { until, .. }) => Refusal::HoldHasExpired { hold, until },
-        (None, _) => Refusal::HoldIsUnknown(hold),
     })
+    .await
 }
 
 /// The version that a hold wrote; nothing if there is no such hold.
@@ -196,24 +140,8 @@ async fn release(
 ) -> Result<Response, Problem> {
     let hold = HoldId::new(hold);
     let fingerprint = body.fingerprint.about(hold.as_str());
-    let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
-    let request = Change {
-        verb: Verb::Release,
-        activity: None,
-        undoes: None,
-        caller,
-        member,
-        mode,
-        fingerprint,
-    };
-    let released =
-        change(&api, request, |context, member| Ok(decide::release(context, member, &hold)?));
-    match released.await {
-        Err(problem) if problem.code() == HOLD_IS_UNKNOWN => {
-            Err(no_hold(&api, &at, hold).await?.into())
-        }
-        answer => answer,
-    }
+    let request = Change::new(Verb::Release, caller, member, mode, fingerprint);
+    change(&api, request, |context, member| Ok(decide::release(context, member, &hold)?)).await
 }
 
 fn check(body: RedemptionBody, programme: &Programme) -> Result<Redemption, Refusal> {

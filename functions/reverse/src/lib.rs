@@ -107,15 +107,8 @@ async fn reverse(
         return Err(Refusal::EntryIsUnknown { verb, key }.into());
     };
     let judged_by = api.bundle_of(&caller.merchant, &done.bundle).await?;
-    let request = Change {
-        verb: Verb::Reverse,
-        activity: None,
-        undoes: Some(done.entry.seq),
-        caller,
-        member,
-        mode,
-        fingerprint,
-    };
+    let request =
+        Change::new(Verb::Reverse, caller, member, mode, fingerprint).undoing(done.entry.seq);
     change_under(&api, &bundle, request, |context, member| {
         let wanted = wanted(value.clone(), judged_by.programme())?;
         let (judged_by, entry) = (&*judged_by, done.entry.seq);
