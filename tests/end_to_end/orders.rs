@@ -339,9 +339,40 @@ async fn parcels_let_go_their_share_and_may_come_before_their_order() {
     assert_eq!(points(&shop).await, 130);
     assert_eq!(earn(&shop, "d4", json!({ "type": "delivery", "of": "o3" })).await.status, 201);
     assert_eq!(points(&shop).await, 210);
+    // A parcel that came before its order counts among the pieces after it.
+    assert_eq!(earn(&shop, "d5", parcel("o4", "lamp", "20.00")).await.status, 201);
+    buys(&shop, "o4", json!({ "total": "100.00", "lines": lines })).await;
+    assert_eq!(points(&shop).await, 230);
+    assert_eq!(earn(&shop, "d6", parcel("o4", "desk", "80.00")).await.status, 201);
+    assert_eq!(points(&shop).await, 310);
+    assert_eq!(reverse(&shop, "r4", json!({ "order": "o4" })).await.status, 201);
     // What was delivered comes back.
     assert_eq!(reverse(&shop, "r", json!({ "order": "o2" })).await.status, 201);
     assert_eq!(points(&shop).await, 200);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn parcels_let_go_what_waits_in_the_wallet_that_an_account_replaces() {
+    let rules = r#"earn "1 per euro" on purchase { order.total }"#;
+    let policy = PENDING.replace("[activities", "shared = true\n[activities");
+    let shop = Shop::under(&[("merchant.toml", &policy), ("rules.rhai", rules)]).await;
+    shop.enroll("ada").await;
+    shop.enroll("family").await;
+    let lines = json!([
+        { "sku": "desk", "quantity": 1, "price": "80.00" },
+        { "sku": "lamp", "quantity": 1, "price": "20.00" },
+    ]);
+    buys(&shop, "o", json!({ "total": "100.00", "lines": lines })).await;
+    let join = json!({ "account": "family" });
+    assert_eq!(shop.post("/v1/members/ada/join", Some("j"), &join).await.status, 201);
+    for (key, sku) in [("d1", "lamp"), ("d2", "desk")] {
+        let order = json!({ "total": "0.00", "lines": [{ "sku": sku, "quantity": 1 }] });
+        let parcel = json!({ "type": "delivery", "of": "o", "order": order });
+        assert_eq!(earn(&shop, key, parcel).await.status, 201);
+    }
+    assert_eq!(shop.post("/v1/members/ada/leave", Some("l"), &json!({})).await.status, 201);
+    assert_eq!(points(&shop).await, 100);
     shop.all_is_well().await;
 }
 

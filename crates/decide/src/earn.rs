@@ -141,8 +141,9 @@ fn let_go(
             let since = || window.entries.iter().filter(|later| later.seq > entry.seq);
             let since: Vec<Entry> = since().cloned().collect();
             let left = left_of(entry, &since, programme.decimals()).ok();
-            let share =
-                |order: &Order| delivery::share(order, &since, activity, programme.decimals());
+            let share = |order: &Order| {
+                delivery::share(entry, order, &since, activity, programme.decimals())
+            };
             Ok(left.and_then(|left| left.order).as_ref().map_or(Share::ALL, share))
         }
         _ => Ok(Share::ALL),

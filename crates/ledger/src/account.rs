@@ -148,10 +148,7 @@ fn out_of_reach(
     own.wallets.retain(|name, _| programme.wallets.get(name).is_some_and(|policy| policy.shared));
     own.active_at = own.active_at.max(entry.active_at());
     let mut postings = match &entry.kind {
-        // Pieces of an order let go only what the wallets in use have pending.
-        EntryKind::Earn { activity } if activity.order.is_none() => {
-            delivered(&own, activity, Share::ALL, entry.at)
-        }
+        EntryKind::Earn { activity } => delivered(&own, activity, Share::in_entry(entry), entry.at),
         _ => Vec::new(),
     };
     own.post(&postings)?;

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::delivery::Share;
 use crate::expiry::Inactivity;
 use crate::holdings::{EarlyDelivery, History};
 use crate::task::{Progress, Step};
@@ -87,6 +88,11 @@ pub enum Change {
     Arrived {
         /// The deliveries.
         deliveries: Vec<EarlyDelivery>,
+    },
+    /// A delivery of pieces let go a share of what was pending on it.
+    DeliveredInPart {
+        /// The share.
+        share: Share,
     },
     /// An activity was triggered by its day.
     Triggered {

@@ -1,9 +1,12 @@
 //! Deliveries: activities that let go the units that were pending on them, such as the delivery of
 //! an order. A delivery may name pieces, and may come before the order that it is about.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
 
 use crate::holdings::EarlyDelivery;
 use crate::order::Line;
@@ -15,7 +18,7 @@ use crate::{
 
 /// How much of what is pending a delivery lets go: the value of the pieces that had not been
 /// delivered before it, and after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
     before: Decimal,
     after: Decimal,
@@ -24,6 +27,20 @@ pub struct Share {
 impl Share {
     /// All that is pending.
     pub const ALL: Share = Share { before: Decimal::ONE, after: Decimal::ZERO };
+
+    /// The share that the delivery of an entry let go.
+    pub(crate) fn in_entry(entry: &Entry) -> Share {
+        let part = entry.changes.iter().find_map(|change| match change {
+            Change::DeliveredInPart { share } => Some(*share),
+            _ => None,
+        });
+        part.unwrap_or(Share::ALL)
+    }
+
+    /// The change by which an entry tells its share, if it is not all.
+    pub(crate) fn change(self) -> Option<Change> {
+        (self != Share::ALL).then_some(Change::DeliveredInPart { share: self })
+    }
 
     /// The units of a lot that are let go, rounded down; the last pieces let go all.
     fn of(self, units: Units) -> Units {
@@ -57,19 +74,32 @@ fn waits(lot: &Lot, activity: &Activity) -> bool {
     on.is_some_and(|on| on.activity == activity.kind && activity.of.as_ref() == Some(&on.of))
 }
 
-/// The share that a delivery of pieces lets go. `order` is what returns have left of the order, and
-/// `since` are the entries after it, with earlier deliveries.
+/// The share that a delivery of pieces lets go. `bought` is the entry of the order, `left` is what
+/// returns have left of the order, and `since` are the entries after it, with earlier deliveries.
 #[must_use]
-pub fn share(order: &Order, since: &[Entry], activity: &Activity, decimals: u32) -> Share {
-    let is_same = |other: &&Activity| other.kind == activity.kind && other.of == activity.of;
+pub fn share(
+    bought: &Entry,
+    left: &Order,
+    since: &[Entry],
+    activity: &Activity,
+    decimals: u32,
+) -> Share {
+    let before_the_order = bought.changes.iter().filter_map(|change| match change {
+        Change::Arrived { deliveries } => Some(deliveries),
+        _ => None,
+    });
+    let before_the_order =
+        before_the_order.flatten().filter(|early| early.activity == activity.kind);
     let earlier = since.iter().filter_map(|entry| match &entry.kind {
         EntryKind::Earn { activity } => Some(activity),
         _ => None,
     });
-    let mut lines: Vec<&Line> = earlier.filter(is_same).flat_map(lines_of).collect();
-    let before = undelivered(order, &lines, decimals);
+    let earlier = earlier.filter(|other| other.kind == activity.kind && other.of == activity.of);
+    let mut lines: Vec<&Line> =
+        before_the_order.flat_map(|early| &early.lines).chain(earlier.flat_map(lines_of)).collect();
+    let before = undelivered(left, &lines, decimals);
     lines.extend(lines_of(activity));
-    Share { before, after: undelivered(order, &lines, decimals) }
+    Share { before, after: undelivered(left, &lines, decimals) }
 }
 
 fn lines_of(activity: &Activity) -> &[Line] {
@@ -151,35 +181,34 @@ pub(crate) fn delivered_early(
     entry: &Entry,
 ) -> Vec<Posting> {
     let EntryKind::Earn { activity: order } = &entry.kind else { return Vec::new() };
-    let mut postings = Vec::new();
+    let mut kinds: BTreeMap<&str, Vec<&EarlyDelivery>> = BTreeMap::new();
     for change in &entry.changes {
         let Change::Arrived { deliveries } = change else { continue };
-        for kind in deliveries.iter().map(|early| &early.activity) {
-            let of_kind: Vec<&EarlyDelivery> =
-                deliveries.iter().filter(|early| early.activity == *kind).collect();
-            let Some(last) = of_kind.iter().map(|early| early.at).max() else { continue };
-            let whole = of_kind.iter().any(|early| early.lines.is_empty());
-            let lines: Vec<&Line> = of_kind.iter().flat_map(|early| &early.lines).collect();
-            let decimals = programme.decimals();
-            let share = match &order.order {
-                Some(order) if !whole => Share {
-                    before: undelivered(order, &[], decimals),
-                    after: undelivered(order, &lines, decimals),
-                },
-                _ => Share::ALL,
-            };
-            let delivery = Activity {
-                kind: kind.clone(),
-                of: Some(order.id.clone()),
-                at: last,
-                order: None,
-                ..order.clone()
-            };
-            let more = delivered(after, &delivery, share, entry.at);
-            let is_new = |posting: &Posting| !postings.contains(posting);
-            let more: Vec<Posting> = more.into_iter().filter(is_new).collect();
-            postings.extend(more);
+        for early in deliveries {
+            kinds.entry(&early.activity).or_default().push(early);
         }
+    }
+    let mut postings = Vec::new();
+    for (kind, deliveries) in kinds {
+        let Some(last) = deliveries.iter().map(|early| early.at).max() else { continue };
+        let whole = deliveries.iter().any(|early| early.lines.is_empty());
+        let lines: Vec<&Line> = deliveries.iter().flat_map(|early| &early.lines).collect();
+        let decimals = programme.decimals();
+        let share = match &order.order {
+            Some(order) if !whole => Share {
+                before: undelivered(order, &[], decimals),
+                after: undelivered(order, &lines, decimals),
+            },
+            _ => Share::ALL,
+        };
+        let delivery = Activity {
+            kind: kind.to_owned(),
+            of: Some(order.id.clone()),
+            at: last,
+            order: None,
+            ..order.clone()
+        };
+        postings.extend(delivered(after, &delivery, share, entry.at));
     }
     postings
 }

@@ -73,6 +73,7 @@ pub fn decide(
 ) -> Result<Decision, EarnRejection> {
     let at = activity.at;
     given.postings.extend(delivered(member, &activity, share, now));
+    given.changes.extend(share.change());
     given.changes.extend(arrived(member, &activity));
     Ok(given.decide(member, programme, EntryKind::Earn { activity }, at, now)?)
 }

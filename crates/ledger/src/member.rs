@@ -324,8 +324,11 @@ impl Member {
             Change::Arrived { deliveries } => {
                 self.early.retain(|early| !deliveries.contains(early));
             }
-            // `pass` has ended the hold, and the units that expired are in earlier postings.
-            Change::HoldExpired { .. } | Change::Unrecoverable { .. } => {}
+            // `pass` has ended the hold, and the units that expired or were delivered are in
+            // postings.
+            Change::HoldExpired { .. }
+            | Change::Unrecoverable { .. }
+            | Change::DeliveredInPart { .. } => {}
         }
         Ok(())
     }
