@@ -3,7 +3,7 @@
 
 use crate::apply_error::ApplyError;
 use crate::decision::{Draft, GiveRejection, extend};
-use crate::delivery::{Share, delivered};
+use crate::delivery::{delivered, share_of};
 use crate::entry::AccountEntry;
 use crate::member::MemberIsErased;
 use crate::terms::HoldId;
@@ -148,7 +148,7 @@ fn out_of_reach(
     own.wallets.retain(|name, _| programme.wallets.get(name).is_some_and(|policy| policy.shared));
     own.active_at = own.active_at.max(entry.active_at());
     let mut postings = match &entry.kind {
-        EntryKind::Earn { activity } => delivered(&own, activity, Share::in_entry(entry), entry.at),
+        EntryKind::Earn { activity } => delivered(&own, activity, share_of(entry), entry.at),
         _ => Vec::new(),
     };
     own.post(&postings)?;

@@ -4,9 +4,8 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::Share;
 use crate::expiry::Inactivity;
-use crate::holdings::{EarlyDelivery, History};
+use crate::holdings::{EarlyDelivery, History, Share};
 use crate::task::{Progress, Step};
 use crate::terms::HoldId;
 use crate::{Moment, Seq, Units, WalletName};

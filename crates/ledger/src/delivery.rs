@@ -5,53 +5,22 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
-use serde::{Deserialize, Serialize};
 
-use crate::holdings::EarlyDelivery;
+use crate::holdings::{EarlyDelivery, Share};
 use crate::order::Line;
 use crate::terms::{PendingOn, Terms};
 use crate::{
     Activity, Change, Entry, EntryKind, Lot, Member, Moment, Order, Posting, PostingReason,
-    Programme, Units,
+    Programme,
 };
 
-/// How much of what is pending a delivery lets go: the value of the pieces that had not been
-/// delivered before it, and after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Share {
-    before: Decimal,
-    after: Decimal,
-}
-
-impl Share {
-    /// All that is pending.
-    pub const ALL: Share = Share { before: Decimal::ONE, after: Decimal::ZERO };
-
-    /// The share that the delivery of an entry let go.
-    pub(crate) fn in_entry(entry: &Entry) -> Share {
-        let part = entry.changes.iter().find_map(|change| match change {
-            Change::DeliveredInPart { share } => Some(*share),
-            _ => None,
-        });
-        part.unwrap_or(Share::ALL)
-    }
-
-    /// The change by which an entry tells its share, if it is not all.
-    pub(crate) fn change(self) -> Option<Change> {
-        (self != Share::ALL).then_some(Change::DeliveredInPart { share: self })
-    }
-
-    /// The units of a lot that are let go, rounded down; the last pieces let go all.
-    fn of(self, units: Units) -> Units {
-        if self.after <= Decimal::ZERO || self.before <= Decimal::ZERO {
-            return units;
-        }
-        let part = (self.before - self.after).checked_div(self.before);
-        let part = part.and_then(|part| part.checked_mul(Decimal::from(units.get())));
-        let part = part.and_then(|part| part.floor().to_i64()).unwrap_or_default();
-        Units::part(part.clamp(0, units.get()))
-    }
+/// The share that the delivery of an entry let go.
+pub(crate) fn share_of(entry: &Entry) -> Share {
+    let part = entry.changes.iter().find_map(|change| match change {
+        Change::DeliveredInPart { share } => Some(*share),
+        _ => None,
+    });
+    part.unwrap_or(Share::ALL)
 }
 
 /// Whether units of this programme can be pending on the activity.

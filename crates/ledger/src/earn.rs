@@ -3,9 +3,10 @@
 use chrono::TimeDelta;
 
 use crate::decision::{Draft, GiveRejection};
-use crate::delivery::{Share, arrived, delivered};
+use crate::delivery::{arrived, delivered};
+use crate::holdings::Share;
 use crate::member::MemberIsErased;
-use crate::{Activity, Decision, EntryKind, Member, Moment, Programme};
+use crate::{Activity, Change, Decision, EntryKind, Member, Moment, Programme};
 
 /// The most that a client's clock may be ahead of the server's, and that an activity may have begun
 /// before the enrolment: a customer who enrols at the till is enrolled for the receipt that has begun.
@@ -73,7 +74,9 @@ pub fn decide(
 ) -> Result<Decision, EarnRejection> {
     let at = activity.at;
     given.postings.extend(delivered(member, &activity, share, now));
-    given.changes.extend(share.change());
+    if share != Share::ALL {
+        given.changes.push(Change::DeliveredInPart { share });
+    }
     given.changes.extend(arrived(member, &activity));
     Ok(given.decide(member, programme, EntryKind::Earn { activity }, at, now)?)
 }

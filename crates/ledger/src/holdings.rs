@@ -1,9 +1,10 @@
 //! What a member has beside its wallets: the ends of its grants, its holds, and what it has bought.
 
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
-use crate::{Line, Moment, Seq, SharedLimit};
+use crate::{Line, Moment, Seq, SharedLimit, Units};
 
 /// The end of a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -87,4 +88,28 @@ pub struct EarlyDelivery {
     /// The pieces that were delivered; empty for the whole order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
+}
+
+/// How much of what is pending a delivery lets go: the value of the pieces that had not been
+/// delivered before it, and after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    pub(crate) before: Decimal,
+    pub(crate) after: Decimal,
+}
+
+impl Share {
+    /// All that is pending.
+    pub const ALL: Share = Share { before: Decimal::ONE, after: Decimal::ZERO };
+
+    /// The units of a lot that are let go, rounded down; the last pieces let go all.
+    pub(crate) fn of(self, units: Units) -> Units {
+        if self.after <= Decimal::ZERO || self.before <= Decimal::ZERO {
+            return units;
+        }
+        let part = (self.before - self.after).checked_div(self.before);
+        let part = part.and_then(|part| part.checked_mul(Decimal::from(units.get())));
+        let part = part.and_then(|part| part.floor().to_i64()).unwrap_or_default();
+        Units::part(part.clamp(0, units.get()))
+    }
 }

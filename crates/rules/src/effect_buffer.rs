@@ -7,7 +7,8 @@ use ledger::entry::Benefit;
 use rhai::{Dynamic, Engine, INT, NativeCallContext};
 use rust_decimal::Decimal;
 
-use crate::facts::{Evaluated, Seen, Span, fail, wallet};
+use crate::evaluated::{Evaluated, fail};
+use crate::facts::{Seen, Span, wallet};
 
 /// An effect request, in the rule's own words: wallets and dates are not resolved yet.
 #[derive(Debug, Clone, PartialEq)]
