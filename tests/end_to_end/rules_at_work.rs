@@ -130,4 +130,11 @@ async fn a_tier_that_fails_names_itself() {
         answer.problem(),
         "500 rule_failed : rule `Odd` failed at tiers.rhai:1:31: division by zero: 0 / 0"
     );
+    // A purchase is recorded without it, and a dry run says the same.
+    let bought = json!({ "type": "purchase", "order": { "total": "1.00" } });
+    for query in ["?dry_run=true", ""] {
+        let path = format!("/v1/members/ada/earn{query}");
+        let earned = shop.post(&path, Some("1"), &bought).await;
+        assert_eq!(earned.at("/entry/notes/0/rule"), "Odd", "{}", earned.text);
+    }
 }

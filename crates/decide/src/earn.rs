@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use ledger::activity::{FRIEND, REFERRAL};
 use ledger::decision::Draft;
-use ledger::delivery::{self, Share};
+use ledger::delivery;
 use ledger::entry::Note;
+use ledger::holdings::Share;
 use ledger::programme::OnFailure;
 use ledger::reverse::left_of;
 use ledger::tier::settle;
@@ -14,6 +15,7 @@ use rules::{Facts, RuleFailure};
 
 use crate::context::Context;
 use crate::event::{About, ActivityEvent};
+use crate::failures::Failures;
 use crate::judging::judge;
 use crate::pipeline::{on_shared_wallets, tier_after};
 use crate::refusal::Undecided;
@@ -147,32 +149,6 @@ fn let_go(
             Ok(left.and_then(|left| left.order).as_ref().map_or(Share::ALL, share))
         }
         _ => Ok(Share::ALL),
-    }
-}
-
-/// The failures of one activity, which are noted in its entry unless the merchant wants it refused.
-struct Failures {
-    on_failure: OnFailure,
-    notes: Vec<Note>,
-}
-
-impl Failures {
-    /// What a rule gave, or what stands instead of it if the rule failed.
-    fn or<T>(
-        &mut self,
-        found: Result<T, RuleFailure>,
-        instead: impl FnOnce() -> T,
-    ) -> Result<T, RuleFailure> {
-        match found {
-            Err(failure) if self.on_failure == OnFailure::Record => {
-                let note = failure.note();
-                if !self.notes.contains(&note) {
-                    self.notes.push(note);
-                }
-                Ok(instead())
-            }
-            other => other,
-        }
     }
 }
 

@@ -36,6 +36,8 @@ mod refusal;
 // Running the rules.
 /// The tier that the rules give a member.
 mod tier;
+/// Rules that fail.
+mod failures;
 /// Effect requests, resolved into effects for one member.
 mod effects;
 /// Judging: every rule of an activity, one after the other.

@@ -9,7 +9,8 @@ use rhai::packages::{ArithmeticPackage, BasicIteratorPackage, LogicPackage, Pack
 use rhai::{Array, Dynamic, Engine, INT, OptimizationLevel};
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use crate::facts::{self, Evaluated, fail};
+use crate::evaluated::{Evaluated, fail};
+use crate::facts;
 use crate::{effect_buffer, grammar};
 
 /// The most steps that all rules of one request take together. A rule takes about ten.

@@ -41,6 +41,10 @@ mod mistake;
 mod words;
 /// Conditions that can never be false or never be true.
 mod range;
+/// What facts and functions give to the engine.
+mod evaluated;
+/// The facts of the order and of its lines.
+mod order_facts;
 /// The facts that rules see, as values of the engine.
 mod facts;
 /// The buffer of the effects that a rule requests.

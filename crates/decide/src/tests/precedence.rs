@@ -3,9 +3,9 @@
 use ledger::account::{self, AccountRejection};
 use ledger::adjust::{self, Adjustment, MoveRejection, Transfer};
 use ledger::decision::Draft;
-use ledger::delivery::Share;
 use ledger::earn::{EarnRejection, admit};
 use ledger::entry::{LineName, ReturnedLine};
+use ledger::holdings::Share;
 use ledger::reverse::{ReverseRejection, Wanted, lessened};
 use ledger::{Activity, Entry};
 
