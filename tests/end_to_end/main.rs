@@ -19,6 +19,8 @@ mod idempotency;
 mod identity;
 /// Features used together.
 mod interactions;
+/// What is owed, by the day, in units and in money.
+mod liability;
 /// Orders as shops send them.
 mod orders;
 /// What the README says is true.

@@ -301,36 +301,6 @@ async fn a_hold_brings_nothing_back_to_life() {
 }
 
 #[tokio::test]
-async fn what_is_owed_is_reported_by_the_day_and_not_less_for_what_others_owe() {
-    let shop = shop("[wallets.points]\nexpires = { days = 10 }", PLAIN).await;
-    shop.buys("ada", "1", "100.00").await;
-    does(&shop, "ada redeem r", json!({ "reward": "r" })).await;
-    does(&shop, "ada reverse b", json!({ "earn": "1" })).await;
-    shop.buys("bob", "1", "100.00").await;
-    shop.at("2026-05-10T07:30:00Z");
-    shop.buys("bob", "2", "30.00").await;
-    let of = async |from: &str, until: &str| {
-        let moment = |day: &str| Some(format!("{day}T00:00:00Z").parse().unwrap());
-        let period = audit::Period { from: moment(from), until: moment(until) };
-        let merchant = ledger::MerchantId::parse("test").unwrap();
-        let audited = audit::audit(shop.database.store(), &merchant, period).await.unwrap();
-        let points = audited.wallets["points"];
-        assert!(points.is_reconciled(), "{points:?}");
-        (points.opening, points.issued, points.expired, points.closing, points.debts, points.owed())
-    };
-    shop.at("2026-05-20T00:00:00Z");
-    // Bob's first 100 units expired on the 12th, and no expiry run has written that for a week.
-    for _ in ["before the night", "after it"] {
-        let first = of("2026-05-01", "2026-05-12").await;
-        assert_eq!(first, (0, 230, 0, 30, 100, 130));
-        let second = of("2026-05-12", "2026-05-13").await;
-        assert_eq!(second, (30, 0, -100, -70, 100, 30));
-        shop.night().await;
-    }
-    shop.all_is_well().await;
-}
-
-#[tokio::test]
 async fn a_right_goes_although_its_rule_still_pays_for_the_rest() {
     let shop = shop(
         "[wallets.points]",

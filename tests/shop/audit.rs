@@ -25,7 +25,7 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
     let found = ::audit::audit(store, &merchant, ::audit::Period::default()).await.unwrap();
     let mut faults: Vec<String> = found.wrong().collect();
     for (name, wallet) in &found.wallets {
-        if wallet.sum() != wallet.closing || wallet.transferred != 0 {
+        if !wallet.is_reconciled() {
             faults.push(format!("{name} does not reconcile: {wallet:?}"));
         }
     }

@@ -16,6 +16,8 @@ mod between;
 mod member;
 /// The roll-forward of what is owed: opening, issued, redeemed and so on, closing.
 mod roll_forward;
+/// A member's postings, each counted at its moment, in units and in money.
+mod movements;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +27,7 @@ use store::{Found, History, MemberKey, Page, SHARDS, Store, StoreError};
 
 pub use earlier::{Earlier, EarlierError};
 pub use fault::{About, Fault};
-pub use roll_forward::{Period, RollForward};
+pub use roll_forward::{Owed, Period, RollForward};
 
 use crate::between::Between;
 
@@ -38,8 +40,8 @@ pub struct Audited {
     pub erased: u64,
     /// Entries audited.
     pub entries: u64,
-    /// The roll-forward of each wallet.
-    pub wallets: BTreeMap<WalletName, RollForward>,
+    /// What is owed in each wallet.
+    pub wallets: BTreeMap<WalletName, Owed>,
     /// The first fault of each member, and the faults between members; empty in a sound table.
     pub faults: Vec<Fault>,
     /// The errors of members that cannot be read; empty in a sound table.
@@ -101,7 +103,7 @@ impl Audit {
         self.between.see(history);
         let earlier = self.earlier.as_ref().and_then(|earlier| earlier.fault(history));
         self.audited.faults.extend(earlier.or_else(|| member::first_fault(history)));
-        roll_forward::count(&mut self.audited.wallets, &self.period, history);
+        movements::count(&mut self.audited.wallets, &self.period, history);
     }
 
     /// Adds another audit, which has seen other members.

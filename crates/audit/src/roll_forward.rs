@@ -1,11 +1,10 @@
 //! The roll-forward of what a merchant owes over a period: opening, issued, redeemed and so on,
 //! closing.
 
-use std::collections::BTreeMap;
+use std::ops::{Add, AddAssign};
 
-use ledger::{Inactivity, Terms};
-use ledger::{Moment, Posting, PostingReason, WalletName};
-use store::History;
+use ledger::{Moment, PostingReason};
+use rust_decimal::Decimal;
 
 /// A period from one moment to another. A side that is not given is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,106 +18,89 @@ pub struct Period {
     pub until: Option<Moment>,
 }
 
-/// The units of one wallet over all members. Units that went out are negative.
+/// What is owed in one wallet, over all members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RollForward {
-    /// Units at the start of the period.
-    pub opening: i64,
-    /// Units earned.
-    pub issued: i64,
-    /// Units spent, captured holds included.
-    pub redeemed: i64,
-    /// Units expired.
-    pub expired: i64,
-    /// Units that reversals took back or gave back.
-    pub reversed: i64,
-    /// Units given and taken by hand.
-    pub adjusted: i64,
-    /// Units transferred between members; zero over all members.
-    pub transferred: i64,
-    /// Units at the end of the period.
-    pub closing: i64,
-    /// Units that members owed at the start of the period, since units were taken back after they
-    /// had been spent. The merchant owes the other members this much more than the opening.
-    pub debts_before: i64,
-    /// Units that members owed at the end of the period.
-    pub debts: i64,
+pub struct Owed {
+    /// In units.
+    pub units: RollForward<i64>,
+    /// In the programme's currency: each lot at the worth that it was given with.
+    pub money: RollForward<Decimal>,
+    /// The units at the end of the period that were given without a worth. They count as nothing in
+    /// `money`.
+    pub without_worth: i64,
 }
 
-/// The moment at which units last went into a member's lots, by wallet and terms. An activity that
-/// is sent late can give units whose end has passed already.
-type Given = BTreeMap<(WalletName, Option<Moment>, Option<Inactivity>), Moment>;
-
-/// Counts a member's postings, each at its moment. Expired units count at the moment at which they
-/// expired, not at the one at which the expiry run wrote their expiry.
-pub(crate) fn count(
-    wallets: &mut BTreeMap<WalletName, RollForward>,
-    period: &Period,
-    history: &History,
-) {
-    let mut given = Given::new();
-    for line in &history.lines {
-        for posting in line.postings.iter().filter(|posting| !posting.shared) {
-            let lot = |terms: &Terms| (posting.wallet.clone(), terms.expires_at, terms.inactivity);
-            if let Some(terms) = posting.to_lot() {
-                given.insert(lot(terms), line.at);
-            }
-            let expired = posting.from_lot().filter(|_| posting.why == PostingReason::Expired);
-            let expired_at = expired.and_then(|terms| {
-                let given = given.get(&lot(terms)).copied();
-                terms.expires_at.map(|at| given.map_or(at, |given| at.max(given)).min(line.at))
-            });
-            let at = expired_at.unwrap_or(line.at);
-            let sums = wallets.entry(posting.wallet.clone()).or_default();
-            sums.count(period, at, posting);
-        }
+impl Owed {
+    /// Whether units and money both come to their closing.
+    #[must_use]
+    pub fn is_reconciled(&self) -> bool {
+        self.units.is_reconciled() && self.money.is_reconciled()
     }
-    // Units that expired since the last entry and before the end of the period.
-    let member = history.member();
-    let end = period.until.filter(|end| member.settled_at < *end);
-    let present = end.map_or_else(|| member.clone(), |end| member.at(end));
-    for (name, wallet) in &present.wallets {
-        let sums = wallets.entry(name.clone()).or_default();
-        if period.until.is_none() {
-            // A period without an end closes with what members have, not with the postings: the
-            // roll-forward then shows whether the two agree.
-            sums.closing += wallet.posted();
-        }
-        let Some(end) = period.until else { continue };
-        sums.debts -= member.wallet(name.as_str()).debt().get() - wallet.debt().get();
-        for lot in wallet.lots().iter().filter(|lot| lot.terms.is_expired(end)) {
-            let key = (name.clone(), lot.terms.expires_at, lot.terms.inactivity);
-            let expired_at = lot.terms.expires_at.max(given.get(&key).copied());
-            if expired_at.is_none_or(|expired_at| expired_at >= end) {
-                continue;
-            }
-            let units = lot.units.get();
-            sums.closing -= units;
-            match expired_at < period.from {
-                true => sums.opening -= units,
-                false => sums.expired -= units,
-            }
-        }
+
+    pub(crate) fn add(&mut self, other: &Owed) {
+        self.units.add(&other.units);
+        self.money.add(&other.money);
+        self.without_worth += other.without_worth;
     }
 }
 
-impl RollForward {
-    /// Counts a posting by its reason. A move from lot to lot changes no sum.
-    fn count(&mut self, period: &Period, at: Moment, posting: &Posting) {
-        let (units, owed) = (posting.change(), posting.change_of_debt());
+/// The roll-forward of one wallet over all members, in units or in money. What went out is negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RollForward<N> {
+    /// At the start of the period.
+    pub opening: N,
+    /// Earned.
+    pub issued: N,
+    /// Spent, captured holds included.
+    pub redeemed: N,
+    /// Expired.
+    pub expired: N,
+    /// Taken back or given back by reversals; in money also the difference where a debt is paid with
+    /// units of another worth.
+    pub reversed: N,
+    /// Given and taken by hand.
+    pub adjusted: N,
+    /// Transferred between members; zero over all members.
+    pub transferred: N,
+    /// At the end of the period.
+    pub closing: N,
+    /// What members owed at the start of the period, since units were taken back after they had been
+    /// spent. The merchant owes the other members this much more than the opening.
+    pub debts_before: N,
+    /// What members owed at the end of the period.
+    pub debts: N,
+}
+
+/// What a posting changes, in units or in money.
+pub(crate) struct Moved<N> {
+    pub(crate) why: PostingReason,
+    /// The change of what is there, debt taken off.
+    pub(crate) change: N,
+    /// The change of the debt.
+    pub(crate) of_debt: N,
+    /// How much less the units are worth that pay a debt than what they pay: the member has so much
+    /// more than before.
+    pub(crate) gained: N,
+}
+
+impl<N: Copy + Default + PartialEq + AddAssign + Add<Output = N>> RollForward<N> {
+    /// Counts a movement by its reason. A move from lot to lot changes no sum.
+    pub(crate) fn count(&mut self, period: &Period, at: Moment, moved: &Moved<N>) {
+        let Moved { why, change, of_debt, gained } = *moved;
         if period.until.is_some_and(|until| at >= until) {
             return;
         }
-        self.debts += owed;
+        self.debts += of_debt;
         if period.until.is_some() {
-            self.closing += units;
+            self.closing += change + gained;
         }
         if period.from.is_some_and(|from| at < from) {
-            self.opening += units;
-            self.debts_before += owed;
+            self.opening += change + gained;
+            self.debts_before += of_debt;
             return;
         }
-        let sum = match posting.why {
+        self.reversed += gained;
+        let sum = match why {
             PostingReason::Issued => &mut self.issued,
             PostingReason::Spent => &mut self.redeemed,
             PostingReason::Expired => &mut self.expired,
@@ -131,10 +113,10 @@ impl RollForward {
             | PostingReason::Delivered
             | PostingReason::Extended => return,
         };
-        *sum += units;
+        *sum += change;
     }
 
-    pub(crate) fn add(&mut self, other: &RollForward) {
+    fn add(&mut self, other: &RollForward<N>) {
         self.opening += other.opening;
         self.issued += other.issued;
         self.redeemed += other.redeemed;
@@ -150,19 +132,19 @@ impl RollForward {
     /// Whether opening and movements add up to the closing, and transfers add up to zero.
     #[must_use]
     pub fn is_reconciled(&self) -> bool {
-        self.sum() == self.closing && self.transferred == 0
+        self.sum() == self.closing && self.transferred == N::default()
     }
 
     /// The sum of opening and movements. It equals the closing if nothing is lost.
     #[must_use]
-    pub fn sum(&self) -> i64 {
+    pub fn sum(&self) -> N {
         let moved = [self.issued, self.redeemed, self.expired, self.reversed, self.adjusted];
-        self.opening + moved.iter().sum::<i64>() + self.transferred
+        moved.into_iter().fold(self.opening + self.transferred, Add::add)
     }
 
-    /// The units owed to members. What some members owe is not subtracted.
+    /// What is owed to members. What some members owe is not subtracted.
     #[must_use]
-    pub fn owed(&self) -> i64 {
+    pub fn owed(&self) -> N {
         self.closing + self.debts
     }
 }

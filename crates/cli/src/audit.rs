@@ -1,26 +1,26 @@
 //! `regulars audit`: what is owed, recomputed from the entries of a data file, a table or an
 //! export.
 
+/// What an audit found, as a page and as JSON.
+mod page;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::audit::{Audit, Audited, Earlier, Period, RollForward, listed, looked_at_again};
-use aws_config::BehaviorVersion;
+use ::audit::{Audit, Audited, Earlier, Period, listed, looked_at_again};
 use chrono::NaiveDate;
 use clap::Args;
 use futures::future::try_join_all;
 use indicatif::ProgressBar;
 use ledger::calendar::resolve;
 use ledger::{MerchantId, Moment, Programme};
-use local::Database;
-use rust_decimal::Decimal;
-use serde_json::json;
 use store::{Export, Store};
 
 use crate::place::{self, Rules};
 use crate::result::CommandResult;
-use crate::show::{money, progress, table, whole};
+use crate::show::{progress, whole};
+use crate::stored::Stored;
 
 /// The parts of the table. The progress bar counts them.
 const PARTS: i32 = 64;
@@ -28,25 +28,16 @@ const PARTS: i32 = 64;
 const SIDE_BY_SIDE: usize = 8;
 /// The members between two updates of the count in the progress bar.
 const MEMBERS_AT_ONCE: u64 = 100;
-/// The most faults that are printed.
-const FAULTS_SHOWN: usize = 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The merchant
     #[arg(long)]
     merchant: String,
-    /// A data file [default: the one that `regulars dev` keeps]
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "export"])]
-    data: Option<PathBuf>,
-    /// A table, with the credentials and the region of the environment
-    #[arg(long, value_name = "NAME", conflicts_with = "export")]
-    table: Option<String>,
-    /// Where the table is, if not in AWS, such as http://127.0.0.1:8000
-    #[arg(long, value_name = "URL", requires = "table")]
-    endpoint: Option<String>,
+    #[command(flatten)]
+    stored: Stored,
     /// An export of a table to S3, as it was downloaded: a folder with files of one item per line
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "table"])]
     export: Option<PathBuf>,
     /// An earlier export of the table: all its entries must still be there
     #[arg(long, value_name = "DIR")]
@@ -87,9 +78,9 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     };
     progress.bar.finish_and_clear();
     if options.json {
-        say!("{}", as_json(&programme, &audited));
+        say!("{}", page::as_json(&programme, &audited));
     } else {
-        say!("{}", page(&programme, &audited).trim_end());
+        say!("{}", page::page(&programme, &audited).trim_end());
     }
     let wrong = audited.wrong().count();
     if wrong > 0 {
@@ -99,8 +90,8 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     {
         // The table stays in use during an audit: the sender may be read before a transfer, and the
         // receiver after it.
-        let is_read_while_used = options.table.is_some() && options.until.is_none();
-        let what = match is_read_while_used && wallet.sum() == wallet.closing {
+        let is_read_while_used = options.stored.is_table() && options.until.is_none();
+        let what = match is_read_while_used && wallet.units.sum() == wallet.units.closing {
             true => "moved between members while they were read; audit up to a day, with --until",
             false => "does not come to what is there",
         };
@@ -143,26 +134,13 @@ async fn audited_table(
     earlier: Option<&Arc<Earlier>>,
     progress: &Progress,
 ) -> CommandResult<(Programme, Audited)> {
-    let opened;
-    let store = match &options.table {
-        Some(name) => table_of(name, options.endpoint.as_deref()).await,
-        None => {
-            let data = match &options.data {
-                Some(data) => data.clone(),
-                None => place::data(&options.rules.folder()?, "dev.db"),
-            };
-            if !data.is_file() {
-                return Err(format!("there is no data file `{}`", data.display()).into());
-            }
-            opened = Database::open(Some(&data), 0).await?;
-            opened.store().clone()
-        }
-    };
+    let opened = options.stored.open(&options.rules).await?;
+    let store = opened.store();
     let hash = store.active_bundle(merchant).await?;
     let hash = hash.ok_or_else(|| format!("`{merchant}` has published no rules there"))?;
-    let programme = api::bundle_of(&store, merchant, &hash).await?.programme().clone();
+    let programme = api::bundle_of(store, merchant, &hash).await?.programme().clone();
     let start = || Audit::over(period(options, &programme)).after(earlier.cloned());
-    let audited = walk(&store, merchant, start, progress).await?;
+    let audited = walk(store, merchant, start, progress).await?;
     Ok((programme, audited))
 }
 
@@ -241,15 +219,6 @@ fn exported(folder: &Path, bar: &ProgressBar) -> CommandResult<Export> {
     Ok(export)
 }
 
-async fn table_of(name: &str, endpoint: Option<&str>) -> Store {
-    let config = aws_config::defaults(BehaviorVersion::latest());
-    let config = match endpoint {
-        Some(endpoint) => config.endpoint_url(endpoint),
-        None => config,
-    };
-    Store::new(api::client(config).await, name)
-}
-
 /// The period of the report: whole days in the merchant's time zone.
 fn period(options: &Options, programme: &Programme) -> Period {
     let midnight = |day: NaiveDate| -> Option<Moment> {
@@ -259,131 +228,4 @@ fn period(options: &Options, programme: &Programme) -> Period {
         from: options.from.and_then(midnight),
         until: options.until.and_then(|day| midnight(day.succ_opt()?)),
     }
-}
-
-/// The worth of units in the programme's currency; nothing if the wallet's units have none. It is
-/// negative if the units are.
-fn worth(programme: &Programme, wallet: &str, units: i64) -> Option<Decimal> {
-    let worth = programme.wallets.get(wallet)?.worth?;
-    Decimal::from(units).checked_mul(worth)
-}
-
-fn page(programme: &Programme, audited: &Audited) -> String {
-    let code = programme.currency.code();
-    let decimals = ledger::money::decimals(programme.currency);
-    let mut page = format!(
-        "{}: {} members and {} entries audited{}.\n",
-        programme.name,
-        whole(audited.members),
-        whole(audited.entries),
-        match audited.erased {
-            0 => String::new(),
-            erased => format!(", {} of the members forgotten", whole(erased)),
-        },
-    );
-    let heads = [
-        "wallet",
-        "#opening",
-        "#issued",
-        "#redeemed",
-        "#expired",
-        "#reversed",
-        "#adjusted",
-        "#closing",
-    ];
-    let mut units = table(heads);
-    let mut sums = table(heads);
-    let mut any = false;
-    for (name, wallet) in &audited.wallets {
-        let row = figures(wallet);
-        let cells = row.iter().map(|units| whole(*units));
-        units.add_row([name.to_string()].into_iter().chain(cells));
-        let in_money = |units: &i64| worth(programme, name.as_str(), *units);
-        if in_money(&wallet.closing).is_some() {
-            any = true;
-            let cells = row.iter().map(|units| {
-                in_money(units).map_or_else(String::new, |worth| money(worth, code, decimals))
-            });
-            sums.add_row([name.to_string()].into_iter().chain(cells));
-        }
-    }
-    page += &format!("\n{units}\n");
-    if any {
-        page += &format!("\nWhat that is worth:\n\n{sums}\n");
-    }
-    for (name, wallet) in audited.wallets.iter().filter(|(_, wallet)| wallet.debts > 0) {
-        let in_money = |units: i64| {
-            let worth = worth(programme, name.as_str(), units);
-            worth.map_or_else(String::new, |worth| format!(" ({})", money(worth, code, decimals)))
-        };
-        page += &format!(
-            "\nSome members owe {} {name} themselves, units that were returned after they had been\n\
-             spent. To the others {} {name}{} are owed.\n",
-            whole(wallet.debts),
-            whole(wallet.owed()),
-            in_money(wallet.owed()),
-        );
-    }
-    let reconciled = audited.wallets.values().all(RollForward::is_reconciled);
-    let wrong = audited.wrong().count();
-    if wrong == 0 && reconciled {
-        page += "\nEvery balance is the sum of its entries, every entry follows from the one before it,\n";
-        page += "and opening and movements come to the closing to the last unit.\n";
-        return page;
-    }
-    page += &format!("\n{} faults:\n", whole(wrong as u64));
-    for fault in audited.wrong().take(FAULTS_SHOWN) {
-        page += &format!("  {fault}\n");
-    }
-    page
-}
-
-/// The columns of the report: opening, issued, redeemed, expired, reversed, adjusted, closing.
-fn figures(wallet: &RollForward) -> [i64; 7] {
-    let RollForward { opening, issued, redeemed, expired, reversed, adjusted, closing, .. } =
-        *wallet;
-    [opening, issued, redeemed, expired, reversed, adjusted, closing]
-}
-
-fn as_json(programme: &Programme, audited: &Audited) -> serde_json::Value {
-    let wallets: serde_json::Map<String, serde_json::Value> = audited
-        .wallets
-        .iter()
-        .map(|(name, wallet)| {
-            let worth =
-                |units| worth(programme, name.as_str(), units).map(|worth| worth.to_string());
-            let wallet = json!({
-                "opening": wallet.opening,
-                "issued": wallet.issued,
-                "redeemed": wallet.redeemed,
-                "expired": wallet.expired,
-                "reversed": wallet.reversed,
-                "adjusted": wallet.adjusted,
-                "closing": wallet.closing,
-                "reconciles": wallet.is_reconciled(),
-                "owed_by_members": { "opening": wallet.debts_before, "closing": wallet.debts },
-                "liability": {
-                    "opening": worth(wallet.opening + wallet.debts_before),
-                    "closing": worth(wallet.owed()),
-                },
-            });
-            (name.to_string(), wallet)
-        })
-        .collect();
-    let fault = |fault: &::audit::Fault| {
-        json!({
-            "member": fault.member.member,
-            "entry": fault.entry,
-            "what": fault.what,
-        })
-    };
-    json!({
-        "members": audited.members,
-        "erased": audited.erased,
-        "entries": audited.entries,
-        "currency": programme.currency.code(),
-        "wallets": wallets,
-        "faults": audited.faults.iter().map(fault).collect::<Vec<_>>(),
-        "unreadable": audited.unreadable,
-    })
 }

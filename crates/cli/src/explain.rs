@@ -1,7 +1,5 @@
 //! `regulars explain`: a stored entry, derived again under its own rules.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use decide::{About, ActivityEvent, Context, Redemption, Reversal, TraceLine, Undecided};
 use ledger::entry::{Note, Returned};
@@ -10,7 +8,6 @@ use ledger::{
     Activity, Change, Decision, DecisionData, Entry, EntryKind, Member, MemberId, MissingData,
     Order, RedeemedReward, Seq,
 };
-use local::Database;
 use rules::Bundle;
 use store::{MemberKey, Store, Version};
 
@@ -18,6 +15,7 @@ use crate::place::{self, Rules};
 use crate::result::CommandResult;
 use crate::show::shop_time;
 use crate::simulate::page;
+use crate::stored::Stored;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -29,9 +27,8 @@ pub(crate) struct Options {
     member: String,
     /// The entry, by its number in the statement (`seq`)
     entry: u64,
-    /// The data file [default: the one that `regulars dev` keeps]
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    stored: Stored,
     #[command(flatten)]
     rules: Rules,
 }
@@ -39,19 +36,12 @@ pub(crate) struct Options {
 /// Derives a stored entry again, under the bundle that it was decided by, and shows every rule's
 /// verdict. A difference from the stored entry is an error.
 pub(crate) async fn run(options: Options) -> CommandResult {
-    let data = match options.data {
-        Some(data) => data,
-        None => place::data(&options.rules.folder()?, "dev.db"),
-    };
-    if !data.is_file() {
-        return Err(format!("there is no data file `{}`", data.display()).into());
-    }
-    let database = Database::open(Some(&data), 0).await?;
+    let opened = options.stored.open(&options.rules).await?;
     let merchant = place::merchant_named(&options.merchant)?;
     let member = MemberId::parse(&options.member)
         .map_err(|reason| format!("`{}` is no member's id: {reason}", options.member))?;
     let key = MemberKey { merchant, member };
-    let store = database.store();
+    let store = opened.store();
     let (before, record) = version(store, &key, Seq::new(options.entry)).await?;
     let bundle = api::bundle_of(store, &key.merchant, &record.bundle).await?;
     let again = again(store, &key, &bundle, &before, &record.entry).await?;

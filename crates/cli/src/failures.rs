@@ -1,33 +1,27 @@
 //! `regulars failures`: the rules that failed, with what they cost, from the notes of the entries.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
-use aws_config::BehaviorVersion;
 use chrono::NaiveDate;
 use clap::Args;
 use ledger::calendar::resolve;
 use ledger::entry::Note;
 use ledger::{MemberId, Moment};
-use local::Database;
 use serde_json::json;
-use store::{History, Store};
+use store::History;
 
 use crate::place::{self, Rules};
 use crate::result::CommandResult;
 use crate::show::{table, whole};
+use crate::stored::Stored;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The merchant
     #[arg(long)]
     merchant: String,
-    /// A data file [default: the one that `regulars dev` keeps]
-    #[arg(long, value_name = "FILE", conflicts_with = "table")]
-    data: Option<PathBuf>,
-    /// A table, with the credentials and the region of the environment
-    #[arg(long, value_name = "NAME")]
-    table: Option<String>,
+    #[command(flatten)]
+    stored: Stored,
     /// The first day that counts
     #[arg(long, value_name = "DAY")]
     since: Option<NaiveDate>,
@@ -55,28 +49,11 @@ type Failed = (String, String, String);
 /// Prints how often each rule failed, and for whom.
 pub(crate) async fn run(options: Options) -> CommandResult {
     let merchant = place::merchant_named(&options.merchant)?;
-    // The value must live until the table is read: it serves the file until it is dropped.
-    let database;
-    let store = match &options.table {
-        Some(name) => {
-            let client = api::client(aws_config::defaults(BehaviorVersion::latest())).await;
-            Store::new(client, name)
-        }
-        None => {
-            let data = match &options.data {
-                Some(data) => data.clone(),
-                None => place::data(&options.rules.folder()?, "dev.db"),
-            };
-            if !data.is_file() {
-                return Err(format!("there is no data file `{}`", data.display()).into());
-            }
-            database = Database::open(Some(&data), 0).await?;
-            database.store().clone()
-        }
-    };
+    let opened = options.stored.open(&options.rules).await?;
+    let store = opened.store();
     let hash = store.active_bundle(&merchant).await?;
     let hash = hash.ok_or_else(|| format!("merchant `{merchant}` has published no rules"))?;
-    let bundle = api::bundle_of(&store, &merchant, &hash).await?;
+    let bundle = api::bundle_of(store, &merchant, &hash).await?;
     let since = options.since.and_then(|day| day.and_hms_opt(0, 0, 0));
     let since = since.map(|first| resolve(first, bundle.programme().time_zone));
     let mut failed: BTreeMap<Failed, Failures> = BTreeMap::new();

@@ -12,6 +12,8 @@ mod result;
 mod counts;
 /// The folders of the rules and the data.
 mod place;
+/// Where the members are that a command reads.
+mod stored;
 /// `audit`: what is owed, recomputed from the entries.
 mod audit;
 /// `failures`: the rules that failed, and for whom.

@@ -272,7 +272,8 @@ fn paid_first(member: &Member, credit: Credit, postings: &[Posting]) -> [Posting
     let changed: i64 = of_wallet.map(Posting::change_of_debt).sum();
     let debt = member.wallet(wallet.as_str()).debt().get() + changed;
     let pays = Units::part(debt.clamp(0, lot.units.get()));
-    let rest = Lot { units: Units::part(lot.units.get() - pays.get()), terms: lot.terms };
+    let rest = Lot { units: Units::part(lot.units.get() - pays.get()), ..lot.clone() };
+    let pays = Lot { units: pays, ..lot };
     [Posting::into_debt(wallet.clone(), pays, why), Posting::into_lot(wallet, rest, why)]
 }
 

@@ -6,6 +6,7 @@
 //! takes the units from one side and adds them to the other. Read the reason of a movement from
 //! [`Posting::why`]; never infer it from neighbouring postings.
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::terms::Terms;
@@ -30,6 +31,10 @@ pub struct Posting {
     /// Whether the wallet is that of the account that the member shares, instead of its own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub shared: bool,
+    /// What one unit is worth, where they come from no lot and go to none, so that no terms tell it:
+    /// where they become debt, or come in and pay debt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worth: Option<Decimal>,
 }
 
 /// One side of a movement within a wallet.
@@ -82,14 +87,16 @@ impl Posting {
     #[must_use]
     pub fn into_lot(wallet: WalletName, lot: Lot, why: PostingReason) -> Posting {
         let Lot { units, terms } = lot;
-        Posting { wallet, units, why, from: None, to: Some(PostingSide::Lot(terms)), shared: false }
+        let to = Some(PostingSide::Lot(terms));
+        Posting { wallet, units, why, from: None, to, shared: false, worth: None }
     }
 
     /// Units that go out of a lot.
     #[must_use]
     pub fn out_of_lot(wallet: WalletName, lot: Lot, why: PostingReason) -> Posting {
         let Lot { units, terms } = lot;
-        Posting { wallet, units, why, from: Some(PostingSide::Lot(terms)), to: None, shared: false }
+        let from = Some(PostingSide::Lot(terms));
+        Posting { wallet, units, why, from, to: None, shared: false, worth: None }
     }
 
     /// Units that move from one lot to another.
@@ -99,16 +106,20 @@ impl Posting {
         Posting { to: Some(PostingSide::Lot(to)), ..out }
     }
 
-    /// Units that come in and pay the debt.
+    /// A lot that comes in and pays the debt.
     #[must_use]
-    pub fn into_debt(wallet: WalletName, units: Units, why: PostingReason) -> Posting {
-        Posting { wallet, units, why, from: None, to: Some(PostingSide::Debt), shared: false }
+    pub fn into_debt(wallet: WalletName, lot: Lot, why: PostingReason) -> Posting {
+        let worth = lot.terms.worth;
+        let into = Posting::into_lot(wallet, lot, why);
+        Posting { to: Some(PostingSide::Debt), worth, ..into }
     }
 
-    /// Units that become debt, since no lot has them to be taken out of.
+    /// A lot that becomes debt, since it is no longer there to be taken back.
     #[must_use]
-    pub fn out_of_debt(wallet: WalletName, units: Units, why: PostingReason) -> Posting {
-        Posting { wallet, units, why, from: Some(PostingSide::Debt), to: None, shared: false }
+    pub fn out_of_debt(wallet: WalletName, lot: Lot, why: PostingReason) -> Posting {
+        let worth = lot.terms.worth;
+        let out = Posting::out_of_lot(wallet, lot, why);
+        Posting { from: Some(PostingSide::Debt), worth, ..out }
     }
 
     /// A lot that pays the debt.

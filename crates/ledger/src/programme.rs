@@ -164,7 +164,8 @@ pub struct WalletPolicy {
     /// Whether it can pay rewards. A wallet that only counts, such as the qualifying points of a
     /// tier, cannot.
     pub spendable: bool,
-    /// The worth of one unit in the programme's currency, for the liability report.
+    /// What one unit is worth in the programme's currency, for the audit; the lots that are given
+    /// under this policy keep it.
     pub worth: Option<Decimal>,
     /// When a lot expires.
     pub expires: Expiry,
@@ -206,8 +207,8 @@ impl WalletPolicy {
     /// The terms of units that are given by hand at `at`.
     #[must_use]
     pub fn terms(&self, at: Moment, time_zone: Tz) -> Terms {
-        let inactivity = self.expires.inactivity();
-        Terms { inactivity, ..Terms::until(self.expires.of(at, time_zone)) }
+        let (inactivity, worth) = (self.expires.inactivity(), self.worth);
+        Terms { inactivity, worth, ..Terms::until(self.expires.of(at, time_zone)) }
     }
 
     /// The terms of units that an activity earns. They are pending until a day, or, if the activity

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::expiry::Inactivity;
@@ -27,6 +28,10 @@ pub struct Terms {
     /// How long it stays after the member was last active, if every activity extends its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inactivity: Option<Inactivity>,
+    /// What one unit is worth in the programme's currency, by the rules that gave it; `None` if they
+    /// did not say. A later worth is that of later lots, so that a closed month stays as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worth: Option<Decimal>,
 }
 
 impl Terms {
@@ -86,8 +91,8 @@ impl Terms {
 
     /// The order in which lots are spent: the soonest to expire first, those that never do last.
     pub(crate) fn spend_order(&self) -> impl Ord + '_ {
-        let Terms { available_at, pending_on, held, expires_at, inactivity } = self;
-        (expires_at.is_none(), expires_at, available_at, pending_on, held, inactivity)
+        let Terms { available_at, pending_on, held, expires_at, inactivity, worth } = self;
+        (expires_at.is_none(), expires_at, available_at, pending_on, held, inactivity, worth)
     }
 }
 

@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use iso_currency::Currency;
 use ledger::Inactivity;
 use ledger::activity::{FRIEND, PURCHASE, REFERRAL};
+use ledger::money::PRICE_DECIMALS_MAX;
 use ledger::programme::Reminders;
 use ledger::programme::{
     ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, OnFailure, Recurrence,
@@ -142,6 +143,9 @@ struct Activity {
 const fn yes() -> bool {
     true
 }
+
+/// The most that one unit is worth, so that every sum of units fits in money.
+const WORTH_MAX: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
 
 /// The longest terms. A lot that should last longer has no expiry.
 const DAYS_MAX: u32 = 36_500;
@@ -399,10 +403,16 @@ fn wallets(
         };
         let worth = wallet.worth.as_ref().and_then(|worth| {
             let amount = Decimal::from_str_exact(worth.get_ref()).ok();
-            let amount = amount.filter(|amount| !amount.is_sign_negative());
+            let fits = |amount: &Decimal| {
+                !amount.is_sign_negative()
+                    && *amount <= WORTH_MAX
+                    && amount.normalize().scale() <= PRICE_DECIMALS_MAX
+            };
+            let amount = amount.filter(fits).map(|amount| amount.normalize());
             if amount.is_none() {
                 let message = format!(
-                    "`{}` is not what a unit is worth; write an amount such as \"0.01\"",
+                    "`{}` is not what a unit is worth; write an amount such as \"0.01\", up to \
+                     {WORTH_MAX} and with up to {PRICE_DECIMALS_MAX} decimals",
                     worth.get_ref()
                 );
                 wrong(worth.span(), message);

@@ -34,7 +34,8 @@ hold_minutes = 30                 # how long something is set aside at the till;
 on_failure = "record"             # a rule that fails pays nothing; "refuse" refuses the activity
 
 [wallets.points]
-worth = "0.01"                    # what one is worth, for what you owe
+worth = "0.01"                    # what one is worth, for what you owe; another worth later is
+                                  # that of the units that are given from then on
 expires = { months = 12, end_of = "month" }  # or { days = 90 }, { months = 12 }, { years = 1, end_of = "year" },
                                   # or after a time in which the member does nothing: { inactive_months = 12 }, { inactive_days = 90 }
 pending_days = 14                 # from when it can be spent; at once if not said

@@ -135,16 +135,17 @@ pub(crate) fn to_person(key: &MemberKey, item: Item) -> Result<Person, StoreErro
     Ok(Person { enrolment, enrolled_at, fingerprint: stored.enrolment, due_at, secret })
 }
 
-/// A lot: units left, available at, expires at. It is a bare triple, since a member has dozens. Few
-/// lots have more terms.
+/// A lot: units left, available at, expires at, and what one unit is worth. It is bare numbers, since
+/// a member has dozens. Few lots have more terms.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum StoredLot {
     Plain(i64, Option<i64>, Option<i64>),
+    Worth(i64, Option<i64>, Option<i64>, Decimal),
     With(i64, Option<i64>, Option<i64>, MoreTerms),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Default)]
 struct MoreTerms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pending_on: Option<PendingOn>,
@@ -152,6 +153,8 @@ struct MoreTerms {
     held: Option<HoldId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     inactivity: Option<Inactivity>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    worth: Option<Decimal>,
 }
 
 /// The progress of a task: its marks (when, how much), rounds completed, rounds owed, rounds paid
@@ -402,11 +405,15 @@ pub(crate) fn to_line(
 fn stored(member: &Member) -> StoredMember {
     let seconds = |at: &Option<Moment>| at.map(|at| at.timestamp());
     let lot = |Lot { units, terms }: &Lot| {
-        let Terms { available_at, pending_on, held, expires_at, inactivity } = terms.clone();
+        let Terms { available_at, pending_on, held, expires_at, inactivity, worth } = terms.clone();
         let (units, from, until) = (units.get(), seconds(&available_at), seconds(&expires_at));
-        match (&pending_on, &held, inactivity) {
-            (None, None, None) => StoredLot::Plain(units, from, until),
-            _ => StoredLot::With(units, from, until, MoreTerms { pending_on, held, inactivity }),
+        match (&pending_on, &held, inactivity, worth) {
+            (None, None, None, None) => StoredLot::Plain(units, from, until),
+            (None, None, None, Some(worth)) => StoredLot::Worth(units, from, until, worth),
+            _ => {
+                let more = MoreTerms { pending_on, held, inactivity, worth };
+                StoredLot::With(units, from, until, more)
+            }
         }
     };
     let hold = |hold: &Hold| {
@@ -472,14 +479,17 @@ fn stored(member: &Member) -> StoredMember {
 fn wallet_of(pk: &str, lots: Vec<StoredLot>, debt: Option<&Units>) -> Result<Wallet, StoreError> {
     let maybe = |seconds: Option<i64>| seconds.map(|seconds| moment(pk, seconds)).transpose();
     let lot = |lot: StoredLot| {
-        let plain = MoreTerms { pending_on: None, held: None, inactivity: None };
+        let plain = MoreTerms::default();
         let (units, from, until, more) = match lot {
             StoredLot::Plain(units, from, until) => (units, from, until, plain),
+            StoredLot::Worth(units, from, until, worth) => {
+                (units, from, until, MoreTerms { worth: Some(worth), ..plain })
+            }
             StoredLot::With(units, from, until, more) => (units, from, until, more),
         };
-        let MoreTerms { pending_on, held, inactivity } = more;
+        let MoreTerms { pending_on, held, inactivity, worth } = more;
         let (available_at, expires_at) = (maybe(from)?, maybe(until)?);
-        let terms = Terms { available_at, pending_on, held, expires_at, inactivity };
+        let terms = Terms { available_at, pending_on, held, expires_at, inactivity, worth };
         let out_of_range = |_| StoreError::unreadable(pk, "a lot is out of range");
         Ok(Lot { units: Units::new(units).map_err(out_of_range)?, terms })
     };

@@ -402,7 +402,7 @@ impl Field {
         let audited = audit::audit(&store, &self.merchant, period).await?;
         report.expired = audited.entries - audited.members;
         report.faults.extend(audited.wrong().take(10));
-        let wallet = audited.wallets.values().next().copied().unwrap_or_default();
+        let wallet = audited.wallets.values().next().map(|owed| owed.units).unwrap_or_default();
         let units = UNITS * i64::try_from(report.members)?;
         if audited.members != report.members || report.expired != report.members {
             report

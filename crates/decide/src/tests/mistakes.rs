@@ -333,7 +333,7 @@ fn a_manifest_says_what_is_wrong_and_where() {
     check(
         "spendable = false",
         "worth = \"cheap\"",
-        "merchant.toml:8:9: `cheap` is not what a unit is worth; write an amount such as \"0.01\"",
+        "merchant.toml:8:9: `cheap` is not what a unit is worth; write an amount such as \"0.01\", up to 1000000 and with up to 6 decimals",
     );
     check("name = \"Test\"", "name = ", "merchant.toml:2:8: a text stands in double quotes");
     for zone in ["+02:00", "CET"] {

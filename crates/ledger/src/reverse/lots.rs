@@ -49,8 +49,10 @@ pub fn take_back(
         |other: &Terms| alike(other) && other.pending_on.is_none() && other.available_at.is_none();
     let mut missing = units;
     let looks: [&dyn Fn(&Terms) -> bool; 3] = [&as_given, &released, &ready];
-    for look in looks {
-        let (taken, rest) = lots.take_some(missing, look);
+    // What the units are worth does not tell which they are; those of the same worth come first.
+    for (look, same_worth) in looks.into_iter().flat_map(|look| [(look, true), (look, false)]) {
+        let (taken, rest) = lots
+            .take_some(missing, |other| look(other) && (other.worth == terms.worth || !same_worth));
         missing = rest;
         let why = PostingReason::Reclaimed;
         let taken = taken.into_iter().map(|lot| Posting::out_of_lot(wallet.clone(), lot, why));
@@ -69,6 +71,7 @@ pub fn take_back(
     }
     let owed = Units::part(missing.get() - expired.get());
     if !owed.is_zero() {
+        let owed = Lot { units: owed, terms: terms.clone() };
         let why = PostingReason::Reclaimed;
         draft.postings.push(Posting::out_of_debt(wallet.clone(), owed, why));
     }
@@ -88,8 +91,11 @@ pub fn give_back<'a>(
     for posting in spent {
         let Some(terms) = posting.from_lot() else { continue };
         let first = Terms { available_at: None, pending_on: None, held: None, ..terms.clone() };
-        let is_alike =
-            |other: &Terms| other.inactivity.is_some() && other.inactivity == first.inactivity;
+        let is_alike = |other: &Terms| {
+            other.inactivity.is_some()
+                && other.inactivity == first.inactivity
+                && other.worth == first.worth
+        };
         let same = |(of, terms, _): &&mut (WalletName, Terms, i64)| {
             *of == posting.wallet && (*terms == first || is_alike(terms))
         };
