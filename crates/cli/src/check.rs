@@ -36,14 +36,15 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     let mut found = Vec::new();
     for folder in &folders {
         let (sources, read) = read(folder);
-        let mut mistakes = match read {
+        // A file that is not read is the reason of much that does not fit, so it comes first.
+        let mut mistakes = unread(folder);
+        match read {
             Ok(bundle) => {
                 let specs = decide::run_specs(&bundle, &sources).err().unwrap_or_default();
-                bundle.warnings().iter().cloned().chain(specs).collect()
+                mistakes.extend(bundle.warnings().iter().cloned().chain(specs));
             }
-            Err(rejection) => rejection.mistakes,
-        };
-        mistakes.extend(unread(folder));
+            Err(rejection) => mistakes.extend(rejection.mistakes),
+        }
         found.extend(mistakes.into_iter().map(|mistake| Found::of(folder, &sources, mistake)));
     }
     let errors = found.iter().filter(|found| found.mistake.severity == Severity::Error).count();
@@ -69,14 +70,16 @@ pub(crate) fn run(options: &Options) -> CommandResult {
 
 /// Warnings about files that are not read, though their names are close to those of sheets, specs
 /// and manifests. Without a warning nobody would notice.
-fn unread(folder: &Path) -> Vec<Mistake> {
+pub(crate) fn unread(folder: &Path) -> Vec<Mistake> {
     let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = names.map(|file| file.file_name().to_string_lossy().into_owned());
     let mut unread: Vec<String> = names
         .filter(|name| {
             let lower = name.to_lowercase();
-            let is_near = [".rhai", ".txt", ".toml", ".tml"].iter().any(|end| lower.ends_with(end));
-            is_near && !Sources::reads(name)
+            let end = lower.rsplit_once('.').map_or(lower.as_str(), |(_, end)| end);
+            let is_near =
+                ["rhai", "toml"].iter().any(|known| strsim::osa_distance(end, known) <= 2);
+            (is_near || end == "txt") && !Sources::reads(name)
         })
         .collect();
     unread.sort();

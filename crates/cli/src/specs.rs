@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use decide::{Difference, SpecReport, say_value};
-use rules::Sources;
+use rules::{Bundle, Sources};
 use serde_json::json;
 use toml_edit::{DocumentMut, Item};
 
-use crate::check::{Found, folders, read};
+use crate::check::{Found, folders, read, unread};
 use crate::result::CommandResult;
 use crate::show::plural;
 
@@ -45,10 +45,18 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     let mut reports = Vec::new();
     for folder in folders(options.folder.as_deref())? {
         let (sources, bundle) = read(&folder);
+        let warnings = bundle.as_ref().map(Bundle::warnings).unwrap_or_default().to_vec();
         let report = match bundle {
             Ok(bundle) => decide::run_specs(&bundle, &sources),
             Err(rejection) => Err(rejection.mistakes),
         };
+        if report.as_ref().map_or(true, |report| report.failed().next().is_some()) {
+            // A file that is not read, or in which nothing stands, is the reason of all the rest.
+            let of_files = warnings.into_iter().filter(|warning| warning.place.is_none());
+            for mistake in unread(&folder).into_iter().chain(of_files) {
+                anstream::eprintln!("{}\n", Found::of(&folder, &sources, mistake).drawn());
+            }
+        }
         match report {
             Ok(report) => {
                 let report = only(report, options.only.as_deref());

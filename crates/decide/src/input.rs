@@ -507,17 +507,34 @@ pub(crate) struct InJson<T>(pub(crate) T);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for InJson<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<InJson<T>, D::Error> {
-        let value = serde_json::Value::deserialize(deserializer)?;
+        let mut value = serde_json::Value::deserialize(deserializer)?;
+        write_times(&mut value);
         let text = serde_json::to_string(&value).map_err(D::Error::custom)?;
         let mut reader = serde_json::Deserializer::from_str(&text);
         serde_path_to_error::deserialize(&mut reader).map(InJson).map_err(|error| {
             let reason = error.inner().to_string();
             let reason = reason.split(" at line ").next().unwrap_or_default();
+            let reason = rules::say_found_for_wanted(reason);
             match error.path().iter().next() {
                 None => D::Error::custom(reason),
                 Some(_) => D::Error::custom(format!("`{}`: {reason}", error.path())),
             }
         })
+    }
+}
+
+/// Replaces times and days without quotes, which TOML has and JSON has not, by their text.
+fn write_times(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            let time = fields.get("$__toml_private_datetime").filter(|_| fields.len() == 1);
+            match time.cloned() {
+                Some(text) => *value = text,
+                None => fields.values_mut().for_each(write_times),
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(write_times),
+        _ => {}
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use ledger::{Programme, Units};
 use rhai::{ASTNode, Expr, Position, Stmt};
-use rust_decimal::Decimal;
 
 use crate::asked::Asked;
 use crate::grammar::StatementKind;
@@ -16,12 +15,18 @@ use crate::mistake::Mistake;
 use crate::range;
 use crate::sheet::{Function, Rule, Sheets, Titles};
 use crate::source::Sources;
-use crate::vocabulary::{FACTS, Word, functions, words_of};
+use crate::vocabulary::{FACTS, Word, functions, gifts, words_of};
 
+/// The check of divisors.
+mod zero;
 /// The check of blocks.
 mod blocks;
 /// The check of expressions.
 mod expressions;
+/// The check of numbers that an activity gives and that cannot be, or not wholly, paid.
+mod pays;
+/// The check of names that differ by a letter.
+mod spellings;
 /// The check of how much one activity writes.
 mod together;
 /// The check of words and names.
@@ -48,7 +53,7 @@ pub(crate) fn sheets(
 ) -> Vec<Mistake> {
     let grants = Grants::of(sheets);
     let known = Known { sources, sheets, titles, programme, grants, all_read };
-    let mut mistakes = Vec::new();
+    let mut mistakes = without_rules(sources, sheets);
     for rule in &sheets.rules {
         let mut check = Check::new(&known, &rule.file, Some(rule));
         check.rule(rule);
@@ -59,10 +64,43 @@ pub(crate) fn sheets(
         check.function(function);
         mistakes.extend(check.mistakes);
     }
+    mistakes.extend(on_one_line(sources, &sheets.rules));
+    mistakes.extend(spellings::alike(sheets));
     mistakes.extend(unreachable_tiers(&sheets.rules));
     mistakes.extend(fleeting_tiers(sheets, programme));
     mistakes.extend(together::too_much(sheets, programme));
     mistakes
+}
+
+/// Warns of sheets in which nothing stands. Whoever has saved an empty file would see only what else
+/// does not fit any more.
+fn without_rules(sources: &Sources, sheets: &Sheets) -> Vec<Mistake> {
+    let has_any = |name: &str| {
+        sheets.rules.iter().any(|rule| *rule.file == *name)
+            || sheets.bodies.iter().any(|function| *function.file == *name)
+    };
+    let empty = sources.sheets().filter(|(name, text)| {
+        let lines = text.lines().map(str::trim);
+        let mut written = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+        written.next().is_none() && !has_any(name)
+    });
+    let message = "there is no rule in this sheet";
+    empty.map(|(name, _)| Mistake::of_name(name, message.to_owned())).collect()
+}
+
+/// Warns of rules that begin on the line of another one, where nobody sees them.
+fn on_one_line(sources: &Sources, rules: &[Rule]) -> Vec<Mistake> {
+    let follows = |rule: &&Rule| {
+        let (Some(line), Some(column)) = (rule.position.line(), rule.position.position()) else {
+            return false;
+        };
+        let text = sources.get(&rule.file).and_then(|text| text.lines().nth(line - 1));
+        let before: String = text.unwrap_or_default().chars().take(column - 1).collect();
+        before.contains('}')
+    };
+    let message = "this stands on the line of another rule; write each rule on a line of its own";
+    let warn = |rule: &Rule| Mistake::warning(&rule.file, rule.position, message.to_owned());
+    rules.iter().filter(follows).map(warn).collect()
 }
 
 /// Facts that hold only for a day, a month, or as long as a window is open. A tier with such a
@@ -202,6 +240,10 @@ struct Check<'a> {
     list_may_stand: bool,
     locals: Vec<(String, Kind)>,
     returns: Vec<Kind>,
+    /// The facts that are not 0 here, since a condition around excludes it.
+    above_zero: Vec<String>,
+    /// The merchant's own names for numbers that can be 0.
+    zero_locals: Vec<String>,
     mistakes: Vec<Mistake>,
 }
 
@@ -216,6 +258,8 @@ impl<'a> Check<'a> {
             list_may_stand: false,
             locals: Vec::new(),
             returns: Vec::new(),
+            above_zero: Vec::new(),
+            zero_locals: Vec::new(),
             mistakes: Vec::new(),
         }
     }
@@ -233,6 +277,7 @@ impl<'a> Check<'a> {
             let found = self.expression(when);
             self.want(&found, &Kind::Flag, when.start_position(), "a condition");
             self.reachable(when);
+            self.above_zero = zero::not_zero(when, true);
         }
         if let Some(counting) = &rule.counting {
             let found = self.expression(counting);
@@ -254,6 +299,12 @@ impl<'a> Check<'a> {
         if gives == Kind::Gift && rule.statement.gives == Kind::Number {
             let message = "units are paid here, and a gift is given by a `reward`; pay stamps, and let the reward cost them";
             self.wrong(rule.body.position(), message.to_owned());
+        } else if rule.statement.gives == Kind::Gift && gives.may_be_number() && gives != Kind::Any
+        {
+            let gifts: Vec<&str> = gifts().map(|word| word.example).collect();
+            let message =
+                format!("{what} is a gift, not {}; there is `{}`", gives.say(), gifts.join("`, `"));
+            self.wrong(rule.body.position(), message);
         } else if !(may_be_nothing && gives == Kind::Nothing) {
             self.want(&gives, &rule.statement.gives, rule.body.position(), what);
         }
@@ -266,48 +317,11 @@ impl<'a> Check<'a> {
         if gives == Kind::Nothing && !self.gave && rule.kind() != StatementKind::Tier {
             self.warn(rule.body.position(), "this block gives nothing".to_owned());
         }
-        let pays = range::only_expression(&rule.body).and_then(range::number);
-        if let Some(pays) = pays.filter(|_| rule.statement.gives == Kind::Number) {
-            if pays.scale() == 3 {
-                let message = "a thousand is written `1_000`; the point is for a part of one";
-                self.warn(rule.body.position(), message.to_owned());
-            }
-            if pays < Decimal::ZERO {
-                let message = "a rule pays nothing or more, and this is below zero";
-                self.wrong(rule.body.position(), message.to_owned());
-            } else if pays > Decimal::from(Units::MAX.get()) {
-                let message = format!("a rule pays at most {} at once", Units::MAX);
-                self.wrong(rule.body.position(), message);
-            }
-        }
+        self.pays(rule);
         if rule.stock.is_some_and(Units::is_zero) {
             self.warn(rule.position, "there is nothing of this: `stock 0`".to_owned());
         }
-        self.below_zero(rule);
         self.days(rule);
-    }
-
-    /// Warns of a payment that is a difference of a fact and a number, if the rule's condition does
-    /// not compare the fact.
-    fn below_zero(&mut self, rule: &Rule) {
-        let only =
-            range::only_expression(&rule.body).filter(|_| rule.statement.gives == Kind::Number);
-        let Some(range::Difference { fact, number, fact_first }) = only.and_then(range::difference)
-        else {
-            return;
-        };
-        let is_asked = rule.when.as_ref().is_some_and(|when| range::asks(when, &fact));
-        if !is_asked {
-            let (whole, below, enough) = if fact_first {
-                (format!("{fact} - {number}"), "below", ">=")
-            } else {
-                (format!("{number} - {fact}"), "above", "<=")
-            };
-            let message = format!(
-                "this is below zero where `{fact}` is {below} {number}, and then all the rules fail; write `max({whole}, 0)`, or ask `when {fact} {enough} {number}`"
-            );
-            self.warn(rule.body.position(), message);
-        }
     }
 
     /// Warns if the rule and its campaign have no day in common.

@@ -290,6 +290,9 @@ impl Reading {
             }
             (Some(Role::Streak), _) => Some(&[Input("$ident$", Role::StreakPeriod)]),
             (Some(Role::Costs), "to") => Some(&[Word("to"), Input("$int$", Role::CostsMost)]),
+            (Some(Role::Costs | Role::CostsMost), "gives") => {
+                return Err(mistake(found, self.expected(statement, found)));
+            }
             (Some(Role::Costs | Role::CostsMost), word)
                 if word.starts_with('"') || (is_word(word) && !self.opens(statement, word)) =>
             {
@@ -408,6 +411,13 @@ impl Reading {
             "-" => "; a name with `-` in it is written in double quotes".to_owned(),
             "and" if self.clauses.last() == Some(&"into") => {
                 "; a rule pays into one wallet, so write one for each".to_owned()
+            }
+            "give" | "gives" | "pay" | "pays" => {
+                let block = match statement.kind {
+                    StatementKind::Reward | StatementKind::Benefit => "{ product(\"Coffee\") }",
+                    _ => "{ 5 }",
+                };
+                format!("; what it gives stands in a block: `{block}`")
             }
             "is" | "equals" => "; equal is written `==`".to_owned(),
             "between" => "; write `now.hour >= 5 && now.hour < 9`".to_owned(),

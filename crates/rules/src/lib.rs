@@ -84,7 +84,9 @@ pub use check::CODES_MAX;
 pub use effect_buffer::EffectRequest;
 pub use facts::{Facts, Seen, Span, bucket, unknown_wallet};
 pub use grammar::StatementKind;
-pub use mistake::{BundleRejection, Mistake, RuleFailure, Severity, say_toml};
+pub use mistake::{
+    BundleRejection, Mistake, RuleFailure, Severity, say_found_for_wanted, say_toml,
+};
 pub use object::Object;
 pub use pieces::place_of;
 pub use reference::reference;

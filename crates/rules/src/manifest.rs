@@ -177,6 +177,12 @@ impl Expires {
                 _ => Err(TERMS.to_owned()),
             };
         }
+        if let Some(end_of) = self.end_of.as_deref().filter(|end| !["month", "year"].contains(end))
+        {
+            return Err(format!(
+                "`end_of = \"{end_of}\"`: there is `{{ months = 12, end_of = \"month\" }}` and `{{ years = 1, end_of = \"year\" }}`"
+            ));
+        }
         match (self.days, self.months, self.years, self.end_of.as_deref()) {
             (Some(days), None, None, None) => Ok(Expiry::AfterDays(whole(days, 1, DAYS_MAX)?)),
             (None, Some(months), None, None) => {

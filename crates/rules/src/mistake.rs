@@ -9,7 +9,7 @@ use crate::pieces::{byte_of, place_of};
 
 pub use failure::RuleFailure;
 pub(crate) use failure::{NO_ORDER, plain_types};
-pub use tables::say_toml;
+pub use tables::{say_found_for_wanted, say_toml};
 
 /// Rules that failed while they ran.
 mod failure;

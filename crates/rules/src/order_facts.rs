@@ -145,6 +145,9 @@ pub(crate) fn register(engine: &mut Engine) {
         .register_get("pieces", |order: &mut OrderFacts| -> Evaluated<INT> {
             Ok(order.get()?.pieces().to_i64().unwrap_or(INT::MAX))
         })
+        .register_get("priced", |order: &mut OrderFacts| -> Evaluated<bool> {
+            Ok(order.seen()?.amounts().iter().all(Option::is_some))
+        })
         .register_get("lines", |order: &mut OrderFacts| -> Evaluated<LinesFacts> {
             Ok(LinesFacts(Arc::clone(order.seen()?)))
         })

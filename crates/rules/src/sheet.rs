@@ -490,9 +490,17 @@ impl Parts<'_> {
                     "day" | "days" => 1,
                     "week" | "weeks" => 7,
                     _ => {
-                        let message = format!(
-                            "`{word}` is no unit here; write `within 7 days` or `within 2 weeks`"
-                        );
+                        let days = match word.as_str() {
+                            "fortnight" | "fortnights" => Some(14),
+                            "month" | "months" => Some(30),
+                            "year" | "years" => Some(365),
+                            _ => None,
+                        };
+                        let remedy = match days.zip(within_days) {
+                            Some((days, many)) => format!("`within {} days`", many * days),
+                            None => "`within 7 days` or `within 2 weeks`".to_owned(),
+                        };
+                        let message = format!("`{word}` is no unit here; write {remedy}");
                         return Err(self.wrong(position, message));
                     }
                 },

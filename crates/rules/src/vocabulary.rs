@@ -90,6 +90,11 @@ pub(crate) fn words_of(kind: &Kind) -> impl Iterator<Item = &'static Word> {
     WORDS.iter().filter(move |word| word.of.as_ref() == Some(&kind))
 }
 
+/// The functions that make a gift.
+pub(crate) fn gifts() -> impl Iterator<Item = &'static Word> {
+    WORDS.iter().filter(|word| word.form == Form::Function && word.gives == Kind::Gift)
+}
+
 /// The functions of this name.
 pub(crate) fn functions(name: &str) -> impl Iterator<Item = &'static Word> {
     WORDS.iter().filter(move |word| word.form == Form::Function && word.name == name)

@@ -42,23 +42,44 @@ fn check_draws_each_mistake_under_its_line_and_tells_editors_too() {
     let output = out(&checked).replace(&shop, "corner-shop");
     assert_eq!(
         output,
-        "error: `order` has no `totl`\n \
+        "corner-shop/earn.txt: this file is not read; sheets end in `.rhai`, specs in `.spec.toml`, and the manifest is `merchant.toml`\n\n\
+error: `order` has no `totl`\n \
 --> corner-shop/earn.rhai:1:30\n  \
   |\n1 | earn \"a\" on purchase { order.totl }\n  |                              ^^^^ did you mean `total`?\n\n\
 warning: this never applies: `now.hour` is from 0 to 23\n \
 --> corner-shop/earn.rhai:2:36\n  \
   |\n2 | earn \"b\" on purchase when now.hour >= 24 { 1 }\n  |                                    ^\n\n\
-corner-shop/earn.txt: this file is not read; sheets end in `.rhai`, specs in `.spec.toml`, and the manifest is `merchant.toml`\n\n\
 1 programme checked: 1 error, 2 warnings\n"
     );
     let json = run(&["check", "--format", "json", &shop]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(json["mistakes"][0]["line"], 1);
-    assert_eq!(json["mistakes"][0]["column"], 30);
-    assert_eq!(json["mistakes"][0]["end_column"], 34);
-    assert_eq!(json["mistakes"][1]["severity"], "warning");
+    assert_eq!(json["mistakes"][0]["severity"], "warning");
+    assert_eq!(json["mistakes"][1]["line"], 1);
+    assert_eq!(json["mistakes"][1]["column"], 30);
+    assert_eq!(json["mistakes"][1]["end_column"], 34);
+    assert_eq!(json["mistakes"][2]["severity"], "warning");
     let all = rules();
     assert!(run(&["check", all.to_str().unwrap()]).status.success());
+}
+
+#[test]
+fn a_sheet_that_is_not_read_or_empty_is_told_before_what_follows_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = "[[spec]]\nit = \"pays\"\nactivity = { type = \"purchase\", at = \"2026-05-02T09:30:00+02:00\", order = { total = \"1\" } }\npays = { points = 1 }\n";
+    let files = [
+        ("merchant.toml", MANIFEST),
+        ("earn.rhia", "earn \"a\" on purchase { 1 }"),
+        ("more.rhai", "// to come\n"),
+        ("earn.spec.toml", spec),
+    ];
+    let shop = shop(folder.path(), &files);
+    let tested = run(&["test", &shop]);
+    assert!(!tested.status.success());
+    let said = String::from_utf8_lossy(&tested.stderr).replace(&shop, "corner-shop");
+    let first = "corner-shop/earn.rhia: this file is not read; sheets end in `.rhai`, specs in `.spec.toml`, and the manifest is `merchant.toml`\n\ncorner-shop/more.rhai: there is no rule in this sheet\n";
+    assert!(said.starts_with(first), "{said}");
+    let checked = out(&run(&["check", &shop])).replace(&shop, "corner-shop");
+    assert!(checked.starts_with(first), "{checked}");
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) fn person(
     if let Some(tier) = body.tier.as_ref().filter(|tier| !tier.get_ref().is_empty()) {
         known("tier", tier, bundle.tiers())?;
     }
-    let enrolled_at = body.enrolled.map_or(begins - TimeDelta::days(400), |at| at.0);
+    let enrolled_at = body.enrolled.as_ref().map_or(begins - TimeDelta::days(400), |at| at.0.0);
     let mut tasks = BTreeMap::new();
     for (title, done) in body.tasks {
         let progress = begun(known_task(bundle, &title)?, done, begins, bundle);
@@ -48,7 +48,7 @@ pub(super) fn person(
     }
     let spend = body.spend.map(|spend| spend.0.check("/member/spend", programme)).transpose();
     let spend = spend.map_err(|wrong| (None, wrong.to_string()))?.unwrap_or(Decimal::ZERO);
-    let last_purchase_at = body.last_purchase.map(|at| at.0);
+    let last_purchase_at = body.last_purchase.as_ref().map(|at| at.0.0);
     body.grants.keys().try_for_each(|grant| known_grant(bundle, grant))?;
     let grant = |(name, until): (Spanned<String>, Until)| match until {
         Until::Stays(stays) => stays.then_some((name.into_inner(), GrantEnd::Never)),

@@ -22,7 +22,7 @@ macro_rules! step {
         $(#[$attribute])*
         pub(super) struct $name {
             $(pub(super) $own: $kind,)*
-            pub(super) at: Option<At>,
+            pub(super) at: Option<InJson<At>>,
             pub(super) activity: Option<Spanned<InJson<Object<ActivityBody>>>>,
             pub(super) redeem: Option<Spanned<Object<RedeemBody>>>,
             pub(super) pays: Option<Sums>,
@@ -107,11 +107,11 @@ pub(super) struct MemberBody {
     pub(super) bucket: Option<u8>,
     pub(super) tags: BTreeSet<String>,
     pub(super) attributes: BTreeMap<String, String>,
-    pub(super) enrolled: Option<At>,
+    pub(super) enrolled: Option<InJson<At>>,
     pub(super) wallets: Sums,
     pub(super) purchases: u32,
     pub(super) spend: Option<InJson<Amount>>,
-    pub(super) last_purchase: Option<At>,
+    pub(super) last_purchase: Option<InJson<At>>,
     pub(super) grants: BTreeMap<Spanned<String>, Until>,
     pub(super) tasks: BTreeMap<Spanned<String>, u32>,
     pub(super) scores: Sums,
@@ -149,6 +149,6 @@ impl Step {
     /// The moment of the step: its own time, its activity's, or that of the step before.
     pub(super) fn moment(&self, before: Option<Moment>) -> Option<Moment> {
         let of_activity = || self.activity.as_ref()?.get_ref().0.0.stated_at();
-        self.at.map(|at| at.0).or_else(of_activity).or(before)
+        self.at.as_ref().map(|at| at.0.0).or_else(of_activity).or(before)
     }
 }

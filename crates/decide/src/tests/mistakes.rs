@@ -120,6 +120,14 @@ fn what_cannot_be_read_is_reported_with_its_place_and_remedy() {
             r#"reward "a" costs 100 to 50 { product("p") }"#,
             r#"reward "a" costs 5 status { product("p") }"#,
             r#"reward "a" { product("p") }"#,
+            r#"reward "a" costs 5 gives product("p")"#,
+            r#"reward "a" costs 5 points gives product("p")"#,
+            r#"earn "a" on purchase gives 5"#,
+            r#"task "a" on purchase goal 5 within 1 month { 1 }"#,
+            r#"task "a" on purchase goal 5 within 2 years { 1 }"#,
+            r#"earn "a" on purchase { 1 } earn "b" on purchase { 2 }"#,
+            "earn \"a\" on purchase {\n  1\n} // one\nearn \"b\" on purchase { 2 } tier \"c\" { true }",
+            "// earn \"a\" on purchase { 1 }\n\n",
             r#"tier "a" when true { true }"#,
             "fn f(n) { n }\nfn f(m) { m }\nearn \"a\" on purchase { 1 }",
         ]),
@@ -172,6 +180,35 @@ fn what_can_be_proven_wrong_is_reported_in_branches_that_never_run_too() {
             r#"earn "a" on purchase { award(-5); }"#,
             r#"earn "a" on purchase { 1 / 2 * order.total }"#,
             r#"earn "a" on purchase { order.total / 0 }"#,
+            r#"earn "a" on purchase { order.total / order.quantity("beans") }"#,
+            r#"earn "a" on purchase { order.total % order.pieces }"#,
+            r#"earn "a" on purchase { 100 / (wallet("points") * 2) }"#,
+            "earn \"a\" on purchase { let n = 0; for line in order.lines { n += 1; } order.total / n }",
+            r#"earn "a" on review { 10 / activity.stars }"#,
+            r#"earn "a" on purchase { let x = 7; x /= member.purchases; x }"#,
+            r#"earn "a" on purchase when order.pieces > 0 || order.total / order.pieces > 5 { 1 }"#,
+            r#"earn "a" on purchase { if order.pieces > 0 { 1 } else { order.total / order.pieces } }"#,
+            r#"earn "a" on purchase when order.has("beans") { order.total / order.quantity("beans") }"#,
+            r#"earn "a" on purchase when order.pieces >= 1 && order.total / order.pieces > 5 { 1 }"#,
+            r#"earn "a" on purchase { order.total / max(order.pieces, 1) }"#,
+            r#"earn "a" on purchase { order.total / (member.purchases + 1) + order.total / now.day }"#,
+            r#"earn "a" on purchase { if order.pieces == 0 { 0 } else { order.total / order.pieces } }"#,
+            r#"earn "a" on purchase { if order.pieces < 1 { return 0; } order.total / order.pieces }"#,
+            r#"earn "a" on purchase { let n = max(order.pieces, 1); order.total / n }"#,
+            r#"earn "a" on purchase when order.has("beans") { order.spent("beans") }"#,
+            "fn f(order) { order.spent(\"beans\") }\nearn \"a\" on purchase { f(order) }",
+            "earn \"a\" on purchase { let n = 0; for line in order.lines { n += line.amount; } n }",
+            r#"earn "a" on purchase when order.priced { order.spent("beans") }"#,
+            "earn \"a\" on purchase when order.has(\"coffee\") { order.quantity(\"coffee\") }\nearn \"b\" on purchase when order.has(\"cofee\") { 1 }",
+            "earn \"a\" on purchase { let n = 0; for line in order.lines { if line.category == \"Beans\" { n += 1; } if line.has(\"beans\") { n += 1; } } n }",
+            "earn \"a\" on purchase when member.attribute(\"city\") == \"Berlin\" { 1 }\nearn \"b\" on purchase when member.attribute(\"city\") in [\"Berlni\", \"Rome\"] { 1 }",
+            "earn \"a\" on purchase { tag(\"regular\"); }\nearn \"b\" on purchase when member.has(\"reguler\") { 1 }",
+            r#"earn "a" on purchase when order.has("size-1") || order.has("size-2") || order.has("tea") || order.has("pea") { 1 }"#,
+            r#"earn "a" on purchase { 2.5 }"#,
+            r#"earn "a" on purchase into status { if now.weekend { 1.5 } else { 2.0 } }"#,
+            r#"earn "a" on purchase { switch now.weekday { "Monday" => 0.5, _ => 1 } }"#,
+            r#"earn "a" on purchase { award(2.5); }"#,
+            r#"earn "a" on purchase { order.total * 2.5 }"#,
             r#"tier "a" { if now.weekend { true } }"#,
             "tier \"Gold\" { wallet(\"status\") >= 1500 }\ntier \"Silver\" { wallet(\"status\") >= 500 }",
             r#"earn "a" on purchase { switch order.total { 5 => 1, _ => 2 } }"#,
@@ -257,8 +294,8 @@ fn a_rule_that_fails_while_it_runs_names_itself_and_its_place() {
             r#"earn "For ever" on purchase { grant("x", 100.years); grant("x", 100.years); }"#,
             r#"earn "On and off" on purchase { tag("x"); untag("x"); }"#,
             r#"earn "Off and on" on purchase { untag("regular"); tag("regular"); }"#,
-            r#"earn "In" on purchase when order.lines[0].price * 2 in [6.2, 7] && 1.00 in [1] { 1 }"#,
-            "earn \"a\" on purchase { 5 } earn \"b\" on purchase { 6 }",
+            r#"earn "In" on purchase when order.priced && order.lines[0].price * 2 in [6.2, 7] && 1.00 in [1] { 1 }"#,
+            "earn \"a\" on purchase { 5 }\nearn \"b\" on purchase { 6 }",
             r#"earn "Span" on purchase { grant("x", member.purchases.days); }"#,
             r#"earn "Text" on purchase { let s = "ab"; for i in 0..20 { s += s; } 1 }"#,
         ]),
@@ -329,6 +366,16 @@ fn a_manifest_says_what_is_wrong_and_where() {
         "spendable = false",
         "expires = { days = 3, months = 1 }",
         "merchant.toml:8:11: `expires` of `status`: is one of `{ days = 90 }`, `{ months = 12 }`, `{ months = 12, end_of = \"month\" }`, `{ years = 1, end_of = \"year\" }`, `{ inactive_months = 12 }`, `{ inactive_days = 90 }`",
+    );
+    check(
+        "spendable = false",
+        "expires = { months = 12, end_of = \"quarter\" }",
+        "merchant.toml:8:11: `expires` of `status`: `end_of = \"quarter\"`: there is `{ months = 12, end_of = \"month\" }` and `{ years = 1, end_of = \"year\" }`",
+    );
+    check(
+        "spendable = false",
+        "worth = \"0.0000001\"",
+        "merchant.toml:8:9: `0.0000001` is not what a unit is worth; write an amount such as \"0.01\", up to 1000000 and with up to 6 decimals",
     );
     check(
         "spendable = false",
@@ -432,6 +479,17 @@ fn a_mistake_in_a_spec_is_reported_at_its_value() {
         &(order("1") + "because = \"a\""),
         "earn.spec.toml:4:11: a list, such as [\"a\", \"b\"], is needed here, not the text \"a\"",
     );
+    for time in ["\"2026-05-02T09:30:00\"", "2026-05-02T09:30:00"] {
+        let wanted = "a time with its offset, such as \"2026-05-02T09:30:00+02:00\", is needed here, not the text \"2026-05-02T09:30:00\"";
+        check(
+            &format!("[[spec]]\nit = \"x\"\nat = {time}\nactivity = {{ type = \"purchase\" }}"),
+            &format!("earn.spec.toml:3:6: {wanted}"),
+        );
+        check(
+            &format!("[[spec]]\nit = \"x\"\nactivity = {{ type = \"purchase\", at = {time} }}"),
+            &format!("earn.spec.toml:3:12: `at`: {wanted}"),
+        );
+    }
     let redeem = "[[spec]]\nit = \"x\"\nat = \"2026-05-02T09:30:00+02:00\"\n";
     check(
         &format!("{redeem}redeem = {{ reward = \"cupp\" }}\nrefused = \"\""),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rhai::{BinaryExpr, Expr, OpAssignment, Position, Stmt};
 
+use super::zero::not_zero;
 use super::{CASES_MAX, Check};
 use crate::kind::{Domain, Kind};
 use crate::mistake::{Mistake, place};
@@ -16,6 +17,7 @@ impl Check<'_> {
         statements: impl IntoIterator<Item = &'s Stmt>,
     ) -> Kind {
         let depth = self.locals.len();
+        let known = self.above_zero.len();
         let mut last = Kind::Nothing;
         let mut before: Option<&Stmt> = None;
         for statement in statements {
@@ -23,9 +25,15 @@ impl Check<'_> {
                 self.lost(before, &last);
             }
             last = self.statement(statement);
+            if let Stmt::If(flow, _) = statement
+                && matches!(flow.body.iter().last(), Some(Stmt::Return(..)))
+            {
+                self.above_zero.extend(not_zero(&flow.expr, false));
+            }
             before = Some(statement);
         }
         self.locals.truncate(depth);
+        self.above_zero.truncate(known);
         last
     }
 
@@ -58,12 +66,17 @@ impl Check<'_> {
             Stmt::If(flow, _) => {
                 let found = self.expression(&flow.expr);
                 self.want(&found, &Kind::Flag, flow.expr.start_position(), "a condition");
+                let known = self.above_zero.len();
+                self.above_zero.extend(not_zero(&flow.expr, true));
                 let then = self.statements(flow.body.iter());
+                self.above_zero.truncate(known);
                 if then == Kind::Flag && flow.branch.is_empty() {
                     let message = "this is neither yes nor no where the `if` does not hold; write `else { false }`";
                     self.wrong(statement.position(), message.to_owned());
                 }
+                self.above_zero.extend(not_zero(&flow.expr, false));
                 let otherwise = self.statements(flow.branch.iter());
+                self.above_zero.truncate(known);
                 self.either(then, otherwise, statement.position())
             }
             Stmt::Switch(switch, _) => {
@@ -127,6 +140,7 @@ impl Check<'_> {
             Stmt::Var(variable, _, position) => {
                 let (name, value, _) = &**variable;
                 let kind = self.value(value);
+                self.note_local(&name.name, value);
                 self.local(&name.name, kind, *position);
                 Kind::Nothing
             }
@@ -229,8 +243,16 @@ impl Check<'_> {
         let before = self.locals.iter().rev().find(|(local, _)| *local == name.1.as_str());
         let before = before.map_or(Kind::Any, |(_, kind)| kind.clone());
         let after = match operation.get_op_assignment_info() {
-            Some((.., symbol)) => self.operator(symbol, &before, &value, operation.position()),
-            None => value,
+            Some((.., symbol)) => {
+                if matches!(symbol, "/" | "%") {
+                    self.divisor(&sides.rhs, &value, sides.rhs.start_position());
+                }
+                self.operator(symbol, &before, &value, operation.position())
+            }
+            None => {
+                self.note_local(name.1.as_str(), &sides.rhs);
+                value
+            }
         };
         if let Some((_, kind)) =
             self.locals.iter_mut().rev().find(|(local, _)| *local == name.1.as_str())

@@ -4,6 +4,7 @@ use ledger::activity::{PURCHASE, REFERRAL};
 use rhai::{ASTFlags, Expr, FnCallExpr, Position};
 use rust_decimal::Decimal;
 
+use super::zero::not_zero;
 use super::{Check, LIST_ITEMS_MAX};
 use crate::kind::{Domain, Kind};
 use crate::range;
@@ -72,8 +73,12 @@ impl Check<'_> {
                 self.index(&of, &index.rhs, *flags)
             }
             Expr::And(parts, _) | Expr::Or(parts, _) => {
+                let depth = self.above_zero.len();
+                let all = matches!(expression, Expr::And(..));
                 for part in parts.iter() {
                     let found = self.expression(part);
+                    // The next part is asked where this one holds, or, after `||`, where it does not.
+                    self.above_zero.extend(not_zero(part, all));
                     self.want(
                         &found,
                         &Kind::Flag,
@@ -81,6 +86,7 @@ impl Check<'_> {
                         "each side of `&&` and `||`",
                     );
                 }
+                self.above_zero.truncate(depth);
                 Kind::Flag
             }
             Expr::Coalesce(parts, _) => {
@@ -301,6 +307,7 @@ impl Check<'_> {
         }
         if matches!(name, "/" | "%") {
             self.division(name, left, right, position);
+            self.divisor(right, right_kind, right.start_position());
         }
         if compares {
             self.compared(left, left_kind, right);

@@ -309,6 +309,19 @@ impl Check<'_> {
             "award" if number < Decimal::ZERO => {
                 self.wrong(position, "units are given, and this is below zero".to_owned());
             }
+            "award" => {
+                let programme = self.known.programme;
+                let wallet = match call.args.get(1) {
+                    Some(Expr::StringConstant(name, _)) => {
+                        programme.wallets.keys().find(|wallet| wallet.as_str() == name.as_str())
+                    }
+                    Some(_) => None,
+                    None => Some(&programme.main_wallet),
+                };
+                if let Some(wallet) = wallet {
+                    self.dropped(number, wallet, position);
+                }
+            }
             "discount" | "gift_card" | "payout" if number <= Decimal::ZERO => {
                 self.wrong(position, format!("a gift of {number} is none; it is above zero"));
             }

@@ -38,11 +38,36 @@ const TWICE: &str = "this stands here twice";
 /// The message for an error of the TOML reader, in words for people who are not programmers.
 #[must_use]
 pub fn say_toml(error: &toml::de::Error) -> String {
-    let message = error.message().replace('\n', " ");
+    say_message(&error.message().replace('\n', " "))
+}
+
+/// The message where a value is not what is wanted, such as `invalid type: map, expected a string`,
+/// in the same words; any other text as it is.
+#[must_use]
+pub fn say_found_for_wanted(message: &str) -> String {
+    let Some((problem, wanted)) = message.split_once(", expected ") else {
+        return message.to_owned();
+    };
+    let found = problem.strip_prefix("invalid type: ").or_else(|| {
+        // A number that is out of range keeps the reader's own words.
+        problem.strip_prefix("invalid value: ").filter(|found| found.starts_with("string"))
+    });
+    match found {
+        Some(found) => {
+            let wanted = say_wanted(wanted);
+            let comma =
+                if wanted.contains(", such as ") && !wanted.ends_with(',') { "," } else { "" };
+            format!("{wanted}{comma} is needed here, not {}", say_found(found))
+        }
+        None => message.to_owned(),
+    }
+}
+
+fn say_message(message: &str) -> String {
     if let Some(name) = message.strip_prefix("missing field ") {
         return format!("{name} is missing");
     }
-    let (problem, wanted) = message.split_once(", expected ").unwrap_or((&message, ""));
+    let (problem, wanted) = message.split_once(", expected ").unwrap_or((message, ""));
     if let Some(found) = problem.strip_prefix("invalid type: ") {
         let remedy = number_of(found).map(|number| match wanted {
             "a string" => format!(": write \"{number}\""),
@@ -85,7 +110,7 @@ pub fn say_toml(error: &toml::de::Error) -> String {
     if problem.starts_with("invalid float") || problem.starts_with("invalid integer") {
         return "this is no value: a text stands in double quotes, yes and no are `true` and `false`".to_owned();
     }
-    message
+    message.to_owned()
 }
 
 /// The number that was found, without its decimals of zero.

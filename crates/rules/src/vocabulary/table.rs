@@ -181,6 +181,13 @@ pub(crate) const WORDS: &[Word] = &[
         "pieces bought in all; what is weighed counts as one",
         "order.pieces",
     ),
+    property(
+        Kind::Order,
+        "priced",
+        Kind::Flag,
+        "whether every line has a price or an amount, so that it is known what was paid for each",
+        "order.priced",
+    ),
     property(Kind::Order, "lines", Kind::Lines, "what was bought, line by line", "order.lines"),
     method(
         Kind::Order,

@@ -1,0 +1,142 @@
+//! The check of divisors: a division by 0 fails, and its rule pays nothing.
+
+use rhai::{Expr, Position};
+use rust_decimal::Decimal;
+
+use super::Check;
+use crate::kind::Kind;
+use crate::range;
+use crate::words::words;
+
+impl Check<'_> {
+    /// Warns of a divisor that can be 0, unless a condition around it excludes that.
+    pub(super) fn divisor(&mut self, divisor: &Expr, kind: &Kind, position: Position) {
+        if !matches!(kind, Kind::Whole | Kind::Amount | Kind::Number) {
+            return;
+        }
+        let Some(fact) = self.may_be_zero(divisor) else { return };
+        let remedy = match bought(&fact) {
+            Some(what) => format!("ask `when order.has({what})`"),
+            None => format!("ask `when {fact} > 0`, or divide by `max({fact}, 1)`"),
+        };
+        let message =
+            format!("`{fact}` can be 0, and then this rule fails and pays nothing; {remedy}");
+        self.warn(position, message);
+    }
+
+    /// The fact that makes an expression 0, if one can.
+    fn may_be_zero(&self, expression: &Expr) -> Option<String> {
+        let is_above_zero =
+            |side: &Expr| range::number(side).is_some_and(|number| number > Decimal::ZERO);
+        match expression {
+            Expr::Stmt(_) => self.may_be_zero(range::only_expression(expression)?),
+            Expr::FnCall(call, _) => match (call.name.as_str(), &call.args[..]) {
+                ("+" | "max", sides) if sides.iter().any(is_above_zero) => None,
+                ("+" | "max", sides) => {
+                    let zeros: Option<Vec<String>> =
+                        sides.iter().map(|side| self.may_be_zero(side)).collect();
+                    zeros?.into_iter().next()
+                }
+                ("*" | "min", sides) => sides.iter().find_map(|side| self.may_be_zero(side)),
+                ("/" | "round" | "floor" | "abs", [of, ..]) => self.may_be_zero(of),
+                ("wallet", _) => self.fact(expression),
+                _ => None,
+            },
+            Expr::Dot(..) => {
+                let word = self.word_of(expression);
+                let least = word.and_then(|word| word.within).map_or(0, |(least, _)| least);
+                self.fact(expression).filter(|_| least < 1)
+            }
+            Expr::Variable(name, ..) => {
+                let name = name.1.as_str();
+                let is_own = self.locals.iter().any(|(local, _)| local == name);
+                let may = if is_own {
+                    self.zero_locals.iter().any(|local| local == name)
+                } else {
+                    matches!(name, "units" | "points")
+                };
+                self.fact(expression).filter(|_| may)
+            }
+            _ => None,
+        }
+    }
+
+    /// A fact in words, unless a condition says that it is not 0.
+    fn fact(&self, expression: &Expr) -> Option<String> {
+        let fact = words(expression)?;
+        (!self.above_zero.contains(&fact)).then_some(fact)
+    }
+
+    /// Notes whether a number of the merchant's own can be 0.
+    pub(super) fn note_local(&mut self, name: &str, value: &Expr) {
+        let is_zero = range::number(value).is_some_and(|number| number.is_zero());
+        let may_be_zero = is_zero || self.may_be_zero(value).is_some();
+        self.zero_locals.retain(|local| local != name);
+        if may_be_zero {
+            self.zero_locals.push(name.to_owned());
+        }
+    }
+}
+
+/// What is asked by `order.quantity(..)`; nothing for another fact.
+fn bought(fact: &str) -> Option<&str> {
+    fact.strip_prefix("order.quantity(")?.strip_suffix(')')
+}
+
+/// The facts that are not 0 where a condition holds, or where it does not.
+pub(super) fn not_zero(condition: &Expr, holds: bool) -> Vec<String> {
+    match condition {
+        Expr::And(parts, _) if holds => {
+            parts.iter().flat_map(|part| not_zero(part, true)).collect()
+        }
+        Expr::Or(parts, _) if !holds => {
+            parts.iter().flat_map(|part| not_zero(part, false)).collect()
+        }
+        Expr::Stmt(_) => range::only_expression(condition)
+            .map(|condition| not_zero(condition, holds))
+            .unwrap_or_default(),
+        Expr::FnCall(call, _) => match (call.name.as_str(), &call.args[..]) {
+            ("!", [inner]) => not_zero(inner, !holds),
+            (symbol, [left, right]) => compared(symbol, left, right, holds).into_iter().collect(),
+            _ => Vec::new(),
+        },
+        Expr::Dot(..) if holds => {
+            let asked = words(condition).unwrap_or_default();
+            match asked.strip_prefix("order.has(").and_then(|rest| rest.strip_suffix(')')) {
+                Some(what) => vec![
+                    format!("order.quantity({what})"),
+                    "order.pieces".to_owned(),
+                    "order.lines.len()".to_owned(),
+                ],
+                None => Vec::new(),
+            }
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The fact that is not 0 where a comparison with a number holds, or where it does not.
+fn compared(symbol: &str, left: &Expr, right: &Expr, holds: bool) -> Option<String> {
+    let turned = match symbol {
+        "<" => ">",
+        "<=" => ">=",
+        ">" => "<",
+        ">=" => "<=",
+        same => same,
+    };
+    let (fact, symbol, number) = match (range::number(left), range::number(right)) {
+        (None, Some(number)) => (left, symbol, number),
+        (Some(number), None) => (right, turned, number),
+        _ => return None,
+    };
+    let zero_passes = match symbol {
+        "==" => number.is_zero(),
+        "!=" => !number.is_zero(),
+        "<" => number > Decimal::ZERO,
+        "<=" => number >= Decimal::ZERO,
+        ">" => number < Decimal::ZERO,
+        ">=" => number <= Decimal::ZERO,
+        _ => return None,
+    };
+    (zero_passes != holds).then(|| words(fact)).flatten()
+}
