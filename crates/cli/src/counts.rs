@@ -34,6 +34,7 @@ impl Counts {
         self.activities += other.activities;
         self.duplicates += other.duplicates;
         self.rejected += other.rejected;
+        self.expiries.extend(other.expiries);
         let room = REFUSALS_TOLD_MAX.saturating_sub(self.refusals.len());
         self.refusals.extend(other.refusals.into_iter().take(room));
     }

@@ -1,7 +1,7 @@
 //! Input: activities and orders as clients send them in JSON and specs write them in TOML. Both
 //! have the same form and get the same errors.
 //!
-//! What is absent, `null` or empty is the same. Scalars are read by their decimal text, never
+//! What is absent, `null` or empty is the same. Numbers are read by their decimal text, never
 //! through floating point, and may be written as JSON numbers or as texts.
 
 use std::collections::{BTreeMap, BTreeSet};

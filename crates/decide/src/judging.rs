@@ -16,7 +16,6 @@ use ledger::{
 use rules::{
     Bundle, CODES_MAX, EffectRequest, Facts, Rule, RuleFailure, Run, StatementKind, Value,
 };
-
 use rust_decimal::Decimal;
 
 use crate::context::Context;

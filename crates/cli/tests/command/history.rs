@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use chrono::TimeDelta;
 use end_to_end::audit::{Audited, audit, dump};
+use ledger::{MerchantId, PostingReason};
 use local::Database;
 use serde_json::{Value, json};
+use store::History;
 
 use super::model::{Expected, Wallet, expected};
 use super::{json as parsed, orders, replay};
@@ -27,6 +30,8 @@ async fn the_real_history_comes_to_what_the_model_says_and_a_second_run_changes_
     let Audited { members, entries, faults } = audit(database.store(), "cdnow").await;
     assert_eq!(faults, [""; 0]);
     assert_eq!(members, 2357);
+    let late = expired_late(&database).await;
+    assert_eq!(late, [""; 0], "expired later than in the night after their end");
     let before = dump(&database, "cdnow").await;
     assert_eq!(before.len(), members + entries);
     drop(database);
@@ -35,6 +40,23 @@ async fn the_real_history_comes_to_what_the_model_says_and_a_second_run_changes_
     assert_eq!(without_seconds(&second), as_json(&expected, 6919));
     let database = Database::open(Some(&data), 0).await.unwrap();
     assert!(dump(&database, "cdnow").await == before, "the second run changed something");
+}
+
+/// The entries whose units expired more than a day before: the clock stood still beside them.
+async fn expired_late(database: &Database) -> Vec<String> {
+    let mut late = Vec::new();
+    let see = |history: History| {
+        for line in &history.lines {
+            let gone = line.postings.iter().filter(|of| of.why == PostingReason::Expired);
+            let ends = gone.filter_map(|posting| posting.from_lot()?.expires_at);
+            if ends.min().is_some_and(|end| line.at - end > TimeDelta::days(1)) {
+                late.push(format!("{} {}", history.key, line.seq));
+            }
+        }
+    };
+    let merchant = MerchantId::parse("cdnow").unwrap();
+    database.store().each(&merchant, see).await.unwrap();
+    late
 }
 
 /// Checks the figures of the demo in the README. In the demo members redeem as in this test.

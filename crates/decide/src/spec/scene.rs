@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Activity, Decision, DecisionData, Member, Moment, Order, Units};
+use ledger::activity::PURCHASE;
+use ledger::{
+    Activity, Decision, DecisionData, EntryKind, HistorySlice, Member, Moment, Order, Units,
+};
 use rules::{Bundle, Object, place_of};
 use toml::Spanned;
 
@@ -15,6 +18,7 @@ use crate::context::Context;
 use crate::coverage::Coverage;
 use crate::due::expire;
 use crate::earn::earn;
+use crate::event::{About, ActivityEvent};
 use crate::input::InJson;
 use crate::recurrence::triggered;
 use crate::redeem::redeem;
@@ -31,6 +35,8 @@ pub(super) struct Scene<'a> {
     member: Member,
     referrer: Option<Member>,
     data: DecisionData,
+    /// The member before the first step, and its entries since.
+    past: HistorySlice,
     /// When the first step happens.
     begins: Moment,
     at: Moment,
@@ -79,10 +85,12 @@ impl Scene<'_> {
         };
         member.referred_by = referrer.as_ref().map(|referrer| referrer.id.clone());
         let data = data(&bundle, pools, stock.as_ref(), budgets.as_ref())?;
+        let past = HistorySlice { before: member.clone(), entries: Vec::new() };
         let mut scene = Scene {
             text,
             bundle,
             coverage,
+            past,
             member,
             referrer,
             data,
@@ -116,7 +124,7 @@ impl Scene<'_> {
         let decision = decision.map_err(|refusal| (None, refusal.to_string()))?;
         let expired = decision.map_or_else(BTreeMap::new, |decision| {
             let expired = taken(Some(&decision));
-            self.member = decision.member;
+            self.follow(&decision);
             expired
         });
         let happens = self.happens(&step)?;
@@ -172,6 +180,7 @@ impl Scene<'_> {
     /// Makes the members and the data those after a decision.
     fn follow(&mut self, decision: &Decision) {
         self.member.clone_from(&decision.member);
+        self.past.entries.push(decision.entry.clone());
         self.data = std::mem::take(&mut self.data).after(&decision.entry);
         for referrer in &decision.others {
             self.data = std::mem::take(&mut self.data).after(&referrer.entry);
@@ -215,8 +224,11 @@ impl Scene<'_> {
         Ok(match happens {
             Happens::Nothing => None,
             Happens::Activity(activity) => {
+                self.data.pasts = [(self.member.id.clone(), self.past.clone())].into();
+                let about = self.about(activity);
+                let event = ActivityEvent { about, ..activity.clone().into() };
                 let context = self.context(self.at.max(activity.at));
-                let decided = refused_or(earn(&context, &self.member, activity.clone()))?;
+                let decided = refused_or(earn(&context, &self.member, event))?;
                 if let Ok(lines) = trace(&context, &self.member, activity) {
                     self.coverage.trace(&lines);
                 }
@@ -229,6 +241,24 @@ impl Scene<'_> {
                 Some(decided)
             }
         })
+    }
+
+    /// What is known of the activity that another is about, such as the order that is delivered: the
+    /// purchase of that id, or another activity that has it.
+    fn about(&self, activity: &Activity) -> About {
+        let Some(of) = &activity.of else { return About::Nothing };
+        let of_kind = |kind: Option<&str>| {
+            self.past.entries.iter().find(|entry| match &entry.kind {
+                EntryKind::Earn { activity } => {
+                    activity.id == *of && kind.is_none_or(|kind| activity.kind == kind)
+                }
+                _ => false,
+            })
+        };
+        match of_kind(Some(PURCHASE)).or_else(|| of_kind(None)) {
+            Some(entry) => About::Known(Box::new(entry.clone())),
+            None => About::Unknown,
+        }
     }
 
     /// Converts an input error into a mistake at the value. It finds the value by searching the
