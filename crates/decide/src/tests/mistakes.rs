@@ -121,6 +121,7 @@ fn what_cannot_be_read_is_reported_with_its_place_and_remedy() {
             r#"reward "a" costs 5 status { product("p") }"#,
             r#"reward "a" { product("p") }"#,
             r#"reward "a" costs 5 gives product("p")"#,
+            r#"earn "a" on purchase once per day { 1 }"#,
             r#"reward "a" costs 5 points gives product("p")"#,
             r#"earn "a" on purchase gives 5"#,
             r#"task "a" on purchase goal 5 within 1 month { 1 }"#,
@@ -204,6 +205,9 @@ fn what_can_be_proven_wrong_is_reported_in_branches_that_never_run_too() {
             "earn \"a\" on purchase when member.attribute(\"city\") == \"Berlin\" { 1 }\nearn \"b\" on purchase when member.attribute(\"city\") in [\"Berlni\", \"Rome\"] { 1 }",
             "earn \"a\" on purchase { tag(\"regular\"); }\nearn \"b\" on purchase when member.has(\"reguler\") { 1 }",
             r#"earn "a" on purchase when order.has("size-1") || order.has("size-2") || order.has("tea") || order.has("pea") { 1 }"#,
+            r#"earn "a" on purchase when member.tier == "Platinum" { 1 }"#,
+            "tier \"Gold\" { true }\ntier \"Top\" { member.tier == \"Platinum\" }\nearn \"a\" on purchase when member.tier == \"Platinum\" { 1 }",
+            r#"reward "a" costs 100 to 5_000 when units * 0.005 <= order.total { discount(units * 0.005) }"#,
             r#"earn "a" on purchase { 2.5 }"#,
             r#"earn "a" on purchase into status { if now.weekend { 1.5 } else { 2.0 } }"#,
             r#"earn "a" on purchase { switch now.weekday { "Monday" => 0.5, _ => 1 } }"#,
@@ -381,6 +385,11 @@ fn a_manifest_says_what_is_wrong_and_where() {
         "spendable = false",
         "worth = \"cheap\"",
         "merchant.toml:8:9: `cheap` is not what a unit is worth; write an amount such as \"0.01\", up to 1000000 and with up to 6 decimals",
+    );
+    check(
+        "stars = \"integer\"",
+        "stars = \"number\"",
+        "merchant.toml:10:20: there is no `number` here; there is `integer`, `amount`, `text`, `flag`",
     );
     check("name = \"Test\"", "name = ", "merchant.toml:2:8: a text stands in double quotes");
     for zone in ["+02:00", "CET"] {
