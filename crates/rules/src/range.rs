@@ -248,40 +248,6 @@ pub(crate) fn threshold(block: &Expr) -> Option<(String, Decimal)> {
     }
 }
 
-/// A subtraction: a fact minus a number, or a number minus a fact.
-pub(crate) struct Difference {
-    pub(crate) fact: String,
-    pub(crate) number: Decimal,
-    pub(crate) fact_first: bool,
-}
-
-/// The expression as a difference of a fact and a number, if it is one.
-pub(crate) fn difference(expression: &Expr) -> Option<Difference> {
-    let Expr::FnCall(call, _) = expression else { return None };
-    let [left, right] = &call.args[..] else { return None };
-    if call.name != "-" {
-        return None;
-    }
-    let fact = |side: &Expr| match side {
-        Expr::Dot(..) => words(side),
-        Expr::Variable(name, ..) if name.1 == "points" => Some(name.1.to_string()),
-        _ => None,
-    };
-    match (fact(left), number(right), number(left), fact(right)) {
-        (Some(fact), Some(number), ..) => Some(Difference { fact, number, fact_first: true }),
-        (.., Some(number), Some(fact)) => Some(Difference { fact, number, fact_first: false }),
-        _ => None,
-    }
-}
-
-/// Whether a condition, or a part of it, compares the fact with a literal.
-pub(crate) fn asks(condition: &Expr, fact: &str) -> bool {
-    match condition {
-        Expr::And(parts, _) => parts.iter().any(|part| asks(part, fact)),
-        part => Comparison::of(part, &|_| None).is_some_and(|comparison| comparison.fact == fact),
-    }
-}
-
 /// The value of a literal number, with or without a minus sign.
 pub(crate) fn number(expression: &Expr) -> Option<Decimal> {
     match value(expression) {

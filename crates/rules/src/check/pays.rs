@@ -35,7 +35,6 @@ impl Check<'_> {
                 self.dropped(number, wallet, position);
             }
         }
-        self.below_zero(rule);
         self.without_prices(rule);
     }
 
@@ -51,29 +50,6 @@ impl Check<'_> {
             "`{number}` pays {whole}: `{wallet}` does not carry fractions; write `carry = true` under [wallets.{wallet}], or a whole number"
         );
         self.warn(position, message);
-    }
-
-    /// Warns of a payment that is a difference of a fact and a number, if the rule's condition does
-    /// not compare the fact.
-    fn below_zero(&mut self, rule: &Rule) {
-        let only =
-            range::only_expression(&rule.body).filter(|_| rule.statement.gives == Kind::Number);
-        let Some(range::Difference { fact, number, fact_first }) = only.and_then(range::difference)
-        else {
-            return;
-        };
-        let is_asked = rule.when.as_ref().is_some_and(|when| range::asks(when, &fact));
-        if !is_asked {
-            let (whole, below, enough) = if fact_first {
-                (format!("{fact} - {number}"), "below", ">=")
-            } else {
-                (format!("{number} - {fact}"), "above", "<=")
-            };
-            let message = format!(
-                "this is below zero where `{fact}` is {below} {number}, and then all the rules fail; write `max({whole}, 0)`, or ask `when {fact} {enough} {number}`"
-            );
-            self.warn(rule.body.position(), message);
-        }
     }
 
     /// Warns of a rule that asks what was paid for lines and fails where a line has no price, unless
