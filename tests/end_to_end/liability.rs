@@ -99,6 +99,26 @@ async fn a_closed_month_stays_as_it_was_whatever_becomes_of_the_worth_later() {
 }
 
 #[tokio::test]
+async fn an_order_that_comes_back_takes_its_own_units_and_not_those_of_another_worth() {
+    let shop = shop("[wallets.points]\nworth = \"0.02\"", RULES).await;
+    shop.buys("ada", "1", "100.00").await;
+    publish(&shop, "worth = \"0.01\"").await;
+    shop.buys("ada", "2", "100.00").await;
+    let lines = json!({ "earn": "1", "refund": "60.00" });
+    does(&shop, "ada reverse a", lines).await;
+    let may = owed(&shop, "2026-05-01", "2026-06-01").await;
+    assert_eq!((may.units.reversed, may.money.reversed), (-60, euros("-1.20")));
+    // Units that are worth less are spent first, and what is missing of the order comes from others.
+    does(&shop, "ada redeem r", json!({ "reward": "r" })).await;
+    does(&shop, "ada reverse b", json!({ "earn": "2" })).await;
+    let may = owed(&shop, "2026-05-01", "2026-06-01").await;
+    assert_eq!((may.units.closing, may.units.debts), (-60, 60));
+    assert_eq!((may.money.closing, may.money.debts), (euros("-0.60"), euros("0.60")));
+    assert_eq!(may.money.redeemed, euros("-1.00"));
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
 async fn a_debt_that_is_paid_with_units_of_another_worth_comes_to_the_same_closing() {
     for (with_hold, paid_by) in [(false, "an order"), (false, "a transfer"), (true, "a hold")] {
         let shop = shop("[wallets.points]\nworth = \"0.01\"\ntransferable = true", RULES).await;

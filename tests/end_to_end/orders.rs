@@ -284,6 +284,24 @@ async fn a_store_has_a_clock_of_its_own() {
 }
 
 #[tokio::test]
+async fn the_tax_of_a_line_shrinks_with_it() {
+    let rules = "earn \"Net\" on purchase { let sum = 0.00; for line in order.lines { sum += line.amount - line.tax; } sum }";
+    let shop = under(rules).await;
+    let lines = json!([
+        { "sku": "mug", "quantity": 2, "price": "12.00", "tax": "4.00" },
+        { "sku": "tea", "quantity": 1, "price": "6.00", "tax": "0.50" },
+    ]);
+    buys(&shop, "o", json!({ "total": "30.00", "lines": lines })).await;
+    assert_eq!(points(&shop).await, 25);
+    for (key, sku, left) in [("r1", "mug", 15), ("r2", "tea", 10), ("r3", "mug", 0)] {
+        let one = json!({ "order": "o", "lines": [{ "sku": sku, "quantity": 1 }] });
+        assert_eq!(reverse(&shop, key, one).await.status, 201);
+        assert_eq!(points(&shop).await, left);
+    }
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
 async fn an_article_at_two_prices_is_asked_about() {
     let shop = under(r#"earn "1 per euro" on purchase { order.total }"#).await;
     let lines = json!([
@@ -365,14 +383,16 @@ async fn parcels_let_go_what_waits_in_the_wallet_that_an_account_replaces() {
     ]);
     buys(&shop, "o", json!({ "total": "100.00", "lines": lines })).await;
     let join = json!({ "account": "family" });
-    assert_eq!(shop.post("/v1/members/ada/join", Some("j"), &join).await.status, 201);
-    for (key, sku) in [("d1", "lamp"), ("d2", "desk")] {
+    for (key, sku, left) in [("d1", "lamp", 20), ("d2", "desk", 100)] {
+        let (joins, leaves) = (format!("j{key}"), format!("l{key}"));
+        let joined = shop.post("/v1/members/ada/join", Some(&joins), &join).await;
+        assert_eq!(joined.status, 201);
         let order = json!({ "total": "0.00", "lines": [{ "sku": sku, "quantity": 1 }] });
         let parcel = json!({ "type": "delivery", "of": "o", "order": order });
         assert_eq!(earn(&shop, key, parcel).await.status, 201);
+        let gone = shop.post("/v1/members/ada/leave", Some(&leaves), &json!({})).await;
+        assert_eq!((gone.status.as_u16(), points(&shop).await), (201, json!(left)));
     }
-    assert_eq!(shop.post("/v1/members/ada/leave", Some("l"), &json!({})).await.status, 201);
-    assert_eq!(points(&shop).await, 100);
     shop.all_is_well().await;
 }
 
