@@ -48,13 +48,12 @@ async fn bodies_that_do_not_read() {
         (EARN, key, r#"{"type":"purchase","order":{"total":"1","currency":"USD"}}"#, "422 field_is_wrong /order/currency: `/order/currency`: the programme counts in EUR; convert the order to it"),
         (EARN, key, r#"{"type":"purchase","order":{"total":"1","discount":"-2"}}"#, "422 amount_is_negative /order/discount: `/order/discount`: `-2` is negative"),
         (EARN, key, r#"{"type":"purchase","id":"a\u202eb","order":{"total":"1"}}"#, "422 field_is_wrong /id: `/id`: the character U+202E is not allowed: it cannot be seen"),
-        (EARN, key, r#"{"type":"purchase","id":" ","order":{"total":"1"}}"#, "422 field_is_wrong /id: `/id`: it is empty"),
         (EARN, key, r#"{"type":"review","fields":{"stars":"five"}}"#, "422 field_is_wrong /fields/stars: `/fields/stars`: the manifest wants a whole number here"),
         (EARN, key, r#"{"type":"review","fields":{"stars":5,"stars":1}}"#, "422 field_is_wrong /fields: `/fields`: duplicate field `stars`"),
         (EARN, key, r#"{"type":"review","fields":{"star":5}}"#, "422 field_is_wrong /fields/star: `/fields/star`: a review has no such field; did you mean `stars`?"),
         (REDEEM, key, r#"{"rewrd":"free-coffee"}"#, "422 field_is_wrong /rewrd: `/rewrd`: unknown field `rewrd`, expected one of `reward`, `units`, `order`"),
         (EARN, key, r#"{"type":"review","fields":{"a/b~c":5}}"#, "422 field_is_wrong /fields/a~1b~0c: `/fields/a~1b~0c`: a review has no such field"),
-        ("/v1/members?dry_run=true", None, r#"{"id":"eve"}"#, "400 query_is_wrong : the query cannot be read: `dry_run`: there is no parameter `dry_run`, there are no fields"),
+        ("/v1/members?dry_run=true", None, r#"{"id":"eve"}"#, "400 query_is_wrong : the query cannot be read: `dry_run`: there is no parameter `dry_run`"),
         ("/v1/members", None, r#"{"id":5}"#, "422 field_is_wrong /id: `/id`: invalid type: integer `5`, expected a string"),
         ("/v1/members", None, r#"{"name":"x"}"#, "422 field_is_wrong /name: `/name`: unknown field `name`, expected one of `id`, `attributes`, `tags`, `referred_by`"),
         ("/v1/members", None, r#"{"id":"a b"}"#, "422 member_id_is_wrong /id: the member's id cannot be used: ` ` is not allowed; letters a-z and A-Z, digits, `-`, `_` and `.` are"),
@@ -156,7 +155,7 @@ async fn reads_that_make_no_sense() {
     .await;
     check(
         "/v1/members/ada/entries?limit=lots",
-        "400 query_is_wrong : the query cannot be read: `limit`: it is a whole number",
+        "400 query_is_wrong : the query cannot be read: `limit`: it is a whole number, not below zero",
     )
     .await;
 }

@@ -313,7 +313,7 @@ async fn a_person_is_forgotten_and_the_sums_stay() {
     ] {
         assert_eq!(post(&shop, "ada", verb, "2", body).await.problem(), expected);
     }
-    assert_eq!(shop.post("/v1/members", None, &body).await.at("/code"), "member_id_is_taken");
+    assert_eq!(shop.post("/v1/members", None, &body).await.at("/code"), "member_is_erased");
     assert_eq!(shop.get("/v1/contests/Most").await.at("/places/1"), Value::Null);
     // No readable data of the person are left in the table.
     let held = end_to_end::audit::dump(&shop.database, "test").await.join("\n");

@@ -302,7 +302,8 @@ async fn a_tier_that_waiting_points_bring_is_written_down_by_the_night() {
 
 #[tokio::test]
 async fn a_tier_whose_condition_fails_keeps_nothing_from_running_out() {
-    let manifest = "[wallets.points]\nexpires = { days = 30 }\n[activities.visit]";
+    let manifest =
+        "on_failure = \"refuse\"\n[wallets.points]\nexpires = { days = 30 }\n[activities.visit]";
     let earn = "earn \"a\" on visit { 7 }";
     let shop = shop(manifest, earn).await;
     shop.enroll("ada").await;
@@ -411,7 +412,7 @@ async fn a_day_that_comes_every_year_is_a_date_and_who_is_forgotten_has_no_tier(
 #[tokio::test]
 async fn a_tier_whose_condition_will_fail_is_announced_at_once_and_writes_nothing() {
     let shop = shop(
-        "[wallets.points]",
+        "on_failure = \"refuse\"\n[wallets.points]",
         "tier \"New\" { 100 / (30 - member.days) >= 3 }\nearn \"a\" on purchase { 1 }",
     )
     .await;
@@ -493,11 +494,12 @@ async fn members_of_a_tier_that_is_new_are_reviewed_for_it() {
 #[tokio::test]
 async fn who_cannot_be_rescheduled_is_named() {
     let earn = "earn \"a\" on purchase { order.total }";
-    let shop = shop("[wallets.points]", earn).await;
+    let manifest = "on_failure = \"refuse\"\n[wallets.points]";
+    let shop = shop(manifest, earn).await;
     shop.enroll("ada").await;
     shop.buys("ada", "1", "10.00").await;
     let fails = "tier \"Gold\" { 10 / (member.purchases - 1) >= 1 }";
-    publish(&shop, "[wallets.points]", &format!("{earn}\n{fails}")).await;
+    publish(&shop, manifest, &format!("{earn}\n{fails}")).await;
     let run = async |merchant: &str| {
         let event = serde_json::from_value(json!({ "reschedule": merchant })).unwrap();
         expire::run(&shop.api, &event, None).await.unwrap_err().to_string()

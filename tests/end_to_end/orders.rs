@@ -371,6 +371,146 @@ async fn parcels_let_go_their_share_and_may_come_before_their_order() {
 }
 
 #[tokio::test]
+async fn a_parcel_lets_go_what_is_in_it_and_says_what_it_does_not_find() {
+    let rules = r#"earn "1 per euro" on purchase { order.total }"#;
+    let policy = format!("{PENDING}[activities.review]\n");
+    let shop = Shop::under(&[("merchant.toml", &policy), ("rules.rhai", rules)]).await;
+    shop.enroll("ada").await;
+    let parcel = |of: &str, lines: Value| json!({ "type": "delivery", "of": of, "order": { "total": 0, "lines": lines } });
+    let line = |sku: &str| json!({ "sku": sku, "price": "100.00" });
+    let delivers = async |key: &str, body: Value| {
+        let answer = earn(&shop, key, body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.at("/entry/notes/0/note")
+    };
+    // A third is a third, to the last unit.
+    buys(&shop, "o1", json!({ "total": 300, "lines": [line("a"), line("b"), line("c")] })).await;
+    for (sku, free) in [("a", 100), ("b", 200), ("c", 300)] {
+        delivers(sku, parcel("o1", json!([{ "sku": sku }]))).await;
+        assert_eq!(points(&shop).await, free);
+    }
+    // What one line came to is not known, so each piece counts alike; and nothing is nothing.
+    let lines = json!([{ "sku": "a", "price": "10" }, { "sku": "b", "quantity": 4 }]);
+    buys(&shop, "o2", json!({ "total": 30, "lines": lines })).await;
+    assert!(delivers("d1", parcel("o2", json!([{ "sku": "a", "quantity": 0 }]))).await.is_null());
+    assert_eq!(points(&shop).await, 300);
+    delivers("d2", parcel("o2", json!([{ "sku": "a" }]))).await;
+    assert_eq!(points(&shop).await, 306);
+    for (key, lines) in [
+        ("d3", json!([{ "sku": "z" }])),
+        ("d4", json!([{ "id": "9" }])),
+        ("d5", json!([{ "sku": "a", "quantity": 2 }])),
+    ] {
+        assert_eq!(delivers(key, parcel("o2", lines)).await, "pieces_are_unknown");
+        assert_eq!(points(&shop).await, 306);
+    }
+    delivers("d6", parcel("o2", json!([{ "id": "2", "quantity": 4 }]))).await;
+    assert_eq!(points(&shop).await, 330);
+    // Neither a review nor a parcel is the order, whatever its number.
+    let review = json!({ "type": "review", "id": "o3" });
+    assert_eq!(earn(&shop, "v", review).await.status, 201);
+    let mut first = parcel("o3", json!([{ "sku": "a" }]));
+    first["id"] = json!("o3");
+    assert_eq!(delivers("p1", first).await, "order_is_unknown");
+    for (key, sku) in [("p2", "b"), ("p3", "c")] {
+        assert_eq!(delivers(key, parcel("o3", json!([{ "sku": sku }]))).await, "order_is_unknown");
+    }
+    buys(&shop, "o3", json!({ "total": 300, "lines": [line("a"), line("b"), line("c")] })).await;
+    assert_eq!(points(&shop).await, 630);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn lines_are_named_by_their_id_or_by_their_number_as_sent() {
+    let shop = under(r#"earn "1 per euro" on purchase { order.total }"#).await;
+    let voided = json!([
+        { "sku": "void", "quantity": 0, "price": "9" },
+        { "sku": "x", "price": "10" },
+        { "sku": "y", "price": "20" },
+    ]);
+    buys(&shop, "o", json!({ "total": 30, "lines": voided })).await;
+    let third = json!({ "order": "o", "lines": [{ "line": "3", "quantity": 1 }] });
+    assert_eq!(reverse(&shop, "r1", third).await.status, 201);
+    assert_eq!(points(&shop).await, 10);
+    // The id of one line is the number of another.
+    let lines = json!([
+        { "id": "2", "sku": "tea", "price": "10" },
+        { "sku": "tea", "quantity": 2, "price": "20" },
+    ]);
+    buys(&shop, "p", json!({ "total": 50, "lines": lines })).await;
+    let of = |line: &str| json!({ "order": "p", "lines": [{ "line": line, "quantity": 1 }] });
+    let tea = json!({ "order": "p", "lines": [{ "sku": "tea", "quantity": 1 }] });
+    let asked = reverse(&shop, "r2", tea).await.problem();
+    assert!(asked.ends_with("one of `2`, `#2`"), "{asked}");
+    assert_eq!(reverse(&shop, "r3", of("#2")).await.status, 201);
+    assert_eq!(points(&shop).await, 40);
+    assert_eq!(reverse(&shop, "r4", of("2")).await.status, 201);
+    assert_eq!(points(&shop).await, 30);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn what_was_bought_in_an_exchange_keeps_its_share_of_what_the_order_adds() {
+    let rules = "earn \"boots\" on purchase { order.spent(\"boot\") }\nearn \"socks\" on purchase { order.spent(\"sock\") }\nearn \"pieces\" on purchase { order.pieces * 1_000 }";
+    let shop = under(rules).await;
+    let lines = json!([
+        { "sku": "shoe", "quantity": -1, "price": "50" },
+        { "sku": "boot", "price": "80" },
+        { "sku": "sock", "price": "25" },
+        { "sku": "RABATT", "price": "-5" },
+    ]);
+    buys(&shop, "o", json!({ "total": 55, "shipping": 5, "lines": lines })).await;
+    // Two pieces were bought and one came back; a discount is none.
+    assert_eq!(points(&shop).await, 1_000 + 76 + 23);
+    let boot = json!({ "order": "o", "lines": [{ "sku": "boot", "quantity": 1 }] });
+    let back = reverse(&shop, "r", boot).await;
+    assert_eq!(back.status, 201, "{}", back.text);
+    // The socks came to 23.81 with their part of the discount, and do so without the boots.
+    assert_eq!(points(&shop).await, 23);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn an_order_is_reversed_by_its_id_and_by_no_key_or_type() {
+    let shop = under(r#"earn "1 per euro" on purchase { order.total }"#).await;
+    let order = json!({ "type": "purchase", "id": "o", "order": { "total": 5 } });
+    assert_eq!(earn(&shop, "evt", order).await.status, 201);
+    for (body, expected) in [
+        (
+            json!({ "order": "evt" }),
+            "422 entry_is_unknown /order: the member has no purchase with the id `evt`",
+        ),
+        (
+            json!({ "order": "o", "type": "purchase" }),
+            "422 field_is_wrong /type: `/type`: a type is told beside `earn`; an `order` is a purchase",
+        ),
+        (
+            json!({ "earn": "o", "type": "visit" }),
+            "422 entry_is_unknown /earn: the member has no visit with the id `o`",
+        ),
+    ] {
+        assert_eq!(reverse(&shop, "r", body).await.problem(), expected);
+    }
+    assert_eq!(reverse(&shop, "r", json!({ "earn": "evt" })).await.status, 201);
+    assert_eq!(points(&shop).await, 0);
+}
+
+#[tokio::test]
+async fn where_ids_repeat_a_key_with_another_id_says_something_else() {
+    let policy = format!("{MANIFEST}[activities.visit]\nids_repeat = true\n");
+    let rules = r#"earn "a visit" on visit { 1 }"#;
+    let shop = Shop::under(&[("merchant.toml", &policy), ("rules.rhai", rules)]).await;
+    shop.enroll("ada").await;
+    let visit = |id: &str| json!({ "type": "visit", "id": id });
+    assert_eq!(earn(&shop, "v1", visit("w1")).await.status, 201);
+    assert!(earn(&shop, "v1", visit("w1")).await.replayed);
+    let other = earn(&shop, "v1", visit("w2")).await;
+    assert_eq!(other.at("/code"), "idempotency_key_is_reused");
+    assert_eq!(earn(&shop, "v2", visit("w1")).await.status, 201);
+    assert_eq!(points(&shop).await, 2);
+}
+
+#[tokio::test]
 async fn parcels_let_go_what_waits_in_the_wallet_that_an_account_replaces() {
     let rules = r#"earn "1 per euro" on purchase { order.total }"#;
     let policy = PENDING.replace("[activities", "shared = true\n[activities");

@@ -4,7 +4,7 @@ use end_to_end::Shop;
 use end_to_end::audit::audit;
 use ledger::MerchantId;
 use rules::Sources;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const MANIFEST: &str =
     "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"UTC\"\n[wallets.points]\n[wallets.stamps]";
@@ -125,16 +125,57 @@ async fn a_tier_that_fails_names_itself() {
     ])
     .await;
     shop.enroll("ada").await;
-    let answer = shop.get("/v1/members/ada").await;
-    assert_eq!(
-        answer.problem(),
-        "500 rule_failed : rule `Odd` failed at tiers.rhai:1:31: division by zero: 0 / 0"
-    );
-    // A purchase is recorded without it, and a dry run says the same.
+    // The member has no tier, and everything else works.
+    assert_eq!(shop.get("/v1/members/ada").await.at("/tier"), Value::Null);
     let bought = json!({ "type": "purchase", "order": { "total": "1.00" } });
     for query in ["?dry_run=true", ""] {
         let path = format!("/v1/members/ada/earn{query}");
         let earned = shop.post(&path, Some("1"), &bought).await;
         assert_eq!(earned.at("/entry/notes/0/rule"), "Odd", "{}", earned.text);
     }
+    let gift = json!({ "units": 5, "reason": "sorry", "author": "till" });
+    let adjusted = shop.post("/v1/members/ada/adjust", Some("2"), &gift).await;
+    assert_eq!((adjusted.status.as_u16(), adjusted.at("/entry/notes/0")), (201, Value::Null));
+    assert_eq!(
+        shop.post("/v1/members/ada/reverse", Some("3"), &json!({ "earn": "1" })).await.status,
+        201
+    );
+    shop.all_is_well().await;
+    // Whoever wants that a rule that fails refuses is told of the tier, too.
+    let refuses = format!("on_failure = \"refuse\"\n{MANIFEST}");
+    shop.publish(&[
+        ("merchant.toml", &refuses),
+        ("earn.rhai", ""),
+        ("tiers.rhai", r#"tier "Odd" { 1 / (wallet("points") - 5) > 1 }"#),
+    ])
+    .await;
+    assert_eq!(
+        shop.get("/v1/members/ada").await.problem(),
+        "500 rule_failed : rule `Odd` failed at tiers.rhai:1:16: division by zero: 1 / 0"
+    );
+}
+
+#[tokio::test]
+async fn a_tier_that_fails_keeps_nobody_from_a_reward_or_from_expiring() {
+    let wallets = "[wallets.points]\nexpires = { days = 10 }\n[wallets.status]\nspendable = false\nexpires = { days = 10 }";
+    let manifest = MANIFEST.replace("[wallets.points]", wallets);
+    let rules = "earn \"p\" on purchase { award(1, \"status\"); order.total }\nreward \"r\" costs 1 { product(\"p\") }\nreward \"s\" costs 1 { product(\"p\") }";
+    let tiers = "tier \"B\" { true }\ntier \"U\" { 1000 / wallet(\"status\") < 20 }";
+    let files = [("merchant.toml", manifest.as_str()), ("earn.rhai", rules), ("tiers.rhai", tiers)];
+    let shop = Shop::under(&files).await;
+    shop.enroll("ada").await;
+    shop.buys("ada", "1", "10.00").await;
+    let hold = shop.post("/v1/members/ada/holds", Some("h"), &json!({ "reward": "r" })).await;
+    assert_eq!(hold.status, 201, "{}", hold.text);
+    shop.at("2026-05-13T10:00:00Z");
+    // The status points are gone, and nobody can divide by them.
+    let night = shop.night().await;
+    assert_eq!((night.finished, night.units["test/points"]), (true, 10));
+    let gift = json!({ "units": 5, "reason": "sorry", "author": "till" });
+    let adjusted = shop.post("/v1/members/ada/adjust", Some("2"), &gift).await;
+    assert_eq!(adjusted.at("/entry/notes/0/rule"), "U", "{}", adjusted.text);
+    let redeemed = shop.post("/v1/members/ada/redeem", Some("3"), &json!({ "reward": "s" })).await;
+    assert_eq!(redeemed.at("/entry/notes/0/rule"), "U", "{}", redeemed.text);
+    assert_eq!(shop.get("/v1/members/ada/rewards").await.status, 200);
+    shop.all_is_well().await;
 }

@@ -86,6 +86,7 @@ fn answer(refusal: &Refusal) -> Answer {
         }
         R::ActivityIsKnownWithAnotherBody { .. } => (INVALID, "activity_id_is_reused", Some("/id")),
         R::EntryIsUnknown { .. } => (INVALID, "entry_is_unknown", None),
+        R::ActivityIsUnknown { pointer, .. } => (INVALID, "entry_is_unknown", Some(pointer)),
         R::ContestIsUnknown { .. } => (NOT_FOUND, "contest_is_unknown", None),
         R::Decision(refusal) => answer_of_decision(refusal),
         R::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", None),

@@ -25,13 +25,27 @@ use crate::{Api, Problem, Refusal};
 /// The most bytes of a body. An order of 500 lines fits.
 pub const BODY_BYTES_MAX: usize = 128 * 1024;
 
-/// A JSON body with its fingerprint.
+/// A JSON body.
 #[derive(Debug, Clone)]
 pub struct Body<T> {
     /// The parsed body.
     pub value: T,
+    json: Value,
+}
+
+impl<T> Body<T> {
     /// The fingerprint by which a repeat of the same body is recognized.
-    pub fingerprint: Fingerprint,
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint_of_activity(|_| false)
+    }
+
+    /// The fingerprint of an activity, of whose fields some are numbers: `5.0` and `5.00` say the
+    /// same there, and not in a text.
+    #[must_use]
+    pub fn fingerprint_of_activity(&self, is_number: impl Fn(&str) -> bool) -> Fingerprint {
+        Fingerprint::of(&said(&self.json, &is_number))
+    }
 }
 
 impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
@@ -62,14 +76,25 @@ fn says_json(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// What a body says, in one form: two requests are the same if they say the same. Fields that are
-/// `null` or empty are as if they were absent, texts are compared as the ledger compares them,
-/// numbers by their value whether they are JSON numbers or texts, and times in UTC.
+/// `null` or empty, or that say what is so anyway, are as if they were absent; texts are compared as
+/// the ledger compares them, numbers by their value whether they are JSON numbers or texts, and
+/// times in UTC.
 ///
-/// The id at the top is left out: a request is found by it.
-fn said(body: &Value) -> Value {
+/// The id at the top is left out: a request is found by it. `is_number` tells which fields of the
+/// activity are numbers.
+fn said(body: &Value, is_number: &dyn Fn(&str) -> bool) -> Value {
     let Value::Object(fields) = body else { return canonical("", body).unwrap_or_default() };
     let fields = fields.iter().filter(|(name, _)| *name != "id");
-    let fields = fields.filter_map(|(name, value)| Some((name.clone(), canonical(name, value)?)));
+    let fields = fields.filter_map(|(name, value)| {
+        let value = match (name.as_str(), value) {
+            ("fields", Value::Object(fields)) => object(fields.iter().filter_map(|field| {
+                let named = if is_number(field.0) { "amount" } else { "" };
+                Some((field.0.clone(), canonical(named, field.1)?))
+            })),
+            _ => canonical(name, value),
+        };
+        Some((name.clone(), value?))
+    });
     Value::Object(fields.collect())
 }
 
@@ -77,9 +102,11 @@ fn said(body: &Value) -> Value {
 const NUMBERS_BY_NAME: [&str; 10] = [
     "total", "price", "amount", "discount", "shipping", "tax", "tip", "quantity", "refund", "units",
 ];
+/// The fields that are zero if they are not sent.
+const ZERO_BY_NAME: [&str; 4] = ["discount", "shipping", "tax", "tip"];
 
 fn canonical(name: &str, value: &Value) -> Option<Value> {
-    Some(match value {
+    let value = match value {
         Value::Null => return None,
         Value::Bool(_) => value.clone(),
         Value::Number(number) => Value::String(normal(&number.to_string())),
@@ -90,25 +117,56 @@ fn canonical(name: &str, value: &Value) -> Option<Value> {
             text => Value::String(text),
         },
         Value::Array(items) => {
-            let items: Vec<Value> = items.iter().filter_map(|item| canonical("", item)).collect();
+            // A line of which nothing is said is still one piece.
+            let said = |item: &Value| {
+                canonical("", item).or_else(|| item.is_object().then_some(Value::Null))
+            };
+            let items = items.iter().filter_map(said);
+            let is_line = name == "lines";
+            let items: Vec<Value> = items.filter(|item| !is_line || !is_voided(item)).collect();
             if items.is_empty() {
                 return None;
             }
             Value::Array(items)
         }
-        Value::Object(fields) => {
-            // The manifest says which fields are numbers, so all that look like one are.
-            let of = |field: &str| if name == "fields" { "amount" } else { field }.to_owned();
-            let fields = fields.iter();
-            let fields: Map<String, Value> = fields
-                .filter_map(|(field, value)| Some((field.clone(), canonical(&of(field), value)?)))
-                .collect();
-            if fields.is_empty() {
-                return None;
-            }
-            Value::Object(fields)
+        Value::Object(fields) if name == "attributes" => object(
+            fields.iter().filter_map(|(name, value)| Some((name.clone(), canonical("", value)?))),
+        )?,
+        Value::Object(fields) => said_in(fields)?,
+    };
+    let is_so_anyway = match (name, &value) {
+        ("quantity", Value::String(one)) => one == "1",
+        (_, Value::String(number)) => ZERO_BY_NAME.contains(&name) && number == "0",
+        _ => false,
+    };
+    (!is_so_anyway).then_some(value)
+}
+
+/// The fields of an object. A category is the first of several, and the currency is left out: it is
+/// the programme's, or the request is refused.
+fn said_in(fields: &Map<String, Value>) -> Option<Value> {
+    let told = fields.iter().filter(|(name, _)| *name != "currency");
+    let told = told.filter_map(|(name, value)| Some((name.clone(), canonical(name, value)?)));
+    let mut said: Map<String, Value> = told.collect();
+    if let Some(category) = said.remove("category") {
+        let categories = said.entry("categories").or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(categories) = categories
+            && !categories.contains(&category)
+        {
+            categories.insert(0, category);
         }
-    })
+    }
+    object(said)
+}
+
+fn object(fields: impl IntoIterator<Item = (String, Value)>) -> Option<Value> {
+    let fields: Map<String, Value> = fields.into_iter().collect();
+    (!fields.is_empty()).then_some(Value::Object(fields))
+}
+
+/// Whether nothing was bought of a line.
+fn is_voided(line: &Value) -> bool {
+    line.get("quantity").is_some_and(|quantity| quantity == "0")
 }
 
 fn normal(number: &str) -> String {
@@ -133,7 +191,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Refusal> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut reader);
     let Object(value) = read.map_err(|error| wrong(&error))?;
-    Ok(Body { value, fingerprint: Fingerprint::of(&said(&json)) })
+    Ok(Body { value, json })
 }
 
 fn wrong(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
@@ -232,9 +290,16 @@ fn say_query(text: &str) -> String {
         Some((name, reason)) if !name.contains(' ') => format!("`{name}`: {reason}"),
         _ => text.to_owned(),
     };
-    let text = text.replace("unknown field", "there is no parameter");
-    let text = text.replace("provided string was not `true` or `false`", "it is `true` or `false`");
-    text.replace("invalid digit found in string", "it is a whole number")
+    const WORDS: [(&str, &str); 7] = [
+        ("unknown field", "there is no parameter"),
+        (", there are no fields", ""),
+        ("duplicate field", "it stands there twice:"),
+        ("provided string was not `true` or `false`", "it is `true` or `false`"),
+        ("invalid digit found in string", "it is a whole number, not below zero"),
+        ("cannot parse integer from empty string", "it is a whole number, and there is none"),
+        ("number too large to fit in target type", "it is a whole number, and not so large"),
+    ];
+    WORDS.iter().fold(text, |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
 /// The parser's names of number types, and plain words for them.
@@ -373,11 +438,30 @@ mod tests {
     fn the_fingerprint_sees_what_is_said_and_not_how_it_is_laid_out() {
         #[derive(Deserialize)]
         struct Anything {}
-        let fingerprint = |json: &str| parse::<Anything>(json.as_bytes()).unwrap().fingerprint;
+        let fingerprint = |json: &str| parse::<Anything>(json.as_bytes()).unwrap().fingerprint();
         assert_eq!(fingerprint(r#"{"a":1,"b":[2]}"#), fingerprint("{ \"b\": [2],\n\"a\": 1 }"));
         let same = |one: &str, other: &str| assert_eq!(fingerprint(one), fingerprint(other));
         same(r#"{"total":12.4}"#, r#"{"total":"12.400"}"#);
-        same(r#"{"fields":{"tax":19}}"#, r#"{"fields":{"tax":"19.00"}}"#);
+        let activity = |json: &str| {
+            let body = parse::<Anything>(json.as_bytes()).unwrap();
+            body.fingerprint_of_activity(|field| field == "tax")
+        };
+        let tax = |tax: &str| format!(r#"{{"fields":{{"tax":{tax},"note":{tax}}}}}"#);
+        assert_eq!(activity(r#"{"fields":{"tax":19}}"#), activity(r#"{"fields":{"tax":"19.00"}}"#));
+        assert_ne!(activity(&tax("\"1.10\"")), activity(&tax("\"1.1\"")));
+        let line = |line: &str| format!(r#"{{"order":{{"total":1,"lines":[{line}]}}}}"#);
+        let alike = |one: &str, other: &str| same(&line(one), &line(other));
+        alike(r#"{"category":"c"}"#, r#"{"categories":["c"]}"#);
+        alike(r#"{"category":"c","categories":["b"]}"#, r#"{"categories":["c","b"]}"#);
+        alike(r#"{"sku":"a","quantity":"1.0","discount":0}"#, r#"{"sku":"a"}"#);
+        alike(r#"{"sku":"a"},{"sku":"b","quantity":0}"#, r#"{"sku":"a"}"#);
+        same(r#"{"order":{"total":1,"currency":"EUR"}}"#, r#"{"order":{"total":1}}"#);
+        let differ =
+            |one: &str, other: &str| assert_ne!(fingerprint(&line(one)), fingerprint(&line(other)));
+        differ(r#"{"attributes":{"price":"1.0"}}"#, r#"{"attributes":{"price":"1.00"}}"#);
+        differ("{}", "");
+        differ("{}", "{},{}");
+        differ(r#"{"categories":["b","c"]}"#, r#"{"category":"c","categories":["b"]}"#);
         same(r#"{"a":1,"b":null,"c":[],"d":{},"e":" "}"#, r#"{"a":1}"#);
         same(r#"{"a":"Z\u00fcrich"}"#, r#"{"a":"Zu\u0308rich "}"#);
         same(r#"{"at":"2026-05-02T09:30:00+02:00"}"#, r#"{"at":"2026-05-02T07:30:00Z"}"#);

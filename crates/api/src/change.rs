@@ -201,7 +201,7 @@ pub async fn change_under<D: Into<Decided>>(
 }
 
 /// Logs the rules that failed, for the operator: only the merchant can mend them.
-fn log_failures(member: &MemberKey, entry: &Entry) {
+pub fn log_failures(member: &MemberKey, entry: &Entry) {
     for note in &entry.notes {
         if let Note::RuleFailed { rule, source, message } = note {
             let seq = entry.seq.get();

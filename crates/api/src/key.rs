@@ -58,7 +58,8 @@ impl FromRequestParts<Api> for Mode {
         if keys.next().is_some() {
             return Err(Refusal::KeyIsDuplicated.into());
         }
-        let key = header.to_str().map_err(|_| Refusal::KeyIsNotPlain)?;
+        let key = header.to_str().ok().filter(|key| !key.contains(char::is_control));
+        let key = key.ok_or(Refusal::KeyIsNotPlain)?;
         match key.len() {
             0 => Err(Refusal::KeyIsMissing.into()),
             length if length > LENGTH_MAX => {

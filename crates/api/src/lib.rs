@@ -33,7 +33,7 @@ mod host;
 pub use body::{BODY_BYTES_MAX, Body, InPath, InPathOf, InQuery, NoQuery};
 pub use bundles::{PublishError, bundle_of, publish};
 pub use caller::{Caller, Manager};
-pub use change::{ActivityName, Change, Decided, change, change_under};
+pub use change::{ActivityName, Change, Decided, change, change_under, log_failures};
 pub use clock::Clock;
 pub use host::{client, from_environment, log, serve};
 pub use identity::{DEVELOPMENT_VARIABLE, Identity, TOKEN_PREFIX};

@@ -116,6 +116,16 @@ pub enum Refusal {
         /// The key of the request to reverse.
         key: String,
     },
+    /// The activity to reverse does not exist.
+    #[error("the member has no {kind} with the id `{id}`")]
+    ActivityIsUnknown {
+        /// The field that names it.
+        pointer: &'static str,
+        /// The type of the activity.
+        kind: String,
+        /// Its id.
+        id: String,
+    },
     /// No sheet has this contest.
     #[error("there is no contest `{name}`{hint}")]
     ContestIsUnknown {

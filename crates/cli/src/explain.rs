@@ -165,9 +165,10 @@ impl Again<'_> {
             return Ok(About::Unknown);
         }
         let Some(of) = &activity.of else { return Ok(About::Nothing) };
-        let found = self.store.activity(self.key, of, None).await?;
-        let found = found.filter(|version| version.entry.seq < self.entry.seq);
-        Ok(found.map_or(About::Nothing, |version| About::Known(Box::new(version.entry))))
+        let found = self.store.activities(self.key, of).await?.into_iter();
+        let found = found.map(|version| version.entry);
+        let found = found.filter(|entry| entry.seq < self.entry.seq);
+        Ok(About::of(&activity.kind, found))
     }
 
     /// Loads a part of a member's history, as far as it went when the entry was decided.

@@ -9,15 +9,16 @@ use ledger::entry::Note;
 use ledger::holdings::Share;
 use ledger::programme::OnFailure;
 use ledger::reverse::left_of;
-use ledger::tier::settle;
-use ledger::{Activity, Change, Decision, Entry, FieldValue, Member, MissingData, Order};
+use ledger::{
+    Activity, Change, Decision, Entry, EntryKind, FieldValue, Member, MissingData, Order,
+};
 use rules::{Facts, RuleFailure};
 
 use crate::context::Context;
 use crate::event::{About, ActivityEvent};
 use crate::failures::Failures;
 use crate::judging::judge;
-use crate::pipeline::{on_shared_wallets, tier_after};
+use crate::pipeline::{on_shared_wallets, with_tier_noted};
 use crate::refusal::Undecided;
 use crate::tier;
 
@@ -87,9 +88,9 @@ pub(crate) fn earn_on_own_wallets(
     let ActivityEvent { activity, triggered, about } = event;
     let Context { bundle, data, now } = *context;
     ledger::earn::admit(member, &activity, now)?;
-    let mut failures = Failures { on_failure, notes: Vec::new() };
+    let mut failures = Failures::of(context);
     let present = Arc::new(member.at(now));
-    let tier_status = tier::tier_status(bundle, &present, now);
+    let tier_status = tier::reviewed(bundle, &present, now);
     let tier_status = failures.or(tier_status, || member.tier_status.clone())?;
     let seen = bundle.see(&present, tier_status.tier.clone(), activity.at, now);
     let activity = Arc::new(activity);
@@ -108,13 +109,8 @@ pub(crate) fn earn_on_own_wallets(
     drop(run);
     let activity = Arc::unwrap_or_clone(activity);
     let decision = ledger::earn::decide(member, context.programme(), activity, share, draft, now)?;
-    let tier_status = tier_after(context, tier_status, &decision.member).map(Some);
-    let mut decision = match failures.or(tier_status, || None)? {
-        Some(tier_status) => settle(decision, &member.tier_status, tier_status),
-        None => decision,
-    };
-    decision.entry.notes.append(&mut failures.notes);
-    Ok((decision, referred))
+    let before = &member.tier_status;
+    Ok((with_tier_noted(context, tier_status, decision, before, failures)?, referred))
 }
 
 /// How much a delivery lets go of what is pending on it. The delivery of an order that is not known
@@ -130,10 +126,13 @@ fn let_go(
     if !delivery::is_delivery(programme, activity) {
         return Ok(Share::ALL);
     }
-    let names_pieces = activity.order.as_ref().is_some_and(|order| !order.lines.is_empty());
+    let names_pieces = delivery::names_pieces(activity);
     match about {
         About::Unknown if !delivery::lets_go(member, activity) => {
-            draft.changes.extend(delivery::kept(activity));
+            // A parcel with nothing in it has nothing to wait for.
+            let is_empty =
+                names_pieces && activity.order.as_ref().is_some_and(|order| order.lines.is_empty());
+            draft.changes.extend(delivery::kept(activity).filter(|_| !is_empty));
             let of = activity.of.clone();
             draft.notes.extend(of.map(|of| Note::OrderIsUnknown { of }));
             Ok(Share::ALL)
@@ -143,6 +142,12 @@ fn let_go(
             let since = || window.entries.iter().filter(|later| later.seq > entry.seq);
             let since: Vec<Entry> = since().cloned().collect();
             let left = left_of(entry, &since, programme.decimals()).ok();
+            if let EntryKind::Earn { activity: bought } = &entry.kind
+                && let Some(order) = &bought.order
+            {
+                let lines = delivery::unknown_pieces(order, activity);
+                draft.notes.extend((!lines.is_empty()).then_some(Note::PiecesAreUnknown { lines }));
+            }
             let share = |order: &Order| {
                 delivery::share(entry, order, &since, activity, programme.decimals())
             };

@@ -1,7 +1,8 @@
 //! An activity with its origin: a client sent it, or its day triggered it.
 
 use chrono::NaiveDate;
-use ledger::{Activity, Entry};
+use ledger::activity::PURCHASE;
+use ledger::{Activity, Entry, EntryKind};
 
 /// An activity that a client sent, or that its day triggered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,26 @@ pub enum About {
     Unknown,
     /// Its entry.
     Known(Box<Entry>),
+}
+
+impl About {
+    /// What is known of the activity that one of `kind` is about, from the entries of activities that
+    /// have its id: the purchase, or another activity with an order. A delivery may have the id of
+    /// its order, and is not meant.
+    #[must_use]
+    pub fn of(kind: &str, entries: impl IntoIterator<Item = Entry>) -> About {
+        let mut found = About::Unknown;
+        for entry in entries {
+            let EntryKind::Earn { activity } = &entry.kind else { continue };
+            if activity.kind == PURCHASE {
+                return About::Known(Box::new(entry));
+            }
+            if activity.order.is_some() && activity.kind != kind {
+                found = About::Known(Box::new(entry));
+            }
+        }
+        found
+    }
 }
 
 impl From<Activity> for ActivityEvent {

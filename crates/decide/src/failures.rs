@@ -4,6 +4,8 @@ use ledger::entry::Note;
 use ledger::programme::OnFailure;
 use rules::RuleFailure;
 
+use crate::context::Context;
+
 /// The failures of one activity, which are noted in its entry unless the merchant wants it refused.
 pub(crate) struct Failures {
     pub(crate) on_failure: OnFailure,
@@ -11,6 +13,11 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
+    /// Those of a decision, which are noted or refuse it as the merchant wants.
+    pub(crate) fn of(context: &Context<'_>) -> Failures {
+        Failures { on_failure: context.programme().on_failure, notes: Vec::new() }
+    }
+
     /// What a rule gave, or what stands instead of it if the rule failed.
     pub(crate) fn or<T>(
         &mut self,

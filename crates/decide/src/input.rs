@@ -18,6 +18,7 @@ use ledger::{
 };
 use rules::{Object, did_you_mean};
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde::de::{self, DeserializeOwned, Deserializer, Unexpected, Visitor};
 use serde::{Deserialize, de::Error as _};
 use serde_json::value::RawValue;
@@ -44,7 +45,7 @@ pub struct ActivityBody {
     order: Option<Object<OrderBody>>,
     channel: Option<String>,
     payment: Option<String>,
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "object_or_empty")]
     fields: BTreeMap<String, Scalar>,
 }
 
@@ -81,7 +82,7 @@ struct LineBody {
     amount: Option<Amount>,
     discount: Option<Amount>,
     tax: Option<Amount>,
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "object_or_empty")]
     attributes: BTreeMap<String, String>,
 }
 
@@ -92,7 +93,20 @@ struct PaymentBody {
     amount: Amount,
 }
 
-/// A list or an object that may be `null`, which is the same as empty.
+/// An object that may be `null` or `[]`, which are the same as empty: some languages write an empty
+/// object as an empty list.
+fn object_or_empty<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<BTreeMap<String, T>, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    let text: String = raw.get().split_whitespace().collect();
+    if text == "[]" || text == "null" {
+        return Ok(BTreeMap::new());
+    }
+    serde_json::from_str(raw.get()).map_err(D::Error::custom)
+}
+
+/// A list that may be `null`, which is the same as empty.
 fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -152,7 +166,7 @@ impl ActivityBody {
     /// The id of the activity that it is about, if it is about one.
     #[must_use]
     pub fn of(&self) -> Option<String> {
-        self.of.as_deref().map(compared)
+        self.of.as_deref().map(compared).filter(|of| !of.is_empty())
     }
 
     /// The id that tells the activity from others of its type: the one in the body, or the
@@ -161,7 +175,7 @@ impl ActivityBody {
     /// # Errors
     /// The id is empty, too long, or has a character that cannot be seen.
     pub fn id(&self, key: &str) -> Result<String, InputError> {
-        self.id.as_deref().map_or_else(|| Ok(key.to_owned()), |id| text("/id", id))
+        Ok(optional("/id", self.id.clone())?.unwrap_or_else(|| key.to_owned()))
     }
 
     /// The activity, checked against the programme. Without an id it gets the request's key as its
@@ -200,7 +214,7 @@ impl ActivityBody {
         Ok(Activity {
             id,
             at: self.at.map_or(now, |at| at.0),
-            of: self.of.map(|of| text("/of", &of)).transpose()?,
+            of: optional("/of", self.of)?,
             order: self.order.map(|Object(order)| order.check("/order", programme)).transpose()?,
             channel: optional("/channel", self.channel)?,
             payment: optional("/payment", self.payment)?,
@@ -218,7 +232,7 @@ impl OrderBody {
     /// A value is out of bounds; the pointer says which.
     pub fn check(self, pointer: &str, programme: &Programme) -> Result<Order, InputError> {
         let at = |field: &str| format!("{pointer}/{field}");
-        let positive = |field: &str, amount: Option<Amount>| match amount {
+        let positive = |field: &str, amount: Option<Amount>| match told(amount) {
             None => Ok(Decimal::ZERO),
             Some(amount) => amount.check(&at(field), programme),
         };
@@ -243,6 +257,7 @@ impl OrderBody {
         let payments = payments.collect::<Result<_, InputError>>()?;
         let mut ids = BTreeSet::new();
         let mut lines = Vec::with_capacity(self.lines.len());
+        let mut voided = Vec::new();
         for (place, Object(line)) in self.lines.into_iter().enumerate() {
             let pointer = format!("{pointer}/lines/{place}");
             let line = line.check(&pointer, programme)?;
@@ -252,14 +267,16 @@ impl OrderBody {
                 let reason = format!("there is another line `{id}` in the order");
                 return Err(wrong(&format!("{pointer}/id"), reason));
             }
-            if !line.quantity.is_zero() {
-                lines.push(line);
+            match line.quantity.is_zero() {
+                true => voided.push(place),
+                false => lines.push(line),
             }
         }
-        let tax = self.tax.map(|tax| tax.check_signed(&at("tax"), programme)).transpose()?;
+        let tax = told(self.tax).map(|tax| tax.check_signed(&at("tax"), programme)).transpose()?;
         Ok(Order {
             total,
             lines,
+            voided,
             amounts: OrderAmounts {
                 discount: positive("discount", self.discount)?,
                 shipping: positive("shipping", self.shipping)?,
@@ -276,11 +293,12 @@ impl LineBody {
     fn check(self, pointer: &str, programme: &Programme) -> Result<Line, InputError> {
         let at = |field: &str| format!("{pointer}/{field}");
         let signed = |field: &str, amount: Option<Amount>| {
-            amount.map(|amount| amount.check_signed(&at(field), programme)).transpose()
+            told(amount).map(|amount| amount.check_signed(&at(field), programme)).transpose()
         };
-        let quantity = self.quantity.map(|quantity| quantity.check(&at("quantity")));
+        let quantity = self.quantity.filter(|quantity| !compared(&quantity.0).is_empty());
+        let quantity = quantity.map(|quantity| quantity.check(&at("quantity")));
         let quantity = quantity.transpose()?.unwrap_or(Decimal::ONE);
-        let price = self.price.map(|price| {
+        let price = told(self.price).map(|price| {
             let price = parse_price(&price.0, programme.currency);
             price.map_err(|reason| InputError { pointer: at("price"), reason: reason.into() })
         });
@@ -309,9 +327,10 @@ impl LineBody {
             let name = text(&pointer, &name)?;
             attributes.extend(optional(&pointer, Some(value))?.map(|value| (name, value)));
         }
-        let discount = self.discount.map(|discount| discount.check(&at("discount"), programme));
+        let discount =
+            told(self.discount).map(|discount| discount.check(&at("discount"), programme));
         Ok(Line {
-            id: self.id.map(|id| text(&at("id"), &id)).transpose()?,
+            id: optional(&at("id"), self.id)?,
             sku: optional(&at("sku"), self.sku)?,
             categories,
             tags: list(&at("tags"), self.tags)?,
@@ -347,6 +366,11 @@ fn optional(pointer: &str, told: Option<String>) -> Result<Option<String>, Input
     told.map(|told| text(pointer, &told)).transpose()
 }
 
+/// An amount that may be absent, which is the same as empty.
+fn told(amount: Option<Amount>) -> Option<Amount> {
+    amount.filter(|amount| !compared(&amount.0).is_empty())
+}
+
 fn few(pointer: &str, found: usize) -> Result<(), InputError> {
     if found > LIST_MAX {
         return Err(wrong(pointer, format!("there are {found}, and {LIST_MAX} are allowed")));
@@ -371,8 +395,11 @@ fn field(
 ) -> Result<Option<FieldValue>, InputError> {
     let found = match (kind, value) {
         (_, Scalar::Null) => return Ok(None),
-        (FieldKind::Integer, Scalar::Number(number)) => {
-            number.parse().ok().map(FieldValue::Integer)
+        // The empty text is absent for every kind.
+        (_, Scalar::Text(text)) if compared(text).is_empty() => return Ok(None),
+        (FieldKind::Integer, Scalar::Number(text) | Scalar::Text(text)) => {
+            let number = parse_decimal(text).ok().filter(Decimal::is_integer);
+            number.and_then(|number| number.to_i64()).map(FieldValue::Integer)
         }
         (FieldKind::Flag, Scalar::Flag(flag)) => Some(FieldValue::Flag(*flag)),
         (FieldKind::Amount, Scalar::Text(text) | Scalar::Number(text)) => {

@@ -9,6 +9,7 @@ use ledger::{Decision, Member, MemberId, Programme};
 use rules::RuleFailure;
 
 use crate::context::Context;
+use crate::failures::Failures;
 use crate::refusal::Undecided;
 use crate::schedule::due_at;
 use crate::tier;
@@ -62,19 +63,27 @@ pub(crate) fn with_tier(
     decision: Decision,
     before: &TierStatus,
 ) -> Result<Decision, RuleFailure> {
-    let tier_status = tier_after(context, tier_status, &decision.member)?;
-    Ok(settle(decision, before, tier_status))
+    with_tier_noted(context, tier_status, decision, before, Failures::of(context))
 }
 
-/// The tier status that follows from a decision, from the status that the rules saw.
-pub(crate) fn tier_after(
+/// Does the same as [`with_tier`], and adds the notes of what has failed so far. If a tier's
+/// condition fails, the member keeps the stored tier.
+pub(crate) fn with_tier_noted(
     context: &Context<'_>,
     tier_status: TierStatus,
-    after: &Member,
-) -> Result<TierStatus, RuleFailure> {
-    let mut after = after.clone();
+    decision: Decision,
+    before: &TierStatus,
+    mut failures: Failures,
+) -> Result<Decision, RuleFailure> {
+    let mut after = decision.member.clone();
     after.tier_status = tier_status;
-    tier::tier_status(context.bundle, &Arc::new(after), context.now)
+    let followed = tier::reviewed(context.bundle, &Arc::new(after), context.now).map(Some);
+    let mut decision = match failures.or(followed, || None)? {
+        Some(followed) => settle(decision, before, followed),
+        None => decision,
+    };
+    decision.entry.notes.append(&mut failures.notes);
+    Ok(decision)
 }
 
 /// Reviews the member's tier, and then does the same as [`with_tier`]. An erased member has no

@@ -70,7 +70,7 @@ pub enum Refusal {
         most: Units,
     },
     /// The number of units is not one that the reward takes.
-    #[error("reward `{reward}` takes from {least} to {most} units, not {units}")]
+    #[error("reward `{reward}` takes {}, not {units}", units_of(*.least, *.most))]
     UnitsAreOutOfRange {
         /// The reward.
         reward: String,
@@ -166,5 +166,13 @@ impl From<Refusal> for Undecided {
 impl From<MissingData> for Undecided {
     fn from(missing: MissingData) -> Undecided {
         Undecided::NeedsData(missing)
+    }
+}
+
+/// How many units a reward takes, in words.
+fn units_of(least: Units, most: Units) -> String {
+    match least == most {
+        true => format!("{least} units"),
+        false => format!("from {least} to {most} units"),
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use ledger::programme::OnFailure;
 use ledger::tier::{Ahead, Ladder, Until};
 use ledger::tier_status::TierStatus;
 use ledger::{Member, Moment};
@@ -20,11 +21,28 @@ pub fn ladder(bundle: &Bundle) -> Ladder<'_> {
     Ladder { tiers: bundle.tiers().collect(), policy, time_zone, passing: bundle.passing() }
 }
 
-/// The member's tier status now, which may be newer than the stored one.
+/// The member's tier status now, which may be newer than the stored one. If a tier's condition fails,
+/// the member keeps the stored one, unless the merchant wants failures to refuse.
 ///
 /// # Errors
-/// A tier's condition failed.
+/// A tier's condition failed, and the merchant wants that to refuse.
 pub fn tier_status(
+    bundle: &Bundle,
+    member: &Arc<Member>,
+    now: Moment,
+) -> Result<TierStatus, RuleFailure> {
+    match reviewed(bundle, member, now) {
+        Err(_) if is_recorded(bundle) => Ok(member.tier_status.clone()),
+        reviewed => reviewed,
+    }
+}
+
+fn is_recorded(bundle: &Bundle) -> bool {
+    bundle.programme().on_failure == OnFailure::Record
+}
+
+/// The member's tier status now, or the failure of a tier's condition.
+pub(crate) fn reviewed(
     bundle: &Bundle,
     member: &Arc<Member>,
     now: Moment,
@@ -36,10 +54,11 @@ pub fn tier_status(
     ledger::tier::review(&ladder(bundle), member, now, |at| qualified(bundle, member, at))
 }
 
-/// The next change and the loss of the member's tier if the member gets no further entry.
+/// The next change and the loss of the member's tier if the member gets no further entry; none are
+/// foreseen if a tier's condition fails.
 ///
 /// # Errors
-/// A tier's condition failed.
+/// A tier's condition failed, and the merchant wants that to refuse.
 pub fn ahead(
     bundle: &Bundle,
     member: &Arc<Member>,
@@ -47,9 +66,13 @@ pub fn ahead(
     now: Moment,
     until: Until,
 ) -> Result<Ahead, RuleFailure> {
-    ledger::tier::ahead(&ladder(bundle), member, tier_status, now, until, |at| {
+    let ahead = ledger::tier::ahead(&ladder(bundle), member, tier_status, now, until, |at| {
         qualified(bundle, member, at)
-    })
+    });
+    match ahead {
+        Err(_) if is_recorded(bundle) => Ok(Ahead::default()),
+        ahead => ahead,
+    }
 }
 
 /// The tier that the member qualifies for at a moment, as its index from the lowest: the last tier

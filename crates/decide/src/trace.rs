@@ -7,7 +7,6 @@ use ledger::{Activity, Effect, Member, Units};
 use rules::Facts;
 
 use crate::context::Context;
-use crate::failures::Failures;
 use crate::judging::{Verdict, judge};
 use crate::refusal::Undecided;
 use crate::reward::{self, Redemption};
@@ -95,11 +94,8 @@ pub fn trace(
 ) -> Result<Vec<TraceLine>, Undecided> {
     let Context { bundle, data, now } = *context;
     let on_failure = bundle.programme().on_failure;
-    // The notes are in the entry; the trace goes on without the tier that failed.
-    let mut failures = Failures { on_failure, notes: Vec::new() };
     let member = Arc::new(member.clone());
-    let tier_status = tier::tier_status(bundle, &member, now);
-    let tier_status = failures.or(tier_status, || member.tier_status.clone())?;
+    let tier_status = tier::tier_status(bundle, &member, now)?;
     let seen = bundle.see(&member, tier_status.tier, activity.at, now);
     let mut run = bundle.run(&Facts::of_activity(seen, &Arc::new(activity.clone())));
     let judged = judge(bundle, &member, activity, data, &mut run, on_failure)?;

@@ -78,18 +78,16 @@ fn lines_of(activity: &Activity) -> &[Line] {
 /// The value of the pieces of an order that are not among the delivered ones.
 fn undelivered(order: &Order, delivered: &[&Line], decimals: u32) -> Decimal {
     let shares = order.shares(order.total, decimals);
-    let mut values: Vec<Decimal> = shares.into_iter().map(Option::unwrap_or_default).collect();
-    if values.iter().all(Decimal::is_zero) {
-        values = order.lines.iter().map(|line| line.quantity).collect();
-    }
+    // Where nothing was charged, or what was is not known of a line, each piece counts alike.
+    let values: Option<Vec<Decimal>> = shares.into_iter().collect();
+    let values = values.filter(|values| !values.iter().all(Decimal::is_zero));
+    let pieces = || order.lines.iter().map(|line| line.quantity).collect();
+    let values: Vec<Decimal> = values.unwrap_or_else(pieces);
     let mut left: Vec<Decimal> = order.lines.iter().map(|line| line.quantity).collect();
     for delivered in delivered {
         let mut missing = delivered.quantity;
-        let is_meant = |line: &Line| match &delivered.id {
-            Some(_) => line.id == delivered.id,
-            None => line.sku == delivered.sku,
-        };
-        let meant = order.lines.iter().zip(&mut left).filter(|(line, _)| is_meant(line));
+        let meant =
+            left.iter_mut().enumerate().filter(|(place, _)| is_meant(order, *place, delivered));
         for (_, left) in meant {
             let pieces = missing.min(*left).max(Decimal::ZERO);
             *left -= pieces;
@@ -101,6 +99,33 @@ fn undelivered(order: &Order, delivered: &[&Line], decimals: u32) -> Decimal {
         .filter(|((line, value), _)| !line.came_back() && *value > Decimal::ZERO)
         .filter_map(|((line, value), left)| value.checked_mul(left)?.checked_div(line.quantity))
         .sum()
+}
+
+/// Whether the line at a place of an order is the one that a delivery names: by its id or number, or
+/// else by its article.
+fn is_meant(order: &Order, place: usize, delivered: &Line) -> bool {
+    match &delivered.id {
+        Some(name) => order.is_line(place, name),
+        None => order.lines.get(place).is_some_and(|line| line.sku == delivered.sku),
+    }
+}
+
+/// The lines that a delivery names and that the order does not have, or not so many of.
+#[must_use]
+pub fn unknown_pieces(order: &Order, activity: &Activity) -> Vec<String> {
+    let unknown = lines_of(activity).iter().filter(|delivered| {
+        let places = (0..order.lines.len()).filter(|place| is_meant(order, *place, delivered));
+        let bought = places.filter_map(|place| order.lines.get(place)).map(|line| line.quantity);
+        delivered.quantity > bought.sum()
+    });
+    unknown.map(|line| line.id.clone().or(line.sku.clone()).unwrap_or_default()).collect()
+}
+
+/// Whether a delivery names pieces, be it none of any.
+#[must_use]
+pub fn names_pieces(activity: &Activity) -> bool {
+    let order = activity.order.as_ref();
+    order.is_some_and(|order| !order.lines.is_empty() || !order.voided.is_empty())
 }
 
 /// The postings that let go what was pending on a delivery.
@@ -138,7 +163,10 @@ pub fn kept(activity: &Activity) -> Option<Change> {
 /// The change by which the deliveries of an order that came before it take effect.
 #[must_use]
 pub fn arrived(member: &Member, activity: &Activity) -> Option<Change> {
-    let of_order = |early: &&EarlyDelivery| early.of == activity.id && activity.order.is_some();
+    // A delivery can have the number of its order as its id, and an order of its own: the pieces.
+    let of_order = |early: &&EarlyDelivery| {
+        early.of == activity.id && activity.order.is_some() && early.activity != activity.kind
+    };
     let deliveries: Vec<EarlyDelivery> = member.early.iter().filter(of_order).cloned().collect();
     (!deliveries.is_empty()).then_some(Change::Arrived { deliveries })
 }

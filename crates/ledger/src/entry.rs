@@ -231,6 +231,11 @@ pub enum Note {
         /// The id of the order.
         of: String,
     },
+    /// The delivery names lines that the order does not have, or not so many of. They let nothing go.
+    PiecesAreUnknown {
+        /// The lines as they were named.
+        lines: Vec<String>,
+    },
     /// The total is not what the lines, discounts and charges come to. It was spread over the
     /// lines in proportion.
     TotalDiffers {

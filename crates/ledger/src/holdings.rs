@@ -107,8 +107,12 @@ impl Share {
         if self.after <= Decimal::ZERO || self.before <= Decimal::ZERO {
             return units;
         }
-        let part = (self.before - self.after).checked_div(self.before);
-        let part = part.and_then(|part| part.checked_mul(Decimal::from(units.get())));
+        // Multiplying first is exact, and dividing first cannot overflow.
+        let (given, all) = (self.before - self.after, Decimal::from(units.get()));
+        let part = match given.checked_mul(all) {
+            Some(product) => product.checked_div(self.before),
+            None => given.checked_div(self.before).and_then(|part| part.checked_mul(all)),
+        };
         let part = part.and_then(|part| part.floor().to_i64()).unwrap_or_default();
         Units::part(part.clamp(0, units.get()))
     }

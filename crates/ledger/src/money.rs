@@ -91,7 +91,11 @@ pub fn split(whole: Decimal, weights: &[Decimal], decimals: u32) -> Option<Vec<D
     let mut remainders = Vec::with_capacity(weights.len());
     let mut left = whole;
     for (place, weight) in weights.iter().enumerate() {
-        let exact = whole.checked_mul(weight.checked_div(sum)?)?;
+        // Multiplying first keeps equal remainders equal, and dividing first cannot overflow.
+        let exact = match whole.checked_mul(*weight) {
+            Some(product) => product.checked_div(sum)?,
+            None => whole.checked_mul(weight.checked_div(sum)?)?,
+        };
         let part = exact.trunc_with_scale(decimals);
         left = left.checked_sub(part)?;
         parts.push(part);

@@ -21,6 +21,10 @@ pub struct Order {
     /// The lines. An order may have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
+    /// The places, from 0, at which the client sent lines of which nothing was bought. They are not
+    /// among the lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub voided: Vec<usize>,
     /// The amounts beside the total.
     #[serde(flatten)]
     pub amounts: OrderAmounts,
@@ -138,6 +142,13 @@ impl Line {
         self.quantity < Decimal::ZERO
     }
 
+    /// Whether the line is a discount that is written as a line.
+    #[must_use]
+    pub fn is_discount(&self) -> bool {
+        let charged = self.amount.or(self.price);
+        !self.came_back() && charged.is_some_and(|charged| charged < Decimal::ZERO)
+    }
+
     /// Whether a word is the line's article number, one of its categories or one of its tags.
     #[must_use]
     pub fn is(&self, word: &str) -> bool {
@@ -231,6 +242,8 @@ impl Order {
             .lines
             .iter()
             .try_fold(Decimal::ZERO, |sum, line| sum.checked_add(line.own_amount(decimals)?))?;
+        let of_lines: Decimal = self.lines.iter().map(|line| line.tax).sum();
+        let tax = if tax.is_zero() { of_lines } else { tax };
         let expected = lines - discount + shipping + tip;
         let coins = Decimal::new(i64::try_from(self.lines.len()).ok()?, decimals);
         let is_near = |expected: Decimal| (self.total - expected).abs() <= coins;
@@ -238,9 +251,46 @@ impl Order {
         (!explained).then_some(self.total - expected)
     }
 
-    /// The number of pieces of all lines.
+    /// The number of pieces of all lines but discounts.
     #[must_use]
     pub fn pieces(&self) -> Decimal {
-        self.lines.iter().map(Line::pieces).sum()
+        self.lines.iter().filter(|line| !line.is_discount()).map(Line::pieces).sum()
+    }
+
+    /// The name of the line at a place: its id, or its number as the client sent it, from 1. A number
+    /// that is the id of another line is written with `#`.
+    #[must_use]
+    pub fn name_of_line(&self, place: usize) -> String {
+        if let Some(id) = self.lines.get(place).and_then(|line| line.id.as_ref()) {
+            return id.clone();
+        }
+        let number = self.number_of_line(place).to_string();
+        match self.has_line(&number) {
+            true => format!("#{number}"),
+            false => number,
+        }
+    }
+
+    /// Whether the line at a place is named so: by its id, or by its number if no line has that id.
+    #[must_use]
+    pub fn is_line(&self, place: usize, name: &str) -> bool {
+        let id = self.lines.get(place).and_then(|line| line.id.as_ref());
+        if self.has_line(name) {
+            return id.is_some_and(|id| id == name);
+        }
+        let number = name.strip_prefix('#').unwrap_or(name);
+        id.is_none() && self.number_of_line(place).to_string() == number
+    }
+
+    fn has_line(&self, id: &str) -> bool {
+        self.lines.iter().any(|line| line.id.as_deref() == Some(id))
+    }
+
+    fn number_of_line(&self, place: usize) -> usize {
+        let mut sent = place;
+        for voided in &self.voided {
+            sent += usize::from(*voided <= sent);
+        }
+        sent + 1
     }
 }

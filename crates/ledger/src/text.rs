@@ -53,13 +53,17 @@ pub fn parse_text(text: &str) -> Result<String, TextRejection> {
 }
 
 /// Whether a character is a control, or one of those that set the direction of text (Unicode
-/// Standard Annex #9), or has no width: two texts that differ in it look the same.
+/// Standard Annex #9), or is ignored when text is shown (the property `Default_Ignorable_Code_Point`
+/// of Annex #44): two texts that differ in it look the same. Joiners and variation selectors are
+/// part of scripts and emoji, and are allowed.
 fn deceives(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '\u{061C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
-                | '\u{2060}'..='\u{2069}' | '\u{FEFF}'
+            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+                | '\u{180B}'..='\u{180F}' | '\u{200B}' | '\u{200E}' | '\u{200F}'
+                | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}'
+                | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}'
         )
 }
 
@@ -78,6 +82,9 @@ mod tests {
         check("  ", Err("it is empty"));
         check("a\nb", Err("the character U+000A is not allowed: it cannot be seen"));
         check("a\u{202E}b", Err("the character U+202E is not allowed: it cannot be seen"));
+        check("a\u{AD}b", Err("the character U+00AD is not allowed: it cannot be seen"));
+        check("\u{3164}", Err("the character U+3164 is not allowed: it cannot be seen"));
+        check("\u{2764}\u{FE0F}", Ok("\u{2764}\u{FE0F}"));
         check("\u{FEFF}a", Err("the character U+FEFF is not allowed: it cannot be seen"));
         check(&"a".repeat(255), Ok(&"a".repeat(255)));
         check(&"é".repeat(256), Err("it has 256 characters, and 255 are allowed"));

@@ -23,9 +23,26 @@ pub enum Enrolled {
     Before(Member),
     /// A member of that name exists, and was enrolled with other data.
     NameIsTaken,
+    /// A member of that name was erased.
+    IsErased,
 }
 
 impl Store {
+    /// The member that the same enrolment made before; `None` if there is none.
+    ///
+    /// # Errors
+    /// The table could not be reached, or refused the request.
+    pub async fn enrolled(
+        &self,
+        key: &MemberKey,
+        fingerprint: &Fingerprint,
+    ) -> Result<Option<Member>, StoreError> {
+        let there = self.person(key, Consistency::Strong).await?;
+        let same =
+            there.filter(|there| there.secret.is_some() && there.fingerprint == *fingerprint);
+        Ok(same.map(|there| there.member()))
+    }
+
     /// Writes a new person on condition that there is none of that name. It is one write; if it
     /// fails, the table returns the person that exists.
     ///
@@ -57,6 +74,7 @@ impl Store {
             Written::Unknown(reason) => return Err(StoreError::Unavailable(reason)),
         };
         Ok(match there {
+            Some(there) if there.secret.is_none() => Enrolled::IsErased,
             Some(there) if there.fingerprint == person.fingerprint => {
                 Enrolled::Before(there.member())
             }

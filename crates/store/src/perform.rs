@@ -170,7 +170,9 @@ impl Store {
                     _ => Attempt::KeyIsReused,
                 });
             }
-            if self.key_is_taken(key, operation).await? {
+            // What an erased member was told cannot be read, so nobody can say that this differs.
+            let is_erased = loaded.member.erased_at.is_some();
+            if !is_erased && self.key_is_taken(key, operation).await? {
                 return Ok(Attempt::KeyIsReused);
             }
         }

@@ -370,6 +370,15 @@ impl Store {
         self.version_of(key, operation, &person).await
     }
 
+    /// The versions that activities of an id made: activities of several types can have one id.
+    ///
+    /// # Errors
+    /// The table could not be reached, or refused the request.
+    pub async fn activities(&self, key: &MemberKey, id: &str) -> Result<Vec<Version>, StoreError> {
+        let Some(person) = self.somebody(key).await? else { return Ok(Vec::new()) };
+        self.versions_named(key, (BY_OP, OP), &name(Verb::Earn, id), &person).await
+    }
+
     /// The version that an activity made, by its id or by the idempotency key that it was sent
     /// under. Of several types with one id it is the one of `kind`, or else the purchase.
     ///

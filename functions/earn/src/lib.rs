@@ -9,6 +9,7 @@ use axum::response::Response;
 use axum::routing::post;
 use decide::{About, ActivityBody, ActivityEvent, InputError, InputErrorReason};
 use ledger::activity::REFERRAL;
+use ledger::programme::FieldKind;
 use ledger::{Activity, Programme, Verb, WalletPolicy};
 use store::MemberKey;
 
@@ -24,13 +25,22 @@ async fn earn(
     mode: Mode,
     body: Body<ActivityBody>,
 ) -> Result<Response, Problem> {
-    let Body { value, fingerprint } = body;
     let (id, dry_run) = match &mode {
         Mode::Do(key) => (key.as_str().to_owned(), false),
         Mode::DryRun => ("dry-run".to_owned(), true),
     };
     let bundle = api.bundle(&caller.merchant).await?;
+    let policy = bundle.programme().activities.get(&body.value.kind());
+    let kind_of = |field: &str| policy.and_then(|policy| policy.fields.get(field));
+    let is_number = |kind: &FieldKind| matches!(kind, FieldKind::Amount | FieldKind::Integer);
+    let fingerprint = body.fingerprint_of_activity(|field| kind_of(field).is_some_and(is_number));
+    let value = body.value;
     let activity = name_of(bundle.programme(), &value, &id).map_err(Refusal::from)?;
+    // If only the key tells activities apart, their ids are something that they say.
+    let fingerprint = match (&activity, value.id(&id)) {
+        (None, Ok(own)) => fingerprint.about(&own),
+        _ => fingerprint,
+    };
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
     let about = about(&api, bundle.programme(), &at, &value).await?;
     let request = Change::new(Verb::Earn, caller, member, mode, fingerprint);
@@ -68,10 +78,8 @@ async fn about(
     let Some(of) = body.of().filter(|_| programme.wallets.values().any(waits)) else {
         return Ok(About::Nothing);
     };
-    Ok(match api.store.activity(member, &of, None).await? {
-        Some(version) => About::Known(Box::new(version.entry)),
-        None => About::Unknown,
-    })
+    let versions = api.store.activities(member, &of).await?;
+    Ok(About::of(&kind, versions.into_iter().map(|version| version.entry)))
 }
 
 /// What tells the activity from others; nothing if the manifest says that ids of its type repeat, so

@@ -15,7 +15,7 @@ use chrono::NaiveDate;
 use decide::escape;
 use ledger::enroll::Enrolment;
 use ledger::text::compared;
-use ledger::{Member, MemberId, Moment, Programme};
+use ledger::{Member, MemberId, MemberIsErased, Moment, Programme};
 use serde::{Deserialize, Serialize};
 use store::{Enrolled, MemberKey};
 
@@ -59,24 +59,41 @@ async fn enroll(
 ) -> Result<Response, Problem> {
     // A merchant without rules has no programme to join.
     let bundle = api.bundle(&caller.merchant).await?;
+    let fingerprint = body.fingerprint();
     let enrolment = check(body.value, bundle.programme())?;
-    if let Some(referrer) = &enrolment.referred_by {
-        let at = MemberKey { merchant: caller.merchant.clone(), member: referrer.clone() };
-        let known = api.store.member(&at).await?.filter(|_| *referrer != enrolment.id);
-        let known = known.ok_or_else(|| Refusal::ReferrerIsUnknown(referrer.clone()))?;
-        known.present().map_err(|_| Refusal::ReferrerIsErased(referrer.clone()))?;
-    }
     let at = MemberKey { merchant: caller.merchant, member: enrolment.id.clone() };
+    if let Some(referrer) = &enrolment.referred_by
+        && let Err(refusal) = may_refer(&api, &at, referrer).await?
+    {
+        // A repeat gets its first answer, whatever has become of the referrer since.
+        let before = api.store.enrolled(&at, &fingerprint).await?;
+        return before.map(|member| respond(member, true)).ok_or_else(|| refusal.into());
+    }
     let now = api.clock.now();
     let due_at = decide::due_at(&bundle, &ledger::enroll::decide(enrolment.clone(), now), now);
-    match api.store.enroll(&at, enrolment, body.fingerprint, due_at, now).await? {
+    match api.store.enroll(&at, enrolment, fingerprint, due_at, now).await? {
         Enrolled::New(member) => {
             tracing::info!(member = %at, "enroll {at}");
             Ok(respond(member, false))
         }
         Enrolled::Before(member) => Ok(respond(member, true)),
         Enrolled::NameIsTaken => Err(Refusal::MemberIdIsTaken(at.member).into()),
+        Enrolled::IsErased => Err(Refusal::Decision(MemberIsErased(at.member).into()).into()),
     }
+}
+
+/// Whether a member can have brought another one.
+async fn may_refer(
+    api: &Api,
+    brought: &MemberKey,
+    referrer: &MemberId,
+) -> Result<Result<(), Refusal>, Problem> {
+    let at = MemberKey { merchant: brought.merchant.clone(), member: referrer.clone() };
+    let known = api.store.member(&at).await?.filter(|_| *referrer != brought.member);
+    let Some(known) = known else {
+        return Ok(Err(Refusal::ReferrerIsUnknown(referrer.clone())));
+    };
+    Ok(known.present().map_err(|_| Refusal::ReferrerIsErased(referrer.clone())))
 }
 
 fn respond(member: Member, replayed: bool) -> Response {

@@ -356,7 +356,10 @@ async fn write(
         Ok((decision, Answer { bundle: bundle.hash().to_string(), status: 200, body }))
     };
     match api.store.perform(key, &operation, decide).await {
-        Ok(done) => Ok(Some(done.version)),
+        Ok(done) => {
+            api::log_failures(key, &done.version.entry);
+            Ok(Some(done.version))
+        }
         Err(Failure::Rejected(No::NothingIsDue)) => Ok(None),
         Err(Failure::Rejected(No::Refused(refusal))) => Err(refusal.into()),
         Err(Failure::KeyIsReusedWithAnotherBody | Failure::ActivityIsKnownWithAnotherBody) => {

@@ -60,7 +60,8 @@ async fn adjust(
     mode: Mode,
     body: Body<AdjustmentBody>,
 ) -> Result<Response, Problem> {
-    let Body { value, fingerprint } = body;
+    let fingerprint = body.fingerprint();
+    let value = body.value;
     let request = Change::new(Verb::Adjust, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let AdjustmentBody { wallet, units, reason, author } = value.clone();
@@ -78,7 +79,8 @@ async fn transfer(
     mode: Mode,
     body: Body<TransferBody>,
 ) -> Result<Response, Problem> {
-    let Body { value, fingerprint } = body;
+    let fingerprint = body.fingerprint();
+    let value = body.value;
     let request = Change::new(Verb::Transfer, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let TransferBody { to, wallet, units, reason } = value.clone();
@@ -100,7 +102,8 @@ async fn join(
     mode: Mode,
     body: Body<JoinBody>,
 ) -> Result<Response, Problem> {
-    let Body { value, fingerprint } = body;
+    let fingerprint = body.fingerprint();
+    let value = body.value;
     let request = Change::new(Verb::Join, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let account = name("/account", &value.account)?;
@@ -116,7 +119,7 @@ async fn leave(
     mode: Mode,
     body: Body<LeaveBody>,
 ) -> Result<Response, Problem> {
-    let fingerprint = body.fingerprint;
+    let fingerprint = body.fingerprint();
     let request = Change::new(Verb::Leave, caller, member, mode, fingerprint);
     change(&api, request, |context, member| Ok(decide::leave(context, member)?)).await
 }

@@ -58,7 +58,8 @@ async fn redeem(
     mode: Mode,
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
-    let Body { value, fingerprint } = body;
+    let fingerprint = body.fingerprint();
+    let value = body.value;
     let request = Change::new(Verb::Redeem, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let redemption = check(value.clone(), context.programme())?;
@@ -74,7 +75,8 @@ async fn hold(
     mode: Mode,
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
-    let Body { value, fingerprint } = body;
+    let fingerprint = body.fingerprint();
+    let value = body.value;
     let request = Change::new(Verb::Hold, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let redemption = check(value.clone(), context.programme())?;
@@ -105,7 +107,8 @@ async fn capture(
         });
     };
     let judged_by = api.bundle_of(&caller.merchant, &held.bundle).await?;
-    let Body { value, fingerprint } = body;
+    let fingerprint = body.fingerprint();
+    let value = body.value;
     let fingerprint = fingerprint.about(hold.as_str());
     let request = Change::new(Verb::Capture, caller, member, mode, fingerprint);
     change_under(&api, &bundle, request, |context, member| {
@@ -139,7 +142,7 @@ async fn release(
     body: Body<ReleaseBody>,
 ) -> Result<Response, Problem> {
     let hold = HoldId::new(hold);
-    let fingerprint = body.fingerprint.about(hold.as_str());
+    let fingerprint = body.fingerprint().about(hold.as_str());
     let request = Change::new(Verb::Release, caller, member, mode, fingerprint);
     change(&api, request, |context, member| Ok(decide::release(context, member, &hold)?)).await
 }

@@ -11,11 +11,11 @@ use ledger::activity::PURCHASE;
 use ledger::entry::{LineName, ReturnedLine};
 use ledger::reverse::Wanted;
 use ledger::text::compared;
-use ledger::{Programme, Verb};
+use ledger::{EntryKind, Programme, Verb};
 use rules::Object;
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use store::{Fingerprint, MemberKey, Operation};
+use store::{Fingerprint, MemberKey, Operation, Version};
 
 /// The function's routes.
 pub fn router(api: Api) -> Router {
@@ -86,15 +86,16 @@ async fn reverse(
     body: Body<ReversalBody>,
 ) -> Result<Response, Problem> {
     let bundle = api.bundle(&caller.merchant).await?;
-    let Body { value, fingerprint } = body;
+    let fingerprint = body.fingerprint();
+    let value = body.value;
     let (verb, key) = undone(&value)?;
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
     // A version never changes, so it can be read before the decision.
     let done = match verb {
-        Verb::Earn => {
-            let purchase = value.order.as_ref().map(|_| PURCHASE);
-            api.store.activity(&at, &key, value.kind.as_deref().or(purchase)).await?
+        Verb::Earn if value.order.is_some() => {
+            api.store.activities(&at, &key).await?.into_iter().find(is_purchase)
         }
+        Verb::Earn => api.store.activity(&at, &key, value.kind.as_deref()).await?,
         _ => {
             let done = Operation::new(verb, &key, Fingerprint::of(&serde_json::Value::Null));
             api.store.done(&at, &done).await?
@@ -104,7 +105,18 @@ async fn reverse(
         let person = api.store.member(&at).await?.ok_or(Refusal::MemberIsUnknown(member))?;
         // The entries of an erased member cannot be read.
         person.present().map_err(|erased| Refusal::Decision(erased.into()))?;
-        return Err(Refusal::EntryIsUnknown { verb, key }.into());
+        return Err(match (&value.order, &value.kind) {
+            (Some(order), _) => Refusal::ActivityIsUnknown {
+                pointer: "/order",
+                kind: PURCHASE.to_owned(),
+                id: order.clone(),
+            },
+            (None, Some(kind)) if verb == Verb::Earn => {
+                Refusal::ActivityIsUnknown { pointer: "/earn", kind: kind.clone(), id: key }
+            }
+            _ => Refusal::EntryIsUnknown { verb, key },
+        }
+        .into());
     };
     let judged_by = api.bundle_of(&caller.merchant, &done.bundle).await?;
     let request =
@@ -118,8 +130,16 @@ async fn reverse(
     .await
 }
 
+fn is_purchase(version: &Version) -> bool {
+    matches!(&version.entry.kind, EntryKind::Earn { activity } if activity.kind == PURCHASE)
+}
+
 /// The verb and the key of the request to reverse.
 fn undone(body: &ReversalBody) -> Result<(Verb, String), Refusal> {
+    if body.kind.is_some() && body.earn.is_none() {
+        let reason = "a type is told beside `earn`; an `order` is a purchase".to_owned();
+        return Err(Refusal::FieldIsWrong { pointer: "/type".to_owned(), reason });
+    }
     let named = [
         (Verb::Earn, &body.earn),
         (Verb::Earn, &body.order),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use ledger::decision::GiveRejection;
-use ledger::tier::settle;
 use ledger::tier_status::TierStatus;
 use ledger::{Decision, Entry, EntryKind, Member};
 
 use super::undoing::Undoing;
 use crate::context::Context;
+use crate::failures::Failures;
+use crate::pipeline::with_tier_noted;
 use crate::refusal::Undecided;
 use crate::tier::{ladder, qualified, tier_status};
 
@@ -22,6 +23,7 @@ pub(super) fn with_tier_put_right(
     decision: Decision,
 ) -> Result<Decision, Undecided> {
     let (bundle, now) = (context.bundle, context.now);
+    let mut failures = Failures::of(context);
     let present = tier_status(bundle, &Arc::new(member.clone()), now)?;
     let mut after = decision.member.clone();
     let tier_status = match before_it_was_reached(context, undoing, &present)? {
@@ -30,14 +32,16 @@ pub(super) fn with_tier_put_right(
             let tiers = ladder(bundle).tiers;
             let rank = |tier: Option<&str>| tiers.iter().position(|name| Some(*name) == tier);
             after.tier_status = TierStatus::default();
-            let qualified = qualified(bundle, &Arc::new(after.clone()), now)?;
+            let qualified = qualified(bundle, &Arc::new(after), now).map(Some);
             let (had, has) = (rank(first.tier.as_deref()), rank(present.tier.as_deref()));
-            if qualified >= has || had >= has { present } else { first }
+            // If a tier fails, nobody can say that the member lost the one it has.
+            match failures.or(qualified, || None)? {
+                Some(qualified) if qualified < has && had < has => first,
+                _ => present,
+            }
         }
     };
-    after.tier_status = tier_status;
-    let followed = self::tier_status(bundle, &Arc::new(after), now)?;
-    Ok(settle(decision, &member.tier_status, followed))
+    Ok(with_tier_noted(context, tier_status, decision, &member.tier_status, failures)?)
 }
 
 /// The tier status before the member reached its present tier, if the reversal may cost it that

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ledger::activity::PURCHASE;
 use ledger::{
-    Activity, Decision, DecisionData, EntryKind, HistorySlice, Member, Moment, Order, Units,
+    Activity, Decision, DecisionData, Entry, EntryKind, HistorySlice, Member, Moment, Order, Units,
 };
 use rules::{Bundle, Object, place_of};
 use toml::Spanned;
@@ -243,22 +242,14 @@ impl Scene<'_> {
         })
     }
 
-    /// What is known of the activity that another is about, such as the order that is delivered: the
-    /// purchase of that id, or another activity that has it.
+    /// What is known of the activity that another is about, such as the order that is delivered.
     fn about(&self, activity: &Activity) -> About {
         let Some(of) = &activity.of else { return About::Nothing };
-        let of_kind = |kind: Option<&str>| {
-            self.past.entries.iter().find(|entry| match &entry.kind {
-                EntryKind::Earn { activity } => {
-                    activity.id == *of && kind.is_none_or(|kind| activity.kind == kind)
-                }
-                _ => false,
-            })
+        let is_of = |entry: &&Entry| match &entry.kind {
+            EntryKind::Earn { activity } => activity.id == *of,
+            _ => false,
         };
-        match of_kind(Some(PURCHASE)).or_else(|| of_kind(None)) {
-            Some(entry) => About::Known(Box::new(entry.clone())),
-            None => About::Unknown,
-        }
+        About::of(&activity.kind, self.past.entries.iter().filter(is_of).cloned())
     }
 
     /// Converts an input error into a mistake at the value. It finds the value by searching the

@@ -113,14 +113,7 @@ impl<'a> Rest<'a> {
             None => self.price(&taken)?,
         };
         // What came back in an exchange was paid for with what was bought.
-        let exchanged: Decimal = self
-            .lines()
-            .filter(|(_, line, _)| line.came_back())
-            .map(|(_, line, _)| {
-                line.own_amount(self.decimals).unwrap_or_default().min(Decimal::ZERO)
-            })
-            .sum();
-        let most = self.total - exchanged;
+        let most = self.total - self.exchanged();
         if refund > most.max(Decimal::ZERO) {
             return Err(ReverseRejection::RefundIsTooMuch { refund, total: most });
         }
@@ -129,6 +122,13 @@ impl<'a> Rest<'a> {
         }
         self.total -= refund;
         Ok(refund)
+    }
+
+    /// What came back in an exchange, zero or below.
+    fn exchanged(&self) -> Decimal {
+        let came_back = self.order.lines.iter().filter(|line| line.came_back());
+        let own = came_back.filter_map(|line| line.own_amount(self.decimals));
+        own.map(|own| own.min(Decimal::ZERO)).sum()
     }
 
     /// The lines with their places and what is left of each.
@@ -154,11 +154,7 @@ impl<'a> Rest<'a> {
         let ReturnedLine { of, quantity } = wanted;
         let is_meant = |(place, line, _): &(usize, &Line, Decimal)| match of {
             LineName::Sku(sku) => line.sku.as_ref() == Some(sku),
-            LineName::Line(id) => match &line.id {
-                Some(own) => own == id,
-                // A line without an id is named by its number.
-                None => (place + 1).to_string() == *id,
-            },
+            LineName::Line(name) => self.order.is_line(*place, name),
         };
         let meant: Vec<(usize, &Line, Decimal)> = self
             .lines()
@@ -183,9 +179,7 @@ impl<'a> Rest<'a> {
         let alike =
             lines.all(|line| first.is_some_and(|first| cost_alike(first, line, self.decimals)));
         if *quantity < left && !alike {
-            let names = meant
-                .iter()
-                .map(|(place, line, _)| line.id.clone().unwrap_or_else(|| (place + 1).to_string()));
+            let names = meant.iter().map(|(place, ..)| self.order.name_of_line(*place));
             let lines: Vec<String> = names.map(|name| format!("`{name}`")).collect();
             return Err(ReverseRejection::LineIsAmbiguous {
                 line: of.clone(),
@@ -214,7 +208,11 @@ impl<'a> Rest<'a> {
             if pieces.is_zero() {
                 continue;
             }
-            let missing = || ReverseRejection::RefundIsMissing { line: name_of(line, place) };
+            let missing = || {
+                let name = || LineName::Line(self.order.name_of_line(place));
+                let line = line.sku.clone().map_or_else(name, LineName::Sku);
+                ReverseRejection::RefundIsMissing { line }
+            };
             let share = share.ok_or_else(missing)?;
             let part = match pieces == line.quantity {
                 true => Some(share),
@@ -245,12 +243,15 @@ impl<'a> Rest<'a> {
         activity
     }
 
-    /// An amount of the order, in the proportion in which its total has become less.
+    /// An amount of the order, in the proportion in which its total has become less, what came back
+    /// in an exchange left out: that total can be zero or below, and what was bought cannot.
     fn shrunk(&self, amount: Decimal) -> Decimal {
         if self.total == self.order.total {
             return amount;
         }
-        ratio(amount, self.total, self.order.total, self.decimals).unwrap_or_default()
+        let exchanged = self.exchanged();
+        let (left, first) = (self.total - exchanged, self.order.total - exchanged);
+        ratio(amount, left, first, self.decimals).unwrap_or_default()
     }
 
     /// What is left of the order, with the place that each of its lines has in the first order.
@@ -296,6 +297,7 @@ impl<'a> Rest<'a> {
         let mut order = Order {
             total: self.total,
             lines,
+            voided: Vec::new(),
             amounts: self.order.amounts.map(|amount| self.shrunk(amount)),
             store: self.order.store.clone(),
             payments: payments.filter(|payment| !payment.amount.is_zero()).collect(),
@@ -344,13 +346,5 @@ fn cost_alike(one: &Line, other: &Line, decimals: u32) -> bool {
     match (across(one, other), across(other, one)) {
         (Some(left), Some(right)) => left == right,
         (one, other) => one.is_none() && other.is_none(),
-    }
-}
-
-fn name_of(line: &Line, place: usize) -> LineName {
-    match (&line.sku, &line.id) {
-        (Some(sku), _) => LineName::Sku(sku.clone()),
-        (None, Some(id)) => LineName::Line(id.clone()),
-        (None, None) => LineName::Line((place + 1).to_string()),
     }
 }

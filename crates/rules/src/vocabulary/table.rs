@@ -178,7 +178,7 @@ pub(crate) const WORDS: &[Word] = &[
         Kind::Order,
         "pieces",
         Kind::Whole,
-        "pieces bought in all; what is weighed counts as one",
+        "pieces bought in all; what is weighed counts as one, and a discount as none",
         "order.pieces",
     ),
     property(
