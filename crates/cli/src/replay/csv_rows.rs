@@ -3,78 +3,24 @@
 //! Rows with the same `order` are one order. Without a column `amount`, `total` is what the row came
 //! to, and the order's total is the sum; with it, `total` is that of the order. An order of which all
 //! rows have a quantity below zero is a return: of the order in column `of`, or of the member's
-//! latest order that still has the article.
+//! latest order that still has the article. So is one that names an order in `of` and whose amounts
+//! are below zero.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
-use clap::Args;
 use ledger::calendar::resolve;
 use ledger::money::parse_decimal;
 use ledger::{MemberId, Moment, Verb};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
+use super::csv_format::{
+    AMOUNTS, Format, LINE_COLUMNS, NEEDED, OF_ORDER, TEXTS, fields_of, places,
+};
 use super::order::{BadLine, FileError, Order, Orders, key_of};
-
-/// The columns that a file has to have.
-const NEEDED: [&str; 4] = ["order", "member", "at", "total"];
-/// The columns of a row that are amounts.
-const AMOUNTS: [&str; 4] = ["price", "amount", "discount", "tax"];
-/// The columns of a row that are texts.
-const TEXTS: [(&str, &str); 4] =
-    [("line", "id"), ("sku", "sku"), ("category", "category"), ("unit", "unit")];
-/// The columns of the whole order, the same in all its rows, and their names in the API.
-const OF_ORDER: [(&str, &str); 6] = [
-    ("order_discount", "discount"),
-    ("shipping", "shipping"),
-    ("order_tax", "tax"),
-    ("tip", "tip"),
-    ("currency", "currency"),
-    ("store", "store"),
-];
-/// The other columns that are read.
-const OTHERS: [&str; 3] = ["quantity", "of", "payment"];
-
-/// How a CSV file is written.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Format {
-    /// The sign between the columns of a .csv
-    #[arg(long, value_name = "SIGN", default_value = ",")]
-    separator: char,
-    /// Numbers have a comma in place of the point: 12,40
-    #[arg(long)]
-    decimal_comma: bool,
-    /// The file is Latin-1 (ISO 8859-1), and not UTF-8
-    #[arg(long)]
-    latin1: bool,
-    /// The file's own name of a column, such as `member=Kundennummer`; may be given several times
-    #[arg(long = "column", value_name = "NAME=HEADING", value_parser = mapping)]
-    columns: Vec<(String, String)>,
-}
-
-impl Default for Format {
-    fn default() -> Format {
-        Format { separator: ',', decimal_comma: false, latin1: false, columns: Vec::new() }
-    }
-}
-
-/// Parses `name=heading`.
-fn mapping(text: &str) -> Result<(String, String), String> {
-    let (name, heading) = text.split_once('=').ok_or("write it as `member=Kundennummer`")?;
-    let known = || {
-        let texts = TEXTS.iter().chain(&OF_ORDER).map(|(name, _)| *name);
-        NEEDED.iter().chain(&AMOUNTS).chain(&OTHERS).copied().chain(texts)
-    };
-    if !known().any(|known| known == name) {
-        let hint = rules::did_you_mean(name, known());
-        let all: Vec<&str> = known().collect();
-        let hint = if hint.is_empty() { format!("; there are {}", all.join(", ")) } else { hint };
-        return Err(format!("there is no column `{name}`{hint}"));
-    }
-    Ok((name.to_owned(), heading.to_owned()))
-}
+use super::returns::Bought;
 
 /// One row: its line in the file, and its cells by the name of their column.
 struct Row {
@@ -86,6 +32,11 @@ impl Row {
     fn cell(&self, column: &str) -> Option<&str> {
         self.cells.get(column).map(String::as_str).filter(|cell| !cell.is_empty())
     }
+}
+
+/// What the rows of one order say in a column of the whole order.
+fn told<'r>(rows: &'r [Row], column: &str) -> Option<&'r str> {
+    rows.iter().find_map(|row| row.cell(column))
 }
 
 /// What is wrong with a cell: its column, and why.
@@ -103,96 +54,83 @@ pub(super) fn read(
 ) -> Result<Orders, FileError> {
     // A byte order mark is no part of the first column's name.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    // Some systems end a line with a carriage return alone.
+    let line_end = if bytes.contains(&b'\n') { b'\n' } else { b'\r' };
     // The file is parsed line by line, so that a stray quote breaks its own line only.
-    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1u64..);
+    let mut lines = bytes.split_inclusive(|byte| *byte == line_end).zip(1u64..);
     let head = lines.next().and_then(|(head, _)| fields_of(head, format).ok()).unwrap_or_default();
     let places = places(&head, path, format)?;
     let mut orders = Orders::default();
     let mut rows: Vec<Row> = Vec::new();
+    let mut spoilt: BTreeSet<String> = BTreeSet::new();
+    let mut last = String::new();
     for (text, line) in lines.filter(|(text, _)| !text.trim_ascii().is_empty()) {
-        let bad = |column: &str, reason: String| BadLine {
-            line,
-            column: format!("column `{column}`"),
-            reason,
+        let record = fields_of(text, format);
+        let order = order_named(text, record.as_ref().ok(), &places, format);
+        // A row that names no order is likely one of the order above it.
+        let order = order.unwrap_or_else(|| last.clone());
+        last.clone_from(&order);
+        let mut leave_out = |column: &str, reason: &str| {
+            let reason = match order.is_empty() {
+                true => reason.to_owned(),
+                false => format!("{reason}; all of order `{order}` is left out"),
+            };
+            orders.bad.push(BadLine { line, column: column.to_owned(), reason });
+            spoilt.insert(order.clone());
         };
-        match fields_of(text, format) {
-            Err(reason) => orders.bad.push(bad("start", reason)),
-            Ok(_) if !text.ends_with(b"\n") => {
-                let reason = "the line is cut off: it has no line end".to_owned();
-                orders.bad.push(bad("end", reason));
-            }
-            Ok(record) if record.len() != head.len() => {
-                let (found, wanted) = (record.len(), head.len());
-                let reason = format!("it has {found} columns, and the head has {wanted}");
-                orders.bad.push(bad("end", reason));
-            }
+        match whole(record, text, line_end, head.len()) {
             Ok(record) => {
                 let cell = |(name, place): (&String, &usize)| {
                     Some((name.clone(), record.get(*place)?.trim().to_owned()))
                 };
-                rows.push(Row { line, cells: places.iter().filter_map(cell).collect() });
+                let row = Row { line, cells: places.iter().filter_map(cell).collect() };
+                match row.cell("order") {
+                    Some(_) => rows.push(row),
+                    None => leave_out("column `order`", "it is empty"),
+                }
             }
+            Err((column, reason)) => leave_out(column, &reason),
         }
     }
+    if rows.is_empty() && orders.bad.is_empty() {
+        return Err(FileError::Empty { path: path.to_owned() });
+    }
+    rows.retain(|row| row.cell("order").is_some_and(|order| !spoilt.contains(order)));
     gather(rows, &mut orders, format, time_zone);
     orders.bad.sort_by_key(|bad| bad.line);
     Ok(orders)
 }
 
-/// The place of each known column in the head.
-fn places(
-    head: &[String],
-    path: &str,
+/// The order that a row names, as far as it can be read.
+fn order_named(
+    text: &[u8],
+    record: Option<&Vec<String>>,
+    places: &BTreeMap<String, usize>,
     format: &Format,
-) -> Result<BTreeMap<String, usize>, FileError> {
-    let mapped = |heading: &String| {
-        let own = format.columns.iter().find(|(_, own)| own == heading);
-        own.map_or_else(|| heading.clone(), |(name, _)| name.clone())
-    };
-    let places: BTreeMap<String, usize> =
-        head.iter().enumerate().map(|(place, heading)| (mapped(heading), place)).collect();
-    for column in NEEDED {
-        if !places.contains_key(column) {
-            let line = head.join(&format.separator.to_string());
-            let hint = match [';', '\t', ',', '|'].iter().find(|sign| line.contains(**sign)) {
-                Some(sign) if head.len() == 1 => {
-                    format!("; its head is separated by `{}`: say --separator", sign.escape_debug())
-                }
-                _ => format!(
-                    "; the head has to name {}, or --column {column}=HEADING says which it is",
-                    NEEDED.join(", ")
-                ),
-            };
-            return Err(FileError::Column { path: path.to_owned(), column, hint });
-        }
-    }
-    Ok(places)
+) -> Option<String> {
+    let anyhow = Format { latin1: true, ..format.clone() };
+    let record = record.cloned().or_else(|| fields_of(text, &anyhow).ok())?;
+    let order = record.get(*places.get("order")?)?.trim();
+    (!order.is_empty()).then(|| order.to_owned())
 }
 
-fn fields_of(line: &[u8], format: &Format) -> Result<Vec<String>, String> {
-    let latin1: Vec<u8>;
-    let line = if format.latin1 {
-        let text: String = line.iter().map(|byte| char::from(*byte)).collect();
-        latin1 = text.into_bytes();
-        &latin1
-    } else {
-        line
-    };
-    let separator = u8::try_from(format.separator).unwrap_or(b',');
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(separator)
-        .buffer_capacity(line.len() + 1)
-        .from_reader(line);
-    let mut record = csv::StringRecord::new();
-    reader.read_record(&mut record).map_err(|error| match error.kind() {
-        csv::ErrorKind::Utf8 { err, .. } => {
-            format!("it is no UTF-8 text: {err}; if the file is Latin-1, say --latin1")
-        }
-        _ => error.to_string(),
-    })?;
-    Ok(record.iter().map(str::to_owned).collect())
+/// The cells of a row, or what is wrong with the row as a whole.
+fn whole(
+    record: Result<Vec<String>, String>,
+    text: &[u8],
+    line_end: u8,
+    columns: usize,
+) -> Result<Vec<String>, (&'static str, String)> {
+    let record = record.map_err(|reason| ("the row", reason))?;
+    if !text.ends_with(&[line_end]) {
+        let reason = "it is cut off: it has no line end; if it is whole, end it with one";
+        return Err(("the last row", reason.to_owned()));
+    }
+    if record.len() != columns {
+        let reason = format!("it has {} columns, and the head has {columns}", record.len());
+        return Err(("the row", reason));
+    }
+    Ok(record)
 }
 
 /// Makes orders of rows, in the order in which they stand. If one row of an order is bad, the order
@@ -224,11 +162,12 @@ fn gather(rows: Vec<Row>, orders: &mut Orders, format: &Format, time_zone: Tz) {
     returns.sort_by_key(|(_, order)| order.at);
     let mut bought = Bought::of(&orders.orders);
     for (rows, mut order) in returns {
-        let of = rows.first().and_then(|row| row.cell("of")).map(str::to_owned);
+        let of = told(&rows, "of").map(str::to_owned);
         match bought.take(&order, of) {
             Ok(of) => {
                 if let Some(body) = order.body.as_object_mut() {
-                    body.insert("order".to_owned(), json!(of));
+                    body.insert("order".to_owned(), json!(of.order));
+                    body.insert("lines".to_owned(), json!(of.lines));
                 }
                 orders.orders.push(order);
             }
@@ -247,9 +186,12 @@ fn order_of(rows: &[Row], format: &Format, time_zone: Tz) -> Result<Order, (u64,
     let key = first.cell("order").unwrap_or_default().to_owned();
     key_of(&key).map_err(|reason| at_first(("order", reason)))?;
     for row in rows {
-        for column in ["member", "at"] {
-            if row.cell(column) != first.cell(column) {
-                let message = format!("order `{key}` has another one in line {}", first.line);
+        let of_order = OF_ORDER.iter().map(|(column, _)| *column).chain(["payment", "of"]);
+        for column in ["member", "at"].into_iter().chain(of_order) {
+            // What is of the whole order may stand in one of its rows only.
+            let is_empty = !NEEDED.contains(&column) && row.cell(column).is_none();
+            if !is_empty && row.cell(column) != told(rows, column) {
+                let message = format!("order `{key}` has another one in a row above");
                 return Err((row.line, (column, message)));
             }
         }
@@ -259,8 +201,16 @@ fn order_of(rows: &[Row], format: &Format, time_zone: Tz) -> Result<Order, (u64,
         .map_err(|reason| at_first(("member", format!("`{member}`: {reason}"))))?;
     let at = moment_of(first.cell("at").unwrap_or_default(), time_zone).map_err(at_first)?;
     let mut lines = Vec::new();
-    let (mut sum, mut all_back) = (Decimal::ZERO, true);
+    let (mut sum, mut all_back, mut all_below) = (Decimal::ZERO, true, true);
+    let has_lines = LINE_COLUMNS.iter().any(|column| first.cells.contains_key(*column));
     for row in rows {
+        if row.line != first.line && !has_lines {
+            let message = format!(
+                "order `{key}` is in line {} already, and the file has no columns of lines, such as `sku`",
+                first.line
+            );
+            return Err((row.line, ("order", message)));
+        }
         let (line, quantity) = line_of(row, format).map_err(|wrong| (row.line, wrong))?;
         let total = number(row, "total", format).map_err(|wrong| (row.line, wrong))?;
         let total = total.ok_or((row.line, ("total", "it is empty".to_owned())))?;
@@ -272,13 +222,42 @@ fn order_of(rows: &[Row], format: &Format, time_zone: Tz) -> Result<Order, (u64,
         let too_large = (row.line, ("total", format!("the total of order `{key}` is too large")));
         sum = if is_sum { sum.checked_add(total).ok_or(too_large)? } else { total };
         all_back = all_back && quantity < Decimal::ZERO;
+        all_below = all_below && total < Decimal::ZERO;
         lines.push(line);
     }
-    let (verb, body) = match all_back {
+    repeated_total(rows, &lines, format)?;
+    let is_return = all_back || (all_below && told(rows, "of").is_some());
+    if all_below && !is_return {
+        let message = "it is below zero, and nothing came back; name the order that came back in a column `of`, or write a quantity below zero";
+        return Err(at_first(("total", message.to_owned())));
+    }
+    let (verb, body) = match is_return {
         true => (Verb::Reverse, return_body(&lines, sum)),
-        false => (Verb::Earn, earn_body(first, &key, at, &lines, sum, format).map_err(at_first)?),
+        false => (Verb::Earn, earn_body(rows, &key, at, &lines, sum, format).map_err(at_first)?),
     };
     Ok(Order { line: first.line, key, member, at, is_first: false, verb, body })
+}
+
+/// Refuses an order in which each row has the order's total: without a column `amount` the totals of
+/// the rows would be added up.
+fn repeated_total(rows: &[Row], lines: &[Value], format: &Format) -> Result<(), (u64, WrongCell)> {
+    let (Some(first), Some(second)) = (rows.first(), rows.get(1)) else { return Ok(()) };
+    if first.cells.contains_key("amount")
+        || rows.iter().any(|row| row.cell("total") != first.cell("total"))
+    {
+        return Ok(());
+    }
+    let came_to = |line: &Value| {
+        let number = |name: &str| line[name].as_str()?.parse::<Decimal>().ok();
+        number("price")?.checked_mul(number("quantity")?)
+    };
+    let all = lines.iter().try_fold(Decimal::ZERO, |sum, line| sum.checked_add(came_to(line)?));
+    let total = number(first, "total", format).map_err(|wrong| (first.line, wrong))?;
+    if all.is_some() && all == total {
+        let message = "each row has the total of the order; write what the row came to in `total`, or in a column `amount`";
+        return Err((second.line, ("total", message.to_owned())));
+    }
+    Ok(())
 }
 
 /// A line of an order as the API takes it, and its quantity.
@@ -305,7 +284,7 @@ fn line_of(row: &Row, format: &Format) -> Result<(Value, Decimal), WrongCell> {
 }
 
 fn earn_body(
-    first: &Row,
+    rows: &[Row],
     key: &str,
     at: Moment,
     lines: &[Value],
@@ -317,8 +296,12 @@ fn earn_body(
     order.insert("lines".to_owned(), json!(lines));
     for (column, name) in OF_ORDER {
         let value = match column {
-            "currency" | "store" => first.cell(column).map(|text| json!(text)),
-            _ => number(first, column, format)?.map(|amount| json!(amount.to_string())),
+            "currency" | "store" => told(rows, column).map(|text| json!(text)),
+            _ => {
+                let row = rows.iter().find(|row| row.cell(column).is_some());
+                let amount = row.map(|row| number(row, column, format)).transpose()?.flatten();
+                amount.map(|amount| json!(amount.to_string()))
+            }
         };
         order.extend(value.map(|value| (name.to_owned(), value)));
     }
@@ -326,22 +309,15 @@ fn earn_body(
         "type": "purchase",
         "id": key,
         "at": at,
-        "payment": first.cell("payment"),
+        "payment": told(rows, "payment"),
         "order": order,
     }))
 }
 
-/// The body of a return. The refund is what the rows say, which is below zero in the file.
+/// The body of a return, whose order and lines are found later. The refund is what the rows say,
+/// which is below zero in the file.
 fn return_body(lines: &[Value], total: Decimal) -> Value {
-    let pieces = lines.iter().map(|line| {
-        let quantity = line["quantity"].as_str().unwrap_or_default().trim_start_matches('-');
-        match line["id"].as_str() {
-            Some(id) => json!({ "line": id, "quantity": quantity }),
-            None => json!({ "sku": line["sku"], "quantity": quantity }),
-        }
-    });
-    let pieces: Vec<Value> = pieces.collect();
-    json!({ "lines": pieces, "refund": total.abs().to_string() })
+    json!({ "lines": lines, "refund": total.abs().to_string() })
 }
 
 /// A number of a row; nothing if the cell is empty or the file has no such column.
@@ -402,71 +378,6 @@ fn moment_of(text: &str, time_zone: Tz) -> Result<Moment, WrongCell> {
         })
 }
 
-/// What members have bought and not yet given back, by member: the orders, the latest last.
-struct Bought(BTreeMap<MemberId, Vec<BoughtOrder>>);
-
-struct BoughtOrder {
-    key: String,
-    at: Moment,
-    /// How much is left, by article.
-    left: BTreeMap<String, Decimal>,
-}
-
-impl Bought {
-    fn of(orders: &[Order]) -> Bought {
-        let mut bought: BTreeMap<MemberId, Vec<BoughtOrder>> = BTreeMap::new();
-        for order in orders {
-            let mut left: BTreeMap<String, Decimal> = BTreeMap::new();
-            for (name, quantity) in pieces_of(order.body.pointer("/order/lines")) {
-                *left.entry(name).or_default() += quantity;
-            }
-            let one = BoughtOrder { key: order.key.clone(), at: order.at, left };
-            bought.entry(order.member.clone()).or_default().push(one);
-        }
-        for orders in bought.values_mut() {
-            orders.sort_by_key(|order| order.at);
-        }
-        Bought(bought)
-    }
-
-    /// Takes a return off the order that it is about, and names that order.
-    fn take(&mut self, back: &Order, of: Option<String>) -> Result<String, String> {
-        if let Some(of) = of {
-            return Ok(of);
-        }
-        let pieces = pieces_of(back.body.get("lines"));
-        let has_all = |order: &&mut BoughtOrder| {
-            order.at <= back.at
-                && pieces.iter().all(|(name, quantity)| order.left.get(name) >= Some(quantity))
-        };
-        let orders = self.0.get_mut(&back.member).into_iter().flatten();
-        let Some(order) = orders.rev().find(has_all) else {
-            let names: Vec<String> = pieces.iter().map(|(name, _)| format!("`{name}`")).collect();
-            return Err(format!(
-                "no earlier order of `{}` in the file has {} left; name the order in a column `of`",
-                back.member,
-                names.join(", ")
-            ));
-        };
-        for (name, quantity) in pieces {
-            if let Some(left) = order.left.get_mut(&name) {
-                *left -= quantity;
-            }
-        }
-        Ok(order.key.clone())
-    }
-}
-
-/// The names of the lines, by article or else by id, with their quantities.
-fn pieces_of(lines: Option<&Value>) -> Vec<(String, Decimal)> {
-    let piece = |line: &Value| {
-        let name = ["sku", "line", "id"].iter().find_map(|name| line[*name].as_str());
-        let quantity = line["quantity"].as_str().and_then(|quantity| quantity.parse().ok());
-        Some((name?.to_owned(), quantity?))
-    };
-    lines.and_then(Value::as_array).into_iter().flatten().filter_map(piece).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -489,7 +400,8 @@ mod tests {
         let (orders, bad) = csv("order,member,at,sku,quantity,total\n\
              a,1,1997-01-01,cd,2,29.33\n\
              b,2,1997-13-01,cd,2,29.33\n\
-             c,3 3,1997-01-01,cd,2,29.33\n\
+             h,3 3,1997-01-01,cd,2,29.33\n\
+             c,3,1997-01-01,cd,2,29.33\n\
              ,3,1997-01-01,cd,2,29.33\n\
              d,4,1997-01-01T10:00:00-05:00,cd,two,29.33\n\
              e,5,1997-01-01,cd\n\
@@ -501,10 +413,10 @@ mod tests {
             [
                 "line 3, column `at`: `1997-13-01` is no day such as 1997-01-31 and no time with its offset",
                 "line 4, column `member`: `3 3`: ` ` is not allowed; letters a-z and A-Z, digits, `-`, `_` and `.` are",
-                "line 5, column `order`: it is empty",
-                "line 6, column `quantity`: `two` is no number",
-                "line 7, column `end`: it has 4 columns, and the head has 6",
-                "line 9, column `end`: the line is cut off: it has no line end",
+                "line 6, column `order`: it is empty; all of order `c` is left out",
+                "line 7, column `quantity`: `two` is no number",
+                "line 8, the row: it has 4 columns, and the head has 6; all of order `e` is left out",
+                "line 10, the last row: it is cut off: it has no line end; if it is whole, end it with one; all of order `g` is left out",
             ]
         );
     }
@@ -513,7 +425,12 @@ mod tests {
     fn a_line_cut_off_where_it_still_looks_whole_is_not_taken() {
         let (orders, bad) = csv("order,member,at,sku,quantity,total\na,1,1997-01-01,cd,2,29.3");
         assert!(orders.is_empty());
-        assert_eq!(bad, ["line 2, column `end`: the line is cut off: it has no line end"]);
+        assert_eq!(
+            bad,
+            [
+                "line 2, the last row: it is cut off: it has no line end; if it is whole, end it with one; all of order `a` is left out"
+            ]
+        );
     }
 
     #[test]
@@ -536,9 +453,112 @@ mod tests {
         assert_eq!(
             bad,
             [
-                "line 5, column `sku`: no earlier order of `ada` in the file has `z` left; name the order in a column `of`"
+                "line 5, column `sku`: no earlier order of `ada` in the file has 1 of `z` left; name the order in a column `of`"
             ]
         );
+    }
+
+    #[test]
+    fn an_order_is_whole_or_left_out() {
+        let head = "order,member,at,total,sku,quantity,price\n";
+        for spoilt in [
+            "1,ada,2026-05-04,5.00,y,1,5.0",
+            "1,ada,2026-05-04,5.00,y\n",
+            "1,ada,2026-05-04,5.00,tea, green,1,5.00\n",
+            ",,,5.00,y,1,5.00\n",
+            "1,ada,2026-05-04,5.oo,y,1,5.00\n",
+        ] {
+            let first = "1,ada,2026-05-04,12.40,x,2,6.20\n";
+            let (orders, bad) = csv(&format!("{head}{first}{spoilt}"));
+            assert!(orders.is_empty() && bad.len() == 1, "{spoilt}: {orders:?} {bad:?}");
+            assert!(bad[0].starts_with("line 3, "), "{bad:?}");
+        }
+        let latin1 =
+            [head.as_bytes(), b"1,ada,2026-05-04,1.00,x,1,1\n1,ada,2026-05-04,1.00,K\xe4se,1,1\n"]
+                .concat();
+        let found = read(&latin1, "o.csv", &Format::default(), Tz::Europe__Berlin).unwrap();
+        assert!(found.orders.is_empty());
+        assert_eq!(
+            found.bad[0].to_string(),
+            "line 3, the row: column 5 is no UTF-8 text; if the file is Latin-1, say --latin1; all of order `1` is left out"
+        );
+    }
+
+    #[test]
+    fn what_would_be_counted_twice_or_for_nothing_is_refused() {
+        let check = |text: &str, expected: &str| {
+            let (orders, bad) = csv(text);
+            assert_eq!((orders.len(), bad.join("\n").as_str()), (0, expected), "{text}");
+        };
+        check(
+            "order,member,at,total\n1,a,2026-05-04,12.40\n1,a,2026-05-04,12.40\n",
+            "line 3, column `order`: order `1` is in line 2 already, and the file has no columns of lines, such as `sku`",
+        );
+        check(
+            "order,member,at,total,sku,quantity,price\n1,a,2026-05-04,17.40,x,2,6.20\n1,a,2026-05-04,17.40,y,1,5.00\n",
+            "line 3, column `total`: each row has the total of the order; write what the row came to in `total`, or in a column `amount`",
+        );
+        check(
+            "order,member,at,total,sku,store\n1,a,2026-05-04,1,x,oslo\n1,a,2026-05-04,1,y,rome\n",
+            "line 3, column `store`: order `1` has another one in a row above",
+        );
+        check(
+            "order,member,at,total\n1,a,2026-05-04,-12.40\n",
+            "line 2, column `total`: it is below zero, and nothing came back; name the order that came back in a column `of`, or write a quantity below zero",
+        );
+        let refused = |text: &str| {
+            read(text.as_bytes(), "o.csv", &Format::default(), Tz::Europe__Berlin)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(refused("order,member,at,total\n"), "there are no orders in `o.csv`");
+        assert_eq!(
+            refused("order,member,at,total,total\n1,a,2026-05-04,1,2\n"),
+            "the orders `o.csv` have two columns `total`"
+        );
+        assert_eq!(
+            refused("Order,member,at,total\n"),
+            "the orders `o.csv` have no column `order`; say --column order=Order"
+        );
+        for (heading, name) in [("Amount", "amount"), ("catgory", "category")] {
+            assert_eq!(
+                refused(&format!("order,member,at,total,{heading}\n")),
+                format!(
+                    "the orders `o.csv` have a column `{heading}`, which is not read; rename it, or say --column {name}={heading}"
+                )
+            );
+        }
+        let (orders, _) = csv("order,member,at,total\r1,a,2026-05-04,1\r");
+        assert_eq!(orders.len(), 1);
+    }
+
+    #[test]
+    fn returns_name_their_order_and_its_lines() {
+        let head = "order,member,at,total,line,sku,quantity,of\n1,a,2026-05-04,12.40,L1,x,2,\n1,a,2026-05-04,5.00,L2,y,1,\n";
+        let back = |row: &str| {
+            let text = format!("{head}R,a,2026-05-06,{row}\n");
+            let mut found =
+                read(text.as_bytes(), "o.csv", &Format::default(), Tz::Europe__Berlin).unwrap();
+            match found.bad.first() {
+                Some(bad) => json!(bad.to_string()),
+                None => found.orders.pop().unwrap().body,
+            }
+        };
+        let of =
+            |lines: Value, refund: &str| json!({ "order": "1", "lines": lines, "refund": refund });
+        assert_eq!(back("-6.20,,x,-1,1"), of(json!([{ "sku": "x", "quantity": "1" }]), "6.20"));
+        assert_eq!(back("-6.20,L1,,-1,"), of(json!([{ "line": "L1", "quantity": "1" }]), "6.20"));
+        assert_eq!(back("-6.20,L1,x,-1,"), of(json!([{ "line": "L1", "quantity": "1" }]), "6.20"));
+        // The first line of the return itself is no line of the order.
+        assert_eq!(back("-5.00,1,y,-1,1"), of(json!([{ "sku": "y", "quantity": "1" }]), "5.00"));
+        assert_eq!(
+            back("-5.00,L1,y,-1,1"),
+            "line 4, column `sku`: line `L1` of order `1` is `x`, and this row says `y`"
+        );
+        // Money alone, and pieces that only their money tells to be a return.
+        assert_eq!(back("-3.00,,,,1"), of(json!([]), "3.00"));
+        assert_eq!(back("-5.00,,,-1,1"), of(json!([]), "5.00"));
+        assert_eq!(back("-6.20,,x,1,1"), of(json!([{ "sku": "x", "quantity": "1" }]), "6.20"));
     }
 
     #[test]
@@ -578,6 +598,6 @@ mod tests {
         let found = read(latin1, "o.csv", &told, Tz::Europe__Berlin).unwrap();
         assert_eq!(found.orders[0].body["order"]["lines"][0]["sku"], "Zürich");
         let guessed = read(latin1, "o.csv", &Format::default(), Tz::Europe__Berlin).unwrap();
-        assert!(guessed.bad[0].to_string().ends_with("if the file is Latin-1, say --latin1"));
+        assert!(guessed.bad[0].to_string().contains("if the file is Latin-1, say --latin1"));
     }
 }

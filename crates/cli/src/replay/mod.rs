@@ -31,12 +31,16 @@ use crate::show::progress;
 
 /// The requests that a file of orders stands for.
 mod order;
+/// How a CSV file is written.
+mod csv_format;
+/// Which order a return is about.
+mod returns;
 /// CSV as shop systems export it.
 mod csv_rows;
 /// Files of orders.
 mod orders;
 
-pub(crate) use csv_rows::Format;
+pub(crate) use csv_format::Format;
 use order::{Order, Orders};
 
 /// The members whose orders of one moment are sent concurrently.

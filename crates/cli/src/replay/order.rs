@@ -53,6 +53,14 @@ pub(super) enum FileError {
     Kind { path: String },
     #[error("the orders `{path}` have no column `{column}`{hint}")]
     Column { path: String, column: &'static str, hint: String },
+    #[error("the orders `{path}` have two columns `{heading}`")]
+    Twice { path: String, heading: String },
+    #[error(
+        "the orders `{path}` have a column `{heading}`, which is not read; rename it, or say --column {name}={heading}"
+    )]
+    Heading { path: String, heading: String, name: &'static str },
+    #[error("there are no orders in `{path}`")]
+    Empty { path: String },
 }
 
 /// Checks that an order's number can be the idempotency key of its request.

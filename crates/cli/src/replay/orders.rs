@@ -8,7 +8,8 @@ use decide::ActivityBody;
 use ledger::{MemberId, Moment, Programme, Verb};
 use serde::Deserialize;
 
-use super::csv_rows::{self, Format};
+use super::csv_format::Format;
+use super::csv_rows;
 use super::order::{BadLine, FileError, Order, Orders, key_of};
 
 /// Reads a file and sorts its orders by time; orders of the same moment keep the order of the file.
@@ -31,6 +32,9 @@ pub(crate) fn read(
         "jsonl" => read_json_lines(&bytes),
         _ => return Err(FileError::Kind { path: shown }),
     };
+    if orders.orders.is_empty() && orders.bad.is_empty() {
+        return Err(FileError::Empty { path: shown });
+    }
     // The replay's clock follows the orders, so one that would be refused must not be among them.
     for order in std::mem::take(&mut orders.orders) {
         match refusal(&order, programme, now) {

@@ -30,7 +30,7 @@ async fn a_file_that_is_cut_off_loses_its_last_line_and_nothing_else() {
     assert_eq!(
         message,
         "refused: line 22, column `at`: `not-a-day` is no day such as 1997-01-31 and no time with its offset\n\
-         refused: line 23, column `end`: the line is cut off: it has no line end\n\
+         refused: line 23, the last row: it is cut off: it has no line end; if it is whole, end it with one; all of order `cdnow-0021` is left out\n\
          error: 2 orders were refused\n"
     );
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -75,7 +75,7 @@ fn a_line_that_is_refused_does_not_move_the_clock() {
     let output = replay(&file, &folder.path().join("d.db")).output().unwrap();
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        "refused: line 3, column `end`: it has 4 columns, and the head has 6\n\
+        "refused: line 3, the row: it has 4 columns, and the head has 6; all of order `b` is left out\n\
          refused: line 4, activity: it is dated 2997-02-01 17:00:00 UTC, and that is to come\n\
          refused: line 5, column `total`: `abc` is no number\n\
          error: 3 orders were refused\n"
