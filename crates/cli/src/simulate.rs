@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use api::Clock;
 use clap::Args;
 use decide::{ActivityBody, Context, TraceLine, simulated_data, simulated_member};
+use ledger::entry::Note;
 use ledger::{Decision, EntryKind, Moment};
 use rules::{Bundle, Object};
 use serde_json::json;
@@ -126,5 +127,23 @@ pub(crate) fn page(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) ->
     if let Some(change) = &decision.entry.tier {
         page += &format!("tier: {}\n", change.to.as_deref().unwrap_or("none"));
     }
+    for note in &decision.entry.notes {
+        page += &format!("{}\n", say_note(note));
+    }
     page
+}
+
+fn say_note(note: &Note) -> String {
+    match note {
+        Note::RuleFailed { rule, source, message } => {
+            format!("`{rule}` failed at {source}: {message}")
+        }
+        Note::OrderIsUnknown { of } => format!("the order `{of}` is not known yet"),
+        Note::PiecesAreUnknown { lines } => {
+            format!("the order has no `{}`, or not so many", lines.join("`, `"))
+        }
+        Note::TotalDiffers { by } => {
+            format!("the total is {by} from what its lines, discounts and charges come to")
+        }
+    }
 }

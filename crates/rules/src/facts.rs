@@ -288,6 +288,7 @@ fn register_time(engine: &mut Engine) {
         .register_get("month", |time: &mut LocalTime| INT::from(time.0.month()))
         .register_get("year", |time: &mut LocalTime| INT::from(time.0.year()))
         .register_get("date", |time: &mut LocalTime| time.0.format("%Y-%m-%d").to_string())
+        .register_get("time", |time: &mut LocalTime| time.0.format("%H:%M").to_string())
         .register_get("month_day", |time: &mut LocalTime| time.0.format("%m-%d").to_string())
         .register_get("holiday", |time: &mut LocalTime| time.holiday().is_some())
         .register_get("holiday_name", |time: &mut LocalTime| text(time.holiday()));

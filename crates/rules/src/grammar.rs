@@ -426,8 +426,17 @@ impl Reading {
             }
             "and" | "AND" => "; write `&&` for it".to_owned(),
             "or" | "OR" => "; write `||` for it".to_owned(),
-            ":" => {
-                "; a time of day is two questions: `now.hour >= 11 && now.minute >= 30`".to_owned()
+            ":" if self.clauses.last() == Some(&"when") => {
+                "; a time of day is asked as `now.time < \"11:30\"`".to_owned()
+            }
+            "daily" | "weekly" | "monthly" | "yearly" | "only" | "twice" | "per" => {
+                "; write `at most 1 per day`, or the like".to_owned()
+            }
+            "->" | "=" if self.clauses.last() == Some(&"costs") => {
+                "; what it gives stands in a block: `{ product(\"Coffee\") }`".to_owned()
+            }
+            "EUR" | "USD" | "euro" | "euros" | "dollar" | "dollars" => {
+                "; amounts are written without a currency".to_owned()
             }
             "once" => "; write `at most 1 per day`, or `at most 1 ever`".to_owned(),
             "=" => "; equal is written `==`, at most `<=`".to_owned(),
@@ -436,6 +445,10 @@ impl Reading {
             "if" => "; write `when` for it".to_owned(),
             "," if matches!(self.clauses.last(), Some(&("on" | "into"))) => {
                 "; one stands here, so write a rule for each".to_owned()
+            }
+            "," if self.clauses.last() == Some(&"when") => {
+                "; two conditions are joined by `&&`; an amount is written with a point: `20.00`"
+                    .to_owned()
             }
             "," => "; an amount is written with a point: `20.00`, a thousand as `1_000`".to_owned(),
             "max" | "maximum" | "limit" => "; write `at most 1 per week`".to_owned(),

@@ -62,6 +62,8 @@ pub(crate) enum Domain {
     Date,
     /// A date without its year, such as `12-24`.
     MonthDay,
+    /// A time of day, such as `09:30`.
+    Clock,
     /// The name of a holiday.
     Holiday,
 }

@@ -194,6 +194,10 @@ impl Expires {
             (None, None, Some(years), Some("year")) => {
                 Ok(Expiry::EndOfYear(whole(years, 0, YEARS_MAX)?))
             }
+            (None, None, Some(years), None) => Err(format!(
+                "`{{ years = {years} }}` is written `{{ months = {} }}`, or `{{ years = {years}, end_of = \"year\" }}`",
+                years.saturating_mul(12)
+            )),
             _ => Err(TERMS.to_owned()),
         }
     }

@@ -55,9 +55,13 @@ pub(crate) fn meant<'a>(
     locals: impl Iterator<Item = &'a str>,
 ) -> String {
     let remedy = match name {
-        "not" => "write `!` for it",
-        "and" => "write `&&` for it",
-        "or" => "write `||` for it",
+        "not" | "NOT" | "Not" => "write `!` for it",
+        "and" | "AND" | "And" => "write `&&` for it",
+        "or" | "OR" | "Or" => "write `||` for it",
+        "True" | "TRUE" | "yes" | "Yes" => "write `true` for it",
+        "False" | "FALSE" | "no" | "No" => "write `false` for it",
+        "rule" | "bonus" => "a rule begins with `earn`, such as `earn \"Review\" on review { 30 }`",
+        "level" | "status_level" => "a tier begins with `tier`",
         "elseif" | "elsif" | "elif" => "write `else if` for it",
         "give" | "pay" | "pays" | "add" => "a block ends with what it pays: `{ 5 }`",
         "percent" | "of" => "10 % of an amount is `percent(order.total, 10)`",

@@ -208,6 +208,14 @@ fn what_can_be_proven_wrong_is_reported_in_branches_that_never_run_too() {
             r#"earn "a" on purchase when member.tier == "Platinum" { 1 }"#,
             "tier \"Gold\" { true }\ntier \"Top\" { member.tier == \"Platinum\" }\nearn \"a\" on purchase when member.tier == \"Platinum\" { 1 }",
             r#"reward "a" costs 100 to 5_000 when units * 0.005 <= order.total { discount(units * 0.005) }"#,
+            r#"earn "a" on purchase when order.has("shoes-s") || order.has("shoes-m") || order.has("running") || order.has("cunning") { 1 }"#,
+            r#"earn "a" on purchase when !order.priced { order.spent("beans") }"#,
+            r#"reward "a" costs 5 to 10 { discount(100 / units) }"#,
+            r#"tier "a" { 10 / member.purchases > 3 }"#,
+            r#"earn "a" on purchase when now.time < "11.30" { 1 }"#,
+            r#"earn "a" on purchase when now.time >= "09:00" && now.time < "11:30" { 1 }"#,
+            r#"earn "a" on purchase { order.id }"#,
+            r#"earn "a" on purchase when order.category == "x" && member.points > 5 && member.city == "x" { 1 }"#,
             r#"earn "a" on purchase { 2.5 }"#,
             r#"earn "a" on purchase into status { if now.weekend { 1.5 } else { 2.0 } }"#,
             r#"earn "a" on purchase { switch now.weekday { "Monday" => 0.5, _ => 1 } }"#,
@@ -414,7 +422,7 @@ fn a_manifest_says_what_is_wrong_and_where() {
     check(
         "[wallets.stamps]",
         "[wallets.free stamps]",
-        "merchant.toml:6:14: a name in square brackets is one word, or stands in quotes: `[wallets.\"free stamps\"]`",
+        "merchant.toml:6:14: a line in square brackets ends with `]`, and each name in it is one word: `[wallets.free-stamps]`; that of a store, a campaign or a pool may stand in quotes: `[stores.\"main street\"]`",
     );
     check(
         "[activities.review]",

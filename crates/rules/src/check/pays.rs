@@ -10,6 +10,7 @@ use crate::asked::Asked;
 use crate::kind::Kind;
 use crate::range;
 use crate::sheet::Rule;
+use crate::words::words;
 
 impl Check<'_> {
     pub(super) fn pays(&mut self, rule: &Rule) {
@@ -69,13 +70,23 @@ impl Check<'_> {
         };
         let title = format!("{:?}", rule.title);
         let is_tried = self.known.sources.specs().any(|(_, spec)| spec.contains(&title));
-        if asks("priced") || is_tried {
+        let is_asked = rule.when.as_ref().is_some_and(asks_prices)
+            || Asked::by(&rule.body, &self.known.sheets.bodies).words.contains("priced");
+        if is_asked || is_tried {
             return;
         }
         let message = format!(
             "`{of}` is not known where a line of the order has neither a price nor an amount, and then this rule fails and pays nothing; ask `when order.priced`, or show in a spec what your shop sends"
         );
         self.warn(rule.position, message);
+    }
+}
+
+/// Whether a condition holds only where every line has a price.
+fn asks_prices(condition: &Expr) -> bool {
+    match condition {
+        Expr::And(parts, _) => parts.iter().any(asks_prices),
+        other => words(other).is_some_and(|asked| asked == "order.priced"),
     }
 }
 

@@ -124,13 +124,24 @@ fn are_alike(one: &str, other: &str) -> bool {
     if one == other {
         return true;
     }
+    // Only one word of a name may differ: `shoes-s` and `shoes-m` are two sizes.
+    let words = |name: &str| -> Vec<String> {
+        name.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect()
+    };
+    let (words, other_words) = (words(&one), words(&other));
+    if words.len() != other_words.len() {
+        return false;
+    }
+    let mut differing = words.iter().zip(&other_words).filter(|(one, other)| one != other);
+    let (Some((one, other)), None) = (differing.next(), differing.next()) else { return false };
     let (length, other_length) = (one.chars().count(), other.chars().count());
     let shortest = length.min(other_length);
     let is_swap = || {
         let differing = one.chars().zip(other.chars()).filter(|(one, other)| one != other);
         differing.count() == 2
     };
-    strsim::damerau_levenshtein(&one, &other) == 1
+    let same_start = one.chars().next() == other.chars().next();
+    strsim::damerau_levenshtein(one, other) == 1
         && shortest >= 5
-        && (length != other_length || is_swap() || shortest >= 7)
+        && (length != other_length || is_swap() || (shortest >= 7 && same_start))
 }

@@ -1,6 +1,6 @@
 //! The check of words and names: that they exist, and that they may stand where they do.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 use ledger::activity::REFERRAL;
 use ledger::programme::FieldKind;
 use rhai::{Expr, FnCallExpr, Position};
@@ -20,6 +20,25 @@ fn instead(of: &Kind, name: &str) -> Option<&'static str> {
         }
         (Kind::Order, "qty" | "count" | "items" | "size") => {
             "how much was bought is `order.pieces`, or `order.quantity(\"coffee\")` of one kind"
+        }
+        (Kind::Order, "id" | "number") => "the order's number is `activity.id`",
+        (Kind::Order, "category" | "sku" | "contains" | "includes" | "product" | "products") => {
+            "what was bought is asked as `order.has(\"coffee\")`"
+        }
+        (Kind::Order, "subtotal") => "what was paid for the goods is `order.goods`",
+        (Kind::Order, "weight") => {
+            "how much was bought of one kind is `order.quantity(\"coffee\")`"
+        }
+        (Kind::Member, "points" | "balance") => "a balance is asked as `wallet(\"points\")`",
+        (Kind::Member, "visits" | "orders" | "first_purchase") => {
+            "how often they bought before is `member.purchases`"
+        }
+        (Kind::Member, "joined" | "since") => "days since joining are `member.days`",
+        (Kind::Member, "birthday") => {
+            "whether it is today is `member.has_birthday`, and its month `member.birthday_month`"
+        }
+        (Kind::Member, "city" | "country" | "gender" | "language" | "name") => {
+            "what your shop says of a member is asked as `member.attribute(\"city\")`"
         }
         (
             Kind::Whole | Kind::Number,
@@ -197,6 +216,11 @@ impl Check<'_> {
                 let is_date = text.len() == 10 && text.parse::<NaiveDate>().is_ok();
                 return (!is_date)
                     .then(|| format!("`{text}` is no date; write it such as \"2026-12-24\""));
+            }
+            Domain::Clock => {
+                let is_time = text.len() == 5 && NaiveTime::parse_from_str(text, "%H:%M").is_ok();
+                return (!is_time)
+                    .then(|| format!("`{text}` is no time of day; write it such as \"09:30\""));
             }
             Domain::MonthDay => {
                 // 2000 is a leap year, so that 29 February is a day.

@@ -4,6 +4,7 @@ use rhai::{Expr, Position};
 use rust_decimal::Decimal;
 
 use super::Check;
+use crate::grammar::StatementKind;
 use crate::kind::Kind;
 use crate::range;
 use crate::words::words;
@@ -15,7 +16,9 @@ impl Check<'_> {
             return;
         }
         let Some(fact) = self.may_be_zero(divisor) else { return };
+        let of_tier = self.rule.is_some_and(|rule| rule.kind() == StatementKind::Tier);
         let remedy = match bought(&fact) {
+            _ if of_tier => format!("write `{fact} > 0 && ..`"),
             Some(what) => format!("ask `when order.has({what})`"),
             None => format!("ask `when {fact} > 0`, or divide by `max({fact}, 1)`"),
         };
@@ -45,7 +48,10 @@ impl Check<'_> {
             Expr::Dot(..) => {
                 let word = self.word_of(expression);
                 let least = word.and_then(|word| word.within).map_or(0, |(least, _)| least);
-                self.fact(expression).filter(|_| least < 1)
+                let fact = self.fact(expression).filter(|_| least < 1)?;
+                // Neither a year nor the length of a text is ever 0.
+                let is_counted = !fact.ends_with(".len()") || fact == "order.lines.len()";
+                (fact != "now.year" && is_counted).then_some(fact)
             }
             Expr::Variable(name, ..) => {
                 let name = name.1.as_str();
@@ -53,7 +59,9 @@ impl Check<'_> {
                 let may = if is_own {
                     self.zero_locals.iter().any(|local| local == name)
                 } else {
-                    matches!(name, "units" | "points")
+                    let costs = self.rule.and_then(|rule| rule.costs.as_ref());
+                    let from_zero = costs.is_none_or(|costs| costs.least.is_zero());
+                    name == "points" || (name == "units" && from_zero)
                 };
                 self.fact(expression).filter(|_| may)
             }

@@ -80,6 +80,9 @@ fn say_message(message: &str) -> String {
     let unknown = ["unknown field ", "unknown variant "];
     if let Some(name) = unknown.iter().find_map(|unknown| problem.strip_prefix(unknown)) {
         let name = name.split('`').nth(1).unwrap_or(name);
+        if name == "$__toml_private_datetime" {
+            return "a day cannot stand here".to_owned();
+        }
         let known: Vec<&str> = wanted.split('`').skip(1).step_by(2).collect();
         let hint = match did_you_mean(name, known.iter().copied()) {
             _ if TOP_OF_MANIFEST.contains(&name) => {
@@ -96,7 +99,7 @@ fn say_message(message: &str) -> String {
         return "a key and its value are joined by `=`, as in `currency = \"EUR\"`".to_owned();
     }
     if problem.starts_with("unclosed table") {
-        return "a name in square brackets is one word, or stands in quotes: `[wallets.\"free stamps\"]`".to_owned();
+        return "a line in square brackets ends with `]`, and each name in it is one word: `[wallets.free-stamps]`; that of a store, a campaign or a pool may stand in quotes: `[stores.\"main street\"]`".to_owned();
     }
     if problem.contains("leading zero") {
         return "a number does not begin with 0; a day is written such as 2026-06-01".to_owned();

@@ -300,6 +300,13 @@ pub(crate) const WORDS: &[Word] = &[
     property(Kind::Time, "minute", Kind::Whole, "the minute, 0 to 59", "now.minute").within(0, 59),
     property(
         Kind::Time,
+        "time",
+        Kind::Text(Domain::Clock),
+        "the time of day, such as `09:30`",
+        "now.time < \"11:30\"",
+    ),
+    property(
+        Kind::Time,
         "weekday",
         Kind::Text(Domain::Weekday),
         "the day of the week, such as `Monday`",
