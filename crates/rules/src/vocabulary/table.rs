@@ -303,7 +303,7 @@ pub(crate) const WORDS: &[Word] = &[
         "time",
         Kind::Text(Domain::Clock),
         "the time of day, such as `09:30`",
-        "now.time < \"11:30\"",
+        "now.time",
     ),
     property(
         Kind::Time,
