@@ -42,6 +42,7 @@ fn purchase() -> Activity {
         order: Some(Order {
             total: "12.40".parse().expect("an amount"),
             lines: vec![line("espresso", "coffee"), line("house", "beans")],
+            voided: Vec::new(),
             amounts: OrderAmounts {
                 discount: "3.00".parse().expect("an amount"),
                 shipping: "4.90".parse().expect("an amount"),
