@@ -34,6 +34,13 @@ pub struct Body<T> {
 }
 
 impl<T> Body<T> {
+    /// The parsed body, and its fingerprint.
+    #[must_use]
+    pub fn with_fingerprint(self) -> (T, Fingerprint) {
+        let fingerprint = self.fingerprint();
+        (self.value, fingerprint)
+    }
+
     /// The fingerprint by which a repeat of the same body is recognized.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {

@@ -23,7 +23,8 @@ pub(crate) fn count(wallets: &mut BTreeMap<WalletName, Owed>, period: &Period, h
     let mut debts: BTreeMap<WalletName, Debt> = BTreeMap::new();
     let mut before = None;
     for line in &history.lines {
-        let mut released = Released::before(before, line.at);
+        let pays = line.postings.iter().any(|posting| posting.why == PostingReason::DebtPaid);
+        let mut released = Released::before(before.filter(|_| pays), line.at);
         before = line.version.as_ref().map(|version| &version.member);
         for posting in line.postings.iter().filter(|posting| !posting.shared) {
             let lot = |terms: &Terms| (posting.wallet.clone(), terms.expires_at, terms.inactivity);
@@ -97,7 +98,7 @@ fn count_posting(owed: &mut Owed, period: &Period, at: Moment, posting: &Posting
 
 /// The units by wallet that paid debt by themselves, when the hold that they were held for expired.
 /// An entry that follows has them as its first postings of debt paid.
-struct Released(BTreeMap<WalletName, VecDeque<(Moment, i64)>>);
+struct Released(BTreeMap<WalletName, Vec<(Moment, i64)>>);
 
 impl Released {
     /// Those of a member until an entry; none if the member before the entry cannot be read.
@@ -125,7 +126,7 @@ impl Released {
 }
 
 /// When the holds of a wallet expire until a moment, and how much of its debt each pays.
-fn paid_by_holds(wallet: &Wallet, until: Moment) -> VecDeque<(Moment, i64)> {
+fn paid_by_holds(wallet: &Wallet, until: Moment) -> Vec<(Moment, i64)> {
     let held = wallet.lots().iter().filter(|lot| lot.terms.held.is_some());
     let held = held.filter_map(|lot| Some((lot.terms.available_at?, lot.units.get())));
     let mut held: Vec<(Moment, i64)> = held.filter(|(at, _)| *at <= until).collect();
@@ -135,7 +136,7 @@ fn paid_by_holds(wallet: &Wallet, until: Moment) -> VecDeque<(Moment, i64)> {
         *units = debt.min(*units);
         debt -= *units;
     }
-    held.into()
+    held
 }
 
 /// What units are worth; nothing if they were given without a worth.

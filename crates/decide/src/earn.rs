@@ -129,10 +129,7 @@ fn let_go(
     let names_pieces = delivery::names_pieces(activity);
     match about {
         About::Unknown if !delivery::lets_go(member, activity) => {
-            // A parcel with nothing in it has nothing to wait for.
-            let is_empty =
-                names_pieces && activity.order.as_ref().is_some_and(|order| order.lines.is_empty());
-            draft.changes.extend(delivery::kept(activity).filter(|_| !is_empty));
+            draft.changes.extend(delivery::kept(activity));
             let of = activity.of.clone();
             draft.notes.extend(of.map(|of| Note::OrderIsUnknown { of }));
             Ok(Share::ALL)

@@ -21,6 +21,7 @@ use crate::{
 
 mod judging;
 mod mistakes;
+mod mistakes_in_files;
 mod precedence;
 mod reference;
 mod returns;

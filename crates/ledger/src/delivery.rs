@@ -151,11 +151,15 @@ fn let_go(terms: &Terms, on: &PendingOn, at: Moment, now: Moment) -> Terms {
     Terms { pending_on: None, available_at, ..terms.clone() }
 }
 
-/// The change by which a member keeps the delivery of an order that is not known.
+/// The change by which a member keeps the delivery of an order that is not known; nothing for a
+/// parcel with nothing in it.
 #[must_use]
 pub fn kept(activity: &Activity) -> Option<Change> {
     let of = activity.of.clone()?;
     let lines = lines_of(activity).to_vec();
+    if lines.is_empty() && names_pieces(activity) {
+        return None;
+    }
     let early = EarlyDelivery { activity: activity.kind.clone(), of, at: activity.at, lines };
     Some(Change::Awaited { early })
 }

@@ -1,12 +1,14 @@
 //! `merchant.toml`: the manifest, read into the merchant's policy ([`ledger::Programme`]).
 
+/// The form of the manifest as it is written.
+mod written;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use iso_currency::Currency;
-use ledger::Inactivity;
 use ledger::activity::{FRIEND, PURCHASE, REFERRAL};
 use ledger::money::PRICE_DECIMALS_MAX;
 use ledger::programme::Reminders;
@@ -17,15 +19,18 @@ use ledger::programme::{
 use ledger::text::compared;
 use ledger::{Expiry, MerchantId, Programme, Units, WalletName, WalletPolicy};
 use rust_decimal::Decimal;
-use serde::Deserialize;
 use toml::Spanned;
 
+use self::written::{Activity, CampaignTerms, Manifest, RemindersTable, Tiers, Wallet};
 use crate::file_names::MANIFEST;
 use crate::kind::Kind;
 use crate::mistake::Mistake;
 use crate::object::Object;
 use crate::suggest::did_you_mean;
 use crate::vocabulary::words_of;
+
+/// The most that one unit is worth, so that every sum of units fits in money.
+const WORTH_MAX: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
 
 /// How many minutes a reward is held if the manifest does not say, and at most (one week).
 const HOLD_MINUTES: u32 = 30;
@@ -37,171 +42,6 @@ const JOINED: &str = "joined";
 
 /// The main wallet if the manifest does not name one.
 const MAIN_WALLET: &str = "points";
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "the manifest's settings")]
-struct Manifest {
-    name: Spanned<String>,
-    currency: Spanned<String>,
-    time_zone: Spanned<String>,
-    main_wallet: Option<Spanned<String>>,
-    wallets: BTreeMap<Spanned<String>, Object<Wallet>>,
-    #[serde(default)]
-    activities: BTreeMap<Spanned<String>, Object<Activity>>,
-    tiers: Option<Object<Tiers>>,
-    #[serde(default)]
-    holidays: BTreeMap<Spanned<String>, String>,
-    #[serde(default)]
-    campaigns: BTreeMap<Spanned<String>, Object<CampaignTerms>>,
-    #[serde(default)]
-    pools: BTreeMap<String, Object<PoolTerms>>,
-    hold_minutes: Option<Spanned<i64>>,
-    #[serde(default)]
-    stores: BTreeMap<String, Object<StoreTerms>>,
-    reminders: Option<Object<RemindersTable>>,
-    on_failure: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, expecting = "of what members are reminded")]
-struct RemindersTable {
-    expiry_days: Option<Spanned<i64>>,
-    tier_days: Option<Spanned<i64>>,
-    task_left: Option<Spanned<i64>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, expecting = "the policy of the tiers")]
-struct Tiers {
-    downgrade: Option<Spanned<String>>,
-    grace_days: Option<Spanned<i64>>,
-    keep: Option<Spanned<Object<Expires>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "the settings of a campaign")]
-struct CampaignTerms {
-    from: Option<Spanned<toml::value::Datetime>>,
-    until: Option<Spanned<toml::value::Datetime>>,
-    budget: Option<Spanned<i64>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "the settings of a store")]
-struct StoreTerms {
-    time_zone: Spanned<String>,
-}
-
-/// A pool of codes. The codes are imported; the manifest, which many people read, has none.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a pool, which has no settings")]
-struct PoolTerms {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "the settings of a wallet")]
-struct Wallet {
-    #[serde(default = "yes")]
-    spendable: bool,
-    worth: Option<Spanned<String>>,
-    expires: Option<Spanned<Object<Expires>>>,
-    #[serde(default)]
-    pending_days: Option<Spanned<i64>>,
-    pending_until: Option<Spanned<String>>,
-    #[serde(default)]
-    carry: bool,
-    #[serde(default)]
-    transferable: bool,
-    #[serde(default)]
-    shared: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(
-    deny_unknown_fields,
-    expecting = "when units expire, such as `{ months = 12, end_of = \"month\" }`,"
-)]
-struct Expires {
-    days: Option<i64>,
-    months: Option<i64>,
-    years: Option<i64>,
-    end_of: Option<String>,
-    inactive_days: Option<i64>,
-    inactive_months: Option<i64>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, expecting = "the settings of an activity")]
-struct Activity {
-    #[serde(default)]
-    fields: BTreeMap<Spanned<String>, FieldKind>,
-    #[serde(rename = "yearly")]
-    recurrence: Option<Spanned<String>>,
-    #[serde(default)]
-    ids_repeat: bool,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-/// The most that one unit is worth, so that every sum of units fits in money.
-const WORTH_MAX: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
-
-/// The longest terms. A lot that should last longer has no expiry.
-const DAYS_MAX: u32 = 36_500;
-const MONTHS_MAX: u32 = 1_200;
-const YEARS_MAX: u32 = 100;
-
-/// The message that says how terms are written.
-const TERMS: &str = "is one of `{ days = 90 }`, `{ months = 12 }`, \
-                     `{ months = 12, end_of = \"month\" }`, `{ years = 1, end_of = \"year\" }`, \
-                     `{ inactive_months = 12 }`, `{ inactive_days = 90 }`";
-
-impl Expires {
-    fn terms(&self) -> Result<Expiry, String> {
-        let whole = |number: i64, least: u32, most: u32| {
-            u32::try_from(number)
-                .ok()
-                .filter(|number| (least..=most).contains(number))
-                .ok_or_else(|| format!("`{number}` is not a number from {least} to {most}"))
-        };
-        if self.inactive_days.is_some() || self.inactive_months.is_some() {
-            let others = (self.days, self.months, self.years, self.end_of.as_deref());
-            return match (self.inactive_days, self.inactive_months, others) {
-                (Some(days), None, (None, None, None, None)) => {
-                    Ok(Expiry::Inactivity(Inactivity::Days(whole(days, 1, DAYS_MAX)?)))
-                }
-                (None, Some(months), (None, None, None, None)) => {
-                    Ok(Expiry::Inactivity(Inactivity::Months(whole(months, 1, MONTHS_MAX)?)))
-                }
-                _ => Err(TERMS.to_owned()),
-            };
-        }
-        if let Some(end_of) = self.end_of.as_deref().filter(|end| !["month", "year"].contains(end))
-        {
-            return Err(format!(
-                "`end_of = \"{end_of}\"`: there is `{{ months = 12, end_of = \"month\" }}` and `{{ years = 1, end_of = \"year\" }}`"
-            ));
-        }
-        match (self.days, self.months, self.years, self.end_of.as_deref()) {
-            (Some(days), None, None, None) => Ok(Expiry::AfterDays(whole(days, 1, DAYS_MAX)?)),
-            (None, Some(months), None, None) => {
-                Ok(Expiry::AfterMonths(whole(months, 1, MONTHS_MAX)?))
-            }
-            (None, Some(months), None, Some("month")) => {
-                Ok(Expiry::EndOfMonth(whole(months, 0, MONTHS_MAX)?))
-            }
-            (None, None, Some(years), Some("year")) => {
-                Ok(Expiry::EndOfYear(whole(years, 0, YEARS_MAX)?))
-            }
-            (None, None, Some(years), None) => Err(format!(
-                "`{{ years = {years} }}` is written `{{ months = {} }}`, or `{{ years = {years}, end_of = \"year\" }}`",
-                years.saturating_mul(12)
-            )),
-            _ => Err(TERMS.to_owned()),
-        }
-    }
-}
 
 /// The currency of a programme.
 fn currency(

@@ -34,6 +34,8 @@ mod operation;
 mod seal;
 /// A version: the entry, the answer, and the member after it.
 mod version;
+/// A member as its versions hold it.
+mod stored_member;
 /// Persons and versions as items.
 mod item;
 /// The cost of requests, in DynamoDB's capacity units.

@@ -60,8 +60,7 @@ async fn adjust(
     mode: Mode,
     body: Body<AdjustmentBody>,
 ) -> Result<Response, Problem> {
-    let fingerprint = body.fingerprint();
-    let value = body.value;
+    let (value, fingerprint) = body.with_fingerprint();
     let request = Change::new(Verb::Adjust, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let AdjustmentBody { wallet, units, reason, author } = value.clone();
@@ -79,8 +78,7 @@ async fn transfer(
     mode: Mode,
     body: Body<TransferBody>,
 ) -> Result<Response, Problem> {
-    let fingerprint = body.fingerprint();
-    let value = body.value;
+    let (value, fingerprint) = body.with_fingerprint();
     let request = Change::new(Verb::Transfer, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let TransferBody { to, wallet, units, reason } = value.clone();
@@ -102,8 +100,7 @@ async fn join(
     mode: Mode,
     body: Body<JoinBody>,
 ) -> Result<Response, Problem> {
-    let fingerprint = body.fingerprint();
-    let value = body.value;
+    let (value, fingerprint) = body.with_fingerprint();
     let request = Change::new(Verb::Join, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let account = name("/account", &value.account)?;

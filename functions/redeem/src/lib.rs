@@ -58,8 +58,7 @@ async fn redeem(
     mode: Mode,
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
-    let fingerprint = body.fingerprint();
-    let value = body.value;
+    let (value, fingerprint) = body.with_fingerprint();
     let request = Change::new(Verb::Redeem, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let redemption = check(value.clone(), context.programme())?;
@@ -75,8 +74,7 @@ async fn hold(
     mode: Mode,
     body: Body<RedemptionBody>,
 ) -> Result<Response, Problem> {
-    let fingerprint = body.fingerprint();
-    let value = body.value;
+    let (value, fingerprint) = body.with_fingerprint();
     let request = Change::new(Verb::Hold, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
         let redemption = check(value.clone(), context.programme())?;
@@ -107,8 +105,7 @@ async fn capture(
         });
     };
     let judged_by = api.bundle_of(&caller.merchant, &held.bundle).await?;
-    let fingerprint = body.fingerprint();
-    let value = body.value;
+    let (value, fingerprint) = body.with_fingerprint();
     let fingerprint = fingerprint.about(hold.as_str());
     let request = Change::new(Verb::Capture, caller, member, mode, fingerprint);
     change_under(&api, &bundle, request, |context, member| {

@@ -86,8 +86,7 @@ async fn reverse(
     body: Body<ReversalBody>,
 ) -> Result<Response, Problem> {
     let bundle = api.bundle(&caller.merchant).await?;
-    let fingerprint = body.fingerprint();
-    let value = body.value;
+    let (value, fingerprint) = body.with_fingerprint();
     let (verb, key) = undone(&value)?;
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
     // A version never changes, so it can be read before the decision.
