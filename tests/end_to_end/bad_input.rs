@@ -48,6 +48,8 @@ async fn bodies_that_do_not_read() {
         (EARN, key, r#"{"type":"purchase","order":{"total":"1","currency":"USD"}}"#, "422 field_is_wrong /order/currency: `/order/currency`: the programme counts in EUR; convert the order to it"),
         (EARN, key, r#"{"type":"purchase","order":{"total":"1","discount":"-2"}}"#, "422 amount_is_negative /order/discount: `/order/discount`: `-2` is negative"),
         (EARN, key, r#"{"type":"purchase","id":"a\u202eb","order":{"total":"1"}}"#, "422 field_is_wrong /id: `/id`: the character U+202E is not allowed: it cannot be seen"),
+        (EARN, key, r#"{"type":"purchase","order":{"total":"1","lines":[{"attributes":{"brand":5}}]}}"#, "422 field_is_wrong /order/lines/0/attributes/brand: `/order/lines/0/attributes/brand`: invalid type: integer `5`, expected a string"),
+        (EARN, key, r#"{"type":"review","fields":[5]}"#, "422 field_is_wrong /fields: `/fields`: invalid type: sequence, expected an object"),
         (EARN, key, r#"{"type":"review","fields":{"stars":"five"}}"#, "422 field_is_wrong /fields/stars: `/fields/stars`: the manifest wants a whole number here"),
         (EARN, key, r#"{"type":"review","fields":{"stars":5,"stars":1}}"#, "422 field_is_wrong /fields: `/fields`: duplicate field `stars`"),
         (EARN, key, r#"{"type":"review","fields":{"star":5}}"#, "422 field_is_wrong /fields/star: `/fields/star`: a review has no such field; did you mean `stars`?"),

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::marker::PhantomData;
 
 use chrono::DateTime;
 use ledger::money::{
@@ -19,7 +20,10 @@ use ledger::{
 use rules::{Object, did_you_mean};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
-use serde::de::{self, DeserializeOwned, Deserializer, Unexpected, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{
+    self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 use serde::{Deserialize, de::Error as _};
 use serde_json::value::RawValue;
 
@@ -95,15 +99,29 @@ struct PaymentBody {
 
 /// An object that may be `null` or `[]`, which are the same as empty: some languages write an empty
 /// object as an empty list.
-fn object_or_empty<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+fn object_or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, T>, D::Error> {
-    let raw = Box::<RawValue>::deserialize(deserializer)?;
-    let text: String = raw.get().split_whitespace().collect();
-    if text == "[]" || text == "null" {
-        return Ok(BTreeMap::new());
+    struct Fields<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+        type Value = BTreeMap<String, T>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(BTreeMap::new())
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            match items.next_element::<IgnoredAny>()? {
+                None => Ok(BTreeMap::new()),
+                Some(_) => Err(A::Error::invalid_type(Unexpected::Seq, &self)),
+            }
+        }
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+            BTreeMap::deserialize(MapAccessDeserializer::new(fields))
+        }
     }
-    serde_json::from_str(raw.get()).map_err(D::Error::custom)
+    deserializer.deserialize_any(Fields(PhantomData))
 }
 
 /// A list that may be `null`, which is the same as empty.

@@ -242,6 +242,17 @@ fn large() -> Vec<(String, String)> {
         numbered("contests", 900, &|n| format!("contest \"c{n}\" on purchase {{ 1 }}")),
         numbered("grants", 900, &|n| format!("earn \"g{n}\" on purchase {{ grant(\"g{n}\"); }}")),
         numbered("tags", 900, &|n| format!("earn \"g{n}\" on purchase {{ tag(\"g{n}\"); }}")),
+        numbered("tags-that-differ-by-a-letter", 500, &|n| {
+            let letter = char::from_u32(u32::try_from(0x4e00 + n).unwrap()).unwrap();
+            format!("earn \"g{n}\" on purchase {{ tag(\"organic{letter}\"); }}")
+        }),
+        numbered("tags-that-differ-by-three-letters", 500, &|n| {
+            let letter = |place| char::from(b'a' + u8::try_from(n / place % 10).unwrap());
+            let (a, b, c) = (letter(1), letter(10), letter(100));
+            format!(
+                "earn \"g{n}\" on purchase {{ tag(\"grown in the {a}garden{b} of ede{c}n\"); }}"
+            )
+        }),
         numbered("codes", 900, &|n| {
             format!("earn \"v{n}\" on purchase {{ voucher(\"SPRING\"); }}")
         }),

@@ -2,7 +2,7 @@
 //! no test runs: words that do not exist, kinds that do not fit together, names that are in neither
 //! the manifest nor a sheet, conditions that never hold.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ledger::{Programme, Units};
@@ -90,12 +90,14 @@ fn without_rules(sources: &Sources, sheets: &Sheets) -> Vec<Mistake> {
 
 /// Warns of rules that begin on the line of another one, where nobody sees them.
 fn on_one_line(sources: &Sources, rules: &[Rule]) -> Vec<Mistake> {
+    let sheets = sources.sheets().map(|(name, text)| (name, text.lines().collect::<Vec<_>>()));
+    let lines: BTreeMap<&str, Vec<&str>> = sheets.collect();
     let follows = |rule: &&Rule| {
         let (Some(line), Some(column)) = (rule.position.line(), rule.position.position()) else {
             return false;
         };
-        let text = sources.get(&rule.file).and_then(|text| text.lines().nth(line - 1));
-        let before: String = text.unwrap_or_default().chars().take(column - 1).collect();
+        let text = lines.get(&*rule.file).and_then(|lines| lines.get(line - 1));
+        let before: String = text.copied().unwrap_or_default().chars().take(column - 1).collect();
         before.contains('}')
     };
     let message = "this stands on the line of another rule; write each rule on a line of its own";

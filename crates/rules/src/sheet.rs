@@ -3,6 +3,7 @@
 //! script, controls the order, the trace and the caps of the rules.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -165,6 +166,7 @@ pub(crate) fn read<'a>(
 ) -> (Sheets, Vec<Mistake>) {
     let mut mistakes = Vec::new();
     let mut rules: Vec<Rule> = Vec::new();
+    let mut titles = BTreeMap::new();
     let mut bodies: Vec<Function> = Vec::new();
     let mut all = AST::empty();
     for (file, text) in sheets {
@@ -194,17 +196,24 @@ pub(crate) fn read<'a>(
             match taken_apart(&file, statement, programme) {
                 None => {}
                 Some(Err(mistake)) => mistakes.push(mistake),
-                Some(Ok(rule)) => match rules.iter().find(|earlier| same_title(earlier, &rule)) {
-                    None => rules.push(rule),
-                    Some(earlier) => mistakes.push(Mistake::at(
-                        &file,
-                        rule.position,
-                        format!(
-                            "`{}` stands already at {}; titles say which rule paid, so each is used once",
-                            rule.title, earlier.source
-                        ),
-                    )),
-                },
+                // A reason never names a tier, so a tier may share the title of another rule.
+                Some(Ok(rule)) => {
+                    match titles.entry((rule.kind() == StatementKind::Tier, rule.title.clone())) {
+                        Entry::Vacant(new) => {
+                            new.insert(rule.source.clone());
+                            rules.push(rule);
+                        }
+                        Entry::Occupied(earlier) => mistakes.push(Mistake::at(
+                            &file,
+                            rule.position,
+                            format!(
+                                "`{}` stands already at {}; titles say which rule paid, so each is used once",
+                                rule.title,
+                                earlier.get()
+                            ),
+                        )),
+                    }
+                }
             }
         }
         all = all.merge(&ast.clone_functions_only());
@@ -214,13 +223,6 @@ pub(crate) fn read<'a>(
         mistakes.push(Mistake::of_file("", message));
     }
     (Sheets { rules, functions: Arc::clone(all.shared_lib()), bodies }, mistakes)
-}
-
-/// Whether two rules clash by title. A reason never names a tier, so a tier may share the title of
-/// a rule of another kind.
-fn same_title(one: &Rule, other: &Rule) -> bool {
-    let is_tier = |rule: &Rule| rule.kind() == StatementKind::Tier;
-    one.title == other.title && is_tier(one) == is_tier(other)
 }
 
 fn compile(engine: &Engine, file: &str, text: &str, programme: &Programme) -> Result<AST, Mistake> {

@@ -1,13 +1,22 @@
 //! The check of names that the shop's own system gives, such as categories: no list says which
 //! there are, but two that differ by a letter are seldom both meant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use rhai::{ASTNode, Expr, Position, Stmt};
 
 use crate::mistake::Mistake;
 use crate::sheet::Sheets;
 use crate::words::words;
+
+/// The most names that are compared. Nobody has typed more: a program has written them.
+const NAMES_MAX: usize = 500;
+/// The most names that are the same without one letter. Of more, the letter is how a shop tells them
+/// apart.
+const GROUP_MAX: usize = 10;
+/// The most letters of a name that is compared.
+const LETTERS_MAX: usize = 60;
 
 /// What a name names, and the name.
 type Named = (String, String);
@@ -29,14 +38,18 @@ pub(super) fn alike(sheets: &Sheets) -> Vec<Mistake> {
             statement.walk(&mut Vec::new(), &mut |path| see(&mut places, &function.file, path));
         }
     }
+    if places.len() > NAMES_MAX {
+        return Vec::new();
+    }
+    let places: Vec<(Named, Vec<(String, Position)>)> = places.into_iter().collect();
     let mut mistakes = Vec::new();
-    for ((what, name), at) in &places {
-        let of_kind = places.iter().filter(|((of, _), _)| of == what);
+    for (((what, name), at), near) in places.iter().zip(pairs(&places)) {
         // The name that is written more often is likely right, or else the one that comes first.
-        let likelier = of_kind.filter(|((_, other), others)| {
-            let counts = others.len().cmp(&at.len());
-            are_alike(name, other) && counts.then_with(|| at.first().cmp(&others.first())).is_gt()
-        });
+        let likelier =
+            near.into_iter().filter_map(|other| places.get(other)).filter(|(_, others)| {
+                let counts = others.len().cmp(&at.len());
+                counts.then_with(|| at.first().cmp(&others.first())).is_gt()
+            });
         let Some(((_, likelier), others)) = likelier.max_by_key(|(_, others)| others.len()) else {
             continue;
         };
@@ -51,6 +64,37 @@ pub(super) fn alike(sheets: &Sheets) -> Vec<Mistake> {
         mistakes.push(Mistake::warning(file, *position, message));
     }
     mistakes
+}
+
+/// For each name the places of those that are spelt like it. Two that differ by one letter are the
+/// same once each has lost a letter, so that only names which share such a rest are compared.
+fn pairs(places: &[(Named, Vec<(String, Position)>)]) -> Vec<BTreeSet<usize>> {
+    let spellings: Vec<Spelling> =
+        places.iter().map(|((what, name), _)| Spelling::of(what, name)).collect();
+    let mut rests: Vec<(u64, usize)> = Vec::new();
+    for (number, spelling) in spellings.iter().enumerate() {
+        rests.extend(spelling.rests().into_iter().map(|rest| (rest, number)));
+    }
+    rests.sort_unstable();
+    rests.dedup();
+    let mut pairs = vec![BTreeSet::new(); places.len()];
+    for group in rests.chunk_by(|(one, _), (other, _)| one == other) {
+        if group.len() > GROUP_MAX {
+            continue;
+        }
+        for (first, (_, one)) in group.iter().enumerate() {
+            for (_, other) in group.iter().skip(first + 1) {
+                let (Some(a), Some(b)) = (spellings.get(*one), spellings.get(*other)) else {
+                    continue;
+                };
+                if a.is_like(b) {
+                    pairs.get_mut(*one).into_iter().for_each(|near| _ = near.insert(*other));
+                    pairs.get_mut(*other).into_iter().for_each(|near| _ = near.insert(*one));
+                }
+            }
+        }
+    }
+    pairs
 }
 
 /// Notes the names that the last node of a path asks for. Returns true, so that the walk continues.
@@ -111,37 +155,67 @@ fn value_of(fact: &Expr) -> Option<String> {
     Some(format!("the attribute {}", attribute.strip_suffix(')')?))
 }
 
-/// Whether two names differ so little that one is likely a slip: by case, by a letter that is
-/// missing or two that are swapped, or, in long names, by any one letter. Names that differ in a
-/// number, such as `size-1` and `size-2`, are two.
-fn are_alike(one: &str, other: &str) -> bool {
-    let letters = |name: &str| name.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-    let digits = |name: &str| name.chars().filter(char::is_ascii_digit).collect::<String>();
-    if one == other || digits(one) != digits(other) {
-        return false;
+/// A name as it is compared with others of what it names.
+struct Spelling<'a> {
+    what: &'a str,
+    /// Names that differ in a number, such as `size-1` and `size-2`, are two.
+    digits: String,
+    /// The rest, in lower case.
+    letters: String,
+}
+
+impl Spelling<'_> {
+    fn of<'a>(what: &'a str, name: &str) -> Spelling<'a> {
+        let (digits, letters): (String, String) = name.chars().partition(char::is_ascii_digit);
+        Spelling { what, digits, letters: letters.to_lowercase() }
     }
-    let (one, other) = (letters(one).to_lowercase(), letters(other).to_lowercase());
-    if one == other {
-        return true;
+
+    /// The hashes of the name, and of the name without each of its letters. None of a long name,
+    /// which is a sentence.
+    fn rests(&self) -> Vec<u64> {
+        let count = self.letters.chars().count();
+        if count > LETTERS_MAX {
+            return Vec::new();
+        }
+        let without = |left_out: usize| {
+            let mut hasher = DefaultHasher::new();
+            (self.what, &self.digits).hash(&mut hasher);
+            let letters = self.letters.chars().enumerate();
+            letters
+                .filter(|(place, _)| *place != left_out)
+                .for_each(|(_, letter)| letter.hash(&mut hasher));
+            hasher.finish()
+        };
+        // Without the letter after the last one is the whole name.
+        (0..=count).map(without).collect()
     }
-    // Only one word of a name may differ: `shoes-s` and `shoes-m` are two sizes.
-    let words = |name: &str| -> Vec<String> {
-        name.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect()
-    };
-    let (words, other_words) = (words(&one), words(&other));
-    if words.len() != other_words.len() {
-        return false;
+
+    /// Whether two names differ so little that one is likely a slip: by case, by a letter that is
+    /// missing or two that are swapped, or, in long names, by any one letter.
+    fn is_like(&self, other: &Spelling<'_>) -> bool {
+        if (self.what, &self.digits) != (other.what, &other.digits) {
+            return false;
+        }
+        if self.letters == other.letters {
+            return true;
+        }
+        // Only one word of a name may differ: `shoes-s` and `shoes-m` are two sizes.
+        let words = self.letters.split(|c: char| !c.is_alphanumeric());
+        let other_words = other.letters.split(|c: char| !c.is_alphanumeric());
+        if words.clone().count() != other_words.clone().count() {
+            return false;
+        }
+        let mut differing = words.zip(other_words).filter(|(one, other)| one != other);
+        let (Some((one, other)), None) = (differing.next(), differing.next()) else { return false };
+        let (length, other_length) = (one.chars().count(), other.chars().count());
+        let shortest = length.min(other_length);
+        let is_swap = || {
+            let differing = one.chars().zip(other.chars()).filter(|(one, other)| one != other);
+            differing.count() == 2
+        };
+        let same_start = one.chars().next() == other.chars().next();
+        shortest >= 5
+            && strsim::damerau_levenshtein(one, other) == 1
+            && (length != other_length || is_swap() || (shortest >= 7 && same_start))
     }
-    let mut differing = words.iter().zip(&other_words).filter(|(one, other)| one != other);
-    let (Some((one, other)), None) = (differing.next(), differing.next()) else { return false };
-    let (length, other_length) = (one.chars().count(), other.chars().count());
-    let shortest = length.min(other_length);
-    let is_swap = || {
-        let differing = one.chars().zip(other.chars()).filter(|(one, other)| one != other);
-        differing.count() == 2
-    };
-    let same_start = one.chars().next() == other.chars().next();
-    strsim::damerau_levenshtein(one, other) == 1
-        && shortest >= 5
-        && (length != other_length || is_swap() || (shortest >= 7 && same_start))
 }
