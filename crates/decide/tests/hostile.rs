@@ -250,7 +250,7 @@ fn large() -> Vec<(String, String)> {
             let letter = |place| char::from(b'a' + u8::try_from(n / place % 10).unwrap());
             let (a, b, c) = (letter(1), letter(10), letter(100));
             format!(
-                "earn \"g{n}\" on purchase {{ tag(\"grown in the {a}garden{b} of ede{c}n\"); }}"
+                "earn \"g{n}\" on purchase {{ tag(\"grown in the {a}garden{b} up {c}north\"); }}"
             )
         }),
         numbered("codes", 900, &|n| {

@@ -173,7 +173,9 @@ impl Store {
             // What an erased member was told cannot be read, so nobody can say that this differs.
             let is_erased = loaded.member.erased_at.is_some();
             if !is_erased && self.key_is_taken(key, operation).await? {
-                return Ok(Attempt::KeyIsReused);
+                // The same request may have been committed between the two reads.
+                let by_itself = self.version_of(key, operation, &loaded.person).await?;
+                return Ok(by_itself.map_or(Attempt::KeyIsReused, |_| Attempt::Retry));
             }
         }
         let mut preloaded = Preloaded::default();

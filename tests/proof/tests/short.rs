@@ -45,7 +45,7 @@ async fn nothing_is_lost_and_nothing_doubled_under_everything_that_happens() -> 
 /// The same seed gives the same answers, to the last byte.
 #[tokio::test(start_paused = true)]
 async fn the_same_seed_does_the_same() -> ProofResult {
-    let size = Size::of(300, 5);
+    let size = Size::of(200, 5);
     let first = simulation::run(seed(), &size, Planted::default(), |_| ()).await?;
     let second = simulation::run(seed(), &size, Planted::default(), |_| ()).await?;
     let other = simulation::run(seed() + 1, &size, Planted::default(), |_| ()).await?;
@@ -92,7 +92,7 @@ async fn a_store_in_a_bad_state_gives_no_wrong_answer() -> ProofResult {
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the list is for whoever runs it")]
 async fn bugs_that_are_planted_are_found() -> ProofResult {
-    let found = bugs::run(seed(), 500, |_| ()).await?;
+    let found = bugs::run(seed(), 350, |_| ()).await?;
     for bug in &found {
         println!("{}: {}", bug.name, bug.by.as_deref().unwrap_or("found by nobody"));
     }
