@@ -236,7 +236,9 @@ async fn what_is_held_is_captured_where_it_lies_whatever_is_shared_by_now() {
                 ("rules.rhai", rules),
             ]);
             let merchant = ledger::MerchantId::parse("test").unwrap();
-            api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
+            api::publish(shop.database.store(), &merchant, &sources, api::Forgetting::Allowed)
+                .await
+                .unwrap();
             let ended = end(&shop, what, &name, "e", json!({})).await;
             assert_eq!(ended.status, 201, "{at_first} {what}: {}", ended.text);
             let whose = if at_first { "smiths" } else { "ada" };

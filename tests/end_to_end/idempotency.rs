@@ -22,7 +22,9 @@ async fn a_repeat_gets_the_first_answer_byte_for_byte() {
         ("earn.rhai", r#"earn "Nothing more" on purchase { 0 }"#),
     ]);
     let merchant = ledger::MerchantId::parse("sunrise-coffee").unwrap();
-    api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
+    api::publish(shop.database.store(), &merchant, &sources, api::Forgetting::Allowed)
+        .await
+        .unwrap();
 
     let again = shop.buys("ada", "order-1", "12.40").await;
     assert!(!first.replayed && again.replayed);
@@ -50,7 +52,9 @@ async fn a_repeat_is_known_even_where_its_activity_no_longer_is() {
         ("earn.rhai", ""),
     ]);
     let merchant = ledger::MerchantId::parse("sunrise-coffee").unwrap();
-    api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
+    api::publish(shop.database.store(), &merchant, &sources, api::Forgetting::Allowed)
+        .await
+        .unwrap();
     let again = shop.post("/v1/members/ada/earn", Some("b"), &birthday).await;
     assert_eq!(again.text, first.text);
     let other = shop.post("/v1/members/ada/earn", Some("c"), &birthday).await;

@@ -70,7 +70,13 @@ async fn only_verified_claims_are_believed_in_aws() {
     assert_eq!(ask("POST", "/v1/members", Some(&reader)).await, "403 scope_is_missing");
     assert_eq!(ask("POST", "/v1/members", Some(&[merchant, ("scope", scopes)])).await, "201 ");
     // A member of another merchant is unknown.
-    local::publish_folder(shop.database.store(), &end_to_end::rules().join("cdnow")).await.unwrap();
+    local::publish_folder(
+        shop.database.store(),
+        &end_to_end::rules().join("cdnow"),
+        api::Forgetting::Allowed,
+    )
+    .await
+    .unwrap();
     let other = [("merchant", "cdnow"), ("scope", scopes)];
     assert_eq!(ask("GET", ada, Some(&other)).await, "404 member_is_unknown");
     let unknown = [("merchant", "nobody"), ("scope", scopes)];

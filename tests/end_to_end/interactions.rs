@@ -255,7 +255,9 @@ async fn somebody_with_a_hundred_contests_is_forgotten() {
         let rules = ten(round * 10);
         let sources =
             rules::Sources::of([("merchant.toml", manifest), ("rules.rhai", rules.as_str())]);
-        api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
+        api::publish(shop.database.store(), &merchant, &sources, api::Forgetting::Allowed)
+            .await
+            .unwrap();
         shop.at(&format!("2026-05-{:02}T07:30:00Z", round + 3));
         shop.buys("ada", &format!("o{round}"), "1.00").await;
     }

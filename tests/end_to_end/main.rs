@@ -11,6 +11,8 @@ mod bad_input;
 mod by_hand;
 /// What is due: expiry of every kind, triggered activities, reminders.
 mod due;
+/// Rules that are edited, and what members have under them.
+mod edits;
 /// Rewards held at the till.
 mod holds;
 /// One effect per key, however often a request is repeated.

@@ -109,7 +109,9 @@ async fn a_return_is_judged_by_the_rules_that_judged_the_purchase() {
         ("rules.rhai", r#"earn "single" on purchase { order.total }"#),
     ]);
     let merchant = ledger::MerchantId::parse("test").unwrap();
-    api::publish(shop.database.store(), &merchant, &sources).await.unwrap();
+    api::publish(shop.database.store(), &merchant, &sources, api::Forgetting::Allowed)
+        .await
+        .unwrap();
     buys(&shop, "order-2", json!({ "total": "5.00" })).await;
     let teapot = json!({ "earn": "order-1", "lines": [{ "sku": "pot", "quantity": 1 }] });
     let answer = reverse(&shop, "r", teapot).await;

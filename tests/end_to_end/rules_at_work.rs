@@ -86,8 +86,14 @@ async fn a_bundle_with_mistakes_or_a_spec_that_fails_is_not_published_and_the_ol
         ),
         (vec![("merchant.toml", "name = 5"), ("earn.rhai", "")], "merchant.toml:1:8"),
     ] {
-        let rejected =
-            api::publish(shop.database.store(), &merchant, &Sources::of(files)).await.unwrap_err();
+        let rejected = api::publish(
+            shop.database.store(),
+            &merchant,
+            &Sources::of(files),
+            api::Forgetting::Allowed,
+        )
+        .await
+        .unwrap_err();
         assert!(rejected.to_string().contains(expected), "{rejected}");
         assert_eq!(shop.buys("ada", expected, "1").await.at("/entry/postings/0/change"), 5);
     }
@@ -106,7 +112,9 @@ async fn an_edit_is_in_force_with_the_next_request_and_past_lots_keep_their_term
     let shorter = MANIFEST.replace("[wallets.points]", "[wallets.points]\nexpires = { days = 1 }");
     let files =
         [("merchant.toml", shorter.as_str()), ("earn.rhai", r#"earn "New" on purchase { 7 }"#)];
-    api::publish(shop.database.store(), &merchant, &Sources::of(files)).await.unwrap();
+    api::publish(shop.database.store(), &merchant, &Sources::of(files), api::Forgetting::Allowed)
+        .await
+        .unwrap();
     let new = shop.buys("ada", "2", "1").await;
     assert_eq!(new.at("/entry/because/0/rule"), "New");
     assert_eq!(new.at("/entry/balances/points"), 12);

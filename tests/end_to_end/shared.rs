@@ -91,7 +91,7 @@ async fn a_stock_that_is_raised_goes_on_and_one_that_is_lowered_does_not_sell_mo
         let sheet = sheet(stock);
         let sources =
             rules::Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", sheet.as_str())]);
-        api::publish(store, &merchant(), &sources).await.unwrap();
+        api::publish(store, &merchant(), &sources, api::Forgetting::Allowed).await.unwrap();
         assert_eq!(store.left(&merchant(), &limit).await.unwrap().get(), left, "{stock}");
         assert_eq!([take().await, take().await], expected, "{stock}");
     }

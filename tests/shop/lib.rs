@@ -137,7 +137,13 @@ impl Shop {
     /// Opens a shop with the rules of this merchant, on 2 May 2026, a Saturday, at 9:30 in Berlin.
     pub async fn open(merchant: &str) -> Shop {
         let shop = Shop::with(database().await, merchant).await;
-        local::publish_folder(shop.database.store(), &rules().join(merchant)).await.unwrap();
+        local::publish_folder(
+            shop.database.store(),
+            &rules().join(merchant),
+            api::Forgetting::Allowed,
+        )
+        .await
+        .unwrap();
         shop
     }
 
@@ -152,7 +158,9 @@ impl Shop {
     pub async fn publish(&self, files: &[(&str, &str)]) {
         let merchant = MerchantId::parse(&self.merchant).unwrap();
         let sources = Sources::of(files.iter().copied());
-        api::publish(self.database.store(), &merchant, &sources).await.unwrap();
+        api::publish(self.database.store(), &merchant, &sources, api::Forgetting::Allowed)
+            .await
+            .unwrap();
     }
 
     /// Opens a shop over a database, without publishing rules.

@@ -29,6 +29,9 @@ pub enum PublishError {
     /// The table could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The rules would forget something that members have.
+    #[error("{}", .0.join("\n"))]
+    Forgets(Vec<String>),
     /// The sources could not be packed or unpacked.
     #[error("its sources cannot be packed or unpacked: {0}")]
     Pack(String),
@@ -45,19 +48,37 @@ pub(crate) enum NoBundle {
     Broken(String),
 }
 
-/// Publishes a merchant's sources: checks them, runs their specs, allocates the shared limits,
+/// What becomes of rules that would forget something that members have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgetting {
+    /// They are not published.
+    Refused,
+    /// They are published.
+    Allowed,
+}
+
+/// Publishes a merchant's sources: checks them, compares them with the rules in force, runs their specs, allocates the shared limits,
 /// stores the sources under their hash for ever, and makes them the active bundle.
 ///
 /// # Errors
-/// The sources have mistakes, a spec fails, or the table could not be written. The active bundle
-/// stays the same then. Some shared limits may already have their new size; it is safe to publish
+/// The sources have mistakes, a spec fails, something would be forgotten, or the table could not be
+/// written. The active bundle stays the same then. Some shared limits may already have their new size; it is safe to publish
 /// the same sources again.
 pub async fn publish(
     store: &Store,
     merchant: &MerchantId,
     sources: &Sources,
+    forgetting: Forgetting,
 ) -> Result<Bundle, PublishError> {
     let bundle = decide::proven(merchant, sources)?;
+    if forgetting == Forgetting::Refused
+        && let Some(active) = store.active_bundle(merchant).await?
+    {
+        let forgotten = rules::forgotten(&bundle_of(store, merchant, &active).await?, &bundle);
+        if !forgotten.is_empty() {
+            return Err(PublishError::Forgets(forgotten));
+        }
+    }
     for (limit, units) in bundle.shared_limits() {
         store.allocate(merchant, &limit, units).await?;
     }

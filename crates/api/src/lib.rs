@@ -31,7 +31,7 @@ mod change;
 mod host;
 
 pub use body::{BODY_BYTES_MAX, Body, InPath, InPathOf, InQuery, NoQuery};
-pub use bundles::{PublishError, bundle_of, publish};
+pub use bundles::{Forgetting, PublishError, bundle_of, publish};
 pub use caller::{Caller, Manager};
 pub use change::{ActivityName, Change, Decided, change, change_under, log_failures};
 pub use clock::Clock;

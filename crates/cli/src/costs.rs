@@ -1,6 +1,6 @@
 //! `regulars costs`: what each request costs in DynamoDB capacity units.
 
-use api::{Api, Clock, Identity, TOKEN_PREFIX};
+use api::{Api, Clock, Forgetting, Identity, TOKEN_PREFIX};
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::AUTHORIZATION;
@@ -34,7 +34,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options) -> CommandResult {
     let rules = options.rules.folder()?;
     let database = Database::open(None, 0).await?;
-    publish_folder(database.store(), &rules.join(MERCHANT)).await?;
+    publish_folder(database.store(), &rules.join(MERCHANT), Forgetting::Allowed).await?;
     let (store, meter) = database.store().metered();
     let start: Moment = "2026-05-02T07:30:00Z".parse()?;
     let clock = Clock::standing(start);
@@ -168,7 +168,7 @@ contest "Cups" on cup { 1 }
 async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> CommandResult {
     let merchant = MerchantId::parse(EVERY_VERB)?;
     let sources = rules::Sources::of([("merchant.toml", MANIFEST), ("rules.rhai", RULES)]);
-    api::publish(&api.store, &merchant, &sources).await?;
+    api::publish(&api.store, &merchant, &sources, Forgetting::Allowed).await?;
     api.bundle(&merchant).await.map_err(|problem| problem.detail().to_owned())?;
     measured.merchant = EVERY_VERB;
     measured.forget();

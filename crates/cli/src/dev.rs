@@ -6,14 +6,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use api::{Api, Clock, Identity};
+use api::{Api, Clock, Forgetting, Identity, PublishError};
 use clap::Args;
 use ledger::Moment;
-use local::{Database, REGION, TABLE, app, publish_folder};
+use local::{Database, FolderError, REGION, TABLE, app, publish_folder};
 use store::Store;
 use tokio::net::TcpListener;
 
 use crate::place::{Rules, data, shown};
+use crate::publish::{Forget, told};
 use crate::result::CommandResult;
 
 /// The interval at which the rules are checked for edits.
@@ -40,15 +41,18 @@ pub(crate) struct Options {
     /// What the clock shows at the start, such as 1998-07-01T12:00:00Z [default: the time]
     #[arg(long, value_name = "TIME")]
     clock: Option<Moment>,
+    #[command(flatten)]
+    forget: Forget,
 }
 
 pub(crate) async fn run(options: Options) -> CommandResult {
     let rules = options.rules.folder()?;
     let file = options.data.unwrap_or_else(|| data(&rules, "dev.db"));
     let database = Database::open(Some(&file), options.db_port).await?;
-    let mut published = Published::default();
+    let mut published =
+        Published { forgetting: options.forget.into(), seen: BTreeMap::new(), has_rules: false };
     published.look(database.store(), &rules).await?;
-    if published.merchants.is_empty() {
+    if !published.has_rules {
         return Err(format!("there are no rules under `{}` that can be used", shown(&rules)).into());
     }
     say!("data       {}", shown(&file));
@@ -98,11 +102,12 @@ async fn expiry_runs(api: &Api) -> CommandResult {
     }
 }
 
-/// The folders seen so far, with their files as they were then, and the merchants published.
-#[derive(Default)]
+/// The folders seen so far, with their files as they were then.
 struct Published {
+    forgetting: Forgetting,
     seen: BTreeMap<PathBuf, Vec<(PathBuf, SystemTime, u64)>>,
-    merchants: Vec<String>,
+    /// Whether any merchant has rules in force.
+    has_rules: bool,
 }
 
 impl Published {
@@ -125,14 +130,18 @@ impl Published {
             if self.seen.get(&folder) == Some(&files) {
                 continue;
             }
-            match publish_folder(store, &folder).await {
+            match publish_folder(store, &folder, self.forgetting).await {
                 Ok(bundle) => {
                     let merchant = bundle.programme().merchant.to_string();
                     say!("rules      {merchant} at {}", bundle.hash());
-                    self.merchants.push(merchant);
+                    self.has_rules = true;
                 }
                 // The active bundle stays the same until the folder has no mistakes.
-                Err(error) => eprintln!("error: {error}"),
+                Err(error) => {
+                    eprintln!("error: {}", told(&error));
+                    self.has_rules |=
+                        matches!(&error, FolderError::Publish(PublishError::Forgets(_)));
+                }
             }
             self.seen.insert(folder, files);
         }

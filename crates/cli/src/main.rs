@@ -28,6 +28,8 @@ mod report;
 mod replay;
 /// `demo`: a replay of real orders, with a report.
 mod demo;
+/// `publish`: rules published to a table in AWS.
+mod publish;
 /// `dev`: the whole API on a laptop.
 mod dev;
 /// `expire`: the expiry run, started by hand.
@@ -36,8 +38,6 @@ mod expiry;
 mod simulate;
 /// `explain`: a stored entry, derived again under its own rules.
 mod explain;
-/// `publish`: rules published to a table in AWS.
-mod publish;
 /// `reference`: the reference of the rule language.
 mod reference;
 /// `test`: the specs of rules, run.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use ledger::activity::REFERRAL;
-use ledger::cap::{self, Room};
+use ledger::cap;
 use ledger::decision::GiveRejection;
 use ledger::decision_data::Allocator;
 use ledger::programme::OnFailure;
@@ -194,13 +194,11 @@ impl<'a> Judge<'a, '_> {
     }
 
     fn rule(&mut self, rule: &'a Rule) -> Result<Verdict, Undecided> {
-        let zone = self.programme().time_zone;
         if !rule.is_on(self.day, self.programme()) {
             return Ok(Verdict::NotOnItsDays);
         }
-        let room =
-            rule.cap.map(|cap| cap::room(self.member.counters(&rule.title), cap, self.at, zone));
-        if room.is_some_and(|room| room.times == 0) {
+        let room = rule.cap.map(|cap| cap::room(self.member.counters(&rule.name), cap, self.day));
+        if room == Some(0) {
             return Ok(Verdict::AsOftenAsItMay);
         }
         if !self.run.applies(rule)? {
@@ -208,30 +206,30 @@ impl<'a> Judge<'a, '_> {
         }
         match rule.kind() {
             StatementKind::Task => self.task(rule, room),
-            StatementKind::Contest => self.contest(rule, room),
+            StatementKind::Contest => self.contest(rule),
             _ => {
                 let verdict = self.act(rule)?;
-                self.count(rule, room, verdict);
+                self.count(rule, verdict);
                 Ok(verdict)
             }
         }
     }
 
-    fn count(&mut self, rule: &Rule, room: Option<Room>, verdict: Verdict) {
-        if let (Some(room), Verdict::Gave) = (room, verdict) {
-            let counted = Change::Counted { rule: rule.title.clone(), since: room.since };
+    fn count(&mut self, rule: &Rule, verdict: Verdict) {
+        if rule.cap.is_some() && verdict == Verdict::Gave {
+            let counted = Change::Counted { rule: rule.name.clone(), day: self.day.into() };
             self.judgement.changes.push(counted);
         }
     }
 
-    fn task(&mut self, rule: &'a Rule, room: Option<Room>) -> Result<Verdict, Undecided> {
+    fn task(&mut self, rule: &'a Rule, room: Option<u32>) -> Result<Verdict, Undecided> {
         let Some(goal) = rule.goal else { return Ok(Verdict::GaveNothing) };
         let by = self.counts(rule, goal)?;
         if by == 0 {
             return Ok(Verdict::GaveNothing);
         }
         let zone = self.programme().time_zone;
-        let before = self.member.tasks.get(&rule.title);
+        let before = self.member.tasks.get(&rule.name);
         let mut progress = before.cloned().unwrap_or_default();
         let rounds = progress.advance(goal, by, self.at, zone).ok_or_else(|| {
             GiveRejection::of(&self.member.id, ApplyError::TooMuch(rule.title.clone()))
@@ -241,7 +239,7 @@ impl<'a> Judge<'a, '_> {
         let was = before.map_or(0, Progress::settled);
         let settled = u32::try_from(progress.settled() - was).unwrap_or_default();
         let step = TaskStep { goal, by, at: self.at, settled };
-        let changed = Change::Progressed { task: rule.title.clone(), step, progress };
+        let changed = Change::Progressed { task: rule.name.clone(), step, progress };
         self.judgement.changes.push(changed);
         Ok(effect.unwrap_or(Verdict::Progressed { done, goal: goal.target() }))
     }
@@ -270,12 +268,12 @@ impl<'a> Judge<'a, '_> {
     fn pay_rounds(
         &mut self,
         rule: &'a Rule,
-        room: Option<Room>,
+        room: Option<u32>,
         progress: &mut Progress,
         rounds: u32,
     ) -> Result<Option<Verdict>, Undecided> {
         // Owed rounds, which an earlier activity completed, are due as well as the new ones.
-        let most = room.map_or(u32::MAX, |room| room.times);
+        let most = room.unwrap_or(u32::MAX);
         let due = progress.owed.max(progress.owed.saturating_add(rounds).min(most));
         // Rounds that were paid ahead are subtracted first.
         let offset = due.min(progress.ahead);
@@ -284,7 +282,7 @@ impl<'a> Judge<'a, '_> {
         let (mut paid, mut effect) = (0, None);
         while paid < due.min(most).min(ROUNDS_MAX) {
             let verdict = self.act(rule)?;
-            self.count(rule, room, verdict);
+            self.count(rule, verdict);
             if verdict == Verdict::NothingLeft {
                 effect = effect.or(Some(verdict));
                 break;
@@ -296,14 +294,14 @@ impl<'a> Judge<'a, '_> {
         Ok(effect)
     }
 
-    fn contest(&mut self, rule: &'a Rule, room: Option<Room>) -> Result<Verdict, Undecided> {
+    fn contest(&mut self, rule: &'a Rule) -> Result<Verdict, Undecided> {
         let (value, _) = self.run.body(rule)?;
         let score = units(rule, &value)?;
         if score.is_zero() {
             return Ok(Verdict::GaveNothing);
         }
-        self.reasons(rule, Effect::Score { contest: rule.title.clone(), units: score });
-        self.count(rule, room, Verdict::Gave);
+        self.reasons(rule, Effect::Score { contest: rule.name.clone(), units: score });
+        self.count(rule, Verdict::Gave);
         Ok(Verdict::Gave)
     }
 
@@ -377,7 +375,7 @@ impl<'a> Judge<'a, '_> {
         else {
             return Ok((units(rule, value)?, None));
         };
-        let had = self.member.remainders.get(&rule.title).copied().unwrap_or_default();
+        let had = self.member.remainders.get(&rule.name).copied().unwrap_or_default();
         // The amount must be valid on its own, before the remainder is added.
         paid(rule, amount)?;
         let amount = amount.max(Decimal::ZERO);
@@ -385,7 +383,7 @@ impl<'a> Judge<'a, '_> {
         let sum = amount.checked_add(had).ok_or_else(too_much)?;
         let whole = paid(rule, sum)?;
         let rest = (sum - sum.floor()).trunc_with_scale(REMAINDER_DECIMALS).normalize();
-        let carried = Change::Carried { rule: rule.title.clone(), remainder: rest };
+        let carried = Change::Carried { rule: rule.name.clone(), remainder: rest };
         Ok((whole, (rest != had).then_some(carried)))
     }
 

@@ -13,8 +13,10 @@ use crate::reward::{REWARD_STEPS_MAX, RewardRequest, Taker, at_its_price, gift};
 /// An offer: a reward for one member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// The name of the reward.
+    /// The name of the reward, by which it is taken.
     pub name: String,
+    /// Its title, which may change.
+    pub title: String,
     /// The costs of the reward.
     pub costs: Costs,
     /// The units that the member still lacks.
@@ -83,8 +85,9 @@ pub fn offers(
         };
         let spendable = member.spendable(costs.wallet.as_str(), now);
         let missing = costs.least.checked_sub(spendable).unwrap_or_default();
-        let (name, stock) = (rule.title.clone(), rule.stock);
-        Ok(Offer { name, costs: costs.clone(), missing, eligible, stock })
+        let (name, stock) = (rule.name.clone(), rule.stock);
+        let title = rule.title.clone();
+        Ok(Offer { name, title, costs: costs.clone(), missing, eligible, stock })
     };
     bundle.priced().map(offer).collect()
 }
@@ -106,7 +109,7 @@ pub fn gifts(
         let mut run = bundle.run_within(REWARD_STEPS_MAX, &Facts::of_order(seen, None, units));
         let (value, _) = run.body(rule).ok()?;
         let gives = gift(rule, value, bundle.programme()).ok()??;
-        Some((rule.title.clone(), gives))
+        Some((rule.name.clone(), gives))
     };
     bundle.priced().filter_map(gift_of).collect()
 }

@@ -7,7 +7,7 @@ use ledger::remind::{self};
 use ledger::reminder::Reminder;
 use ledger::tier::{Ahead, Until};
 use ledger::{Member, Moment, Wallet};
-use rules::{Bundle, RuleFailure};
+use rules::{Bundle, RuleFailure, Task};
 
 use crate::tier;
 
@@ -78,7 +78,7 @@ pub(crate) fn reminders(bundle: &Bundle, member: &Member, now: Moment) -> Vec<(M
         }
     }
     if let Some(most) = policy.task_left {
-        for (task, goal) in bundle.tasks() {
+        for Task { name: task, goal, .. } in bundle.tasks() {
             let Some(progress) = member.tasks.get(task) else { continue };
             let left = goal.target().saturating_sub(progress.done(*goal, now, zone));
             let round = progress.completed.saturating_add(1);

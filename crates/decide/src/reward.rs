@@ -57,9 +57,9 @@ pub(crate) struct Taker<'a> {
     pub(crate) now: Moment,
 }
 
-/// The rule and the costs of the reward of this name.
+/// The rule and the costs of the reward of this name or title.
 pub(crate) fn named<'b>(bundle: &'b Bundle, name: &str) -> Result<(&'b Rule, &'b Costs), Refusal> {
-    bundle.priced().find(|(rule, _)| rule.title == name).ok_or_else(|| {
+    bundle.priced().find(|(rule, _)| rule.is_called(name)).ok_or_else(|| {
         let rewards = bundle.rewards().map(|(title, _)| title);
         Refusal::RewardIsUnknown { name: name.to_owned(), hint: did_you_mean(name, rewards) }
     })
@@ -76,13 +76,14 @@ pub(crate) fn take(
 ) -> Result<(RedeemedReward, Option<Order>, Draft), Undecided> {
     let Context { bundle, data, now } = *context;
     member.present()?;
-    let Redemption { reward: name, units, order } = redemption;
-    let (rule, costs) = named(bundle, &name)?;
+    let Redemption { reward, units, order } = redemption;
+    let (rule, costs) = named(bundle, &reward)?;
+    let stock = SharedLimit::Stock(rule.name.clone());
     let mut allocator = Allocator::new(data);
     // This entry also returns the stock of the member's expired holds.
     for hold in member.holds.values().filter(|hold| hold.until <= now) {
-        if hold.limit() == Some(SharedLimit::Stock(name.clone())) {
-            allocator.expect_back(SharedLimit::Stock(name.clone()), Units::ONE);
+        if hold.limit().as_ref() == Some(&stock) {
+            allocator.expect_back(stock.clone(), Units::ONE);
         }
     }
     let member = Arc::new(member.at(now));
@@ -93,8 +94,8 @@ pub(crate) fn take(
     let (taken, draft) = at_its_price(bundle, &taker, &request, codes)?;
     // This check precedes the stock, so that a member that cannot pay gets that refusal.
     ledger::redeem::price(&member, &taken, now)?;
-    if rule.stock.is_some() && !allocator.withdraw(&SharedLimit::Stock(name.clone()), Units::ONE)? {
-        return Err(Refusal::RewardIsSoldOut(name).into());
+    if rule.stock.is_some() && !allocator.withdraw(&stock, Units::ONE)? {
+        return Err(Refusal::RewardIsSoldOut(rule.title.clone()).into());
     }
     let draft =
         Draft { withdrawals: allocator.withdrawals(), exhausted: allocator.exhausted, ..draft };
@@ -113,7 +114,8 @@ pub(crate) fn at_its_price(
     let Taker { member, now, .. } = *taker;
     let programme = bundle.programme();
     let name = || rule.title.clone();
-    if !promised && !rule.is_on(now.with_timezone(&programme.time_zone).date_naive(), programme) {
+    let today = now.with_timezone(&programme.time_zone).date_naive();
+    if !promised && !rule.is_on(today, programme) {
         return Err(Refusal::RewardIsNotOnItsDays(name()).into());
     }
     let price = price(request)?;
@@ -132,12 +134,11 @@ pub(crate) fn at_its_price(
     }
     let mut draft = Draft::default();
     if let Some(cap) = rule.cap.filter(|_| !promised) {
-        let room = cap::room(member.counters(&rule.title), cap, now, programme.time_zone);
-        if room.times == 0 {
+        if cap::room(member.counters(&rule.name), cap, today) == 0 {
             let most = cap.most;
             return Err(Refusal::RewardWasTakenAsOftenAsItMay { reward: name(), most }.into());
         }
-        draft.changes.push(Change::Counted { rule: rule.title.clone(), since: room.since });
+        draft.changes.push(Change::Counted { rule: rule.name.clone(), day: today.into() });
     }
     let (value, effects) = run.body(rule).map_err(needs_order)?;
     let gives = gift(rule, value, programme)?;
@@ -151,7 +152,8 @@ pub(crate) fn at_its_price(
         return Err(Refusal::RewardGivesNothing(name()).into());
     }
     let (source, wallet) = (rule.source.clone(), costs.wallet.clone());
-    Ok((RedeemedReward { name: name(), source, wallet, costs: price, gives }, draft))
+    let name = rule.name.clone();
+    Ok((RedeemedReward { name, source, wallet, costs: price, gives }, draft))
 }
 
 /// The units that the member pays: the reward's price, or the number that the member chose.

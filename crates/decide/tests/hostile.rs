@@ -199,6 +199,9 @@ fn large() -> Vec<(String, String)> {
         repeated("list", &format!("{block} if 1 in [\n"), "1,\n", 9_000, "1] { 1 } }"),
         repeated("arguments", &format!("{block} min(\n"), "1,\n", 9_000, "1) }"),
         numbered("rules", 900, &|n| format!("earn \"r{n}\" on purchase {{ 1 }}")),
+        numbered("names", 900, &|n| {
+            format!("earn \"r{n}\" on purchase named \"n{n}\" at most 1 ever {{ 1 }}")
+        }),
         numbered("rules", 4_000, &|n| format!("earn \"r{n}\" on purchase {{ 1 }}")),
         numbered("rules-that-loop", 900, &|n| {
             format!(

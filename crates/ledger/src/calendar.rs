@@ -57,8 +57,8 @@ pub fn days_before(at: Moment, days: u32, time_zone: Tz) -> Moment {
     before.map_or(at, |before| resolve(before, time_zone))
 }
 
-/// A calendar period in the merchant's time zone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A calendar period in the merchant's time zone. The shorter one is less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
     /// From midnight.
@@ -86,8 +86,15 @@ impl Period {
     /// The first moment of the period that holds `at`.
     #[must_use]
     pub fn start(self, at: Moment, time_zone: Tz) -> Moment {
-        let date = at.with_timezone(&time_zone).date_naive();
-        let first = match self {
+        self.first_day(at.with_timezone(&time_zone).date_naive())
+            .and_then(|first| first.and_hms_opt(0, 0, 0))
+            .map_or(Moment::UNIX_EPOCH, |first| resolve(first, time_zone))
+    }
+
+    /// The first day of the period that holds a day; `None` if the period is all time.
+    #[must_use]
+    pub fn first_day(self, date: NaiveDate) -> Option<NaiveDate> {
+        match self {
             Period::Day => Some(date),
             Period::Week => {
                 date.checked_sub_days(Days::new(date.weekday().num_days_from_monday().into()))
@@ -95,10 +102,7 @@ impl Period {
             Period::Month => date.with_day(1),
             Period::Year => date.with_ordinal(1),
             Period::Ever => None,
-        };
-        first
-            .and_then(|first| first.and_hms_opt(0, 0, 0))
-            .map_or(Moment::UNIX_EPOCH, |first| resolve(first, time_zone))
+        }
     }
 }
 

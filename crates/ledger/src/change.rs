@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::cap::Day;
 use crate::expiry::Inactivity;
 use crate::holdings::{EarlyDelivery, History, Share};
 use crate::task::{Progress, Step};
@@ -18,15 +19,17 @@ pub enum Change {
     Counted {
         /// The title of the rule, or the name of the reward.
         rule: String,
-        /// The start of the period that it counts in.
-        since: Moment,
+        /// The day that it counts on.
+        #[serde(rename = "since")]
+        day: Day,
     },
     /// A count was undone.
     Uncounted {
         /// The title of the rule, or the name of the reward.
         rule: String,
-        /// The start of the period that it counted in.
-        since: Moment,
+        /// The day that it counted on.
+        #[serde(rename = "since")]
+        day: Day,
     },
     /// The progress of a task has changed.
     Progressed {

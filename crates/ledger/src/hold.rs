@@ -176,8 +176,8 @@ pub fn release(
             set_free(&mut given, wallet, lot, &mut debt, now);
         }
     }
-    if let Some(since) = hold.counted {
-        given.changes.push(Change::Uncounted { rule: hold.reward.clone(), since });
+    if let Some(day) = hold.counted {
+        given.changes.push(Change::Uncounted { rule: hold.reward.clone(), day });
     }
     given.put_back(hold);
     let kind = EntryKind::Release { hold: name.clone() };

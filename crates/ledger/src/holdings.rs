@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
+use crate::cap::Day;
 use crate::{Line, Moment, Seq, SharedLimit, Units};
 
 /// The end of a grant.
@@ -48,9 +49,9 @@ pub struct Hold {
     pub entry: Seq,
     /// The name of the reward.
     pub reward: String,
-    /// The start of the period in which the reward was counted, if it has a cap.
+    /// The day on which the reward was counted, if it has a cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub counted: Option<Moment>,
+    pub counted: Option<Day>,
     /// Whether a piece of the reward's stock is held with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stock: bool,

@@ -57,14 +57,14 @@ pub mod apply_error;
 pub mod wallet;
 /// Movements of units.
 pub mod posting;
+/// How often a rule may pay one member.
+pub mod cap;
 /// Grants, holds and purchases: what a member has beside its wallets.
 pub mod holdings;
 /// A member's tier, and when it may lose it.
 pub mod tier_status;
 /// Reminders, and which of them a member has had.
 pub mod reminder;
-/// How often a rule may pay one member.
-pub mod cap;
 /// Goals and streaks.
 pub mod task;
 /// What a rule can give.

@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 
 use crate::activity::PURCHASE;
 use crate::apply_error::ApplyError;
-use crate::cap::{self, Counter};
+use crate::cap::{self, Counter, Day};
 use crate::holdings::{EarlyDelivery, GrantEnd, History, Hold};
 use crate::programme::BIRTHDAY;
 use crate::reminder::Reminded;
@@ -57,7 +57,7 @@ pub struct Member {
     pub tasks: BTreeMap<String, Progress>,
     /// Its score in each contest.
     pub scores: BTreeMap<String, Units>,
-    /// How often rules with a cap acted in the latest periods, by rule, the oldest period first.
+    /// How often rules with a cap acted, by rule and by the day, the oldest day first.
     pub counters: BTreeMap<String, Vec<Counter>>,
     /// Its holds.
     pub holds: BTreeMap<HoldId, Hold>,
@@ -165,19 +165,22 @@ impl Member {
         let passed: Vec<Hold> =
             self.holds.extract_if(.., |_, hold| hold.until <= now).map(|(_, hold)| hold).collect();
         for hold in passed {
-            if let Some(since) = hold.counted {
-                self.uncount(&hold.reward, since);
+            if let Some(day) = hold.counted {
+                self.uncount(&hold.reward, day);
             }
         }
     }
 
-    fn uncount(&mut self, rule: &str, since: Moment) {
+    fn uncount(&mut self, rule: &str, day: Day) {
         if let Some(counters) = self.counters.get_mut(rule) {
-            cap::uncount(counters, since);
+            cap::uncount(counters, day);
+            if counters.is_empty() {
+                self.counters.remove(rule);
+            }
         }
     }
 
-    /// How often a rule with a cap has acted in the latest periods, the oldest period first.
+    /// How often a rule with a cap has acted, by the day, the oldest first.
     #[must_use]
     pub fn counters(&self, rule: &str) -> &[Counter] {
         self.counters.get(rule).map_or(&[], Vec::as_slice)
@@ -294,10 +297,10 @@ impl Member {
 
     fn change(&mut self, change: &Change) -> Result<(), ApplyError> {
         match change {
-            Change::Counted { rule, since } => {
-                cap::count(self.counters.entry(rule.clone()).or_default(), rule, *since)?;
+            Change::Counted { rule, day } => {
+                cap::count(self.counters.entry(rule.clone()).or_default(), rule, *day)?;
             }
-            Change::Uncounted { rule, since } => self.uncount(rule, *since),
+            Change::Uncounted { rule, day } => self.uncount(rule, *day),
             Change::Progressed { task, progress, .. } => {
                 self.tasks.insert(task.clone(), progress.clone());
             }
@@ -394,7 +397,7 @@ pub struct MemberIsErased(pub MemberId);
 /// The hold that an entry of kind `Hold` makes.
 fn held(entry: &Entry, until: Moment, reward: &str) -> Hold {
     let counted = entry.changes.iter().find_map(|change| match change {
-        Change::Counted { rule, since } if rule == reward => Some(*since),
+        Change::Counted { rule, day } if rule == reward => Some(*day),
         _ => None,
     });
     let is_stock = |taken: &Withdrawal| matches!(taken.limit, SharedLimit::Stock(_));

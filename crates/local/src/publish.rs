@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use api::{PublishError, publish};
+use api::{Forgetting, PublishError, publish};
 use ledger::MerchantId;
 use ledger::name::NameRejection;
 use rules::{Bundle, BundleRejection, Sources};
@@ -56,14 +56,18 @@ pub fn folders(rules: &Path) -> Result<Vec<PathBuf>, FolderError> {
 ///
 /// # Errors
 /// The folder has mistakes, or the table could not be written. The active bundle stays the same.
-pub async fn publish_folder(store: &Store, folder: &Path) -> Result<Bundle, FolderError> {
+pub async fn publish_folder(
+    store: &Store,
+    folder: &Path,
+    forgetting: Forgetting,
+) -> Result<Bundle, FolderError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let merchant = MerchantId::parse(&name).map_err(|reason| FolderError::NameIsWrong {
         folder: folder.display().to_string(),
         reason,
     })?;
     let sources = Sources::read(folder)?;
-    Ok(publish(store, &merchant, &sources).await?)
+    Ok(publish(store, &merchant, &sources, forgetting).await?)
 }
 
 /// Publishes every merchant's folder under `rules`.
@@ -74,7 +78,7 @@ pub async fn publish_folder(store: &Store, folder: &Path) -> Result<Bundle, Fold
 pub async fn publish_all(store: &Store, rules: &Path) -> Result<Vec<Bundle>, FolderError> {
     let mut bundles = Vec::new();
     for folder in folders(rules)? {
-        bundles.push(publish_folder(store, &folder).await?);
+        bundles.push(publish_folder(store, &folder, Forgetting::Allowed).await?);
     }
     Ok(bundles)
 }

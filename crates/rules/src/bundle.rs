@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ledger::task::Goal;
 use ledger::tier::Passing;
 use ledger::{Member, MemberId, MerchantId, Moment, Programme, SharedLimit, Units};
 use rhai::{Engine, Module};
@@ -11,7 +10,7 @@ use rhai::{Engine, Module};
 use crate::asked::Asked;
 use crate::check;
 use crate::engine::{OPERATIONS_MAX, Optimized, engine};
-use crate::facts::{Background, Facts, Seen};
+use crate::facts::{Background, Facts, Seen, Task};
 use crate::file_names::MANIFEST;
 use crate::grammar::StatementKind;
 use crate::manifest;
@@ -105,8 +104,11 @@ impl Bundle {
             let more = (rest > 0).then(|| Mistake::of_folder(format!("and {rest} mistakes more")));
             return Err(reject(all.chain(more).collect()));
         }
-        let goals: Vec<(String, Goal)> =
-            sheets.rules.iter().filter_map(|rule| Some((rule.title.clone(), rule.goal?))).collect();
+        let task = |rule: &Rule| {
+            let (title, name) = (rule.title.clone(), rule.name.clone());
+            Some(Task { title, name, goal: rule.goal? })
+        };
+        let tasks: Vec<Task> = sheets.rules.iter().filter_map(task).collect();
         let tiers = sheets.rules.iter().filter(|rule| rule.kind() == StatementKind::Tier);
         let asked: Vec<Asked> = tiers.map(|rule| Asked::by(&rule.body, &sheets.bodies)).collect();
         let asks = |word: &str| asked.iter().any(|asked| asked.words.contains(word));
@@ -118,8 +120,8 @@ impl Bundle {
         };
         let files = sheets.bodies.iter();
         let files = files.map(|own| (own.name.clone(), Arc::clone(&own.file))).collect();
-        let places = goals.iter().enumerate();
-        let places = places.map(|(place, (title, _))| (title.clone(), place)).collect();
+        let places = tasks.iter().enumerate();
+        let places = places.map(|(place, task)| (task.title.clone(), place)).collect();
         let mut on: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for kind in [StatementKind::Earn, StatementKind::Task, StatementKind::Contest] {
             for (number, rule) in sheets.rules.iter().enumerate() {
@@ -131,7 +133,7 @@ impl Bundle {
         Ok(Bundle {
             hash: sources.hash(),
             grants: check::grants(&sheets).map(Arc::new),
-            background: Arc::new(Background { programme, goals, places }),
+            background: Arc::new(Background { programme, tasks, places }),
             rules: Arc::new(sheets.rules),
             on: Arc::new(on),
             functions: sheets.functions,
@@ -166,17 +168,23 @@ impl Bundle {
     pub fn shared_limits(&self) -> BTreeMap<SharedLimit, Units> {
         let stock = self
             .rules_of(StatementKind::Reward)
-            .filter_map(|(_, rule)| Some((SharedLimit::Stock(rule.title.clone()), rule.stock?)));
+            .filter_map(|(_, rule)| Some((SharedLimit::Stock(rule.name.clone()), rule.stock?)));
         let budget = self.programme().campaigns.iter().filter_map(|(name, campaign)| {
             Some((SharedLimit::Budget(name.clone()), campaign.budget?))
         });
         stock.chain(budget).collect()
     }
 
-    /// The titles of the tasks with their goals, in the order of the sheets.
+    /// The tasks, in the order of the sheets.
     #[must_use]
-    pub fn tasks(&self) -> &[(String, Goal)] {
-        &self.background.goals
+    pub fn tasks(&self) -> &[Task] {
+        &self.background.tasks
+    }
+
+    /// The rule of a kind that has this name or title.
+    #[must_use]
+    pub fn called(&self, kind: StatementKind, name: &str) -> Option<&Rule> {
+        self.rules_of(kind).map(|(_, rule)| rule).find(|rule| rule.is_called(name))
     }
 
     /// The names of the tiers, lowest first.
@@ -251,17 +259,16 @@ impl Bundle {
         self.rules.iter().enumerate().filter(move |(_, rule)| rule.kind() == kind)
     }
 
-    /// The wallet that the rule of this title pays into; nothing if there is no such rule.
+    /// The rule of this name or title, of any kind but tier.
     #[must_use]
-    pub fn wallet_of(&self, title: &str) -> Option<&ledger::WalletName> {
-        let rule = self.rules.iter().find(|rule| rule.title == title)?;
-        Some(rule.into.as_ref().unwrap_or(&self.programme().main_wallet))
+    pub fn rule_called(&self, name: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.kind() != StatementKind::Tier && rule.is_called(name))
     }
 
-    /// The place of a rule, such as `earn.rhai:3`; nothing if there is no such rule.
+    /// The wallet that a rule pays into.
     #[must_use]
-    pub fn source_of(&self, title: &str) -> Option<String> {
-        Some(self.rules.iter().find(|rule| rule.title == title)?.source.clone())
+    pub fn wallet_of<'a>(&'a self, rule: &'a Rule) -> &'a ledger::WalletName {
+        rule.into.as_ref().unwrap_or(&self.programme().main_wallet)
     }
 
     /// The rule at an index.

@@ -17,14 +17,24 @@ use crate::order_facts::{self, OrderFacts, OrderRef};
 use crate::suggest::did_you_mean;
 use crate::vocabulary::{FACTS, WEEKDAYS};
 
-/// The part of the bundle that facts read: its policy, and the goals of its tasks.
+/// The part of the bundle that facts read: its policy and its tasks.
 #[derive(Debug)]
 pub(crate) struct Background {
     pub(crate) programme: Programme,
-    /// The title and the goal of each task.
-    pub(crate) goals: Vec<(String, Goal)>,
-    /// The index in `goals` of each task.
+    pub(crate) tasks: Vec<Task>,
+    /// The index in `tasks` of each title.
     pub(crate) places: HashMap<String, usize>,
+}
+
+/// A task of the sheets.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// Its title.
+    pub title: String,
+    /// The name under which members' progress is kept.
+    pub name: String,
+    /// Its goal.
+    pub goal: Goal,
 }
 
 /// The fact `member`.
@@ -226,13 +236,11 @@ impl Seen {
 
     fn progress(&self, task: &str) -> u32 {
         let place = self.background.places.get(task);
-        let goal = place.and_then(|place| self.background.goals.get(*place));
-        match (self.member.tasks.get(task), goal) {
-            (Some(progress), Some((_, goal))) => {
-                progress.done(*goal, self.at, self.background.programme.time_zone)
-            }
-            _ => 0,
-        }
+        let task = place.and_then(|place| self.background.tasks.get(*place));
+        let progress = task.and_then(|task| Some((task, self.member.tasks.get(&task.name)?)));
+        progress.map_or(0, |(task, progress)| {
+            progress.done(task.goal, self.at, self.background.programme.time_zone)
+        })
     }
 }
 

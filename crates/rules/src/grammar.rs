@@ -61,7 +61,7 @@ pub(crate) static STATEMENTS: [Statement; 6] = [
         kind: StatementKind::Earn,
         keyword: "earn",
         needs: &[&["on"]],
-        may_have: &["when", "into", "at", DAYS[0], DAYS[1], DAYS[2]],
+        may_have: &["when", "into", "at", "named", DAYS[0], DAYS[1], DAYS[2]],
         facts: &["member", "order", "activity", "now", "points"],
         effects: &["award", "grant", "revoke", "tag", "untag", "voucher", "refer"],
         gives: Kind::Number,
@@ -72,7 +72,7 @@ pub(crate) static STATEMENTS: [Statement; 6] = [
         kind: StatementKind::Task,
         keyword: "task",
         needs: &[&["on"], &["goal", "streak"]],
-        may_have: &["when", "counting", "into", "at", DAYS[0], DAYS[1], DAYS[2]],
+        may_have: &["when", "counting", "into", "at", "named", DAYS[0], DAYS[1], DAYS[2]],
         facts: &["member", "order", "activity", "now"],
         effects: &["award", "grant", "revoke", "tag", "untag", "voucher", "refer"],
         gives: Kind::Number,
@@ -83,7 +83,7 @@ pub(crate) static STATEMENTS: [Statement; 6] = [
         kind: StatementKind::Contest,
         keyword: "contest",
         needs: &[&["on"]],
-        may_have: &["when", "at", DAYS[0], DAYS[1], DAYS[2]],
+        may_have: &["when", "at", "named", DAYS[0], DAYS[1], DAYS[2]],
         facts: &["member", "order", "activity", "now"],
         effects: &[],
         gives: Kind::Number,
@@ -105,7 +105,7 @@ pub(crate) static STATEMENTS: [Statement; 6] = [
         kind: StatementKind::Reward,
         keyword: "reward",
         needs: &[&["costs"]],
-        may_have: &["when", "at", "stock", DAYS[0], DAYS[1], DAYS[2]],
+        may_have: &["when", "at", "stock", "named", DAYS[0], DAYS[1], DAYS[2]],
         facts: &["member", "order", "now", "units"],
         effects: &["grant", "revoke", "tag", "untag", "voucher"],
         gives: Kind::Gift,
@@ -126,7 +126,7 @@ pub(crate) static STATEMENTS: [Statement; 6] = [
 ];
 
 /// All clauses, in the order in which they are best read.
-pub(crate) static CLAUSES: [Clause; 12] = [
+pub(crate) static CLAUSES: [Clause; 13] = [
     Clause {
         word: "on",
         form: "on purchase",
@@ -171,12 +171,18 @@ pub(crate) static CLAUSES: [Clause; 12] = [
         form: "during summer",
         says: "a campaign of the manifest, with its days and its budget",
     },
+    Clause {
+        word: "named",
+        form: "named \"Breakfast\"",
+        says: "the name under which members' counts, progress and scores are kept; the title if not said. Whoever changes a title writes the old one here, and nothing is forgotten",
+    },
 ];
 
 /// The meaning of one input of a parsed statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Title,
+    Named,
     On,
     When,
     Counting,
@@ -353,6 +359,7 @@ impl Reading {
                     "costs" => &[Word("costs"), Input("$int$", Role::Costs)],
                     "stock" => &[Word("stock"), Input("$int$", Role::Stock)],
                     "during" => &[Word("during"), Name(Role::During)],
+                    "named" => &[Word("named"), Name(Role::Named)],
                     "from" => &[
                         Word("from"),
                         Input("$int$", Role::From(0)),

@@ -73,6 +73,8 @@ mod value;
 mod run;
 /// A merchant's rules, complete and checked.
 mod bundle;
+/// What new rules would forget of what members have.
+mod forgotten;
 /// The reference of the language.
 mod reference;
 
@@ -82,7 +84,8 @@ mod tests;
 pub use bundle::Bundle;
 pub use check::CODES_MAX;
 pub use effect_buffer::EffectRequest;
-pub use facts::{Facts, Seen, Span, bucket, unknown_wallet};
+pub use facts::{Facts, Seen, Span, Task, bucket, unknown_wallet};
+pub use forgotten::forgotten;
 pub use grammar::StatementKind;
 pub use mistake::{
     BundleRejection, Mistake, RuleFailure, Severity, say_found_for_wanted, say_toml,

@@ -3,7 +3,6 @@
 //! script, controls the order, the trace and the caps of the rules.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -28,6 +27,8 @@ use crate::vocabulary::{FACTS, meant};
 /// The most rules of a bundle. [`OPERATIONS_MAX`](crate::engine::OPERATIONS_MAX) bounds the steps
 /// of all of them together.
 const RULES_MAX: usize = 1000;
+/// The most characters of a title, and of a name.
+const TITLE_LENGTH_MAX: usize = 100;
 /// The largest goal of a task, stock of a reward and count of a cap.
 const COUNT_MAX: u32 = 1_000_000;
 /// The longest time within which a goal can be required, in days.
@@ -38,6 +39,9 @@ const WITHIN_DAYS_MAX: u32 = 3660;
 pub struct Rule {
     /// The title.
     pub title: String,
+    /// The name under which members' counts, progress and scores are kept. It is the title, unless
+    /// the statement says another one, so that the title can change.
+    pub name: String,
     /// Its place: `earn.rhai:3`.
     pub source: String,
     /// The activity for which it runs.
@@ -110,6 +114,12 @@ impl Rule {
         self.when.is_some() || (is_tier && constant(&self.body).is_none())
     }
 
+    /// Whether this is its name or its title.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.title == name
+    }
+
     /// A failure of the rule, at the place of its statement.
     #[must_use]
     pub fn failure(&self, message: String) -> RuleFailure {
@@ -166,7 +176,7 @@ pub(crate) fn read<'a>(
 ) -> (Sheets, Vec<Mistake>) {
     let mut mistakes = Vec::new();
     let mut rules: Vec<Rule> = Vec::new();
-    let mut titles = BTreeMap::new();
+    let mut taken = TakenNames::default();
     let mut bodies: Vec<Function> = Vec::new();
     let mut all = AST::empty();
     for (file, text) in sheets {
@@ -196,24 +206,10 @@ pub(crate) fn read<'a>(
             match taken_apart(&file, statement, programme) {
                 None => {}
                 Some(Err(mistake)) => mistakes.push(mistake),
-                // A reason never names a tier, so a tier may share the title of another rule.
-                Some(Ok(rule)) => {
-                    match titles.entry((rule.kind() == StatementKind::Tier, rule.title.clone())) {
-                        Entry::Vacant(new) => {
-                            new.insert(rule.source.clone());
-                            rules.push(rule);
-                        }
-                        Entry::Occupied(earlier) => mistakes.push(Mistake::at(
-                            &file,
-                            rule.position,
-                            format!(
-                                "`{}` stands already at {}; titles say which rule paid, so each is used once",
-                                rule.title,
-                                earlier.get()
-                            ),
-                        )),
-                    }
-                }
+                Some(Ok(rule)) => match taken.add(&rule) {
+                    None => rules.push(rule),
+                    Some(message) => mistakes.push(Mistake::at(&file, rule.position, message)),
+                },
             }
         }
         all = all.merge(&ast.clone_functions_only());
@@ -223,6 +219,34 @@ pub(crate) fn read<'a>(
         mistakes.push(Mistake::of_file("", message));
     }
     (Sheets { rules, functions: Arc::clone(all.shared_lib()), bodies }, mistakes)
+}
+
+/// The titles and names so far, each with the title and the place of its rule. Tiers have their own:
+/// a reason never names a tier.
+#[derive(Default)]
+struct TakenNames(BTreeMap<(bool, String), (String, String)>);
+
+impl TakenNames {
+    /// Adds those of a rule, or says with which earlier rule it shares one.
+    fn add(&mut self, rule: &Rule) -> Option<String> {
+        let key = |text: &str| (rule.kind() == StatementKind::Tier, text.to_owned());
+        for text in [&rule.title, &rule.name] {
+            let Some((title, place)) = self.0.get(&key(text)) else { continue };
+            return Some(if title == text && rule.title == *text {
+                format!(
+                    "`{text}` stands already at {place}; titles say which rule paid, so each is used once"
+                )
+            } else {
+                format!(
+                    "`{text}` is a name or title of `{title}` at {place}; what members have is kept under it, so each is used once"
+                )
+            });
+        }
+        for text in [&rule.title, &rule.name] {
+            self.0.insert(key(text), (rule.title.clone(), rule.source.clone()));
+        }
+        None
+    }
 }
 
 fn compile(engine: &Engine, file: &str, text: &str, programme: &Programme) -> Result<AST, Mistake> {
@@ -323,8 +347,8 @@ struct Parts<'a> {
 impl Parts<'_> {
     fn rule(&self) -> Result<Rule, Mistake> {
         let (title, title_position) = self.word(Role::Title).unwrap_or_default();
-        if title.trim().is_empty() || title.chars().count() > 100 {
-            let message = "a title has 1 to 100 characters".to_owned();
+        if title.trim().is_empty() || title.chars().count() > TITLE_LENGTH_MAX {
+            let message = format!("a title has 1 to {TITLE_LENGTH_MAX} characters");
             return Err(self.wrong(title_position, message));
         }
         let body = self.input(Role::Body).cloned();
@@ -337,9 +361,20 @@ impl Parts<'_> {
             let message = format!("the last day, {until}, is before the first, {from}");
             return Err(self.wrong(self.position, message));
         }
+        let name = match self.word(Role::Named) {
+            None => title.clone(),
+            Some((name, position)) => {
+                if name.trim().is_empty() || name.chars().count() > TITLE_LENGTH_MAX {
+                    let message = format!("a name has 1 to {TITLE_LENGTH_MAX} characters");
+                    return Err(self.wrong(position, message));
+                }
+                name
+            }
+        };
         Ok(Rule {
             statement: self.statement,
             title,
+            name,
             file: Arc::clone(self.file),
             source: format!("{}:{}", self.file, self.position.line().unwrap_or_default()),
             position: self.position,

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate};
-use ledger::cap::Counter;
+use ledger::cap::{Counter, Day};
 use ledger::holdings::EarlyDelivery;
 use ledger::reminder::Reminded;
 use ledger::task::Progress;
@@ -47,8 +47,8 @@ struct MoreTerms {
 #[derive(Serialize, Deserialize)]
 struct StoredProgress(Vec<(i64, u32)>, u32, u32, u32);
 
-/// A hold: its end, its entry, its reward, the start of the period that counts it, and whether it
-/// holds a piece of the stock.
+/// A hold: its end, its entry, its reward, the day that counts it (its midnight in UTC), and whether
+/// it holds a piece of the stock.
 #[derive(Serialize, Deserialize)]
 struct StoredHold(i64, Seq, String, Option<i64>, bool);
 
@@ -79,7 +79,7 @@ pub(crate) struct StoredMember {
     tags: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     wallets: BTreeMap<WalletName, Vec<StoredLot>>,
-    /// The counters of each rule, one per period: the start of the period, and the count.
+    /// The counters of each rule, one per day: its midnight in UTC, and the count.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     counters: BTreeMap<String, Vec<(i64, u32)>>,
     /// The debt by wallet, without wallets that have none.
@@ -127,13 +127,13 @@ pub(crate) fn stored(member: &Member) -> StoredMember {
     };
     let hold = |hold: &Hold| {
         let Hold { until, entry, reward, counted, stock } = hold;
-        StoredHold(until.timestamp(), *entry, reward.clone(), seconds(counted), *stock)
+        StoredHold(until.timestamp(), *entry, reward.clone(), counted.map(midnight), *stock)
     };
     let progress = |progress: &Progress| {
         let marks = progress.marks.iter().map(|(at, count)| (at.timestamp(), *count));
         StoredProgress(marks.collect(), progress.completed, progress.owed, progress.ahead)
     };
-    let counter = |counter: &Counter| (counter.since.timestamp(), counter.times);
+    let counter = |counter: &Counter| (midnight(counter.day), counter.times);
     let TierStatus { tier, kept_until, failing_since, lost_at } = &member.tier_status;
     let tier_status = StoredTierStatus(
         tier.clone(),
@@ -218,7 +218,7 @@ pub(crate) fn restored(
     let moment = |seconds: i64| moment(pk, seconds);
     let maybe = |seconds: Option<i64>| seconds.map(moment).transpose();
     let hold = |StoredHold(until, entry, reward, counted, stock): StoredHold| {
-        let (until, counted) = (moment(until)?, maybe(counted)?);
+        let (until, counted) = (moment(until)?, maybe(counted)?.map(Day::from));
         Ok(Hold { until, entry, reward, counted, stock })
     };
     let progress = |StoredProgress(marks, completed, owed, ahead): StoredProgress| {
@@ -227,7 +227,7 @@ pub(crate) fn restored(
         Ok::<Progress, StoreError>(Progress { marks, completed, owed, ahead })
     };
     let counters = |counters: Vec<(i64, u32)>| {
-        let counter = |(since, times)| Ok(Counter { since: moment(since)?, times });
+        let counter = |(since, times)| Ok(Counter { day: moment(since)?.into(), times });
         counters.into_iter().map(counter).collect::<Result<Vec<Counter>, StoreError>>()
     };
     let StoredTierStatus(tier, kept_until, failing_since, lost_at) =
@@ -286,6 +286,11 @@ fn each<K: Ord, V, W>(
     of: impl Fn(V) -> Result<W, StoreError>,
 ) -> Result<BTreeMap<K, W>, StoreError> {
     map.into_iter().map(|(name, value)| Ok((name, of(value)?))).collect()
+}
+
+/// A day as seconds since 1970.
+fn midnight(day: Day) -> i64 {
+    Moment::from(day).timestamp()
 }
 
 /// A moment from its seconds since 1970.

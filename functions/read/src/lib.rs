@@ -16,10 +16,9 @@ use decide::{Eligible, Offer};
 use ledger::GrantEnd;
 use ledger::HoldId;
 use ledger::MemberIsErased;
-use ledger::task::Goal;
 use ledger::tier::Until;
 use ledger::{Benefit, MemberId, Moment, Programme, Seq, SharedLimit, Units, WalletName};
-use rules::{Need, RuleFailure, did_you_mean};
+use rules::{Bundle, Need, RuleFailure, StatementKind, Task, did_you_mean};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use store::{MemberKey, Place};
@@ -167,8 +166,8 @@ async fn member(
         (name.clone(), HoldView { reward: hold.reward.clone(), until: hold.until })
     });
     let zone = bundle.programme().time_zone;
-    let task = |(title, goal): &(String, Goal)| {
-        let progress = member.tasks.get(title);
+    let task = |Task { title, name, goal }: &Task| {
+        let progress = member.tasks.get(name);
         let done = progress.map_or(0, |progress| progress.done(*goal, now, zone));
         let completed = progress.map_or(0, |progress| progress.completed);
         (title.clone(), TaskView { done, goal: goal.target(), completed })
@@ -196,13 +195,22 @@ async fn member(
         holds: holds.collect(),
         grants: grants.map(|(grant, until)| (grant.clone(), *until)).collect(),
         tasks: bundle.tasks().iter().map(task).collect(),
-        contests: member.scores.clone(),
+        contests: scores(&bundle, &member),
         benefits: benefits
             .into_iter()
             .filter_map(that_works)
             .map(|benefit| BenefitView { title: benefit.title, gives: benefit.gives })
             .collect(),
     }))
+}
+
+/// The member's score in each contest, by its title.
+fn scores(bundle: &Bundle, member: &ledger::Member) -> BTreeMap<String, Units> {
+    let score = |(name, score): (&String, &Units)| {
+        let rule = bundle.called(StatementKind::Contest, name);
+        (rule.map_or(name, |rule| &rule.title).clone(), *score)
+    };
+    member.scores.iter().map(score).collect()
 }
 
 /// The result of a rule; nothing if the rule failed. A failure is logged, since only the merchant
@@ -286,6 +294,9 @@ struct RewardsView {
 #[derive(Debug, Serialize)]
 struct RewardView {
     name: String,
+    /// Its title, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     /// What it gives, at its least price; nothing if that depends on the order, or if it gives
     /// grants and tags alone.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -347,6 +358,7 @@ fn view(offer: Offer, left: Option<Units>, gives: Option<Benefit>) -> RewardView
         costs: offer.costs.least,
         costs_up_to: offer.costs.is_chosen().then_some(offer.costs.most),
         wallet: offer.costs.wallet,
+        title: Some(offer.title).filter(|title| *title != offer.name),
         name: offer.name,
         gives,
         missing: offer.missing,
@@ -388,16 +400,16 @@ async fn contest(
 ) -> Result<Json<ContestView>, Problem> {
     let Path(contest) = path.map_err(|error| Refusal::PathIsWrong(error.body_text()))?;
     let bundle = api.bundle(&caller.merchant).await?;
-    if !bundle.contests().any(|known| known == contest) {
+    let Some(rule) = bundle.called(StatementKind::Contest, &contest) else {
         let hint = did_you_mean(&contest, bundle.contests());
         return Err(Refusal::ContestIsUnknown { name: contest, hint }.into());
-    }
+    };
     let limit = query.limit.unwrap_or(PLACES_DEFAULT);
     if !(1..=PLACES_MAX).contains(&limit) {
         let reason = format!("`limit` is a number from 1 to {PLACES_MAX}");
         return Err(Refusal::QueryIsWrong(reason).into());
     }
-    let places = api.store.leaderboard(&caller.merchant, &contest, limit).await?;
+    let places = api.store.leaderboard(&caller.merchant, &rule.name, limit).await?;
     let place =
         |place: Place| PlaceView { rank: place.rank, member: place.member, score: place.score };
     Ok(Json(ContestView { contest, places: places.into_iter().map(place).collect() }))

@@ -240,7 +240,7 @@ impl Field {
             [wallets.points]\nworth = \"0.01\"\nexpires = { days = 30 }\n";
         let rules = "earn \"all\" on purchase { order.total }";
         let sources = Sources::of([("merchant.toml", manifest), ("rules.rhai", rules)]);
-        api::publish(database.store(), &merchant, &sources).await?;
+        api::publish(database.store(), &merchant, &sources, api::Forgetting::Allowed).await?;
         let bundle = decide::proven(&merchant, &sources)?;
         let proxy = FaultProxy::to(database.address(), seed, FaultRates::calm(), None).await?;
         let client = patient(proxy.reached_at()?).await;

@@ -205,7 +205,13 @@ impl World {
     ) -> ProofResult<World> {
         for merchant in MERCHANTS {
             let merchant_id = MerchantId::parse(merchant)?;
-            api::publish(&store, &merchant_id, &sources(merchant, scarce)).await?;
+            api::publish(
+                &store,
+                &merchant_id,
+                &sources(merchant, scarce),
+                api::Forgetting::Allowed,
+            )
+            .await?;
             let codes: Vec<String> = (0..CODES).map(|code| format!("C{code}")).collect();
             store.import_codes(&merchant_id, "CODES", &codes).await?;
         }

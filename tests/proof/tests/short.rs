@@ -29,7 +29,7 @@ fn none(faults: &[String]) {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_lost_and_nothing_doubled_under_everything_that_happens() -> ProofResult {
-    let report = simulation::run(seed(), &Size::of(1500, 10), Planted::default(), |_| ()).await?;
+    let report = simulation::run(seed(), &Size::of(1000, 10), Planted::default(), |_| ()).await?;
     none(&report.faults);
     // Every verb, repeats, altered bodies, expiry runs and faults of every kind occurred.
     let verbs = [

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use api::{Api, Clock, Identity, TOKEN_PREFIX};
+use api::{Api, Clock, Forgetting, Identity, TOKEN_PREFIX};
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::AUTHORIZATION;
@@ -134,7 +134,7 @@ pub(crate) async fn replay(
     redeem: bool,
 ) -> CommandResult<History> {
     let folder = merchant_folder(rules, merchant)?;
-    let bundle = publish_folder(database.store(), &folder).await?;
+    let bundle = publish_folder(database.store(), &folder, Forgetting::Allowed).await?;
     let time_zone = bundle.programme().time_zone;
     let Orders { orders, bad } =
         orders::read(file.path, file.format, bundle.programme(), Clock::System.now())?;

@@ -246,7 +246,7 @@ fn the_guide_and_the_readme_show_what_the_tools_say() {
     assert!(out(&here(&["check", "rules/my-shop"])).starts_with(&pieces(&guide, "text")[0]));
 
     // The guide's own rules have no mistakes, and its spec holds for them.
-    std::fs::write(shop.join("earn.rhai"), sheet + snippets[1].as_str()).unwrap();
+    std::fs::write(shop.join("earn.rhai"), sheet.clone() + snippets[1].as_str()).unwrap();
     let rest = snippets[2].replace("wallet(\"status\") >= 300", "wallet(\"status\") < 0");
     std::fs::write(shop.join("more.rhai"), rest).unwrap();
     std::fs::write(shop.join("more.spec.toml"), &pieces(&guide, "toml")[0]).unwrap();
@@ -257,6 +257,13 @@ fn the_guide_and_the_readme_show_what_the_tools_say() {
     assert!(checked.status.success(), "{}", out(&checked));
     let held = here(&["test", "rules/my-shop", "--only", "rainy Monday"]);
     assert!(out(&held).ends_with("1 specs hold, 0 fail\n"), "{}", out(&held));
+
+    // So has the rule under its new title, in the place of the old one.
+    std::fs::write(shop.join("earn.rhai"), sheet + snippets[3].as_str()).unwrap();
+    let spec = pieces(&guide, "toml")[0].replace("\"Rainy Mondays\"", "\"Mondays in the rain\"");
+    std::fs::write(shop.join("more.spec.toml"), spec).unwrap();
+    let checked = here(&["check", "rules/my-shop"]);
+    assert!(checked.status.success(), "{}", out(&checked));
 
     std::fs::write(folder.path().join("order.json"), &pieces(&guide, "json")[0]).unwrap();
     let simulated = out(&here(&["simulate", "--merchant", "my-shop", "order.json"]));
@@ -302,7 +309,7 @@ earn "Code" on purchase { voucher("SPRING"); }
 earn "Brought" on referral during summer { 6 }"#;
     let sources = Sources::of([("merchant.toml", manifest.as_str()), ("earn.rhai", sheet)]);
     let merchant = MerchantId::parse("test").unwrap();
-    api::publish(database.store(), &merchant, &sources).await.unwrap();
+    api::publish(database.store(), &merchant, &sources, api::Forgetting::Allowed).await.unwrap();
     let shop = Shop::with(database, "test").await;
     shop.enroll("ada").await;
     let bob = serde_json::json!({ "id": "bob", "referred_by": "ada" });

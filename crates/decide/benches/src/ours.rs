@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use decide::{Context, Said};
 use ledger::cap::{Counter};
-use ledger::calendar::{Period};
 use ledger::enroll::{self, Enrolment};
 use ledger::{
     Activity, Decision, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Effect, DecisionData, Terms,
@@ -196,8 +195,8 @@ fn member(case: &Case) -> Member {
     let units = Units::new(case.points).expect("a balance");
     let lot = Lot { units, terms: Terms::default() };
     let points = WalletName::parse("points").expect("a wallet's name");
-    let since = Period::Day.start(case.at, case.time_zone);
-    let counters = vec![Counter { since, times: case.web_orders_today }];
+    let day = case.at.with_timezone(&case.time_zone).date_naive().into();
+    let counters = vec![Counter { day, times: case.web_orders_today }];
     let enrolment = Enrolment {
         id: MemberId::parse("ada").expect("a member's name"),
         attributes: BTreeMap::new(),

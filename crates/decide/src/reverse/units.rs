@@ -70,13 +70,15 @@ impl Undoing<'_> {
         wallet: &WalletName,
         exact: Decimal,
     ) -> Result<Units, GiveRejection> {
-        let carries = self.judged_by.wallet_of(rule) == Some(wallet);
-        let has = member.remainders.get(rule).copied().filter(|_| carries).unwrap_or_default();
+        let carried = self.judged_by.rule_called(rule);
+        let carried = carried.filter(|carried| self.judged_by.wallet_of(carried) == wallet);
+        let name = carried.map_or(rule, |carried| carried.name.as_str());
+        let has = carried.and_then(|_| member.remainders.get(name).copied()).unwrap_or_default();
         let rest = has - exact;
         let whole = rest.floor();
         let remainder = rest - whole;
         if remainder != has {
-            draft.changes.push(Change::Carried { rule: rule.to_owned(), remainder });
+            draft.changes.push(Change::Carried { rule: name.to_owned(), remainder });
         }
         if whole >= Decimal::ZERO {
             return Ok(Units::ZERO);
@@ -126,11 +128,12 @@ impl Undoing<'_> {
                 Decimal::from(units);
         }
         for change in changes {
-            if let Change::Carried { rule, remainder } = change
-                && let Some(wallet) = self.judged_by.wallet_of(rule)
+            if let Change::Carried { rule: name, remainder } = change
+                && let Some(rule) = self.judged_by.rule_called(name)
             {
-                let had = remainders.get(rule).copied().unwrap_or_default();
-                *exact.entry((rule.clone(), wallet.clone())).or_default() += *remainder - had;
+                let had = remainders.get(name).copied().unwrap_or_default();
+                let wallet = self.judged_by.wallet_of(rule).clone();
+                *exact.entry((rule.title.clone(), wallet)).or_default() += *remainder - had;
             }
         }
         exact
@@ -141,7 +144,9 @@ impl Undoing<'_> {
     fn source_of(&self, rule: &str) -> String {
         let reason = self.original.reasons.iter().find(|reason| reason.rule == rule);
         let recorded = reason.map(|reason| reason.source.clone());
-        recorded.or_else(|| self.judged_by.source_of(rule)).unwrap_or_default()
+        recorded
+            .or_else(|| Some(self.judged_by.rule_called(rule)?.source.clone()))
+            .unwrap_or_default()
     }
 }
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use ledger::entry::{Benefit, Note};
 use ledger::{Decision, DecisionData, Effect, EntryKind, Member, Moment, Order, SharedLimit};
-use rules::{Bundle, Object, StatementKind, say_toml};
+use rules::{Bundle, Object, StatementKind, Task, say_toml};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use super::mistake::{SpecError, known};
 use super::report::Difference;
-use super::setup::{known_grant, known_task, known_wallets};
+use super::setup::{known_grant, known_task, known_wallets, name_of};
 use super::written::{ReferrerGets, Step, Sums};
 use crate::offers::{benefits, offers};
 use crate::refusal::Refusal;
@@ -95,7 +95,10 @@ pub(super) fn differences(
         for title in expected.keys() {
             known("contest", title, left.bundle.contests())?;
         }
-        let score = |title: &str| member.scores.get(title).map_or(0, |score| score.get());
+        let score = |title: &str| {
+            let name = name_of(left.bundle, StatementKind::Contest, title);
+            member.scores.get(&name).map_or(0, |score| score.get())
+        };
         let found = expected.keys().map(|title| (title.get_ref().clone(), score(title.get_ref())));
         let found = table(found);
         comparison.hold("scores", asked(&expected), found);
@@ -240,9 +243,9 @@ impl Comparison<'_> {
         let zone = self.bundle.programme().time_zone;
         let mut found = toml::Table::new();
         for title in expected.keys() {
-            let goal = known_task(self.bundle, title)?;
-            let progress = member.tasks.get(title.get_ref());
-            let done = progress.map_or(0, |progress| progress.done(goal, at, zone));
+            let Task { name, goal, .. } = known_task(self.bundle, title)?;
+            let progress = member.tasks.get(name);
+            let done = progress.map_or(0, |progress| progress.done(*goal, at, zone));
             found.insert(title.get_ref().clone(), format!("{done} of {}", goal.target()).into());
         }
         let expected = expected.into_iter().map(|(title, text)| (title.into_inner(), text.into()));
@@ -270,7 +273,10 @@ impl Comparison<'_> {
                 found.push(offer.name);
             }
         }
-        self.hold("rewards", texts(expected.into_iter().map(Spanned::into_inner)), texts(found));
+        let name =
+            |title: Spanned<String>| name_of(self.bundle, StatementKind::Reward, title.get_ref());
+        let expected = texts(expected.into_iter().map(name));
+        self.hold("rewards", expected, texts(found));
         Ok(())
     }
 

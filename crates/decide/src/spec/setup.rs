@@ -9,7 +9,7 @@ use ledger::{
     WalletName,
 };
 use ledger::{GrantEnd, History};
-use rules::{Bundle, bucket, say_toml, unknown_wallet};
+use rules::{Bundle, StatementKind, Task, bucket, say_toml, unknown_wallet};
 use rust_decimal::Decimal;
 use toml::Spanned;
 
@@ -38,13 +38,16 @@ pub(super) fn person(
     let enrolled_at = body.enrolled.as_ref().map_or(begins - TimeDelta::days(400), |at| at.0.0);
     let mut tasks = BTreeMap::new();
     for (title, done) in body.tasks {
-        let progress = begun(known_task(bundle, &title)?, done, begins, bundle);
-        tasks.insert(title.into_inner(), progress);
+        let Task { name, goal, .. } = known_task(bundle, &title)?;
+        tasks.insert(name.clone(), begun(*goal, done, begins, bundle));
     }
     let mut scores = BTreeMap::new();
     for (title, score) in &body.scores {
         known("contest", title, bundle.contests())?;
-        scores.insert(title.get_ref().clone(), counted(title, *score)?);
+        scores.insert(
+            name_of(bundle, StatementKind::Contest, title.get_ref()),
+            counted(title, *score)?,
+        );
     }
     let spend = body.spend.map(|spend| spend.0.check("/member/spend", programme)).transpose();
     let spend = spend.map_err(|wrong| (None, wrong.to_string()))?.unwrap_or(Decimal::ZERO);
@@ -127,11 +130,19 @@ pub(super) fn known_grant(bundle: &Bundle, grant: &Spanned<String>) -> Result<()
     Err((Some(grant.span().start), format!("no rule gives a grant `{}`", grant.get_ref())))
 }
 
-/// The goal of a task. Refuses a task that does not exist.
-pub(super) fn known_task(bundle: &Bundle, title: &Spanned<String>) -> Result<Goal, SpecError> {
-    let task = bundle.tasks().iter().find(|(known, _)| known == title.get_ref());
-    let names = || bundle.tasks().iter().map(|(name, _)| name.as_str());
-    task.map(|(_, goal)| *goal).ok_or_else(|| unknown("task", title, names()))
+/// The task of this title. Refuses a task that does not exist.
+pub(super) fn known_task<'b>(
+    bundle: &'b Bundle,
+    title: &Spanned<String>,
+) -> Result<&'b Task, SpecError> {
+    let task = bundle.tasks().iter().find(|task| task.title == *title.get_ref());
+    let titles = || bundle.tasks().iter().map(|task| task.title.as_str());
+    task.ok_or_else(|| unknown("task", title, titles()))
+}
+
+/// The name under which what members have of a rule is kept.
+pub(super) fn name_of(bundle: &Bundle, kind: StatementKind, title: &str) -> String {
+    bundle.called(kind, title).map_or_else(|| title.to_owned(), |rule| rule.name.clone())
 }
 
 fn counted(name: &Spanned<String>, units: i64) -> Result<Units, SpecError> {
@@ -163,10 +174,9 @@ pub(super) fn data(
         known("pool", &pool, bundle.programme().pools.iter().map(String::as_str))?;
         data.codes.insert(pool.into_inner(), Codes::all(codes));
     }
-    let stock = stock
-        .into_iter()
-        .flatten()
-        .map(|left| (left, SharedLimit::Stock(left.0.get_ref().clone())));
+    let stock = stock.into_iter().flatten().map(|left| {
+        (left, SharedLimit::Stock(name_of(bundle, StatementKind::Reward, left.0.get_ref())))
+    });
     let budgets = budgets
         .into_iter()
         .flatten()

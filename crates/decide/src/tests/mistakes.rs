@@ -31,6 +31,10 @@ fn what_cannot_be_read_is_reported_with_its_place_and_remedy() {
         "what_cannot_be_read",
         &mistakes_of(&[
             r#"task "B" on purchase goal 2 streak 3 weeks { 5 }"#,
+            "earn \"a\" on purchase named \"b\" { 1 }\nearn \"b\" on purchase { 2 }",
+            r#"earn "a" on purchase named "" { 1 }"#,
+            r#"earn "a" on purchase named b { 1 }"#,
+            r#"tier "a" named "b" { true }"#,
             "-- my comment\nearn \"a\" on purchase { 5 }",
             r#"earn "a" on purchase when now.weekend AND order.total > 5 { 5 }"#,
             r#"earn "a" on purchase when now.hour < 11:30 { 5 }"#,

@@ -8,11 +8,11 @@ use rust_decimal::Decimal;
 use super::{is_undone, undone};
 use crate::activity::PURCHASE;
 use crate::apply_error::ApplyError;
+use crate::cap::Day;
 use crate::decision::Draft;
 use crate::task::Step;
 use crate::{
-    Activity, Change, Entry, EntryKind, HistorySlice, Member, Moment, Programme, Seq, Units,
-    Withdrawal,
+    Activity, Change, Entry, EntryKind, HistorySlice, Member, Programme, Seq, Units, Withdrawal,
 };
 use crate::{History, Hold};
 
@@ -20,14 +20,14 @@ use crate::{History, Hold};
 /// changes for what is left of the entry.
 pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &[Entry]) {
     let counts = |changes: &[Change]| {
-        let mut counts: BTreeMap<(String, Moment), i64> = BTreeMap::new();
+        let mut counts: BTreeMap<(String, Day), i64> = BTreeMap::new();
         for change in changes {
             match change {
-                Change::Counted { rule, since } => {
-                    *counts.entry((rule.clone(), *since)).or_default() += 1;
+                Change::Counted { rule, day } => {
+                    *counts.entry((rule.clone(), *day)).or_default() += 1;
                 }
-                Change::Uncounted { rule, since } => {
-                    *counts.entry((rule.clone(), *since)).or_default() -= 1;
+                Change::Uncounted { rule, day } => {
+                    *counts.entry((rule.clone(), *day)).or_default() -= 1;
                 }
                 _ => {}
             }
@@ -41,10 +41,10 @@ pub fn uncount(draft: &mut Draft, original: &Entry, instead: &[Change], since: &
         }
     }
     let instead = counts(instead);
-    for ((rule, since), times) in counted {
-        let kept = instead.get(&(rule.clone(), since)).copied().unwrap_or_default();
+    for ((rule, day), times) in counted {
+        let kept = instead.get(&(rule.clone(), day)).copied().unwrap_or_default();
         for _ in kept..times {
-            draft.changes.push(Change::Uncounted { rule: rule.clone(), since });
+            draft.changes.push(Change::Uncounted { rule: rule.clone(), day });
         }
     }
 }
@@ -165,8 +165,8 @@ pub fn put_back(draft: &mut Draft, original: &Entry, kept: &[Withdrawal], since:
 
 /// Undoes the count and the piece of stock of a hold, when its capture is undone.
 pub fn undo_hold(draft: &mut Draft, hold: &Hold) {
-    if let Some(since) = hold.counted {
-        draft.changes.push(Change::Uncounted { rule: hold.reward.clone(), since });
+    if let Some(day) = hold.counted {
+        draft.changes.push(Change::Uncounted { rule: hold.reward.clone(), day });
     }
     draft.put_back(hold);
 }
@@ -175,7 +175,7 @@ pub fn undo_hold(draft: &mut Draft, hold: &Hold) {
 mod tests {
     use super::*;
     use crate::enroll::{self, Enrolment};
-    use crate::{MemberId, Order};
+    use crate::{MemberId, Moment, Order};
 
     #[test]
     fn a_purchase_is_uncounted_once_and_never_below_none() {
