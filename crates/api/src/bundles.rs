@@ -57,13 +57,14 @@ pub enum Forgetting {
     Allowed,
 }
 
-/// Publishes a merchant's sources: checks them, compares them with the rules in force, runs their specs, allocates the shared limits,
-/// stores the sources under their hash for ever, and makes them the active bundle.
+/// Publishes a merchant's sources: checks them, runs their specs, compares them with the rules in
+/// force, allocates the shared limits, stores the sources under their hash for ever, and makes them
+/// the active bundle.
 ///
 /// # Errors
 /// The sources have mistakes, a spec fails, something would be forgotten, or the table could not be
-/// written. The active bundle stays the same then. Some shared limits may already have their new size; it is safe to publish
-/// the same sources again.
+/// written. The active bundle stays the same then. Some shared limits may already have their new
+/// size; it is safe to publish the same sources again.
 pub async fn publish(
     store: &Store,
     merchant: &MerchantId,
