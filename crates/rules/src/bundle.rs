@@ -15,8 +15,9 @@ use crate::file_names::MANIFEST;
 use crate::grammar::StatementKind;
 use crate::manifest;
 use crate::mistake::{BundleRejection, Mistake, Severity};
+use crate::rule::{Costs, Rule, Titles};
 use crate::run::{Found, Run};
-use crate::sheet::{self, Costs, Rule, Titles};
+use crate::sheet;
 use crate::source::{BundleHash, Sources};
 
 /// The most errors, and the most warnings, in one rejection. Nobody reads more of them.

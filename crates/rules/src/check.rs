@@ -13,7 +13,8 @@ use crate::grammar::StatementKind;
 use crate::kind::Kind;
 use crate::mistake::Mistake;
 use crate::range;
-use crate::sheet::{Function, Rule, Sheets, Titles};
+use crate::rule::{Rule, Titles};
+use crate::sheet::{Function, Sheets};
 use crate::source::Sources;
 use crate::vocabulary::{FACTS, Word, functions, gifts, words_of};
 

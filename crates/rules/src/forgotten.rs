@@ -6,7 +6,7 @@ use ledger::task::Goal;
 
 use crate::bundle::Bundle;
 use crate::grammar::StatementKind;
-use crate::sheet::Rule;
+use crate::rule::Rule;
 
 /// Says in words what would be forgotten if the new rules took the place of the old ones; nothing if
 /// all is kept. A rule that is removed, with no new one that could be the same, is meant to go.

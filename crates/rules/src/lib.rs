@@ -51,6 +51,8 @@ mod facts;
 mod effect_buffer;
 /// The sandbox: the only module that builds an engine.
 mod engine;
+/// Rules, split into their parts, and their names.
+mod rule;
 /// Sheets, read into a list of typed rules.
 mod sheet;
 /// The words and wallets that a block reads.
@@ -93,8 +95,8 @@ pub use mistake::{
 pub use object::Object;
 pub use pieces::place_of;
 pub use reference::reference;
+pub use rule::{Costs, Rule};
 pub use run::{Need, Run};
-pub use sheet::{Costs, Rule};
 pub use source::{BundleHash, Sources};
 pub use suggest::did_you_mean;
 pub use value::Value;

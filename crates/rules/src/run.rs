@@ -15,7 +15,7 @@ use crate::engine::OPERATIONS_MAX;
 use crate::facts::Facts;
 use crate::mistake::RuleFailure;
 use crate::range::only_expression;
-use crate::sheet::Rule;
+use crate::rule::Rule;
 use crate::value::Value;
 use crate::words::{facts, say, words};
 

@@ -8,7 +8,8 @@ use super::zero::not_zero;
 use super::{Check, LIST_ITEMS_MAX};
 use crate::kind::{Domain, Kind};
 use crate::range;
-use crate::sheet::{Costs, statement_of};
+use crate::rule::Costs;
+use crate::sheet::statement_of;
 use crate::vocabulary::{EFFECTS, FACTS, Form, Word, functions, meant};
 
 impl Check<'_> {

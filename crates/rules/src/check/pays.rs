@@ -9,7 +9,7 @@ use super::Check;
 use crate::asked::Asked;
 use crate::kind::Kind;
 use crate::range;
-use crate::sheet::Rule;
+use crate::rule::Rule;
 use crate::words::words;
 
 impl Check<'_> {

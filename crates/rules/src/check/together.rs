@@ -13,7 +13,8 @@ use rhai::{ASTNode, Expr, Position, Stmt};
 use super::CODES_MAX;
 use crate::grammar::StatementKind;
 use crate::mistake::Mistake;
-use crate::sheet::{Rule, Sheets};
+use crate::rule::Rule;
+use crate::sheet::Sheets;
 
 /// The most campaigns with a budget at the same time. Each budget is a shared limit in 16 parts.
 const BUDGETS_MAX: usize = 3;
