@@ -377,16 +377,20 @@ impl Track {
 
     async fn same(&mut self) -> ProofResult<u64> {
         let member = self.member(100).await?;
-        let wish = |number: usize| {
-            (number, member.clone(), "redeem", "same".to_owned(), json!({ "reward": "ten" }))
-        };
-        let answers = self.all((0..12).map(wish).collect()).await?;
-        let first = answers.first().map(|answer| answer.text.clone()).unwrap_or_default();
-        if let Some(other) = answers.iter().find(|answer| answer.text != first) {
-            return Err(format!("answered {first} and {}", other.text).into());
+        let at = self.world.now().to_rfc3339();
+        // The purchase has a number of its own beside its key.
+        let order =
+            json!({ "type": "purchase", "id": "own", "order": { "total": "10.00" }, "at": at });
+        for (verb, body) in [("redeem", json!({ "reward": "ten" })), ("earn", order)] {
+            let wish = |number| (number, member.clone(), verb, "same".to_owned(), body.clone());
+            let answers = self.all((0..12).map(wish).collect()).await?;
+            let first = answers.first().map(|answer| answer.text.clone()).unwrap_or_default();
+            if let Some(other) = answers.iter().find(|answer| answer.text != first) {
+                return Err(format!("answered {first} and {}", other.text).into());
+            }
         }
-        equal("points left", self.spendable(&member).await?, 90)?;
-        Ok(12)
+        equal("points left", self.spendable(&member).await?, 100)?;
+        Ok(24)
     }
 }
 
