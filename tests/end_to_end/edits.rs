@@ -22,13 +22,13 @@ contest "Cups" on purchase { 1 }
 reward "mug" costs 1 at most 2 per month stock 5 { product("Mug") }
 "#;
 
-/// The same rules under other titles.
+/// The same rules under other titles, and a mug more.
 const AFTER: &str = r#"
 earn "Half a point per euro" on purchase named "Euro" { order.total * 0.5 }
 earn "A word from you" on review at most 2 per week named "Review" { 10 }
 task "Ten-trip card" on purchase goal 3 named "Card" { 100 }
 contest "Most cups" on purchase named "Cups" { 1 }
-reward "blue-mug" costs 1 named "mug" at most 2 per month stock 5 { product("Mug") }
+reward "blue-mug" costs 1 named "mug" at most 2 per month stock 6 { product("Mug") }
 "#;
 
 fn files<'a>(manifest: &'a str, sheet: &'a str) -> [(&'a str, &'a str); 2] {
@@ -62,7 +62,7 @@ async fn a_title_changes_and_what_members_have_under_its_name_stays() {
     assert_eq!(points(&shop, &path, "h2", json!({})).await, 11);
     let offer = shop.get("/v1/members/ada/rewards").await;
     let said = ["name", "title", "left"].map(|field| offer.at(&format!("/rewards/0/{field}")));
-    assert_eq!(said, [json!("mug"), json!("blue-mug"), json!(4)]);
+    assert_eq!(said, [json!("mug"), json!("blue-mug"), json!(5)]);
     // A client may know the reward by its old name.
     assert_eq!(points(&shop, "redeem", "m3", json!({ "reward": "mug" })).await, 10);
 
@@ -82,6 +82,10 @@ async fn a_title_changes_and_what_members_have_under_its_name_stays() {
         assert_eq!(points(&shop, "earn", key, json!({ "type": "review" })).await, balance, "{key}");
     }
     assert_eq!(shop.buys("ada", "3", "2.00").await.at("/entry/balances/points"), 122);
+    // A half point that is taken back is not there for the next purchase.
+    assert_eq!(shop.buys("ada", "4", "1.00").await.at("/entry/balances/points"), 122);
+    assert_eq!(points(&shop, "reverse", "undo", json!({ "earn": "4" })).await, 122);
+    assert_eq!(shop.buys("ada", "5", "1.00").await.at("/entry/balances/points"), 122);
     shop.all_is_well().await;
 }
 

@@ -32,6 +32,9 @@ pub enum PublishError {
     /// The rules would forget something that members have.
     #[error("{}", .0.join("\n"))]
     Forgets(Vec<String>),
+    /// The rules in force cannot be read, so nobody can say what would be forgotten.
+    #[error("the rules in force cannot be read, so nobody can say what would be forgotten: {0}")]
+    NotComparable(String),
     /// The sources could not be packed or unpacked.
     #[error("its sources cannot be packed or unpacked: {0}")]
     Pack(String),
@@ -75,7 +78,11 @@ pub async fn publish(
     if forgetting == Forgetting::Refused
         && let Some(active) = store.active_bundle(merchant).await?
     {
-        let forgotten = rules::forgotten(&bundle_of(store, merchant, &active).await?, &bundle);
+        let active = bundle_of(store, merchant, &active).await.map_err(|error| match error {
+            PublishError::Pack(reason) => PublishError::NotComparable(reason),
+            other => other,
+        })?;
+        let forgotten = rules::forgotten(&active, &bundle);
         if !forgotten.is_empty() {
             return Err(PublishError::Forgets(forgotten));
         }

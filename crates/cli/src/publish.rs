@@ -38,7 +38,7 @@ impl From<Forget> for Forgetting {
 /// What is said of rules that are not published.
 pub(crate) fn told(error: &FolderError) -> String {
     match error {
-        FolderError::Publish(PublishError::Forgets(_)) => {
+        FolderError::Publish(PublishError::Forgets(_) | PublishError::NotComparable(_)) => {
             format!("{error}\nThe rules in force stay; `--forget` publishes these all the same")
         }
         other => other.to_string(),
