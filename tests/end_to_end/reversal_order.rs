@@ -51,7 +51,7 @@ async fn what_is_carried_over_comes_back_exactly_however_much_is_left() {
         (
             "earn \"Odd\" on purchase { if order.total < 50.00 { order.total * 2 } else { order.total / 2 } }",
             ("60.50", 30),
-            ("20.25", 30),
+            ("20.25", 80),
             0,
         ),
     ] {
@@ -62,6 +62,37 @@ async fn what_is_carried_over_comes_back_exactly_however_much_is_left() {
         assert_eq!(wallet(&shop, "ada", "points").await, (then.1, 0));
         does(&shop, "ada reverse c", json!({ "earn": "1" })).await;
         assert_eq!(wallet(&shop, "ada", "points").await, (all, 0));
+        shop.all_is_well().await;
+    }
+}
+
+/// A rule pays more for what is left of the order than for all of it.
+#[tokio::test]
+async fn a_return_gives_what_the_rules_say_of_the_rest_and_draws_no_budget() {
+    let small = "if order.total < 50.00 { order.total * 2 } else { order.total / 2 }";
+    for (manifest, rules, then) in [
+        (
+            "[wallets.points]\npending_until = \"delivery\"\npending_days = 3\n[activities.delivery]",
+            format!("earn \"Odd\" on purchase {{ {small} }}"),
+            80,
+        ),
+        (
+            "[wallets.points]\n[campaigns.may]\nbudget = 1000",
+            format!("earn \"Odd\" during may on purchase {{ {small} }}"),
+            30,
+        ),
+    ] {
+        let shop = shop(manifest, &rules).await;
+        shop.buys("ada", "1", "60.00").await;
+        if manifest.contains("delivery") {
+            let delivery = json!({ "type": "delivery", "of": "1" });
+            does(&shop, "ada earn d", delivery).await;
+        }
+        does(&shop, "ada reverse b", json!({ "earn": "1", "refund": "20.00" })).await;
+        shop.at("2026-05-05T10:00:00Z");
+        assert_eq!(wallet(&shop, "ada", "points").await, (then, 0));
+        does(&shop, "ada reverse c", json!({ "earn": "1" })).await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
         shop.all_is_well().await;
     }
 }

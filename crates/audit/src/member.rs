@@ -280,7 +280,7 @@ fn reason_of_another(entry: &Entry) -> Option<PostingReason> {
     let own: &[PostingReason] = match verb {
         Verb::Earn => &[R::Issued],
         Verb::Redeem | Verb::Capture => &[R::Issued, R::Spent],
-        Verb::Reverse => &[R::Reclaimed, R::Restored],
+        Verb::Reverse => &[R::Issued, R::Reclaimed, R::Restored],
         Verb::Adjust => &[R::Adjusted],
         Verb::Transfer => &[R::Transferred],
         Verb::Expire => &[R::Expired],

@@ -8,7 +8,7 @@ mod past;
 mod undoing;
 /// The tier that follows from a reversal.
 mod tier;
-/// The units that a reversal takes back.
+/// The units that a reversal takes back or gives.
 mod units;
 
 use std::collections::BTreeSet;
@@ -191,7 +191,7 @@ fn undo_earn(
 
     let broken = |reason| GiveRejection::of(&member.id, reason);
     let mut draft = Draft::default();
-    undoing.take_units_back(&mut draft, member, &was, reasons, changes)?;
+    undoing.move_units(&mut draft, member, &was, reasons, changes)?;
     reverse::uncount(&mut draft, original, changes, since);
     reverse::replay(&mut draft, window, original, changes, context.programme()).map_err(broken)?;
     let bought = reverse::bought(member, window, original, &was, left.as_ref()).map_err(broken)?;

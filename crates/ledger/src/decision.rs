@@ -207,7 +207,8 @@ impl Draft {
         Ok(Decision { due_at: after.due_at(), member: after, entry, others: Vec::new() })
     }
 
-    /// Adds a credit for the units that rules gave.
+    /// Adds a credit for the units that rules gave. A return has made its own, on the terms of its
+    /// order.
     fn credit(
         &mut self,
         member: &Member,
@@ -215,6 +216,9 @@ impl Draft {
         kind: &EntryKind,
         at: Moment,
     ) -> Result<(), GiveRejection> {
+        if let EntryKind::Reverse { .. } = kind {
+            return Ok(());
+        }
         let zone = programme.time_zone;
         for reason in &self.reasons {
             let Effect::Units { wallet, units } = &reason.effect else { continue };

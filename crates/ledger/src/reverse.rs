@@ -15,7 +15,7 @@ mod rights;
 use rust_decimal::Decimal;
 
 pub use self::counts::{bought, put_back, replay, uncount, undo_hold};
-pub use self::lots::{LotHistory, Reclaim, give_back, take_back};
+pub use self::lots::{EarnedUnits, LotHistory, give_back, give_more, take_back};
 pub use self::order::{Wanted, left_of, lessened};
 pub use self::rights::{Rights, withdraw};
 

@@ -1,4 +1,4 @@
-//! The units that a reversal takes back: the difference between what the rules gave and what they
+//! The units that a reversal takes back or gives: the difference between what the rules gave and what they
 //! give for the rest of the order. It is exact and includes remainders that are carried over.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,10 +13,10 @@ use super::undoing::Undoing;
 type Exact = BTreeMap<(String, WalletName), Decimal>;
 
 impl Undoing<'_> {
-    /// Takes back the units that rules gave and do not give for the rest of the order, rule by
-    /// rule. The sum of a wallet is at least zero. If a rule carries over a remainder, the
-    /// remainder is taken before whole units.
-    pub(super) fn take_units_back(
+    /// Takes back the units that rules gave and do not give for the rest of the order, and gives
+    /// those that they give more, rule by rule. If a rule carries over a remainder, the remainder is
+    /// moved before whole units.
+    pub(super) fn move_units(
         &self,
         draft: &mut Draft,
         member: &Member,
@@ -24,67 +24,82 @@ impl Undoing<'_> {
         reasons: &[Reason],
         changes: &[Change],
     ) -> Result<(), GiveRejection> {
-        let too_much = || GiveRejection::WalletIsFull { member: member.id.clone() };
         let mut less = self.had();
         for (of, units) in self.effect(reasons, changes) {
             *less.entry(of).or_default() -= units;
         }
+        // What a budget has not given is not drawn from it now.
+        less.retain(|(rule, _), units| *units > Decimal::ZERO || !self.has_budget(rule));
         let wallets: BTreeSet<WalletName> = less.keys().map(|(_, wallet)| wallet.clone()).collect();
         for wallet in wallets {
             let of_wallet = || less.iter().filter(|((_, of), _)| *of == wallet);
-            // A rule that pays more for the rest of the order offsets what is taken back from
-            // the others.
-            let mut more: Decimal = of_wallet().map(|(_, units)| (-units).max(Decimal::ZERO)).sum();
-            let mut sum = Units::ZERO;
-            for ((rule, _), units) in of_wallet().filter(|(_, units)| **units > Decimal::ZERO) {
-                let paid = more.min(*units);
-                more -= paid;
-                let back = self.whole(draft, member, rule, &wallet, units - paid)?;
-                if back.is_zero() {
-                    continue;
-                }
-                sum = sum.checked_add(back).ok_or_else(too_much)?;
-                draft.reasons.push(Reason {
-                    rule: rule.clone(),
-                    source: self.source_of(rule),
-                    effect: Effect::Reclaim { wallet: wallet.clone(), units: back },
-                });
+            // What some rules give more offsets what is taken back from the others.
+            let sum = |sign: Decimal| -> Decimal {
+                of_wallet().map(|(_, units)| (sign * units).max(Decimal::ZERO)).sum()
+            };
+            let offset = sum(Decimal::ONE).min(sum(Decimal::NEGATIVE_ONE));
+            let (mut of_less, mut of_more) = (offset, offset);
+            let mut back = 0_i64;
+            for ((rule, _), units) in of_wallet() {
+                let of = if *units > Decimal::ZERO { &mut of_less } else { &mut of_more };
+                let own = (*of).min(units.abs());
+                *of -= own;
+                let exact = if *units > Decimal::ZERO { units - own } else { units + own };
+                back += self.rule_moves(draft, member, rule, &wallet, exact)?;
             }
             let programme = self.judged_by.programme();
             let Some(policy) = programme.wallets.get(&wallet) else { continue };
             let terms = policy.terms_of(was, self.before.active_at, programme.time_zone);
-            let since = self.since(&wallet);
-            let reclaim = reverse::Reclaim { wallet: &wallet, units: sum, terms: &terms, since };
-            reverse::take_back(draft, member, programme, reclaim, self.now);
+            let (since, units) = (self.since(&wallet), whole(member, back)?);
+            let earned = reverse::EarnedUnits { wallet: &wallet, units, terms: &terms, since };
+            if back >= 0 {
+                reverse::take_back(draft, member, programme, earned, self.now);
+            } else {
+                reverse::give_more(draft, programme, earned);
+            }
         }
         Ok(())
     }
 
-    /// The whole units to take back for an exact amount. The rule's remainder is taken first, and
-    /// the rest of the last unit becomes the new remainder.
-    fn whole(
+    /// Takes an exact amount of a rule's units back, or gives it if it is below zero: adds the
+    /// reason, and returns the whole units. The rule's remainder is moved first, and the rest of the
+    /// last unit becomes the new remainder.
+    fn rule_moves(
         &self,
         draft: &mut Draft,
         member: &Member,
         rule: &str,
         wallet: &WalletName,
         exact: Decimal,
-    ) -> Result<Units, GiveRejection> {
+    ) -> Result<i64, GiveRejection> {
         let carried = self.judged_by.rule_called(rule);
         let carried = carried.filter(|carried| self.judged_by.wallet_of(carried) == wallet);
         let name = carried.map_or(rule, |carried| carried.name.as_str());
         let has = carried.and_then(|_| member.remainders.get(name).copied()).unwrap_or_default();
         let rest = has - exact;
-        let whole = rest.floor();
-        let remainder = rest - whole;
+        let remainder = rest - rest.floor();
         if remainder != has {
             draft.changes.push(Change::Carried { rule: name.to_owned(), remainder });
         }
-        if whole >= Decimal::ZERO {
-            return Ok(Units::ZERO);
+        let full = || GiveRejection::WalletIsFull { member: member.id.clone() };
+        let back = i64::try_from(-rest.floor()).map_err(|_| full())?;
+        let (wallet, units) = (wallet.clone(), whole(member, back)?);
+        if !units.is_zero() {
+            draft.reasons.push(Reason {
+                rule: rule.to_owned(),
+                source: self.source_of(rule),
+                effect: match back > 0 {
+                    true => Effect::Reclaim { wallet, units },
+                    false => Effect::Units { wallet, units },
+                },
+            });
         }
-        let units = i64::try_from(-whole).ok().and_then(|units| Units::new(units).ok());
-        units.ok_or_else(|| GiveRejection::WalletIsFull { member: member.id.clone() })
+        Ok(back)
+    }
+
+    fn has_budget(&self, rule: &str) -> bool {
+        let rule = self.judged_by.rule_called(rule);
+        rule.is_some_and(|rule| rule.budget(self.judged_by.programme()).is_some())
     }
 
     /// The units that rules gave with the entry, minus what returns of it have taken back already.
@@ -148,6 +163,12 @@ impl Undoing<'_> {
             .or_else(|| Some(self.judged_by.rule_called(rule)?.source.clone()))
             .unwrap_or_default()
     }
+}
+
+/// The size of a movement, whichever way it goes.
+fn whole(member: &Member, units: i64) -> Result<Units, GiveRejection> {
+    let size = units.checked_abs().and_then(|size| Units::new(size).ok());
+    size.ok_or_else(|| GiveRejection::WalletIsFull { member: member.id.clone() })
 }
 
 fn add(sums: &mut Exact, more: Exact) {

@@ -7,16 +7,16 @@ use crate::{
 };
 use crate::{Inactivity, Terms};
 
-/// Units that an earn gave and that are taken back.
+/// Units of an earn that a return takes back, or gives more of.
 #[derive(Debug, Clone, Copy)]
-pub struct Reclaim<'a> {
+pub struct EarnedUnits<'a> {
     /// The wallet.
     pub wallet: &'a WalletName,
     /// The number of units.
     pub units: Units,
-    /// The terms on which they were given.
+    /// The terms on which the earn gives units.
     pub terms: &'a Terms,
-    /// The history of their lot since.
+    /// The history of its lot since.
     pub since: LotHistory<'a>,
 }
 
@@ -26,10 +26,10 @@ pub fn take_back(
     draft: &mut Draft,
     member: &Member,
     programme: &Programme,
-    reclaim: Reclaim<'_>,
+    earned: EarnedUnits<'_>,
     now: Moment,
 ) {
-    let Reclaim { wallet, units, terms, since } = reclaim;
+    let EarnedUnits { wallet, units, terms, since } = earned;
     let mut lots = member.at(now).wallet(wallet.as_str()).clone();
     let end = since.end(terms, programme);
     let alike = |other: &Terms| {
@@ -41,7 +41,7 @@ pub fn take_back(
             && other.available_at == terms.available_at
     };
     // The units may have been delivered since, and be pending until `pending_days` after that.
-    let delivered_at = since.delivered(wallet, terms);
+    let delivered_at = since.delivered(wallet, terms).flatten();
     let released = |other: &Terms| {
         delivered_at.is_some() && alike(other) && other.available_at == delivered_at
     };
@@ -75,6 +75,18 @@ pub fn take_back(
         let why = PostingReason::Reclaimed;
         draft.postings.push(Posting::out_of_debt(wallet.clone(), owed, why));
     }
+}
+
+/// Gives units that the rules give more for what is left of an order, into the lot that those of the
+/// order have become by now.
+pub fn give_more(draft: &mut Draft, programme: &Programme, earned: EarnedUnits<'_>) {
+    let EarnedUnits { wallet, units, terms, since } = earned;
+    let mut terms = Terms { expires_at: since.end(terms, programme), ..terms.clone() };
+    if let Some(available_at) = since.delivered(wallet, &terms) {
+        terms = Terms { pending_on: None, available_at, ..terms };
+    }
+    let lot = Lot { units, terms };
+    draft.credits.push(Credit { wallet: wallet.clone(), lot, why: PostingReason::Issued });
 }
 
 /// Gives back the units that a redemption took, into lots with their original terms. If activity
@@ -146,8 +158,8 @@ impl<'a> LotHistory<'a> {
     }
 
     /// The moment from which units that were pending on an activity can be spent, if the activity
-    /// has happened since and they were not available at once.
-    fn delivered(self, wallet: &WalletName, terms: &Terms) -> Option<Moment> {
+    /// has happened since; `Some(None)` if they were available at once.
+    fn delivered(self, wallet: &WalletName, terms: &Terms) -> Option<Option<Moment>> {
         terms.pending_on.as_ref()?;
         let is_delivery = |posting: &&Posting| {
             posting.why == PostingReason::Delivered
@@ -156,7 +168,7 @@ impl<'a> LotHistory<'a> {
         // The order's own entry counts, too: its delivery may have come before it.
         self.window.iter().filter(|entry| entry.seq >= self.of).find_map(|entry| {
             let mut own = LotHistory::postings(entry, wallet);
-            own.find(is_delivery)?.to_lot()?.available_at
+            Some(own.find(is_delivery)?.to_lot()?.available_at)
         })
     }
 
