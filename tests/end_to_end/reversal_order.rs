@@ -66,35 +66,69 @@ async fn what_is_carried_over_comes_back_exactly_however_much_is_left() {
     }
 }
 
-/// A rule pays more for what is left of the order than for all of it.
+/// A rule that pays small orders better.
+const SMALL: &str = "{ if order.total < 50.00 { order.total * 2 } else { order.total / 2 } }";
+
 #[tokio::test]
-async fn a_return_gives_what_the_rules_say_of_the_rest_and_draws_no_budget() {
-    let small = "if order.total < 50.00 { order.total * 2 } else { order.total / 2 }";
-    for (manifest, rules, then) in [
-        (
-            "[wallets.points]\npending_until = \"delivery\"\npending_days = 3\n[activities.delivery]",
-            format!("earn \"Odd\" on purchase {{ {small} }}"),
-            80,
-        ),
-        (
-            "[wallets.points]\n[campaigns.may]\nbudget = 1000",
-            format!("earn \"Odd\" during may on purchase {{ {small} }}"),
-            30,
-        ),
-    ] {
-        let shop = shop(manifest, &rules).await;
+async fn a_return_gives_what_the_rules_say_of_the_rest() {
+    let manifest = |days: u32| {
+        format!(
+            "[wallets.points]\npending_until = \"delivery\"\npending_days = {days}\n\
+             expires = {{ inactive_days = 10 }}\n[activities.delivery]"
+        )
+    };
+    let rules = format!(
+        "earn \"Small\" on purchase {SMALL}\nearn \"Each\" on purchase {{ order.total / 10 }}\n\
+         reward \"part\" costs 1 to 1_000 {{ product(\"p\") }}"
+    );
+    let back = json!({ "earn": "1", "refund": "20.00" });
+    for (days, delivered, spent) in
+        [(3, false, false), (3, true, false), (3, true, true), (0, true, true)]
+    {
+        let shop = shop(&manifest(days), &rules).await;
         shop.buys("ada", "1", "60.00").await;
-        if manifest.contains("delivery") {
-            let delivery = json!({ "type": "delivery", "of": "1" });
-            does(&shop, "ada earn d", delivery).await;
+        if delivered {
+            does(&shop, "ada earn d", json!({ "type": "delivery", "of": "1" })).await;
         }
-        does(&shop, "ada reverse b", json!({ "earn": "1", "refund": "20.00" })).await;
         shop.at("2026-05-05T10:00:00Z");
-        assert_eq!(wallet(&shop, "ada", "points").await, (then, 0));
+        if spent {
+            does(&shop, "ada redeem r", json!({ "reward": "part", "units": 36 })).await;
+        }
+        let answer = does(&shop, "ada reverse b", back.clone()).await;
+        // One rule gives 2 less, and the other one 50 more.
+        assert_eq!(answer.at("/entry/because/0/back"), 2, "{}", answer.text);
+        assert_eq!(answer.at("/entry/because/1/units"), 50, "{}", answer.text);
+        let has = i64::from(delivered) * 84 - i64::from(spent) * 36;
+        assert_eq!(wallet(&shop, "ada", "points").await, (has, 0), "{days} {delivered} {spent}");
+        // What was given ends with the units of its order, which a redemption keeps alive.
+        shop.at("2026-05-13T10:00:00Z");
+        let alive = if spent { has } else { 0 };
+        assert_eq!(wallet(&shop, "ada", "points").await, (alive, 0), "{days} {delivered} {spent}");
+        shop.at("2026-05-16T10:00:00Z");
+        shop.night().await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{days} {delivered} {spent}");
         does(&shop, "ada reverse c", json!({ "earn": "1" })).await;
-        assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
+        let owed = i64::from(spent) * 36;
+        assert_eq!(wallet(&shop, "ada", "points").await, (0, owed), "{days} {delivered} {spent}");
         shop.all_is_well().await;
     }
+}
+
+#[tokio::test]
+async fn a_return_draws_no_more_from_a_budget() {
+    let manifest = "[wallets.points]\n[campaigns.may]\nbudget = 1000";
+    let shop = shop(manifest, &format!("earn \"Small\" during may on purchase {SMALL}")).await;
+    let left = async || {
+        let merchant = ledger::MerchantId::parse("test").unwrap();
+        let limit = ledger::SharedLimit::Budget("may".to_owned());
+        shop.database.store().left(&merchant, &limit).await.unwrap().get()
+    };
+    shop.buys("ada", "1", "60.00").await;
+    does(&shop, "ada reverse b", json!({ "earn": "1", "refund": "20.00" })).await;
+    assert_eq!((left().await, wallet(&shop, "ada", "points").await), (970, (30, 0)));
+    does(&shop, "ada reverse c", json!({ "earn": "1" })).await;
+    assert_eq!((left().await, wallet(&shop, "ada", "points").await), (1000, (0, 0)));
+    shop.all_is_well().await;
 }
 
 #[tokio::test]

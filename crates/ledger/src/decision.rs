@@ -207,8 +207,7 @@ impl Draft {
         Ok(Decision { due_at: after.due_at(), member: after, entry, others: Vec::new() })
     }
 
-    /// Adds a credit for the units that rules gave. A return has made its own, on the terms of its
-    /// order.
+    /// Adds a credit for the units that rules gave.
     fn credit(
         &mut self,
         member: &Member,
@@ -216,9 +215,6 @@ impl Draft {
         kind: &EntryKind,
         at: Moment,
     ) -> Result<(), GiveRejection> {
-        if let EntryKind::Reverse { .. } = kind {
-            return Ok(());
-        }
         let zone = programme.time_zone;
         for reason in &self.reasons {
             let Effect::Units { wallet, units } = &reason.effect else { continue };
@@ -229,6 +225,8 @@ impl Draft {
             })?;
             let terms = match kind {
                 EntryKind::Earn { activity } => policy.terms_of(activity, member.active_at, zone),
+                // A return has made its own credit, on the terms of its order.
+                EntryKind::Reverse { .. } => continue,
                 _ => policy.terms(at, zone),
             };
             // Units of one request in one wallet have the same terms, so they are one credit.

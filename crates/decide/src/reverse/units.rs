@@ -1,5 +1,6 @@
-//! The units that a reversal takes back or gives: the difference between what the rules gave and what they
-//! give for the rest of the order. It is exact and includes remainders that are carried over.
+//! The units that a reversal takes back or gives: the difference between what the rules gave and
+//! what they give for the rest of the order. It is exact and includes remainders that are carried
+//! over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,25 +33,16 @@ impl Undoing<'_> {
         less.retain(|(rule, _), units| *units > Decimal::ZERO || !self.has_budget(rule));
         let wallets: BTreeSet<WalletName> = less.keys().map(|(_, wallet)| wallet.clone()).collect();
         for wallet in wallets {
-            let of_wallet = || less.iter().filter(|((_, of), _)| *of == wallet);
-            // What some rules give more offsets what is taken back from the others.
-            let sum = |sign: Decimal| -> Decimal {
-                of_wallet().map(|(_, units)| (sign * units).max(Decimal::ZERO)).sum()
-            };
-            let offset = sum(Decimal::ONE).min(sum(Decimal::NEGATIVE_ONE));
-            let (mut of_less, mut of_more) = (offset, offset);
+            let full = || GiveRejection::WalletIsFull { member: member.id.clone() };
             let mut back = 0_i64;
-            for ((rule, _), units) in of_wallet() {
-                let of = if *units > Decimal::ZERO { &mut of_less } else { &mut of_more };
-                let own = (*of).min(units.abs());
-                *of -= own;
-                let exact = if *units > Decimal::ZERO { units - own } else { units + own };
-                back += self.rule_moves(draft, member, rule, &wallet, exact)?;
+            for ((rule, _), units) in less.iter().filter(|((_, of), _)| *of == wallet) {
+                let moved = self.rule_moves(draft, member, rule, &wallet, *units)?;
+                back = back.checked_add(moved).ok_or_else(full)?;
             }
             let programme = self.judged_by.programme();
             let Some(policy) = programme.wallets.get(&wallet) else { continue };
             let terms = policy.terms_of(was, self.before.active_at, programme.time_zone);
-            let (since, units) = (self.since(&wallet), whole(member, back)?);
+            let (since, units) = (self.since(&wallet), size(member, back)?);
             let earned = reverse::EarnedUnits { wallet: &wallet, units, terms: &terms, since };
             if back >= 0 {
                 reverse::take_back(draft, member, programme, earned, self.now);
@@ -83,7 +75,7 @@ impl Undoing<'_> {
         }
         let full = || GiveRejection::WalletIsFull { member: member.id.clone() };
         let back = i64::try_from(-rest.floor()).map_err(|_| full())?;
-        let (wallet, units) = (wallet.clone(), whole(member, back)?);
+        let (wallet, units) = (wallet.clone(), size(member, back)?);
         if !units.is_zero() {
             draft.reasons.push(Reason {
                 rule: rule.to_owned(),
@@ -166,9 +158,9 @@ impl Undoing<'_> {
 }
 
 /// The size of a movement, whichever way it goes.
-fn whole(member: &Member, units: i64) -> Result<Units, GiveRejection> {
-    let size = units.checked_abs().and_then(|size| Units::new(size).ok());
-    size.ok_or_else(|| GiveRejection::WalletIsFull { member: member.id.clone() })
+fn size(member: &Member, units: i64) -> Result<Units, GiveRejection> {
+    let units = units.checked_abs().and_then(|units| Units::new(units).ok());
+    units.ok_or_else(|| GiveRejection::WalletIsFull { member: member.id.clone() })
 }
 
 fn add(sums: &mut Exact, more: Exact) {
