@@ -83,12 +83,7 @@ impl Amount {
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
-        match Scalar::deserialize(deserializer)? {
-            Scalar::Text(text) | Scalar::Number(text) => Ok(Amount(text)),
-            other => {
-                Err(de::Error::invalid_type(other.unexpected(), &"an amount, such as \"12.40\""))
-            }
-        }
+        Scalar::number(deserializer, "an amount, such as \"12.40\"").map(Amount)
     }
 }
 
@@ -118,12 +113,7 @@ impl Quantity {
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Quantity, D::Error> {
-        match Scalar::deserialize(deserializer)? {
-            Scalar::Text(text) | Scalar::Number(text) => Ok(Quantity(text)),
-            other => {
-                Err(de::Error::invalid_type(other.unexpected(), &"a number, such as 2 or 0.752"))
-            }
-        }
+        Scalar::number(deserializer, "a number, such as 2 or 0.752").map(Quantity)
     }
 }
 
@@ -140,6 +130,17 @@ pub(super) enum Scalar {
 }
 
 impl Scalar {
+    /// The text of a number, written as one or as a text.
+    fn number<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        expected: &'static str,
+    ) -> Result<String, D::Error> {
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Text(text) | Scalar::Number(text) => Ok(text),
+            other => Err(de::Error::invalid_type(other.unexpected(), &expected)),
+        }
+    }
+
     pub(super) fn unexpected(&self) -> Unexpected<'_> {
         match self {
             Scalar::Null => Unexpected::Unit,
