@@ -5,6 +5,7 @@ use end_to_end::Shop;
 use ledger::MerchantId;
 use rules::Sources;
 use serde_json::{Value, json};
+use store::StoredBundle;
 
 const MANIFEST: &str = r#"name = "T"
 currency = "EUR"
@@ -214,4 +215,24 @@ async fn what_would_be_forgotten_is_told_before_it_is_published() {
         shop.publish(&files(MANIFEST, before)).await;
         assert_eq!(publish(manifest, &sheet).await, expected, "{sheet}");
     }
+}
+
+#[tokio::test]
+async fn rules_that_cannot_be_compared_with_those_in_force_are_published_only_if_told_to() {
+    let shop = Shop::under(&files(MANIFEST, BEFORE)).await;
+    let (merchant, store) = (MerchantId::parse("test").unwrap(), shop.database.store());
+    let unreadable = StoredBundle { hash: "older".to_owned(), body: b"another packing".to_vec() };
+    store.publish(&merchant, unreadable).await.unwrap();
+    let sources = Sources::of(files(MANIFEST, AFTER));
+    let refused = api::publish(store, &merchant, &sources, Forgetting::Refused).await.unwrap_err();
+    assert!(
+        refused.to_string().starts_with(
+            "the rules in force cannot be read, so nobody can say what would be forgotten: "
+        ),
+        "{refused}"
+    );
+    assert_eq!(store.active_bundle(&merchant).await.unwrap().unwrap(), "older");
+    let told = api::publish(store, &merchant, &sources, Forgetting::Allowed).await.unwrap();
+    let active = store.active_bundle(&merchant).await.unwrap().unwrap();
+    assert_eq!(active, told.hash().to_string());
 }
