@@ -32,7 +32,7 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
     let mut given = Vec::new();
     let see = |history: History| {
         for reason in history.versions().flat_map(|version| &version.entry.reasons) {
-            if let ledger::Effect::Voucher { pool, code } = &reason.effect {
+            if let ledger::Effect::Voucher { pool, code, .. } = &reason.effect {
                 given.push((history.key.member.clone(), pool.clone(), code.clone()));
             }
         }

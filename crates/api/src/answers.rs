@@ -12,9 +12,9 @@ use ledger::hold::HoldRejection;
 use ledger::money::AmountRejection;
 use ledger::redeem::RedeemRejection;
 use ledger::reverse::ReverseRejection;
-use store::{Failure, StoreError};
+use store::StoreError;
 
-use crate::{Problem, Refusal};
+use crate::{Lacking, Problem, Refusal};
 
 const BAD_REQUEST: StatusCode = StatusCode::BAD_REQUEST;
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -55,6 +55,17 @@ impl From<Refusal> for Problem {
     }
 }
 
+impl Lacking<Refusal> {
+    /// The same with the refusal as the caller reads it.
+    #[must_use]
+    pub fn into_problem(self) -> Lacking<Problem> {
+        match self {
+            Lacking::Rules(hashes) => Lacking::Rules(hashes),
+            Lacking::Nothing(refusal) => Lacking::Nothing(refusal.into()),
+        }
+    }
+}
+
 fn answer(refusal: &Refusal) -> Answer {
     use Refusal as R;
     match refusal {
@@ -90,6 +101,7 @@ fn answer(refusal: &Refusal) -> Answer {
         R::ContestIsUnknown { .. } => (NOT_FOUND, "contest_is_unknown", None),
         R::Decision(refusal) => answer_of_decision(refusal),
         R::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", None),
+        R::RulesAreUnreadable { .. } => (OURS, "rules_are_unreadable", None),
         R::Internal(_) => INTERNAL,
         R::PathIsUnknown => (NOT_FOUND, "path_is_unknown", None),
         R::MethodIsNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_is_not_allowed", None),
@@ -121,6 +133,7 @@ fn answer_of_decision(refusal: &decide::Refusal) -> Answer {
         R::Account(account) => answer_of_account(account),
         R::Give(give) => answer_of_give(give),
         R::Erased(_) => ERASED,
+        R::ToldTooLate { .. } => (INVALID, "told_too_late", Some("/at")),
         R::ReceiverIsUnknown(_) => (INVALID, "other_member_is_unknown", Some("/to")),
         R::AccountIsUnknown(_) => (INVALID, "other_member_is_unknown", Some("/account")),
         R::RewardIsUnknown { .. } => (INVALID, "reward_is_unknown", Some("/reward")),
@@ -178,7 +191,6 @@ fn answer_of_reverse(rejection: &ReverseRejection) -> Answer {
     match rejection {
         R::Erased(_) => ERASED,
         R::EntryCannotBeReversed { .. } => (INVALID, "entry_cannot_be_reversed", None),
-        R::EntryLetGo(_) => (CONFLICT, "entry_let_go", None),
         R::EntryIsReversedAlready(_) => (CONFLICT, "entry_is_reversed_already", None),
         R::EntryHasNoOrder(_) => (INVALID, "entry_has_no_order", None),
         R::LineIsUnknown { .. } => (INVALID, "line_is_unknown", Some("/lines")),
@@ -188,6 +200,8 @@ fn answer_of_reverse(rejection: &ReverseRejection) -> Answer {
         R::LineIsAmbiguous { .. } => (INVALID, "line_is_ambiguous", Some("/lines")),
         R::RefundIsMissing { .. } => (INVALID, "refund_is_missing", Some("/refund")),
         R::RefundIsTooMuch { .. } => (INVALID, "refund_is_too_much", Some("/refund")),
+        R::UnitsAreZero => (INVALID, "units_are_zero", Some("/units")),
+        R::UnitsAreTooMany { .. } => (INVALID, "units_are_too_many", Some("/units")),
         R::Give(give) => answer_of_give(give),
     }
 }
@@ -244,19 +258,6 @@ impl From<StoreError> for Problem {
                 Refusal::Decision(MemberIsErased(member).into()).into()
             }
             error => Refusal::Internal(error.to_string()).into(),
-        }
-    }
-}
-
-impl From<Failure<Refusal>> for Problem {
-    fn from(failure: Failure<Refusal>) -> Problem {
-        match failure {
-            Failure::Rejected(refusal) => refusal.into(),
-            Failure::KeyIsReusedWithAnotherBody | Failure::ActivityIsKnownWithAnotherBody => {
-                Refusal::KeyIsReusedWithAnotherBody.into()
-            }
-            Failure::Busy => Refusal::Busy.into(),
-            Failure::Store(error) => error.into(),
         }
     }
 }

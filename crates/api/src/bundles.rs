@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use decide::EarlierRules;
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
@@ -130,8 +131,8 @@ type Earlier = HashMap<(MerchantId, String), Arc<Bundle>>;
 #[derive(Debug, Clone)]
 pub(crate) struct Bundles {
     kept: Arc<Mutex<HashMap<MerchantId, Kept>>>,
-    /// Bundles that judged an entry which is now reversed, or a hold which is now captured. They
-    /// stay valid, since the bundle of a hash never changes.
+    /// Bundles that judged entries of a history that is another one now, or a hold that is captured.
+    /// They stay valid, since the bundle of a hash never changes.
     earlier: Arc<Mutex<Earlier>>,
     pub(crate) age_max: Duration,
 }
@@ -199,6 +200,13 @@ impl Bundles {
         }
         earlier.insert(name, Arc::clone(&bundle));
         Ok(bundle)
+    }
+
+    /// The earlier bundles of a merchant that are cached.
+    pub(crate) fn earlier(&self, merchant: &MerchantId) -> EarlierRules {
+        let earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = earlier.iter().filter(|((of, _), _)| of == merchant);
+        own.map(|((_, hash), bundle)| (hash.clone(), Arc::clone(bundle))).collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<MerchantId, Kept>> {

@@ -20,6 +20,21 @@ const MANAGE: &str = "regulars/manage";
 pub struct Caller {
     /// The merchant whose members the caller may read and change.
     pub merchant: MerchantId,
+    manages: bool,
+}
+
+impl Caller {
+    /// Checks that the caller also has the scope `regulars/manage`, which some bodies of a request
+    /// need.
+    ///
+    /// # Errors
+    /// It has not.
+    pub fn manages(&self) -> Result<(), Problem> {
+        match self.manages {
+            true => Ok(()),
+            false => Err(Refusal::ScopeIsMissing(MANAGE).into()),
+        }
+    }
 }
 
 impl FromRequestParts<Api> for Caller {
@@ -47,11 +62,12 @@ fn caller(parts: &Parts, api: &Api, needed: &'static str) -> Result<Caller, Prob
     let (merchant, scope) = claims(parts)
         .or_else(|| stand_in(parts).filter(|_| api.identity == Identity::Development))
         .ok_or(Refusal::CallerIsUnknown)?;
-    if !scope.split_whitespace().any(|scope| scope == needed) {
+    let has = |wanted: &str| scope.split_whitespace().any(|scope| scope == wanted);
+    if !has(needed) {
         return Err(Refusal::ScopeIsMissing(needed).into());
     }
     let merchant = MerchantId::parse(&merchant).map_err(|_| Refusal::CallerIsUnknown)?;
-    Ok(Caller { merchant })
+    Ok(Caller { merchant, manages: has(MANAGE) })
 }
 
 /// The claims `merchant` and `scope` of a verified token.

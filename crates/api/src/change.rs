@@ -3,15 +3,15 @@
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use decide::{Context, Offer, TraceLine, offers};
+use decide::{Context, EarlierRules, Offer, TraceLine, offers};
 use ledger::entry::Note;
-use ledger::{Decision, DecisionData, Entry, Member, MemberId, Seq, Verb};
+use ledger::{Decision, DecisionData, Entry, Member, MemberId, Moment, Seq, Verb};
 use rules::Bundle;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use store::{Answer, Failure, Fingerprint, MemberKey, Operation};
+use store::{Answer, Failure, Fingerprint, MemberKey, Operation, Performed};
 
-use crate::{Api, Caller, EntryView, Mode, Problem, Refusal, TraceView, Undecided};
+use crate::{Api, Caller, EntryView, Lacking, Mode, Problem, Refusal, TraceView, Undecided};
 
 /// The header that marks the answer to a repeated request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -37,6 +37,8 @@ enum About {
     Nothing,
     /// An activity, which is recognized by its id.
     Activity(ActivityName),
+    /// An activity that puts another right, which may have its id.
+    Replacing(ActivityName),
     /// An entry that the request undoes.
     Undone(Seq),
 }
@@ -59,6 +61,15 @@ impl Change {
     #[must_use]
     pub fn of_activity(self, activity: ActivityName) -> Change {
         Change { about: About::Activity(activity), ..self }
+    }
+
+    /// The same request, of an activity that puts another right.
+    #[must_use]
+    pub fn replacing(self) -> Change {
+        match self.about {
+            About::Activity(activity) => Change { about: About::Replacing(activity), ..self },
+            _ => self,
+        }
     }
 
     /// The same request, which undoes an entry. The answer to a repeat of that entry's request
@@ -130,17 +141,49 @@ pub async fn change_under<D: Into<Decided>>(
     request: Change,
     decide: impl Fn(&Context<'_>, &Member) -> Result<D, Undecided>,
 ) -> Result<Response, Problem> {
+    let merchant = request.caller.merchant.clone();
+    let clock = api.clock.now();
+    let mut earlier = api.earlier_rules(&merchant);
+    loop {
+        let rules = Rules { bundle, earlier: &earlier };
+        match attempt(api, rules, &request, clock, &decide).await {
+            Ok(response) => return Ok(response),
+            Err(Lacking::Nothing(problem)) => return Err(problem),
+            Err(Lacking::Rules(hashes)) => {
+                api.load_earlier_rules(&merchant, hashes, &mut earlier).await?;
+            }
+        }
+    }
+}
+
+/// The rules in force, and earlier ones as far as they are loaded.
+#[derive(Clone, Copy)]
+struct Rules<'a> {
+    bundle: &'a Bundle,
+    earlier: &'a EarlierRules,
+}
+
+/// Does the request with the rules that are loaded.
+async fn attempt<D: Into<Decided>>(
+    api: &Api,
+    rules: Rules<'_>,
+    request: &Change,
+    clock: Moment,
+    decide: &impl Fn(&Context<'_>, &Member) -> Result<D, Undecided>,
+) -> Result<Response, Lacking<Problem>> {
     let Change { verb, caller, member, mode, fingerprint, about } = request;
-    let at = MemberKey { merchant: caller.merchant, member };
-    let (dry_run, now) = (mode == Mode::DryRun, api.clock.now());
+    let (verb, Rules { bundle, earlier }) = (*verb, rules);
+    let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
+    let dry_run = matches!(mode, Mode::DryRun);
     let decide = |member: Option<&Member>, data: &DecisionData| -> Result<_, Undecided> {
         let member = member.ok_or_else(|| Refusal::MemberIsUnknown(at.member.clone()))?;
-        let Decided { decision, trace } = decide(&Context { bundle, data, now }, member)?.into();
+        let context = Context { bundle, earlier, data, now: data.moment(member, clock) };
+        let Decided { decision, trace } = decide(&context, member)?.into();
         let body = AnswerBody {
             member: &at.member,
             dry_run,
             entry: EntryView::of(&decision.entry),
-            within_reach: within_reach(&Context { bundle, data, now }, &decision),
+            within_reach: within_reach(&context, &decision),
             trace: trace.map(|lines| lines.iter().map(TraceView::of).collect()),
         };
         let answer = Answer {
@@ -158,46 +201,72 @@ pub async fn change_under<D: Into<Decided>>(
     let decide = |member: Option<&Member>, data: &DecisionData| {
         decide(member, data).map_err(store::Undecided::from)
     };
-    match mode {
-        Mode::DryRun => {
-            let (_, answer) = api.store.consider(&at, decide).await??;
-            Ok(respond(StatusCode::OK, &answer.body, false))
+    let Mode::Do(key) = mode else {
+        let considered = api.store.consider(&at, decide).await.map_err(Problem::from)?;
+        let (_, answer) = considered.map_err(Lacking::into_problem)?;
+        return Ok(respond(StatusCode::OK, &answer.body, false));
+    };
+    let key = key.as_str();
+    let fingerprint = fingerprint.clone();
+    let operation = match about {
+        About::Nothing => Operation::new(verb, key, fingerprint),
+        About::Activity(ActivityName { kind, id }) => {
+            Operation::of_activity(kind, id, key, fingerprint)
         }
-        Mode::Do(key) => {
-            let key = key.as_str();
-            let operation = match &about {
-                About::Nothing => Operation::new(verb, key, fingerprint),
-                About::Activity(ActivityName { kind, id }) => {
-                    Operation::of_activity(kind, id, key, fingerprint)
-                }
-                About::Undone(entry) => Operation::undoing(verb, key, *entry, fingerprint),
-            };
-            let done = api.store.perform(&at, &operation, decide).await;
-            let done = done.map_err(|failure: Failure<Refusal>| match (failure, about) {
-                (
-                    Failure::ActivityIsKnownWithAnotherBody,
-                    About::Activity(ActivityName { kind, id }),
-                ) => Refusal::ActivityIsKnownWithAnotherBody { kind, id }.into(),
-                (failure, _) => Problem::from(failure),
-            })?;
-            let status = StatusCode::from_u16(done.version.status).unwrap_or(StatusCode::CREATED);
-            let (seq, replayed) = (done.version.entry.seq.get(), done.replayed);
-            tracing::info!(member = %at, seq, replayed, "{verb} {at} entry {seq}");
-            if !replayed {
-                log_failures(&at, &done.version.entry);
-            }
-            let mut response = respond(status, &done.version.answer, replayed);
-            let can_be_undone = matches!(verb, Verb::Earn | Verb::Redeem | Verb::Capture);
-            if replayed && done.has_later && can_be_undone {
-                let by = api.store.undone_by(&at, done.version.entry.seq).await?;
-                let by: Vec<String> = by.iter().map(|seq| seq.get().to_string()).collect();
-                if let (false, Ok(by)) = (by.is_empty(), HeaderValue::from_str(&by.join(", "))) {
-                    response.headers_mut().insert(REVERSED_BY, by);
-                }
-            }
-            Ok(response)
+        About::Replacing(ActivityName { kind, id }) => {
+            Operation::of_activity(kind, id, key, fingerprint).replacing()
+        }
+        About::Undone(entry) => Operation::undoing(verb, key, *entry, fingerprint),
+    };
+    let done = api.store.perform(&at, &operation, decide).await;
+    let done = done.map_err(|failure| match (failure, about) {
+        (Failure::ActivityIsKnownWithAnotherBody, About::Activity(ActivityName { kind, id })) => {
+            let (kind, id) = (kind.clone(), id.clone());
+            Problem::from(Refusal::ActivityIsKnownWithAnotherBody { kind, id }).into()
+        }
+        (failure, _) => lacking(failure),
+    })?;
+    answered(api, &at, verb, done).await.map_err(Lacking::Nothing)
+}
+
+/// What is lacked, or the problem of a failure.
+fn lacking(failure: Failure<Lacking<Refusal>>) -> Lacking<Problem> {
+    match failure {
+        Failure::Rejected(lacking) => lacking.into_problem(),
+        Failure::KeyIsReusedWithAnotherBody | Failure::ActivityIsKnownWithAnotherBody => {
+            Problem::from(Refusal::KeyIsReusedWithAnotherBody).into()
+        }
+        Failure::Busy => Problem::from(Refusal::Busy).into(),
+        Failure::Store(error) => Problem::from(error).into(),
+    }
+}
+
+/// The response to a request that is done.
+async fn answered(
+    api: &Api,
+    at: &MemberKey,
+    verb: Verb,
+    done: Performed,
+) -> Result<Response, Problem> {
+    let status = StatusCode::from_u16(done.version.status).unwrap_or(StatusCode::CREATED);
+    let (seq, replayed) = (done.version.entry.seq.get(), done.replayed);
+    tracing::info!(member = %at, seq, replayed, "{verb} {at} entry {seq}");
+    if !replayed {
+        log_failures(at, &done.version.entry);
+    }
+    let mut response = respond(status, &done.version.answer, replayed);
+    let can_be_undone = matches!(
+        verb,
+        Verb::Earn | Verb::Redeem | Verb::Capture | Verb::Adjust | Verb::Transfer | Verb::Reverse
+    );
+    if replayed && done.has_later && can_be_undone {
+        let by = api.store.undone_by(at, done.version.entry.seq).await?;
+        let by: Vec<String> = by.iter().map(|seq| seq.get().to_string()).collect();
+        if let (false, Ok(by)) = (by.is_empty(), HeaderValue::from_str(&by.join(", "))) {
+            response.headers_mut().insert(REVERSED_BY, by);
         }
     }
+    Ok(response)
 }
 
 /// Logs the rules that failed, for the operator: only the merchant can mend them.

@@ -39,6 +39,6 @@ pub use host::{client, from_environment, log, serve};
 pub use identity::{DEVELOPMENT_VARIABLE, Identity, TOKEN_PREFIX};
 pub use key::{IdempotencyKey, Mode};
 pub use problem::Problem;
-pub use refusal::{Refusal, Undecided};
+pub use refusal::{Lacking, Refusal, Undecided};
 pub use state::Api;
 pub use view::{EntryView, TraceView};

@@ -140,6 +140,16 @@ pub enum Refusal {
     /// Too many requests at once changed the same member, or the table cannot be reached.
     #[error("the request could not be finished in time; send it again with the same key")]
     Busy,
+    /// The rules by which an earlier entry was judged cannot be read.
+    #[error(
+        "the rules `{hash}` of {merchant}, by which an earlier entry was judged, cannot be read"
+    )]
+    RulesAreUnreadable {
+        /// The merchant.
+        merchant: MerchantId,
+        /// The hash of the rules.
+        hash: String,
+    },
     /// Something that only we can fix. It is logged, and the caller gets no details.
     #[error("{0}")]
     Internal(String),
@@ -170,6 +180,12 @@ pub enum Undecided {
     NeedsData(MissingData),
 }
 
+impl From<MissingData> for Undecided {
+    fn from(missing: MissingData) -> Undecided {
+        Undecided::NeedsData(missing)
+    }
+}
+
 impl From<Refusal> for Undecided {
     fn from(refusal: Refusal) -> Undecided {
         Undecided::Refused(refusal)
@@ -191,10 +207,28 @@ impl From<decide::Undecided> for Undecided {
     }
 }
 
-impl From<Undecided> for store::Undecided<Refusal> {
-    fn from(undecided: Undecided) -> store::Undecided<Refusal> {
+/// What an attempt to decide lacked.
+#[derive(Debug)]
+pub enum Lacking<E> {
+    /// The rules of these hashes, by which earlier entries were judged.
+    Rules(Vec<String>),
+    /// Nothing: it failed.
+    Nothing(E),
+}
+
+impl<E> From<E> for Lacking<E> {
+    fn from(error: E) -> Lacking<E> {
+        Lacking::Nothing(error)
+    }
+}
+
+impl From<Undecided> for store::Undecided<Lacking<Refusal>> {
+    fn from(undecided: Undecided) -> store::Undecided<Lacking<Refusal>> {
         match undecided {
-            Undecided::Refused(refusal) => store::Undecided::Rejected(refusal),
+            Undecided::Refused(refusal) => store::Undecided::Rejected(Lacking::Nothing(refusal)),
+            Undecided::NeedsData(MissingData::Rules(hashes)) => {
+                store::Undecided::Interrupted(Lacking::Rules(hashes))
+            }
             Undecided::NeedsData(missing) => store::Undecided::NeedsData(missing),
         }
     }

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use decide::EarlierRules;
 use ledger::MerchantId;
 use rules::Bundle;
-use store::Store;
+use store::{MemberKey, Store};
 
 use crate::bundles::{Bundles, NoBundle};
 use crate::{Clock, Identity, Problem, Refusal};
@@ -50,9 +51,46 @@ impl Api {
         self.bundles.of(&self.store, merchant, hash).await.map_err(|none| match none {
             NoBundle::Store(error) => error.into(),
             NoBundle::Unpublished | NoBundle::Broken(_) => {
-                Refusal::Internal(format!("rules {hash} of {merchant} cannot be read")).into()
+                let (merchant, hash) = (merchant.clone(), hash.to_owned());
+                Refusal::RulesAreUnreadable { merchant, hash }.into()
             }
         })
+    }
+
+    /// The rules by which earlier entries were judged, as far as they are cached.
+    #[must_use]
+    pub fn earlier_rules(&self, merchant: &MerchantId) -> EarlierRules {
+        self.bundles.earlier(merchant)
+    }
+
+    /// Loads more of them.
+    ///
+    /// # Errors
+    /// They cannot be loaded.
+    pub async fn load_earlier_rules(
+        &self,
+        merchant: &MerchantId,
+        hashes: Vec<String>,
+        earlier: &mut EarlierRules,
+    ) -> Result<(), Problem> {
+        for hash in hashes {
+            let bundle = self.bundle_of(merchant, &hash).await?;
+            earlier.insert(hash, bundle);
+        }
+        Ok(())
+    }
+
+    /// The refusal of a request about an entry that is not found: `unknown`, unless there is no such
+    /// member, or it is erased, so that its entries cannot be read.
+    pub async fn not_found(&self, at: &MemberKey, unknown: Refusal) -> Problem {
+        match self.store.member(at).await {
+            Err(error) => error.into(),
+            Ok(None) => Refusal::MemberIsUnknown(at.member.clone()).into(),
+            Ok(Some(member)) => match member.present() {
+                Err(erased) => Refusal::Decision(erased.into()).into(),
+                Ok(()) => unknown.into(),
+            },
+        }
     }
 
     /// The merchant's active bundle, by which its requests are judged.

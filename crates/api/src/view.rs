@@ -7,10 +7,11 @@ use ledger::GrantEnd;
 use ledger::HoldId;
 use ledger::entry::{Counterpart, Note, Returned};
 use ledger::reminder::Reminder;
+use ledger::restated::TakenBack;
 use ledger::tier_status::TierChange;
 use ledger::{
-    Activity, Benefit, Change, Effect, Entry, EntryKind, FieldValue, MemberId, Moment, Order,
-    Posting, Reason, RedeemedReward, Seq, Units, Verb, WalletName,
+    Activity, Benefit, Change, DerivedAgain, Difference, Effect, Entry, EntryKind, FieldValue,
+    MemberId, Moment, Order, Posting, Reason, RedeemedReward, Seq, Units, Verb, WalletName,
 };
 use serde::Serialize;
 
@@ -35,6 +36,9 @@ pub struct EntryView<'a> {
     /// What is to be said about the activity, such as a rule that failed.
     #[serde(skip_serializing_if = "<[Note]>::is_empty")]
     notes: &'a [Note],
+    /// What it makes different about earlier entries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    again: Option<AgainView<'a>>,
     postings: Vec<PostingView<'a>>,
     balances: &'a BTreeMap<WalletName, Units>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,6 +115,12 @@ struct About<'a> {
     reverses: Option<Seq>,
     #[serde(skip_serializing_if = "Option::is_none")]
     returned: Option<&'a Returned>,
+    /// The units of a redemption that came back, if not all did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    units: Option<Units>,
+    /// When it happened, if that was before it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    happened_at: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,15 +149,18 @@ impl<'a> About<'a> {
             EntryKind::Capture { hold, .. } | EntryKind::Release { hold } => {
                 about.hold = Some(hold);
             }
-            EntryKind::Reverse { of, returned } => {
+            EntryKind::Reverse { of, returned, units, .. } => {
                 about.reverses = Some(*of);
                 about.returned = returned.as_ref();
+                about.units = *units;
             }
-            EntryKind::Adjust { reason, author } => {
+            EntryKind::Redeem { happened_at, .. } => about.happened_at = *happened_at,
+            EntryKind::Adjust { reason, author, happened_at } => {
                 about.reason = Some(reason);
                 about.author = Some(author);
+                about.happened_at = *happened_at;
             }
-            EntryKind::Transfer { with, reason } => {
+            EntryKind::Transfer { with, reason, .. } => {
                 about.with = Some(with);
                 about.reason = reason.as_deref();
             }
@@ -159,10 +172,7 @@ impl<'a> About<'a> {
                 about.moved = Some(*moved);
             }
             EntryKind::Remind { reminders } => about.reminders = Some(reminders),
-            EntryKind::Earn { .. }
-            | EntryKind::Redeem { .. }
-            | EntryKind::Expire
-            | EntryKind::Erase => {}
+            EntryKind::Earn { .. } | EntryKind::Expire | EntryKind::Erase => {}
         }
         about
     }
@@ -235,11 +245,48 @@ impl EffectView {
             Effect::Revoke { grant } => EffectView::Revoke { revoke: grant },
             Effect::Tag { tag } => EffectView::Tag { tag },
             Effect::Untag { tag } => EffectView::Untag { untag: tag },
-            Effect::Voucher { pool, code } => EffectView::Voucher { pool, code },
+            Effect::Voucher { pool, code, .. } => EffectView::Voucher { pool, code },
             Effect::Void { pool, code } => EffectView::Void { pool, void: code },
             Effect::Referral { referrer, entry } => EffectView::Referral { referrer, entry },
             Effect::Score { contest, units } => EffectView::Score { contest, score: units },
             Effect::Unscore { contest, units } => EffectView::Unscore { contest, unscore: units },
+        }
+    }
+}
+
+/// What an entry makes different about earlier ones, since it changes the history before them.
+#[derive(Debug, Clone, Serialize)]
+struct AgainView<'a> {
+    /// From when on the history is another one.
+    from: Moment,
+    /// The entries that are undone with it.
+    #[serde(skip_serializing_if = "<[TakenBack]>::is_empty")]
+    undone: &'a [TakenBack],
+    /// The entries that are otherwise now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differences: Vec<DifferenceView<'a>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct DifferenceView<'a> {
+    entry: Seq,
+    because: Vec<ReasonView<'a>>,
+    /// The tier by which it is judged now, if it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<&'a TierChange>,
+}
+
+impl<'a> AgainView<'a> {
+    fn of(again: &'a DerivedAgain) -> AgainView<'a> {
+        let difference = |difference: &'a Difference| DifferenceView {
+            entry: difference.entry,
+            because: difference.reasons.iter().map(ReasonView::of).collect(),
+            tier: difference.tier.as_ref(),
+        };
+        AgainView {
+            from: again.from,
+            undone: &again.undone,
+            differences: again.differences.iter().map(difference).collect(),
         }
     }
 }
@@ -331,6 +378,7 @@ impl<'a> EntryView<'a> {
             tasks: entry.changes.iter().filter_map(task).collect(),
             lapsed: entry.changes.iter().filter_map(lapsed).collect(),
             notes: &entry.notes,
+            again: entry.again.as_ref().map(AgainView::of),
             postings: entry.postings.iter().map(PostingView::of).collect(),
             balances: &entry.balances,
             tier: entry.tier.as_ref(),

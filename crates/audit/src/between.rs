@@ -20,7 +20,7 @@ pub(crate) struct Between {
     shares: BTreeMap<(MemberId, Seq, String), Shared>,
     /// The members who have entries that can no longer be read, since the person was erased.
     forgotten: BTreeSet<MemberId>,
-    /// The members who were given a code, by pool and code.
+    /// The members who were given a code, by pool and code, each once.
     codes: BTreeMap<(String, String), Vec<MemberKey>>,
     someone: Option<MemberKey>,
 }
@@ -60,6 +60,7 @@ impl Between {
             }
             if let Some(of) = &entry.account {
                 for posting in entry.postings.iter().filter(|posting| posting.shared) {
+                    let of = posting.account.as_ref().unwrap_or(of);
                     let key = (of.account.clone(), of.entry, posting.wallet.to_string());
                     let shared = self.shares.entry(key).or_default();
                     shared.member += posting.change();
@@ -75,7 +76,7 @@ impl Between {
                 }
             }
             for reason in &entry.reasons {
-                if let Effect::Voucher { pool, code } = &reason.effect {
+                if let Effect::Voucher { pool, code, again: false } = &reason.effect {
                     let key = (pool.clone(), code.clone());
                     self.codes.entry(key).or_default().push(history.key.clone());
                 }

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use ledger::{
-    Change, Effect, Entry, EntryKind, Member, Moment, Posting, PostingReason, PostingSide, Seq,
-    Verb, WalletName,
+    Change, DerivedAgain, Effect, Entry, EntryKind, Member, Moment, Posting, PostingReason,
+    PostingSide, Seq, Verb, WalletName,
 };
 use ledger::{Inactivity, Terms};
 use store::{History, VersionLine};
@@ -50,7 +50,7 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
             }
             return at("nobody can read it, and the person was not forgotten".to_owned());
         };
-        if let Some(what) = disagrees(&version.entry, before, &history.lines) {
+        if let Some(what) = disagrees(&version.entry, before) {
             return at(what);
         }
         let sealed_before = line.seq > Seq::FIRST && before.seq.next() != line.seq;
@@ -192,42 +192,13 @@ fn moved(postings: &[Posting]) -> Units<'_> {
 }
 
 /// The fault of an entry whose postings differ from what its kind and its reasons say.
-fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<String> {
+fn disagrees(entry: &Entry, before: &Member) -> Option<String> {
     let moved = moved(&entry.postings);
-    let given = entry.reasons.iter().filter_map(|reason| given(&reason.effect));
-    let due = match &entry.kind {
-        EntryKind::Earn { .. } => units(given),
-        EntryKind::Redeem { reward, .. } | EntryKind::Capture { reward, .. } => {
-            units(given.chain([(&reward.wallet, -reward.costs.get())]))
-        }
-        EntryKind::Hold { .. }
-        | EntryKind::Release { .. }
-        | EntryKind::Join { .. }
-        | EntryKind::Leave { .. }
-        | EntryKind::Remind { .. }
-        | EntryKind::Erase => Units::new(),
-        EntryKind::Reverse { of, .. } => {
-            let original = lines.iter().find(|line| line.seq == *of);
-            match original.filter(|line| line.verb != Verb::Earn) {
-                // Reversing a redemption gives back the units that it took. Units that the reward
-                // gave stay.
-                Some(original) => {
-                    let took = self::moved(&original.postings).into_iter();
-                    took.map(|(wallet, units)| (wallet, -units))
-                        .filter(|(_, units)| *units > 0)
-                        .collect()
-                }
-                None => units(given.chain(entry.changes.iter().filter_map(unrecoverable))),
-            }
-        }
-        EntryKind::Expire => moved
-            .iter()
-            .filter(|(_, units)| **units < 0)
-            .map(|(wallet, units)| (*wallet, *units))
-            .collect(),
-        EntryKind::Adjust { .. } | EntryKind::Transfer { .. } | EntryKind::Share { .. } => {
-            moved.clone()
-        }
+    let due = match (&entry.kind, &entry.again) {
+        // What an account says of a member's difference is compared with the member's entry.
+        (EntryKind::Share { .. }, _) => moved.clone(),
+        (_, Some(again)) => derived_again(entry, again),
+        (kind, None) => due_of(entry, kind, &moved),
     };
     if moved != due {
         return Some(format!("it moved {}, and stands for {}", in_words(&moved), in_words(&due)));
@@ -240,11 +211,13 @@ fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<St
     }) {
         return Some(format!("it takes {units} {wallet} before they expire"));
     }
-    let is_spending = matches!(entry.kind, EntryKind::Redeem { .. } | EntryKind::Hold { .. });
+    let is_spending = matches!(entry.kind, EntryKind::Redeem { .. } | EntryKind::Hold { .. })
+        && entry.again.is_none();
     let spends = [PostingReason::Spent, PostingReason::Held];
+    let spent_at = entry.happened_at();
     let cannot_be_spent = |terms: &Terms| {
-        terms.expires_at.is_some_and(|at| at <= entry.at)
-            || terms.available_at.is_some_and(|at| at > entry.at)
+        terms.expires_at.is_some_and(|at| at <= spent_at)
+            || terms.available_at.is_some_and(|at| at > spent_at)
     };
     if is_spending && let Some((wallet, units)) = moved_as(entry, &spends, cannot_be_spent) {
         return Some(format!("it spends {units} {wallet} that cannot be spent"));
@@ -255,6 +228,32 @@ fn disagrees(entry: &Entry, before: &Member, lines: &[VersionLine]) -> Option<St
         return Some(format!("there is no hold `{hold}` at that moment"));
     }
     None
+}
+
+/// What an entry stands for that changes nothing about earlier ones.
+fn due_of<'a>(entry: &'a Entry, kind: &'a EntryKind, moved: &Units<'a>) -> Units<'a> {
+    let given = entry.reasons.iter().filter_map(|reason| given(&reason.effect));
+    match kind {
+        EntryKind::Earn { .. } => units(given),
+        EntryKind::Redeem { reward, .. } | EntryKind::Capture { reward, .. } => {
+            units(given.chain([(&reward.wallet, -reward.costs.get())]))
+        }
+        EntryKind::Hold { .. }
+        | EntryKind::Release { .. }
+        | EntryKind::Join { .. }
+        | EntryKind::Leave { .. }
+        | EntryKind::Remind { .. }
+        | EntryKind::Erase => Units::new(),
+        EntryKind::Reverse { .. } => Units::new(),
+        EntryKind::Expire => moved
+            .iter()
+            .filter(|(_, units)| **units < 0)
+            .map(|(wallet, units)| (*wallet, *units))
+            .collect(),
+        EntryKind::Adjust { .. } | EntryKind::Transfer { .. } | EntryKind::Share { .. } => {
+            moved.clone()
+        }
+    }
 }
 
 /// The wallet and the units of the first posting that takes units, for one of `reasons`, out of a
@@ -277,15 +276,18 @@ fn reason_of_another(entry: &Entry) -> Option<PostingReason> {
         EntryKind::Share { moved, .. } => *moved,
         kind => kind.verb(),
     };
+    if entry.again.is_some() {
+        return None;
+    }
     let own: &[PostingReason] = match verb {
         Verb::Earn => &[R::Issued],
         Verb::Redeem | Verb::Capture => &[R::Issued, R::Spent],
-        Verb::Reverse => &[R::Issued, R::Reclaimed, R::Restored],
         Verb::Adjust => &[R::Adjusted],
         Verb::Transfer => &[R::Transferred],
         Verb::Expire => &[R::Expired],
         Verb::Hold
         | Verb::Release
+        | Verb::Reverse
         | Verb::Join
         | Verb::Leave
         | Verb::Share
@@ -304,10 +306,25 @@ fn given(outcome: &Effect) -> Option<(&WalletName, i64)> {
     }
 }
 
-/// The units that could not be taken back, since they had expired.
-fn unrecoverable(change: &Change) -> Option<(&WalletName, i64)> {
+/// The units that an entry moves that makes earlier ones different: what rules give more, what
+/// rewards and staff no longer take, what had expired before it could be taken back or is back, and
+/// what came late and has expired since.
+fn derived_again<'a>(entry: &'a Entry, again: &'a DerivedAgain) -> Units<'a> {
+    let differences = again.differences.iter().flat_map(|difference| &difference.reasons);
+    let reasons = entry.reasons.iter().chain(differences);
+    let given = reasons.filter_map(|reason| given(&reason.effect));
+    let restored = again.restored.iter().map(|(wallet, units)| (wallet, *units));
+    let expired = entry.changes.iter().filter_map(expired_otherwise);
+    let gone = entry.postings.iter().filter(|posting| posting.why == PostingReason::Expired);
+    let gone = gone.map(|posting| (&posting.wallet, posting.change()));
+    units(given.chain(restored).chain(expired).chain(gone))
+}
+
+fn expired_otherwise(change: &Change) -> Option<(&WalletName, i64)> {
     match change {
-        Change::Unrecoverable { wallet, units, .. } => Some((wallet, units.get())),
+        Change::Unrecoverable { wallet, units, .. } | Change::Revived { wallet, units, .. } => {
+            Some((wallet, units.get()))
+        }
         _ => None,
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn count(wallets: &mut BTreeMap<WalletName, Owed>, period: &Period, h
     }
     // Units that expired since the last entry and before the end of the period.
     let member = history.member();
-    let end = period.until.filter(|end| member.settled_at < *end);
+    let end = period.until.filter(|end| member.happened_at < *end);
     let present = end.map_or_else(|| member.clone(), |end| member.at(end));
     for (name, wallet) in &present.wallets {
         let owed = wallets.entry(name.clone()).or_default();
@@ -187,7 +187,7 @@ impl Debt {
     /// A posting in money.
     fn in_money(&mut self, posting: &Posting) -> Moved<Decimal> {
         let units = posting.units.get();
-        let own = value(units, posting.worth);
+        let own = value(units, posting.worth());
         let of = |side: &Option<PostingSide>| match side {
             None => Decimal::ZERO,
             Some(PostingSide::Debt) => own,
@@ -195,13 +195,12 @@ impl Debt {
         };
         let (why, zero) = (posting.why, Decimal::ZERO);
         if posting.from == Some(PostingSide::Debt) {
-            self.0.push_back((units, posting.worth));
-            return Moved { why, change: -own, of_debt: own, gained: zero };
+            self.0.push_back((units, posting.worth()));
+            return Moved { why, change: of(&posting.to) - own, of_debt: own, gained: zero };
         }
         let change = match (&posting.from, &posting.to) {
-            (None, to) => of(to),
-            (from, None) => -of(from),
-            _ => zero,
+            (Some(_), Some(PostingSide::Debt)) => zero,
+            (from, to) => of(to) - of(from),
         };
         if posting.to != Some(PostingSide::Debt) {
             return Moved { why, change, of_debt: zero, gained: zero };

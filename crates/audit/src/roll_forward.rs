@@ -104,7 +104,9 @@ impl<N: Copy + Default + PartialEq + AddAssign + Add<Output = N>> RollForward<N>
             PostingReason::Issued => &mut self.issued,
             PostingReason::Spent => &mut self.redeemed,
             PostingReason::Expired => &mut self.expired,
-            PostingReason::Reclaimed | PostingReason::Restored => &mut self.reversed,
+            PostingReason::Reclaimed | PostingReason::Restored | PostingReason::DerivedAgain => {
+                &mut self.reversed
+            }
             PostingReason::Adjusted => &mut self.adjusted,
             PostingReason::Transferred => &mut self.transferred,
             PostingReason::DebtPaid

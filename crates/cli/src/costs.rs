@@ -108,6 +108,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     measured.row("expire one member, its shard");
 
     every_verb(&mut measured, &api, &clock).await?;
+    what_lies_between(&mut measured, &clock).await?;
 
     if options.json {
         let rows: Vec<_> = measured
@@ -242,6 +243,48 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Comman
     clock.set(reminded + TimeDelta::days(2));
     expire::run(api, &shard("bob")?, None).await?;
     measured.row("a reminder, its shard");
+    Ok(())
+}
+
+/// Measures what is told late and what is put right, with orders that have happened since. The
+/// members have more orders before: they cost nothing.
+async fn what_lies_between(measured: &mut Measured, clock: &Clock) -> CommandResult {
+    const ORDERS: i64 = 120;
+    let start = clock.now();
+    let order = |number: i64, replaces: Option<&str>| {
+        let at = start + TimeDelta::hours(number);
+        let order = json!({ "total": "12.50" });
+        json!({ "type": "purchase", "at": at, "order": order, "replaces": replaces })
+    };
+    let path = |name: &str, verb: &str| format!("/v1/members/{name}{verb}");
+    for name in ["kim", "lou"] {
+        clock.set(start);
+        measured.quietly("/v1/members", name, &json!({ "id": name })).await?;
+        for number in 0..ORDERS {
+            clock.set(start + TimeDelta::hours(number));
+            let key = format!("order-{number}");
+            measured.quietly(&path(name, "/earn"), &key, &order(number, None)).await?;
+        }
+    }
+    for (since, row) in [
+        (1, "earn, told late, 1 order since"),
+        (10, "earn, told late, 10 orders since"),
+        (100, "earn, told late, 100 orders since"),
+    ] {
+        let late = order(ORDERS - 1 - since, None);
+        measured.post(row, &path("kim", "/earn"), Some(row), &late).await?;
+    }
+    let name = format!("order-{}", ORDERS - 2);
+    let right = order(ORDERS - 2, Some(&name));
+    measured
+        .post("earn, put right, 1 order since", &path("lou", "/earn"), Some("r"), &right)
+        .await?;
+    for (since, row) in
+        [(10, "reverse a purchase, 10 orders since"), (100, "reverse a purchase, 100 orders since")]
+    {
+        let back = json!({ "earn": format!("order-{}", ORDERS - 1 - since) });
+        measured.post(row, &path("lou", "/reverse"), Some(row), &back).await?;
+    }
     Ok(())
 }
 

@@ -118,7 +118,11 @@ impl Totals {
                 PostingReason::Issued => wallet.earned += change,
                 PostingReason::Spent => wallet.redeemed -= change,
                 PostingReason::Expired => wallet.expired -= change,
-                PostingReason::Reclaimed | PostingReason::Restored => wallet.reversed += change,
+                PostingReason::Reclaimed
+                | PostingReason::Restored
+                | PostingReason::DerivedAgain => {
+                    wallet.reversed += change;
+                }
                 PostingReason::Adjusted => wallet.adjusted += change,
                 // Over all members of a programme these move units and change no total.
                 PostingReason::Transferred
@@ -358,7 +362,7 @@ pub(crate) fn say_effect(outcome: &ledger::Effect, zone: Tz) -> String {
         O::Revoke { grant } => format!("takes back {grant}"),
         O::Tag { tag } => format!("tags {tag}"),
         O::Untag { tag } => format!("takes off the tag {tag}"),
-        O::Voucher { pool, code } => format!("gives {code} from {pool}"),
+        O::Voucher { pool, code, .. } => format!("gives {code} from {pool}"),
         O::Referral { referrer, .. } => format!("tells {referrer}"),
         O::Score { contest, units } => format!("+{} in {contest}", whole(units.get())),
         O::Reclaim { wallet, units } => format!("-{} {wallet}", whole(units.get())),

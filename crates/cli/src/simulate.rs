@@ -69,7 +69,7 @@ pub(crate) fn run(options: &Options) -> CommandResult {
         }
     };
     let data = simulated_data(&bundle);
-    let context = Context { bundle: &bundle, data: &data, now: activity.at };
+    let context = Context::new(&bundle, &data, activity.at);
     let lines = decide::trace(&context, &member, &activity)?;
     let decision = decide::earn(&context, &member, activity)?;
     if options.json {
@@ -106,7 +106,8 @@ pub(crate) fn page(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) ->
             whole(line.points.get()),
         ]);
     }
-    let mut page = format!("{rules}\n");
+    // No rule judges a reversal: what it takes back was judged before.
+    let mut page = if lines.is_empty() { String::new() } else { format!("{rules}\n") };
     for posting in &decision.entry.postings {
         let when = |word: &str, at: Option<Moment>| {
             at.map_or_else(String::new, |at| format!(", {word} {}", shop_time(at, zone)))
@@ -141,6 +142,10 @@ fn say_note(note: &Note) -> String {
         Note::OrderIsUnknown { of } => format!("the order `{of}` is not known yet"),
         Note::PiecesAreUnknown { lines } => {
             format!("the order has no `{}`, or not so many", lines.join("`, `"))
+        }
+        Note::ToldTooLate => {
+            "told too late: judged by the member as it was then, and nothing since is derived again"
+                .to_owned()
         }
         Note::TotalDiffers { by } => {
             format!("the total is {by} from what its lines, discounts and charges come to")

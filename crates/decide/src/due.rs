@@ -18,7 +18,7 @@ use crate::schedule::is_due_earlier;
 /// # Errors
 /// A rule failed and nothing else is due, or data is missing.
 pub fn next_due(context: &Context<'_>, member: &Member) -> Result<Option<Decision>, Undecided> {
-    let Context { bundle, data, now } = *context;
+    let Context { bundle, data, now, .. } = *context;
     let mut failed: Option<Refusal> = None;
     let expired = ledger::expire::decide(member, context.programme(), now)?;
     // Expiries are recorded even if a tier's condition fails.
@@ -46,7 +46,7 @@ pub fn next_due(context: &Context<'_>, member: &Member) -> Result<Option<Decisio
         failed = failed.or(failure.map(Refusal::from));
         if !reminders.is_empty() {
             let kind = EntryKind::Remind { reminders };
-            let decision = Draft::default().decide(member, context.programme(), kind, now, now)?;
+            let decision = Draft::default().decide(member, context.programme(), kind, now)?;
             return Ok(Some(with_due_date(context, decision)));
         }
         if let Some(failed) = failed {

@@ -1,28 +1,23 @@
-//! Earn: the decision on an activity of a member, and on the referral that may follow from it.
+//! Earn: the decision on an activity of a member. In order, it happens to the member as it is; late,
+//! the member is derived again; too late, it is judged by the member as it was.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use ledger::activity::{FRIEND, REFERRAL};
-use ledger::decision::Draft;
-use ledger::delivery;
+use chrono::TimeDelta;
+use ledger::activity::REFERRAL;
 use ledger::entry::Note;
-use ledger::holdings::Share;
-use ledger::programme::OnFailure;
-use ledger::reverse::left_of;
-use ledger::{
-    Activity, Change, Decision, Entry, EntryKind, FieldValue, Member, MissingData, Order,
-};
-use rules::{Facts, RuleFailure};
+use ledger::reverse::Reversals;
+use ledger::{Activity, Decision, Entry, EntryKind, Member, MemberId, Moment, Seq, Since};
 
+use crate::again::{Edit, ReversedPart, Told, Undo, derive};
 use crate::context::Context;
 use crate::event::{About, ActivityEvent};
-use crate::failures::Failures;
-use crate::judging::judge;
-use crate::pipeline::{on_shared_wallets, with_tier_noted};
+use crate::happen::{When, happen, judged_then, let_go, on_failure};
+use crate::pipeline::{Sharing, on_shared_wallets, split, with_due_date, with_tier_review};
+use crate::referral::Referrals;
 use crate::refusal::Undecided;
-use crate::tier;
 
-/// Decides what an activity gives the member, and what a referral gives the member's referrer.
+/// Decides what an activity gives the member, and what follows for the member's referrer.
 ///
 /// # Errors
 /// The activity's date is out of bounds, a rule failed, or data is missing.
@@ -31,29 +26,59 @@ pub fn earn(
     member: &Member,
     event: impl Into<ActivityEvent>,
 ) -> Result<Decision, Undecided> {
-    let (mut decision, referred) = earn_alone(context, member, event.into())?;
-    if let Some(Referral { referrer, activity }) = referred {
-        // Both decisions draw on the same shared limits. The referrer's own referrer gets nothing:
-        // a rule on `referral` cannot refer.
-        let data = context.data.beside(&decision.entry);
-        let beside = Context { data: &data, ..*context };
-        let (mut referrers, _) = earn_alone(&beside, &referrer, activity.into())?;
-        decision.others.append(&mut referrers.others);
-        decision.others.push(referrers);
-    }
-    Ok(decision)
+    let (decision, referrals) = earn_alone(context, member, event.into())?;
+    with_referrals(context, decision, referrals)
 }
 
-/// A referral that follows from an activity: what the member's referrer gets.
-#[derive(Debug)]
-pub struct Referral {
-    /// The referrer.
-    pub referrer: Member,
-    /// The referrer's activity, of the type `referral`.
-    pub activity: Activity,
+/// A purchase that another takes back, whole or in part: one that is put right, or an exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// The number of its entry.
+    pub entry: Seq,
+    /// When it happened.
+    pub at: Moment,
+    /// The part that comes back; nothing for all that is left.
+    pub part: Option<ReversedPart>,
 }
 
-/// Decides what an activity gives the member alone. Also returns the referral, if a rule gave one.
+/// Decides on an activity with which another is taken back: the member is derived again from the
+/// history with the one and without the other.
+///
+/// # Errors
+/// As [`earn`]; or the other activity cannot be taken back.
+pub fn replace(
+    context: &Context<'_>,
+    member: &Member,
+    event: ActivityEvent,
+    replaced: &Replaced,
+) -> Result<Decision, Undecided> {
+    let replaced = std::slice::from_ref(replaced);
+    let (decision, referrals) = replace_alone(context, member, event, replaced)?;
+    with_referrals(context, decision, referrals)
+}
+
+/// The same for the member alone. Also returns what follows for the referrer.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_alone(
+    context: &Context<'_>,
+    member: &Member,
+    event: ActivityEvent,
+    replaced: &[Replaced],
+) -> Result<(Decision, Referrals), Undecided> {
+    ledger::earn::admit(member, event.activity.at, context.now)?;
+    let undone = replaced.iter().cloned().map(|Replaced { entry, at, part }| Undo {
+        entry,
+        at: Some(at),
+        part,
+        about: About::Nothing,
+    });
+    let undone = undone.collect();
+    derive(context, member, Edit { told: vec![Told::Activity(event)], undone })
+}
+
+/// Decides what an activity gives the member alone. Also returns what follows for the referrer.
 ///
 /// # Errors
 /// As [`earn`].
@@ -61,112 +86,124 @@ pub fn earn_alone(
     context: &Context<'_>,
     member: &Member,
     event: ActivityEvent,
-) -> Result<(Decision, Option<Referral>), Undecided> {
-    let mut referred = None;
-    // What a day triggers is not lost if it is refused: it comes again in the next run.
-    let on_failure = match event.triggered {
-        Some(_) => OnFailure::Refuse,
-        None => context.programme().on_failure,
+) -> Result<(Decision, Referrals), Undecided> {
+    ledger::earn::admit(member, event.activity.at, context.now)?;
+    let then = match When::of(context, member, event.activity.at) {
+        When::TooLate => return too_late(context, member, event),
+        When::Late => return derive(context, member, Edit::told(Told::Activity(event))),
+        When::InOrder(then) => then,
     };
-    let decision = on_shared_wallets(context, member, |member| {
-        let (decision, referral) = earn_on_own_wallets(context, member, event, on_failure)?;
-        referred = referral;
-        Ok(decision)
+    let mut referrals = Referrals::default();
+    // Decided as of when it happened, so that it does not matter when it was sent.
+    let then = Context { now: then, ..*context };
+    let sharing = Sharing { programme: context.programme(), account: member.account.as_ref() };
+    let decision = split(&then, sharing, member, |member| {
+        let happened = happen(&then, member, event.clone(), on_failure(context, &event))?;
+        referrals.told.extend(happened.referral);
+        Ok(happened.decision)
     })?;
-    Ok((decision, referred))
+    Ok((with_due_date(context, decision.sent_at(context.now)), referrals))
 }
 
-/// Decides on an activity for one member and its own wallets: checks the dates, finds the member's
-/// tier, runs every rule, lets the ledger make an entry of the effects, and adds the tier that
-/// follows.
-pub(crate) fn earn_on_own_wallets(
+/// Decides on an activity that happened too long ago to be derived in its place: the rules judge it
+/// for the member as it was then, and what they give comes now. Tasks are left out, since their
+/// progress is that of today.
+fn too_late(
     context: &Context<'_>,
     member: &Member,
     event: ActivityEvent,
-    on_failure: OnFailure,
-) -> Result<(Decision, Option<Referral>), Undecided> {
-    let ActivityEvent { activity, triggered, about } = event;
-    let Context { bundle, data, now } = *context;
-    ledger::earn::admit(member, &activity, now)?;
-    let mut failures = Failures::of(context);
-    let present = Arc::new(member.at(now));
-    let tier_status = tier::reviewed(bundle, &present, now);
-    let tier_status = failures.or(tier_status, || member.tier_status.clone())?;
-    let seen = bundle.see(&present, tier_status.tier.clone(), activity.at, now);
-    let activity = Arc::new(activity);
-    let mut run = bundle.run(&Facts::of_activity(seen, &activity));
-    let judged = judge(bundle, &present, &activity, data, &mut run, on_failure)?;
-    let referred = judged.referrer().map(|referrer| referral(&present, referrer, &activity));
-    failures.notes.extend(judged.failures.iter().map(RuleFailure::note));
-    let mut draft = Draft::of(judged.reasons, judged.changes, judged.allocator);
-    let triggered = triggered.map(|day| Change::Triggered { activity: activity.kind.clone(), day });
-    draft.changes.extend(triggered);
-    let differs = activity.order.as_ref();
-    let differs = differs.and_then(|order| order.unexplained(context.programme().decimals()));
-    draft.notes.extend(differs.map(|by| Note::TotalDiffers { by }));
-    let share = let_go(context, member, &activity, &about, &mut draft)?;
-    // The facts in the run share the activity. Dropping the run lets the entry own it.
-    drop(run);
-    let activity = Arc::unwrap_or_clone(activity);
-    let decision = ledger::earn::decide(member, context.programme(), activity, share, draft, now)?;
-    let before = &member.tier_status;
-    Ok((with_tier_noted(context, tier_status, decision, before, failures)?, referred))
+) -> Result<(Decision, Referrals), Undecided> {
+    let then = context.data.member_then(member, event.activity.at)?;
+    let mut referrals = Referrals::default();
+    let decision = on_shared_wallets(context, member, |member| {
+        let judged = judged_then(context, then, &event, on_failure(context, &event))?;
+        referrals.told.extend(judged.referral);
+        let mut draft = judged.draft;
+        draft.notes.push(Note::ToldTooLate);
+        let ActivityEvent { activity, about, .. } = event;
+        let share = let_go(context, member, &activity, &about, &mut draft)?;
+        let (programme, now) = (context.programme(), context.now);
+        let decision = ledger::earn::decide(member, programme, activity, share, draft, now)?;
+        Ok(with_tier_review(context, decision, member)?)
+    })?;
+    Ok((decision, referrals))
 }
 
-/// How much a delivery lets go of what is pending on it. The delivery of an order that is not known
-/// is kept.
-fn let_go(
+/// Adds what follows for the referrer to a decision on its friend. Both draw on the same shared
+/// limits. The referrer's own referrer gets nothing: a rule on `referral` cannot refer.
+pub(crate) fn with_referrals(
     context: &Context<'_>,
-    member: &Member,
-    activity: &Activity,
-    about: &About,
-    draft: &mut Draft,
-) -> Result<Share, MissingData> {
-    let programme = context.programme();
-    if !delivery::is_delivery(programme, activity) {
-        return Ok(Share::ALL);
+    mut decision: Decision,
+    referrals: Referrals,
+) -> Result<Decision, Undecided> {
+    if referrals == Referrals::default() {
+        return Ok(decision);
     }
-    let names_pieces = delivery::names_pieces(activity);
-    match about {
-        About::Unknown if !delivery::lets_go(member, activity) => {
-            draft.changes.extend(delivery::kept(activity));
-            let of = activity.of.clone();
-            draft.notes.extend(of.map(|of| Note::OrderIsUnknown { of }));
-            Ok(Share::ALL)
+    let Some(id) = decision.member.referred_by.clone() else { return Ok(decision) };
+    let Some(referrer) = context.data.member(&id)?.filter(|one| one.erased_at.is_none()) else {
+        return Ok(decision);
+    };
+    let data = context.data.beside(&decision.entry);
+    let beside = Context { data: &data, ..*context };
+    if let Some(mut other) = follow(&beside, referrer, referrals)? {
+        // If both decisions now change the same member or account, because the wallets have been
+        // shared since, the referrer's entry stays.
+        if ids(&decision).is_disjoint(&ids(&other)) {
+            decision.others.append(&mut other.others);
+            decision.others.push(other);
         }
-        About::Known(entry) if names_pieces => {
-            let window = context.data.past(member, entry.seq)?;
-            let since = || window.entries.iter().filter(|later| later.seq > entry.seq);
-            let since: Vec<Entry> = since().cloned().collect();
-            let left = left_of(entry, &since, programme.decimals()).ok();
-            if let EntryKind::Earn { activity: bought } = &entry.kind
-                && let Some(order) = &bought.order
-            {
-                let lines = delivery::unknown_pieces(order, activity);
-                draft.notes.extend((!lines.is_empty()).then_some(Note::PiecesAreUnknown { lines }));
-            }
-            let share = |order: &Order| {
-                delivery::share(entry, order, &since, activity, programme.decimals())
-            };
-            Ok(left.and_then(|left| left.order).as_ref().map_or(Share::ALL, share))
-        }
-        _ => Ok(Share::ALL),
     }
+    Ok(decision)
 }
 
-/// The referral that a friend's activity gives the friend's referrer.
-fn referral(friend: &Member, referrer: &Member, activity: &Activity) -> Referral {
-    let activity = Activity {
-        // It is not the number of the friend's order, which is private to the friend.
-        id: format!("{} {}", friend.id, friend.seq.next()),
-        kind: REFERRAL.to_owned(),
-        // The referrer may have joined after the time that the activity states.
-        at: activity.at.max(referrer.enrolled_at),
-        of: None,
-        order: None,
-        channel: None,
-        payment: None,
-        fields: [(FRIEND.to_owned(), FieldValue::Text(friend.id.to_string()))].into(),
+/// The referrer's own decision; nothing if there is nothing to take back any more.
+fn follow(
+    context: &Context<'_>,
+    referrer: &Member,
+    referrals: Referrals,
+) -> Result<Option<Decision>, Undecided> {
+    let Referrals { mut told, undone } = referrals;
+    if let ([_], true) = (told.as_slice(), undone.is_empty())
+        && let Some(activity) = told.pop()
+    {
+        return Ok(Some(earn_alone(context, referrer, activity.into())?.0));
+    }
+    let undone = entries_of(context, referrer, &undone)?;
+    if told.is_empty() && undone.is_empty() {
+        return Ok(None);
+    }
+    let told = told.into_iter().map(|activity| Told::Activity(activity.into())).collect();
+    let undone = undone.into_iter().map(Undo::all).collect();
+    Ok(Some(derive(context, referrer, Edit { told, undone })?.0))
+}
+
+/// The entries of a referrer's activities that have not been taken back. Each is named after the
+/// friend's entry, so that the last of that name is the one that counts.
+fn entries_of(
+    context: &Context<'_>,
+    referrer: &Member,
+    activities: &[Activity],
+) -> Result<Vec<Seq>, Undecided> {
+    let Some(first) = activities.iter().map(|activity| activity.at).min() else {
+        return Ok(Vec::new());
     };
-    Referral { referrer: referrer.clone(), activity }
+    // What happened in the same second belongs to it.
+    let since = Since::moment(first - TimeDelta::seconds(1));
+    let slice = context.data.slice_since(referrer, since)?;
+    let reversals = Reversals::of(&slice.entries, referrer.seq.next(), &[]);
+    let is_of = |entry: &&Entry, id: &str| match &entry.kind {
+        EntryKind::Earn { activity } => activity.kind == REFERRAL && activity.id == id,
+        _ => false,
+    };
+    let entry = |activity: &Activity| {
+        let mut own = slice.entries.iter().rev().filter(|entry| is_of(entry, &activity.id));
+        own.find(|entry| !reversals.is_undone(entry.seq)).map(|entry| entry.seq)
+    };
+    Ok(activities.iter().filter_map(entry).collect())
+}
+
+/// The members that a decision changes.
+fn ids(decision: &Decision) -> BTreeSet<MemberId> {
+    let others = decision.others.iter().map(|other| other.member.id.clone());
+    others.chain([decision.member.id.clone()]).collect()
 }

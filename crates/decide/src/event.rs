@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 use ledger::activity::PURCHASE;
+use ledger::holdings::Share;
 use ledger::{Activity, Entry, EntryKind};
 
 /// An activity that a client sent, or that its day triggered.
@@ -25,25 +26,31 @@ pub enum About {
     Unknown,
     /// Its entry.
     Known(Box<Entry>),
+    /// A delivery of pieces: how much it lets go, and the pieces that its order does not have.
+    Delivered {
+        /// How much it lets go.
+        share: Share,
+        /// The pieces, as the delivery names them.
+        unknown: Vec<String>,
+    },
 }
 
 impl About {
     /// What is known of the activity that one of `kind` is about, from the entries of activities that
-    /// have its id: the purchase, or another activity with an order. A delivery may have the id of
-    /// its order, and is not meant.
+    /// have its id: the last purchase, which puts earlier ones right, or else another activity with
+    /// an order. A delivery may have the id of its order, and is not meant.
     #[must_use]
     pub fn of(kind: &str, entries: impl IntoIterator<Item = Entry>) -> About {
-        let mut found = About::Unknown;
-        for entry in entries {
-            let EntryKind::Earn { activity } = &entry.kind else { continue };
-            if activity.kind == PURCHASE {
-                return About::Known(Box::new(entry));
+        let order = |entry: &Entry| match &entry.kind {
+            EntryKind::Earn { activity } if activity.kind == PURCHASE => Some((true, entry.seq)),
+            EntryKind::Earn { activity } if activity.order.is_some() && activity.kind != kind => {
+                Some((false, entry.seq))
             }
-            if activity.order.is_some() && activity.kind != kind {
-                found = About::Known(Box::new(entry));
-            }
-        }
-        found
+            _ => None,
+        };
+        let orders = entries.into_iter().filter_map(|entry| Some((order(&entry)?, entry)));
+        let last = orders.max_by_key(|(place, _)| *place);
+        last.map_or(About::Unknown, |(_, entry)| About::Known(Box::new(entry)))
     }
 }
 

@@ -11,8 +11,8 @@ use ledger::{Decision, Entry, EntryKind, Member, Order, Programme, RedeemedRewar
 use rules::{Bundle, Costs, Rule};
 
 use crate::context::Context;
-use crate::pipeline::{Sharing, on_wallets_shared_as, with_tier_review};
-use crate::redeem::with_reward;
+use crate::happen::with_reward;
+use crate::pipeline::{Sharing, on_shared_wallets, on_wallets_shared_as, with_tier_review};
 use crate::refusal::{Refusal, Undecided};
 use crate::reward::{self, Redemption, RewardRequest, Taker, Timing, at_its_price};
 use crate::tier;
@@ -26,10 +26,18 @@ pub fn hold(
     member: &Member,
     redemption: Redemption,
 ) -> Result<Decision, Undecided> {
-    with_reward(context, member, redemption, Timing::Later, |member, mut taken, order, draft| {
-        taken.gives = None;
-        let draft = Draft { reasons: Vec::new(), ..draft };
-        ledger::hold::hold(member, context.programme(), taken, order, draft, context.now)
+    on_shared_wallets(context, member, |member| {
+        with_reward(
+            context,
+            member,
+            redemption,
+            Timing::Later,
+            |member, mut taken, order, draft| {
+                taken.gives = None;
+                let draft = Draft { reasons: Vec::new(), ..draft };
+                ledger::hold::hold(member, context.programme(), taken, order, draft, context.now)
+            },
+        )
     })
 }
 
@@ -125,7 +133,7 @@ fn check_open(context: &Context<'_>, member: &Member, hold: &HoldId) -> Result<(
     let Err(unknown) = ledger::hold::open(member, hold, context.now) else { return Ok(()) };
     let made = hold.entry().filter(|entry| Seq::FIRST <= *entry && *entry <= member.seq);
     let Some(made) = made else { return Err(unknown.into()) };
-    let past = context.data.past(member, made)?;
+    let past = context.data.slice(member, made)?;
     Err(ledger::hold::closed(hold, &past.entries).into())
 }
 

@@ -8,6 +8,8 @@
 mod error;
 /// Values as clients write them.
 mod value;
+/// What comes back of an order.
+mod returned;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +26,7 @@ use serde::Deserialize;
 
 use self::error::wrong;
 pub use self::error::{InputError, InputErrorReason, escape};
+pub use self::returned::{ReturnedBody, ReturnedLineBody};
 pub(crate) use self::value::InJson;
 pub use self::value::{Amount, At, Quantity};
 use self::value::{Scalar, object_or_empty, or_empty};
@@ -43,11 +46,35 @@ pub struct ActivityBody {
     at: Option<At>,
     /// The id of the earlier activity to which it belongs.
     of: Option<String>,
+    /// The id of the purchase that this one puts right.
+    replaces: Option<String>,
+    /// What comes back with this purchase, in an exchange.
+    returns: Option<Object<ExchangedBody>>,
     order: Option<Object<OrderBody>>,
     channel: Option<String>,
     payment: Option<String>,
     #[serde(default, deserialize_with = "object_or_empty")]
     fields: BTreeMap<String, Scalar>,
+}
+
+/// What comes back of an earlier purchase with a new one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "what comes back of a purchase")]
+struct ExchangedBody {
+    order: String,
+    lines: Option<Vec<Object<ReturnedLineBody>>>,
+    refund: Option<Amount>,
+}
+
+/// What an activity takes back: the id of another, and the part of its order.
+#[derive(Debug, Clone)]
+pub struct TakesBack {
+    /// The id of the other activity.
+    pub id: String,
+    /// The field that names it.
+    pub pointer: &'static str,
+    /// The part of its order.
+    pub part: ReturnedBody,
 }
 
 /// An order as a client writes it.
@@ -110,6 +137,29 @@ impl ActivityBody {
     #[must_use]
     pub fn of(&self) -> Option<String> {
         self.of.as_deref().map(compared).filter(|of| !of.is_empty())
+    }
+
+    /// The activity that this one takes back, if it takes one back.
+    ///
+    /// # Errors
+    /// It takes two back.
+    pub fn takes_back(&self) -> Result<Option<TakesBack>, InputError> {
+        let replaced = self.replaces.as_deref().map(compared).filter(|id| !id.is_empty());
+        match (replaced, &self.returns) {
+            (None, None) => Ok(None),
+            (Some(id), None) => {
+                let part = ReturnedBody::default();
+                Ok(Some(TakesBack { id, pointer: "/replaces", part }))
+            }
+            (None, Some(Object(ExchangedBody { order, lines, refund }))) => {
+                let part = ReturnedBody { lines: lines.clone(), refund: refund.clone() };
+                Ok(Some(TakesBack { id: compared(order), pointer: "/returns/order", part }))
+            }
+            (Some(_), Some(_)) => {
+                let reason = "a purchase either puts another right or is an exchange";
+                Err(wrong("/returns", reason.to_owned()))
+            }
+        }
     }
 
     /// The id that tells the activity from others of its type: the one in the body, or the

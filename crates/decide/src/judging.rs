@@ -8,7 +8,7 @@ use ledger::cap;
 use ledger::decision::GiveRejection;
 use ledger::decision_data::Allocator;
 use ledger::programme::OnFailure;
-use ledger::task::{Goal, Progress, Step as TaskStep};
+use ledger::task::{Goal, Progress};
 use ledger::{
     Activity, ApplyError, Change, DecisionData, Effect, Member, Moment, Programme, Reason, Units,
     WalletName,
@@ -109,11 +109,11 @@ pub fn ask(
     member: &Arc<Member>,
     activity: &Arc<Activity>,
 ) -> Result<Said, Undecided> {
-    let Context { bundle, data, now } = *context;
+    let Context { bundle, data, now, .. } = *context;
     let seen = bundle.see(member, member.tier().map(str::to_owned), activity.at, now);
     let mut run = bundle.run(&Facts::of_activity(seen, activity));
     let on_failure = bundle.programme().on_failure;
-    let judged = judge(bundle, member, activity, data, &mut run, on_failure)?;
+    let judged = judge(bundle, member, activity, data, &mut run, Asked::all(on_failure))?;
     let verdicts = judged.steps.iter().map(|step| (step.rule, step.verdict)).collect();
     Ok(Said { reasons: judged.reasons, verdicts })
 }
@@ -127,6 +127,23 @@ struct Judge<'a, 'r> {
     day: NaiveDate,
     run: &'r mut Run<'a>,
     judgement: Judgement<'a>,
+    /// Codes that the member has from rounds of the present task which are no longer complete.
+    codes: Vec<(String, String)>,
+}
+
+/// The rules that are asked, and what becomes of one that fails.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) on_failure: OnFailure,
+    /// Whether tasks are asked as well.
+    pub(crate) tasks: bool,
+}
+
+impl Asked {
+    /// All rules.
+    pub(crate) fn all(on_failure: OnFailure) -> Asked {
+        Asked { on_failure, tasks: true }
+    }
 }
 
 /// Runs every rule of the activity: earn rules, tasks and contests. A rule that fails gives nothing;
@@ -137,7 +154,7 @@ pub(crate) fn judge<'a>(
     activity: &Activity,
     data: &'a DecisionData,
     run: &mut Run<'a>,
-    on_failure: OnFailure,
+    asked: Asked,
 ) -> Result<Judgement<'a>, Undecided> {
     let judgement = Judgement {
         reasons: Vec::new(),
@@ -151,11 +168,12 @@ pub(crate) fn judge<'a>(
     let at = activity.at;
     let zone = bundle.programme().zone_of(activity.order.as_ref());
     let day = at.with_timezone(&zone).date_naive();
-    let mut judge = Judge { bundle, member, at, day, run, judgement };
-    for (number, rule) in bundle.rules_on(&activity.kind) {
+    let mut judge = Judge { bundle, member, at, day, run, judgement, codes: Vec::new() };
+    let is_asked = |rule: &Rule| asked.tasks || rule.kind() != StatementKind::Task;
+    for (number, rule) in bundle.rules_on(&activity.kind).filter(|(_, rule)| is_asked(rule)) {
         let points = judge.judgement.points;
         judge.run.set_points(points);
-        let verdict = judge.rule_or_failure(rule, on_failure)?;
+        let verdict = judge.rule_or_failure(rule, asked.on_failure)?;
         judge.judgement.steps.push(Step { rule: number, verdict, points });
     }
     Ok(judge.judgement)
@@ -234,12 +252,11 @@ impl<'a> Judge<'a, '_> {
         let rounds = progress.advance(goal, by, self.at, zone).ok_or_else(|| {
             GiveRejection::of(&self.member.id, ApplyError::TooMuch(rule.title.clone()))
         })?;
+        self.codes = std::mem::take(&mut progress.codes);
         let effect = self.pay_rounds(rule, room, &mut progress, rounds)?;
+        progress.codes = std::mem::take(&mut self.codes);
         let done = progress.done(goal, self.at, zone);
-        let was = before.map_or(0, Progress::settled);
-        let settled = u32::try_from(progress.settled() - was).unwrap_or_default();
-        let step = TaskStep { goal, by, at: self.at, settled };
-        let changed = Change::Progressed { task: rule.name.clone(), step, progress };
+        let changed = Change::Progressed { task: rule.name.clone(), progress };
         self.judgement.changes.push(changed);
         Ok(effect.unwrap_or(Verdict::Progressed { done, goal: goal.target() }))
     }
@@ -275,10 +292,6 @@ impl<'a> Judge<'a, '_> {
         // Owed rounds, which an earlier activity completed, are due as well as the new ones.
         let most = room.unwrap_or(u32::MAX);
         let due = progress.owed.max(progress.owed.saturating_add(rounds).min(most));
-        // Rounds that were paid ahead are subtracted first.
-        let offset = due.min(progress.ahead);
-        progress.ahead -= offset;
-        let due = due - offset;
         let (mut paid, mut effect) = (0, None);
         while paid < due.min(most).min(ROUNDS_MAX) {
             let verdict = self.act(rule)?;
@@ -309,6 +322,7 @@ impl<'a> Judge<'a, '_> {
     fn act(&mut self, rule: &'a Rule) -> Result<Verdict, Undecided> {
         let (value, requests) = self.run.body(rule)?;
         let taken = self.judgement.allocator.taken();
+        let codes = self.codes.clone();
         let into = rule.into.as_ref().unwrap_or(&self.programme().main_wallet);
         let mut given = Vec::new();
         let (paid, carried) = self.whole(rule, &value, into)?;
@@ -321,6 +335,7 @@ impl<'a> Judge<'a, '_> {
                 Given::Nothing => {}
                 Given::NothingLeft => {
                     self.judgement.allocator.put_back(taken);
+                    self.codes = codes;
                     return Ok(Verdict::NothingLeft);
                 }
             }
@@ -348,6 +363,7 @@ impl<'a> Judge<'a, '_> {
             }
             if !self.judgement.allocator.withdraw(&budget, points)? {
                 self.judgement.allocator.put_back(taken);
+                self.codes = codes;
                 return Ok(Verdict::NothingLeft);
             }
         }
@@ -441,9 +457,13 @@ impl<'a> Judge<'a, '_> {
                     let message = format!("one activity gives at most {CODES_MAX} codes");
                     return Err(rule.failure(message).into());
                 }
+                let had = self.codes.iter().position(|(of, _)| *of == pool);
+                if let Some((pool, code)) = had.map(|place| self.codes.remove(place)) {
+                    return Ok(Given::This(Effect::Voucher { pool, code, again: true }));
+                }
                 let code = self.judgement.allocator.code(&pool)?;
-                Ok(code
-                    .map_or(Given::NothingLeft, |code| Given::This(Effect::Voucher { pool, code })))
+                let give = |code| Given::This(Effect::Voucher { pool, code, again: false });
+                Ok(code.map_or(Given::NothingLeft, give))
             }
             request => {
                 Ok(who.receives(rule, request, into, earlier)?.map_or(Given::Nothing, Given::This))

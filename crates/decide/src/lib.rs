@@ -11,12 +11,13 @@
 //! decisions need only the member.
 //!
 //! **The pipeline of one earn.**
-//! 1. `pipeline::on_shared_wallets` puts the account's wallets into the member, if it shares any.
-//! 2. `ledger::earn::admit` checks the dates of the activity.
-//! 3. [`tier_status()`] finds the member's tier now.
+//! 1. `ledger::earn::admit` checks the dates of the activity. If something has happened since, the
+//!    member is derived again (`again`), and what follows is done for each activity since.
+//! 2. `pipeline::split` puts the account's wallets into the member, if it shares any.
+//! 3. `happen` finds the member's tier when it happened.
 //! 4. `judging::judge` runs every rule of the activity and collects the reasons.
 //! 5. `ledger::earn::decide` makes the entry and applies it to the member.
-//! 6. `pipeline::with_tier` adds the tier that follows.
+//! 6. `pipeline::with_tier_noted` adds the tier that follows.
 //! 7. `pipeline` splits off the account's entry and sets the next due date of each member.
 //! 8. If a rule refers the member's referrer, [`earn()`] decides the referral in the same way.
 //!
@@ -48,8 +49,6 @@ mod reward;
 mod offers;
 /// The distance of a member from the next tier.
 mod next_tier;
-/// The trace of an activity, for people.
-mod trace;
 
 // After the rules.
 /// Activities that are triggered by their day.
@@ -60,6 +59,15 @@ mod reminders;
 mod schedule;
 /// The steps after every decision: tier, account, due date.
 mod pipeline;
+
+/// What a friend's activity gives the friend's referrer.
+mod referral;
+/// What happens to a member with an activity.
+mod happen;
+/// A member is derived again, since its history is another one.
+mod again;
+/// The trace of an activity, for people.
+mod trace;
 
 // The verbs.
 /// A member earns with an activity.
@@ -92,22 +100,25 @@ mod tests;
 
 pub use account::{join, leave};
 pub use adjust::adjust;
-pub use context::Context;
+pub use again::{ReversedPart, data_then, derived};
+pub use context::{Context, EarlierRules};
 pub use coverage::{Coverage, RuleCoverage};
 pub use due::{expire, next_due, schedule};
-pub use earn::{Referral, earn, earn_alone};
+pub use earn::{Replaced, earn, earn_alone, replace, replace_alone};
 pub use erase::erase;
 pub use event::{About, ActivityEvent};
 pub use hold::{capture, hold, release};
 pub use input::{
-    ActivityBody, Amount, At, InputError, InputErrorReason, LINES_MAX, OrderBody, Quantity, escape,
+    ActivityBody, Amount, At, InputError, InputErrorReason, LINES_MAX, OrderBody, Quantity,
+    ReturnedBody, ReturnedLineBody, TakesBack, escape,
 };
 pub use judging::{Said, Verdict, ask};
 pub use next_tier::{NextTier, next_tier};
 pub use offers::{Eligible, MemberBenefit, Offer, benefits, gifts, offers};
 pub use redeem::redeem;
+pub use referral::Referrals;
 pub use refusal::{Refusal, Undecided};
-pub use reverse::{ReferralEntry, Reversal, data_then, reverse, reverse_alone};
+pub use reverse::{Reversal, reverse, reverse_alone};
 pub use reward::Redemption;
 pub use schedule::{due_at, is_due_earlier};
 pub use spec::{

@@ -40,18 +40,27 @@ pub(crate) fn on_wallets_shared_as(
     member: &Member,
     decide: impl FnOnce(&Member) -> Result<Decision, Undecided>,
 ) -> Result<Decision, Undecided> {
+    Ok(with_due_date(context, split(context, sharing, member, decide)?))
+}
+
+/// Does the same without the due dates.
+pub(crate) fn split(
+    context: &Context<'_>,
+    sharing: Sharing<'_>,
+    member: &Member,
+    decide: impl FnOnce(&Member) -> Result<Decision, Undecided>,
+) -> Result<Decision, Undecided> {
     let Sharing { programme, account } = sharing;
     let now = context.now;
     let account = account.map(|account| context.data.member(account)).transpose()?.flatten();
-    let decision = match account {
-        None => decide(member)?,
+    match account {
+        None => decide(member),
         Some(account) => {
             let decision = decide(&ledger::account::view(member, account, programme, now))?;
             let decision = ledger::account::part(member, account, programme, decision, now)?;
-            with_account_tier(context, decision, Some(account))
+            Ok(with_account_tier(context, decision, Some(account)))
         }
-    };
-    Ok(with_due_date(context, decision))
+    }
 }
 
 /// Adds the tier that follows from a decision. `tier_status` is the status that the rules saw; it
@@ -111,7 +120,9 @@ pub(crate) fn with_account_tier(
     let others = std::mem::take(&mut decision.others).into_iter();
     let reviewed = others.map(|mut other| match account {
         Some(account) if account.id == other.member.id => {
-            match with_tier_review(context, other.clone(), account) {
+            // Others may have told of something later already.
+            let context = Context { now: context.now.max(account.happened_at), ..*context };
+            match with_tier_review(&context, other.clone(), account) {
                 Ok(reviewed) => reviewed,
                 Err(failure) => {
                     other.entry.notes.push(failure.note());

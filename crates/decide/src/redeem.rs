@@ -1,46 +1,41 @@
-//! Redeem: the decision on a reward that a member takes at once.
+//! Redeem: the decision on a reward that a member takes at once, or took at a till without a network.
 
-use std::sync::Arc;
+use ledger::{Decision, Member, Moment};
 
-use ledger::decision::Draft;
-use ledger::{Decision, Member, Order, RedeemedReward};
-
+use crate::again::{Edit, Told, derive};
 use crate::context::Context;
-use crate::pipeline::{on_shared_wallets, with_tier};
-use crate::refusal::Undecided;
-use crate::reward::{Redemption, Timing, take};
-use crate::tier;
+use crate::happen::{When, dated, redeemed};
+use crate::pipeline::{Sharing, split, with_due_date};
+use crate::refusal::{Refusal, Undecided};
+use crate::reward::Redemption;
 
-/// Decides on a reward that a member takes at once.
+/// Decides on a reward that a member takes. `at` is when it was taken, if that was before it was sent:
+/// then it is taken from what was there.
 ///
 /// # Errors
-/// The reward is unknown, not for this member, too expensive or sold out, its rule failed, or data
-/// is missing.
+/// The reward is unknown, not for this member, too expensive or sold out, its rule failed, it was
+/// taken too long ago, or data is missing.
 pub fn redeem(
     context: &Context<'_>,
     member: &Member,
     redemption: Redemption,
+    at: Option<Moment>,
 ) -> Result<Decision, Undecided> {
-    with_reward(context, member, redemption, Timing::Now, |member, taken, order, draft| {
-        ledger::redeem::decide(member, context.programme(), taken, order, draft, context.now)
-    })
-}
-
-/// Finds the reward and what it costs on the wallets that the member uses, lets `decide` make the
-/// ledger's decision of it, and adds the tier that follows.
-pub(crate) fn with_reward<E: Into<Undecided>>(
-    context: &Context<'_>,
-    member: &Member,
-    redemption: Redemption,
-    timing: Timing,
-    decide: impl FnOnce(&Member, RedeemedReward, Option<Order>, Draft) -> Result<Decision, E>,
-) -> Result<Decision, Undecided> {
-    on_shared_wallets(context, member, |member| {
-        let present = Arc::new(member.clone());
-        let tier_status = tier::tier_status(context.bundle, &present, context.now)?;
-        let tier = tier_status.tier.clone();
-        let (taken, order, draft) = take(context, member, tier, redemption, timing)?;
-        let decision = decide(member, taken, order, draft).map_err(Into::into)?;
-        Ok(with_tier(context, tier_status, decision, &member.tier_status)?)
-    })
+    let happened_at = at.unwrap_or(context.now);
+    ledger::earn::admit(member, happened_at, context.now)?;
+    let then = match When::of(context, member, happened_at) {
+        When::TooLate => return Err(Refusal::told_too_late(context, happened_at).into()),
+        When::Late => {
+            let told = Told::Redemption(redemption, happened_at);
+            return Ok(derive(context, member, Edit::told(told))?.0);
+        }
+        When::InOrder(then) => Context { now: then, ..*context },
+    };
+    let sharing = Sharing { programme: context.programme(), account: member.account.as_ref() };
+    let decision = split(&then, sharing, member, |member| redeemed(&then, member, redemption))?;
+    let decision = match at {
+        Some(at) => dated(decision, at).sent_at(context.now),
+        None => decision,
+    };
+    Ok(with_due_date(context, decision))
 }

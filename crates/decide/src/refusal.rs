@@ -9,8 +9,11 @@ use ledger::earn::EarnRejection;
 use ledger::hold::HoldRejection;
 use ledger::redeem::RedeemRejection;
 use ledger::reverse::ReverseRejection;
-use ledger::{MemberId, MissingData, Units};
+use ledger::{MemberId, MissingData, Moment, Units};
+
 use rules::RuleFailure;
+
+use crate::context::Context;
 
 /// The reason why a request is refused. A refused request changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +42,14 @@ pub enum Refusal {
     /// The member is erased.
     #[error(transparent)]
     Erased(#[from] MemberIsErased),
+    /// It happened longer ago than it may be told late.
+    #[error("it is dated {at}, and `late_days` of the manifest allows {days} days")]
+    ToldTooLate {
+        /// When it happened.
+        at: Moment,
+        /// The days allowed.
+        days: u32,
+    },
     /// The member to receive the units does not exist.
     #[error("there is no member `{0}`")]
     ReceiverIsUnknown(MemberId),
@@ -121,6 +132,13 @@ fn because(unmet: &[(String, String)]) -> String {
     let facts: Vec<String> =
         unmet.iter().map(|(fact, value)| format!("`{fact}` is {value}")).collect();
     if facts.is_empty() { String::new() } else { format!("; {}", facts.join(", ")) }
+}
+
+impl Refusal {
+    /// The refusal of something that happened too long ago to be derived in its place.
+    pub(crate) fn told_too_late(context: &Context<'_>, at: Moment) -> Refusal {
+        Refusal::ToldTooLate { at, days: context.programme().late_days }
+    }
 }
 
 /// The reason why there is no decision.

@@ -74,7 +74,7 @@ pub(crate) fn take(
     redemption: Redemption,
     timing: Timing,
 ) -> Result<(RedeemedReward, Option<Order>, Draft), Undecided> {
-    let Context { bundle, data, now } = *context;
+    let Context { bundle, data, now, .. } = *context;
     member.present()?;
     let Redemption { reward, units, order } = redemption;
     let (rule, costs) = named(bundle, &reward)?;
@@ -197,7 +197,7 @@ impl Handover<'_, '_> {
     fn voucher(&mut self, pool: String) -> Result<Effect, Undecided> {
         check_pool(self.rule, &pool, self.receiver.programme)?;
         let Some(allocator) = &mut self.allocator else {
-            return Ok(Effect::Voucher { pool, code: String::new() });
+            return Ok(Effect::Voucher { pool, code: String::new(), again: false });
         };
         let Some(code) = allocator.code(&pool)? else {
             return Err(Refusal::PoolIsEmpty { reward: self.rule.title.clone(), pool }.into());
@@ -207,7 +207,7 @@ impl Handover<'_, '_> {
         {
             empty.clone_from(&code);
         }
-        Ok(Effect::Voucher { pool, code })
+        Ok(Effect::Voucher { pool, code, again: false })
     }
 }
 

@@ -19,9 +19,11 @@ use crate::{
     redeem, run_specs, tier_status,
 };
 
+mod book;
 mod judging;
 mod mistakes;
 mod mistakes_in_files;
+mod one_history;
 mod precedence;
 mod reference;
 mod returns;
@@ -88,7 +90,7 @@ fn data(bundle: &Bundle) -> DecisionData {
 }
 
 fn context<'a>(bundle: &'a Bundle, data: &'a DecisionData, now: Moment) -> Context<'a> {
-    Context { bundle, data, now }
+    Context::new(bundle, data, now)
 }
 
 /// The decision on an activity on a Saturday morning.

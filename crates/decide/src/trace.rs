@@ -6,8 +6,10 @@ use std::sync::Arc;
 use ledger::{Activity, Effect, Member, Units};
 use rules::Facts;
 
+use crate::again::member_before;
 use crate::context::Context;
-use crate::judging::{Verdict, judge};
+use crate::happen::When;
+use crate::judging::{Asked, Verdict, judge};
 use crate::refusal::Undecided;
 use crate::reward::{self, Redemption};
 use crate::tier;
@@ -92,13 +94,19 @@ pub fn trace(
     member: &Member,
     activity: &Activity,
 ) -> Result<Vec<TraceLine>, Undecided> {
-    let Context { bundle, data, now } = *context;
+    let Context { bundle, data, now, .. } = *context;
     let on_failure = bundle.programme().on_failure;
-    let member = Arc::new(member.clone());
-    let tier_status = tier::tier_status(bundle, &member, now)?;
-    let seen = bundle.see(&member, tier_status.tier, activity.at, now);
+    let happened_at = activity.at.min(now);
+    let member = match When::of(context, member, activity.at) {
+        When::InOrder(_) => context.view(member, data.account(member)?).at(happened_at),
+        When::Late => member_before(context, member, activity)?,
+        When::TooLate => data.member_then(member, activity.at)?.at(happened_at),
+    };
+    let member = Arc::new(member);
+    let tier_status = tier::tier_status(bundle, &member, happened_at.max(member.happened_at))?;
+    let seen = bundle.see(&member, tier_status.tier, activity.at, happened_at);
     let mut run = bundle.run(&Facts::of_activity(seen, &Arc::new(activity.clone())));
-    let judged = judge(bundle, &member, activity, data, &mut run, on_failure)?;
+    let judged = judge(bundle, &member, activity, data, &mut run, Asked::all(on_failure))?;
     let mut lines = Vec::new();
     for (place, step) in judged.steps.iter().enumerate() {
         let Some(rule) = bundle.rule(step.rule) else { continue };

@@ -488,7 +488,7 @@ fn spread(whole: i64, weights: &[i64]) -> Vec<i64> {
 /// What the rules of a bundle do, and the messages of those that fail.
 fn pays(bundle: &Bundle, member: &Member, activity: &Activity) -> (Pays, Vec<String>) {
     let data = DecisionData::default();
-    let context = Context { bundle, data: &data, now: activity.at };
+    let context = Context::new(bundle, &data, activity.at);
     let decision = earn(&context, member, activity.clone());
     let Ok(decision) = decision else { return (REFUSED, Vec::new()) };
     let (mut failed, mut messages) = (Vec::new(), Vec::new());

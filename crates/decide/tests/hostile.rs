@@ -131,7 +131,7 @@ fn play(name: &str, sheet: &str) -> Vec<Cost> {
     let friend = MemberId::parse("trudy").unwrap();
     let members = [(friend.clone(), Some(Member { id: friend, ..member.clone() }))].into();
     let data = DecisionData { left, codes, members, ..DecisionData::default() };
-    let context = Context { bundle: &bundle, data: &data, now };
+    let context = Context::new(&bundle, &data, now);
     let activity = purchase();
     let (earned, mut cost) =
         measure(name, "paid", || decide::earn(&context, &member, activity.clone()));
@@ -149,8 +149,9 @@ fn play(name: &str, sheet: &str) -> Vec<Cost> {
     let names: Vec<String> = bundle.rewards().map(|(name, _)| name.to_owned()).take(20).collect();
     for reward in names {
         let redemption = Redemption { reward, units: None, order: activity.order.clone() };
-        let (_, cost) =
-            measure(name, "redeemed", || decide::redeem(&context, &member, redemption).is_ok());
+        let (_, cost) = measure(name, "redeemed", || {
+            decide::redeem(&context, &member, redemption, None).is_ok()
+        });
         costs.push(cost);
     }
     let (_, cost) = measure(name, "expired", || decide::expire(&context, &member).is_ok());

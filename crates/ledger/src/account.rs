@@ -4,8 +4,9 @@
 use crate::apply_error::ApplyError;
 use crate::decision::{Draft, GiveRejection, extend};
 use crate::delivery::{delivered, share_of};
-use crate::entry::AccountEntry;
+
 use crate::member::MemberIsErased;
+use crate::posting::AccountEntry;
 use crate::terms::HoldId;
 use crate::{
     Change, Decision, Entry, EntryKind, Member, MemberId, Moment, Posting, Programme, Wallet,
@@ -112,7 +113,8 @@ pub fn part(
     let mut changes: Vec<Change> = Vec::new();
     for change in &mut decision.entry.changes {
         let there = change.clone();
-        if let Change::Unrecoverable { wallet, shared: is_shared, .. } = change
+        if let Change::Unrecoverable { wallet, shared: is_shared, .. }
+        | Change::Revived { wallet, shared: is_shared, .. } = change
             && shared(wallet)
         {
             *is_shared = true;
@@ -125,9 +127,10 @@ pub fn part(
             entry: decision.entry.seq,
             moved: decision.entry.kind.verb(),
             active_at: decision.entry.active_at().and(decision.member.active_at),
+            happened_at: None,
         };
         let draft = Draft { postings: moved, changes, ..Draft::default() };
-        let other = draft.decide(account, programme, kind, now, now)?;
+        let other = draft.decide(account, programme, kind, now)?;
         decision.others.push(other);
     }
     let own = out_of_reach(member, programme, &decision.entry).map_err(applies)?;
@@ -187,7 +190,7 @@ pub fn join(
     unshared(member)?;
     without_hold_or_debt(member, programme, now)?;
     let kind = EntryKind::Join { account: account.id.clone() };
-    let mut decision = Draft::default().decide(member, programme, kind, now, now)?;
+    let mut decision = Draft::default().decide(member, programme, kind, now)?;
     let view = view(&decision.member, account, programme, now);
     let balance = |(name, wallet): (&WalletName, &Wallet)| (name.clone(), wallet.spendable(now));
     decision.entry.balances = view.wallets.iter().map(balance).collect();
@@ -216,8 +219,8 @@ pub(crate) fn with_account_entry(
     let Some(account) = account else { return Ok(decision) };
     let Entry { seq, kind, .. } = &decision.entry;
     let (by, moved) = (decision.member.id.clone(), kind.verb());
-    let kind = EntryKind::Share { by, entry: *seq, moved, active_at: None };
-    let other = Draft::default().decide(account, programme, kind, now, now)?;
+    let kind = EntryKind::Share { by, entry: *seq, moved, active_at: None, happened_at: None };
+    let other = Draft::default().decide(account, programme, kind, now)?;
     let entry = other.entry.seq;
     decision.entry.account = Some(AccountEntry { account: account.id.clone(), entry });
     decision.others.push(other);
@@ -239,7 +242,7 @@ pub fn leave(
     let shares = shares.ok_or_else(|| AccountRejection::MemberHasNoAccount(member.id.clone()))?;
     without_hold(member, now)?;
     let kind = EntryKind::Leave { account: shares };
-    let decision = Draft::default().decide(member, programme, kind, now, now)?;
+    let decision = Draft::default().decide(member, programme, kind, now)?;
     Ok(with_account_entry(decision, account, programme, now)?)
 }
 

@@ -84,7 +84,8 @@ pub fn decide(
         given.postings = taken(member, wallet, units, PostingReason::Adjusted, now)?;
     }
     let Adjustment { reason, author, .. } = adjustment;
-    Ok(given.decide(member, programme, EntryKind::Adjust { reason, author }, now, now)?)
+    let kind = EntryKind::Adjust { reason, author, happened_at: None };
+    Ok(given.decide(member, programme, kind, now)?)
 }
 
 /// A transfer: units that one member wants to give another.
@@ -135,12 +136,15 @@ pub fn transfer(
     });
     let credits = lots.map(|lot| Credit { wallet: wallet.clone(), lot, why }).collect();
     let reason = transfer.reason;
-    let kind = |with| EntryKind::Transfer { with, reason: reason.clone() };
+    let kind = |with, other: &Member| {
+        let (entry, reason) = (other.seq.next(), reason.clone());
+        EntryKind::Transfer { with, entry, reason }
+    };
     let given = Draft { postings, ..Draft::default() };
-    let given = given.decide(from, programme, kind(Counterpart::To(to.id.clone())), now, now)?;
+    let given = given.decide(from, programme, kind(Counterpart::To(to.id.clone()), to), now)?;
     let received = Draft { credits, ..Draft::default() };
     let received =
-        received.decide(to, programme, kind(Counterpart::From(from.id.clone())), now, now)?;
+        received.decide(to, programme, kind(Counterpart::From(from.id.clone()), from), now)?;
     Ok((given, received))
 }
 

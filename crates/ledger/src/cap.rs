@@ -52,7 +52,7 @@ impl From<Day> for Moment {
 }
 
 /// How often a rule has acted on one day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     /// The day.
     pub day: Day,

@@ -38,6 +38,49 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// The same decision, made as of when the activity happened, in entries as of when it was sent.
+    #[must_use]
+    pub fn sent_at(mut self, now: Moment) -> Decision {
+        for other in &mut self.others {
+            other.send(now);
+        }
+        self.send(now);
+        let accounts = self.others.iter();
+        let account = self.entry.account.as_ref();
+        let account =
+            accounts.filter(|other| account.is_some_and(|of| of.account == other.member.id));
+        for (name, balance) in account.flat_map(|account| &account.entry.balances) {
+            let mut moved = self.entry.postings.iter();
+            if moved.any(|posting| posting.shared && posting.wallet == *name) {
+                self.entry.balances.insert(name.clone(), *balance);
+            }
+        }
+        self
+    }
+
+    /// Dates the entry, and says what can be spent then. A wallet that others share keeps the balance
+    /// that the account had.
+    fn send(&mut self, now: Moment) {
+        let Decision { entry, member, .. } = self;
+        if let EntryKind::Share { happened_at, .. } = &mut entry.kind
+            && entry.at != now
+        {
+            *happened_at = Some(entry.at);
+        }
+        entry.at = now;
+        let of_account = |name: &WalletName| {
+            let mut moved = entry.postings.iter();
+            entry.account.is_some()
+                && (moved.any(|posting| posting.shared && posting.wallet == *name)
+                    || !member.wallets.contains_key(name))
+        };
+        for (name, units) in balances(member, now) {
+            if entry.balances.contains_key(&name) && !of_account(&name) {
+                entry.balances.insert(name, units);
+            }
+        }
+    }
+
     /// The account whose wallets a member shares, after this decision; `None` if the account does
     /// not change.
     #[must_use]
@@ -140,8 +183,7 @@ impl Draft {
         }
     }
 
-    /// Makes the decision of this draft for a member. `at` is when the units were earned, from
-    /// which their terms count; `now` is when the entry is decided.
+    /// Makes the decision of this draft for a member.
     ///
     /// # Errors
     /// The draft cannot become an entry. The member is unchanged.
@@ -150,10 +192,9 @@ impl Draft {
         member: &Member,
         programme: &Programme,
         kind: EntryKind,
-        at: Moment,
         now: Moment,
     ) -> Result<Decision, GiveRejection> {
-        self.credit(member, programme, &kind, at)?;
+        self.credit(member, programme, &kind, now)?;
         self.free(member, &kind, now);
         let applies = |reason| GiveRejection::of(&member.id, reason);
         let Draft {
@@ -173,20 +214,14 @@ impl Draft {
         }
         postings.retain(|posting| !posting.units.is_zero());
         let mut entry = Entry {
-            seq: member.seq.next(),
-            at: now,
-            kind,
             reasons,
             postings,
             changes,
-            account: None,
             withdrawals,
             returns,
             exhausted,
             notes,
-            balances: BTreeMap::new(),
-            tier: None,
-            tier_status: None,
+            ..Entry::bare(member.seq.next(), now, kind)
         };
         let mut after = member.clone();
         after.apply(&entry).map_err(applies)?;
@@ -201,9 +236,7 @@ impl Draft {
         if after.grants.len() > HOLDINGS_MAX || after.tags.len() > HOLDINGS_MAX {
             return Err(GiveRejection::HoldingsAreTooMany { member: member.id.clone() });
         }
-        let balance =
-            |(name, wallet): (&WalletName, &Wallet)| (name.clone(), wallet.spendable(now));
-        entry.balances = after.wallets.iter().map(balance).collect();
+        entry.balances = balances(&after, now);
         Ok(Decision { due_at: after.due_at(), member: after, entry, others: Vec::new() })
     }
 
@@ -213,7 +246,7 @@ impl Draft {
         member: &Member,
         programme: &Programme,
         kind: &EntryKind,
-        at: Moment,
+        now: Moment,
     ) -> Result<(), GiveRejection> {
         let zone = programme.time_zone;
         for reason in &self.reasons {
@@ -225,9 +258,7 @@ impl Draft {
             })?;
             let terms = match kind {
                 EntryKind::Earn { activity } => policy.terms_of(activity, member.active_at, zone),
-                // A return has made its own credit, on the terms of its order.
-                EntryKind::Reverse { .. } => continue,
-                _ => policy.terms(at, zone),
+                _ => policy.terms(now, zone),
             };
             // Units of one request in one wallet have the same terms, so they are one credit.
             let same = |credit: &&mut Credit| {
@@ -264,6 +295,12 @@ impl Draft {
     pub(crate) fn put_back(&mut self, hold: &Hold) {
         self.returns.extend(hold.limit().map(|limit| Withdrawal { limit, units: Units::ONE }));
     }
+}
+
+/// The units that can be spent from each wallet.
+pub(crate) fn balances(member: &Member, now: Moment) -> BTreeMap<WalletName, Units> {
+    let balance = |(name, wallet): (&WalletName, &Wallet)| (name.clone(), wallet.spendable(now));
+    member.wallets.iter().map(balance).collect()
 }
 
 /// The postings of a credit: one that pays debt, and one into a lot. Other postings of the same

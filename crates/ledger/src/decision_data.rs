@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::apply_error::ApplyError;
 use crate::shared_limit::{Codes, Remaining, SharedLimit, Withdrawal};
-use crate::{Effect, Entry, Member, MemberId, Moment, Seq, Units};
+use crate::{Effect, Entry, EntryKind, Member, MemberId, Moment, Seq, Units};
 
 /// The data that a decision needs and that has not been loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +33,24 @@ pub enum MissingData {
         /// The number of the first entry.
         entry: Seq,
     },
+    /// A member before a moment, and all its entries that stand for something since.
+    HistorySince {
+        /// The member.
+        member: MemberId,
+        /// From when on.
+        since: Since,
+    },
+    /// A member as it was at a moment, by what had been told by now.
+    MemberThen {
+        /// The member.
+        member: MemberId,
+        /// The moment.
+        at: Moment,
+        /// Its last entry.
+        newest: Seq,
+    },
+    /// The rules of these hashes, by which earlier entries were judged.
+    Rules(Vec<String>),
 }
 
 impl fmt::Display for MissingData {
@@ -47,6 +64,11 @@ impl fmt::Display for MissingData {
             MissingData::HistorySlice { member, entry } => {
                 write!(f, "the entries of `{member}` from {entry} on")
             }
+            MissingData::HistorySince { member, since } => {
+                write!(f, "the entries of `{member}` since {}", since.moment)
+            }
+            MissingData::MemberThen { member, at, .. } => write!(f, "`{member}` as of {at}"),
+            MissingData::Rules(hashes) => write!(f, "the rules {}", hashes.join(", ")),
         }
     }
 }
@@ -61,11 +83,57 @@ pub struct DecisionData {
     /// Other members by name; `None` if there is no member of that name.
     pub members: BTreeMap<MemberId, Option<Member>>,
     /// Slices of members' histories.
-    pub pasts: BTreeMap<MemberId, HistorySlice>,
+    pub slices: BTreeMap<MemberId, HistorySlice>,
+    /// Members as they were at a moment.
+    pub then: BTreeMap<(MemberId, Moment), Member>,
     /// The member's due date as stored.
     pub due_at: Option<Moment>,
     /// What another decision of the same request takes from this data.
     pub taken: Allocations,
+}
+
+/// Where a part of a history begins: at a moment, and not after an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since {
+    /// The moment.
+    pub moment: Moment,
+    /// The entry, if there is one that has to be in the part.
+    pub entry: Option<Seq>,
+}
+
+impl Since {
+    /// Whatever has happened since a moment.
+    #[must_use]
+    pub fn moment(moment: Moment) -> Since {
+        Since { moment, entry: None }
+    }
+
+    /// The earlier of both beginnings.
+    #[must_use]
+    pub fn or(self, other: Since) -> Since {
+        let entry = match (self.entry, other.entry) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Since { moment: self.moment.min(other.moment), entry }
+    }
+
+    /// The beginning that an entry makes necessary: what it stands for, or what it undoes.
+    #[must_use]
+    pub fn with(self, entry: &Entry) -> Since {
+        let undone = Since { entry: entry.undoes().min(), ..self };
+        match &entry.kind {
+            EntryKind::Reverse { .. } => self.or(undone),
+            _ => self.or(undone).or(Since::moment(entry.happened_at())),
+        }
+    }
+
+    /// Whether a history can begin after a member's last entry.
+    #[must_use]
+    pub fn is_after(self, member: &Member) -> bool {
+        let is_after = |entry: Seq| member.seq < entry;
+        member.happened_at <= self.moment && self.entry.is_none_or(is_after)
+    }
 }
 
 /// A slice of a member's history: the member before an entry, and the entries from then on.
@@ -75,24 +143,21 @@ pub struct HistorySlice {
     pub before: Member,
     /// The entries, the oldest first.
     pub entries: Vec<Entry>,
+    /// The hash of the rules that each entry was decided by.
+    pub rules: Vec<String>,
 }
 
 impl HistorySlice {
-    /// The same slice from a later entry on.
-    ///
-    /// # Errors
-    /// An entry does not follow from the member before it.
-    pub fn from(&self, entry: Seq) -> Result<HistorySlice, ApplyError> {
-        let mut before = self.before.clone();
-        let mut entries = Vec::new();
-        for one in &self.entries {
-            if one.seq < entry {
-                before.apply(one)?;
-            } else {
-                entries.push(one.clone());
-            }
-        }
-        Ok(HistorySlice { before, entries })
+    /// Whether everything that has happened since then is in the slice, and with it everything
+    /// that an entry of the slice undoes: so that the member before it depends on nothing of it.
+    #[must_use]
+    pub fn reaches(&self, since: Since) -> bool {
+        let since = self.entries.iter().fold(since, Since::with);
+        self.before.seq == Seq::ENROLLED || since.is_after(&self.before)
+    }
+
+    fn last(&self) -> Seq {
+        self.entries.last().map_or(self.before.seq, |last| last.seq)
     }
 }
 
@@ -113,7 +178,7 @@ impl Allocations {
             taken.units.insert(withdraw.limit.clone(), withdraw.units);
         }
         for reason in &entry.reasons {
-            if let Effect::Voucher { pool, .. } = &reason.effect {
+            if let Effect::Voucher { pool, again: false, .. } = &reason.effect {
                 *taken.codes.entry(pool.clone()).or_default() += 1;
             }
         }
@@ -147,16 +212,43 @@ impl DecisionData {
         Ok(member.account.as_ref().map(|account| self.member(account)).transpose()?.flatten())
     }
 
+    /// The moment of a decision for a member: the clock's, or that of what happened last to one of
+    /// those concerned. The clock of another instance may be ahead, and nobody's time goes back.
+    #[must_use]
+    pub fn moment(&self, member: &Member, clock: Moment) -> Moment {
+        let others = self.members.values().flatten();
+        others.chain([member]).map(|one| one.happened_at).fold(clock, Moment::max)
+    }
+
     /// A slice of a member's history, from an entry or earlier on, up to the member's last entry.
     ///
     /// # Errors
     /// It has not been loaded, or does not end at the last entry.
-    pub fn past(&self, member: &Member, entry: Seq) -> Result<&HistorySlice, MissingData> {
-        let loaded = self.pasts.get(&member.id).filter(|past| {
-            let last = past.entries.last().map_or(past.before.seq, |last| last.seq);
-            past.before.seq < entry && last == member.seq
-        });
+    pub fn slice(&self, member: &Member, entry: Seq) -> Result<&HistorySlice, MissingData> {
+        let loaded = self.slices.get(&member.id);
+        let loaded = loaded.filter(|slice| slice.before.seq < entry && slice.last() == member.seq);
         loaded.ok_or_else(|| MissingData::HistorySlice { member: member.id.clone(), entry })
+    }
+
+    /// A slice of a member's history that reaches back so far (see [`HistorySlice::reaches`]), up
+    /// to the member's last entry.
+    ///
+    /// # Errors
+    /// It has not been loaded, or does not end at the last entry.
+    pub fn slice_since(&self, member: &Member, since: Since) -> Result<&HistorySlice, MissingData> {
+        let loaded = self.slices.get(&member.id);
+        let loaded = loaded.filter(|slice| slice.reaches(since) && slice.last() == member.seq);
+        loaded.ok_or_else(|| MissingData::HistorySince { member: member.id.clone(), since })
+    }
+
+    /// A member as it was at a moment, by what had been told by its last entry.
+    ///
+    /// # Errors
+    /// It has not been loaded.
+    pub fn member_then(&self, member: &Member, at: Moment) -> Result<&Member, MissingData> {
+        let name = (member.id.clone(), at);
+        let loaded = self.then.get(&name).filter(|then| then.seq <= member.seq);
+        loaded.ok_or(MissingData::MemberThen { member: name.0, at, newest: member.seq })
     }
 
     /// The data for another decision of the same request, which takes from the same limits and

@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// The share that the delivery of an entry let go.
-pub(crate) fn share_of(entry: &Entry) -> Share {
+#[must_use]
+pub fn share_of(entry: &Entry) -> Share {
     let part = entry.changes.iter().find_map(|change| match change {
         Change::DeliveredInPart { share } => Some(*share),
         _ => None,
@@ -44,13 +45,13 @@ fn waits(lot: &Lot, activity: &Activity) -> bool {
 }
 
 /// The share that a delivery of pieces lets go. `bought` is the entry of the order, `left` is what
-/// returns have left of the order, and `since` are the entries after it, with earlier deliveries.
+/// returns have left of the order, and `earlier` are the deliveries before this one.
 #[must_use]
-pub fn share(
-    bought: &Entry,
+pub fn share<'a>(
+    bought: &'a Entry,
     left: &Order,
-    since: &[Entry],
-    activity: &Activity,
+    earlier: impl IntoIterator<Item = &'a Activity>,
+    activity: &'a Activity,
     decimals: u32,
 ) -> Share {
     let before_the_order = bought.changes.iter().filter_map(|change| match change {
@@ -59,10 +60,7 @@ pub fn share(
     });
     let before_the_order =
         before_the_order.flatten().filter(|early| early.activity == activity.kind);
-    let earlier = since.iter().filter_map(|entry| match &entry.kind {
-        EntryKind::Earn { activity } => Some(activity),
-        _ => None,
-    });
+    let earlier = earlier.into_iter();
     let earlier = earlier.filter(|other| other.kind == activity.kind && other.of == activity.of);
     let mut lines: Vec<&Line> =
         before_the_order.flat_map(|early| &early.lines).chain(earlier.flat_map(lines_of)).collect();

@@ -19,7 +19,7 @@ pub enum EarnRejection {
     #[error(transparent)]
     Erased(#[from] MemberIsErased),
     /// The activity has not happened yet.
-    #[error("the activity is dated {at}, and it is only {now}")]
+    #[error("it is dated {at}, and it is only {now}")]
     ActivityIsInTheFuture {
         /// Its date.
         at: Moment,
@@ -27,7 +27,7 @@ pub enum EarnRejection {
         now: Moment,
     },
     /// The activity happened before the member enrolled.
-    #[error("the activity is dated {at}, and the member enrolled at {enrolled_at}")]
+    #[error("it is dated {at}, and the member enrolled at {enrolled_at}")]
     ActivityIsBeforeEnrolment {
         /// Its date.
         at: Moment,
@@ -39,21 +39,19 @@ pub enum EarnRejection {
     Give(#[from] GiveRejection),
 }
 
-/// Checks that an activity may pay at all. Call it before the rules run, so that they see only
-/// activities that make sense.
+/// Checks that something may have happened to a member at a moment. Call it before the rules run, so
+/// that they see only what makes sense.
 ///
 /// # Errors
 /// The member was erased, or the date of the activity is in the future or before the enrolment.
-pub fn admit(member: &Member, activity: &Activity, now: Moment) -> Result<(), EarnRejection> {
+pub fn admit(member: &Member, at: Moment, now: Moment) -> Result<(), EarnRejection> {
     member.present()?;
-    if activity.at > now + CLOCK_SKEW_MAX {
-        return Err(EarnRejection::ActivityIsInTheFuture { at: activity.at, now });
+    if at > now + CLOCK_SKEW_MAX {
+        return Err(EarnRejection::ActivityIsInTheFuture { at, now });
     }
-    if activity.at < member.enrolled_at - CLOCK_SKEW_MAX {
-        return Err(EarnRejection::ActivityIsBeforeEnrolment {
-            at: activity.at,
-            enrolled_at: member.enrolled_at,
-        });
+    if at < member.enrolled_at - CLOCK_SKEW_MAX {
+        let enrolled_at = member.enrolled_at;
+        return Err(EarnRejection::ActivityIsBeforeEnrolment { at, enrolled_at });
     }
     Ok(())
 }
@@ -69,14 +67,25 @@ pub fn decide(
     programme: &Programme,
     activity: Activity,
     share: Share,
-    mut given: Draft,
+    given: Draft,
     now: Moment,
 ) -> Result<Decision, EarnRejection> {
-    let at = activity.at;
+    Ok(entry(member, programme, activity, share, given, now)?)
+}
+
+/// The same, for an activity that was admitted before.
+pub(crate) fn entry(
+    member: &Member,
+    programme: &Programme,
+    activity: Activity,
+    share: Share,
+    mut given: Draft,
+    now: Moment,
+) -> Result<Decision, GiveRejection> {
     given.postings.extend(delivered(member, &activity, share, now));
     if share != Share::ALL {
         given.changes.push(Change::DeliveredInPart { share });
     }
     given.changes.extend(arrived(member, &activity));
-    Ok(given.decide(member, programme, EntryKind::Earn { activity }, at, now)?)
+    given.decide(member, programme, EntryKind::Earn { activity }, now)
 }

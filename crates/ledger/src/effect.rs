@@ -1,4 +1,4 @@
-//! Effects: what a rule can give, and how each is taken back.
+//! Effects: what a rule can give, and how each is taken back; and reasons, which say what a rule gave.
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,9 @@ pub enum Effect {
         pool: String,
         /// The code.
         code: String,
+        /// Whether the member has it already, from a round that is no longer complete.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
     },
     /// A code that the rule had given and that is no longer valid.
     Void {
@@ -80,4 +83,16 @@ pub enum Effect {
         /// The number of units.
         units: Units,
     },
+}
+
+/// A rule and one effect that it gave. A rule that gives several effects has a reason for each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The title of the rule.
+    pub rule: String,
+    /// The file and line of the rule, such as `earn.rhai:3`.
+    pub source: String,
+    /// The effect.
+    #[serde(flatten)]
+    pub effect: Effect,
 }

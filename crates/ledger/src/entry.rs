@@ -6,18 +6,20 @@
 //! the postings say which units moved, and the changes say what else changed.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::REFERRAL;
 use crate::holdings::Hold;
+use crate::posting::AccountEntry;
 use crate::reminder::Reminder;
+use crate::restated::DerivedAgain;
+pub use crate::restated::{LineName, Returned, ReturnedLine};
 use crate::terms::HoldId;
 use crate::tier_status::{TierChange, TierStatus};
 use crate::{
-    Activity, Change, Effect, MemberId, Moment, Order, Posting, Seq, SharedLimit, Units, Verb,
+    Activity, Change, MemberId, Moment, Order, Posting, Reason, Seq, SharedLimit, Units, Verb,
     WalletName, Withdrawal,
 };
 
@@ -55,6 +57,11 @@ pub struct Entry {
     pub notes: Vec<Note>,
     /// The units that could be spent right after, by wallet; the count, if a wallet only counts.
     pub balances: BTreeMap<WalletName, Units>,
+    /// What it makes different about earlier entries, if it changes the history before them. Then the
+    /// postings are the difference of the whole, and the other parts say what the entry would have
+    /// had in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<DerivedAgain>,
     /// The change of tier since the entry before, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<TierChange>,
@@ -79,6 +86,9 @@ pub enum EntryKind {
         /// The order that it was redeemed with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         order: Option<Order>,
+        /// When it happened, if that was before it was sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        happened_at: Option<Moment>,
     },
     /// A reward was held, to be captured or released.
     Hold {
@@ -110,9 +120,16 @@ pub enum EntryKind {
     Reverse {
         /// The number of that entry.
         of: Seq,
-        /// What came back of its order; `None` if everything that was left of the entry is undone.
+        /// What came back of its order; `None` if everything that was left of the entry is undone,
+        /// or a number of units.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         returned: Option<Returned>,
+        /// The units of a redemption that came back; `None` if all did, or if it is no redemption.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        units: Option<Units>,
+        /// The entry of the other member, if units are moved back between two.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other: Option<EntryOf>,
     },
     /// Units were given or taken by hand.
     Adjust {
@@ -120,12 +137,17 @@ pub enum EntryKind {
         reason: String,
         /// Who did it.
         author: String,
+        /// When it happened, if that was before it was sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        happened_at: Option<Moment>,
     },
     /// Units were given to another member, or came from one.
     Transfer {
         /// The other member.
         #[serde(flatten)]
         with: Counterpart,
+        /// The number of the other member's entry.
+        entry: Seq,
         /// Why, in the client's words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -151,6 +173,9 @@ pub enum EntryKind {
         /// When that member was active, if its entry means that it was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         active_at: Option<Moment>,
+        /// When it happened, if that was before it was sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        happened_at: Option<Moment>,
     },
     /// Expired lots, grants and holds were recorded, and the tier reviewed.
     Expire,
@@ -163,53 +188,13 @@ pub enum EntryKind {
     Erase,
 }
 
-/// The entry of an account for an entry of a member that shares its wallets.
+/// An entry of another member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountEntry {
-    /// The account.
-    pub account: MemberId,
-    /// The number of its entry. If nothing moved there, the number that its next entry gets.
+pub struct EntryOf {
+    /// The member.
+    pub member: MemberId,
+    /// The number of the entry.
     pub entry: Seq,
-}
-
-/// What came back of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Returned {
-    /// The pieces of each line.
-    pub lines: Vec<ReturnedLine>,
-    /// The money paid back: the order's total is lower by it.
-    #[serde(with = "rust_decimal::serde::str")]
-    pub refund: Decimal,
-}
-
-/// Pieces of one line that came back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReturnedLine {
-    /// The line.
-    #[serde(flatten)]
-    pub of: LineName,
-    /// How much of it, in pieces or in the line's unit.
-    #[serde(with = "rust_decimal::serde::str")]
-    pub quantity: Decimal,
-}
-
-/// How a return names a line of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LineName {
-    /// By the id of the line, or by its number, from 1, if it has none.
-    Line(String),
-    /// By its article number.
-    Sku(String),
-}
-
-impl fmt::Display for LineName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LineName::Line(id) => write!(f, "line `{id}`"),
-            LineName::Sku(sku) => write!(f, "`{sku}`"),
-        }
-    }
 }
 
 /// Something about an activity that its entry says, so that nobody is surprised by it.
@@ -236,6 +221,9 @@ pub enum Note {
         /// The lines as they were named.
         lines: Vec<String>,
     },
+    /// The activity happened longer ago than `late_days`. It was judged by the member as it was then,
+    /// without its tasks, and nothing after it was derived again.
+    ToldTooLate,
     /// The total is not what the lines, discounts and charges come to. It was spread over the
     /// lines in proportion.
     TotalDiffers {
@@ -256,13 +244,56 @@ pub enum Counterpart {
 }
 
 impl Entry {
-    /// The number of the entry that this one undoes; `None` if it undoes none.
+    /// An entry in which nothing has moved or changed.
     #[must_use]
-    pub fn undoes(&self) -> Option<Seq> {
-        match &self.kind {
+    pub fn bare(seq: Seq, at: Moment, kind: EntryKind) -> Entry {
+        Entry {
+            seq,
+            at,
+            kind,
+            reasons: Vec::new(),
+            postings: Vec::new(),
+            changes: Vec::new(),
+            account: None,
+            withdrawals: Vec::new(),
+            returns: Vec::new(),
+            exhausted: Vec::new(),
+            notes: Vec::new(),
+            balances: BTreeMap::new(),
+            again: None,
+            tier: None,
+            tier_status: None,
+        }
+    }
+
+    /// The numbers of the entries that this one takes back, whole or in part.
+    pub fn undoes(&self) -> impl Iterator<Item = Seq> {
+        let own = match &self.kind {
             EntryKind::Reverse { of, .. } => Some(*of),
             _ => None,
-        }
+        };
+        let beside = self.again.iter().flat_map(|again| &again.undone);
+        own.into_iter().chain(beside.map(|taken| taken.of))
+    }
+
+    /// When that happened which the entry stands for: as long before the entry was decided as it was
+    /// sent late. What was told too late counts from when it was told.
+    #[must_use]
+    pub fn happened_at(&self) -> Moment {
+        let at = match &self.kind {
+            EntryKind::Earn { activity } if !self.was_told_too_late() => Some(activity.at),
+            EntryKind::Redeem { happened_at, .. }
+            | EntryKind::Adjust { happened_at, .. }
+            | EntryKind::Share { happened_at, .. } => *happened_at,
+            _ => None,
+        };
+        at.map_or(self.at, |at| at.min(self.at))
+    }
+
+    /// Whether it is of an activity that was told too late to be derived in its place.
+    #[must_use]
+    pub fn was_told_too_late(&self) -> bool {
+        self.notes.contains(&Note::ToldTooLate)
     }
 
     /// When the member was active by its own action; `None` if the entry is not such an action, as
@@ -275,7 +306,7 @@ impl Entry {
         match &self.kind {
             EntryKind::Earn { activity } if activity.kind == REFERRAL || by_itself() => None,
             EntryKind::Earn { activity } => Some(activity.at),
-            EntryKind::Redeem { .. } | EntryKind::Capture { .. } => Some(self.at),
+            EntryKind::Redeem { .. } | EntryKind::Capture { .. } => Some(self.happened_at()),
             EntryKind::Share { active_at, .. } => *active_at,
             _ => None,
         }
@@ -303,18 +334,6 @@ impl EntryKind {
             EntryKind::Erase => Verb::Erase,
         }
     }
-}
-
-/// A rule and one effect that it gave. A rule that gives several effects has a reason for each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reason {
-    /// The title of the rule.
-    pub rule: String,
-    /// The file and line of the rule, such as `earn.rhai:3`.
-    pub source: String,
-    /// The effect.
-    #[serde(flatten)]
-    pub effect: Effect,
 }
 
 /// A reward as redeemed.

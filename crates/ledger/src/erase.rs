@@ -18,6 +18,6 @@ pub fn decide(
 ) -> Result<Decision, AccountRejection> {
     member.present()?;
     account::unshared(member)?;
-    let decision = Draft::default().decide(member, programme, EntryKind::Erase, now, now)?;
+    let decision = Draft::default().decide(member, programme, EntryKind::Erase, now)?;
     Ok(account::with_account_entry(decision, account, programme, now)?)
 }

@@ -25,7 +25,7 @@ pub fn decide(
     let expired = member.grants.iter().filter(|(_, end)| is_expired(end));
     given.changes =
         expired.map(|(grant, _)| Change::GrantExpired { grant: grant.clone() }).collect();
-    given.decide(member, programme, EntryKind::Expire, now, now)
+    given.decide(member, programme, EntryKind::Expire, now)
 }
 
 impl Decision {

@@ -91,7 +91,7 @@ pub fn hold(
         given.postings.push(Posting::between_lots(reward.wallet.clone(), lot, to, why));
     }
     let kind = EntryKind::Hold { hold: name, until, reward, order };
-    Ok(given.decide(member, programme, kind, now, now)?)
+    Ok(given.decide(member, programme, kind, now)?)
 }
 
 /// The hold with that id, unless it has expired.
@@ -155,7 +155,7 @@ pub fn capture(
     }
     // The hold has counted the reward and taken its piece of stock already.
     let kind = EntryKind::Capture { hold: name.clone(), of, reward };
-    Ok(given.decide(member, programme, kind, now, now)?)
+    Ok(given.decide(member, programme, kind, now)?)
 }
 
 /// Releases what is held.
@@ -170,18 +170,23 @@ pub fn release(
 ) -> Result<Decision, HoldRejection> {
     let hold = open(member, name, now)?;
     let mut given = Draft::default();
-    for wallet in member.wallets.keys() {
-        let (held, mut debt) = lots(member, wallet, name, now);
-        for lot in held {
-            set_free(&mut given, wallet, lot, &mut debt, now);
-        }
-    }
+    set_all_free(&mut given, member, name, now);
     if let Some(day) = hold.counted {
         given.changes.push(Change::Uncounted { rule: hold.reward.clone(), day });
     }
     given.put_back(hold);
     let kind = EntryKind::Release { hold: name.clone() };
-    Ok(given.decide(member, programme, kind, now, now)?)
+    Ok(given.decide(member, programme, kind, now)?)
+}
+
+/// Adds the postings that release all that is held for a hold.
+pub(crate) fn set_all_free(given: &mut Draft, member: &Member, name: &HoldId, now: Moment) {
+    for wallet in member.wallets.keys() {
+        let (held, mut debt) = lots(member, wallet, name, now);
+        for lot in held {
+            set_free(given, wallet, lot, &mut debt, now);
+        }
+    }
 }
 
 /// The lots of a wallet that are held for a hold, and the wallet's debt.

@@ -71,6 +71,8 @@ pub mod task;
 pub mod effect;
 /// Changes that no rule gave.
 pub mod change;
+/// What an entry says of entries before it.
+pub mod restated;
 /// Immutable ledger lines.
 pub mod entry;
 /// A merchant's policy from its manifest: wallets, their terms, activities, the calendar.
@@ -106,14 +108,18 @@ pub mod account;
 pub mod expire;
 /// Erasing a person.
 pub mod erase;
+/// Entries that happen again to a member with another history.
+pub mod replay;
+/// Entries that change the history before them.
+pub mod again;
 
 pub use activity::{Activity, FieldValue};
 pub use apply_error::ApplyError;
 pub use change::Change;
 pub use decision::Decision;
-pub use decision_data::{DecisionData, HistorySlice, MissingData};
-pub use effect::Effect;
-pub use entry::{Benefit, Entry, EntryKind, Reason, RedeemedReward};
+pub use decision_data::{DecisionData, HistorySlice, MissingData, Since};
+pub use effect::{Effect, Reason};
+pub use entry::{Benefit, Entry, EntryKind, RedeemedReward};
 pub use expiry::{Expiry, Inactivity};
 pub use holdings::{GrantEnd, History, Hold};
 pub use member::{Member, MemberIsErased};
@@ -121,6 +127,7 @@ pub use name::{MemberId, MerchantId, WalletName};
 pub use order::{Line, Order, OrderAmounts, Payment};
 pub use posting::{Posting, PostingReason, PostingSide};
 pub use programme::{Programme, WalletPolicy};
+pub use restated::{DerivedAgain, Difference, Restated};
 pub use seq::Seq;
 pub use shared_limit::{Codes, Remaining, SharedLimit, Withdrawal};
 pub use terms::{HoldId, PendingOn, Terms};

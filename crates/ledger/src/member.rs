@@ -16,6 +16,7 @@ use crate::cap::{self, Counter, Day};
 use crate::holdings::{EarlyDelivery, GrantEnd, History, Hold};
 use crate::programme::BIRTHDAY;
 use crate::reminder::Reminded;
+use crate::restated::{Now, Restated};
 use crate::task::Progress;
 use crate::terms::HoldId;
 use crate::tier_status::TierStatus;
@@ -37,8 +38,9 @@ pub struct Member {
     pub seq: Seq,
     /// When it enrolled.
     pub enrolled_at: Moment,
-    /// When its last entry was decided; when it enrolled, if it has none.
-    pub settled_at: Moment,
+    /// When the latest happened of what it was told of; when it enrolled, if nothing has. Its tier
+    /// has been reviewed up to then.
+    pub happened_at: Moment,
     /// What the merchant says about it: `birthday`, `city`.
     pub attributes: BTreeMap<String, String>,
     /// Its referrer.
@@ -88,7 +90,7 @@ impl Member {
             id,
             seq: Seq::ENROLLED,
             enrolled_at,
-            settled_at: enrolled_at,
+            happened_at: enrolled_at,
             attributes: BTreeMap::new(),
             referred_by: None,
             tags: BTreeSet::new(),
@@ -216,8 +218,23 @@ impl Member {
     /// be used.
     // INVARIANT: a stored member changes in no other way, so it is the sum of its entries.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), ApplyError> {
-        self.pass(entry.at);
+        if entry.again.is_none() {
+            self.pass(entry.happened_at());
+        }
         self.post(&entry.postings)?;
+        match &entry.again {
+            Some(again) => self.restate(&again.state),
+            None => self.happen(entry)?,
+        }
+        if let Some(tier_status) = &entry.tier_status {
+            self.tier_status.clone_from(tier_status);
+        }
+        self.seq = entry.seq;
+        Ok(())
+    }
+
+    /// Applies what an entry does beside moving units, if it changes nothing about earlier ones.
+    fn happen(&mut self, entry: &Entry) -> Result<(), ApplyError> {
         for reason in &entry.reasons {
             self.receive(&reason.effect)?;
         }
@@ -225,12 +242,8 @@ impl Member {
             self.change(change)?;
         }
         self.undergo(entry)?;
-        if let Some(tier_status) = &entry.tier_status {
-            self.tier_status.clone_from(tier_status);
-        }
         self.active_at = self.active_at.max(entry.active_at());
-        self.seq = entry.seq;
-        self.settled_at = self.settled_at.max(entry.at);
+        self.happened_at = self.happened_at.max(entry.happened_at());
         Ok(())
     }
 
@@ -314,7 +327,6 @@ impl Member {
             Change::Carried { rule, remainder } => {
                 self.remainders.insert(rule.clone(), *remainder);
             }
-            Change::PurchasesCorrected { history } => self.history.clone_from(history),
             Change::Triggered { activity, day } => {
                 self.triggered.insert(activity.clone(), *day);
             }
@@ -331,9 +343,39 @@ impl Member {
             // postings.
             Change::HoldExpired { .. }
             | Change::Unrecoverable { .. }
+            | Change::Revived { .. }
             | Change::DeliveredInPart { .. } => {}
         }
         Ok(())
+    }
+
+    /// Makes the parts that are different what they are from now on.
+    fn restate(&mut self, state: &Restated) {
+        if let Some(happened_at) = state.happened_at {
+            self.happened_at = happened_at;
+        }
+        if let Some(active_at) = &state.active_at {
+            self.active_at = active_at.clone().there();
+        }
+        if let Some(history) = &state.history {
+            self.history.clone_from(history);
+        }
+        if let Some(early) = &state.early {
+            self.early.clone_from(early);
+        }
+        restate(&mut self.counters, &state.counters);
+        restate(&mut self.tasks, &state.tasks);
+        restate(&mut self.scores, &state.scores);
+        restate(&mut self.grants, &state.grants);
+        restate(&mut self.remainders, &state.remainders);
+        restate(&mut self.triggered, &state.triggered);
+        restate(&mut self.holds, &state.holds);
+        for (tag, now) in &state.tags {
+            match now {
+                Now::Is(()) => self.tags.insert(tag.clone()),
+                Now::Gone => self.tags.remove(tag),
+            };
+        }
     }
 
     /// Applies what follows from the kind of the entry.
@@ -381,11 +423,20 @@ impl Member {
 
     /// Drops everything about the person. Wallets stay, since they are what the merchant owes.
     fn forget(&mut self, now: Moment) {
-        let Member { id, seq, enrolled_at, settled_at, wallets, .. } = self;
+        let Member { id, seq, enrolled_at, happened_at, wallets, .. } = self;
         let wallets = std::mem::take(wallets);
         let bare = Member::new(id.clone(), *enrolled_at);
-        let (seq, settled_at) = (*seq, *settled_at);
-        *self = Member { seq, settled_at, wallets, erased_at: Some(now), ..bare };
+        let (seq, happened_at) = (*seq, *happened_at);
+        *self = Member { seq, happened_at, wallets, erased_at: Some(now), ..bare };
+    }
+}
+
+fn restate<K: Clone + Ord, T: Clone>(map: &mut BTreeMap<K, T>, now: &BTreeMap<K, Now<T>>) {
+    for (name, now) in now {
+        match now {
+            Now::Is(value) => map.insert(name.clone(), value.clone()),
+            Now::Gone => map.remove(name),
+        };
     }
 }
 

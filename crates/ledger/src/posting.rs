@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::terms::Terms;
-use crate::{Lot, Units, WalletName};
+use crate::{Lot, MemberId, Seq, Units, WalletName};
 
 /// A movement of units in one wallet. The terms on a side identify its lot, since a wallet merges
 /// lots of equal terms.
@@ -31,10 +31,22 @@ pub struct Posting {
     /// Whether the wallet is that of the account that the member shares, instead of its own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub shared: bool,
-    /// What one unit is worth, where they come from no lot and go to none, so that no terms tell it:
-    /// where they become debt, or come in and pay debt.
+    /// The account, if it is another one than that of the entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worth: Option<Decimal>,
+    pub account: Option<AccountEntry>,
+    /// The terms of the units where neither side is a lot: where they become debt, or come in and pay
+    /// debt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
+}
+
+/// The entry of an account for an entry of a member that shares its wallets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountEntry {
+    /// The account.
+    pub account: MemberId,
+    /// The number of its entry. If nothing moved there, the number that its next entry gets.
+    pub entry: Seq,
 }
 
 /// One side of a movement within a wallet.
@@ -75,6 +87,9 @@ pub enum PostingReason {
     Adjusted,
     /// They came from another member, or went to one.
     Transferred,
+    /// The history before has changed, and they lie elsewhere by it: in lots with other terms, in the
+    /// debt or out of it.
+    DerivedAgain,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
@@ -88,7 +103,7 @@ impl Posting {
     pub fn into_lot(wallet: WalletName, lot: Lot, why: PostingReason) -> Posting {
         let Lot { units, terms } = lot;
         let to = Some(PostingSide::Lot(terms));
-        Posting { wallet, units, why, from: None, to, shared: false, worth: None }
+        Posting { wallet, units, why, from: None, to, shared: false, account: None, terms: None }
     }
 
     /// Units that go out of a lot.
@@ -96,7 +111,7 @@ impl Posting {
     pub fn out_of_lot(wallet: WalletName, lot: Lot, why: PostingReason) -> Posting {
         let Lot { units, terms } = lot;
         let from = Some(PostingSide::Lot(terms));
-        Posting { wallet, units, why, from, to: None, shared: false, worth: None }
+        Posting { wallet, units, why, from, to: None, shared: false, account: None, terms: None }
     }
 
     /// Units that move from one lot to another.
@@ -109,17 +124,17 @@ impl Posting {
     /// A lot that comes in and pays the debt.
     #[must_use]
     pub fn into_debt(wallet: WalletName, lot: Lot, why: PostingReason) -> Posting {
-        let worth = lot.terms.worth;
+        let terms = Some(lot.terms.clone());
         let into = Posting::into_lot(wallet, lot, why);
-        Posting { to: Some(PostingSide::Debt), worth, ..into }
+        Posting { to: Some(PostingSide::Debt), terms, ..into }
     }
 
     /// A lot that becomes debt, since it is no longer there to be taken back.
     #[must_use]
     pub fn out_of_debt(wallet: WalletName, lot: Lot, why: PostingReason) -> Posting {
-        let worth = lot.terms.worth;
+        let terms = Some(lot.terms.clone());
         let out = Posting::out_of_lot(wallet, lot, why);
-        Posting { from: Some(PostingSide::Debt), worth, ..out }
+        Posting { from: Some(PostingSide::Debt), terms, ..out }
     }
 
     /// A lot that pays the debt.
@@ -156,6 +171,18 @@ impl Posting {
     #[must_use]
     pub fn from_lot(&self) -> Option<&Terms> {
         lot(self.from.as_ref())
+    }
+
+    /// What one unit is worth where neither side is a lot; `None` elsewhere, or if nobody said.
+    #[must_use]
+    pub fn worth(&self) -> Option<Decimal> {
+        self.terms.as_ref()?.worth
+    }
+
+    /// The terms of units that came in: those of their lot, or those that they paid debt with.
+    #[must_use]
+    pub fn came_with(&self) -> Option<&Terms> {
+        self.to_lot().or(self.terms.as_ref())
     }
 
     /// The terms of the lot that the units went to; `None` if they went to no lot.

@@ -47,6 +47,10 @@ pub struct Programme {
     pub reminders: Reminders,
     /// What becomes of an activity of which a rule fails.
     pub on_failure: OnFailure,
+    /// The days of 24 hours for which something may be told late and is then as if told in time.
+    pub late_days: u32,
+    /// The days of 24 hours for which units can be spent at least that come back of a reward.
+    pub restored_days: u32,
 }
 
 /// What becomes of an activity if one of its rules fails.

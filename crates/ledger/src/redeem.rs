@@ -60,7 +60,8 @@ pub fn decide(
 ) -> Result<Decision, RedeemRejection> {
     let taken = price(member, &reward, now)?;
     given.postings = taken.into_iter().map(|lot| spent(&reward.wallet, lot)).collect();
-    Ok(given.decide(member, programme, EntryKind::Redeem { reward, order }, now, now)?)
+    let kind = EntryKind::Redeem { reward, order, happened_at: None };
+    Ok(given.decide(member, programme, kind, now)?)
 }
 
 /// The posting of a lot that is spent.

@@ -1,28 +1,19 @@
-//! Reversing an earlier entry, whole or in part. Units that an earn gave are taken back from the
-//! same lots, and become debt if they were spent. Units that a redemption took are given back into
-//! lots with their original terms. The caller says how much to undo: it runs the rules on what is
-//! left of the order, and the difference is undone.
+//! Reversing an earlier entry, whole or in part: what can be undone, what is left of an order, and
+//! what goes back into shared limits. The member is then derived again from the history without it.
 
-/// Undoing counts: of caps, tasks, purchases and shared limits.
-mod counts;
-/// Taking units back, and giving them back.
-mod lots;
 /// What is left of an order.
 mod order;
-/// Undoing grants, tags, scores and codes.
-mod rights;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
-pub use self::counts::{bought, put_back, replay, uncount, undo_hold};
-pub use self::lots::{EarnedUnits, LotHistory, give_back, give_more, take_back};
-pub use self::order::{Wanted, left_of, lessened};
-pub use self::rights::{Rights, withdraw};
+pub use self::order::{Wanted, left_of, lessened, returned_of};
 
 use crate::decision::GiveRejection;
 use crate::entry::{LineName, Returned};
 use crate::member::MemberIsErased;
-use crate::{Entry, EntryKind, Posting, PostingReason, Seq, Verb};
+use crate::{Entry, EntryKind, Order, Seq, Units, Verb, Withdrawal};
 
 /// Why an entry is not undone. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +23,7 @@ pub enum ReverseRejection {
     Erased(#[from] MemberIsErased),
     /// An entry of this kind cannot be reversed.
     #[error(
-        "entry {entry} is of kind `{kind}`; an earn, a redemption or a capture can be reversed"
+        "entry {entry} is of kind `{kind}`; what was earned, redeemed, captured, adjusted, transferred or reversed can be reversed"
     )]
     EntryCannotBeReversed {
         /// The number of the entry.
@@ -40,11 +31,6 @@ pub enum ReverseRejection {
         /// Its kind.
         kind: Verb,
     },
-    /// The activity made pending units available.
-    #[error(
-        "entry {0} let go what waited for it, and that is not held back again; reverse what earned it"
-    )]
-    EntryLetGo(Seq),
     /// Nothing is left of the entry.
     #[error("entry {0} has been reversed already")]
     EntryIsReversedAlready(Seq),
@@ -93,54 +79,197 @@ pub enum ReverseRejection {
         /// The amount left.
         total: Decimal,
     },
+    /// No units come back.
+    #[error("no units come back; say how many, or leave `units` out for all")]
+    UnitsAreZero,
+    /// More units come back than the redemption took.
+    #[error("{units} units of entry {entry} come back, and {left} are left of it")]
+    UnitsAreTooMany {
+        /// The number of the entry.
+        entry: Seq,
+        /// The units that come back.
+        units: Units,
+        /// The units left.
+        left: Units,
+    },
     /// The change cannot become an entry.
     #[error(transparent)]
     Give(#[from] GiveRejection),
 }
 
-/// What `entry` undoes of the entry `original`: `None` for nothing, `Some(None)` for all of it, and
-/// `Some(Some(..))` for a part.
-fn undone(entry: &Entry, original: Seq) -> Option<Option<&Returned>> {
-    match &entry.kind {
-        EntryKind::Reverse { of, returned } if *of == original => Some(returned.as_ref()),
-        _ => None,
+/// What an entry undoes of an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undone {
+    /// All that is left of it.
+    Whole,
+    /// A part of its order.
+    Part(Returned),
+    /// Units of a redemption.
+    Units(Units),
+}
+
+impl Undone {
+    /// A part of an order, or all that is left.
+    #[must_use]
+    pub fn of(returned: Option<Returned>) -> Undone {
+        returned.map_or(Undone::Whole, Undone::Part)
+    }
+
+    /// The part of the order; `None` if it is something else.
+    #[must_use]
+    pub fn returned(&self) -> Option<Returned> {
+        match self {
+            Undone::Part(returned) => Some(returned.clone()),
+            Undone::Whole | Undone::Units(_) => None,
+        }
     }
 }
 
-/// Whether a later entry has undone all of an entry.
-fn is_undone(entry: &Entry, since: &[Entry]) -> bool {
-    since.iter().any(|later| matches!(undone(later, entry.seq), Some(None)))
+impl Entry {
+    /// The number of the entry that this one undoes, and what of it; `None` if it undoes none.
+    #[must_use]
+    pub fn undone(&self) -> Option<(Seq, Undone)> {
+        match &self.kind {
+            EntryKind::Reverse { of, returned: Some(returned), .. } => {
+                Some((*of, Undone::Part(returned.clone())))
+            }
+            EntryKind::Reverse { of, units: Some(units), .. } => Some((*of, Undone::Units(*units))),
+            EntryKind::Reverse { of, .. } => Some((*of, Undone::Whole)),
+            _ => None,
+        }
+    }
 }
 
-/// Checks that the entry of an activity can be undone.
-///
-/// # Errors
-/// The activity made pending units available, and they may have been spent since.
-pub fn can_be_taken_back(original: &Entry) -> Result<(), ReverseRejection> {
-    // The entry of an order may let go its own units, if its delivery came before it.
-    let own = match &original.kind {
-        EntryKind::Earn { activity } => Some(&activity.id),
-        _ => None,
-    };
-    let is_delivery = |posting: &Posting| {
-        let on = posting.from_lot().and_then(|from| from.pending_on.as_ref());
-        posting.why == PostingReason::Delivered && on.is_some_and(|on| Some(&on.of) != own)
-    };
-    let let_go = original.postings.iter().any(is_delivery);
-    if let_go { Err(ReverseRejection::EntryLetGo(original.seq)) } else { Ok(()) }
+/// All that entries take back of earlier ones, without reversals that have been undone themselves. A
+/// purchase that comes back leaves what was exchanged for it taken back.
+#[derive(Debug, Clone, Default)]
+pub struct Reversals(BTreeMap<Seq, Vec<(Seq, Undone)>>);
+
+impl Reversals {
+    /// What `entries` take back, and one more entry: `by` takes back all of `more`.
+    #[must_use]
+    pub fn of(entries: &[Entry], by: Seq, more: &[(Seq, Undone)]) -> Reversals {
+        let own = entries.iter().filter_map(|entry| {
+            let (of, what) = entry.undone()?;
+            Some((entry.seq, of, what))
+        });
+        let is_reversal = |entry: &&Entry| entry.undone().is_some();
+        let reversals: BTreeSet<Seq> =
+            entries.iter().filter(is_reversal).map(|entry| entry.seq).collect();
+        let beside = entries.iter().flat_map(|entry| {
+            let again = entry.again.iter().flat_map(|again| &again.undone);
+            again.map(|taken| (entry.seq, taken.of, Undone::of(taken.returned.clone())))
+        });
+        let more = more.iter().map(|(of, what)| (by, *of, what.clone()));
+        let mut all: Vec<(Seq, Seq, Undone)> = own.chain(beside).chain(more).collect();
+        // The latest first: whether one counts depends on later ones alone.
+        all.sort_by_key(|(by, ..)| std::cmp::Reverse(*by));
+        let mut undone: BTreeSet<Seq> = BTreeSet::new();
+        let mut found = Reversals::default();
+        for (by, of, what) in all {
+            if undone.contains(&by) {
+                continue;
+            }
+            if what == Undone::Whole && reversals.contains(&of) {
+                undone.insert(of);
+            }
+            found.0.entry(of).or_default().insert(0, (by, what));
+        }
+        found
+    }
+
+    /// The entries that take an entry back, and what of it, the first to be told first.
+    #[must_use]
+    pub fn by(&self, of: Seq) -> &[(Seq, Undone)] {
+        self.0.get(&of).map_or(&[], Vec::as_slice)
+    }
+
+    /// What has come back of an entry.
+    #[must_use]
+    pub fn back(&self, of: Seq) -> Vec<Undone> {
+        self.by(of).iter().map(|(_, what)| what.clone()).collect()
+    }
+
+    /// Whether all of an entry has come back.
+    #[must_use]
+    pub fn is_undone(&self, of: Seq) -> bool {
+        self.by(of).iter().any(|(_, what)| *what == Undone::Whole)
+    }
 }
 
-/// Checks that a redemption or a capture can be undone.
+/// What has come back of an entry by later ones.
+#[must_use]
+pub fn came_back(of: Seq, entries: &[Entry]) -> Vec<Undone> {
+    Reversals::of(entries, of, &[]).back(of)
+}
+
+/// Checks that an entry is of a kind that can be undone.
 ///
 /// # Errors
-/// It has been undone already, or it is neither a redemption nor a capture.
-pub fn can_be_given_back(original: &Entry, since: &[Entry]) -> Result<(), ReverseRejection> {
-    let (entry, kind) = (original.seq, original.kind.verb());
-    let (EntryKind::Redeem { .. } | EntryKind::Capture { .. }) = &original.kind else {
+/// It is not.
+pub fn can_be_reversed(original: &Entry) -> Result<(), ReverseRejection> {
+    match &original.kind {
+        EntryKind::Earn { .. }
+        | EntryKind::Redeem { .. }
+        | EntryKind::Capture { .. }
+        | EntryKind::Reverse { .. }
+        | EntryKind::Adjust { .. }
+        | EntryKind::Transfer { .. } => Ok(()),
+        kind => {
+            let (entry, kind) = (original.seq, kind.verb());
+            Err(ReverseRejection::EntryCannotBeReversed { entry, kind })
+        }
+    }
+}
+
+/// What a redemption took, less what has come back: units, or a share of the order that it was taken
+/// with. Of a unit that is only partly the member's, the member keeps what it got.
+///
+/// # Errors
+/// It has been undone as a whole, or it was taken without an order.
+pub fn units_left(
+    original: &Entry,
+    order: Option<&Order>,
+    back: &[Undone],
+    decimals: u32,
+) -> Result<Units, ReverseRejection> {
+    let (EntryKind::Redeem { reward, .. } | EntryKind::Capture { reward, .. }) = &original.kind
+    else {
+        let (entry, kind) = (original.seq, original.kind.verb());
         return Err(ReverseRejection::EntryCannotBeReversed { entry, kind });
     };
-    if since.iter().any(|later| undone(later, entry).is_some()) {
-        return Err(ReverseRejection::EntryIsReversedAlready(entry));
+    let reversed = || ReverseRejection::EntryIsReversedAlready(original.seq);
+    let mut left = reward.costs;
+    let mut returns = Vec::new();
+    for undone in back {
+        match undone {
+            Undone::Units(units) => left = left.checked_sub(*units).ok_or_else(reversed)?,
+            Undone::Part(_) => returns.push(undone.clone()),
+            Undone::Whole => return Err(reversed()),
+        }
     }
-    Ok(())
+    if returns.is_empty() {
+        return Ok(left);
+    }
+    let order = order.ok_or(ReverseRejection::EntryHasNoOrder(original.seq))?;
+    let share = order::share_left(original.seq, order, &returns, decimals)?;
+    let kept = (Decimal::from(reward.costs.get()) * share).ceil();
+    let kept = Units::from_decimal_floor(kept).unwrap_or(reward.costs);
+    let gone = reward.costs.checked_sub(kept).unwrap_or_default();
+    Ok(left.checked_sub(gone).unwrap_or_default())
+}
+
+/// What goes back into shared limits: what an entry took from them, except what it takes by the
+/// history as it is, and what has gone back already.
+#[must_use]
+pub fn put_back(original: &Entry, is: &[Withdrawal], earlier: &[Withdrawal]) -> Vec<Withdrawal> {
+    let back = |withdrawal: &Withdrawal| {
+        let of = |withdrawals: &[Withdrawal]| -> i64 {
+            let same = withdrawals.iter().filter(|other| other.limit == withdrawal.limit);
+            same.map(|other| other.units.get()).sum()
+        };
+        let units = Units::new(withdrawal.units.get() - of(is) - of(earlier)).ok()?;
+        (!units.is_zero()).then(|| Withdrawal { limit: withdrawal.limit.clone(), units })
+    };
+    original.withdrawals.iter().filter_map(back).collect()
 }

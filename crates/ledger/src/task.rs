@@ -50,24 +50,10 @@ pub struct Progress {
     /// Completed rounds that are not paid yet, because a shared limit or a pool was exhausted.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub owed: u32,
-    /// Rounds that were paid and that a return made incomplete again. So many rounds have to be
-    /// completed again before another is paid.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub ahead: u32,
-}
-
-/// What one entry counts towards a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    /// The goal at the time of the entry.
-    pub goal: Goal,
-    /// How much it counts.
-    pub by: u32,
-    /// When it happened.
-    pub at: Moment,
-    /// Rounds that it settled: it paid them, or a cap kept it from paying them.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub settled: u32,
+    /// Codes that the member has from rounds which are no longer complete, each with its pool: what left
+    /// the house stays. The next rounds give them again before they take others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<(String, String)>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
@@ -102,29 +88,6 @@ impl Progress {
                 })
                 .map_or(0, |(_, length)| *length),
         }
-    }
-
-    /// Rounds settled so far: those completed, less those owed, plus those paid ahead.
-    #[must_use]
-    pub fn settled(&self) -> i64 {
-        i64::from(self.completed) - i64::from(self.owed) + i64::from(self.ahead)
-    }
-
-    /// Replays steps on this progress. Rounds owed and paid ahead follow from the rounds that the
-    /// steps complete and those that they settled. `None` if a count overflows.
-    #[must_use]
-    pub fn replayed(mut self, steps: &[Step], time_zone: Tz) -> Option<Progress> {
-        let mut settled = self.settled();
-        for step in steps {
-            if step.by > 0 {
-                self.advance(step.goal, step.by, step.at, time_zone)?;
-            }
-            settled += i64::from(step.settled);
-        }
-        let open = i64::from(self.completed) - settled;
-        self.owed = u32::try_from(open.max(0)).ok()?;
-        self.ahead = u32::try_from((-open).max(0)).ok()?;
-        Some(self)
     }
 
     /// Counts `by` more at `at`, and returns how many rounds that completed. The remainder counts
@@ -169,7 +132,7 @@ impl Progress {
     fn keep(&mut self, goal: u32, period: Period, at: Moment, time_zone: Tz) -> Option<u32> {
         let since = period.start(at, time_zone);
         let length = match self.marks.last() {
-            // Once in a period is enough. An activity that is sent late does not lengthen a streak.
+            // Once in a period is enough.
             Some((last, _)) if *last >= since => return Some(0),
             Some((last, length)) if next(*last, period, time_zone) == since => {
                 length.checked_add(1)?
@@ -291,8 +254,6 @@ mod tests {
         let mut progress = Progress::default();
         assert_eq!(progress.advance(goal, u32::MAX - 1, at, BERLIN), Some(0));
         assert_eq!(progress.clone().advance(goal, 2, at, BERLIN), None);
-        let step = Step { goal, by: 2, at, settled: 0 };
-        assert_eq!(progress.replayed(&[step], BERLIN), None);
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub fn review<E>(
     qualified: impl FnMut(Moment) -> Result<Option<usize>, E>,
 ) -> Result<TierStatus, E> {
     let mut tier_status = member.tier_status.clone();
-    walk(ladder, member, &mut tier_status, member.settled_at, now, qualified, |_, _| false)?;
+    walk(ladder, member, &mut tier_status, member.happened_at, now, qualified, |_, _| false)?;
     Ok(tier_status)
 }
 

@@ -4,7 +4,7 @@
 mod written;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
@@ -31,10 +31,6 @@ use crate::vocabulary::words_of;
 
 /// The most that one unit is worth, so that every sum of units fits in money.
 const WORTH_MAX: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
-
-/// How many minutes a reward is held if the manifest does not say, and at most (one week).
-const HOLD_MINUTES: u32 = 30;
-const HOLD_MINUTES_MAX: u32 = 10_080;
 /// The most characters of the name of an activity or a field.
 const NAME_LENGTH_MAX: usize = 64;
 /// The recurrence of an activity that is triggered on the anniversary of joining.
@@ -94,22 +90,37 @@ fn pending_activities(
     }
 }
 
+/// A number of the manifest that has a range, and what it is if it is not said.
+struct Number {
+    unit: &'static str,
+    range: RangeInclusive<u32>,
+    default: u32,
+}
+
 /// How long a reward is held.
-fn hold_minutes(
-    written: Option<&Spanned<i64>>,
-    wrong: &mut impl FnMut(Range<usize>, String),
-) -> u32 {
-    let Some(written) = written else { return HOLD_MINUTES };
-    let minutes = u32::try_from(*written.get_ref()).ok();
-    let minutes = minutes.filter(|minutes| (1..=HOLD_MINUTES_MAX).contains(minutes));
-    if minutes.is_none() {
-        let message = format!(
-            "`{}` is not a number of minutes from 1 to {HOLD_MINUTES_MAX}",
-            written.get_ref()
-        );
-        wrong(written.span(), message);
+const HOLD_MINUTES: Number = Number { unit: "minutes", range: 1..=7 * 24 * 60, default: 30 };
+/// For how long something that is told late is as if it were told in time.
+const LATE_DAYS: Number = Number { unit: "days", range: 0..=366, default: 31 };
+/// How long units can be spent at least that come back of a reward.
+const RESTORED_DAYS: Number = Number { unit: "days", range: 0..=366, default: 0 };
+
+impl Number {
+    fn read(
+        &self,
+        written: Option<&Spanned<i64>>,
+        wrong: &mut impl FnMut(Range<usize>, String),
+    ) -> u32 {
+        let Some(written) = written else { return self.default };
+        let number = u32::try_from(*written.get_ref()).ok();
+        let number = number.filter(|number| self.range.contains(number));
+        if number.is_none() {
+            let (unit, least, most) = (self.unit, self.range.start(), self.range.end());
+            let found = written.get_ref();
+            let message = format!("`{found}` is not a number of {unit} from {least} to {most}");
+            wrong(written.span(), message);
+        }
+        number.unwrap_or(self.default)
     }
-    minutes.unwrap_or(HOLD_MINUTES)
 }
 
 /// What becomes of an activity of which a rule fails.
@@ -196,7 +207,9 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
     }
 
     pending_activities(&manifest.wallets, &activities, &mut wrong);
-    let hold_minutes = hold_minutes(manifest.hold_minutes.as_ref(), &mut wrong);
+    let hold_minutes = HOLD_MINUTES.read(manifest.hold_minutes.as_ref(), &mut wrong);
+    let late_days = LATE_DAYS.read(manifest.late_days.as_ref(), &mut wrong);
+    let restored_days = RESTORED_DAYS.read(manifest.restored_days.as_ref(), &mut wrong);
     let Object(written) = manifest.reminders.unwrap_or(Object(RemindersTable::default()));
     let reminders = reminders(&written, &mut wrong);
 
@@ -220,6 +233,8 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
                 hold_minutes,
                 reminders,
                 on_failure,
+                late_days,
+                restored_days,
             })
         }
         _ => Err(mistakes),

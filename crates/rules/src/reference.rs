@@ -31,6 +31,8 @@ currency = "EUR"                  # its ISO code
 time_zone = "Europe/Berlin"       # days, months and years begin there
 main_wallet = "points"            # the wallet meant where none is named; "points" if not said
 hold_minutes = 30                 # how long something is set aside at the till; 30 if not said
+late_days = 31                    # what is told so late is as if told in time; 31 if not said
+restored_days = 14                # points that come back of a reward can be spent so long at least; 0 if not said
 on_failure = "record"             # a rule that fails pays nothing; "refuse" refuses the activity
 
 [wallets.points]

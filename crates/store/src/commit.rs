@@ -231,17 +231,27 @@ impl Store {
         member: &Member,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let mut writes = Vec::new();
+        // The scores of a member that is derived again are stated as a whole.
+        let again = entry.again.as_ref();
+        for (contest, score) in again.iter().flat_map(|again| again.state.scores()) {
+            writes.push(self.put_score(key, contest, score)?);
+        }
         for reason in &entry.reasons {
             match &reason.effect {
-                Effect::Voucher { pool, code } => {
+                Effect::Voucher { pool, code, again: false } => {
                     writes.extend(self.hand_out(&key.merchant, pool, code, key.member.as_str())?);
                 }
-                Effect::Score { contest, .. } | Effect::Unscore { contest, .. } => {
+                Effect::Score { contest, .. } | Effect::Unscore { contest, .. }
+                    if again.is_none() =>
+                {
                     let score = member.scores.get(contest).copied().unwrap_or_default();
                     writes.push(self.put_score(key, contest, score)?);
                 }
                 Effect::Units { .. }
                 | Effect::Reclaim { .. }
+                | Effect::Voucher { .. }
+                | Effect::Score { .. }
+                | Effect::Unscore { .. }
                 | Effect::Void { .. }
                 | Effect::Grant { .. }
                 | Effect::Revoke { .. }

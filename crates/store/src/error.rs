@@ -62,6 +62,9 @@ pub enum BrokenInvariant {
         /// The units withdrawn.
         units: Units,
     },
+    /// A decision needs earlier rules, and whoever decides did not load them.
+    #[error("the rules {0} were not loaded")]
+    RulesAreNotLoaded(String),
     /// The withdrawals of a request overflow.
     #[error("more is withdrawn from {0} than can be counted")]
     WithdrawalIsTooMuch(SharedLimit),

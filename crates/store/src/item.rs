@@ -2,8 +2,8 @@
 //!
 //! Call `of_person` and `of_version` to make an item, and `to_person`, `to_version` and `to_line`
 //! to read one. A field that is added to a stored type needs a `serde` default, since versions are
-//! never rewritten. A version is billed by the started kilobyte, so the body is packed. What an index or an operator selects by stays in plain
-//! attributes.
+//! never rewritten. A version is billed by the started kilobyte, so the body is packed. What an index
+//! or an operator selects by stays in plain attributes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +11,12 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::DateTime;
 use ledger::enroll::{self, Enrolment};
-use ledger::entry::{AccountEntry, Note};
+use ledger::entry::Note;
+use ledger::posting::AccountEntry;
 use ledger::tier_status::{TierChange, TierStatus};
 use ledger::{
-    Change, Entry, EntryKind, Member, MemberId, Moment, Posting, Reason, Seq, SharedLimit, Units,
-    Verb, WalletName, Withdrawal,
+    Change, DerivedAgain, Entry, EntryKind, Member, MemberId, Moment, Posting, Reason, Seq,
+    SharedLimit, Units, Verb, WalletName, Withdrawal,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -160,6 +161,8 @@ struct Sealed {
     notes: Vec<Note>,
     balances: BTreeMap<WalletName, Units>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    again: Option<DerivedAgain>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     tier: Option<TierChange>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tier_status: Option<TierStatus>,
@@ -198,6 +201,7 @@ pub(crate) fn of_version(
         exhausted: entry.exhausted.clone(),
         notes: entry.notes.clone(),
         balances: entry.balances.clone(),
+        again: entry.again.clone(),
         tier: entry.tier.clone(),
         tier_status: entry.tier_status.clone(),
         bundle: bundle.clone(),
@@ -289,6 +293,7 @@ pub(crate) fn to_line(
         exhausted: sealed.exhausted,
         notes: sealed.notes,
         balances: sealed.balances,
+        again: sealed.again,
         tier: sealed.tier,
         tier_status: sealed.tier_status,
     };

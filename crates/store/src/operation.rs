@@ -54,6 +54,8 @@ pub(crate) enum About {
     Activity {
         kind: String,
         key: Option<String>,
+        /// Whether it puts another right, which may have its id.
+        replaces: bool,
     },
     /// An entry that the request undoes.
     Undone(Seq),
@@ -78,8 +80,17 @@ impl Operation {
         fingerprint: Fingerprint,
     ) -> Operation {
         let key = (id != idempotency_key).then(|| name(Verb::Earn, idempotency_key));
-        let about = About::Activity { kind: kind.to_owned(), key };
+        let about = About::Activity { kind: kind.to_owned(), key, replaces: false };
         Operation { name: Some(name(Verb::Earn, id)), about, fingerprint }
+    }
+
+    /// The same operation of an activity that puts another right, which may have its id.
+    #[must_use]
+    pub fn replacing(mut self) -> Operation {
+        if let About::Activity { replaces, .. } = &mut self.about {
+            *replaces = true;
+        }
+        self
     }
 
     /// An operation that undoes an entry. A repeat of that entry's request finds it.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::commit::Commit;
 use crate::error::{BrokenInvariant, StoreError};
-use crate::item::LoadedMember;
+use crate::item::{LoadedMember, Person};
 use crate::key::MemberKey;
 use crate::operation::{About, Operation};
 use crate::retry::{TIME_MAX, wait};
@@ -64,6 +64,14 @@ pub enum Undecided<R> {
     Rejected(R),
     /// The decision needs this data first.
     NeedsData(MissingData),
+    /// The decision needs something that the table has not. Whoever asked gets it, as a rejection.
+    Interrupted(R),
+}
+
+/// Why there will be no decision.
+enum Stop<R> {
+    Rejected(R),
+    Interrupted(R),
 }
 
 /// The data loaded for one attempt.
@@ -71,8 +79,18 @@ pub enum Undecided<R> {
 struct Preloaded {
     data: DecisionData,
     shares: BTreeMap<SharedLimit, Shares>,
+    /// The person that the request is for.
+    person: Option<Person>,
     /// Other members, as loaded.
     members: BTreeMap<MemberId, LoadedMember>,
+}
+
+impl Preloaded {
+    /// A person, if it is loaded. Its key does not change while it is not erased.
+    fn person(&self, id: &MemberId) -> Option<&Person> {
+        let own = self.person.as_ref().filter(|person| person.enrolment.id == *id);
+        own.or_else(|| Some(&self.members.get(id)?.person))
+    }
 }
 
 /// The most loads of missing data for one decision.
@@ -82,10 +100,17 @@ const LOADS_MAX: u32 = 32;
 enum Attempt<R> {
     Done(Box<Performed>),
     Rejected(R),
+    Interrupted(R),
     KeyIsReused,
     ActivityIsKnown,
     /// A conflict, or the outcome of the write is unknown: load again.
     Retry,
+}
+
+/// A slice was loaded already, but ends before the member's last entry: the member has changed since
+/// the slice was loaded, or before it was.
+fn moved_on() -> StoreError {
+    StoreError::Unavailable("a member moved on".to_owned())
 }
 
 impl Store {
@@ -124,7 +149,9 @@ impl Store {
                 Ok(Attempt::Done(done)) => return Ok(*done),
                 // An old version must not cause a rejection: decide again on a strong read.
                 Ok(Attempt::Rejected(_)) if consistency == Consistency::Eventual => {}
-                Ok(Attempt::Rejected(rejection)) => return Err(Failure::Rejected(rejection)),
+                Ok(Attempt::Rejected(rejection) | Attempt::Interrupted(rejection)) => {
+                    return Err(Failure::Rejected(rejection));
+                }
                 Ok(Attempt::KeyIsReused) => return Err(Failure::KeyIsReusedWithAnotherBody),
                 Ok(Attempt::ActivityIsKnown) => {
                     return Err(Failure::ActivityIsKnownWithAnotherBody);
@@ -133,7 +160,6 @@ impl Store {
                 Ok(Attempt::Retry) | Err(StoreError::Sealed { .. }) => {}
                 Err(StoreError::Unavailable(reason)) => {
                     tracing::warn!(%reason, attempt, "a read is tried again");
-                    continue;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -166,7 +192,9 @@ impl Store {
                     || Attempt::Done(Box::new(Performed { version, replayed: true, has_later }));
                 return Ok(match &operation.about {
                     _ if same => done(),
-                    About::Activity { key: Some(_), .. } => Attempt::ActivityIsKnown,
+                    About::Activity { key: Some(_), replaces: false, .. } => {
+                        Attempt::ActivityIsKnown
+                    }
                     _ => Attempt::KeyIsReused,
                 });
             }
@@ -180,11 +208,13 @@ impl Store {
         }
         let mut preloaded = Preloaded::default();
         preloaded.data.due_at = loaded.as_ref().and_then(|loaded| loaded.due_at);
+        preloaded.person = loaded.as_ref().map(|loaded| loaded.person.clone());
         let member = loaded.as_ref().map(|loaded| &loaded.member);
         let (decision, answer) =
             match self.decide(key, member, &mut preloaded, stop_at, decide).await? {
                 Ok(decided) => decided,
-                Err(rejection) => return Ok(Attempt::Rejected(rejection)),
+                Err(Stop::Rejected(rejection)) => return Ok(Attempt::Rejected(rejection)),
+                Err(Stop::Interrupted(rejection)) => return Ok(Attempt::Interrupted(rejection)),
             };
         let loaded = loaded.ok_or_else(|| BrokenInvariant::MemberIsMissing(key.clone()))?;
         #[cfg(feature = "planted")]
@@ -222,7 +252,12 @@ impl Store {
     ) -> Result<Result<T, R>, StoreError> {
         let stop_at = Instant::now() + TIME_MAX;
         let member = self.member(key).await?;
-        self.decide(key, member.as_ref(), &mut Preloaded::default(), stop_at, &mut decide).await
+        let mut preloaded = Preloaded::default();
+        let decided =
+            self.decide(key, member.as_ref(), &mut preloaded, stop_at, &mut decide).await?;
+        Ok(decided.map_err(|stop| match stop {
+            Stop::Rejected(rejection) | Stop::Interrupted(rejection) => rejection,
+        }))
     }
 
     /// Calls `decide`, and loads the data that it lacks until it decides.
@@ -233,11 +268,14 @@ impl Store {
         preloaded: &mut Preloaded,
         stop_at: Instant,
         decide: &mut impl FnMut(Option<&Member>, &DecisionData) -> Result<T, Undecided<R>>,
-    ) -> Result<Result<T, R>, StoreError> {
+    ) -> Result<Result<T, Stop<R>>, StoreError> {
         for _ in 0..LOADS_MAX {
             let missing = match decide(member, &preloaded.data) {
                 Ok(decided) => return Ok(Ok(decided)),
-                Err(Undecided::Rejected(rejection)) => return Ok(Err(rejection)),
+                Err(Undecided::Rejected(rejection)) => return Ok(Err(Stop::Rejected(rejection))),
+                Err(Undecided::Interrupted(rejection)) => {
+                    return Ok(Err(Stop::Interrupted(rejection)));
+                }
                 Err(Undecided::NeedsData(missing)) => missing,
             };
             if Instant::now() >= stop_at {
@@ -277,14 +315,29 @@ impl Store {
                 preloaded.members.extend(loaded.map(|loaded| (id, loaded)));
             }
             MissingData::HistorySlice { member: id, entry } => {
-                let known = preloaded.data.pasts.get(&id);
+                let known = preloaded.data.slices.get(&id);
                 if known.is_some_and(|known| known.before.seq < entry) {
-                    // The history slice was loaded already, but ends before the member's last
-                    // entry: the member has changed since the slice was loaded.
-                    return Err(StoreError::Unavailable("a member moved on".to_owned()));
+                    return Err(moved_on());
                 }
-                let past = self.past(&other(&id), entry).await?;
-                preloaded.data.pasts.insert(id, past);
+                let person = self.known(&other(&id), preloaded.person(&id)).await?;
+                let slice = self.slice_of(&other(&id), &person, entry).await?;
+                preloaded.data.slices.insert(id, slice);
+            }
+            MissingData::HistorySince { member: id, since } => {
+                let known = preloaded.data.slices.get(&id);
+                if known.is_some_and(|known| known.reaches(since)) {
+                    return Err(moved_on());
+                }
+                let person = self.known(&other(&id), preloaded.person(&id)).await?;
+                let slice = self.slice_of_since(&other(&id), &person, since).await?;
+                preloaded.data.slices.insert(id, slice);
+            }
+            MissingData::MemberThen { member: id, at, newest } => {
+                let then = self.member_then(&other(&id), at, newest).await?;
+                preloaded.data.then.insert((id, at), then);
+            }
+            MissingData::Rules(hashes) => {
+                return Err(BrokenInvariant::RulesAreNotLoaded(hashes.join(", ")).into());
             }
         }
         Ok(())

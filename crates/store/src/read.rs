@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use ledger::activity::PURCHASE;
-use ledger::{EntryKind, HistorySlice, Member, MerchantId, Moment, Seq, Verb};
+use ledger::{EntryKind, HistorySlice, Member, MerchantId, Moment, Seq, Since, Verb};
 
 use crate::error::StoreError;
 use crate::item::{self, LoadedMember, Person};
@@ -21,6 +21,17 @@ use crate::version::{Version, VersionLine};
 /// The most items of a page of a scan. DynamoDB ends a page after one megabyte, about half as many
 /// items. The embedded database needs the limit: without it, each page reads to the table's end.
 const PAGE: i32 = 4000;
+
+/// The versions of the first page that is read backwards, and of the largest: what is told late is
+/// mostly a little late.
+const FIRST_PAGE: i32 = 4;
+const LAST_PAGE: i32 = 256;
+
+fn slice(before: Member, versions: Vec<Version>) -> HistorySlice {
+    let (entries, rules) =
+        versions.into_iter().map(|version| (version.entry, version.bundle)).unzip();
+    HistorySlice { before, entries, rules }
+}
 
 /// A page of a member's entries, the newest first.
 #[derive(Debug)]
@@ -119,8 +130,15 @@ impl Store {
         person: &Person,
     ) -> Result<Option<Version>, StoreError> {
         let Some(op) = &operation.name else { return Ok(None) };
-        let versions = self.versions_named(key, (BY_OP, OP), op, person).await?;
-        Ok(versions.into_iter().find(|version| operation.is_of_kind(&version.entry)))
+        // A purchase that puts another right may have its id, so that only the key tells a repeat.
+        let (index, name) = match &operation.about {
+            About::Activity { key: Some(key), replaces: true, .. } => ((BY_KEY, KEY), key),
+            _ => ((BY_OP, OP), op),
+        };
+        let versions = self.versions_named(key, index, name, person).await?;
+        // The first is the one that others put right.
+        let own = versions.into_iter().filter(|version| operation.is_of_kind(&version.entry));
+        Ok(own.min_by_key(|version| version.entry.seq))
     }
 
     /// Whether another activity was sent under the idempotency key of an operation.
@@ -327,9 +345,31 @@ impl Store {
     ///
     /// # Errors
     /// It has no such entry, or the table could not be reached.
-    pub async fn past(&self, key: &MemberKey, entry: Seq) -> Result<HistorySlice, StoreError> {
+    pub async fn slice(&self, key: &MemberKey, entry: Seq) -> Result<HistorySlice, StoreError> {
+        let person = self.known(key, None).await?;
+        self.slice_of(key, &person, entry).await
+    }
+
+    /// The person of a member, unless it is known already.
+    pub(crate) async fn known(
+        &self,
+        key: &MemberKey,
+        known: Option<&Person>,
+    ) -> Result<Person, StoreError> {
+        if let Some(known) = known {
+            return Ok(known.clone());
+        }
+        let person = self.person(key, Consistency::Strong).await?;
+        person.ok_or_else(|| StoreError::unreadable(&key.pk(), "there is no such member"))
+    }
+
+    pub(crate) async fn slice_of(
+        &self,
+        key: &MemberKey,
+        person: &Person,
+        entry: Seq,
+    ) -> Result<HistorySlice, StoreError> {
         let unknown = || StoreError::unreadable(&key.pk(), format!("it has no entry {entry}"));
-        let person = self.person(key, Consistency::Strong).await?.ok_or_else(unknown)?;
         let before = entry.previous().ok_or_else(unknown)?;
         let mut versions = Vec::new();
         let mut start = None;
@@ -337,7 +377,7 @@ impl Store {
             let query = self.between(key, before, SEQ_MAX).set_exclusive_start_key(start);
             let found = self.ask(query).await?;
             for item in found.items.unwrap_or_default() {
-                versions.push(item::to_version(key, &item, &person)?);
+                versions.push(item::to_version(key, &item, person)?);
             }
             start = found.last_evaluated_key;
             if start.is_none() {
@@ -351,10 +391,86 @@ impl Store {
         if before.seq.next() != entry {
             return Err(unknown());
         }
-        Ok(HistorySlice {
-            before,
-            entries: versions.into_iter().map(|version| version.entry).collect(),
-        })
+        Ok(slice(before, versions))
+    }
+
+    /// The shortest slice of a member's history that reaches back so far, as
+    /// [`HistorySlice::reaches`] says. It reads from the newest version backwards.
+    ///
+    /// # Errors
+    /// There is no such member, or the table could not be reached.
+    pub async fn slice_since(
+        &self,
+        key: &MemberKey,
+        since: Since,
+    ) -> Result<HistorySlice, StoreError> {
+        let person = self.known(key, None).await?;
+        self.slice_of_since(key, &person, since).await
+    }
+
+    pub(crate) async fn slice_of_since(
+        &self,
+        key: &MemberKey,
+        person: &Person,
+        mut since: Since,
+    ) -> Result<HistorySlice, StoreError> {
+        // The newest first.
+        let mut versions: Vec<Version> = Vec::new();
+        let mut start = None;
+        let mut page = FIRST_PAGE;
+        loop {
+            let query = self
+                .between(key, Seq::FIRST, SEQ_MAX)
+                .scan_index_forward(false)
+                .limit(page)
+                .set_exclusive_start_key(start);
+            let found = self.ask(query).await?;
+            for item in found.items.unwrap_or_default() {
+                let version = item::to_version(key, &item, person)?;
+                if since.is_after(&version.member) {
+                    versions.reverse();
+                    return Ok(slice(version.member, versions));
+                }
+                since = since.with(&version.entry);
+                versions.push(version);
+            }
+            start = found.last_evaluated_key;
+            if start.is_none() {
+                versions.reverse();
+                return Ok(slice(person.member(), versions));
+            }
+            page = (page * 8).min(LAST_PAGE);
+        }
+    }
+
+    /// The member as it was at a moment, by what had been told up to an entry. It looks for the version
+    /// by halves, since the versions are in the order in which they were told.
+    ///
+    /// # Errors
+    /// There is no such member, or the table could not be reached.
+    pub async fn member_then(
+        &self,
+        key: &MemberKey,
+        at: Moment,
+        newest: Seq,
+    ) -> Result<Member, StoreError> {
+        let person = self.known(key, None).await?;
+        let mut then = person.member();
+        // The version `low` is from before the moment, and all above `high` are from after it.
+        let (mut low, mut high) = (Seq::ENROLLED.get(), newest.get());
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            let seq = Seq::new(middle);
+            let gap = || StoreError::unreadable(&key.pk(), format!("{seq} is a gap"));
+            let item = self.lasting(key, &version_sk(seq)).await?.ok_or_else(gap)?;
+            let Version { member, .. } = item::to_version(key, &item, &person)?;
+            if member.happened_at <= at {
+                (low, then) = (middle, member);
+            } else {
+                high = middle.saturating_sub(1);
+            }
+        }
+        Ok(then)
     }
 
     /// The version that an operation made, for a request that reverses it.
@@ -380,7 +496,8 @@ impl Store {
     }
 
     /// The version that an activity made, by its id or by the idempotency key that it was sent
-    /// under. Of several types with one id it is the one of `kind`, or else the purchase.
+    /// under. Of several types with one id it is the one of `kind`, or else the purchase; of a purchase
+    /// and those that put it right it is the last.
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
@@ -396,10 +513,14 @@ impl Store {
         for index in [(BY_OP, OP), (BY_KEY, KEY)] {
             let versions = self.versions_named(key, index, &name, &person).await?;
             let wanted = kind.unwrap_or(PURCHASE);
-            let exact = versions.iter().position(|version| is_of(version, wanted));
-            let place = exact.or((kind.is_none() && !versions.is_empty()).then_some(0));
-            if let Some(place) = place {
-                return Ok(versions.into_iter().nth(place));
+            let (exact, others): (Vec<Version>, Vec<Version>) =
+                versions.into_iter().partition(|version| is_of(version, wanted));
+            let others = others.into_iter().filter(|_| kind.is_none());
+            let newest = |versions: Vec<Version>| {
+                versions.into_iter().max_by_key(|version| version.entry.seq)
+            };
+            if let Some(found) = newest(exact).or_else(|| newest(others.collect())) {
+                return Ok(Some(found));
             }
         }
         Ok(None)

@@ -20,17 +20,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 
-/// A lot: units left, available at, expires at, and what one unit is worth. It is bare numbers, since
-/// a member has dozens. Few lots have more terms.
+/// A lot: units left, available at, expires at, and the terms that few lots have. It is bare numbers,
+/// since a member has dozens.
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum StoredLot {
-    Plain(i64, Option<i64>, Option<i64>),
-    Worth(i64, Option<i64>, Option<i64>, Decimal),
-    With(i64, Option<i64>, Option<i64>, MoreTerms),
-}
+struct StoredLot(
+    i64,
+    Option<i64>,
+    Option<i64>,
+    #[serde(default, skip_serializing_if = "MoreTerms::are_none")] MoreTerms,
+);
 
-#[derive(Serialize, Deserialize, Default)]
+#[derive(Serialize, Deserialize, Default, PartialEq)]
 struct MoreTerms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pending_on: Option<PendingOn>,
@@ -42,10 +42,21 @@ struct MoreTerms {
     worth: Option<Decimal>,
 }
 
-/// The progress of a task: its marks (when, how much), rounds completed, rounds owed, rounds paid
-/// ahead.
+impl MoreTerms {
+    fn are_none(&self) -> bool {
+        *self == MoreTerms::default()
+    }
+}
+
+/// The progress of a task: its marks (when, how much), rounds completed, rounds owed, and the codes
+/// that the member has from rounds that are no longer complete.
 #[derive(Serialize, Deserialize)]
-struct StoredProgress(Vec<(i64, u32)>, u32, u32, u32);
+struct StoredProgress(
+    Vec<(i64, u32)>,
+    u32,
+    u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")] Vec<(String, String)>,
+);
 
 /// A hold: its end, its entry, its reward, the day that counts it (its midnight in UTC), and whether
 /// it holds a piece of the stock.
@@ -63,7 +74,7 @@ struct StoredHistory(u32, String, Option<i64>);
 /// A member after an entry, without what its person's item has. Moments are seconds since 1970.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct StoredMember {
-    settled_at: i64,
+    happened_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tier_status: Option<StoredTierStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,15 +126,8 @@ pub(crate) fn stored(member: &Member) -> StoredMember {
     let seconds = |at: &Option<Moment>| at.map(|at| at.timestamp());
     let lot = |Lot { units, terms }: &Lot| {
         let Terms { available_at, pending_on, held, expires_at, inactivity, worth } = terms.clone();
-        let (units, from, until) = (units.get(), seconds(&available_at), seconds(&expires_at));
-        match (&pending_on, &held, inactivity, worth) {
-            (None, None, None, None) => StoredLot::Plain(units, from, until),
-            (None, None, None, Some(worth)) => StoredLot::Worth(units, from, until, worth),
-            _ => {
-                let more = MoreTerms { pending_on, held, inactivity, worth };
-                StoredLot::With(units, from, until, more)
-            }
-        }
+        let more = MoreTerms { pending_on, held, inactivity, worth };
+        StoredLot(units.get(), seconds(&available_at), seconds(&expires_at), more)
     };
     let hold = |hold: &Hold| {
         let Hold { until, entry, reward, counted, stock } = hold;
@@ -131,7 +135,7 @@ pub(crate) fn stored(member: &Member) -> StoredMember {
     };
     let progress = |progress: &Progress| {
         let marks = progress.marks.iter().map(|(at, count)| (at.timestamp(), *count));
-        StoredProgress(marks.collect(), progress.completed, progress.owed, progress.ahead)
+        StoredProgress(marks.collect(), progress.completed, progress.owed, progress.codes.clone())
     };
     let counter = |counter: &Counter| (midnight(counter.day), counter.times);
     let TierStatus { tier, kept_until, failing_since, lost_at } = &member.tier_status;
@@ -144,7 +148,7 @@ pub(crate) fn stored(member: &Member) -> StoredMember {
     let History { purchases, spend, last_purchase_at } = &member.history;
     let history = StoredHistory(*purchases, spend.to_string(), seconds(last_purchase_at));
     StoredMember {
-        settled_at: member.settled_at.timestamp(),
+        happened_at: member.happened_at.timestamp(),
         tier_status: Some(tier_status)
             .filter(|tier_status| *tier_status != StoredTierStatus::default()),
         history: (member.history != History::default()).then_some(history),
@@ -187,15 +191,7 @@ pub(crate) fn stored(member: &Member) -> StoredMember {
 /// A wallet of stored lots.
 fn wallet_of(pk: &str, lots: Vec<StoredLot>, debt: Option<&Units>) -> Result<Wallet, StoreError> {
     let maybe = |seconds: Option<i64>| seconds.map(|seconds| moment(pk, seconds)).transpose();
-    let lot = |lot: StoredLot| {
-        let plain = MoreTerms::default();
-        let (units, from, until, more) = match lot {
-            StoredLot::Plain(units, from, until) => (units, from, until, plain),
-            StoredLot::Worth(units, from, until, worth) => {
-                (units, from, until, MoreTerms { worth: Some(worth), ..plain })
-            }
-            StoredLot::With(units, from, until, more) => (units, from, until, more),
-        };
+    let lot = |StoredLot(units, from, until, more): StoredLot| {
         let MoreTerms { pending_on, held, inactivity, worth } = more;
         let (available_at, expires_at) = (maybe(from)?, maybe(until)?);
         let terms = Terms { available_at, pending_on, held, expires_at, inactivity, worth };
@@ -221,10 +217,10 @@ pub(crate) fn restored(
         let (until, counted) = (moment(until)?, maybe(counted)?.map(Day::from));
         Ok(Hold { until, entry, reward, counted, stock })
     };
-    let progress = |StoredProgress(marks, completed, owed, ahead): StoredProgress| {
+    let progress = |StoredProgress(marks, completed, owed, codes): StoredProgress| {
         let mark = |(at, count)| Ok((moment(at)?, count));
         let marks = marks.into_iter().map(mark).collect::<Result<_, StoreError>>()?;
-        Ok::<Progress, StoreError>(Progress { marks, completed, owed, ahead })
+        Ok::<Progress, StoreError>(Progress { marks, completed, owed, codes })
     };
     let counters = |counters: Vec<(i64, u32)>| {
         let counter = |(since, times)| Ok(Counter { day: moment(since)?.into(), times });
@@ -245,7 +241,7 @@ pub(crate) fn restored(
         id,
         seq,
         enrolled_at: enrolled.enrolled_at,
-        settled_at: moment(stored.settled_at)?,
+        happened_at: moment(stored.happened_at)?,
         attributes,
         referred_by,
         tags: stored.tags,

@@ -7,10 +7,13 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
-use decide::{About, ActivityBody, ActivityEvent, InputError, InputErrorReason};
+use decide::{
+    About, ActivityBody, ActivityEvent, InputError, InputErrorReason, Replaced, ReturnedBody,
+    ReversedPart, TakesBack,
+};
 use ledger::activity::REFERRAL;
 use ledger::programme::FieldKind;
-use ledger::{Activity, Programme, Verb, WalletPolicy};
+use ledger::{Activity, Entry, Programme, Verb, WalletPolicy};
 use store::MemberKey;
 
 /// The function's routes.
@@ -43,17 +46,28 @@ async fn earn(
     };
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
     let about = about(&api, bundle.programme(), &at, &value).await?;
+    let replaced = replaced(&api, &at, &value).await?;
     let request = Change::new(Verb::Earn, caller, member, mode, fingerprint);
     let request = match activity {
         Some(activity) => request.of_activity(activity),
         None => request,
     };
+    let request = if replaced.is_some() { request.replacing() } else { request };
     change_under(&api, &bundle, request, |context, member| {
         // The activity is checked here and not earlier: a repeat gets its first answer even if the
         // programme has changed since and would refuse the activity now.
         let activity = value.clone().check(context.programme(), &id, context.now)?;
         comes_from_a_client(context.programme(), &activity)?;
-        let decision = decide::earn(context, member, event(&activity, &about))?;
+        let event = event(&activity, &about);
+        let decision = match &replaced {
+            None => decide::earn(context, member, event)?,
+            Some((entry, part)) => {
+                let part = part.clone().check("/returns", context.programme())?;
+                let (entry, at) = (entry.seq, entry.happened_at());
+                let replaced = Replaced { entry, at, part: part.map(ReversedPart::Order) };
+                decide::replace(context, member, event, &replaced)?
+            }
+        };
         let trace = dry_run.then(|| decide::trace(context, member, &activity)).transpose()?;
         Ok(Decided { decision, trace })
     })
@@ -62,6 +76,22 @@ async fn earn(
 
 fn event(activity: &Activity, about: &About) -> ActivityEvent {
     ActivityEvent { about: about.clone(), ..activity.clone().into() }
+}
+
+/// The entry of the purchase that this one takes back, and what of it comes back.
+async fn replaced(
+    api: &Api,
+    member: &MemberKey,
+    body: &ActivityBody,
+) -> Result<Option<(Entry, ReturnedBody)>, Problem> {
+    let takes_back = body.takes_back().map_err(Refusal::from)?;
+    let Some(TakesBack { id, pointer, part }) = takes_back else { return Ok(None) };
+    let kind = body.kind();
+    let found = api.store.activity(member, &id, Some(&kind)).await?;
+    match found {
+        Some(found) => Ok(Some((found.entry, part))),
+        None => Err(api.not_found(member, Refusal::ActivityIsUnknown { pointer, kind, id }).await),
+    }
 }
 
 /// What is known of the activity that a delivery is about. A version never changes, so it can be

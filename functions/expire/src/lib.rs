@@ -11,13 +11,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use api::{Api, Problem, Refusal};
-use decide::Context;
+use api::{Api, Lacking, Problem, Refusal};
+use decide::{Context, EarlierRules};
 use futures::StreamExt;
-use ledger::{DecisionData, EntryKind, Member, MerchantId, Moment};
+use ledger::{DecisionData, EntryKind, Member, MerchantId, MissingData, Moment};
+use rules::Bundle;
 use serde::{Deserialize, Serialize};
 use store::{
-    Answer, Due, Failure, Found, MemberKey, Operation, Page, SHARDS, StoreError, Undecided, Version,
+    Answer, Due, Failure, Found, MemberKey, Operation, Page, Performed, SHARDS, StoreError,
+    Undecided, Version,
 };
 
 /// The shards that a run works on concurrently, and the members of one shard.
@@ -318,7 +320,13 @@ async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally,
 enum No {
     /// Nothing is due: it was written already, or the units were spent before they expired.
     NothingIsDue,
-    Refused(decide::Refusal),
+    Failed(WriteError),
+}
+
+impl From<Problem> for No {
+    fn from(problem: Problem) -> No {
+        No::Failed(WriteError::Problem(problem))
+    }
 }
 
 /// The thing that the run does for a member.
@@ -338,34 +346,66 @@ async fn write(
     now: Moment,
 ) -> Result<Option<Version>, WriteError> {
     let bundle = api.bundle(&key.merchant).await.map_err(WriteError::Problem)?;
-    let operation = Operation::scheduled();
+    let mut earlier = api.earlier_rules(&key.merchant);
+    loop {
+        let rules = Rules { bundle: &bundle, earlier: &earlier };
+        match attempt(api, key, rules, wanted, now).await {
+            Ok(done) => {
+                api::log_failures(key, &done.version.entry);
+                return Ok(Some(done.version));
+            }
+            Err(Lacking::Nothing(No::NothingIsDue)) => return Ok(None),
+            Err(Lacking::Nothing(No::Failed(error))) => return Err(error),
+            Err(Lacking::Rules(hashes)) => {
+                let loaded = api.load_earlier_rules(&key.merchant, hashes, &mut earlier).await;
+                loaded.map_err(WriteError::Problem)?;
+            }
+        }
+    }
+}
+
+/// The rules in force, and earlier ones as far as they are loaded.
+#[derive(Clone, Copy)]
+struct Rules<'a> {
+    bundle: &'a Bundle,
+    earlier: &'a EarlierRules,
+}
+
+/// Decides and commits one entry with the rules that are loaded.
+async fn attempt(
+    api: &Api,
+    key: &MemberKey,
+    rules: Rules<'_>,
+    wanted: Wanted,
+    now: Moment,
+) -> Result<Performed, Lacking<No>> {
+    let Rules { bundle, earlier } = rules;
     let decide = |member: Option<&Member>, data: &DecisionData| {
-        let no = |no: No| Undecided::Rejected(no);
+        let no = |no: No| Undecided::Rejected(Lacking::Nothing(no));
         let member = member.ok_or(no(No::NothingIsDue))?;
-        let context = Context { bundle: &bundle, data, now };
+        let context = Context { bundle, earlier, data, now: data.moment(member, now) };
         let decision = match wanted {
             Wanted::Due => decide::next_due(&context, member),
             Wanted::Reschedule => decide::schedule(&context, member),
         };
         let decision = decision.map_err(|undecided| match undecided {
+            decide::Undecided::NeedsData(MissingData::Rules(hashes)) => {
+                Undecided::Interrupted(Lacking::Rules(hashes))
+            }
             decide::Undecided::NeedsData(missing) => Undecided::NeedsData(missing),
-            decide::Undecided::Refused(refusal) => no(No::Refused(refusal)),
+            decide::Undecided::Refused(refusal) => no(No::Failed(refusal.into())),
         })?;
         let decision = decision.ok_or(no(No::NothingIsDue))?;
         let body = serde_json::value::RawValue::NULL.to_owned();
         Ok((decision, Answer { bundle: bundle.hash().to_string(), status: 200, body }))
     };
-    match api.store.perform(key, &operation, decide).await {
-        Ok(done) => {
-            api::log_failures(key, &done.version.entry);
-            Ok(Some(done.version))
+    let done = api.store.perform(key, &Operation::scheduled(), decide).await;
+    done.map_err(|failure| match failure {
+        Failure::Rejected(lacking) => lacking,
+        Failure::KeyIsReusedWithAnotherBody | Failure::ActivityIsKnownWithAnotherBody => {
+            No::from(Problem::from(Refusal::KeyIsReusedWithAnotherBody)).into()
         }
-        Err(Failure::Rejected(No::NothingIsDue)) => Ok(None),
-        Err(Failure::Rejected(No::Refused(refusal))) => Err(refusal.into()),
-        Err(Failure::KeyIsReusedWithAnotherBody | Failure::ActivityIsKnownWithAnotherBody) => {
-            Err(WriteError::Problem(Refusal::KeyIsReusedWithAnotherBody.into()))
-        }
-        Err(Failure::Busy) => Err(WriteError::Problem(Refusal::Busy.into())),
-        Err(Failure::Store(error)) => Err(error.into()),
-    }
+        Failure::Busy => No::from(Problem::from(Refusal::Busy)).into(),
+        Failure::Store(error) => No::Failed(error.into()).into(),
+    })
 }

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{delete, post};
+use decide::At;
 use ledger::adjust::{Adjustment, Transfer};
 use ledger::text::parse_text;
 use ledger::{MemberId, Units, Verb};
@@ -32,6 +33,8 @@ struct AdjustmentBody {
     units: i64,
     reason: String,
     author: String,
+    /// When it happened, if that was before.
+    at: Option<At>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -63,10 +66,10 @@ async fn adjust(
     let (value, fingerprint) = body.with_fingerprint();
     let request = Change::new(Verb::Adjust, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
-        let AdjustmentBody { wallet, units, reason, author } = value.clone();
+        let AdjustmentBody { wallet, units, reason, author, at } = value.clone();
         let (reason, author) = (text("/reason", &reason)?, text("/author", &author)?);
         let adjustment = Adjustment { wallet, units, reason, author };
-        Ok(decide::adjust(context, member, adjustment)?)
+        Ok(decide::adjust(context, member, adjustment, at.map(|at| at.0))?)
     })
     .await
 }

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
-use decide::{OrderBody, Redemption};
+use decide::{At, OrderBody, Redemption};
 use ledger::hold::HoldRejection;
 use ledger::{EntryKind, HoldId, Programme, Units, Verb};
 use rules::Object;
@@ -37,6 +37,8 @@ struct RedemptionBody {
     units: Option<i64>,
     /// The order that the reward is redeemed with, for rewards whose rule reads it.
     order: Option<Object<OrderBody>>,
+    /// When it was redeemed, if that was before: at a till without a network.
+    at: Option<At>,
 }
 
 /// The body of a capture.
@@ -61,8 +63,9 @@ async fn redeem(
     let (value, fingerprint) = body.with_fingerprint();
     let request = Change::new(Verb::Redeem, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
+        let at = value.at.map(|at| at.0);
         let redemption = check(value.clone(), context.programme())?;
-        Ok(decide::redeem(context, member, redemption)?)
+        Ok(decide::redeem(context, member, redemption, at)?)
     })
     .await
 }
@@ -77,6 +80,10 @@ async fn hold(
     let (value, fingerprint) = body.with_fingerprint();
     let request = Change::new(Verb::Hold, caller, member, mode, fingerprint);
     change(&api, request, |context, member| {
+        if value.at.is_some() {
+            let reason = "a hold begins when it is sent".to_owned();
+            return Err(Refusal::FieldIsWrong { pointer: "/at".to_owned(), reason }.into());
+        }
         let redemption = check(value.clone(), context.programme())?;
         Ok(decide::hold(context, member, redemption)?)
     })
@@ -145,7 +152,7 @@ async fn release(
 }
 
 fn check(body: RedemptionBody, programme: &Programme) -> Result<Redemption, Refusal> {
-    let RedemptionBody { reward, units: wanted, order } = body;
+    let RedemptionBody { reward, units: wanted, order, .. } = body;
     if reward.chars().count() > REWARD_LENGTH_MAX {
         let reason = format!("a reward's name has at most {REWARD_LENGTH_MAX} characters");
         return Err(Refusal::FieldIsWrong { pointer: "/reward".to_owned(), reason });

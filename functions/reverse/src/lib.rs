@@ -6,14 +6,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
-use decide::{Amount, LINES_MAX, Quantity, Reversal};
+use decide::{About, Amount, ReturnedBody, ReturnedLineBody, Reversal, ReversedPart};
 use ledger::activity::PURCHASE;
-use ledger::entry::{LineName, ReturnedLine};
-use ledger::reverse::Wanted;
 use ledger::text::compared;
-use ledger::{EntryKind, Programme, Verb};
+use ledger::{Entry, EntryKind, Programme, Units, Verb};
 use rules::Object;
-use rust_decimal::Decimal;
 use serde::Deserialize;
 use store::{Fingerprint, MemberKey, Operation, Version};
 
@@ -38,44 +35,19 @@ struct ReversalBody {
     redeem: Option<String>,
     /// The key of a capture.
     capture: Option<String>,
-    /// The pieces of the order that came back. Without `lines` and `refund`, all that is left of
-    /// the order came back.
-    lines: Option<Vec<Object<LineBody>>>,
+    /// The key of an adjustment.
+    adjust: Option<String>,
+    /// The key of a transfer, at the member that gave the units.
+    transfer: Option<String>,
+    /// The key of a reversal: what it took back has happened after all.
+    reverse: Option<String>,
+    /// The pieces of the order that came back. Without `lines`, `refund` and `units`, all that is left
+    /// came back.
+    lines: Option<Vec<Object<ReturnedLineBody>>>,
     /// The amount that was refunded; the price of the pieces if not given.
     refund: Option<Amount>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a line that came back")]
-struct LineBody {
-    /// The id of the line, or its number, from 1, if it has none.
-    line: Option<String>,
-    /// The article number, if all its lines have one price.
-    sku: Option<String>,
-    /// How much came back: pieces, or the line's unit.
-    quantity: Quantity,
-}
-
-impl LineBody {
-    fn check(self, pointer: &str) -> Result<ReturnedLine, Refusal> {
-        let quantity = self.quantity.check(&format!("{pointer}/quantity"))?;
-        let wrong = |pointer: String, reason: &str| Refusal::FieldIsWrong {
-            pointer,
-            reason: reason.to_owned(),
-        };
-        if quantity <= Decimal::ZERO {
-            return Err(wrong(format!("{pointer}/quantity"), "it is above 0"));
-        }
-        let of = match (self.line, self.sku) {
-            (Some(line), None) => LineName::Line(compared(&line)),
-            (None, Some(sku)) => LineName::Sku(compared(&sku)),
-            _ => {
-                let reason = "name what came back by one of `line` and `sku`";
-                return Err(wrong(pointer.to_owned(), reason));
-            }
-        };
-        Ok(ReturnedLine { of, quantity })
-    }
+    /// The units of a redemption or a capture that come back.
+    units: Option<i64>,
 }
 
 async fn reverse(
@@ -88,11 +60,15 @@ async fn reverse(
     let bundle = api.bundle(&caller.merchant).await?;
     let (value, fingerprint) = body.with_fingerprint();
     let (verb, key) = undone(&value)?;
+    if matches!(verb, Verb::Adjust | Verb::Transfer | Verb::Reverse) {
+        caller.manages()?;
+    }
     let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
     // A version never changes, so it can be read before the decision.
     let done = match verb {
         Verb::Earn if value.order.is_some() => {
-            api.store.activities(&at, &key).await?.into_iter().find(is_purchase)
+            let all = api.store.activities(&at, &key).await?.into_iter().filter(is_purchase);
+            all.max_by_key(|version| version.entry.seq)
         }
         Verb::Earn => api.store.activity(&at, &key, value.kind.as_deref()).await?,
         _ => {
@@ -101,32 +77,33 @@ async fn reverse(
         }
     };
     let Some(done) = done else {
-        let person = api.store.member(&at).await?.ok_or(Refusal::MemberIsUnknown(member))?;
-        // The entries of an erased member cannot be read.
-        person.present().map_err(|erased| Refusal::Decision(erased.into()))?;
-        return Err(match (&value.order, &value.kind) {
-            (Some(order), _) => Refusal::ActivityIsUnknown {
-                pointer: "/order",
-                kind: PURCHASE.to_owned(),
-                id: order.clone(),
-            },
-            (None, Some(kind)) if verb == Verb::Earn => {
-                Refusal::ActivityIsUnknown { pointer: "/earn", kind: kind.clone(), id: key }
+        let unknown = match (value.order, value.kind) {
+            (Some(id), _) => {
+                let kind = PURCHASE.to_owned();
+                Refusal::ActivityIsUnknown { pointer: "/order", kind, id }
             }
-            _ => Refusal::EntryIsUnknown { verb, key },
-        }
-        .into());
+            (None, Some(kind)) => Refusal::ActivityIsUnknown { pointer: "/earn", kind, id: key },
+            (None, None) => Refusal::EntryIsUnknown { verb, key },
+        };
+        return Err(api.not_found(&at, unknown).await);
     };
-    let judged_by = api.bundle_of(&caller.merchant, &done.bundle).await?;
-    let request =
-        Change::new(Verb::Reverse, caller, member, mode, fingerprint).undoing(done.entry.seq);
+    let (entry, about) = (done.entry.seq, about(&api, &at, &done.entry).await?);
+    let request = Change::new(Verb::Reverse, caller, member, mode, fingerprint).undoing(entry);
     change_under(&api, &bundle, request, |context, member| {
-        let wanted = wanted(value.clone(), judged_by.programme())?;
-        let (judged_by, entry) = (&*judged_by, done.entry.seq);
-        let reversal = Reversal { judged_by, entry, wanted: wanted.as_ref() };
-        Ok(decide::reverse(context, member, reversal)?)
+        let part = part(value.clone(), context.programme())?;
+        let reversal = Reversal { part, about: about.clone(), ..Reversal::of(&done.entry) };
+        Ok(decide::reverse(context, member, &reversal)?)
     })
     .await
+}
+
+/// What is known of the order that a delivery is about: without the delivery, later ones let go
+/// another share of it.
+async fn about(api: &Api, member: &MemberKey, entry: &Entry) -> Result<About, Problem> {
+    let EntryKind::Earn { activity } = &entry.kind else { return Ok(About::Nothing) };
+    let Some(of) = &activity.of else { return Ok(About::Nothing) };
+    let versions = api.store.activities(member, of).await?;
+    Ok(About::of(&activity.kind, versions.into_iter().map(|version| version.entry)))
 }
 
 fn is_purchase(version: &Version) -> bool {
@@ -144,38 +121,35 @@ fn undone(body: &ReversalBody) -> Result<(Verb, String), Refusal> {
         (Verb::Earn, &body.order),
         (Verb::Redeem, &body.redeem),
         (Verb::Capture, &body.capture),
+        (Verb::Adjust, &body.adjust),
+        (Verb::Transfer, &body.transfer),
+        (Verb::Reverse, &body.reverse),
     ];
     let mut named =
         named.into_iter().filter_map(|(verb, key)| Some((verb, compared(key.as_ref()?))));
     match (named.next(), named.next()) {
         (Some(one), None) => Ok(one),
         _ => {
-            let reason = "name one request to undo: a purchase by its id in `order`, or any by its key in `earn`, `redeem` or `capture`";
+            let reason = "name one request to undo: a purchase by its id in `order`, or any by its key in `earn`, `redeem`, `capture`, `adjust`, `transfer` or `reverse`";
             Err(Refusal::FieldIsWrong { pointer: String::new(), reason: reason.to_owned() })
         }
     }
 }
 
-/// The part of the order that came back; nothing if all that is left came back.
-fn wanted(body: ReversalBody, programme: &Programme) -> Result<Option<Wanted>, Refusal> {
-    let ReversalBody { lines, refund, .. } = body;
-    let lines = lines.unwrap_or_default();
-    if lines.is_empty() && refund.is_none() {
-        return Ok(None);
+/// The part that came back; nothing if all that is left came back.
+fn part(body: ReversalBody, programme: &Programme) -> Result<Option<ReversedPart>, Refusal> {
+    let ReversalBody { lines, refund, units, .. } = body;
+    if let Some(units) = units {
+        if lines.is_some() || refund.is_some() {
+            let reason = "units come back, or a part of the order: not both".to_owned();
+            return Err(Refusal::FieldIsWrong { pointer: "/units".to_owned(), reason });
+        }
+        let units = Units::new(units).map_err(|reason| Refusal::FieldIsWrong {
+            pointer: "/units".to_owned(),
+            reason: reason.to_string(),
+        })?;
+        return Ok(Some(ReversedPart::Units(units)));
     }
-    let wrong = |pointer: String, reason: &str| {
-        Err(Refusal::FieldIsWrong { pointer, reason: reason.to_owned() })
-    };
-    if lines.len() > LINES_MAX {
-        let reason = format!("at most {LINES_MAX} lines come back at a time");
-        return wrong("/lines".to_owned(), &reason);
-    }
-    let refund = refund.map(|refund| refund.check("/refund", programme)).transpose()?;
-    if lines.is_empty() && refund.is_none_or(|refund| refund.is_zero()) {
-        let reason = "nothing comes back: name pieces in `lines`, or what is paid back in `refund`";
-        return wrong(String::new(), reason);
-    }
-    let lines = lines.into_iter().enumerate();
-    let lines = lines.map(|(place, Object(line))| line.check(&format!("/lines/{place}")));
-    Ok(Some(Wanted { lines: lines.collect::<Result<_, _>>()?, refund }))
+    let returned = ReturnedBody { lines, refund }.check("", programme)?;
+    Ok(returned.map(ReversedPart::Order))
 }

@@ -5,11 +5,11 @@ use serde_json::Value;
 use super::{json, regulars};
 
 /// What each request costs, in read and write units.
-const COSTS: [(&str, &str, &str); 34] = [
+const COSTS: [(&str, &str, &str); 40] = [
     ("enroll", "0", "1"),
     ("enroll, repeated", "0", "0"),
     ("earn, the first: it sets the due date", "1.5", "6"),
-    ("earn, sent late: it moves the due date", "1.5", "7"),
+    ("earn, sent late: it moves the due date", "2.5", "7"),
     ("earn, an order of five lines", "1.5", "2"),
     ("earn, repeated", "2", "0"),
     ("earn, with an id beside its key", "2.5", "3"),
@@ -29,8 +29,8 @@ const COSTS: [(&str, &str, &str); 34] = [
     ("capture a part", "2.5", "2"),
     ("reverse a capture", "5.5", "3"),
     ("reverse a line", "6.5", "3"),
-    ("reverse a purchase", "10.5", "3"),
-    ("reverse a redemption", "5.5", "3"),
+    ("reverse a purchase", "6.5", "3"),
+    ("reverse a redemption", "4.5", "3"),
     ("adjust", "1.5", "2"),
     ("transfer, both sides", "2.5", "5"),
     ("join an account", "2.5", "5"),
@@ -40,6 +40,12 @@ const COSTS: [(&str, &str, &str); 34] = [
     ("read a contest's board", "8", "0"),
     ("a birthday, its shard", "1", "6"),
     ("a reminder, its shard", "1", "6"),
+    ("earn, told late, 1 order since", "2.5", "2"),
+    ("earn, told late, 10 orders since", "6.5", "2"),
+    ("earn, told late, 100 orders since", "17.5", "2"),
+    ("earn, put right, 1 order since", "4.5", "2"),
+    ("reverse a purchase, 10 orders since", "8.5", "3"),
+    ("reverse a purchase, 100 orders since", "19.5", "3"),
 ];
 
 #[test]

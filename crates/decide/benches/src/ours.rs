@@ -62,7 +62,7 @@ impl Ours {
     #[must_use]
     pub fn say(&self, asked: &Asked) -> Said {
         let Asked { member, activity, data, now } = asked;
-        let context = Context { bundle: &self.bundle, data: data, now: *now };
+        let context = Context::new(&self.bundle, data, *now);
         decide::ask(&context, member, activity).expect("the sheet runs")
     }
 
@@ -70,7 +70,7 @@ impl Ours {
     #[must_use]
     pub fn decide(&self, asked: &Asked, activity: Activity) -> Decision {
         let Asked { member, data, now, .. } = asked;
-        let context = Context { bundle: &self.bundle, data: data, now: *now };
+        let context = Context::new(&self.bundle, data, *now);
         decide::earn(&context, member, activity).expect("the sheet runs")
     }
 

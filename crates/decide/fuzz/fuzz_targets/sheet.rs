@@ -70,7 +70,7 @@ fuzz_target!(|sheet: &str| {
     let codes = Codes::all(vec!["A".to_owned(), "B".to_owned()]);
     let codes = [("SPRING".to_owned(), codes)].into();
     let data = DecisionData { left, codes, ..DecisionData::default() };
-    let context = Context { bundle: &bundle, data: &data, now: activity.at };
+    let context = Context::new(&bundle, &data, activity.at);
     let earn = || decide::earn(&context, &member, activity.clone());
     assert_eq!(earn(), earn());
     let _ = decide::trace(&context, &member, &activity);

@@ -84,7 +84,7 @@ impl Scene<'_> {
         };
         member.referred_by = referrer.as_ref().map(|referrer| referrer.id.clone());
         let data = data(&bundle, pools, stock.as_ref(), budgets.as_ref())?;
-        let past = HistorySlice { before: member.clone(), entries: Vec::new() };
+        let past = HistorySlice { before: member.clone(), entries: Vec::new(), rules: Vec::new() };
         let mut scene = Scene {
             text,
             bundle,
@@ -180,6 +180,7 @@ impl Scene<'_> {
     fn follow(&mut self, decision: &Decision) {
         self.member.clone_from(&decision.member);
         self.past.entries.push(decision.entry.clone());
+        self.past.rules.push(self.bundle.hash().to_string());
         self.data = std::mem::take(&mut self.data).after(&decision.entry);
         for referrer in &decision.others {
             self.data = std::mem::take(&mut self.data).after(&referrer.entry);
@@ -209,7 +210,7 @@ impl Scene<'_> {
     }
 
     fn context(&self, now: Moment) -> Context<'_> {
-        Context { bundle: &self.bundle, data: &self.data, now }
+        Context::new(&self.bundle, &self.data, now)
     }
 
     /// Decides on what happens; nothing if only time passes.
@@ -223,7 +224,7 @@ impl Scene<'_> {
         Ok(match happens {
             Happens::Nothing => None,
             Happens::Activity(activity) => {
-                self.data.pasts = [(self.member.id.clone(), self.past.clone())].into();
+                self.data.slices = [(self.member.id.clone(), self.past.clone())].into();
                 let about = self.about(activity);
                 let event = ActivityEvent { about, ..activity.clone().into() };
                 let context = self.context(self.at.max(activity.at));
@@ -235,7 +236,7 @@ impl Scene<'_> {
             }
             Happens::Redeem(redemption) => {
                 let context = self.context(self.at);
-                let decided = refused_or(redeem(&context, &self.member, redemption.clone()))?;
+                let decided = refused_or(redeem(&context, &self.member, redemption.clone(), None))?;
                 self.coverage.reward(&redemption.reward, &decided);
                 Some(decided)
             }

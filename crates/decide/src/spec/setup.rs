@@ -67,7 +67,7 @@ pub(super) fn person(
     }
     let bundle = bundle.with_tier(&id, body.tier.map(Spanned::into_inner));
     let member = Member {
-        settled_at: enrolled_at.min(begins),
+        happened_at: enrolled_at.min(begins),
         attributes: body.attributes,
         tags: body.tags,
         history: History { purchases: body.purchases, spend, last_purchase_at },

@@ -1,5 +1,7 @@
 //! Tests of what rules give and cost, and of when a tier is lost.
 
+use ledger::HistorySlice;
+
 use super::*;
 
 #[test]
@@ -53,7 +55,7 @@ fn rewards_ask_for_tier_order_and_price() {
     let take = |total: Option<&str>| {
         let order = total.map(|total| Order { total: total.parse().unwrap(), ..Order::default() });
         let redemption = Redemption { reward: "five-off".to_owned(), units: None, order };
-        redeem(&context(&bundle, &data(&bundle), now), &silver, redemption)
+        redeem(&context(&bundle, &data(&bundle), now), &silver, redemption, None)
             .err()
             .map(|no| no.to_string())
     };
@@ -193,7 +195,7 @@ fn a_friend_and_the_referrer_ask_for_as_much_as_they_take_together() {
         lines(brought),
         [
             "Brought@earn.rhai:2 points 6",
-            "Brought@earn.rhai:2 Voucher { pool: \"P\", code: \"B\" }"
+            "Brought@earn.rhai:2 Voucher { pool: \"P\", code: \"B\", again: false }"
         ]
     );
 }
@@ -210,7 +212,10 @@ fn what_a_rule_took_that_gives_nothing_is_there_for_the_next() {
         &member("", &[]),
         purchase(),
     );
-    assert_eq!(lines(&decision.unwrap()), ["One@earn.rhai:3 Voucher { pool: \"P\", code: \"A\" }"]);
+    assert_eq!(
+        lines(&decision.unwrap()),
+        ["One@earn.rhai:3 Voucher { pool: \"P\", code: \"A\", again: false }"]
+    );
 }
 
 #[test]
@@ -302,14 +307,21 @@ fn a_round_of_two_codes_waits_whole_and_a_cap_does_not_wipe_what_is_owed() {
         "task \"t\" on purchase goal 1 at most 4 per month { voucher(\"P\"); voucher(\"Q\"); }";
     let bundle = with_all(sheet).unwrap();
     let mut ada = member("", &[]);
+    let (entries, rules) = (Vec::new(), Vec::new());
+    let mut slice = HistorySlice { before: ada.clone(), entries, rules };
     let mut buy = |at: &str, all: &[&str]| {
-        let data = DecisionData { codes: codes(&[("P", all), ("Q", all)]), ..data(&bundle) };
+        let slices = [(ada.id.clone(), slice.clone())].into();
+        let codes = codes(&[("P", all), ("Q", all)]);
+        let data = DecisionData { codes, slices, ..data(&bundle) };
         let at = moment(at);
         let now = at.max(moment("2026-06-05T08:00:00Z"));
         let decision =
             earn(&context(&bundle, &data, now), &ada, Activity { at, ..purchase() }).unwrap();
+        let paid = decision.entry.reasons.len();
+        slice.entries.push(decision.entry);
+        slice.rules.push(bundle.hash().to_string());
         ada = decision.member;
-        (decision.entry.reasons.len(), ada.tasks["t"].owed)
+        (paid, ada.tasks["t"].owed)
     };
     assert_eq!(buy("2026-05-30T08:00:00Z", &["A", "B"]), (2, 0));
     assert_eq!(buy("2026-05-30T09:00:00Z", &["A", "B"]), (2, 0));
@@ -317,8 +329,9 @@ fn a_round_of_two_codes_waits_whole_and_a_cap_does_not_wipe_what_is_owed() {
     for owed in 1..=4 {
         assert_eq!(buy("2026-06-01T08:00:00Z", &[]), (0, owed));
     }
-    // This purchase arrives late: the cap of May has room for one more round, which is paid.
-    assert_eq!(buy("2026-05-31T08:00:00Z", &["A", "B"]), (2, 3));
+    // This purchase arrives late: the cap of May has room for one more round, which is paid. Those of
+    // June stay owed.
+    assert_eq!(buy("2026-05-31T08:00:00Z", &["A", "B"]), (2, 4));
     // Four rounds are due now, and five codes are enough for two of them.
     assert_eq!(buy("2026-06-02T08:00:00Z", &["A", "B", "C", "D"]), (4, 2));
 }

@@ -57,7 +57,7 @@ fn purchase(at: &str) -> Activity {
 
 #[test]
 fn of_two_faults_of_an_earn_the_first_of_the_enum_is_named() {
-    let earn = |member: &Member, at: &str| admit(member, &purchase(at), moment(NOW)).unwrap_err();
+    let earn = |member: &Member, at: &str| admit(member, moment(at), moment(NOW)).unwrap_err();
     let late = Member { enrolled_at: moment("2026-07-01T00:00:00Z"), ..named("ada") };
     type E = EarnRejection;
     assert!(matches!(earn(&erased("ada"), "2026-06-01T00:00:00Z"), E::Erased(_)));

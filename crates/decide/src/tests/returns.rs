@@ -3,12 +3,12 @@
 //! what the rules say of what is left.
 
 use ledger::entry::{LineName, ReturnedLine};
-use ledger::reverse::{Wanted, left_of};
-use ledger::{Entry, EntryKind, FieldValue, HistorySlice, OrderAmounts, Payment, Seq};
+use ledger::reverse::{Wanted, came_back, left_of};
+use ledger::{Entry, EntryKind, FieldValue, HistorySlice, OrderAmounts, Payment};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Reversal, reverse};
+use crate::{Reversal, ReversedPart, reverse};
 
 const RULES: &str = r#"
 earn "total" on purchase { order.total }
@@ -109,7 +109,7 @@ fn next_return(rest: &Order, what: usize, part: u32, decimals: u32) -> Wanted {
 /// What is left of the order by the entries so far, as a purchase of its own.
 fn left(entries: &[Entry], decimals: u32) -> Option<Activity> {
     let (first, since) = entries.split_first().unwrap();
-    left_of(first, since, decimals).ok()
+    left_of(first, &came_back(first.seq, since), decimals).ok()
 }
 
 fn come_back(lines: &[PlainLine], charges: [u32; 4], total: u32, steps: &[(u8, u32)], zone: usize) {
@@ -128,12 +128,14 @@ fn come_back(lines: &[PlainLine], charges: [u32; 4], total: u32, steps: &[(u8, u
         _ => None,
     };
     let undo = |now: &mut Member, entries: &mut Vec<Entry>, wanted: Option<&Wanted>| {
-        let past = HistorySlice { before: ada.clone(), entries: entries.clone() };
-        let pasts = [(ada.id.clone(), past)].into();
-        let data = DecisionData { pasts, ..data(&bundle) };
+        let rules = vec![bundle.hash().to_string(); entries.len()];
+        let slice = HistorySlice { before: ada.clone(), entries: entries.clone(), rules };
+        let slices = [(ada.id.clone(), slice)].into();
+        let data = DecisionData { slices, ..data(&bundle) };
         let context = context(&bundle, &data, moment("2026-05-02T09:00:00Z"));
-        let reversal = Reversal { judged_by: &bundle, entry: Seq::new(1), wanted };
-        let decision = reverse(&context, now, reversal).unwrap();
+        let part = wanted.cloned().map(ReversedPart::Order);
+        let reversal = Reversal { part, ..Reversal::of(&entries[0]) };
+        let decision = reverse(&context, now, &reversal).unwrap();
         *now = decision.member;
         entries.push(decision.entry);
         let rest = left(entries, decimals).and_then(|left| left.order);

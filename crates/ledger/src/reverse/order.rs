@@ -7,10 +7,10 @@
 
 use rust_decimal::Decimal;
 
-use super::{ReverseRejection, undone};
+use super::{ReverseRejection, Undone};
 use crate::entry::{LineName, Returned, ReturnedLine};
 use crate::money::{round_to_coin, split};
-use crate::{Activity, Entry, EntryKind, FieldValue, Line, Order, Payment};
+use crate::{Activity, Entry, EntryKind, FieldValue, Line, Moment, Order, Payment, Seq};
 
 /// A return, as the client requests it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,43 +21,91 @@ pub struct Wanted {
     pub refund: Option<Decimal>,
 }
 
-/// What is left of an earn after the returns so far: its activity, with what is left of its order.
-/// `since` are the entries after it; `decimals` are those of the currency.
+/// What is left of an earn after what has come back so far: its activity, with what is left of its
+/// order. `decimals` are those of the currency.
 ///
 /// # Errors
 /// Nothing is left, or the entry is not an earn.
 pub fn left_of(
     original: &Entry,
-    since: &[Entry],
+    back: &[Undone],
     decimals: u32,
 ) -> Result<Activity, ReverseRejection> {
     let activity = activity_of(original)?;
-    match Rest::after(original, activity, since, decimals)? {
+    match Rest::after(original, activity, back, decimals)? {
         None => Ok(activity.clone()),
         Some(rest) => Ok(rest.activity()),
     }
 }
 
-/// What is left of an earn after one more return, and the return with its refund. `None` if all
-/// pieces and all money come back.
+/// One more return, with its refund; `None` if all pieces and all money come back.
 ///
 /// # Errors
 /// The activity has no order, more comes back than is left, or the refund is unknown.
 pub fn lessened(
     original: &Entry,
-    since: &[Entry],
+    back: &[Undone],
     wanted: &Wanted,
     decimals: u32,
-) -> Result<Option<(Activity, Returned)>, ReverseRejection> {
+) -> Result<Option<Returned>, ReverseRejection> {
     let activity = activity_of(original)?;
-    let rest = Rest::after(original, activity, since, decimals)?;
-    let mut rest = rest.ok_or(ReverseRejection::EntryHasNoOrder(original.seq))?;
-    let refund = rest.take(wanted)?;
-    if rest.is_nothing() {
-        return Ok(None);
+    let rest = Rest::after(original, activity, back, decimals)?;
+    let rest = rest.ok_or(ReverseRejection::EntryHasNoOrder(original.seq))?;
+    rest.returned(wanted)
+}
+
+/// One more return of an order that a reward was taken with; `None` if all of it comes back.
+///
+/// # Errors
+/// More comes back than is left, or the refund is unknown.
+pub fn returned_of(
+    entry: Seq,
+    order: &Order,
+    back: &[Undone],
+    wanted: &Wanted,
+    decimals: u32,
+) -> Result<Option<Returned>, ReverseRejection> {
+    let activity = alone(order);
+    rest_of(entry, order, &activity, back, decimals)?.returned(wanted)
+}
+
+/// The share of an order that is left after returns, by its total.
+pub(super) fn share_left(
+    entry: Seq,
+    order: &Order,
+    back: &[Undone],
+    decimals: u32,
+) -> Result<Decimal, ReverseRejection> {
+    let activity = alone(order);
+    let rest = rest_of(entry, order, &activity, back, decimals)?;
+    Ok(rest.total.checked_div(order.total).unwrap_or_default())
+}
+
+/// An activity that is nothing but its order.
+fn alone(order: &Order) -> Activity {
+    Activity {
+        id: String::new(),
+        kind: String::new(),
+        at: Moment::default(),
+        of: None,
+        order: Some(order.clone()),
+        channel: None,
+        payment: None,
+        fields: [].into(),
     }
-    let returned = Returned { lines: wanted.lines.clone(), refund };
-    Ok(Some((rest.activity(), returned)))
+}
+
+fn rest_of<'a>(
+    entry: Seq,
+    order: &'a Order,
+    activity: &'a Activity,
+    back: &[Undone],
+    decimals: u32,
+) -> Result<Rest<'a>, ReverseRejection> {
+    let left = order.lines.iter().map(|line| line.quantity).collect();
+    let mut rest = Rest { activity, order, left, total: order.total, decimals };
+    rest.take_all(entry, back)?;
+    Ok(rest)
 }
 
 fn activity_of(original: &Entry) -> Result<&Activity, ReverseRejection> {
@@ -83,7 +131,7 @@ impl<'a> Rest<'a> {
     fn after(
         original: &Entry,
         activity: &'a Activity,
-        since: &[Entry],
+        back: &[Undone],
         decimals: u32,
     ) -> Result<Option<Rest<'a>>, ReverseRejection> {
         let mut rest = activity.order.as_ref().map(|order| Rest {
@@ -93,13 +141,29 @@ impl<'a> Rest<'a> {
             total: order.total,
             decimals,
         });
-        for undone in since.iter().filter_map(|later| undone(later, original.seq)) {
-            let (Some(rest), Some(Returned { lines, refund })) = (&mut rest, undone) else {
-                return Err(ReverseRejection::EntryIsReversedAlready(original.seq));
-            };
-            rest.take(&Wanted { lines: lines.clone(), refund: Some(*refund) })?;
+        match &mut rest {
+            Some(rest) => rest.take_all(original.seq, back)?,
+            None if back.is_empty() => {}
+            None => return Err(ReverseRejection::EntryIsReversedAlready(original.seq)),
         }
         Ok(rest)
+    }
+
+    /// Takes off what has come back.
+    fn take_all(&mut self, entry: Seq, back: &[Undone]) -> Result<(), ReverseRejection> {
+        for undone in back {
+            let Undone::Part(Returned { lines, refund }) = undone else {
+                return Err(ReverseRejection::EntryIsReversedAlready(entry));
+            };
+            self.take(&Wanted { lines: lines.clone(), refund: Some(*refund) })?;
+        }
+        Ok(())
+    }
+
+    /// One more return, with its refund; `None` if all that is left comes back.
+    fn returned(mut self, wanted: &Wanted) -> Result<Option<Returned>, ReverseRejection> {
+        let refund = self.take(wanted)?;
+        Ok((!self.is_nothing()).then(|| Returned { lines: wanted.lines.clone(), refund }))
     }
 
     /// Takes a return off, and says what is paid back.

@@ -27,6 +27,8 @@ pub(super) struct Manifest {
     #[serde(default)]
     pub(super) pools: BTreeMap<String, Object<PoolTerms>>,
     pub(super) hold_minutes: Option<Spanned<i64>>,
+    pub(super) late_days: Option<Spanned<i64>>,
+    pub(super) restored_days: Option<Spanned<i64>>,
     #[serde(default)]
     pub(super) stores: BTreeMap<String, Object<StoreTerms>>,
     pub(super) reminders: Option<Object<RemindersTable>>,

@@ -29,8 +29,16 @@ impl Mistake {
 
 /// The keys that stand at the top of a manifest. Further down, TOML would read them as keys of the
 /// table above.
-const TOP_OF_MANIFEST: [&str; 6] =
-    ["name", "currency", "time_zone", "main_wallet", "hold_minutes", "on_failure"];
+const TOP_OF_MANIFEST: [&str; 8] = [
+    "name",
+    "currency",
+    "time_zone",
+    "main_wallet",
+    "hold_minutes",
+    "late_days",
+    "restored_days",
+    "on_failure",
+];
 
 /// The message about a key that its table already has.
 const TWICE: &str = "this stands here twice";

@@ -33,7 +33,7 @@ pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> DecisionDat
     let mut brought = None;
     for reason in &entry.reasons {
         match &reason.effect {
-            Effect::Voucher { pool, code } => {
+            Effect::Voucher { pool, code, again: false } => {
                 data.codes.entry(pool.clone()).or_default().codes.push(code.clone());
             }
             Effect::Referral { entry, .. } => brought = entry.previous(),

@@ -1,0 +1,80 @@
+//! What is different about a history: what was told, and what is taken back.
+
+use ledger::adjust::Adjustment;
+use ledger::reverse::Wanted;
+use ledger::{Moment, Seq, Units};
+
+use crate::event::{About, ActivityEvent};
+use crate::reward::Redemption;
+
+/// What is different about a history.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Edit {
+    /// What happened as well.
+    pub(crate) told: Vec<Told>,
+    /// What is taken back.
+    pub(crate) undone: Vec<Undo>,
+}
+
+impl Edit {
+    /// Something that happened as well.
+    pub(crate) fn told(told: Told) -> Edit {
+        Edit { told: vec![told], undone: Vec::new() }
+    }
+}
+
+/// Something that happened and was not known.
+#[derive(Debug, Clone)]
+pub(crate) enum Told {
+    Activity(ActivityEvent),
+    /// A reward was taken at a moment.
+    Redemption(Redemption, Moment),
+    /// Staff gave or took units at a moment.
+    Adjustment(Adjustment, Moment),
+}
+
+impl Told {
+    /// When it happened.
+    pub(crate) fn at(&self) -> Moment {
+        match self {
+            Told::Activity(event) => event.activity.at,
+            Told::Redemption(_, at) | Told::Adjustment(_, at) => *at,
+        }
+    }
+
+    /// What is known of the activity that it is about.
+    pub(crate) fn about(&self) -> &About {
+        match self {
+            Told::Activity(event) => &event.about,
+            Told::Redemption(..) | Told::Adjustment(..) => &About::Nothing,
+        }
+    }
+}
+
+/// An earlier entry that is taken back, whole or in part.
+#[derive(Debug, Clone)]
+pub(crate) struct Undo {
+    pub(crate) entry: Seq,
+    /// When it happened, if that is known.
+    pub(crate) at: Option<Moment>,
+    /// The part that comes back; nothing for all that is left.
+    pub(crate) part: Option<ReversedPart>,
+    /// What is known of the order that the entry is about, if it is a delivery.
+    pub(crate) about: About,
+}
+
+impl Undo {
+    /// All that is left of an entry.
+    pub(crate) fn all(entry: Seq) -> Undo {
+        Undo { entry, at: None, part: None, about: About::Nothing }
+    }
+}
+
+/// A part of an entry that comes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReversedPart {
+    /// Pieces or money of its order.
+    Order(Wanted),
+    /// Units of a redemption.
+    Units(Units),
+}

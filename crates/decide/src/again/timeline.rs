@@ -1,0 +1,377 @@
+//! What has happened to a member, in the order in which it happened: by the history as it was, and as
+//! it is.
+
+use ledger::decision_data::Allocator;
+use ledger::restated::TakenBack;
+use ledger::reverse::{
+    Reversals, ReverseRejection, Undone, can_be_reversed, left_of, lessened, returned_of,
+    units_left,
+};
+use ledger::{
+    Activity, Change, Entry, EntryKind, HistorySlice, Member, Moment, Order, Seq, SharedLimit,
+    Units, Withdrawal,
+};
+use rules::Bundle;
+
+use super::edit::{Edit, ReversedPart, Told, Undo};
+use crate::context::Context;
+use crate::refusal::Undecided;
+
+/// Something that happened to a member.
+pub(super) struct Item<'a> {
+    /// When.
+    pub(super) at: Moment,
+    /// The number of its entry, and its place among the activities of that.
+    pub(super) seq: Seq,
+    place: usize,
+    /// The rules that judge it.
+    pub(super) rules: &'a Bundle,
+    pub(super) source: Source<'a>,
+    /// How it happens by the history as it was; nothing if it does not.
+    pub(super) was: Option<Play>,
+    /// How it happens by the history as it is.
+    pub(super) is: Option<Play>,
+    /// The shared limits that have nothing for it any more.
+    pub(super) exhausted: Vec<SharedLimit>,
+    /// Whether the order that it is about is on the timeline.
+    pub(super) has_order: bool,
+}
+
+/// Where something is known from.
+pub(super) enum Source<'a> {
+    /// A stored entry.
+    Entry(&'a Entry),
+    /// The edit.
+    Told(Box<Told>),
+}
+
+/// How something happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Play {
+    /// The rules judge the activity.
+    Judged(Activity),
+    /// The activity was told too late, and a part of it came back: the rules judge what is left of it
+    /// for the member as it was then.
+    JudgedThen(Activity),
+    /// As its entry says, or as it is told.
+    Replayed,
+    /// As its entry says, for so many units.
+    Less(Units),
+}
+
+impl Item<'_> {
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self.source, Source::Told(_))
+    }
+
+    fn activity(&self) -> Option<&Activity> {
+        match &self.source {
+            Source::Entry(Entry { kind: EntryKind::Earn { activity }, .. }) => Some(activity),
+            Source::Entry(_) => None,
+            Source::Told(told) => match told.as_ref() {
+                Told::Activity(event) => Some(&event.activity),
+                Told::Redemption(..) | Told::Adjustment(..) => None,
+            },
+        }
+    }
+}
+
+/// All that happened since a moment.
+pub(super) struct Timeline<'a> {
+    entries: &'a [Entry],
+    /// The activities that are told.
+    told: Vec<Activity>,
+    /// Whether anything is told.
+    tells: bool,
+    /// The entries that the edit takes back, and what of each.
+    pub(super) undone: Vec<(Seq, Undone)>,
+    /// What is taken from shared limits again, since it is no longer taken back.
+    pub(super) withdrawals: Vec<Withdrawal>,
+    pub(super) items: Vec<Item<'a>>,
+}
+
+impl<'a> Timeline<'a> {
+    /// The timeline of a slice with an edit.
+    ///
+    /// # Errors
+    /// Something cannot be taken back, or data is missing.
+    pub(super) fn of(
+        context: &Context<'a>,
+        member: &Member,
+        slice: &'a HistorySlice,
+        edit: Edit,
+    ) -> Result<Timeline<'a>, Undecided> {
+        context.has_rules_of(&slice.rules)?;
+        let entries = slice.entries.as_slice();
+        let next = member.seq.next();
+        let decimals = context.programme().decimals();
+        let was = Reversals::of(entries, next, &[]);
+        let mut undone = Vec::new();
+        for undo in &edit.undone {
+            undone.push((undo.entry, taken_back(entries, &was, undo, decimals)?));
+        }
+        let is = Reversals::of(entries, next, &undone);
+        let mut timeline = Timeline {
+            entries,
+            told: Vec::new(),
+            tells: false,
+            undone,
+            withdrawals: Vec::new(),
+            items: Vec::new(),
+        };
+        for (entry, hash) in slice.entries.iter().zip(&slice.rules) {
+            timeline.add(context, entry, hash, [&was, &is])?;
+        }
+        for (place, told) in edit.told.into_iter().enumerate() {
+            let at = told.at().min(context.now);
+            let is = match &told {
+                Told::Activity(event) => Play::Judged(event.activity.clone()),
+                Told::Redemption(..) | Told::Adjustment(..) => Play::Replayed,
+            };
+            if let Told::Activity(event) = &told {
+                timeline.told.push(event.activity.clone());
+            }
+            timeline.items.push(Item {
+                at,
+                seq: next,
+                place,
+                rules: context.bundle,
+                was: None,
+                is: Some(is),
+                source: Source::Told(Box::new(told)),
+                exhausted: Vec::new(),
+                has_order: false,
+            });
+            timeline.tells = true;
+        }
+        timeline.items.sort_by_key(|item| (item.at, item.seq, item.place));
+        timeline.find_orders();
+        timeline.take_again(context)?;
+        Ok(timeline)
+    }
+
+    /// Adds what an entry stands for.
+    fn add(
+        &mut self,
+        context: &Context<'a>,
+        entry: &'a Entry,
+        hash: &str,
+        [was, is]: [&Reversals; 2],
+    ) -> Result<(), Undecided> {
+        if matches!(entry.kind, EntryKind::Reverse { .. }) {
+            return Ok(());
+        }
+        let rules = context.rules_of(hash)?;
+        let decimals = rules.programme().decimals();
+        let item = |place: usize, at: Moment, was: Option<Play>, is: Option<Play>| Item {
+            at,
+            seq: entry.seq,
+            place,
+            rules,
+            source: Source::Entry(entry),
+            was,
+            is,
+            exhausted: Vec::new(),
+            has_order: false,
+        };
+        let play = |reversals: &Reversals| play(self.entries, entry, reversals, decimals);
+        self.items.push(item(0, entry.happened_at(), play(was)?, play(is)?));
+        let beside = entry.again.iter().flat_map(|again| &again.told).enumerate();
+        for (place, activity) in beside {
+            let judged = |reversals: &Reversals| {
+                (!reversals.is_undone(entry.seq)).then(|| Play::Judged(activity.clone()))
+            };
+            self.items.push(item(place + 1, activity.at.min(entry.at), judged(was), judged(is)));
+        }
+        Ok(())
+    }
+
+    /// Takes from shared limits what had been put back with a return that is undone.
+    fn take_again(&mut self, context: &Context<'_>) -> Result<(), Undecided> {
+        let mut allocator = Allocator::new(context.data);
+        for (seq, _) in &self.undone {
+            let Some(entry) = self.entries.iter().find(|entry| entry.seq == *seq) else { continue };
+            let Some((of, _)) = entry.undone() else { continue };
+            for back in &entry.returns {
+                if allocator.withdraw(&back.limit, back.units)? {
+                    continue;
+                }
+                for item in self.items.iter_mut().filter(|item| item.seq == of) {
+                    item.exhausted.push(back.limit.clone());
+                }
+            }
+        }
+        self.withdrawals = allocator.withdrawals();
+        Ok(())
+    }
+
+    /// The stored entry of that number.
+    pub(super) fn entry(&self, seq: Seq) -> Option<&'a Entry> {
+        self.entries.iter().find(|entry| entry.seq == seq)
+    }
+
+    /// An entry and, if it captured a hold, the entry of that.
+    pub(super) fn with_hold(&self, seq: Seq) -> Vec<Seq> {
+        let hold = self.entry(seq).and_then(|entry| match &entry.kind {
+            EntryKind::Capture { of, .. } => Some(of.entry),
+            _ => None,
+        });
+        [seq].into_iter().chain(hold).collect()
+    }
+
+    /// What has gone back into shared limits of what an entry took, by returns that count.
+    pub(super) fn returned(&self, of: Seq) -> Vec<Withdrawal> {
+        let reversals = Reversals::of(self.entries, of, &[]);
+        let by = reversals.by(of).iter().filter_map(|(by, _)| self.entry(*by));
+        by.flat_map(|entry| entry.returns.clone()).collect()
+    }
+
+    /// The kind of the edit's entry, if it tells nothing new.
+    pub(super) fn kind(&self) -> EntryKind {
+        let (of, undone) = match self.undone.first() {
+            Some((of, undone)) => (*of, undone.clone()),
+            None => (Seq::ENROLLED, Undone::Whole),
+        };
+        let (returned, units) = match undone {
+            Undone::Whole => (None, None),
+            Undone::Part(returned) => (Some(returned), None),
+            Undone::Units(units) => (None, Some(units)),
+        };
+        EntryKind::Reverse { of, returned, units, other: None }
+    }
+
+    /// Whether the kind of the edit's entry names an entry as undone.
+    pub(super) fn names(&self, seq: Seq) -> bool {
+        !self.tells && self.undone.first().is_some_and(|(of, _)| *of == seq)
+    }
+
+    /// What is taken back beside what the kind names.
+    pub(super) fn beside(&self) -> Vec<TakenBack> {
+        let all = self.undone.iter().filter(|(seq, _)| !self.names(*seq));
+        let taken = all.map(|(of, undone)| TakenBack { of: *of, returned: undone.returned() });
+        taken.collect()
+    }
+
+    /// The activities that are told beside the one that the kind names.
+    pub(super) fn told_beside(&self) -> Vec<Activity> {
+        self.told.iter().skip(1).cloned().collect()
+    }
+
+    /// Notes which items are about an order on the timeline.
+    fn find_orders(&mut self) {
+        let orders: Vec<String> = self
+            .items
+            .iter()
+            .filter_map(Item::activity)
+            .filter(|activity| activity.order.is_some())
+            .map(|activity| activity.id.clone())
+            .collect();
+        for item in &mut self.items {
+            let of = item.activity().and_then(|activity| activity.of.as_ref());
+            item.has_order = of.is_some_and(|of| orders.contains(of));
+        }
+    }
+}
+
+/// How an entry happens with what has come back of it; nothing if all of it has.
+fn play(
+    entries: &[Entry],
+    entry: &Entry,
+    reversals: &Reversals,
+    decimals: u32,
+) -> Result<Option<Play>, Undecided> {
+    let back = reversals.back(entry.seq);
+    if reversals.is_undone(entry.seq) {
+        return Ok(None);
+    }
+    Ok(match &entry.kind {
+        EntryKind::Earn { .. } if entry.was_told_too_late() && back.is_empty() => {
+            Some(Play::Replayed)
+        }
+        EntryKind::Earn { .. } => {
+            let left = left_of(entry, &back, decimals)?;
+            Some(match entry.was_told_too_late() {
+                true => Play::JudgedThen(left),
+                false => Play::Judged(left),
+            })
+        }
+        EntryKind::Redeem { .. } | EntryKind::Capture { .. } if !back.is_empty() => {
+            let order = order_of(entries, entry);
+            let left = units_left(entry, order, &back, decimals)?;
+            (!left.is_zero()).then_some(Play::Less(left))
+        }
+        // A hold goes with its capture.
+        EntryKind::Hold { hold, .. } => {
+            let capture = entries.iter().find(
+                |later| matches!(&later.kind, EntryKind::Capture { hold: of, .. } if of == hold),
+            );
+            let undone = capture.is_some_and(|capture| reversals.is_undone(capture.seq));
+            (!undone).then_some(Play::Replayed)
+        }
+        _ => Some(Play::Replayed),
+    })
+}
+
+/// The order that a reward was taken with, or held for.
+fn order_of<'e>(entries: &'e [Entry], entry: &'e Entry) -> Option<&'e Order> {
+    match &entry.kind {
+        EntryKind::Redeem { order, .. } | EntryKind::Hold { order, .. } => order.as_ref(),
+        EntryKind::Capture { of, .. } => {
+            let hold = entries.iter().find(|entry| entry.seq == of.entry)?;
+            order_of(entries, hold)
+        }
+        _ => None,
+    }
+}
+
+/// What of an entry an undo takes back, if it can be.
+fn taken_back(
+    entries: &[Entry],
+    was: &Reversals,
+    undo: &Undo,
+    decimals: u32,
+) -> Result<Undone, Undecided> {
+    let seq = undo.entry;
+    let unknown = || ReverseRejection::EntryIsReversedAlready(seq);
+    let entry = entries.iter().find(|entry| entry.seq == seq).ok_or_else(unknown)?;
+    let back = was.back(seq);
+    can_be_reversed(entry)?;
+    if was.is_undone(seq) {
+        return Err(ReverseRejection::EntryIsReversedAlready(seq).into());
+    }
+    match (&undo.part, &entry.kind) {
+        (None, _) => Ok(Undone::Whole),
+        (Some(ReversedPart::Order(wanted)), EntryKind::Earn { .. }) => {
+            let returned = lessened(entry, &back, wanted, decimals)?;
+            Ok(Undone::of(returned))
+        }
+        (
+            Some(ReversedPart::Order(wanted)),
+            EntryKind::Redeem { .. } | EntryKind::Capture { .. },
+        ) => {
+            let order = order_of(entries, entry);
+            let order = order.ok_or(ReverseRejection::EntryHasNoOrder(seq))?;
+            let returns = |undone: &&Undone| matches!(undone, Undone::Part(_));
+            let back: Vec<Undone> = back.iter().filter(returns).cloned().collect();
+            let returned = returned_of(seq, order, &back, wanted, decimals)?;
+            Ok(Undone::of(returned))
+        }
+        (Some(ReversedPart::Order(_)), _) => Err(ReverseRejection::EntryHasNoOrder(seq).into()),
+        (Some(ReversedPart::Units(units)), _) => {
+            let left = units_left(entry, order_of(entries, entry), &back, decimals)?;
+            if *units > left {
+                let units = *units;
+                return Err(ReverseRejection::UnitsAreTooMany { entry: seq, units, left }.into());
+            }
+            Ok(if *units == left { Undone::Whole } else { Undone::Units(*units) })
+        }
+    }
+}
+
+/// The day that triggered the activity of an entry.
+pub(super) fn triggered(entry: &Entry) -> Option<chrono::NaiveDate> {
+    entry.changes.iter().find_map(|change| match change {
+        Change::Triggered { day, .. } => Some(*day),
+        _ => None,
+    })
+}

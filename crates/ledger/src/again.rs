@@ -1,0 +1,399 @@
+//! An entry that changes the history before it, made from the member derived from the history as it
+//! was and as it is: the entry posts the difference.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::decision::{GiveRejection, balances};
+use crate::restated::{Now, Restated};
+use crate::terms::Terms;
+use crate::{
+    Change, Decision, Effect, Entry, Lot, Member, Moment, Posting, PostingReason, PostingSide,
+    Reason, Units, Wallet, WalletName,
+};
+
+/// Lots by wallet.
+pub type Lots = BTreeMap<WalletName, Vec<Lot>>;
+
+/// A member as it was derived from a history.
+#[derive(Debug, Clone)]
+pub struct Derived {
+    /// The member after the last entry.
+    pub member: Member,
+    /// The lots that expired on the way.
+    pub expired: Lots,
+    /// The lots that came in, or paid debt.
+    pub came: Lots,
+}
+
+impl Derived {
+    /// A member from which nothing has been derived yet.
+    #[must_use]
+    pub fn from(member: Member) -> Derived {
+        Derived { member, expired: Lots::new(), came: Lots::new() }
+    }
+
+    /// The same after one more entry.
+    pub fn follow(&mut self, decision: Decision) {
+        let Decision { member, entry, .. } = decision;
+        for posting in entry.postings.iter().filter(|posting| !posting.shared) {
+            let (lots, terms) = match posting.why {
+                PostingReason::Expired => (&mut self.expired, posting.from_lot()),
+                _ if posting.change() > 0 => (&mut self.came, posting.came_with()),
+                _ => continue,
+            };
+            if let Some(terms) = terms {
+                let lot = Lot { units: posting.units, terms: terms.clone() };
+                lots.entry(posting.wallet.clone()).or_default().push(lot);
+            }
+        }
+        self.member = member;
+    }
+}
+
+/// What one member is by two histories.
+#[derive(Debug, Clone, Copy)]
+pub struct Histories<'a> {
+    /// By the history as it was.
+    pub was: &'a Derived,
+    /// By the history as it is.
+    pub is: &'a Derived,
+}
+
+/// The units that rules give more by these reasons, or less if below zero.
+#[must_use]
+pub fn given<'r>(reasons: impl IntoIterator<Item = &'r Reason>) -> BTreeMap<WalletName, i64> {
+    let mut given = BTreeMap::new();
+    for reason in reasons {
+        let (wallet, units) = match &reason.effect {
+            Effect::Units { wallet, units } => (wallet, units.get()),
+            Effect::Reclaim { wallet, units } => (wallet, -units.get()),
+            _ => continue,
+        };
+        *given.entry(wallet.clone()).or_default() += units;
+    }
+    given
+}
+
+impl Histories<'_> {
+    /// The parts of the member that are different, beside its wallets and its tier.
+    #[must_use]
+    pub fn state(self) -> Restated {
+        between(&self.was.member, &self.is.member)
+    }
+
+    /// When an account was active last, if that is different.
+    #[must_use]
+    pub fn activity(self) -> Restated {
+        let (was, is) = (self.was.member.active_at, self.is.member.active_at);
+        let active_at = (was != is).then(|| Now::of(is));
+        Restated { active_at, ..Restated::default() }
+    }
+
+    /// The postings that turn the member's wallets as they are stored into those by the history as it
+    /// is, and what is to be said of expired units. `given` are the units that rules give more, and
+    /// `restored` those that redemptions no longer take; these can be spent at least until
+    /// `keep_until`.
+    #[must_use]
+    pub fn movements(
+        self,
+        stored: &Member,
+        given: &BTreeMap<WalletName, i64>,
+        restored: &BTreeMap<WalletName, i64>,
+        keep_until: Option<Moment>,
+    ) -> (Vec<Posting>, Vec<Change>) {
+        let (was, is) = (&self.was.member.wallets, &self.is.member.wallets);
+        let expired = self.was.expired.keys().chain(self.is.expired.keys());
+        let mut names: Vec<&WalletName> = was.keys().chain(is.keys()).chain(expired).collect();
+        names.sort();
+        names.dedup();
+        let (mut postings, mut changes) = (Vec::new(), Vec::new());
+        for name in names {
+            let of = |units: &BTreeMap<WalletName, i64>| units.get(name).copied().unwrap_or(0);
+            let late = self.ran_out(name);
+            let mut moved = self.moved(name, stored, of(restored), late);
+            if let Some(keep_until) = keep_until {
+                keep(&mut moved, keep_until);
+            }
+            postings.extend(moved);
+            let back = -self.more_expired(name);
+            if back > 0 {
+                let reclaimed = (-of(given)).max(0).min(back);
+                let (wallet, shared) = (name.clone(), false);
+                if reclaimed > 0 {
+                    let units = Units::part(reclaimed);
+                    changes.push(Change::Unrecoverable { wallet: wallet.clone(), units, shared });
+                }
+                if back > reclaimed {
+                    let units = Units::part(back - reclaimed);
+                    changes.push(Change::Revived { wallet, units, shared });
+                }
+            }
+        }
+        (postings, changes)
+    }
+
+    /// How many more units have expired.
+    fn more_expired(self, name: &WalletName) -> i64 {
+        let all = |derived: &Derived| -> i64 {
+            let lots = derived.expired.get(name).into_iter().flatten();
+            lots.map(|lot| lot.units.get()).sum()
+        };
+        all(self.is) - all(self.was)
+    }
+
+    /// The lots that came late and have expired since: as many units as have expired more.
+    fn ran_out(self, name: &WalletName) -> Vec<Lot> {
+        let mut more = self.more_expired(name);
+        let lots = |derived: &Derived| derived.expired.get(name).cloned().unwrap_or_default();
+        let mut late = Vec::new();
+        for (terms, units) in net(&lots(self.was), &lots(self.is)) {
+            let units = units.min(more).max(0);
+            if units > 0 {
+                more -= units;
+                late.push(Lot { units: Units::part(units), terms });
+            }
+        }
+        late
+    }
+
+    /// The terms of units that become debt: what they are worth. They are first those that no longer
+    /// came in.
+    fn worth_of_debt(self, name: &WalletName) -> Terms {
+        let lots = |derived: &Derived| derived.came.get(name).cloned().unwrap_or_default();
+        let net = net(&lots(self.was), &lots(self.is));
+        let gone = net.iter().find(|(_, units)| *units < 0).or(net.first());
+        Terms { worth: gone.and_then(|(terms, _)| terms.worth), ..Terms::default() }
+    }
+
+    fn moved(
+        self,
+        name: &WalletName,
+        stored: &Member,
+        restored: i64,
+        late: Vec<Lot>,
+    ) -> Vec<Posting> {
+        let (was, is) =
+            (self.was.member.wallet(name.as_str()), self.is.member.wallet(name.as_str()));
+        let stored = stored.wallet(name.as_str());
+        let mut sides = Sides::of(was, is, stored, &self.worth_of_debt(name));
+        let within = sides.within(name);
+        let mut postings = Vec::new();
+        // What comes in from outside is given back first, and given by rules then.
+        let mut restored = restored.max(0);
+        let mut comes = |lot: Lot, into: &dyn Fn(Lot, PostingReason) -> Posting| {
+            let back = restored.min(lot.units.get());
+            restored -= back;
+            let parts =
+                [(back, PostingReason::Restored), (lot.units.get() - back, PostingReason::Issued)];
+            let parts = parts.into_iter().filter(|(units, _)| *units > 0);
+            let part = |(units, why)| {
+                into(Lot { units: Units::part(units), terms: lot.terms.clone() }, why)
+            };
+            parts.map(part).collect::<Vec<Posting>>()
+        };
+        for (side, units) in sides.to {
+            match side {
+                Side::Lot(terms) => postings.extend(comes(Lot { units, terms }, &|lot, why| {
+                    Posting::into_lot(name.clone(), lot, why)
+                })),
+                Side::Debt(terms) => postings.extend(comes(Lot { units, terms }, &|lot, why| {
+                    Posting::into_debt(name.clone(), lot, why)
+                })),
+            }
+        }
+        for lot in late {
+            postings
+                .extend(comes(lot.clone(), &|lot, why| Posting::into_lot(name.clone(), lot, why)));
+            postings.push(Posting::out_of_lot(name.clone(), lot, PostingReason::Expired));
+        }
+        for (side, units) in sides.from {
+            let why = PostingReason::Reclaimed;
+            postings.push(match side {
+                Side::Lot(terms) => Posting::out_of_lot(name.clone(), Lot { units, terms }, why),
+                Side::Debt(terms) => Posting::out_of_debt(name.clone(), Lot { units, terms }, why),
+            });
+        }
+        postings.extend(within);
+        postings
+    }
+}
+
+/// Lets units that are given back end no earlier than a moment. Those that have expired meanwhile have
+/// not.
+fn keep(postings: &mut Vec<Posting>, keep_until: Moment) {
+    let mut kept: Vec<(Terms, Units)> = Vec::new();
+    for posting in postings.iter_mut() {
+        if let (PostingReason::Restored, Some(PostingSide::Lot(terms))) =
+            (posting.why, &mut posting.to)
+            && terms.expires_at.is_some_and(|end| end < keep_until)
+        {
+            kept.push((terms.clone(), posting.units));
+            terms.expires_at = Some(keep_until);
+        }
+    }
+    for posting in postings.iter_mut().filter(|posting| posting.why == PostingReason::Expired) {
+        let same = kept.iter_mut().find(|(terms, _)| posting.from_lot() == Some(terms));
+        if let Some((_, units)) = same {
+            let stays = posting.units.min(*units);
+            posting.units = Units::part(posting.units.get() - stays.get());
+            *units = Units::part(units.get() - stays.get());
+        }
+    }
+    postings.retain(|posting| !posting.units.is_zero());
+}
+
+/// The parts of a member that are different, beside its wallets and its tier.
+fn between(was: &Member, is: &Member) -> Restated {
+    Restated {
+        happened_at: other(&was.happened_at, &is.happened_at),
+        active_at: (was.active_at != is.active_at).then(|| Now::of(is.active_at)),
+        history: other(&was.history, &is.history),
+        counters: others(&was.counters, &is.counters),
+        tasks: others(&was.tasks, &is.tasks),
+        scores: others(&was.scores, &is.scores),
+        tags: others(&named(&was.tags), &named(&is.tags)),
+        grants: others(&was.grants, &is.grants),
+        remainders: others(&was.remainders, &is.remainders),
+        triggered: others(&was.triggered, &is.triggered),
+        holds: others(&was.holds, &is.holds),
+        early: other(&was.early, &is.early),
+    }
+}
+
+fn named(tags: &BTreeSet<String>) -> BTreeMap<String, ()> {
+    tags.iter().map(|tag| (tag.clone(), ())).collect()
+}
+
+fn other<T: Clone + PartialEq>(was: &T, is: &T) -> Option<T> {
+    (was != is).then(|| is.clone())
+}
+
+fn others<K: Clone + Ord, T: Clone + PartialEq>(
+    was: &BTreeMap<K, T>,
+    is: &BTreeMap<K, T>,
+) -> BTreeMap<K, Now<T>> {
+    let names = was.keys().chain(is.keys()).filter(|name| was.get(name) != is.get(name));
+    names.map(|name| (name.clone(), Now::of(is.get(name).cloned()))).collect()
+}
+
+/// The units of each lot in `is` less those in `was`, in the order in which lots are spent.
+fn net(was: &[Lot], is: &[Lot]) -> Vec<(Terms, i64)> {
+    let mut net: Vec<(Terms, i64)> = Vec::new();
+    for (lots, sign) in [(was, -1), (is, 1)] {
+        for lot in lots {
+            let units = sign * lot.units.get();
+            match net.iter_mut().find(|(terms, _)| *terms == lot.terms) {
+                Some((_, sum)) => *sum += units,
+                None => net.push((lot.terms.clone(), units)),
+            }
+        }
+    }
+    net.retain(|(_, units)| *units != 0);
+    net.sort_by(|(one, _), (other, _)| one.spend_order().cmp(&other.spend_order()));
+    net
+}
+
+/// A side of a movement: a lot, or the debt with the terms of the units that it is of.
+enum Side {
+    Lot(Terms),
+    Debt(Terms),
+}
+
+/// Where units of a wallet have to come from and go to.
+struct Sides {
+    from: Vec<(Side, Units)>,
+    to: Vec<(Side, Units)>,
+}
+
+impl Sides {
+    /// The sides of the difference between two wallets, as far as a third has what they take.
+    fn of(was: &Wallet, is: &Wallet, stored: &Wallet, terms_of_debt: &Terms) -> Sides {
+        let (mut from, mut to) = (Vec::new(), Vec::new());
+        let mut there = stored.clone();
+        let mut debt = is.debt().get() - was.debt().get();
+        for (terms, units) in net(was.lots(), is.lots()) {
+            if units > 0 {
+                to.push((Side::Lot(terms), Units::part(units)));
+                continue;
+            }
+            let mut missing = Units::part(-units);
+            let same = |other: &Terms| *other == terms;
+            let alike =
+                |other: &Terms| other.expires_at == terms.expires_at && other.held == terms.held;
+            let any = |other: &Terms| other.held.is_none();
+            let looks: [&dyn Fn(&Terms) -> bool; 3] = [&same, &alike, &any];
+            for look in looks {
+                let (taken, rest) = there.take_some(missing, look);
+                from.extend(taken.into_iter().map(|lot| (Side::Lot(lot.terms), lot.units)));
+                missing = rest;
+            }
+            debt += missing.get();
+        }
+        if debt > 0 {
+            from.push((Side::Debt(terms_of_debt.clone()), Units::part(debt)));
+        } else if debt < 0 {
+            let paid = (-debt).min(stored.debt().get());
+            to.push((Side::Debt(terms_of_debt.clone()), Units::part(paid)));
+            to.push((Side::Lot(terms_of_debt.clone()), Units::part(-debt - paid)));
+        }
+        to.retain(|(_, units)| !units.is_zero());
+        Sides { from, to }
+    }
+
+    /// Pairs what goes with what comes: movements within the wallet. What is left of either side comes
+    /// from outside or goes there.
+    fn within(&mut self, name: &WalletName) -> Vec<Posting> {
+        let why = PostingReason::DerivedAgain;
+        let mut postings = Vec::new();
+        let (mut from, mut to) = (
+            std::mem::take(&mut self.from).into_iter().peekable(),
+            std::mem::take(&mut self.to).into_iter().peekable(),
+        );
+        while let (Some((one, out)), Some((other, come))) = (from.peek_mut(), to.peek_mut()) {
+            let units = (*out).min(*come);
+            let out_of = match one {
+                Side::Lot(terms) => {
+                    Posting::out_of_lot(name.clone(), Lot { units, terms: terms.clone() }, why)
+                }
+                Side::Debt(terms) => {
+                    Posting::out_of_debt(name.clone(), Lot { units, terms: terms.clone() }, why)
+                }
+            };
+            let to_side = match other {
+                Side::Lot(terms) => PostingSide::Lot(terms.clone()),
+                Side::Debt(_) => PostingSide::Debt,
+            };
+            postings.push(Posting { to: Some(to_side), ..out_of });
+            *out = Units::part(out.get() - units.get());
+            *come = Units::part(come.get() - units.get());
+            if out.is_zero() {
+                from.next();
+            }
+            if to.peek().is_some_and(|(_, come)| come.is_zero()) {
+                to.next();
+            }
+        }
+        self.from = from.collect();
+        self.to = to.collect();
+        postings
+    }
+}
+
+/// The decision of an entry that changes the history before it. Its postings are the difference, and
+/// the debt that is left is paid by what is there.
+///
+/// # Errors
+/// The entry cannot be applied to the member.
+pub fn decide(stored: &Member, mut entry: Entry, now: Moment) -> Result<Decision, GiveRejection> {
+    let applies = |reason| GiveRejection::of(&stored.id, reason);
+    let mut after = stored.clone();
+    after.apply(&entry).map_err(applies)?;
+    for (name, wallet) in &after.wallets {
+        let lots = wallet.clone().take_for_debt(now);
+        entry.postings.extend(lots.into_iter().map(|lot| Posting::pays_debt(name.clone(), lot)));
+    }
+    let mut after = stored.clone();
+    after.apply(&entry).map_err(applies)?;
+    entry.balances = balances(&after, now);
+    Ok(Decision { due_at: after.due_at(), member: after, entry, others: Vec::new() })
+}
