@@ -135,9 +135,11 @@ async fn a_daily_cap_told_newest_first_finds_each_day() {
             assert_eq!(points(&shop, "earn", &at, body).await, told, "{at}");
         }
     }
-    // A visit that is taken back leaves room on its day.
+    // A visit that is taken back leaves room on its day, and the other one takes it.
     let undone = json!({ "earn": "2026-05-07T11:00:00Z" });
-    assert_eq!(points(&shop, "reverse", "undo", undone).await, told - 10);
+    assert_eq!(points(&shop, "reverse", "undo", undone).await, told);
+    let undone = json!({ "earn": "2026-05-07T10:00:00Z" });
+    assert_eq!(points(&shop, "reverse", "undo both", undone).await, told - 10);
     let again = json!({ "type": "review", "at": "2026-05-07T09:00:00Z" });
     assert_eq!(points(&shop, "earn", "again", again).await, told);
     shop.all_is_well().await;

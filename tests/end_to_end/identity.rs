@@ -28,6 +28,16 @@ fn verified(claims: &[(&str, &str)]) -> RequestContext {
 }
 
 async fn ask(shop: &Shop, method: &str, path: &str, context: Option<RequestContext>) -> String {
+    send(shop, method, path, context, r#"{"id":"eve"}"#).await
+}
+
+async fn send(
+    shop: &Shop,
+    method: &str,
+    path: &str,
+    context: Option<RequestContext>,
+    body: &str,
+) -> String {
     // As in AWS, only verified claims are accepted.
     let clock = Clock::standing(moment("2026-05-02T07:30:00Z"));
     let api = Api::new(shop.database.store().clone(), clock, Identity::Verified);
@@ -35,7 +45,8 @@ async fn ask(shop: &Shop, method: &str, path: &str, context: Option<RequestConte
         .method(method)
         .uri(path)
         .header("authorization", "Bearer local:sunrise-coffee")
-        .body(Body::from(r#"{"id":"eve"}"#))
+        .header("idempotency-key", "k")
+        .body(Body::from(body.to_owned()))
         .unwrap();
     if let Some(context) = context {
         request.extensions_mut().insert(context);
@@ -103,6 +114,26 @@ async fn what_is_done_by_hand_needs_its_own_scope() {
         assert_eq!(refused, "403 scope_is_missing", "{path}");
         let office = ask(&shop, method, &path, Some(verified(&claims("regulars/manage")))).await;
         assert_ne!(office, "403 scope_is_missing", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn to_undo_what_was_done_by_hand_needs_the_scope_too() {
+    let shop = Shop::open("sunrise-coffee").await;
+    shop.enroll("ada").await;
+    let till = "regulars/read regulars/write";
+    for (what, scope, answer) in [
+        ("adjust", till, "403 scope_is_missing"),
+        ("transfer", till, "403 scope_is_missing"),
+        ("reverse", till, "403 scope_is_missing"),
+        ("redeem", till, "422 entry_is_unknown"),
+        ("adjust", "regulars/write regulars/manage", "422 entry_is_unknown"),
+    ] {
+        let claims = [("merchant", "sunrise-coffee"), ("scope", scope)];
+        let body = format!(r#"{{"{what}":"x"}}"#);
+        let path = "/v1/members/ada/reverse";
+        let answered = send(&shop, "POST", path, Some(verified(&claims)), &body).await;
+        assert_eq!(answered, answer, "{what}");
     }
 }
 

@@ -23,6 +23,8 @@ mod identity;
 mod interactions;
 /// What is owed, by the day, in units and in money.
 mod liability;
+/// One history: it does not matter when it is told.
+mod one_history;
 /// Orders as shops send them.
 mod orders;
 /// What the README says is true.

@@ -52,7 +52,7 @@ fn the_sheet_on_the_first_screen_is_the_one_in_the_folder_and_pays_what_it_says(
     };
     let decision = {
         let data = DecisionData::default();
-        let context = Context { bundle: &bundle, data: &data, now };
+        let context = Context::new(&bundle, &data, now);
         decide::earn(&context, &ada, purchase).unwrap()
     };
     let mut answer = String::new();

@@ -257,7 +257,7 @@ async fn tier_tasks_counters_and_marks_follow_a_return() {
 }
 
 #[tokio::test]
-async fn a_round_that_others_completed_is_made_up_for_by_the_next() {
+async fn a_round_is_complete_as_long_as_its_purchases_are_there() {
     let shop = under(r#"task "Three visits" on purchase goal 3 { 100 }"#).await;
     for number in 1..=4 {
         shop.buys("ada", &format!("order-{number}"), "10.00").await;
@@ -266,12 +266,12 @@ async fn a_round_that_others_completed_is_made_up_for_by_the_next() {
     reverse(&shop, "back-1", json!({ "earn": "order-1" })).await;
     let task = shop.get("/v1/members/ada").await.at("/tasks/Three visits");
     assert_eq!(task, json!({ "done": 0, "goal": 3, "completed": 1 }));
-    // Another one comes back: the round was paid, and is no longer complete.
+    // Another one comes back: the round is no longer complete, and what it paid goes with it.
     reverse(&shop, "back-2", json!({ "earn": "order-2" })).await;
     let task = shop.get("/v1/members/ada").await.at("/tasks/Three visits");
     assert_eq!(task, json!({ "done": 2, "goal": 3, "completed": 0 }));
-    assert_eq!(points(&shop).await, (json!(100), Value::Null));
-    // Completing it again pays nothing; the next round does.
+    assert_eq!(points(&shop).await, (json!(0), Value::Null));
+    // Completing it again pays.
     shop.buys("ada", "order-5", "10.00").await;
     assert_eq!(points(&shop).await, (json!(100), Value::Null));
     for number in 6..=8 {
@@ -329,11 +329,11 @@ async fn what_cannot_be_undone_is_refused_with_its_reason() {
     for (body, expected) in [
         (
             json!({}),
-            "422 field_is_wrong : name one request to undo: a purchase by its id in `order`, or any by its key in `earn`, `redeem` or `capture`",
+            "422 field_is_wrong : name one request to undo: a purchase by its id in `order`, or any by its key in `earn`, `redeem`, `capture`, `adjust`, `transfer` or `reverse`",
         ),
         (
             json!({ "earn": "a", "redeem": "b" }),
-            "422 field_is_wrong : name one request to undo: a purchase by its id in `order`, or any by its key in `earn`, `redeem` or `capture`",
+            "422 field_is_wrong : name one request to undo: a purchase by its id in `order`, or any by its key in `earn`, `redeem`, `capture`, `adjust`, `transfer` or `reverse`",
         ),
         (
             json!({ "earn": "order-2" }),

@@ -90,13 +90,22 @@ async fn telling_late_does_not_open_a_cap() {
     shop.at("2026-05-13T12:00:00Z");
     let mut paid = Vec::new();
     // Two reviews in the first week, one in the second week, a third one in the first week, then a
-    // second and a third one in the second week.
+    // second and a third one in the second week. The third is before the second, and takes its place.
     for day in ["04", "05", "12", "06", "13", "11"] {
         let review = json!({ "type": "review", "at": format!("2026-05-{day}T10:00:00Z") });
         let answer = shop.post("/v1/members/ada/earn", Some(day), &review).await;
         paid.push(answer.at("/entry/because/0/units").as_i64().unwrap_or_default());
     }
-    assert_eq!(paid, [5, 5, 5, 0, 5, 0]);
+    assert_eq!(paid, [5, 5, 5, 0, 5, 5]);
+    let entries = shop.get("/v1/members/ada/entries").await;
+    assert_eq!(
+        entries.at("/entries/0/again/differences"),
+        json!([{ "entry": 5, "because": [
+            { "rule": "Review", "source": "earn.rhai:1", "wallet": "points", "back": 5 },
+        ]}])
+    );
+    assert_eq!(shop.get("/v1/members/ada").await.at("/wallets/points/balance"), 20);
+    shop.all_is_well().await;
 }
 
 #[tokio::test]
