@@ -43,7 +43,7 @@ enum InjectionPoint {
 use InjectionPoint::{Decision as Decided, FaultProxy};
 
 /// The bugs: what each does wrong, and where it is planted.
-const BUGS: [(&str, InjectionPoint); 24] = [
+const BUGS: [(&str, InjectionPoint); 33] = [
     ("a version is written without its condition", FaultProxy(no_condition)),
     ("a stale read is written without its version", FaultProxy(stale_without_version)),
     ("a bare ADD, beside the transaction", FaultProxy(bare_add)),
@@ -68,6 +68,15 @@ const BUGS: [(&str, InjectionPoint); 24] = [
     ("units come into another wallet", Decided(other_wallet)),
     ("a redemption gives back one more than it took", Decided(one_more_back)),
     ("an entry records another balance", Decided(other_balance)),
+    ("derived again, a counter stays as it was", Decided(same_counters)),
+    ("derived again, a task stays as it was", Decided(same_tasks)),
+    ("derived again, a score stays as it was", Decided(same_scores)),
+    ("derived again, the purchases stay as they were", Decided(same_purchases)),
+    ("derived again, the last activity stays as it was", Decided(same_activity)),
+    ("derived again, units stay in the lots they were in", Decided(same_lots)),
+    ("derived again, the difference is posted twice", Decided(twice_the_difference)),
+    ("what an edit takes back is not noted", Decided(nothing_undone)),
+    ("a late order is dated by when it was told", Decided(dated_today)),
 ];
 
 /// The most seeds with which a bug is looked for: some bugs show only in some orders of events.
@@ -443,4 +452,70 @@ fn other_balance(_: &Member, decision: &mut Decision) {
 
 fn no_due_date(_: &Member, decision: &mut Decision) {
     decision.due_at = None;
+}
+
+/// Leaves out a part of what a member is since it was derived again.
+fn without(part: &str, before: &Member, decision: &mut Decision) {
+    let Some(again) = &mut decision.entry.again else { return };
+    let Ok(mut state) = serde_json::to_value(&again.state) else { return };
+    if let Some(state) = state.as_object_mut() {
+        state.remove(part);
+    }
+    if let Ok(state) = serde_json::from_value(state) {
+        again.state = state;
+        follow(before, decision);
+    }
+}
+
+fn same_counters(before: &Member, decision: &mut Decision) {
+    without("counters", before, decision);
+}
+
+fn same_tasks(before: &Member, decision: &mut Decision) {
+    without("tasks", before, decision);
+}
+
+fn same_scores(before: &Member, decision: &mut Decision) {
+    without("scores", before, decision);
+}
+
+fn same_purchases(before: &Member, decision: &mut Decision) {
+    without("history", before, decision);
+}
+
+fn same_activity(before: &Member, decision: &mut Decision) {
+    without("active_at", before, decision);
+}
+
+fn same_lots(before: &Member, decision: &mut Decision) {
+    if decision.entry.again.is_some() && decision.entry.account.is_none() {
+        decision.entry.postings.retain(|posting| posting.why != PostingReason::DerivedAgain);
+        follow(before, decision);
+    }
+}
+
+fn twice_the_difference(before: &Member, decision: &mut Decision) {
+    if decision.entry.again.is_some() && decision.entry.account.is_none() {
+        let came = decision.entry.postings.iter().filter(|posting| comes_into_a_lot(posting));
+        let came: Vec<Posting> = came.cloned().collect();
+        decision.entry.postings.extend(came);
+        follow(before, decision);
+    }
+}
+
+fn nothing_undone(before: &Member, decision: &mut Decision) {
+    if let Some(again) = &mut decision.entry.again {
+        again.undone.clear();
+        follow(before, decision);
+    }
+}
+
+fn dated_today(before: &Member, decision: &mut Decision) {
+    let at = decision.entry.at;
+    if decision.entry.again.is_some()
+        && let EntryKind::Earn { activity } = &mut decision.entry.kind
+    {
+        activity.at = at;
+        follow(before, decision);
+    }
 }

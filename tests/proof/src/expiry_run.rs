@@ -321,7 +321,7 @@ impl Field {
         };
         let decision = {
             let data = DecisionData::default();
-            let context = decide::Context { bundle: &self.bundle, data: &data, now: at };
+            let context = decide::Context::new(&self.bundle, &data, at);
             decide::earn(&context, &member, activity)
         };
         let decision = decision.map_err(|refused| refused.to_string())?;

@@ -180,6 +180,7 @@ async fn simulate(
         ("entries audited", report.entries.to_string()),
         ("balances that the model says too", report.modelled.to_string()),
         ("refusals that the model says too", report.judged.to_string()),
+        ("members that their history makes", report.derived.to_string()),
         ("seconds", report.seconds.to_string()),
         ("all answers, as a hash", format!("{:016x}", report.answers_hash)),
     ];

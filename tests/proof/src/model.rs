@@ -1,8 +1,70 @@
 //! A model of a wallet of points: a list of lots with their ends, which shares no code with the
-//! ledger. It replays what clients requested, in the order of the table's entries, and computes
-//! what can be spent.
+//! ledger. It plays what happened to a member from the beginning, in the order in which it happened,
+//! and computes what can be spent.
 
 use std::collections::BTreeMap;
+
+/// Something that happened to a member's points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happened {
+    /// Units came in.
+    Came(Vec<Span>),
+    /// Units were spent or given away. What was not there is owed.
+    Took(i64),
+    /// Units were held, as many as were there.
+    Held {
+        /// The number of units.
+        units: i64,
+        /// The hold.
+        hold: String,
+        /// Its deadline.
+        until: i64,
+    },
+    /// A hold was captured for so many units. What it did not hold is owed.
+    Captured {
+        /// The number of units.
+        units: i64,
+        /// The hold.
+        hold: String,
+    },
+    /// A hold was released.
+    Released(String),
+    /// What had expired was written.
+    Expired,
+}
+
+/// What happened to a member, by the moment and the number of the entry.
+#[derive(Debug, Clone, Default)]
+pub struct Course(BTreeMap<(i64, u64), Happened>);
+
+impl Course {
+    /// Adds what an entry of that number stands for.
+    pub fn add(&mut self, at: i64, entry: u64, what: Happened) {
+        self.0.insert((at, entry), what);
+    }
+
+    /// Takes out what an entry stands for.
+    pub fn remove(&mut self, entry: u64) {
+        self.0.retain(|(_, of), _| *of != entry);
+    }
+
+    /// What happened until a moment.
+    #[must_use]
+    pub fn until(&self, at: i64) -> Course {
+        let until = self.0.range(..=(at, u64::MAX));
+        Course(until.map(|(key, what)| (*key, what.clone())).collect())
+    }
+
+    /// The points after all of it.
+    #[must_use]
+    pub fn play(&self) -> Points {
+        let mut points = Points::default();
+        for ((at, _), what) in &self.0 {
+            points.happen(what, *at);
+        }
+        points
+    }
+}
 
 /// A lot. Times are in seconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +80,6 @@ struct Lot {
 pub struct Points {
     lots: Vec<Lot>,
     debt: i64,
-    /// Units whose expiry was written, by their end, less those that returns could not take back.
-    gone: BTreeMap<i64, i64>,
     /// The deadline of each hold.
     holds: BTreeMap<String, i64>,
 }
@@ -108,8 +168,7 @@ impl Points {
     }
 
     /// Adds units, which pay the debt first.
-    pub fn credit(&mut self, span: Span, now: i64) {
-        self.pass(now);
+    fn credit(&mut self, span: Span, now: i64) {
         let pays = self.debt.min(span.units);
         self.debt -= pays;
         let Span { units, from, until } = span;
@@ -117,108 +176,76 @@ impl Points {
         self.settle(now);
     }
 
-    /// Takes units that can be spent, the soonest to expire first. Returns the lots they came from,
-    /// or nothing if there are too few.
-    pub fn take(&mut self, units: i64, now: i64) -> Option<Vec<Span>> {
+    fn happen(&mut self, what: &Happened, now: i64) {
         self.pass(now);
-        self.settle(now);
-        if self.spendable(now) < units {
-            return None;
-        }
-        self.lots.sort_by_key(|lot| lot.until);
-        let mut missing = units;
-        let mut taken = Vec::new();
-        for lot in &mut self.lots {
-            if lot.hold.is_none() && lot.from <= now && lot.until > now && missing > 0 {
-                let part = lot.units.min(missing);
-                lot.units -= part;
-                missing -= part;
-                taken.push(Span { units: part, from: lot.from, until: lot.until });
+        match what {
+            Happened::Came(spans) => spans.iter().for_each(|span| self.credit(*span, now)),
+            Happened::Took(units) => {
+                self.settle(now);
+                let (_, missing) = self.take(*units, |lot| lot.is_open(now));
+                self.debt += missing;
+                // Pending units pay what is owed at once.
+                self.settle(now);
             }
+            Happened::Held { units, hold, until } => {
+                self.settle(now);
+                let (taken, _) = self.take(*units, |lot| lot.is_open(now));
+                for Lot { units, until, .. } in taken {
+                    self.lots.push(Lot { units, from: 0, until, hold: Some(hold.clone()) });
+                }
+                self.holds.insert(hold.clone(), *until);
+            }
+            Happened::Captured { units, hold } => {
+                let (_, missing) = self.take(*units, |lot| lot.hold.as_ref() == Some(hold));
+                self.debt += missing;
+                self.release(hold, now);
+            }
+            Happened::Released(hold) => self.release(hold, now),
+            Happened::Expired => self.expire(now),
         }
-        self.lots.retain(|lot| lot.units > 0);
-        (missing == 0).then_some(taken)
     }
 
-    /// Holds units; nothing if there are too few.
-    pub fn hold(&mut self, units: i64, hold: &str, until: i64, now: i64) -> Option<()> {
-        for Span { units, until, .. } in self.take(units, now)? {
-            self.lots.push(Lot { units, from: 0, until, hold: Some(hold.to_owned()) });
-        }
-        self.holds.insert(hold.to_owned(), until);
-        Some(())
-    }
-
-    /// Captures a hold or a part of it, and releases the rest; nothing if there is no such hold.
-    pub fn capture(&mut self, units: i64, hold: &str, now: i64) -> Option<Vec<Span>> {
-        self.pass(now);
-        self.holds.get(hold)?;
+    /// Takes units out of lots, the soonest to expire first. Returns what came from each, and how many
+    /// are missing.
+    fn take(&mut self, units: i64, from: impl Fn(&Lot) -> bool) -> (Vec<Lot>, i64) {
+        self.lots.sort_by_key(|lot| lot.until);
         let mut missing = units;
         let mut taken = Vec::new();
-        self.lots.sort_by_key(|lot| lot.until);
-        for lot in self.lots.iter_mut().filter(|lot| lot.hold.as_deref() == Some(hold)) {
+        for lot in self.lots.iter_mut().filter(|lot| from(lot)) {
             let part = lot.units.min(missing);
             lot.units -= part;
             missing -= part;
-            taken.push(Span { units: part, from: 0, until: lot.until });
+            taken.push(Lot { units: part, ..lot.clone() });
         }
-        self.free(hold);
         self.lots.retain(|lot| lot.units > 0);
-        self.settle(now);
-        (missing == 0).then_some(taken)
+        taken.retain(|lot| lot.units > 0);
+        (taken, missing)
     }
 
-    /// Releases a hold; nothing if there is no such hold.
-    pub fn release(&mut self, hold: &str, now: i64) -> Option<()> {
-        self.pass(now);
-        self.holds.get(hold)?;
+    /// Releases a hold. Units that expired meanwhile pay the debt before they are gone.
+    fn release(&mut self, hold: &str, now: i64) {
+        self.lots.sort_by_key(|lot| (lot.until, lot.from));
+        let own = |lot: &&mut Lot| lot.hold.as_deref() == Some(hold) && lot.until <= now;
+        for lot in self.lots.iter_mut().filter(own) {
+            let part = lot.units.min(self.debt);
+            lot.units -= part;
+            self.debt -= part;
+        }
+        self.lots.retain(|lot| lot.units > 0);
         self.free(hold);
         self.settle(now);
-        Some(())
-    }
-
-    /// Takes back units that had been added: from lots of the same end, then from the units of that
-    /// end that had expired, which are unrecoverable. The rest is owed.
-    pub fn take_back(&mut self, span: Span, now: i64) {
-        self.pass(now);
-        let mut missing = span.units;
-        // Lots with the start that was given come first, then available ones.
-        for as_given in [true, false] {
-            for lot in
-                self.lots.iter_mut().filter(|lot| lot.until == span.until && lot.hold.is_none())
-            {
-                let own = if as_given { lot.from == span.from } else { lot.from <= now };
-                if own {
-                    let part = lot.units.min(missing);
-                    lot.units -= part;
-                    missing -= part;
-                }
-            }
-        }
-        let gone = self.gone.entry(span.until).or_default();
-        let forgotten = missing.min(*gone);
-        *gone -= forgotten;
-        self.debt += missing - forgotten;
-        self.lots.retain(|lot| lot.units > 0);
-        self.settle(now);
-    }
-
-    /// Gives back units that had been taken.
-    pub fn give_back(&mut self, spans: &[Span], now: i64) {
-        for span in spans {
-            self.credit(Span { from: 0, ..*span }, now);
-        }
     }
 
     /// Writes the expiry of expired units.
-    pub fn expire(&mut self, now: i64) {
-        self.pass(now);
-        let (gone, kept): (Vec<Lot>, Vec<Lot>) =
-            self.lots.drain(..).partition(|lot| lot.until <= now && lot.hold.is_none());
-        self.lots = kept;
-        for lot in gone {
-            *self.gone.entry(lot.until).or_default() += lot.units;
-        }
+    fn expire(&mut self, now: i64) {
+        self.lots.retain(|lot| lot.until > now || lot.hold.is_some());
         self.settle(now);
+    }
+}
+
+impl Lot {
+    /// Whether its units can be spent.
+    fn is_open(&self, now: i64) -> bool {
+        self.hold.is_none() && self.from <= now && self.until > now
     }
 }

@@ -24,6 +24,10 @@ mod report;
 mod known;
 /// A client that makes requests.
 mod client;
+/// What the entries of a member stand for in the model.
+mod followed;
+/// Whether a member as stored is the one that all of its history makes.
+mod derived;
 /// What must hold after a simulation.
 mod check;
 

@@ -1,6 +1,7 @@
 //! A database behind a fault proxy, and workers that call the API through it, each with a clock of
 //! its own.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -15,12 +16,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use chrono::{DateTime, TimeDelta};
-use ledger::{MerchantId, Moment};
+use ledger::{Member, MemberId, MerchantId, Moment};
 use local::{Database, app};
-use rules::Sources;
+use rules::{Bundle, Sources};
 use serde_json::Value;
-use store::Bug;
-use store::Store;
+use store::{Bug, History, Store};
 use tower::ServiceExt;
 
 use crate::ProofResult;
@@ -49,6 +49,8 @@ pub struct World {
     calls: Arc<Calls>,
     /// The true time, in seconds since 1970.
     now: AtomicI64,
+    /// The pieces of the scarce reward at the beginning.
+    scarce: i64,
 }
 
 /// The bugs planted in a world; none by default.
@@ -217,7 +219,29 @@ impl World {
         }
         let start: Moment = "2026-01-02T08:00:00Z".parse()?;
         let now = AtomicI64::new(start.timestamp());
-        Ok(World { store, proxy, _served: served, bug, calls: Arc::default(), now })
+        Ok(World { store, proxy, _served: served, bug, calls: Arc::default(), now, scarce })
+    }
+
+    /// The rules of a merchant.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn rules(&self, merchant: &str) -> ProofResult<Bundle> {
+        let sources = sources(merchant, self.scarce);
+        Ok(Bundle::load(&MerchantId::parse(merchant)?, &sources)?)
+    }
+
+    /// All members of a merchant as they are now.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn present(&self, merchant: &MerchantId) -> ProofResult<BTreeMap<MemberId, Member>> {
+        let mut members = BTreeMap::new();
+        let see = |history: History| {
+            members.insert(history.key.member.clone(), history.member().clone());
+        };
+        self.store.each(merchant, see).await?;
+        Ok(members)
     }
 
     /// The calls of the API so far, and those of them answered with 503.

@@ -198,24 +198,26 @@ impl Client {
             return self.ask_for(merchant, member, verb, path, body).await;
         }
         let (verb, path, body) = match self.rng.u32(0..1000) {
-            0..480 => ("earn", path("earn"), self.purchase(now)),
-            480..600 => ("redeem", path("redeem"), self.reward(member)),
-            600..770 => ("hold", path("holds"), self.reward(member)),
-            770..850 => {
+            0..440 => ("earn", path("earn"), self.purchase(now)),
+            440..480 => {
+                // A purchase is put right, whether or not it has come back.
                 let Some(key) = earned else { return Ok(false) };
-                let mut body = json!({ "earn": key });
-                match self.rng.u32(0..3) {
-                    0 => body["refund"] = json!(format!("{}.00", self.rng.u32(1..30))),
-                    1 => body["lines"] = json!([{ "sku": "a", "quantity": 1 }]),
-                    _ => {}
-                }
-                ("reverse", path("reverse"), body)
+                let mut body = self.purchase(now);
+                body["replaces"] = json!(key);
+                ("earn", path("earn"), body)
             }
-            850..890 => {
-                let verb = if self.rng.bool() { "redeem" } else { "capture" };
-                let key = self.some_key(merchant, member, verb);
-                let Some(key) = key else { return Ok(false) };
-                ("reverse", path("reverse"), json!({ verb: key }))
+            480..585 => ("redeem", path("redeem"), self.reward(member)),
+            585..600 => {
+                // A till without a network tells it late.
+                let mut body = self.reward(member);
+                let at = now - TimeDelta::seconds(self.rng.i64(0..200_000));
+                body["at"] = json!(at.to_rfc3339());
+                ("redeem", path("redeem"), body)
+            }
+            600..770 => ("hold", path("holds"), self.reward(member)),
+            770..890 => {
+                let Some(body) = self.reversal(merchant, member) else { return Ok(false) };
+                ("reverse", path("reverse"), body)
             }
             890..920 => {
                 let units = self.rng.i64(-40..60);
@@ -239,6 +241,20 @@ impl Client {
             _ => return self.erase(merchant, member).await,
         };
         self.ask_for(merchant, member, verb, path, body).await
+    }
+
+    /// A reversal, mostly of a purchase; of some only a part comes back.
+    fn reversal(&mut self, merchant: usize, member: u32) -> Option<Value> {
+        let verbs = ["redeem", "capture", "adjust", "transfer", "reverse"];
+        let verb = verbs.get(self.rng.usize(0..verbs.len() * 3)).copied().unwrap_or("earn");
+        let mut body = json!({ verb: self.some_key(merchant, member, verb)? });
+        match (verb, self.rng.u32(0..3)) {
+            ("earn", 0) => body["refund"] = json!(format!("{}.00", self.rng.u32(1..30))),
+            ("earn", 1) => body["lines"] = json!([{ "sku": "a", "quantity": 1 }]),
+            ("redeem" | "capture", 0) => body["units"] = json!(self.rng.i64(1..12)),
+            _ => {}
+        }
+        Some(body)
     }
 
     /// A purchase: some have lines, some a number of their own, and some are sent late.
@@ -409,6 +425,8 @@ impl Client {
 /// The points that a request takes if the member has them; zero or less for other requests.
 fn takes(verb: &str, body: &Value) -> i64 {
     match verb {
+        // What is told late is judged by what was there then.
+        "redeem" if !body["at"].is_null() => 0,
         "redeem" | "hold" => price(body),
         "transfer" => body["units"].as_i64().unwrap_or_default(),
         "adjust" => -body["units"].as_i64().unwrap_or_default(),

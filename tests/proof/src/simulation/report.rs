@@ -37,6 +37,8 @@ pub struct Report {
     pub modelled: u64,
     /// Refusals for lack of points that the model agrees with.
     pub judged: u64,
+    /// Members that are as stored what all of their history makes.
+    pub derived: u64,
     /// The faults found; empty if all is well.
     pub faults: Vec<String>,
     /// The seconds that it took.
@@ -56,6 +58,7 @@ impl Report {
         self.entries += entries;
         self.modelled += modelled;
         self.judged += other.judged;
+        self.derived += other.derived;
         self.expiry_runs = (self.expiry_runs.0 + expiry_runs.0, self.expiry_runs.1 + expiry_runs.1);
         self.calls = (self.calls.0 + calls.0, self.calls.1 + calls.1);
         // XOR, since worlds end in any order.
