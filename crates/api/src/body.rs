@@ -403,7 +403,7 @@ mod tests {
         check("[]", ": invalid type: sequence, expected an object");
         check(
             r#"{"typ":"purchase"}"#,
-            "/typ: unknown field `typ`, expected one of `type`, `id`, `at`, `of`, `order`, `channel`, `payment`, `fields`",
+            "/typ: unknown field `typ`, expected one of `type`, `id`, `at`, `of`, `replaces`, `returns`, `order`, `channel`, `payment`, `fields`",
         );
         check(r#"{"type":"a","type":"b"}"#, ": duplicate field `type`");
         check(
