@@ -248,7 +248,8 @@ struct Telling {
 /// the time of the delivery is all that is left of it.
 fn is_vain(events: &[Event], event: &Event) -> bool {
     let What::Delivery { of, .. } = event.what else { return false };
-    events.get(of).is_some_and(|order| order.back.is_some_and(|(_, whole)| whole))
+    let Some(Event { what, back: Some((_, whole)), .. }) = events.get(of) else { return false };
+    *whole || matches!(what, What::Purchase { pieces: 1, .. })
 }
 
 /// The steps in order, each with its minute.

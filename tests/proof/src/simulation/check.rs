@@ -41,7 +41,8 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
         let mut scores: Vec<i64> = Vec::new();
         let see = |history: History| {
             scarce.see(&history);
-            scores.extend(history.member().scores.values().map(|score| score.get()));
+            let own = history.member().scores.values().map(|score| score.get());
+            scores.extend(own.filter(|score| *score != 0));
             let member = history.key.member.as_str();
             let Some(member) = member.strip_prefix('m').and_then(|number| number.parse().ok())
             else {
@@ -66,7 +67,9 @@ pub(super) async fn check(world: &World, members: &Members, report: &mut Report)
         scores.sort_unstable_by(|one, other| other.cmp(one));
         scores.truncate(PLACES as usize);
         let places = world.store.leaderboard(&id, CONTEST, PLACES).await?;
-        let shown: Vec<i64> = places.iter().map(|place| place.score.get()).collect();
+        // Who has lost a score again has a place with nothing, behind all others.
+        let shown = places.iter().map(|place| place.score.get()).filter(|score| *score != 0);
+        let shown: Vec<i64> = shown.collect();
         if shown != scores {
             faults.push(format!("{merchant}: the board says {shown:?}, the members {scores:?}"));
         }
