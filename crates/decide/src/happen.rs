@@ -208,6 +208,15 @@ pub(crate) fn let_go(
         return Ok(Share::ALL);
     }
     let names_pieces = delivery::names_pieces(activity);
+    // An order that has come back is as if it had never been.
+    let about = match about {
+        About::Known(order)
+            if !delivery::lets_go(member, activity) && has_come_back(context, member, order)? =>
+        {
+            &About::Unknown
+        }
+        about => about,
+    };
     match about {
         About::Unknown if !delivery::lets_go(member, activity) => {
             draft.changes.extend(delivery::kept(activity));
@@ -228,6 +237,15 @@ pub(crate) fn let_go(
         }
         _ => Ok(Share::ALL),
     }
+}
+
+fn has_come_back(
+    context: &Context<'_>,
+    member: &Member,
+    order: &Entry,
+) -> Result<bool, MissingData> {
+    let slice = context.data.slice_since(member, placed_at(order))?;
+    Ok(Reversals::of(&slice.entries, member.seq.next(), &[]).is_undone(order.seq))
 }
 
 fn unknown_pieces(lines: Vec<String>) -> Option<Note> {

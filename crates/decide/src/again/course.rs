@@ -8,6 +8,7 @@ use ledger::again::Derived;
 use ledger::decision::Draft;
 use ledger::delivery::{self, names_pieces, share_of};
 use ledger::entry::Note;
+use ledger::holdings::Share;
 use ledger::programme::OnFailure;
 use ledger::tier_status::TierChange;
 use ledger::{
@@ -468,7 +469,7 @@ impl Side {
             return About::Delivered { share, unknown };
         }
         match (&about, &item.source) {
-            (About::Known(_), _) => about,
+            (About::Known(_), _) => About::Delivered { share: Share::ALL, unknown: Vec::new() },
             _ if item.has_order => About::Unknown,
             // The order is older than the timeline.
             (_, Source::Entry(entry)) => as_it_was(entry),

@@ -244,21 +244,13 @@ struct Telling {
     nights: u32,
 }
 
-/// Whether an event is the delivery of an order that comes back whole. Whether that is known or not at
-/// the time of the delivery is all that is left of it.
-fn is_vain(events: &[Event], event: &Event) -> bool {
-    let What::Delivery { of, .. } = event.what else { return false };
-    let Some(Event { what, back: Some((_, whole)), .. }) = events.get(of) else { return false };
-    *whole || matches!(what, What::Purchase { pieces: 1, .. })
-}
-
 /// The steps in order, each with its minute.
 fn steps(events: &[Event], telling: Telling) -> Vec<(u32, Step)> {
     let mut steps: Vec<(u32, Step)> = Vec::new();
     for (number, event) in events.iter().enumerate() {
         let told = event.at + if telling.late { event.delay } else { 0 };
         let whole = event.back.is_some_and(|(_, whole)| whole);
-        if (whole && !telling.bought) || is_vain(events, event) {
+        if whole && !telling.bought {
             continue;
         }
         steps.push((told, Step::Tell(number)));
