@@ -552,3 +552,47 @@ async fn what_an_erased_member_told_cannot_be_put_right() {
         assert!(answer.problem().starts_with("410 member_is_erased"), "{}", answer.text);
     }
 }
+
+#[tokio::test]
+async fn who_has_lost_a_score_again_is_not_on_the_board() {
+    let rules = "contest \"Cups\" on purchase { 1 }\nearn \"a\" on purchase { order.total }";
+    let shop = shop("[wallets.points]", rules).await;
+    shop.buys("ada", "1", "10.00").await;
+    shop.buys("bob", "2", "10.00").await;
+    shop.buys("bob", "3", "10.00").await;
+    does(&shop, "ada reverse a", json!({ "order": "1" })).await;
+    does(&shop, "bob reverse b", json!({ "order": "2" })).await;
+    let board = shop.get("/v1/contests/Cups").await;
+    assert_eq!(board.at("/places"), json!([{ "rank": 1, "member": "bob", "score": 1 }]));
+    // It is completed after all.
+    does(&shop, "ada reverse c", json!({ "reverse": "a" })).await;
+    let board = shop.get("/v1/contests/Cups").await;
+    assert_eq!(board.at("/places/1/score"), 1, "{}", board.text);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn nobodys_time_goes_back_by_the_clock_of_another() {
+    let shop = shop("[wallets.points]\ntransferable = true", PLAIN).await;
+    shop.buys("ada", "1", "50.00").await;
+    shop.at("2026-05-02T10:10:00Z");
+    shop.buys("bob", "2", "10.00").await;
+    shop.at("2026-05-02T10:00:00Z");
+    let given = does(&shop, "ada transfer t", json!({ "to": "bob", "units": 20 })).await;
+    assert_eq!(given.at("/entry/at"), "2026-05-02T10:10:00Z", "{}", given.text);
+    let received = shop.get("/v1/members/bob/entries?limit=1").await;
+    assert_eq!(received.at("/entries/0/at"), "2026-05-02T10:10:00Z", "{}", received.text);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn units_that_have_ended_since_could_be_spent_when_the_till_was_without_a_network() {
+    let shop = shop("[wallets.points]\nexpires = { days = 2 }", PLAIN).await;
+    shop.at("2026-05-02T08:00:00Z");
+    does(&shop, "ada earn 1", bought("1", "2026-05-02T08:00:00Z", "100.00")).await;
+    shop.at("2026-05-05T08:00:00Z");
+    let at = json!({ "reward": "r", "at": "2026-05-03T08:00:00Z" });
+    does(&shop, "ada redeem r", at).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
+    shop.all_is_well().await;
+}

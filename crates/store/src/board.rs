@@ -31,13 +31,16 @@ pub struct Place {
 }
 
 impl Store {
-    /// The write that sets a member's score on a board.
-    pub(crate) fn put_score(
+    /// The write that sets a member's score on a board. Who has none is not on it.
+    pub(crate) fn set_score(
         &self,
         key: &MemberKey,
         contest: &str,
         score: Units,
     ) -> Result<TransactWriteItem, StoreError> {
+        if score.is_zero() {
+            return self.drop_score(key, contest);
+        }
         let mut item: Item = primary_key(&key.pk(), &format!("{SCORE_PREFIX}{contest}"));
         let board = board_of(&key.merchant, contest, key.part());
         item.insert(BOARD.to_owned(), AttributeValue::S(board));

@@ -234,7 +234,7 @@ impl Store {
         // The scores of a member that is derived again are stated as a whole.
         let again = entry.again.as_ref();
         for (contest, score) in again.iter().flat_map(|again| again.state.scores()) {
-            writes.push(self.put_score(key, contest, score)?);
+            writes.push(self.set_score(key, contest, score)?);
         }
         for reason in &entry.reasons {
             match &reason.effect {
@@ -245,7 +245,7 @@ impl Store {
                     if again.is_none() =>
                 {
                     let score = member.scores.get(contest).copied().unwrap_or_default();
-                    writes.push(self.put_score(key, contest, score)?);
+                    writes.push(self.set_score(key, contest, score)?);
                 }
                 Effect::Units { .. }
                 | Effect::Reclaim { .. }
