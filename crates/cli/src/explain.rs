@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use decide::{
-    About, ActivityEvent, Context, EarlierRules, Redemption, Replaced, Reversal, ReversedPart,
-    TraceLine, Undecided,
+    About, ActivityEvent, Context, EarlierRules, Redemption, Reversal, ReversedPart, TraceLine,
+    Undecided, Undo,
 };
 use ledger::entry::{Note, Returned};
 use ledger::reverse::Wanted;
@@ -237,7 +237,7 @@ impl Again<'_> {
             let event = ActivityEvent { triggered, about, ..activity.clone().into() };
             let decided = match replaced.as_slice() {
                 [] => decide::earn_alone(&self.context(), self.before, event),
-                _ => decide::replace_alone(&self.context(), self.before, event, &replaced),
+                _ => decide::replace_alone(&self.context(), self.before, event, replaced.clone()),
             };
             match decided {
                 Ok((decision, _)) => {
@@ -250,13 +250,12 @@ impl Again<'_> {
     }
 
     /// What the entry takes back beside what it tells.
-    async fn replaced(&self) -> CommandResult<Vec<Replaced>> {
+    async fn replaced(&self) -> CommandResult<Vec<Undo>> {
         let mut replaced = Vec::new();
         for taken in self.entry.again.iter().flat_map(|again| &again.undone) {
             let (_, undone) = version(self.store, self.key, taken.of).await?;
             let part = taken.returned.as_ref().map(part);
-            let (entry, at) = (taken.of, undone.entry.happened_at());
-            replaced.push(Replaced { entry, at, part });
+            replaced.push(Undo { part, ..Undo::of(&undone.entry) });
         }
         Ok(replaced)
     }
@@ -368,7 +367,7 @@ impl Again<'_> {
             EntryKind::Earn { activity } => self.about(activity).await?,
             _ => About::Nothing,
         };
-        let reversal = Reversal { part, about, ..Reversal::of(&undone.entry) };
+        let reversal = Reversal::of(&undone.entry, part, about);
         loop {
             // Only the member's own entry is derived. What is taken back from a referrer is in the
             // referrer's entry.

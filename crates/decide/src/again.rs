@@ -32,7 +32,8 @@ use ledger::{
 
 pub use self::data_then::data_then;
 pub use self::edit::ReversedPart;
-pub(crate) use self::edit::{Edit, Told, Undo};
+pub use self::edit::Undo;
+pub(crate) use self::edit::{Edit, Told};
 
 use self::course::Course;
 use self::differently::differently;

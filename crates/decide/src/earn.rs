@@ -1,17 +1,15 @@
 //! Earn: the decision on an activity of a member. In order, it happens to the member as it is; late,
 //! the member is derived again; too late, it is judged by the member as it was.
 
-use std::collections::BTreeSet;
-
 use chrono::TimeDelta;
 use ledger::activity::REFERRAL;
 use ledger::entry::Note;
 use ledger::reverse::Reversals;
-use ledger::{Activity, Decision, Entry, EntryKind, Member, MemberId, Moment, Seq, Since};
+use ledger::{Activity, Decision, Entry, EntryKind, Member, Seq, Since};
 
-use crate::again::{Edit, ReversedPart, Told, Undo, derive};
+use crate::again::{Edit, Told, Undo, derive};
 use crate::context::Context;
-use crate::event::{About, ActivityEvent};
+use crate::event::ActivityEvent;
 use crate::happen::{When, happen, judged_then, let_go, on_failure};
 use crate::pipeline::{Sharing, on_shared_wallets, split, with_due_date, with_tier_review};
 use crate::referral::Referrals;
@@ -30,17 +28,6 @@ pub fn earn(
     with_referrals(context, decision, referrals)
 }
 
-/// A purchase that another takes back, whole or in part: one that is put right, or an exchange.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replaced {
-    /// The number of its entry.
-    pub entry: Seq,
-    /// When it happened.
-    pub at: Moment,
-    /// The part that comes back; nothing for all that is left.
-    pub part: Option<ReversedPart>,
-}
-
 /// Decides on an activity with which another is taken back: the member is derived again from the
 /// history with the one and without the other.
 ///
@@ -50,10 +37,9 @@ pub fn replace(
     context: &Context<'_>,
     member: &Member,
     event: ActivityEvent,
-    replaced: &Replaced,
+    replaced: Undo,
 ) -> Result<Decision, Undecided> {
-    let replaced = std::slice::from_ref(replaced);
-    let (decision, referrals) = replace_alone(context, member, event, replaced)?;
+    let (decision, referrals) = replace_alone(context, member, event, vec![replaced])?;
     with_referrals(context, decision, referrals)
 }
 
@@ -65,16 +51,9 @@ pub fn replace_alone(
     context: &Context<'_>,
     member: &Member,
     event: ActivityEvent,
-    replaced: &[Replaced],
+    undone: Vec<Undo>,
 ) -> Result<(Decision, Referrals), Undecided> {
     ledger::earn::admit(member, event.activity.at, context.now)?;
-    let undone = replaced.iter().cloned().map(|Replaced { entry, at, part }| Undo {
-        entry,
-        at: Some(at),
-        part,
-        about: About::Nothing,
-    });
-    let undone = undone.collect();
     derive(context, member, Edit { told: vec![Told::Activity(event)], undone })
 }
 
@@ -145,13 +124,10 @@ pub(crate) fn with_referrals(
     };
     let data = context.data.beside(&decision.entry);
     let beside = Context { data: &data, ..*context };
-    if let Some(mut other) = follow(&beside, referrer, referrals)? {
+    if let Some(other) = follow(&beside, referrer, referrals)? {
         // If both decisions now change the same member or account, because the wallets have been
         // shared since, the referrer's entry stays.
-        if ids(&decision).is_disjoint(&ids(&other)) {
-            decision.others.append(&mut other.others);
-            decision.others.push(other);
-        }
+        let _joined = decision.join(other);
     }
     Ok(decision)
 }
@@ -173,7 +149,7 @@ fn follow(
         return Ok(None);
     }
     let told = told.into_iter().map(|activity| Told::Activity(activity.into())).collect();
-    let undone = undone.into_iter().map(Undo::all).collect();
+    let undone = undone.into_iter().map(Undo::number).collect();
     Ok(Some(derive(context, referrer, Edit { told, undone })?.0))
 }
 
@@ -200,10 +176,4 @@ fn entries_of(
         own.find(|entry| !reversals.is_undone(entry.seq)).map(|entry| entry.seq)
     };
     Ok(activities.iter().filter_map(entry).collect())
-}
-
-/// The members that a decision changes.
-fn ids(decision: &Decision) -> BTreeSet<MemberId> {
-    let others = decision.others.iter().map(|other| other.member.id.clone());
-    others.chain([decision.member.id.clone()]).collect()
 }

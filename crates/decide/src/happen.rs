@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use ledger::adjust::Adjustment;
 use ledger::decision::Draft;
 use ledger::delivery;
 use ledger::entry::Note;
@@ -21,7 +20,7 @@ use crate::context::Context;
 use crate::event::{About, ActivityEvent};
 use crate::failures::Failures;
 use crate::judging::{Asked, judge};
-use crate::pipeline::{with_tier, with_tier_noted, with_tier_review};
+use crate::pipeline::{with_tier, with_tier_noted};
 use crate::referral::referral;
 use crate::refusal::Undecided;
 use crate::reward::{Redemption, Timing, take};
@@ -64,10 +63,34 @@ pub(crate) fn on_failure(context: &Context<'_>, event: &ActivityEvent) -> OnFail
     }
 }
 
-/// What the rules say of an activity that was told too late.
-pub(crate) struct JudgedThen {
+/// What the rules say of an activity.
+pub(crate) struct Sentence {
     pub(crate) draft: Draft,
+    /// What the member's referrer gets for it.
     pub(crate) referral: Option<Activity>,
+}
+
+/// Judges an activity for a member as it is at a moment, in a tier.
+fn judged(
+    context: &Context<'_>,
+    present: &Arc<Member>,
+    tier: Option<String>,
+    event: &ActivityEvent,
+    asked: Asked,
+) -> Result<Sentence, Undecided> {
+    let Context { bundle, data, now, .. } = *context;
+    let ActivityEvent { activity, triggered, .. } = event;
+    let seen = bundle.see(present, tier, activity.at, now);
+    let activity = Arc::new(activity.clone());
+    let mut run = bundle.run(&Facts::of_activity(seen, &activity));
+    let judged = judge(bundle, present, &activity, data, &mut run, asked)?;
+    let referral = judged.referrer().map(|referrer| referral(present, referrer, &activity));
+    let notes: Vec<Note> = judged.failures.iter().map(RuleFailure::note).collect();
+    let mut draft = Draft::of(judged.reasons, judged.changes, judged.allocator);
+    let triggered = triggered.map(|day| Change::Triggered { activity: activity.kind.clone(), day });
+    draft.changes.extend(triggered);
+    draft.notes = notes;
+    Ok(Sentence { draft, referral })
 }
 
 /// Judges an activity that was told too late for the member as it was then.
@@ -76,26 +99,14 @@ pub(crate) fn judged_then(
     then: &Member,
     event: &ActivityEvent,
     on_failure: OnFailure,
-) -> Result<JudgedThen, Undecided> {
-    let Context { bundle, data, .. } = *context;
-    let ActivityEvent { activity, triggered, .. } = event;
-    let at = activity.at;
-    let present = Arc::new(then.at(at));
-    let tier_status = tier::tier_status(bundle, &present, at)?;
-    let seen = bundle.see(&present, tier_status.tier, at, at);
-    let activity = Arc::new(activity.clone());
-    let mut run = bundle.run(&Facts::of_activity(seen, &activity));
-    let judged =
-        judge(bundle, &present, &activity, data, &mut run, Asked { on_failure, tasks: false })?;
-    let referral = judged.referrer().map(|referrer| referral(&present, referrer, &activity));
-    let notes: Vec<Note> = judged.failures.iter().map(RuleFailure::note).collect();
-    let mut draft = Draft::of(judged.reasons, judged.changes, judged.allocator);
+) -> Result<Sentence, Undecided> {
+    let context = Context { now: event.activity.at, ..*context };
+    let present = Arc::new(then.at(context.now));
+    let tier = tier::tier_status(context.bundle, &present, context.now)?.tier;
+    let mut judged = judged(&context, &present, tier, event, Asked { on_failure, tasks: false })?;
     // A fraction is carried over to the next payment of the rule, which has been paid since.
-    draft.changes.retain(|change| !matches!(change, Change::Carried { .. }));
-    let triggered = triggered.map(|day| Change::Triggered { activity: activity.kind.clone(), day });
-    draft.changes.extend(triggered);
-    draft.notes = notes;
-    Ok(JudgedThen { draft, referral })
+    judged.draft.changes.retain(|change| !matches!(change, Change::Carried { .. }));
+    Ok(judged)
 }
 
 /// What happened to a member with an activity.
@@ -116,29 +127,20 @@ pub(crate) fn happen(
     event: ActivityEvent,
     on_failure: OnFailure,
 ) -> Result<Happened, Undecided> {
-    let ActivityEvent { activity, triggered, about } = event;
-    let Context { bundle, data, now, .. } = *context;
+    let Context { bundle, now, .. } = *context;
     let mut failures = Failures { on_failure, notes: Vec::new() };
     let present = Arc::new(member.at(now));
     let tier_status = tier::reviewed(bundle, &present, now);
     let tier_status = failures.or(tier_status, || member.tier_status.clone())?;
     let tier = tier_status.tier.clone();
-    let seen = bundle.see(&present, tier.clone(), activity.at, now);
-    let activity = Arc::new(activity);
-    let mut run = bundle.run(&Facts::of_activity(seen, &activity));
-    let judged = judge(bundle, &present, &activity, data, &mut run, Asked::all(on_failure))?;
-    let referral = judged.referrer().map(|referrer| referral(&present, referrer, &activity));
-    failures.notes.extend(judged.failures.iter().map(RuleFailure::note));
-    let mut draft = Draft::of(judged.reasons, judged.changes, judged.allocator);
-    let triggered = triggered.map(|day| Change::Triggered { activity: activity.kind.clone(), day });
-    draft.changes.extend(triggered);
+    let Sentence { mut draft, referral } =
+        judged(context, &present, tier.clone(), &event, Asked::all(on_failure))?;
+    failures.notes.append(&mut draft.notes);
+    let ActivityEvent { activity, about, .. } = event;
     let differs = activity.order.as_ref();
     let differs = differs.and_then(|order| order.unexplained(context.programme().decimals()));
     draft.notes.extend(differs.map(|by| Note::TotalDiffers { by }));
     let share = let_go(context, member, &activity, &about, &mut draft)?;
-    // The facts in the run share the activity. Dropping the run lets the entry own it.
-    drop(run);
-    let activity = Arc::unwrap_or_clone(activity);
     let decision = ledger::earn::decide(member, context.programme(), activity, share, draft, now)?;
     let before = &member.tier_status;
     let decision = with_tier_noted(context, tier_status, decision, before, failures)?;
@@ -171,27 +173,6 @@ pub(crate) fn with_reward<E: Into<Undecided>>(
     let (taken, order, draft) = take(context, member, tier, redemption, timing)?;
     let decision = decide(member, taken, order, draft).map_err(Into::into)?;
     Ok(with_tier(context, tier_status, decision, &member.tier_status)?)
-}
-
-/// Lets staff give or take units in the wallets that a member uses.
-pub(crate) fn adjusted(
-    context: &Context<'_>,
-    member: &Member,
-    adjustment: Adjustment,
-) -> Result<Decision, Undecided> {
-    let programme = context.programme();
-    let decision = ledger::adjust::decide(member, programme, adjustment, context.now)?;
-    Ok(with_tier_review(context, decision, member)?)
-}
-
-/// The same decision, of something that was sent later than it happened.
-pub(crate) fn dated(mut decision: Decision, at: Moment) -> Decision {
-    if let EntryKind::Redeem { happened_at, .. } | EntryKind::Adjust { happened_at, .. } =
-        &mut decision.entry.kind
-    {
-        *happened_at = Some(at);
-    }
-    decision
 }
 
 /// How much a delivery lets go of what is pending on it. The delivery of an order that is not known

@@ -64,8 +64,12 @@ mod pipeline;
 mod referral;
 /// What happens to a member with an activity.
 mod happen;
+/// What a member takes or staff moves.
+mod deed;
 /// A member is derived again, since its history is another one.
 mod again;
+/// Deeds with a moment, as a till without a network tells of them.
+mod offline;
 /// The trace of an activity, for people.
 mod trace;
 
@@ -100,11 +104,11 @@ mod tests;
 
 pub use account::{join, leave};
 pub use adjust::adjust;
-pub use again::{ReversedPart, data_then, derived};
+pub use again::{ReversedPart, Undo, data_then, derived};
 pub use context::{Context, EarlierRules};
 pub use coverage::{Coverage, RuleCoverage};
 pub use due::{expire, next_due, schedule};
-pub use earn::{Replaced, earn, earn_alone, replace, replace_alone};
+pub use earn::{earn, earn_alone, replace, replace_alone};
 pub use erase::erase;
 pub use event::{About, ActivityEvent};
 pub use hold::{capture, hold, release};

@@ -2,11 +2,10 @@
 
 use ledger::{Decision, Member, Moment};
 
-use crate::again::{Edit, Told, derive};
 use crate::context::Context;
-use crate::happen::{When, dated, redeemed};
-use crate::pipeline::{Sharing, split, with_due_date};
-use crate::refusal::{Refusal, Undecided};
+use crate::deed::Deed;
+use crate::offline::done_at;
+use crate::refusal::Undecided;
 use crate::reward::Redemption;
 
 /// Decides on a reward that a member takes. `at` is when it was taken, if that was before it was sent:
@@ -21,21 +20,5 @@ pub fn redeem(
     redemption: Redemption,
     at: Option<Moment>,
 ) -> Result<Decision, Undecided> {
-    let happened_at = at.unwrap_or(context.now);
-    ledger::earn::admit(member, happened_at, context.now)?;
-    let then = match When::of(context, member, happened_at) {
-        When::TooLate => return Err(Refusal::told_too_late(context, happened_at).into()),
-        When::Late => {
-            let told = Told::Redemption(redemption, happened_at);
-            return Ok(derive(context, member, Edit::told(told))?.0);
-        }
-        When::InOrder(then) => Context { now: then, ..*context },
-    };
-    let sharing = Sharing { programme: context.programme(), account: member.account.as_ref() };
-    let decision = split(&then, sharing, member, |member| redeemed(&then, member, redemption))?;
-    let decision = match at {
-        Some(at) => dated(decision, at).sent_at(context.now),
-        None => decision,
-    };
-    Ok(with_due_date(context, decision))
+    done_at(context, member, Deed::Redemption(redemption), at)
 }

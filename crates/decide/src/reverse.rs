@@ -1,12 +1,10 @@
 //! Reverse: an earlier entry is undone, in full or in part. The member is derived again from the
 //! history without it.
 
-use std::collections::BTreeSet;
-
 use ledger::adjust::MoveRejection;
 use ledger::entry::{Counterpart, EntryOf};
 use ledger::reverse::ReverseRejection;
-use ledger::{Decision, Entry, EntryKind, Member, MemberId, Moment, Seq, Units};
+use ledger::{Decision, Entry, EntryKind, Member, MemberId, Units};
 
 use crate::again::{Edit, ReversedPart, Undo, derive};
 use crate::context::Context;
@@ -18,22 +16,18 @@ use crate::refusal::{Refusal, Undecided};
 /// A request to undo an entry.
 #[derive(Debug, Clone)]
 pub struct Reversal {
-    /// The seq of the entry.
-    pub entry: Seq,
-    /// When it happened.
-    pub at: Moment,
-    /// The part that comes back; nothing to undo everything that is left of it.
-    pub part: Option<ReversedPart>,
-    /// What is known of the order that the entry is about, if it is a delivery.
-    pub about: About,
+    /// The entry, and what of it comes back.
+    pub undo: Undo,
     /// The entry of the other member, if it moved units between two.
     pub other: Option<EntryOf>,
 }
 
 impl Reversal {
-    /// A request to undo all that is left of an entry.
+    /// A request to undo an entry, or a part of it. `about` is what is known of the order that it is
+    /// about, if it is a delivery.
     #[must_use]
-    pub fn of(entry: &Entry) -> Reversal {
+    pub fn of(entry: &Entry, part: Option<ReversedPart>, about: About) -> Reversal {
+        let undo = Undo { part, about, ..Undo::of(entry) };
         let other = match &entry.kind {
             EntryKind::Transfer {
                 with: Counterpart::To(to) | Counterpart::From(to),
@@ -43,8 +37,7 @@ impl Reversal {
             EntryKind::Reverse { other, .. } => other.clone(),
             _ => None,
         };
-        let (entry, at) = (entry.seq, entry.happened_at());
-        Reversal { entry, at, part: None, about: About::Nothing, other }
+        Reversal { undo, other }
     }
 }
 
@@ -61,14 +54,11 @@ pub fn reverse(
     let (mut decision, referrals) = reverse_alone(context, member, reversal)?;
     if let Some(EntryOf { member: id, entry }) = &reversal.other {
         let them = present(context, id)?;
-        let (mut other, _) =
-            derive(context, them, Edit { told: Vec::new(), undone: vec![Undo::all(*entry)] })?;
+        let (mut other, _) = derive(context, them, Edit::undone(Undo::number(*entry)))?;
         name_other(&mut other, member);
-        if !ids(&decision).is_disjoint(&ids(&other)) {
+        if !decision.join(other) {
             return Err(MoveRejection::BothSidesAreOne(member.id.clone()).into());
         }
-        decision.others.append(&mut other.others);
-        decision.others.push(other);
     }
     with_referrals(context, decision, referrals)
 }
@@ -83,14 +73,12 @@ pub fn reverse_alone(
     reversal: &Reversal,
 ) -> Result<(Decision, Referrals), Undecided> {
     member.present()?;
-    let Reversal { entry, at, part, about, other } = reversal.clone();
-    if part == Some(ReversedPart::Units(Units::ZERO)) {
+    let Reversal { undo, other } = reversal;
+    if undo.part == Some(ReversedPart::Units(Units::ZERO)) {
         return Err(ReverseRejection::UnitsAreZero.into());
     }
-    let undo = Undo { entry, at: Some(at), part, about };
-    let (mut decision, referrals) =
-        derive(context, member, Edit { told: Vec::new(), undone: vec![undo] })?;
-    if let Some(EntryOf { member: id, .. }) = &other {
+    let (mut decision, referrals) = derive(context, member, Edit::undone(undo.clone()))?;
+    if let Some(EntryOf { member: id, .. }) = other {
         name_other(&mut decision, present(context, id)?);
     }
     Ok((decision, referrals))
@@ -111,10 +99,4 @@ fn name_other(decision: &mut Decision, them: &Member) {
     if let EntryKind::Reverse { other, .. } = &mut decision.entry.kind {
         *other = Some(EntryOf { member: them.id.clone(), entry: them.seq.next() });
     }
-}
-
-/// The members that a decision changes.
-fn ids(decision: &Decision) -> BTreeSet<MemberId> {
-    let others = decision.others.iter().map(|other| other.member.id.clone());
-    others.chain([decision.member.id.clone()]).collect()
 }

@@ -40,9 +40,8 @@ pub fn transfer(
         let given = given.ok_or_else(|| Refusal::ReceiverIsUnknown(transfer.to.clone()))?;
         Ok(with_tier_review(context, given, from)?)
     })?;
-    if let Some(mut received) = received {
-        given.others.append(&mut received.others);
-        given.others.push(received);
+    if received.is_some_and(|received| !given.join(received)) {
+        return Err(MoveRejection::BothSidesAreOne(from.id.clone()).into());
     }
     Ok(given)
 }

@@ -38,6 +38,24 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// Adds what is decided with it for another member. Returns whether it could: not if both change
+    /// the same member or account.
+    #[must_use]
+    pub fn join(&mut self, mut other: Decision) -> bool {
+        let is_changed = |id: &MemberId| self.members().any(|own| own == id);
+        if other.members().any(is_changed) {
+            return false;
+        }
+        self.others.append(&mut other.others);
+        self.others.push(other);
+        true
+    }
+
+    /// The members that it changes.
+    fn members(&self) -> impl Iterator<Item = &MemberId> {
+        self.others.iter().map(|other| &other.member.id).chain([&self.member.id])
+    }
+
     /// The same decision, made as of when the activity happened, in entries as of when it was sent.
     #[must_use]
     pub fn sent_at(mut self, now: Moment) -> Decision {

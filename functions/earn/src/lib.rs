@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 use decide::{
-    About, ActivityBody, ActivityEvent, InputError, InputErrorReason, Replaced, ReturnedBody,
-    ReversedPart, TakesBack,
+    About, ActivityBody, ActivityEvent, InputError, InputErrorReason, ReturnedBody, ReversedPart,
+    TakesBack, Undo,
 };
 use ledger::activity::REFERRAL;
 use ledger::programme::FieldKind;
@@ -63,9 +63,8 @@ async fn earn(
             None => decide::earn(context, member, event)?,
             Some((entry, part)) => {
                 let part = part.clone().check("/returns", context.programme())?;
-                let (entry, at) = (entry.seq, entry.happened_at());
-                let replaced = Replaced { entry, at, part: part.map(ReversedPart::Order) };
-                decide::replace(context, member, event, &replaced)?
+                let part = part.map(ReversedPart::Order);
+                decide::replace(context, member, event, Undo { part, ..Undo::of(entry) })?
             }
         };
         let trace = dry_run.then(|| decide::trace(context, member, &activity)).transpose()?;

@@ -91,7 +91,7 @@ async fn reverse(
     let request = Change::new(Verb::Reverse, caller, member, mode, fingerprint).undoing(entry);
     change_under(&api, &bundle, request, |context, member| {
         let part = part(value.clone(), context.programme())?;
-        let reversal = Reversal { part, about: about.clone(), ..Reversal::of(&done.entry) };
+        let reversal = Reversal::of(&done.entry, part, about.clone());
         Ok(decide::reverse(context, member, &reversal)?)
     })
     .await

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
 use ledger::again::Derived;
-use ledger::decision::Draft;
 use ledger::delivery::{self, names_pieces, share_of};
 use ledger::entry::Note;
 use ledger::holdings::Share;
@@ -19,11 +17,11 @@ use ledger::{
 use rules::{Bundle, StatementKind};
 
 use super::data_then::data_then;
-use super::edit::Told;
-use super::timeline::{Item, Play, Source, triggered};
+use super::timeline::{Item, Play, Source};
 use crate::context::Context;
+use crate::deed::dated;
 use crate::event::{About, ActivityEvent};
-use crate::happen::{adjusted, dated, happen, judged_then, on_failure, redeemed};
+use crate::happen::{happen, judged_then};
 use crate::pipeline::{Sharing, split, with_tier_review};
 use crate::referral::Referrals;
 use crate::refusal::Undecided;
@@ -321,7 +319,7 @@ impl Side {
         context: &Context<'_>,
         stored: &Member,
         item: &Item<'_>,
-        play: &Play,
+        play: &Play<'_>,
         before: &Member,
     ) -> Result<Happened, Undecided> {
         let mut member = self.own.member.clone();
@@ -332,25 +330,19 @@ impl Side {
         let programme = item.rules.programme();
         let sharing = Sharing { programme, account: member.account.as_ref() };
         let (mut tier, mut referral) = (None, None);
-        let decision = match (play, &item.source) {
-            (Play::Judged(activity), source) => {
-                let (triggered, on_failure) = match source {
-                    // What has happened is not refused.
-                    Source::Entry(entry) => (triggered(entry), OnFailure::Record),
-                    Source::Told(told) => on_failure_of(context, told),
-                };
-                let about = self.about(programme, item, activity);
-                let event = ActivityEvent { activity: activity.clone(), triggered, about };
+        let decision = match play {
+            Play::Judged(event, on_failure) => {
+                let about = self.about(programme, item, &event.activity);
+                let event = ActivityEvent { about, ..event.as_ref().clone() };
                 split(&then, sharing, &member, |member| {
-                    let happened = happen(&then, member, event, on_failure)?;
+                    let happened = happen(&then, member, event, *on_failure)?;
                     (tier, referral) = (happened.tier, happened.referral);
                     Ok(happened.decision)
                 })?
             }
-            (Play::JudgedThen(activity), Source::Entry(entry)) => {
-                let event =
-                    ActivityEvent { triggered: triggered(entry), ..activity.clone().into() };
+            Play::JudgedThen(entry, activity) => {
                 let as_it_was = context.data.member_then(stored, activity.at)?;
+                let event = activity.clone().into();
                 let judged = judged_then(&then, as_it_was, &event, OnFailure::Record)?;
                 let mut left = (*entry).clone();
                 left.kind = EntryKind::Earn { activity: activity.clone() };
@@ -358,27 +350,13 @@ impl Side {
                 left.withdrawals = judged.draft.withdrawals;
                 replayed(&then, sharing, &member, before, &left)?
             }
-            (Play::Less(units), Source::Entry(entry)) => {
+            Play::Done(deed, at) => split(&then, sharing, &member, |member| {
+                Ok(dated(deed.clone().done(&then, member)?, *at))
+            })?,
+            Play::Less(entry, units) => {
                 replayed(&then, sharing, &member, before, &less(entry, *units))?
             }
-            (_, Source::Entry(entry)) => replayed(&then, sharing, &member, before, entry)?,
-            (_, Source::Told(told)) => {
-                split(&then, sharing, &member, |member| match told.as_ref() {
-                    Told::Redemption(redemption, at) => {
-                        Ok(dated(redeemed(&then, member, redemption.clone())?, *at))
-                    }
-                    Told::Adjustment(adjustment, at) => {
-                        Ok(dated(adjusted(&then, member, adjustment.clone())?, *at))
-                    }
-                    // The rules judge activities.
-                    Told::Activity(_) => Ok(Draft::default().decide(
-                        member,
-                        programme,
-                        EntryKind::Expire,
-                        item.at,
-                    )?),
-                })?
-            }
+            Play::Replayed(entry) => replayed(&then, sharing, &member, before, entry)?,
         };
         Ok(self.follow(decision, programme, tier, referral))
     }
@@ -507,14 +485,6 @@ fn as_it_was(entry: &Entry) -> About {
         _ => None,
     });
     About::Delivered { share: share_of(entry), unknown: unknown.unwrap_or_default() }
-}
-
-/// The day that triggered what is told, and what becomes of it if a rule fails.
-fn on_failure_of(context: &Context<'_>, told: &Told) -> (Option<NaiveDate>, OnFailure) {
-    match told {
-        Told::Activity(event) => (event.triggered, on_failure(context, event)),
-        Told::Redemption(..) | Told::Adjustment(..) => (None, OnFailure::Refuse),
-    }
 }
 
 /// The same entry with a lower price.

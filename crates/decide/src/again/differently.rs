@@ -14,29 +14,8 @@ pub(super) fn differently(
     let mut different: Vec<Reason> = Vec::new();
     for reason in was.iter().chain(is) {
         let effect = match &reason.effect {
-            Effect::Units { wallet, .. } => {
-                let of = |reasons: &[Reason]| {
-                    sum(reasons, &reason.rule, |effect| match effect {
-                        Effect::Units { wallet: same, units } if same == wallet => Some(*units),
-                        _ => None,
-                    })
-                };
-                let wallet = wallet.clone();
-                let more = |units| Effect::Units { wallet: wallet.clone(), units };
-                let less = |units| Effect::Reclaim { wallet: wallet.clone(), units };
-                change(of(was), of(is), more, less)
-            }
-            Effect::Score { contest, .. } => {
-                let of = |reasons: &[Reason]| {
-                    sum(reasons, &reason.rule, |effect| match effect {
-                        Effect::Score { contest: same, units } if same == contest => Some(*units),
-                        _ => None,
-                    })
-                };
-                let contest = contest.clone();
-                let more = |units| Effect::Score { contest: contest.clone(), units };
-                let less = |units| Effect::Unscore { contest: contest.clone(), units };
-                change(of(was), of(is), more, less)
+            Effect::Units { .. } | Effect::Score { .. } => {
+                change(reason, sum(was, reason), sum(is, reason))
             }
             _ if was.contains(reason) && is.contains(reason) => None,
             Effect::Grant { grant, .. } | Effect::Revoke { grant } => {
@@ -67,17 +46,29 @@ pub(super) fn differently(
     different
 }
 
-fn sum(reasons: &[Reason], rule: &str, units: impl Fn(&Effect) -> Option<Units>) -> i64 {
-    let of_rule = reasons.iter().filter(|reason| reason.rule == rule);
-    of_rule.filter_map(|reason| units(&reason.effect)).map(Units::get).sum()
+/// What a rule gave by its reasons, of the same as one of them gives.
+fn sum(reasons: &[Reason], like: &Reason) -> i64 {
+    let of_rule = reasons.iter().filter(|reason| reason.rule == like.rule);
+    let units = of_rule.filter_map(|reason| match (&reason.effect, &like.effect) {
+        (Effect::Units { wallet, units }, Effect::Units { wallet: same, .. }) => {
+            (wallet == same).then_some(*units)
+        }
+        (Effect::Score { contest, units }, Effect::Score { contest: same, .. }) => {
+            (contest == same).then_some(*units)
+        }
+        _ => None,
+    });
+    units.map(Units::get).sum()
 }
 
-fn change(
-    was: i64,
-    is: i64,
-    more: impl Fn(Units) -> Effect,
-    less: impl Fn(Units) -> Effect,
-) -> Option<Effect> {
+/// The effect that makes what a reason gives more or less.
+fn change(like: &Reason, was: i64, is: i64) -> Option<Effect> {
     let units = Units::new((is - was).abs()).ok().filter(|units| !units.is_zero())?;
-    Some(if is > was { more(units) } else { less(units) })
+    match (like.effect.clone(), is > was) {
+        (Effect::Units { wallet, .. }, true) => Some(Effect::Units { wallet, units }),
+        (Effect::Units { wallet, .. }, false) => Some(Effect::Reclaim { wallet, units }),
+        (Effect::Score { contest, .. }, true) => Some(Effect::Score { contest, units }),
+        (Effect::Score { contest, .. }, false) => Some(Effect::Unscore { contest, units }),
+        _ => None,
+    }
 }

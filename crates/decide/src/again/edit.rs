@@ -1,11 +1,10 @@
 //! What is different about a history: what was told, and what is taken back.
 
-use ledger::adjust::Adjustment;
 use ledger::reverse::Wanted;
-use ledger::{Moment, Seq, Units};
+use ledger::{Entry, Moment, Seq, Units};
 
+use crate::deed::Deed;
 use crate::event::{About, ActivityEvent};
-use crate::reward::Redemption;
 
 /// What is different about a history.
 #[derive(Debug, Clone, Default)]
@@ -21,16 +20,19 @@ impl Edit {
     pub(crate) fn told(told: Told) -> Edit {
         Edit { told: vec![told], undone: Vec::new() }
     }
+
+    /// Something that is taken back.
+    pub(crate) fn undone(undo: Undo) -> Edit {
+        Edit { told: Vec::new(), undone: vec![undo] }
+    }
 }
 
 /// Something that happened and was not known.
 #[derive(Debug, Clone)]
 pub(crate) enum Told {
     Activity(ActivityEvent),
-    /// A reward was taken at a moment.
-    Redemption(Redemption, Moment),
-    /// Staff gave or took units at a moment.
-    Adjustment(Adjustment, Moment),
+    /// A reward was taken, or staff gave or took units, at a moment.
+    Deed(Deed, Moment),
 }
 
 impl Told {
@@ -38,7 +40,7 @@ impl Told {
     pub(crate) fn at(&self) -> Moment {
         match self {
             Told::Activity(event) => event.activity.at,
-            Told::Redemption(_, at) | Told::Adjustment(_, at) => *at,
+            Told::Deed(_, at) => *at,
         }
     }
 
@@ -46,26 +48,33 @@ impl Told {
     pub(crate) fn about(&self) -> &About {
         match self {
             Told::Activity(event) => &event.about,
-            Told::Redemption(..) | Told::Adjustment(..) => &About::Nothing,
+            Told::Deed(..) => &About::Nothing,
         }
     }
 }
 
 /// An earlier entry that is taken back, whole or in part.
 #[derive(Debug, Clone)]
-pub(crate) struct Undo {
-    pub(crate) entry: Seq,
+pub struct Undo {
+    /// The number of the entry.
+    pub entry: Seq,
     /// When it happened, if that is known.
-    pub(crate) at: Option<Moment>,
+    pub at: Option<Moment>,
     /// The part that comes back; nothing for all that is left.
-    pub(crate) part: Option<ReversedPart>,
+    pub part: Option<ReversedPart>,
     /// What is known of the order that the entry is about, if it is a delivery.
-    pub(crate) about: About,
+    pub about: About,
 }
 
 impl Undo {
     /// All that is left of an entry.
-    pub(crate) fn all(entry: Seq) -> Undo {
+    #[must_use]
+    pub fn of(entry: &Entry) -> Undo {
+        Undo { at: Some(entry.happened_at()), ..Undo::number(entry.seq) }
+    }
+
+    /// All that is left of the entry of that number.
+    pub(crate) fn number(entry: Seq) -> Undo {
         Undo { entry, at: None, part: None, about: About::Nothing }
     }
 }

@@ -2,6 +2,7 @@
 //! it is.
 
 use ledger::decision_data::Allocator;
+use ledger::programme::OnFailure;
 use ledger::restated::TakenBack;
 use ledger::reverse::{
     Reversals, ReverseRejection, Undone, can_be_reversed, left_of, lessened, returned_of,
@@ -15,6 +16,9 @@ use rules::Bundle;
 
 use super::edit::{Edit, ReversedPart, Told, Undo};
 use crate::context::Context;
+use crate::deed::Deed;
+use crate::event::ActivityEvent;
+use crate::happen::on_failure;
 use crate::refusal::Undecided;
 
 /// Something that happened to a member.
@@ -28,9 +32,9 @@ pub(super) struct Item<'a> {
     pub(super) rules: &'a Bundle,
     pub(super) source: Source<'a>,
     /// How it happens by the history as it was; nothing if it does not.
-    pub(super) was: Option<Play>,
+    pub(super) was: Option<Play<'a>>,
     /// How it happens by the history as it is.
-    pub(super) is: Option<Play>,
+    pub(super) is: Option<Play<'a>>,
     /// The shared limits that have nothing for it any more.
     pub(super) exhausted: Vec<SharedLimit>,
     /// Whether the order that it is about is on the timeline.
@@ -46,17 +50,27 @@ pub(super) enum Source<'a> {
 }
 
 /// How something happens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Play {
-    /// The rules judge the activity.
-    Judged(Activity),
+#[derive(Debug, Clone)]
+pub(super) enum Play<'a> {
+    /// The rules judge the activity. What becomes of it if one fails.
+    Judged(Box<ActivityEvent>, OnFailure),
     /// The activity was told too late, and a part of it came back: the rules judge what is left of it
     /// for the member as it was then.
-    JudgedThen(Activity),
-    /// As its entry says, or as it is told.
-    Replayed,
+    JudgedThen(&'a Entry, Activity),
+    /// As it is told, at a moment.
+    Done(Deed, Moment),
+    /// As its entry says.
+    Replayed(&'a Entry),
     /// As its entry says, for so many units.
-    Less(Units),
+    Less(&'a Entry, Units),
+}
+
+impl Play<'_> {
+    /// What an entry says happened, as far as it is left. What has happened is not refused.
+    fn judged(entry: &Entry, activity: Activity) -> Self {
+        let event = ActivityEvent { triggered: triggered(entry), ..activity.into() };
+        Play::Judged(Box::new(event), OnFailure::Record)
+    }
 }
 
 impl Item<'_> {
@@ -70,7 +84,7 @@ impl Item<'_> {
             Source::Entry(_) => None,
             Source::Told(told) => match told.as_ref() {
                 Told::Activity(event) => Some(&event.activity),
-                Told::Redemption(..) | Told::Adjustment(..) => None,
+                Told::Deed(..) => None,
             },
         }
     }
@@ -125,8 +139,10 @@ impl<'a> Timeline<'a> {
         for (place, told) in edit.told.into_iter().enumerate() {
             let at = told.at().min(context.now);
             let is = match &told {
-                Told::Activity(event) => Play::Judged(event.activity.clone()),
-                Told::Redemption(..) | Told::Adjustment(..) => Play::Replayed,
+                Told::Activity(event) => {
+                    Play::Judged(Box::new(event.clone()), on_failure(context, event))
+                }
+                Told::Deed(deed, at) => Play::Done(deed.clone(), *at),
             };
             if let Told::Activity(event) = &told {
                 timeline.told.push(event.activity.clone());
@@ -163,7 +179,7 @@ impl<'a> Timeline<'a> {
         }
         let rules = context.rules_of(hash)?;
         let decimals = rules.programme().decimals();
-        let item = |place: usize, at: Moment, was: Option<Play>, is: Option<Play>| Item {
+        let item = |place: usize, at: Moment, was: Option<Play<'a>>, is: Option<Play<'a>>| Item {
             at,
             seq: entry.seq,
             place,
@@ -179,7 +195,7 @@ impl<'a> Timeline<'a> {
         let beside = entry.again.iter().flat_map(|again| &again.told).enumerate();
         for (place, activity) in beside {
             let judged = |reversals: &Reversals| {
-                (!reversals.is_undone(entry.seq)).then(|| Play::Judged(activity.clone()))
+                (!reversals.is_undone(entry.seq)).then(|| Play::judged(entry, activity.clone()))
             };
             self.items.push(item(place + 1, activity.at.min(entry.at), judged(was), judged(is)));
         }
@@ -274,31 +290,31 @@ impl<'a> Timeline<'a> {
 }
 
 /// How an entry happens with what has come back of it; nothing if all of it has.
-fn play(
+fn play<'a>(
     entries: &[Entry],
-    entry: &Entry,
+    entry: &'a Entry,
     reversals: &Reversals,
     decimals: u32,
-) -> Result<Option<Play>, Undecided> {
+) -> Result<Option<Play<'a>>, Undecided> {
     let back = reversals.back(entry.seq);
     if reversals.is_undone(entry.seq) {
         return Ok(None);
     }
     Ok(match &entry.kind {
         EntryKind::Earn { .. } if entry.was_told_too_late() && back.is_empty() => {
-            Some(Play::Replayed)
+            Some(Play::Replayed(entry))
         }
         EntryKind::Earn { .. } => {
             let left = left_of(entry, &back, decimals)?;
             Some(match entry.was_told_too_late() {
-                true => Play::JudgedThen(left),
-                false => Play::Judged(left),
+                true => Play::JudgedThen(entry, left),
+                false => Play::judged(entry, left),
             })
         }
         EntryKind::Redeem { .. } | EntryKind::Capture { .. } if !back.is_empty() => {
             let order = order_of(entries, entry);
             let left = units_left(entry, order, &back, decimals)?;
-            (!left.is_zero()).then_some(Play::Less(left))
+            (!left.is_zero()).then_some(Play::Less(entry, left))
         }
         // A hold goes with its capture.
         EntryKind::Hold { hold, .. } => {
@@ -306,9 +322,9 @@ fn play(
                 |later| matches!(&later.kind, EntryKind::Capture { hold: of, .. } if of == hold),
             );
             let undone = capture.is_some_and(|capture| reversals.is_undone(capture.seq));
-            (!undone).then_some(Play::Replayed)
+            (!undone).then_some(Play::Replayed(entry))
         }
-        _ => Some(Play::Replayed),
+        _ => Some(Play::Replayed(entry)),
     })
 }
 
@@ -369,7 +385,7 @@ fn taken_back(
 }
 
 /// The day that triggered the activity of an entry.
-pub(super) fn triggered(entry: &Entry) -> Option<chrono::NaiveDate> {
+fn triggered(entry: &Entry) -> Option<chrono::NaiveDate> {
     entry.changes.iter().find_map(|change| match change {
         Change::Triggered { day, .. } => Some(*day),
         _ => None,

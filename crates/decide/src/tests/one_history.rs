@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::book::Book;
 use super::*;
-use crate::{About, Replaced, Reversal, ReversedPart, reverse};
+use crate::{About, Reversal, ReversedPart, Undo, reverse};
 
 const PROGRAMMES: [(&str, &str); 6] = [
     (
@@ -349,10 +349,9 @@ impl Teller<'_> {
         let Some(seq) = self.seqs.get(&number).copied() else { return };
         let what = What::Purchase { coins, pieces: *pieces };
         let right = activity(self.bundle, number, &Event { what, ..event.clone() }).unwrap();
-        let at = entry_of(&self.book, seq).happened_at();
-        let replaced = Replaced { entry: seq, at, part: None };
+        let replaced = Undo::of(&entry_of(&self.book, seq));
         let edit = |context: &Context<'_>, ada: &Member| {
-            crate::replace(context, ada, right.clone().into(), &replaced)
+            crate::replace(context, ada, right.clone().into(), replaced.clone())
         };
         if self.book.perform("ada", now, edit).is_ok() {
             self.seqs.insert(number, self.book.last("ada"));
@@ -372,7 +371,7 @@ impl Teller<'_> {
         let part = (!whole).then_some(ReversedPart::Order(wanted));
         let about = entry_about(&self.book, seq);
         let entry = entry_of(&self.book, seq);
-        let reversal = Reversal { part, about, ..Reversal::of(&entry) };
+        let reversal = Reversal::of(&entry, part, about);
         let back = |context: &Context<'_>, ada: &Member| reverse(context, ada, &reversal);
         self.book.perform("ada", now, back).unwrap();
     }

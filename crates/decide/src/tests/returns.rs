@@ -8,7 +8,7 @@ use ledger::{Entry, EntryKind, FieldValue, HistorySlice, OrderAmounts, Payment};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Reversal, ReversedPart, reverse};
+use crate::{About, Reversal, ReversedPart, reverse};
 
 const RULES: &str = r#"
 earn "total" on purchase { order.total }
@@ -134,7 +134,7 @@ fn come_back(lines: &[PlainLine], charges: [u32; 4], total: u32, steps: &[(u8, u
         let data = DecisionData { slices, ..data(&bundle) };
         let context = context(&bundle, &data, moment("2026-05-02T09:00:00Z"));
         let part = wanted.cloned().map(ReversedPart::Order);
-        let reversal = Reversal { part, ..Reversal::of(&entries[0]) };
+        let reversal = Reversal::of(&entries[0], part, About::Nothing);
         let decision = reverse(&context, now, &reversal).unwrap();
         *now = decision.member;
         entries.push(decision.entry);
