@@ -180,38 +180,25 @@ impl Histories<'_> {
         let mut postings = Vec::new();
         // What comes in from outside is given back first, and given by rules then.
         let mut restored = restored.max(0);
-        let mut comes = |lot: Lot, into: &dyn Fn(Lot, PostingReason) -> Posting| {
-            let back = restored.min(lot.units.get());
+        let mut comes = |side: &Side, units: Units| {
+            let back = restored.min(units.get());
             restored -= back;
             let parts =
-                [(back, PostingReason::Restored), (lot.units.get() - back, PostingReason::Issued)];
+                [(back, PostingReason::Restored), (units.get() - back, PostingReason::Issued)];
             let parts = parts.into_iter().filter(|(units, _)| *units > 0);
-            let part = |(units, why)| {
-                into(Lot { units: Units::part(units), terms: lot.terms.clone() }, why)
-            };
-            parts.map(part).collect::<Vec<Posting>>()
+            let parts = parts.map(|(units, why)| side.comes(name, Units::part(units), why));
+            parts.collect::<Vec<Posting>>()
         };
         for (side, units) in sides.to {
-            match side {
-                Side::Lot(terms) => postings.extend(comes(Lot { units, terms }, &|lot, why| {
-                    Posting::into_lot(name.clone(), lot, why)
-                })),
-                Side::Debt(terms) => postings.extend(comes(Lot { units, terms }, &|lot, why| {
-                    Posting::into_debt(name.clone(), lot, why)
-                })),
-            }
+            postings.extend(comes(&side, units));
         }
-        for lot in late {
-            postings
-                .extend(comes(lot.clone(), &|lot, why| Posting::into_lot(name.clone(), lot, why)));
-            postings.push(Posting::out_of_lot(name.clone(), lot, PostingReason::Expired));
+        for Lot { units, terms } in late {
+            let side = Side::Lot(terms);
+            postings.extend(comes(&side, units));
+            postings.push(side.goes(name, units, PostingReason::Expired));
         }
         for (side, units) in sides.from {
-            let why = PostingReason::Reclaimed;
-            postings.push(match side {
-                Side::Lot(terms) => Posting::out_of_lot(name.clone(), Lot { units, terms }, why),
-                Side::Debt(terms) => Posting::out_of_debt(name.clone(), Lot { units, terms }, why),
-            });
+            postings.push(side.goes(name, units, PostingReason::Reclaimed));
         }
         postings.extend(within);
         postings
@@ -299,6 +286,31 @@ enum Side {
     Debt(Terms),
 }
 
+impl Side {
+    /// The posting of units that come in from outside.
+    fn comes(&self, wallet: &WalletName, units: Units, why: PostingReason) -> Posting {
+        let (wallet, lot) = (wallet.clone(), self.lot(units));
+        match self {
+            Side::Lot(_) => Posting::into_lot(wallet, lot, why),
+            Side::Debt(_) => Posting::into_debt(wallet, lot, why),
+        }
+    }
+
+    /// The posting of units that go outside.
+    fn goes(&self, wallet: &WalletName, units: Units, why: PostingReason) -> Posting {
+        let (wallet, lot) = (wallet.clone(), self.lot(units));
+        match self {
+            Side::Lot(_) => Posting::out_of_lot(wallet, lot, why),
+            Side::Debt(_) => Posting::out_of_debt(wallet, lot, why),
+        }
+    }
+
+    fn lot(&self, units: Units) -> Lot {
+        let (Side::Lot(terms) | Side::Debt(terms)) = self;
+        Lot { units, terms: terms.clone() }
+    }
+}
+
 /// Where units of a wallet have to come from and go to.
 struct Sides {
     from: Vec<(Side, Units)>,
@@ -351,19 +363,8 @@ impl Sides {
         );
         while let (Some((one, out)), Some((other, come))) = (from.peek_mut(), to.peek_mut()) {
             let units = (*out).min(*come);
-            let out_of = match one {
-                Side::Lot(terms) => {
-                    Posting::out_of_lot(name.clone(), Lot { units, terms: terms.clone() }, why)
-                }
-                Side::Debt(terms) => {
-                    Posting::out_of_debt(name.clone(), Lot { units, terms: terms.clone() }, why)
-                }
-            };
-            let to_side = match other {
-                Side::Lot(terms) => PostingSide::Lot(terms.clone()),
-                Side::Debt(_) => PostingSide::Debt,
-            };
-            postings.push(Posting { to: Some(to_side), ..out_of });
+            let into = other.comes(name, units, why).to;
+            postings.push(Posting { to: into, ..one.goes(name, units, why) });
             *out = Units::part(out.get() - units.get());
             *come = Units::part(come.get() - units.get());
             if out.is_zero() {

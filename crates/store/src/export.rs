@@ -15,9 +15,9 @@ use ledger::MerchantId;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::history::{Found, Gathered};
 use crate::item::text;
 use crate::key::{Item, PK, SK, merchant_prefix, shard_of};
-use crate::read::{Found, Gathered};
 
 /// The bytes of an export that are gathered in memory at a time. Its lines have no order, so the
 /// items of a member are gathered in memory, one part of the members after another.

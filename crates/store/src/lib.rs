@@ -3,9 +3,10 @@
 //! **The table.** All items of a member have one partition key: its versions under their numbers,
 //! its scores, and last the person, with the data of the enrolment and the person's own key. A
 //! [`Version`] is immutable and complete: the entry, the answer, and the member after it. So one
-//! query loads a member, and no request replays its history. Shared limits, pools of codes and
-//! bundles have partitions of their own. Three indexes find a version by its operation, the members
-//! that are due, and the highest scores.
+//! query loads a member, and what is told in order reads no history; what is told late reads the
+//! versions since it happened. Shared limits, pools of codes and bundles have partitions of their
+//! own. Three indexes find a version by its operation, the members that are due, and the highest
+//! scores.
 //!
 //! **Load, decide, commit.** [`Store::perform`] handles every request that changes a member. It
 //! loads the member, calls the caller's function for a decision, and commits the decision. If the
@@ -61,8 +62,12 @@ mod commit;
 mod due;
 /// Enrolling a person: one conditional write.
 mod enroll;
-/// Reads: a member, its statement, its history, all members.
+/// Reads: a member, its versions by number and by name, its statement.
 mod read;
+/// Slices of a member's history, and the member as it was at a moment.
+mod slice;
+/// Whole histories: one member's, and those of all members.
+mod history;
 /// The table as DynamoDB exports it.
 mod export;
 /// The loop of every request: load, decide, commit.
@@ -79,10 +84,11 @@ pub use due::{Due, Page};
 pub use enroll::Enrolled;
 pub use error::{BrokenInvariant, StoreError};
 pub use export::{Export, ExportError};
+pub use history::{Found, History};
 pub use key::{MemberKey, SHARDS};
 pub use meter::{Cost, Meter};
 pub use operation::{Fingerprint, Operation};
 pub use perform::{Failure, Performed, Undecided};
-pub use read::{Found, History, Statement};
+pub use read::Statement;
 pub use table::Store;
 pub use version::{Answer, Version, VersionLine};

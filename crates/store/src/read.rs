@@ -1,37 +1,21 @@
-//! Reads: a member, its statement, its history, and all members of a merchant.
+//! Reads: a member, its versions by number and by name, and its statement.
 
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use ledger::activity::PURCHASE;
-use ledger::{EntryKind, HistorySlice, Member, MerchantId, Moment, Seq, Since, Verb};
+use ledger::{EntryKind, Member, Seq, Verb};
 
 use crate::error::StoreError;
 use crate::item::{self, LoadedMember, Person};
 use crate::key::{
-    BY_KEY, BY_OP, Item, KEY, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, merchant_prefix,
-    primary_key, version_sk,
+    BY_KEY, BY_OP, Item, KEY, MemberKey, OP, PERSON_SK, PK, SEQ_MAX, SK, primary_key, version_sk,
 };
 use crate::meter::Kind;
 use crate::operation::{About, Operation, name, undoing};
 use crate::retry::retry;
 use crate::table::{Consistency, Store};
 use crate::version::{Version, VersionLine};
-
-/// The most items of a page of a scan. DynamoDB ends a page after one megabyte, about half as many
-/// items. The embedded database needs the limit: without it, each page reads to the table's end.
-const PAGE: i32 = 4000;
-
-/// The versions of the first page that is read backwards, and of the largest: what is told late is
-/// mostly a little late.
-const FIRST_PAGE: i32 = 4;
-const LAST_PAGE: i32 = 256;
-
-fn slice(before: Member, versions: Vec<Version>) -> HistorySlice {
-    let (entries, rules) =
-        versions.into_iter().map(|version| (version.entry, version.bundle)).unzip();
-    HistorySlice { before, entries, rules }
-}
 
 /// A page of a member's entries, the newest first.
 #[derive(Debug)]
@@ -42,39 +26,6 @@ pub struct Statement {
     pub before: Option<Seq>,
     /// Whether the person was erased. Then the page has no entries.
     pub erased: bool,
-}
-
-/// A member with everything that is stored about it.
-#[derive(Debug)]
-pub struct History {
-    /// The member's key.
-    pub key: MemberKey,
-    /// The member as enrolled, before its first entry.
-    pub enrolled: Member,
-    /// Its due date in the due index.
-    pub due_at: Option<Moment>,
-    /// Its versions, the oldest first.
-    pub lines: Vec<VersionLine>,
-    /// The first version that should be readable and is not, and why. Later versions are left out.
-    pub unreadable: Option<(Seq, String)>,
-    /// The sort key of an item in its partition that is none of the items of a member.
-    pub stray: Option<String>,
-}
-
-/// A member as found with all its entries, or why it cannot be read.
-pub type Found = Result<History, StoreError>;
-
-impl History {
-    /// The member as it is now.
-    #[must_use]
-    pub fn member(&self) -> &Member {
-        self.versions().next_back().map_or(&self.enrolled, |version| &version.member)
-    }
-
-    /// The versions that can be read: all, or those since the person was erased.
-    pub fn versions(&self) -> impl DoubleEndedIterator<Item = &Version> {
-        self.lines.iter().filter_map(|line| line.version.as_ref())
-    }
 }
 
 impl Store {
@@ -277,7 +228,7 @@ impl Store {
     }
 
     /// The query for all items of a member.
-    fn all_of(&self, key: &MemberKey) -> QueryFluentBuilder {
+    pub(crate) fn all_of(&self, key: &MemberKey) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
@@ -287,7 +238,7 @@ impl Store {
     }
 
     /// The strongly consistent query for a member's versions from one number to another.
-    fn between(&self, key: &MemberKey, oldest: Seq, newest: Seq) -> QueryFluentBuilder {
+    pub(crate) fn between(&self, key: &MemberKey, oldest: Seq, newest: Seq) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
@@ -334,20 +285,15 @@ impl Store {
     }
 
     /// An item of a member that never changes: if a cheap read finds it, no strong read is needed.
-    async fn lasting(&self, key: &MemberKey, sk: &str) -> Result<Option<Item>, StoreError> {
+    pub(crate) async fn lasting(
+        &self,
+        key: &MemberKey,
+        sk: &str,
+    ) -> Result<Option<Item>, StoreError> {
         match self.get(&key.pk(), sk, Consistency::Eventual).await? {
             Some(item) => Ok(Some(item)),
             None => self.get(&key.pk(), sk, Consistency::Strong).await,
         }
-    }
-
-    /// The member before an entry, and its entries from that one on.
-    ///
-    /// # Errors
-    /// It has no such entry, or the table could not be reached.
-    pub async fn slice(&self, key: &MemberKey, entry: Seq) -> Result<HistorySlice, StoreError> {
-        let person = self.known(key, None).await?;
-        self.slice_of(key, &person, entry).await
     }
 
     /// The person of a member, unless it is known already.
@@ -361,116 +307,6 @@ impl Store {
         }
         let person = self.person(key, Consistency::Strong).await?;
         person.ok_or_else(|| StoreError::unreadable(&key.pk(), "there is no such member"))
-    }
-
-    pub(crate) async fn slice_of(
-        &self,
-        key: &MemberKey,
-        person: &Person,
-        entry: Seq,
-    ) -> Result<HistorySlice, StoreError> {
-        let unknown = || StoreError::unreadable(&key.pk(), format!("it has no entry {entry}"));
-        let before = entry.previous().ok_or_else(unknown)?;
-        let mut versions = Vec::new();
-        let mut start = None;
-        loop {
-            let query = self.between(key, before, SEQ_MAX).set_exclusive_start_key(start);
-            let found = self.ask(query).await?;
-            for item in found.items.unwrap_or_default() {
-                versions.push(item::to_version(key, &item, person)?);
-            }
-            start = found.last_evaluated_key;
-            if start.is_none() {
-                break;
-            }
-        }
-        let before = match versions.first() {
-            Some(first) if first.entry.seq == before => versions.remove(0).member,
-            _ => person.member(),
-        };
-        if before.seq.next() != entry {
-            return Err(unknown());
-        }
-        Ok(slice(before, versions))
-    }
-
-    /// The shortest slice of a member's history that reaches back so far, as
-    /// [`HistorySlice::reaches`] says. It reads from the newest version backwards.
-    ///
-    /// # Errors
-    /// There is no such member, or the table could not be reached.
-    pub async fn slice_since(
-        &self,
-        key: &MemberKey,
-        since: Since,
-    ) -> Result<HistorySlice, StoreError> {
-        let person = self.known(key, None).await?;
-        self.slice_of_since(key, &person, since).await
-    }
-
-    pub(crate) async fn slice_of_since(
-        &self,
-        key: &MemberKey,
-        person: &Person,
-        mut since: Since,
-    ) -> Result<HistorySlice, StoreError> {
-        // The newest first.
-        let mut versions: Vec<Version> = Vec::new();
-        let mut start = None;
-        let mut page = FIRST_PAGE;
-        loop {
-            let query = self
-                .between(key, Seq::FIRST, SEQ_MAX)
-                .scan_index_forward(false)
-                .limit(page)
-                .set_exclusive_start_key(start);
-            let found = self.ask(query).await?;
-            for item in found.items.unwrap_or_default() {
-                let version = item::to_version(key, &item, person)?;
-                if since.is_after(&version.member) {
-                    versions.reverse();
-                    return Ok(slice(version.member, versions));
-                }
-                since = since.with(&version.entry);
-                versions.push(version);
-            }
-            start = found.last_evaluated_key;
-            if start.is_none() {
-                versions.reverse();
-                return Ok(slice(person.member(), versions));
-            }
-            page = (page * 8).min(LAST_PAGE);
-        }
-    }
-
-    /// The member as it was at a moment, by what had been told up to an entry. It looks for the version
-    /// by halves, since the versions are in the order in which they were told.
-    ///
-    /// # Errors
-    /// There is no such member, or the table could not be reached.
-    pub async fn member_then(
-        &self,
-        key: &MemberKey,
-        at: Moment,
-        newest: Seq,
-    ) -> Result<Member, StoreError> {
-        let person = self.known(key, None).await?;
-        let mut then = person.member();
-        // The version `low` is from before the moment, and all above `high` are from after it.
-        let (mut low, mut high) = (Seq::ENROLLED.get(), newest.get());
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            let seq = Seq::new(middle);
-            let gap = || StoreError::unreadable(&key.pk(), format!("{seq} is a gap"));
-            let item = self.lasting(key, &version_sk(seq)).await?.ok_or_else(gap)?;
-            let Version { member, .. } = item::to_version(key, &item, &person)?;
-            if member.happened_at <= at {
-                (low, then) = (middle, member);
-            } else {
-                high = middle.saturating_sub(1);
-            }
-        }
-        Ok(then)
     }
 
     /// The version that an operation made, for a request that reverses it.
@@ -536,147 +372,4 @@ impl Store {
         entries.sort_unstable();
         Ok(entries)
     }
-
-    /// Calls `see` for every member of a merchant with all its entries. It reads the whole table,
-    /// so it is for reports and audits, not for requests.
-    ///
-    /// # Errors
-    /// The table could not be reached or refused the request, or a member cannot be read.
-    pub async fn each(
-        &self,
-        merchant: &MerchantId,
-        mut see: impl FnMut(History),
-    ) -> Result<(), StoreError> {
-        let mut broken = None;
-        let sees = |found: Found| match found {
-            Ok(history) => see(history),
-            Err(error) => broken = broken.take().or(Some(error)),
-        };
-        self.each_of_part(merchant, 0, 1, sees).await?;
-        broken.map_or(Ok(()), Err)
-    }
-
-    /// Calls `see` for every member in part number `part` of `parts` parts of the table, so that
-    /// parts can be read in parallel. `see` also gets the members that cannot be read.
-    ///
-    /// # Errors
-    /// The table could not be reached, or refused the request.
-    pub async fn each_of_part(
-        &self,
-        merchant: &MerchantId,
-        part: i32,
-        parts: i32,
-        mut see: impl FnMut(Found),
-    ) -> Result<(), StoreError> {
-        let mut from = None;
-        let mut gathered = Gathered::default();
-        loop {
-            let scan = self
-                .client
-                .scan()
-                .table_name(&self.table)
-                .set_segment((parts > 1).then_some(part))
-                .set_total_segments((parts > 1).then_some(parts))
-                .limit(PAGE)
-                .filter_expression("begins_with(#pk, :prefix)")
-                .expression_attribute_names("#pk", PK)
-                .expression_attribute_values(
-                    ":prefix",
-                    AttributeValue::S(merchant_prefix(merchant)),
-                )
-                .set_exclusive_start_key(from)
-                .consistent_read(true)
-                .set_return_consumed_capacity(self.capacity());
-            let found = retry(async || scan.clone().send().await.map_err(StoreError::of)).await?;
-            self.count(Kind::Read, found.consumed_capacity());
-            for item in found.items.unwrap_or_default() {
-                gathered.add(item, &mut see);
-            }
-            from = found.last_evaluated_key;
-            if from.is_none() {
-                gathered.done(&mut see);
-                return Ok(());
-            }
-        }
-    }
-
-    /// A member with all its versions, as it is now; `None` if there is none.
-    ///
-    /// # Errors
-    /// The table could not be reached, or refused the request.
-    pub async fn history(&self, key: &MemberKey) -> Result<Option<History>, StoreError> {
-        let mut from = None;
-        let mut gathered = Gathered::default();
-        let mut whole = None;
-        let mut see = |found: Found| whole = whole.take().or(Some(found));
-        loop {
-            let query = self.all_of(key).set_exclusive_start_key(from).consistent_read(true);
-            let found = self.ask(query).await?;
-            for item in found.items.unwrap_or_default() {
-                gathered.add(item, &mut see);
-            }
-            from = found.last_evaluated_key;
-            if from.is_none() {
-                gathered.done(&mut see);
-                return whole.transpose();
-            }
-        }
-    }
-}
-
-/// Gathers items into members. The items of one member come together and in the order of their sort
-/// keys, the person last.
-#[derive(Default)]
-pub(crate) struct Gathered {
-    versions: Vec<Item>,
-    /// The sort key of an item that no member has.
-    stray: Option<String>,
-    pk: String,
-}
-
-impl Gathered {
-    /// Adds an item, and calls `see` with the member when its last item has come.
-    pub(crate) fn add(&mut self, item: Item, see: &mut impl FnMut(Found)) {
-        let pk = item::text(&item, PK);
-        if pk != self.pk {
-            let before = std::mem::replace(self, Gathered { pk: pk.to_owned(), ..Self::default() });
-            before.done(see);
-        }
-        if item::is_person(&item) {
-            let Gathered { versions, stray, .. } = std::mem::take(self);
-            see(history(&item, &versions, stray));
-        } else if item::seq_of(&item).is_some() {
-            self.versions.push(item);
-        } else if !item::is_score(&item) {
-            self.stray.get_or_insert_with(|| item::text(&item, SK).to_owned());
-        }
-    }
-
-    pub(crate) fn done(self, see: &mut impl FnMut(Found)) {
-        let reason = match (self.versions.is_empty(), self.stray) {
-            (true, None) => return,
-            (true, Some(stray)) => format!("item `{stray}` is nothing that a member has"),
-            (false, _) => "there are entries and no member".to_owned(),
-        };
-        see(Err(StoreError::unreadable(&self.pk, reason)));
-    }
-}
-
-fn history(person: &Item, versions: &[Item], stray: Option<String>) -> Found {
-    let pk = item::text(person, PK);
-    let key = MemberKey::of_pk(pk)
-        .ok_or_else(|| StoreError::unreadable(pk, "its key names no member"))?;
-    let person = item::to_person(&key, person.clone())?;
-    let mut lines = Vec::new();
-    let mut unreadable = None;
-    for item in versions {
-        match item::to_line(&key, item, &person) {
-            Ok(line) => lines.push(line),
-            Err(error) => {
-                unreadable = Some((item::seq_of(item).unwrap_or_default(), error.to_string()));
-                break;
-            }
-        }
-    }
-    Ok(History { key, enrolled: person.member(), due_at: person.due_at, lines, unreadable, stray })
 }
