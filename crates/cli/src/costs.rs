@@ -247,7 +247,7 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Comman
 }
 
 /// Measures what is told late and what is put right, with orders that have happened since. The
-/// members have more orders before: they cost nothing.
+/// members have more orders before: those are not read.
 async fn what_lies_between(measured: &mut Measured, clock: &Clock) -> CommandResult {
     const ORDERS: i64 = 120;
     let start = clock.now();

@@ -297,9 +297,10 @@ impl Again<'_> {
                 let slice = self.store.slice_since(&key(&member), since).await?;
                 (member, slice)
             }
-            MissingData::MemberThen { member, at, newest } => {
-                let then = self.store.member_then(&key(&member), at, newest).await?;
-                self.data.then.insert((member, at), then);
+            MissingData::MemberThen(then) => {
+                let member =
+                    self.store.member_then(&key(&then.member), then.at, then.newest).await?;
+                self.data.then.insert(then, member);
                 return Ok(());
             }
             MissingData::Rules(hashes) => {

@@ -92,7 +92,7 @@ fn too_late(
     member: &Member,
     event: ActivityEvent,
 ) -> Result<(Decision, Referrals), Undecided> {
-    let then = context.data.member_then(member, event.activity.at)?;
+    let then = context.data.member_then(&member.id, event.activity.at, member.seq)?;
     let mut referrals = Referrals::default();
     let decision = on_shared_wallets(context, member, |member| {
         let judged = judged_then(context, then, &event, on_failure(context, &event))?;

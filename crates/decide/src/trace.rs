@@ -100,7 +100,7 @@ pub fn trace(
     let member = match When::of(context, member, activity.at) {
         When::InOrder(_) => context.view(member, data.account(member)?).at(happened_at),
         When::Late => member_before(context, member, activity)?,
-        When::TooLate => data.member_then(member, activity.at)?.at(happened_at),
+        When::TooLate => data.member_then(&member.id, activity.at, member.seq)?.at(happened_at),
     };
     let member = Arc::new(member);
     let tier_status = tier::tier_status(bundle, &member, happened_at.max(member.happened_at))?;

@@ -40,15 +40,8 @@ pub enum MissingData {
         /// From when on.
         since: Since,
     },
-    /// A member as it was at a moment, by what had been told by now.
-    MemberThen {
-        /// The member.
-        member: MemberId,
-        /// The moment.
-        at: Moment,
-        /// Its last entry.
-        newest: Seq,
-    },
+    /// A member as it was at a moment.
+    MemberThen(Then),
     /// The rules of these hashes, by which earlier entries were judged.
     Rules(Vec<String>),
 }
@@ -67,10 +60,22 @@ impl fmt::Display for MissingData {
             MissingData::HistorySince { member, since } => {
                 write!(f, "the entries of `{member}` since {}", since.moment)
             }
-            MissingData::MemberThen { member, at, .. } => write!(f, "`{member}` as of {at}"),
+            MissingData::MemberThen(then) => write!(f, "`{}` as of {}", then.member, then.at),
             MissingData::Rules(hashes) => write!(f, "the rules {}", hashes.join(", ")),
         }
     }
+}
+
+/// A member as it was at a moment. Its last entry is part of the question: what has been told since
+/// could make another member of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Then {
+    /// The member.
+    pub member: MemberId,
+    /// The moment.
+    pub at: Moment,
+    /// Its last entry.
+    pub newest: Seq,
 }
 
 /// The data loaded for a decision beyond the member.
@@ -85,7 +90,7 @@ pub struct DecisionData {
     /// Slices of members' histories.
     pub slices: BTreeMap<MemberId, HistorySlice>,
     /// Members as they were at a moment.
-    pub then: BTreeMap<(MemberId, Moment), Member>,
+    pub then: BTreeMap<Then, Member>,
     /// The member's due date as stored.
     pub due_at: Option<Moment>,
     /// What another decision of the same request takes from this data.
@@ -241,14 +246,18 @@ impl DecisionData {
         loaded.ok_or_else(|| MissingData::HistorySince { member: member.id.clone(), since })
     }
 
-    /// A member as it was at a moment, by what had been told by its last entry.
+    /// A member as it was at a moment, by what had been told with an entry.
     ///
     /// # Errors
     /// It has not been loaded.
-    pub fn member_then(&self, member: &Member, at: Moment) -> Result<&Member, MissingData> {
-        let name = (member.id.clone(), at);
-        let loaded = self.then.get(&name).filter(|then| then.seq <= member.seq);
-        loaded.ok_or(MissingData::MemberThen { member: name.0, at, newest: member.seq })
+    pub fn member_then(
+        &self,
+        member: &MemberId,
+        at: Moment,
+        newest: Seq,
+    ) -> Result<&Member, MissingData> {
+        let then = Then { member: member.clone(), at, newest };
+        self.then.get(&then).ok_or(MissingData::MemberThen(then))
     }
 
     /// The data for another decision of the same request, which takes from the same limits and

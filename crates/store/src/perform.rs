@@ -332,9 +332,9 @@ impl Store {
                 let slice = self.slice_of_since(&other(&id), &person, since).await?;
                 preloaded.data.slices.insert(id, slice);
             }
-            MissingData::MemberThen { member: id, at, newest } => {
-                let then = self.member_then(&other(&id), at, newest).await?;
-                preloaded.data.then.insert((id, at), then);
+            MissingData::MemberThen(then) => {
+                let member = self.member_then(&other(&then.member), then.at, then.newest).await?;
+                preloaded.data.then.insert(then, member);
             }
             MissingData::Rules(hashes) => {
                 return Err(BrokenInvariant::RulesAreNotLoaded(hashes.join(", ")).into());

@@ -341,7 +341,8 @@ impl Side {
                 })?
             }
             Play::JudgedThen(entry, activity) => {
-                let as_it_was = context.data.member_then(stored, activity.at)?;
+                let newest = entry.seq.previous().unwrap_or_default();
+                let as_it_was = context.data.member_then(&stored.id, activity.at, newest)?;
                 let event = activity.clone().into();
                 let judged = judged_then(&then, as_it_was, &event, OnFailure::Record)?;
                 let mut left = (*entry).clone();

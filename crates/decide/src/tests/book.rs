@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ledger::decision_data::Then;
 use ledger::{Entry, HistorySlice, MissingData, Seq, Since};
 
 use super::*;
@@ -51,8 +52,10 @@ impl Versions {
         self.slice(0)
     }
 
-    fn then(&self, at: Moment) -> Member {
-        let before = self.all.iter().rev().find(|version| version.member.happened_at <= at);
+    fn then(&self, then: &Then) -> Member {
+        let until = usize::try_from(then.newest.get()).unwrap();
+        let mut told = self.all[..until].iter().rev();
+        let before = told.find(|version| version.member.happened_at <= then.at);
         before.map_or_else(|| self.enrolled.clone(), |version| version.member.clone())
     }
 }
@@ -132,9 +135,9 @@ impl Book {
                 assert!(data.slices.get(&member) != Some(&slice), "it is not enough: {since:?}");
                 data.slices.insert(member, slice);
             }
-            MissingData::MemberThen { member, at, .. } => {
-                let then = self.members[&member].then(at);
-                data.then.insert((member, at), then);
+            MissingData::MemberThen(then) => {
+                let member = self.members[&then.member].then(&then);
+                data.then.insert(then, member);
             }
             missing => panic!("a book has no {missing}"),
         }
