@@ -19,6 +19,9 @@ pub const HOLDS_MAX: usize = 3;
 /// Why a hold is not made, captured or released. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HoldRejection {
+    /// The reward cannot be redeemed.
+    #[error(transparent)]
+    Redeem(#[from] RedeemRejection),
     /// The member already has as many holds as it may have.
     #[error("member `{0}` has {HOLDS_MAX} holds already; capture or release one first")]
     HoldsAreTooMany(crate::MemberId),
@@ -59,9 +62,6 @@ pub enum HoldRejection {
         /// The units captured.
         units: Units,
     },
-    /// The reward cannot be redeemed.
-    #[error(transparent)]
-    Redeem(#[from] RedeemRejection),
     /// What the rules gave cannot become an entry.
     #[error(transparent)]
     Give(#[from] GiveRejection),
@@ -79,10 +79,10 @@ pub fn hold(
     mut given: Draft,
     now: Moment,
 ) -> Result<Decision, HoldRejection> {
+    let taken = redeem::price(member, &reward, now)?;
     if member.at(now).holds.len() >= HOLDS_MAX {
         return Err(HoldRejection::HoldsAreTooMany(member.id.clone()));
     }
-    let taken = redeem::price(member, &reward, now)?;
     let name = HoldId::of(&member.id, member.account.as_ref(), member.seq.next());
     let until = now + TimeDelta::minutes(programme.hold_minutes.into());
     for lot in taken {

@@ -5,9 +5,10 @@ use ledger::adjust::{self, Adjustment, MoveRejection, Transfer};
 use ledger::decision::Draft;
 use ledger::earn::{EarnRejection, admit};
 use ledger::entry::{LineName, ReturnedLine};
-use ledger::holdings::Share;
+use ledger::hold::{HOLDS_MAX, HoldRejection};
+use ledger::holdings::{Hold, Share};
 use ledger::reverse::{ReverseRejection, Wanted, lessened};
-use ledger::{Activity, Entry};
+use ledger::{Activity, Entry, HoldId, RedeemedReward, Seq, WalletName};
 
 use super::*;
 
@@ -149,8 +150,33 @@ fn of_two_faults_of_a_return_the_first_of_the_enum_is_named() {
     type R = ReverseRejection;
     assert!(matches!(lessen(&[("cup", 1)], Some("99.00")), R::LineIsUnknown { .. }));
     assert!(matches!(lessen(&[("bag", 1), ("cup", 1)], None), R::LineIsUnknown { .. }));
+    assert!(matches!(lessen(&[("tea", 2), ("cup", 1)], None), R::LineIsUnknown { .. }));
     let more = lessen(&[("tea", 2)], Some("99.00"));
     assert!(matches!(more, R::MoreComesBackThanIsLeft { .. }));
     assert!(matches!(lessen(&[("tea", 1), ("bag", 1)], None), R::RefundIsMissing { .. }));
     assert!(matches!(lessen(&[("tea", 1)], Some("10.01")), R::RefundIsTooMuch { .. }));
+}
+
+#[test]
+fn of_two_faults_of_a_hold_the_first_of_the_enum_is_named() {
+    let bundle = load(&[("merchant.toml", SHARED), ("earn.rhai", "")]).unwrap();
+    let now = moment(NOW);
+    let reward = RedeemedReward {
+        name: "cup".to_owned(),
+        source: "earn.rhai:1".to_owned(),
+        wallet: WalletName::parse("points").unwrap(),
+        costs: Units::ONE,
+        gives: None,
+    };
+    let hold = Hold {
+        until: moment("2026-06-01T00:00:00Z"),
+        entry: Seq::FIRST,
+        reward: reward.name.clone(),
+        counted: None,
+        stock: false,
+    };
+    let holds = (0..HOLDS_MAX).map(|number| (HoldId::new(number.to_string()), hold.clone()));
+    let full = Member { holds: holds.collect(), ..named("ada") };
+    let held = ledger::hold::hold(&full, bundle.programme(), reward, None, Draft::default(), now);
+    assert!(matches!(held, Err(HoldRejection::Redeem(_))), "{held:?}");
 }

@@ -169,6 +169,11 @@ impl<'a> Rest<'a> {
     /// Takes a return off, and says what is paid back.
     fn take(&mut self, wanted: &Wanted) -> Result<Decimal, ReverseRejection> {
         let mut taken = vec![Decimal::ZERO; self.left.len()];
+        if let Some(unknown) =
+            wanted.lines.iter().find(|line| self.meant(&line.of, &taken).is_empty())
+        {
+            return Err(ReverseRejection::LineIsUnknown { line: unknown.of.clone() });
+        }
         for line in &wanted.lines {
             self.take_line(line, &mut taken)?;
         }
@@ -209,6 +214,20 @@ impl<'a> Rest<'a> {
         !line.came_back() && own.is_none_or(|own| own >= Decimal::ZERO)
     }
 
+    /// The lines that a return means, with their places and what is left of each.
+    fn meant(&self, of: &LineName, taken: &[Decimal]) -> Vec<(usize, &'a Line, Decimal)> {
+        let is_meant = |(place, line, _): &(usize, &Line, Decimal)| match of {
+            LineName::Sku(sku) => line.sku.as_ref() == Some(sku),
+            LineName::Line(name) => self.order.is_line(*place, name),
+        };
+        let meant = self.lines().filter(is_meant).filter(|(_, line, _)| self.was_bought(line));
+        let left = meant.map(|(place, line, left)| {
+            let already = taken.get(place).copied().unwrap_or_default();
+            (place, line, left - already)
+        });
+        left.filter(|(_, _, left)| *left > Decimal::ZERO).collect()
+    }
+
     /// Adds the pieces of one line of a return to those that are taken.
     fn take_line(
         &self,
@@ -216,24 +235,8 @@ impl<'a> Rest<'a> {
         taken: &mut [Decimal],
     ) -> Result<(), ReverseRejection> {
         let ReturnedLine { of, quantity } = wanted;
-        let is_meant = |(place, line, _): &(usize, &Line, Decimal)| match of {
-            LineName::Sku(sku) => line.sku.as_ref() == Some(sku),
-            LineName::Line(name) => self.order.is_line(*place, name),
-        };
-        let meant: Vec<(usize, &Line, Decimal)> = self
-            .lines()
-            .filter(is_meant)
-            .filter(|(_, line, _)| self.was_bought(line))
-            .map(|(place, line, left)| {
-                let already = taken.get(place).copied().unwrap_or_default();
-                (place, line, left - already)
-            })
-            .filter(|(_, _, left)| *left > Decimal::ZERO)
-            .collect();
+        let meant = self.meant(of, taken);
         let left: Decimal = meant.iter().map(|(_, _, left)| left).sum();
-        if meant.is_empty() {
-            return Err(ReverseRejection::LineIsUnknown { line: of.clone() });
-        }
         if *quantity > left {
             let (line, quantity) = (of.clone(), *quantity);
             return Err(ReverseRejection::MoreComesBackThanIsLeft { line, quantity, left });
