@@ -27,9 +27,9 @@ fn differences(answer: &Answer, of: u64) -> Vec<String> {
     let reasons = own.flat_map(|difference| difference["because"].as_array().unwrap().clone());
     let reason = |reason: Value| {
         let rule = reason["rule"].as_str().unwrap().to_owned();
-        match (reason["units"].as_i64(), reason["back"].as_i64()) {
-            (Some(units), _) => format!("{rule} +{units}"),
-            (_, Some(back)) => format!("{rule} -{back}"),
+        match (reason["effect"].as_str(), reason["units"].as_i64()) {
+            (Some("units"), Some(units)) => format!("{rule} +{units}"),
+            (Some("reclaim"), Some(units)) => format!("{rule} -{units}"),
             _ => format!("{rule} {reason}"),
         }
     };

@@ -72,13 +72,14 @@ async fn a_return_by_line_takes_back_what_is_not_earned_by_the_rest() {
     assert_eq!(
         answer.at("/entry/because"),
         json!([
-            { "rule": "1 per euro", "source": "rules.rhai:1", "wallet": "points", "back": 10 },
+            { "rule": "1 per euro", "source": "rules.rhai:1", "effect": "reclaim", "wallet": "points", "units": 10 },
         ])
     );
     assert_eq!(points(&shop).await, (json!(70), Value::Null));
     // Without the second tea the order is below 50.
     let answer = reverse(&shop, "return-2", lines).await;
-    assert_eq!(answer.at("/entry/because/1/back"), 20, "{}", answer.text);
+    assert_eq!(answer.at("/entry/because/1/effect"), "reclaim");
+    assert_eq!(answer.at("/entry/because/1/units"), 20, "{}", answer.text);
     assert_eq!(points(&shop).await, (json!(40), Value::Null));
     // There is no third tea.
     let third = json!({ "earn": "order-1", "lines": [{ "sku": "tea", "quantity": 1 }] });
@@ -116,7 +117,8 @@ async fn a_return_is_judged_by_the_rules_that_judged_the_purchase() {
     let teapot = json!({ "earn": "order-1", "lines": [{ "sku": "pot", "quantity": 1 }] });
     let answer = reverse(&shop, "r", teapot).await;
     assert_eq!(answer.at("/entry/because/0/rule"), "double", "{}", answer.text);
-    assert_eq!(answer.at("/entry/because/0/back"), 80);
+    assert_eq!(answer.at("/entry/because/0/effect"), "reclaim");
+    assert_eq!(answer.at("/entry/because/0/units"), 80);
     assert_eq!(points(&shop).await, (json!(45), Value::Null));
     shop.all_is_well().await;
 }
@@ -186,7 +188,8 @@ async fn a_reward_that_is_given_back_gives_units_back_with_their_first_terms() {
     assert_eq!(postings[0]["change"], 100);
     assert_eq!(postings[0]["to"]["lot"]["expires_at"], "2026-06-01T07:30:00Z");
     assert_eq!(postings[1]["to"]["lot"]["expires_at"], "2026-06-11T07:30:00Z");
-    assert_eq!(answer.at("/entry/because/0/untag"), "had it");
+    assert_eq!(answer.at("/entry/because/0/effect"), "untag");
+    assert_eq!(answer.at("/entry/because/0/tag"), "had it");
     assert_eq!(points(&shop).await, (json!(100), Value::Null));
     assert_eq!(shop.night().await.units["test/points"], 100);
     // The piece of stock and the count against the cap are given back as well.
@@ -308,7 +311,8 @@ async fn a_friends_return_takes_the_referral_along_and_a_budget_gets_its_units_b
     // Without one tea the order is still 50.
     let tea = json!({ "earn": "o", "lines": [{ "sku": "tea", "quantity": 1 }] });
     let answer = shop.post("/v1/members/bob/reverse", Some("back-1"), &tea).await;
-    assert_eq!(answer.at("/entry/because/1/unscore"), 10, "{}", answer.text);
+    assert_eq!(answer.at("/entry/because/1/effect"), "unscore");
+    assert_eq!(answer.at("/entry/because/1/units"), 10, "{}", answer.text);
     assert_eq!((left().await, points(&shop).await.0), (750, json!(200)));
     let teapot = json!({ "earn": "o", "lines": [{ "sku": "pot", "quantity": 1 }] });
     let answer = shop.post("/v1/members/bob/reverse", Some("back-2"), &teapot).await;

@@ -169,7 +169,7 @@ async fn a_friend_who_buys_pays_both_in_one_transaction_and_once() {
     let answer = friend("bob").await;
     assert_eq!(
         answer.at("/entry/because/1"),
-        json!({ "rule": "Welcome", "source": "earn.rhai:1", "referrer": "ada", "entry": 1 })
+        json!({ "rule": "Welcome", "source": "earn.rhai:1", "effect": "referral", "referrer": "ada", "entry": 1 })
     );
     // Two friends who buy at the same moment change ada one after the other.
     let _ = tokio::join!(friend("cid"), friend("dan"));

@@ -101,7 +101,7 @@ async fn telling_late_does_not_open_a_cap() {
     assert_eq!(
         entries.at("/entries/0/again/differences"),
         json!([{ "entry": 5, "because": [
-            { "rule": "Review", "source": "earn.rhai:1", "wallet": "points", "back": 5 },
+            { "rule": "Review", "source": "earn.rhai:1", "effect": "reclaim", "wallet": "points", "units": 5 },
         ]}])
     );
     assert_eq!(shop.get("/v1/members/ada").await.at("/wallets/points/balance"), 20);

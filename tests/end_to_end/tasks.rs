@@ -37,7 +37,7 @@ async fn a_task_shows_its_progress_completes_grants_and_expires_by_itself() {
     assert_eq!(shop.get("/v1/members/ada").await.at("/grants"), json!(null));
     assert_eq!(shop.night().await.expired, 1);
     let entries = shop.get("/v1/members/ada/entries?limit=1").await;
-    assert_eq!(entries.at("/entries/0/lapsed"), json!(["Regular"]));
+    assert_eq!(entries.at("/entries/0/expired_grants"), json!(["Regular"]));
     assert_eq!(shop.night().await.expired, 0);
     shop.all_is_well().await;
 }
@@ -58,7 +58,7 @@ async fn a_dry_run_says_of_every_rule_whether_it_applied_and_what_it_saw() {
             "source": "earn.rhai:2",
             "verdict": "does not apply",
             "saw": { "member.tier": "\"Bronze\"" },
-            "gave": [],
+            "effects": [],
             "points": 12,
         })
     );

@@ -5,7 +5,8 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use lambda_http::request::RequestContext;
-use ledger::MerchantId;
+use ledger::{MemberId, MerchantId};
+use store::MemberKey;
 
 use crate::identity::{Identity, TOKEN_PREFIX};
 use crate::{Api, Problem, Refusal};
@@ -24,6 +25,12 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The key of one of the merchant's members.
+    #[must_use]
+    pub fn member(&self, member: MemberId) -> MemberKey {
+        MemberKey { merchant: self.merchant.clone(), member }
+    }
+
     /// Checks that the caller also has the scope `regulars/manage`, which some bodies of a request
     /// need.
     ///

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use store::{Answer, Failure, Fingerprint, MemberKey, Operation, Performed};
 
-use crate::{Api, Caller, EntryView, Lacking, Mode, Problem, Refusal, TraceView, Undecided};
+use crate::{Api, EntryView, Lacking, Mode, Problem, Refusal, TraceView, Undecided};
 
 /// The header that marks the answer to a repeated request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -24,8 +24,7 @@ const REVERSED_BY: HeaderName = HeaderName::from_static("entry-reversed-by");
 #[derive(Debug)]
 pub struct Change {
     verb: Verb,
-    caller: Caller,
-    member: MemberId,
+    member: MemberKey,
     mode: Mode,
     fingerprint: Fingerprint,
     about: About,
@@ -47,14 +46,20 @@ impl Change {
     /// A request that is recognized by its idempotency key. The same key under two verbs names two
     /// requests. `fingerprint` is that of the body.
     #[must_use]
-    pub fn new(
-        verb: Verb,
-        caller: Caller,
-        member: MemberId,
-        mode: Mode,
-        fingerprint: Fingerprint,
-    ) -> Change {
-        Change { verb, caller, member, mode, fingerprint, about: About::Nothing }
+    pub fn new(verb: Verb, member: MemberKey, mode: Mode, fingerprint: Fingerprint) -> Change {
+        Change { verb, member, mode, fingerprint, about: About::Nothing }
+    }
+
+    /// The member to change.
+    #[must_use]
+    pub fn member(&self) -> &MemberKey {
+        &self.member
+    }
+
+    /// The same request about one thing, such as a hold: about another, it is another request.
+    #[must_use]
+    pub fn of(self, thing: &str) -> Change {
+        Change { fingerprint: self.fingerprint.about(thing), ..self }
     }
 
     /// The same request, recognized by the activity's id.
@@ -127,7 +132,7 @@ pub async fn change<D: Into<Decided>>(
     request: Change,
     decide: impl Fn(&Context<'_>, &Member) -> Result<D, Undecided>,
 ) -> Result<Response, Problem> {
-    let bundle = api.bundle(&request.caller.merchant).await?;
+    let bundle = api.bundle(&request.member.merchant).await?;
     change_under(api, &bundle, request, decide).await
 }
 
@@ -141,26 +146,25 @@ pub async fn change_under<D: Into<Decided>>(
     request: Change,
     decide: impl Fn(&Context<'_>, &Member) -> Result<D, Undecided>,
 ) -> Result<Response, Problem> {
-    let merchant = request.caller.merchant.clone();
+    let merchant = &request.member.merchant;
     let clock = api.clock.now();
-    let mut earlier = api.earlier_rules(&merchant);
+    let mut earlier = api.earlier_rules(merchant);
     loop {
         let rules = Rules { bundle, earlier: &earlier };
         match attempt(api, rules, &request, clock, &decide).await {
             Ok(response) => return Ok(response),
-            Err(Lacking::Nothing(problem)) => return Err(problem),
-            Err(Lacking::Rules(hashes)) => {
-                api.load_earlier_rules(&merchant, hashes, &mut earlier).await?;
-            }
+            Err(lacking) => api.supply(merchant, lacking, &mut earlier).await?,
         }
     }
 }
 
 /// The rules in force, and earlier ones as far as they are loaded.
-#[derive(Clone, Copy)]
-struct Rules<'a> {
-    bundle: &'a Bundle,
-    earlier: &'a EarlierRules,
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The rules in force.
+    pub bundle: &'a Bundle,
+    /// Earlier ones.
+    pub earlier: &'a EarlierRules,
 }
 
 /// Does the request with the rules that are loaded.
@@ -170,10 +174,9 @@ async fn attempt<D: Into<Decided>>(
     request: &Change,
     clock: Moment,
     decide: &impl Fn(&Context<'_>, &Member) -> Result<D, Undecided>,
-) -> Result<Response, Lacking<Problem>> {
-    let Change { verb, caller, member, mode, fingerprint, about } = request;
+) -> Result<Response, Lacking<Refusal>> {
+    let Change { verb, member: at, mode, fingerprint, about } = request;
     let (verb, Rules { bundle, earlier }) = (*verb, rules);
-    let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
     let dry_run = matches!(mode, Mode::DryRun);
     let decide = |member: Option<&Member>, data: &DecisionData| -> Result<_, Undecided> {
         let member = member.ok_or_else(|| Refusal::MemberIsUnknown(at.member.clone()))?;
@@ -202,8 +205,7 @@ async fn attempt<D: Into<Decided>>(
         decide(member, data).map_err(store::Undecided::from)
     };
     let Mode::Do(key) = mode else {
-        let considered = api.store.consider(&at, decide).await.map_err(Problem::from)?;
-        let (_, answer) = considered.map_err(Lacking::into_problem)?;
+        let (_, answer) = api.store.consider(at, decide).await.map_err(Refusal::from)??;
         return Ok(respond(StatusCode::OK, &answer.body, false));
     };
     let key = key.as_str();
@@ -218,27 +220,15 @@ async fn attempt<D: Into<Decided>>(
         }
         About::Undone(entry) => Operation::undoing(verb, key, *entry, fingerprint),
     };
-    let done = api.store.perform(&at, &operation, decide).await;
+    let done = api.store.perform(at, &operation, decide).await;
     let done = done.map_err(|failure| match (failure, about) {
         (Failure::ActivityIsKnownWithAnotherBody, About::Activity(ActivityName { kind, id })) => {
             let (kind, id) = (kind.clone(), id.clone());
-            Problem::from(Refusal::ActivityIsKnownWithAnotherBody { kind, id }).into()
+            Refusal::ActivityIsKnownWithAnotherBody { kind, id }.into()
         }
-        (failure, _) => lacking(failure),
+        (failure, _) => Lacking::of(failure),
     })?;
-    answered(api, &at, verb, done).await.map_err(Lacking::Nothing)
-}
-
-/// What is lacked, or the problem of a failure.
-fn lacking(failure: Failure<Lacking<Refusal>>) -> Lacking<Problem> {
-    match failure {
-        Failure::Rejected(lacking) => lacking.into_problem(),
-        Failure::KeyIsReusedWithAnotherBody | Failure::ActivityIsKnownWithAnotherBody => {
-            Problem::from(Refusal::KeyIsReusedWithAnotherBody).into()
-        }
-        Failure::Busy => Problem::from(Refusal::Busy).into(),
-        Failure::Store(error) => Problem::from(error).into(),
-    }
+    Ok(answered(api, at, verb, done).await?)
 }
 
 /// The response to a request that is done.
@@ -247,7 +237,7 @@ async fn answered(
     at: &MemberKey,
     verb: Verb,
     done: Performed,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     let status = StatusCode::from_u16(done.version.status).unwrap_or(StatusCode::CREATED);
     let (seq, replayed) = (done.version.entry.seq.get(), done.replayed);
     tracing::info!(member = %at, seq, replayed, "{verb} {at} entry {seq}");

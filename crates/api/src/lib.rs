@@ -27,18 +27,21 @@ mod key;
 mod view;
 /// The steps of every request that changes a member.
 mod change;
+/// The parts of a request that changes a member.
+mod request;
 /// The setup of a function that runs as a Lambda.
 mod host;
 
 pub use body::{BODY_BYTES_MAX, Body, InPath, InPathOf, InQuery, NoQuery};
 pub use bundles::{Forgetting, PublishError, bundle_of, publish};
 pub use caller::{Caller, Manager};
-pub use change::{ActivityName, Change, Decided, change, change_under, log_failures};
+pub use change::{ActivityName, Change, Decided, Rules, change, change_under, log_failures};
 pub use clock::Clock;
 pub use host::{client, from_environment, log, serve};
 pub use identity::{DEVELOPMENT_VARIABLE, Identity, TOKEN_PREFIX};
 pub use key::{IdempotencyKey, Mode};
 pub use problem::Problem;
 pub use refusal::{Lacking, Refusal, Undecided};
+pub use request::MemberRequest;
 pub use state::Api;
 pub use view::{EntryView, TraceView};

@@ -2,8 +2,9 @@
 
 use decide::InputError;
 use ledger::name::NameRejection;
-use ledger::{MemberId, MerchantId, MissingData, Verb};
+use ledger::{MemberId, MemberIsErased, MerchantId, MissingData, Verb};
 use rules::RuleFailure;
+use store::{Failure, StoreError};
 
 /// The reason why a request is refused. A refused request changes nothing, unless it is `Busy`:
 /// then its outcome may be unknown.
@@ -171,11 +172,25 @@ impl From<RuleFailure> for Refusal {
     }
 }
 
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        match error {
+            StoreError::Unavailable(reason) => {
+                tracing::warn!(%reason, "the table is out of reach: {reason}");
+                Refusal::Busy
+            }
+            // The person was erased while the request was running.
+            StoreError::Sealed { member, .. } => Refusal::Decision(MemberIsErased(member).into()),
+            error => Refusal::Internal(error.to_string()),
+        }
+    }
+}
+
 /// The reason for which a request was not decided.
 #[derive(Debug)]
-pub enum Undecided {
+pub enum Undecided<E = Refusal> {
     /// The request is refused.
-    Refused(Refusal),
+    Refused(E),
     /// The decision needs this data first.
     NeedsData(MissingData),
 }
@@ -186,8 +201,8 @@ impl From<MissingData> for Undecided {
     }
 }
 
-impl From<Refusal> for Undecided {
-    fn from(refusal: Refusal) -> Undecided {
+impl<E> From<E> for Undecided<E> {
+    fn from(refusal: E) -> Undecided<E> {
         Undecided::Refused(refusal)
     }
 }
@@ -198,10 +213,12 @@ impl From<InputError> for Undecided {
     }
 }
 
-impl From<decide::Undecided> for Undecided {
-    fn from(undecided: decide::Undecided) -> Undecided {
+impl<E: From<Refusal>> From<decide::Undecided> for Undecided<E> {
+    fn from(undecided: decide::Undecided) -> Undecided<E> {
         match undecided {
-            decide::Undecided::Refused(refusal) => Undecided::Refused(refusal.into()),
+            decide::Undecided::Refused(refusal) => {
+                Undecided::Refused(Refusal::from(refusal).into())
+            }
             decide::Undecided::NeedsData(missing) => Undecided::NeedsData(missing),
         }
     }
@@ -222,14 +239,29 @@ impl<E> From<E> for Lacking<E> {
     }
 }
 
-impl From<Undecided> for store::Undecided<Lacking<Refusal>> {
-    fn from(undecided: Undecided) -> store::Undecided<Lacking<Refusal>> {
+impl<E> From<Undecided<E>> for store::Undecided<Lacking<E>> {
+    fn from(undecided: Undecided<E>) -> store::Undecided<Lacking<E>> {
         match undecided {
             Undecided::Refused(refusal) => store::Undecided::Rejected(Lacking::Nothing(refusal)),
             Undecided::NeedsData(MissingData::Rules(hashes)) => {
                 store::Undecided::Interrupted(Lacking::Rules(hashes))
             }
             Undecided::NeedsData(missing) => store::Undecided::NeedsData(missing),
+        }
+    }
+}
+
+impl<E: From<Refusal>> Lacking<E> {
+    /// What was lacking when the table's loop failed.
+    #[must_use]
+    pub fn of(failure: Failure<Lacking<E>>) -> Lacking<E> {
+        match failure {
+            Failure::Rejected(lacking) => lacking,
+            Failure::KeyIsReusedWithAnotherBody | Failure::ActivityIsKnownWithAnotherBody => {
+                Lacking::Nothing(Refusal::KeyIsReusedWithAnotherBody.into())
+            }
+            Failure::Busy => Lacking::Nothing(Refusal::Busy.into()),
+            Failure::Store(error) => Lacking::Nothing(Refusal::from(error).into()),
         }
     }
 }

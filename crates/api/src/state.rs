@@ -10,7 +10,7 @@ use rules::Bundle;
 use store::{MemberKey, Store};
 
 use crate::bundles::{Bundles, NoBundle};
-use crate::{Clock, Identity, Problem, Refusal};
+use crate::{Clock, Identity, Lacking, Problem, Refusal};
 
 /// The state that every function holds. It is cheap to clone.
 #[derive(Debug, Clone)]
@@ -47,12 +47,12 @@ impl Api {
         &self,
         merchant: &MerchantId,
         hash: &str,
-    ) -> Result<Arc<Bundle>, Problem> {
+    ) -> Result<Arc<Bundle>, Refusal> {
         self.bundles.of(&self.store, merchant, hash).await.map_err(|none| match none {
             NoBundle::Store(error) => error.into(),
             NoBundle::Unpublished | NoBundle::Broken(_) => {
                 let (merchant, hash) = (merchant.clone(), hash.to_owned());
-                Refusal::RulesAreUnreadable { merchant, hash }.into()
+                Refusal::RulesAreUnreadable { merchant, hash }
             }
         })
     }
@@ -63,21 +63,26 @@ impl Api {
         self.bundles.earlier(merchant)
     }
 
-    /// Loads more of them.
+    /// Loads those that an attempt lacked, so that it can be made again.
     ///
     /// # Errors
-    /// They cannot be loaded.
-    pub async fn load_earlier_rules(
+    /// The attempt lacked nothing: it failed. Or they cannot be loaded.
+    pub async fn supply<E: From<Refusal>>(
         &self,
         merchant: &MerchantId,
-        hashes: Vec<String>,
+        lacking: Lacking<E>,
         earlier: &mut EarlierRules,
-    ) -> Result<(), Problem> {
-        for hash in hashes {
-            let bundle = self.bundle_of(merchant, &hash).await?;
-            earlier.insert(hash, bundle);
+    ) -> Result<(), E> {
+        match lacking {
+            Lacking::Nothing(error) => Err(error),
+            Lacking::Rules(hashes) => {
+                for hash in hashes {
+                    let bundle = self.bundle_of(merchant, &hash).await?;
+                    earlier.insert(hash, bundle);
+                }
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// The refusal of a request about an entry that is not found: `unknown`, unless there is no such
@@ -97,13 +102,11 @@ impl Api {
     ///
     /// # Errors
     /// The merchant has published no rules, or the bundle cannot be loaded.
-    pub async fn bundle(&self, merchant: &MerchantId) -> Result<Arc<Bundle>, Problem> {
+    pub async fn bundle(&self, merchant: &MerchantId) -> Result<Arc<Bundle>, Refusal> {
         self.bundles.active(&self.store, merchant).await.map_err(|none| match none {
-            NoBundle::Unpublished => Refusal::MerchantIsUnknown(merchant.clone()).into(),
+            NoBundle::Unpublished => Refusal::MerchantIsUnknown(merchant.clone()),
             NoBundle::Store(error) => error.into(),
-            NoBundle::Broken(reason) => {
-                Refusal::Internal(format!("rules of {merchant}: {reason}")).into()
-            }
+            NoBundle::Broken(reason) => Refusal::Internal(format!("rules of {merchant}: {reason}")),
         })
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use decide::TraceLine;
-use ledger::GrantEnd;
 use ledger::HoldId;
 use ledger::entry::{Counterpart, Note, Returned};
 use ledger::reminder::Reminder;
@@ -28,11 +27,11 @@ pub struct EntryView<'a> {
     #[serde(flatten)]
     about: About<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    because: Option<Vec<ReasonView<'a>>>,
+    because: Option<&'a [Reason]>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tasks: Vec<TaskView<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    lapsed: Vec<&'a str>,
+    expired_grants: Vec<&'a str>,
     /// What is to be said about the activity, such as a rule that failed.
     #[serde(skip_serializing_if = "<[Note]>::is_empty")]
     notes: &'a [Note],
@@ -202,58 +201,6 @@ impl<'a> PostingView<'a> {
     }
 }
 
-/// A reason: a rule, and the effect that it gave.
-#[derive(Debug, Clone, Serialize)]
-struct ReasonView<'a> {
-    rule: &'a str,
-    source: &'a str,
-    #[serde(flatten)]
-    effect: EffectView,
-}
-
-impl<'a> ReasonView<'a> {
-    fn of(reason: &'a Reason) -> ReasonView<'a> {
-        let effect = EffectView::of(&reason.effect);
-        ReasonView { rule: &reason.rule, source: &reason.source, effect }
-    }
-}
-
-/// An effect as a client reads it. It is only ever serialized, so being untagged cannot lead to a
-/// misread variant.
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-enum EffectView {
-    Units { wallet: WalletName, units: Units },
-    Reclaim { wallet: WalletName, back: Units },
-    Grant { grant: String, until: GrantEnd },
-    Revoke { revoke: String },
-    Tag { tag: String },
-    Untag { untag: String },
-    Voucher { pool: String, code: String },
-    Void { pool: String, void: String },
-    Referral { referrer: MemberId, entry: Seq },
-    Score { contest: String, score: Units },
-    Unscore { contest: String, unscore: Units },
-}
-
-impl EffectView {
-    fn of(effect: &Effect) -> EffectView {
-        match effect.clone() {
-            Effect::Units { wallet, units } => EffectView::Units { wallet, units },
-            Effect::Reclaim { wallet, units } => EffectView::Reclaim { wallet, back: units },
-            Effect::Grant { grant, until } => EffectView::Grant { grant, until },
-            Effect::Revoke { grant } => EffectView::Revoke { revoke: grant },
-            Effect::Tag { tag } => EffectView::Tag { tag },
-            Effect::Untag { tag } => EffectView::Untag { untag: tag },
-            Effect::Voucher { pool, code, .. } => EffectView::Voucher { pool, code },
-            Effect::Void { pool, code } => EffectView::Void { pool, void: code },
-            Effect::Referral { referrer, entry } => EffectView::Referral { referrer, entry },
-            Effect::Score { contest, units } => EffectView::Score { contest, score: units },
-            Effect::Unscore { contest, units } => EffectView::Unscore { contest, unscore: units },
-        }
-    }
-}
-
 /// What an entry makes different about earlier ones, since it changes the history before them.
 #[derive(Debug, Clone, Serialize)]
 struct AgainView<'a> {
@@ -270,7 +217,7 @@ struct AgainView<'a> {
 #[derive(Debug, Clone, Serialize)]
 struct DifferenceView<'a> {
     entry: Seq,
-    because: Vec<ReasonView<'a>>,
+    because: &'a [Reason],
     /// The tier by which it is judged now, if it is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     tier: Option<&'a TierChange>,
@@ -280,7 +227,7 @@ impl<'a> AgainView<'a> {
     fn of(again: &'a DerivedAgain) -> AgainView<'a> {
         let difference = |difference: &'a Difference| DifferenceView {
             entry: difference.entry,
-            because: difference.reasons.iter().map(ReasonView::of).collect(),
+            because: &difference.reasons,
             tier: difference.tier.as_ref(),
         };
         AgainView {
@@ -311,7 +258,7 @@ pub struct TraceView {
     failure: Option<String>,
     /// The value of each fact that the rule's condition reads.
     saw: BTreeMap<String, String>,
-    gave: Vec<EffectView>,
+    effects: Vec<Effect>,
     /// The units that the rules so far paid into the main wallet.
     points: Units,
 }
@@ -327,7 +274,7 @@ impl TraceView {
             verdict: line.verdict.say(),
             failure: line.failure.clone(),
             saw: line.saw.iter().cloned().collect(),
-            gave: line.effects.iter().map(EffectView::of).collect(),
+            effects: line.effects.clone(),
             points: line.points,
         }
     }
@@ -374,9 +321,9 @@ impl<'a> EntryView<'a> {
             activity,
             reward,
             about,
-            because: tells_reasons.then(|| entry.reasons.iter().map(ReasonView::of).collect()),
+            because: tells_reasons.then_some(&entry.reasons),
             tasks: entry.changes.iter().filter_map(task).collect(),
-            lapsed: entry.changes.iter().filter_map(lapsed).collect(),
+            expired_grants: entry.changes.iter().filter_map(expired_grant).collect(),
             notes: &entry.notes,
             again: entry.again.as_ref().map(AgainView::of),
             postings: entry.postings.iter().map(PostingView::of).collect(),
@@ -392,7 +339,7 @@ fn task(change: &Change) -> Option<TaskView<'_>> {
     Some(TaskView { task, done, completed: progress.completed })
 }
 
-fn lapsed(change: &Change) -> Option<&str> {
+fn expired_grant(change: &Change) -> Option<&str> {
     match change {
         Change::GrantExpired { grant } => Some(grant),
         _ => None,

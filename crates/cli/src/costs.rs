@@ -41,9 +41,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     // A function's instance checks the active bundle once every few seconds. This loads it
     // beforehand, so that no request is charged for it.
     let api = Api::new(store, clock.clone(), Identity::Development);
-    api.bundle(&MerchantId::parse(MERCHANT)?)
-        .await
-        .map_err(|problem| problem.detail().to_owned())?;
+    api.bundle(&MerchantId::parse(MERCHANT)?).await.map_err(|refusal| refusal.to_string())?;
     let mut measured = Measured { app: app(&api), meter, merchant: MERCHANT, rows: Vec::new() };
     measured.forget();
 
@@ -170,7 +168,7 @@ async fn every_verb(measured: &mut Measured, api: &Api, clock: &Clock) -> Comman
     let merchant = MerchantId::parse(EVERY_VERB)?;
     let sources = rules::Sources::of([("merchant.toml", MANIFEST), ("rules.rhai", RULES)]);
     api::publish(&api.store, &merchant, &sources, Forgetting::Allowed).await?;
-    api.bundle(&merchant).await.map_err(|problem| problem.detail().to_owned())?;
+    api.bundle(&merchant).await.map_err(|refusal| refusal.to_string())?;
     measured.merchant = EVERY_VERB;
     measured.forget();
     let start: Moment = "2026-05-02T07:30:00Z".parse()?;

@@ -83,7 +83,7 @@ pub(crate) fn take(
     // This entry also returns the stock of the member's expired holds.
     for hold in member.holds.values().filter(|hold| hold.until <= now) {
         if hold.limit().as_ref() == Some(&stock) {
-            allocator.expect_back(stock.clone(), Units::ONE);
+            allocator.expect_back(stock.clone());
         }
     }
     let member = Arc::new(member.at(now));

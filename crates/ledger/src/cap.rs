@@ -90,8 +90,9 @@ pub fn room(counters: &[Counter], cap: Cap, day: NaiveDate) -> u32 {
     let per = cap.per.max(precision(counters, day.into()));
     let since = per.first_day(day);
     let same = counters.iter().filter(|counter| per.first_day(counter.day.0) == since);
-    let had = same.fold(0u32, |sum, counter| sum.saturating_add(counter.times));
-    cap.most.saturating_sub(had)
+    let had: u64 = same.map(|counter| u64::from(counter.times)).sum();
+    // The cap may be lower than when they were counted.
+    u32::try_from(u64::from(cap.most).saturating_sub(had)).unwrap_or(cap.most)
 }
 
 /// Counts once more on a day.

@@ -287,7 +287,7 @@ pub struct Allocator<'a> {
     data: &'a DecisionData,
     taken: Allocations,
     /// What the same decision puts back.
-    back: BTreeMap<SharedLimit, Units>,
+    back: BTreeMap<SharedLimit, i64>,
     /// The shared limits that did not have enough left.
     pub exhausted: Vec<SharedLimit>,
 }
@@ -304,10 +304,9 @@ impl<'a> Allocator<'a> {
         }
     }
 
-    /// Announces units that the same decision puts back, so that they can be taken.
-    pub fn expect_back(&mut self, limit: SharedLimit, units: Units) {
-        let back = self.back.entry(limit).or_default();
-        *back = back.checked_add(units).unwrap_or(*back);
+    /// Announces a piece that the same decision puts back, so that it can be taken.
+    pub fn expect_back(&mut self, limit: SharedLimit) {
+        *self.back.entry(limit).or_default() += 1;
     }
 
     /// What has been taken so far, to restore with [`Allocator::put_back`].
@@ -345,7 +344,7 @@ impl<'a> Allocator<'a> {
         let missing = || MissingData::Remaining { limit: limit.clone(), units: all };
         let left = self.data.left.get(limit).ok_or_else(missing)?;
         let back = self.back.get(limit).copied().unwrap_or_default();
-        if all.checked_sub(back).unwrap_or_default() > left.units {
+        if all.get() - back > left.units.get() {
             if !left.is_all {
                 return Err(missing());
             }

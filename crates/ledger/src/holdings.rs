@@ -91,8 +91,9 @@ pub struct EarlyDelivery {
     pub lines: Vec<Line>,
 }
 
-/// How much of what is pending a delivery lets go: the value of the pieces that had not been
-/// delivered before it, and after it.
+/// A part of an order, by value: of what is pending, how much a delivery lets go; of what a reward
+/// cost, how much comes back with a return. `before` is the value of the pieces that there were, and
+/// `after` that of those that are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
     pub(crate) before: Decimal,
@@ -103,7 +104,7 @@ impl Share {
     /// All that is pending.
     pub const ALL: Share = Share { before: Decimal::ONE, after: Decimal::ZERO };
 
-    /// The units of a lot that are let go, rounded down; the last pieces let go all.
+    /// That part of units, rounded down; with the last pieces go all.
     pub(crate) fn of(self, units: Units) -> Units {
         if self.after <= Decimal::ZERO || self.before <= Decimal::ZERO {
             return units;
@@ -114,7 +115,9 @@ impl Share {
             Some(product) => product.checked_div(self.before),
             None => given.checked_div(self.before).and_then(|part| part.checked_mul(all)),
         };
-        let part = part.and_then(|part| part.floor().to_i64()).unwrap_or_default();
-        Units::part(part.clamp(0, units.get()))
+        match part.and_then(|part| part.floor().to_i64()) {
+            Some(part) => Units::part(part),
+            None => unreachable!("{given} of {} is more than all", self.before),
+        }
     }
 }

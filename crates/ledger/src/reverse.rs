@@ -252,10 +252,8 @@ pub fn units_left(
         return Ok(left);
     }
     let order = order.ok_or(ReverseRejection::EntryHasNoOrder(original.seq))?;
-    let share = order::share_left(original.seq, order, &returns, decimals)?;
-    let kept = (Decimal::from(reward.costs.get()) * share).ceil();
-    let kept = Units::from_decimal_floor(kept).unwrap_or(reward.costs);
-    let gone = reward.costs.checked_sub(kept).unwrap_or_default();
+    let gone = order::share_gone(original.seq, order, &returns, decimals)?.of(reward.costs);
+    // Some of it may have come back by number already.
     Ok(left.checked_sub(gone).unwrap_or_default())
 }
 

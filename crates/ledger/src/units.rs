@@ -59,10 +59,11 @@ impl Units {
         decimal.floor().to_i64().map_or(Err(UnitsRejection::UnitsAreTooMany), Units::new)
     }
 
-    /// Units that are a part of one wallet's units. Not checked in release builds.
+    /// Units that are a part of one wallet's units. Panics if they are not: that is a mistake of this
+    /// program, and nothing is written.
     // INVARIANT: a wallet holds at most `Units::MAX`, and so does each part of it.
     pub(crate) const fn part(number: i64) -> Units {
-        debug_assert!(0 <= number && number <= Self::MAX.0, "it is no part of a wallet");
+        assert!(0 <= number && number <= Self::MAX.0, "it is no part of a wallet");
         Units(number)
     }
 

@@ -1,7 +1,7 @@
 //! `POST /v1/members/{id}/earn`: records an activity of a member; the rules decide what it earns.
 
 use api::{
-    ActivityName, Api, Body, Caller, Change, Decided, InPath, Mode, Problem, Refusal, change_under,
+    ActivityName, Api, Change, Decided, InPath, MemberRequest, Mode, Problem, Refusal, change_under,
 };
 use axum::Router;
 use axum::extract::State;
@@ -23,10 +23,7 @@ pub fn router(api: Api) -> Router {
 
 async fn earn(
     State(api): State<Api>,
-    caller: Caller,
-    InPath(member): InPath,
-    mode: Mode,
-    body: Body<ActivityBody>,
+    MemberRequest { caller, path: InPath(member), mode, body }: MemberRequest<ActivityBody>,
 ) -> Result<Response, Problem> {
     let (id, dry_run) = match &mode {
         Mode::Do(key) => (key.as_str().to_owned(), false),
@@ -44,10 +41,10 @@ async fn earn(
         (None, Ok(own)) => fingerprint.about(&own),
         _ => fingerprint,
     };
-    let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
+    let at = caller.member(member);
     let about = about(&api, bundle.programme(), &at, &value).await?;
     let replaced = replaced(&api, &at, &value).await?;
-    let request = Change::new(Verb::Earn, caller, member, mode, fingerprint);
+    let request = Change::new(Verb::Earn, at, mode, fingerprint);
     let request = match activity {
         Some(activity) => request.of_activity(activity),
         None => request,

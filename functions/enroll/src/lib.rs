@@ -61,7 +61,7 @@ async fn enroll(
     let bundle = api.bundle(&caller.merchant).await?;
     let fingerprint = body.fingerprint();
     let enrolment = check(body.value, bundle.programme())?;
-    let at = MemberKey { merchant: caller.merchant, member: enrolment.id.clone() };
+    let at = caller.member(enrolment.id.clone());
     if let Some(referrer) = &enrolment.referred_by
         && let Err(refusal) = may_refer(&api, &at, referrer).await?
     {

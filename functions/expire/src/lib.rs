@@ -11,15 +11,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use api::{Api, Lacking, Problem, Refusal};
-use decide::{Context, EarlierRules};
+use api::{Api, Lacking, Refusal, Rules, Undecided};
+use decide::Context;
 use futures::StreamExt;
-use ledger::{DecisionData, EntryKind, Member, MerchantId, MissingData, Moment};
-use rules::Bundle;
+use ledger::{DecisionData, EntryKind, Member, MerchantId, Moment};
 use serde::{Deserialize, Serialize};
 use store::{
-    Answer, Due, Failure, Found, MemberKey, Operation, Page, Performed, SHARDS, StoreError,
-    Undecided, Version,
+    Answer, Due, Found, MemberKey, Operation, Page, Performed, SHARDS, StoreError, Version,
 };
 
 /// The shards that a run works on concurrently, and the members of one shard.
@@ -116,12 +114,9 @@ pub enum ExpireError {
 /// Why the run could not write an entry for a member.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The member's rules cannot be loaded, or the table is busy.
-    #[error("{}: {}", .0.code(), .0.detail())]
-    Problem(Problem),
-    /// The decision was refused.
+    /// The member's rules cannot be loaded, the decision was refused, or the table is busy.
     #[error(transparent)]
-    Refused(#[from] decide::Refusal),
+    Refused(#[from] Refusal),
     /// The table cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -256,9 +251,9 @@ async fn reschedule(
     if is_late() {
         return Ok(Tally { finished: false, ..tally });
     }
-    let bundle = api.bundle(merchant).await.map_err(|problem| ExpireError::NoRules {
+    let bundle = api.bundle(merchant).await.map_err(|refusal| ExpireError::NoRules {
         merchant: merchant.clone(),
-        reason: WriteError::Problem(problem),
+        reason: refusal.into(),
     })?;
     let (mut members, mut unreadable) = (Vec::new(), Vec::new());
     let see = |found: Found| match found {
@@ -323,9 +318,9 @@ enum No {
     Failed(WriteError),
 }
 
-impl From<Problem> for No {
-    fn from(problem: Problem) -> No {
-        No::Failed(WriteError::Problem(problem))
+impl From<Refusal> for No {
+    fn from(refusal: Refusal) -> No {
+        No::Failed(refusal.into())
     }
 }
 
@@ -345,30 +340,23 @@ async fn write(
     wanted: Wanted,
     now: Moment,
 ) -> Result<Option<Version>, WriteError> {
-    let bundle = api.bundle(&key.merchant).await.map_err(WriteError::Problem)?;
+    let bundle = api.bundle(&key.merchant).await?;
     let mut earlier = api.earlier_rules(&key.merchant);
     loop {
         let rules = Rules { bundle: &bundle, earlier: &earlier };
-        match attempt(api, key, rules, wanted, now).await {
+        let lacking = match attempt(api, key, rules, wanted, now).await {
             Ok(done) => {
                 api::log_failures(key, &done.version.entry);
                 return Ok(Some(done.version));
             }
-            Err(Lacking::Nothing(No::NothingIsDue)) => return Ok(None),
-            Err(Lacking::Nothing(No::Failed(error))) => return Err(error),
-            Err(Lacking::Rules(hashes)) => {
-                let loaded = api.load_earlier_rules(&key.merchant, hashes, &mut earlier).await;
-                loaded.map_err(WriteError::Problem)?;
-            }
+            Err(lacking) => lacking,
+        };
+        match api.supply(&key.merchant, lacking, &mut earlier).await {
+            Ok(()) => {}
+            Err(No::NothingIsDue) => return Ok(None),
+            Err(No::Failed(error)) => return Err(error),
         }
     }
-}
-
-/// The rules in force, and earlier ones as far as they are loaded.
-#[derive(Clone, Copy)]
-struct Rules<'a> {
-    bundle: &'a Bundle,
-    earlier: &'a EarlierRules,
 }
 
 /// Decides and commits one entry with the rules that are loaded.
@@ -380,32 +368,19 @@ async fn attempt(
     now: Moment,
 ) -> Result<Performed, Lacking<No>> {
     let Rules { bundle, earlier } = rules;
-    let decide = |member: Option<&Member>, data: &DecisionData| {
-        let no = |no: No| Undecided::Rejected(Lacking::Nothing(no));
-        let member = member.ok_or(no(No::NothingIsDue))?;
+    let decide = |member: Option<&Member>, data: &DecisionData| -> Result<_, Undecided<No>> {
+        let member = member.ok_or(No::NothingIsDue)?;
         let context = Context { bundle, earlier, data, now: data.moment(member, now) };
         let decision = match wanted {
-            Wanted::Due => decide::next_due(&context, member),
-            Wanted::Reschedule => decide::schedule(&context, member),
+            Wanted::Due => decide::next_due(&context, member)?,
+            Wanted::Reschedule => decide::schedule(&context, member)?,
         };
-        let decision = decision.map_err(|undecided| match undecided {
-            decide::Undecided::NeedsData(MissingData::Rules(hashes)) => {
-                Undecided::Interrupted(Lacking::Rules(hashes))
-            }
-            decide::Undecided::NeedsData(missing) => Undecided::NeedsData(missing),
-            decide::Undecided::Refused(refusal) => no(No::Failed(refusal.into())),
-        })?;
-        let decision = decision.ok_or(no(No::NothingIsDue))?;
+        let decision = decision.ok_or(No::NothingIsDue)?;
         let body = serde_json::value::RawValue::NULL.to_owned();
         Ok((decision, Answer { bundle: bundle.hash().to_string(), status: 200, body }))
     };
-    let done = api.store.perform(key, &Operation::scheduled(), decide).await;
-    done.map_err(|failure| match failure {
-        Failure::Rejected(lacking) => lacking,
-        Failure::KeyIsReusedWithAnotherBody | Failure::ActivityIsKnownWithAnotherBody => {
-            No::from(Problem::from(Refusal::KeyIsReusedWithAnotherBody)).into()
-        }
-        Failure::Busy => No::from(Problem::from(Refusal::Busy)).into(),
-        Failure::Store(error) => No::Failed(error.into()).into(),
-    })
+    let decide = |member: Option<&Member>, data: &DecisionData| {
+        decide(member, data).map_err(store::Undecided::from)
+    };
+    api.store.perform(key, &Operation::scheduled(), decide).await.map_err(Lacking::of)
 }

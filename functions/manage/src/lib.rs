@@ -1,8 +1,10 @@
 //! The requests that no rule decides and that need the scope `regulars/manage`: adjusting and
 //! transferring units, joining and leaving an account, and erasing a person.
 
-use api::{Api, Body, Change, InPath, InQuery, Manager, Mode, NoQuery, Problem, Refusal};
-use api::{IdempotencyKey, change};
+use api::{
+    Api, Change, IdempotencyKey, InPath, InQuery, Manager, MemberRequest, Mode, NoQuery, Problem,
+    Refusal, change,
+};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -58,15 +60,11 @@ struct LeaveBody {}
 
 async fn adjust(
     State(api): State<Api>,
-    Manager(caller): Manager,
-    InPath(member): InPath,
-    mode: Mode,
-    body: Body<AdjustmentBody>,
+    request: MemberRequest<AdjustmentBody, Manager>,
 ) -> Result<Response, Problem> {
-    let (value, fingerprint) = body.with_fingerprint();
-    let request = Change::new(Verb::Adjust, caller, member, mode, fingerprint);
+    let (request, body) = request.change(Verb::Adjust);
     change(&api, request, |context, member| {
-        let AdjustmentBody { wallet, units, reason, author, at } = value.clone();
+        let AdjustmentBody { wallet, units, reason, author, at } = body.clone();
         let (reason, author) = (text("/reason", &reason)?, text("/author", &author)?);
         let adjustment = Adjustment { wallet, units, reason, author };
         Ok(decide::adjust(context, member, adjustment, at.map(|at| at.0))?)
@@ -76,15 +74,11 @@ async fn adjust(
 
 async fn transfer(
     State(api): State<Api>,
-    Manager(caller): Manager,
-    InPath(member): InPath,
-    mode: Mode,
-    body: Body<TransferBody>,
+    request: MemberRequest<TransferBody, Manager>,
 ) -> Result<Response, Problem> {
-    let (value, fingerprint) = body.with_fingerprint();
-    let request = Change::new(Verb::Transfer, caller, member, mode, fingerprint);
+    let (request, body) = request.change(Verb::Transfer);
     change(&api, request, |context, member| {
-        let TransferBody { to, wallet, units, reason } = value.clone();
+        let TransferBody { to, wallet, units, reason } = body.clone();
         let units = Units::new(units).map_err(|reason| Refusal::FieldIsWrong {
             pointer: "/units".to_owned(),
             reason: reason.to_string(),
@@ -98,15 +92,11 @@ async fn transfer(
 
 async fn join(
     State(api): State<Api>,
-    Manager(caller): Manager,
-    InPath(member): InPath,
-    mode: Mode,
-    body: Body<JoinBody>,
+    request: MemberRequest<JoinBody, Manager>,
 ) -> Result<Response, Problem> {
-    let (value, fingerprint) = body.with_fingerprint();
-    let request = Change::new(Verb::Join, caller, member, mode, fingerprint);
+    let (request, body) = request.change(Verb::Join);
     change(&api, request, |context, member| {
-        let account = name("/account", &value.account)?;
+        let account = name("/account", &body.account)?;
         Ok(decide::join(context, member, &account)?)
     })
     .await
@@ -114,13 +104,9 @@ async fn join(
 
 async fn leave(
     State(api): State<Api>,
-    Manager(caller): Manager,
-    InPath(member): InPath,
-    mode: Mode,
-    body: Body<LeaveBody>,
+    request: MemberRequest<LeaveBody, Manager>,
 ) -> Result<Response, Problem> {
-    let fingerprint = body.fingerprint();
-    let request = Change::new(Verb::Leave, caller, member, mode, fingerprint);
+    let (request, LeaveBody {}) = request.change(Verb::Leave);
     change(&api, request, |context, member| Ok(decide::leave(context, member)?)).await
 }
 
@@ -133,7 +119,7 @@ async fn erase(
 ) -> Result<Response, Problem> {
     let mode = Mode::Do(IdempotencyKey::only());
     let fingerprint = Fingerprint::of(&serde_json::Value::Null);
-    let request = Change::new(Verb::Erase, caller, member, mode, fingerprint);
+    let request = Change::new(Verb::Erase, caller.member(member), mode, fingerprint);
     change(&api, request, |context, member| Ok(decide::erase(context, member)?)).await
 }
 

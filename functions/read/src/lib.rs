@@ -21,7 +21,7 @@ use ledger::{Benefit, MemberId, Moment, Programme, Seq, SharedLimit, Units, Wall
 use rules::{Bundle, Need, RuleFailure, StatementKind, Task, did_you_mean};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use store::{MemberKey, Place};
+use store::Place;
 
 /// The entries on a page, unless the client asks for another number.
 const ENTRIES_DEFAULT: u32 = 20;
@@ -254,7 +254,7 @@ async fn entries(
         return Err(Refusal::QueryIsWrong(reason).into());
     }
     let before = page.cursor.as_deref().map(read_cursor).transpose()?;
-    let at = MemberKey { merchant: caller.merchant, member: id };
+    let at = caller.member(id);
     let statement = api.store.statement(&at, before, limit).await?;
     let statement = statement.ok_or_else(|| Refusal::MemberIsUnknown(at.member.clone()))?;
     if statement.erased {
@@ -423,7 +423,7 @@ async fn load(
     programme: &Programme,
     now: Moment,
 ) -> Result<ledger::Member, Problem> {
-    let key = |member| MemberKey { merchant: caller.merchant.clone(), member };
+    let key = |member| caller.member(member);
     let member = api.store.member(&key(id.clone())).await?;
     let member = member.ok_or(Refusal::MemberIsUnknown(id))?;
     member.present().map_err(|erased| Refusal::Decision(erased.into()))?;

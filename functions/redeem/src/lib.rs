@@ -1,9 +1,7 @@
 //! Rewards: redeemed at once with `POST /v1/members/{id}/redeem`, or held at the till with `/holds`
 //! and then captured or released.
 
-use api::{
-    Api, Body, Caller, Change, InPath, InPathOf, Mode, Problem, Refusal, change, change_under,
-};
+use api::{Api, Caller, InPathOf, MemberRequest, Problem, Refusal, change, change_under};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -55,16 +53,12 @@ struct ReleaseBody {}
 
 async fn redeem(
     State(api): State<Api>,
-    caller: Caller,
-    InPath(member): InPath,
-    mode: Mode,
-    body: Body<RedemptionBody>,
+    request: MemberRequest<RedemptionBody>,
 ) -> Result<Response, Problem> {
-    let (value, fingerprint) = body.with_fingerprint();
-    let request = Change::new(Verb::Redeem, caller, member, mode, fingerprint);
+    let (request, body) = request.change(Verb::Redeem);
     change(&api, request, |context, member| {
-        let at = value.at.map(|at| at.0);
-        let redemption = check(value.clone(), context.programme())?;
+        let at = body.at.map(|at| at.0);
+        let redemption = check(body.clone(), context.programme())?;
         Ok(decide::redeem(context, member, redemption, at)?)
     })
     .await
@@ -72,19 +66,15 @@ async fn redeem(
 
 async fn hold(
     State(api): State<Api>,
-    caller: Caller,
-    InPath(member): InPath,
-    mode: Mode,
-    body: Body<RedemptionBody>,
+    request: MemberRequest<RedemptionBody>,
 ) -> Result<Response, Problem> {
-    let (value, fingerprint) = body.with_fingerprint();
-    let request = Change::new(Verb::Hold, caller, member, mode, fingerprint);
+    let (request, body) = request.change(Verb::Hold);
     change(&api, request, |context, member| {
-        if value.at.is_some() {
+        if body.at.is_some() {
             let reason = "a hold begins when it is sent".to_owned();
             return Err(Refusal::FieldIsWrong { pointer: "/at".to_owned(), reason }.into());
         }
-        let redemption = check(value.clone(), context.programme())?;
+        let redemption = check(body.clone(), context.programme())?;
         Ok(decide::hold(context, member, redemption)?)
     })
     .await
@@ -92,31 +82,21 @@ async fn hold(
 
 async fn capture(
     State(api): State<Api>,
-    caller: Caller,
-    InPathOf(member, hold): InPathOf,
-    mode: Mode,
-    body: Body<CaptureBody>,
+    request: MemberRequest<CaptureBody, Caller, InPathOf>,
 ) -> Result<Response, Problem> {
-    let hold = HoldId::new(hold);
-    let bundle = api.bundle(&caller.merchant).await?;
-    let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
+    let hold = HoldId::new(request.path.1.clone());
+    let (request, body) = request.change(Verb::Capture);
+    let request = request.of(hold.as_str());
+    let at = request.member();
+    let bundle = api.bundle(&at.merchant).await?;
     // The entry of a hold never changes, so it can be read before the decision.
-    let Some(held) = version_of_hold(&api, &at, &hold).await? else {
-        // An unknown member is reported before an unknown hold.
-        return Err(match api.store.member(&at).await? {
-            None => Refusal::MemberIsUnknown(member).into(),
-            Some(there) => match there.present() {
-                Err(erased) => Refusal::Decision(erased.into()).into(),
-                Ok(()) => Refusal::Decision(HoldRejection::HoldIsUnknown(hold).into()).into(),
-            },
-        });
+    let Some(held) = version_of_hold(&api, at, &hold).await? else {
+        let unknown = decide::Refusal::from(HoldRejection::HoldIsUnknown(hold));
+        return Err(api.not_found(at, unknown.into()).await);
     };
-    let judged_by = api.bundle_of(&caller.merchant, &held.bundle).await?;
-    let (value, fingerprint) = body.with_fingerprint();
-    let fingerprint = fingerprint.about(hold.as_str());
-    let request = Change::new(Verb::Capture, caller, member, mode, fingerprint);
+    let judged_by = api.bundle_of(&at.merchant, &held.bundle).await?;
     change_under(&api, &bundle, request, |context, member| {
-        let units = units(value.units)?;
+        let units = units(body.units)?;
         Ok(decide::capture(context, &judged_by, member, &held.entry, units)?)
     })
     .await
@@ -140,14 +120,11 @@ async fn version_of_hold(
 
 async fn release(
     State(api): State<Api>,
-    caller: Caller,
-    InPathOf(member, hold): InPathOf,
-    mode: Mode,
-    body: Body<ReleaseBody>,
+    request: MemberRequest<ReleaseBody, Caller, InPathOf>,
 ) -> Result<Response, Problem> {
-    let hold = HoldId::new(hold);
-    let fingerprint = body.fingerprint().about(hold.as_str());
-    let request = Change::new(Verb::Release, caller, member, mode, fingerprint);
+    let hold = HoldId::new(request.path.1.clone());
+    let (request, ReleaseBody {}) = request.change(Verb::Release);
+    let request = request.of(hold.as_str());
     change(&api, request, |context, member| Ok(decide::release(context, member, &hold)?)).await
 }
 

@@ -1,7 +1,7 @@
 //! `POST /v1/members/{id}/reverse`: reverses an earlier request. Reversing a purchase takes back
 //! what it earned, in whole or by line; reversing a redemption or a capture gives its units back.
 
-use api::{Api, Body, Caller, Change, InPath, Mode, Problem, Refusal, change_under};
+use api::{Api, MemberRequest, Problem, Refusal, change_under};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -52,32 +52,29 @@ struct ReversalBody {
 
 async fn reverse(
     State(api): State<Api>,
-    caller: Caller,
-    InPath(member): InPath,
-    mode: Mode,
-    body: Body<ReversalBody>,
+    request: MemberRequest<ReversalBody>,
 ) -> Result<Response, Problem> {
-    let bundle = api.bundle(&caller.merchant).await?;
-    let (value, fingerprint) = body.with_fingerprint();
-    let (verb, key) = undone(&value)?;
+    let bundle = api.bundle(&request.caller.merchant).await?;
+    let (verb, key) = undone(&request.body.value)?;
     if matches!(verb, Verb::Adjust | Verb::Transfer | Verb::Reverse) {
-        caller.manages()?;
+        request.caller.manages()?;
     }
-    let at = MemberKey { merchant: caller.merchant.clone(), member: member.clone() };
+    let (request, body) = request.change(Verb::Reverse);
+    let at = request.member();
     // A version never changes, so it can be read before the decision.
     let done = match verb {
-        Verb::Earn if value.order.is_some() => {
-            let all = api.store.activities(&at, &key).await?.into_iter().filter(is_purchase);
+        Verb::Earn if body.order.is_some() => {
+            let all = api.store.activities(at, &key).await?.into_iter().filter(is_purchase);
             all.max_by_key(|version| version.entry.seq)
         }
-        Verb::Earn => api.store.activity(&at, &key, value.kind.as_deref()).await?,
+        Verb::Earn => api.store.activity(at, &key, body.kind.as_deref()).await?,
         _ => {
             let done = Operation::new(verb, &key, Fingerprint::of(&serde_json::Value::Null));
-            api.store.done(&at, &done).await?
+            api.store.done(at, &done).await?
         }
     };
     let Some(done) = done else {
-        let unknown = match (value.order, value.kind) {
+        let unknown = match (body.order, body.kind) {
             (Some(id), _) => {
                 let kind = PURCHASE.to_owned();
                 Refusal::ActivityIsUnknown { pointer: "/order", kind, id }
@@ -85,12 +82,12 @@ async fn reverse(
             (None, Some(kind)) => Refusal::ActivityIsUnknown { pointer: "/earn", kind, id: key },
             (None, None) => Refusal::EntryIsUnknown { verb, key },
         };
-        return Err(api.not_found(&at, unknown).await);
+        return Err(api.not_found(at, unknown).await);
     };
-    let (entry, about) = (done.entry.seq, about(&api, &at, &done.entry).await?);
-    let request = Change::new(Verb::Reverse, caller, member, mode, fingerprint).undoing(entry);
+    let (entry, about) = (done.entry.seq, about(&api, at, &done.entry).await?);
+    let request = request.undoing(entry);
     change_under(&api, &bundle, request, |context, member| {
-        let part = part(value.clone(), context.programme())?;
+        let part = part(body.clone(), context.programme())?;
         let reversal = Reversal::of(&done.entry, part, about.clone());
         Ok(decide::reverse(context, member, &reversal)?)
     })

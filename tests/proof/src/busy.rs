@@ -8,11 +8,10 @@ use store::StoreError;
 pub(crate) fn is_busy(error: &ExpireError) -> bool {
     match error {
         ExpireError::Store(StoreError::Unavailable(_)) => true,
-        ExpireError::MembersFailed { reason, .. } => match reason {
-            WriteError::Store(StoreError::Unavailable(_)) => true,
-            WriteError::Problem(problem) => *problem == Refusal::Busy.into(),
-            _ => false,
-        },
+        ExpireError::MembersFailed { reason, .. } => matches!(
+            reason,
+            WriteError::Store(StoreError::Unavailable(_)) | WriteError::Refused(Refusal::Busy)
+        ),
         _ => false,
     }
 }

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use super::{ReverseRejection, Undone};
 use crate::entry::{LineName, Returned, ReturnedLine};
+use crate::holdings::Share;
 use crate::money::{round_to_coin, split};
 use crate::{Activity, Entry, EntryKind, FieldValue, Line, Moment, Order, Payment, Seq};
 
@@ -69,16 +70,16 @@ pub fn returned_of(
     rest_of(entry, order, &activity, back, decimals)?.returned(wanted)
 }
 
-/// The share of an order that is left after returns, by its total.
-pub(super) fn share_left(
+/// The share of an order that has come back, by its total.
+pub(super) fn share_gone(
     entry: Seq,
     order: &Order,
     back: &[Undone],
     decimals: u32,
-) -> Result<Decimal, ReverseRejection> {
+) -> Result<Share, ReverseRejection> {
     let activity = alone(order);
     let rest = rest_of(entry, order, &activity, back, decimals)?;
-    Ok(rest.total.checked_div(order.total).unwrap_or_default())
+    Ok(Share { before: order.total, after: rest.total })
 }
 
 /// An activity that is nothing but its order.
