@@ -321,6 +321,6 @@ async fn a_person_is_forgotten_and_the_sums_stay() {
     shop.all_is_well().await;
     // The units that the merchant owes still expire on their day.
     shop.at("2026-06-02T00:00:00Z");
-    assert_eq!(shop.night().await.units["test/points"], 70);
+    assert_eq!(shop.run_expiry().await.units["test/points"], 70);
     shop.all_is_well().await;
 }

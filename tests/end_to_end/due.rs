@@ -88,7 +88,7 @@ async fn units_stay_as_long_as_their_member_is_active() {
     shop.at("2027-08-28T09:59:59Z");
     tell(&shop, "late", json!({ "type": "visit" })).await;
     assert_eq!(points(&shop).await.0, 1);
-    assert_eq!(shop.night().await.units["test/points"], 6);
+    assert_eq!(shop.run_expiry().await.units["test/points"], 6);
     shop.all_is_well().await;
 }
 
@@ -129,25 +129,25 @@ async fn birthdays_and_anniversaries_come_by_themselves_once_a_year() {
     .await;
     let ada = json!({ "id": "ada", "attributes": { "birthday": "1992-02-29" } });
     assert_eq!(shop.post("/v1/members", None, &ada).await.status, 201);
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.due, 0);
     // In a common year the birthday is the 28th, from midnight in Berlin.
     shop.at("2027-02-27T22:59:59Z");
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.due, 0);
     shop.at("2027-02-27T23:00:00Z");
-    assert_eq!(shop.night().await.triggered, 1);
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.triggered, 1);
+    assert_eq!(shop.run_expiry().await.due, 0);
     assert_eq!(points(&shop).await.0, 100);
     let entry = shop.get("/v1/members/ada/entries").await.at("/entries/0");
     assert_eq!(entry["activity"]["id"], "birthday 2027-02-28");
     assert_eq!(entry["activity"]["at"], "2027-02-27T23:00:00Z");
     // After two months without a run, only activities of the last 31 days are triggered.
     shop.at("2027-05-20T12:00:00Z");
-    assert_eq!(shop.night().await.triggered, 1);
+    assert_eq!(shop.run_expiry().await.triggered, 1);
     assert_eq!(points(&shop).await.0, 101);
     shop.at("2028-04-30T12:00:00Z");
-    assert_eq!(shop.night().await.triggered, 0);
+    assert_eq!(shop.run_expiry().await.triggered, 0);
     shop.at("2028-05-02T12:00:00Z");
-    assert_eq!(shop.night().await.triggered, 1);
+    assert_eq!(shop.run_expiry().await.triggered, 1);
     assert_eq!(points(&shop).await.0, 103);
     shop.all_is_well().await;
 }
@@ -165,11 +165,11 @@ async fn each_reminder_is_sent_once_and_in_time() {
     .await;
     shop.enroll("ada").await;
     shop.buys("ada", "1", "60.00").await;
-    assert_eq!(shop.night().await.reminded, 0);
+    assert_eq!(shop.run_expiry().await.reminded, 0);
     shop.buys("ada", "2", "60.00").await;
     // Two purchases of three are done.
-    assert_eq!(shop.night().await.reminded, 1);
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.reminded, 1);
+    assert_eq!(shop.run_expiry().await.due, 0);
     let newest = async || shop.get("/v1/members/ada/entries").await.at("/entries/0/reminders");
     assert_eq!(
         newest().await,
@@ -177,25 +177,25 @@ async fn each_reminder_is_sent_once_and_in_time() {
     );
     // The status points expire on 1 July, and the tier is lost ten days later.
     shop.at("2026-07-04T07:29:59Z");
-    let night = shop.night().await;
+    let night = shop.run_expiry().await;
     assert_eq!((night.reminded, night.expired), (0, 1));
     shop.at("2026-07-04T07:30:00Z");
-    assert_eq!(shop.night().await.reminded, 1);
+    assert_eq!(shop.run_expiry().await.reminded, 1);
     assert_eq!(
         newest().await,
         json!([{ "about": "tier", "tier": "Gold", "at": "2026-07-11T07:30:00Z" }])
     );
     // The points expire at the end of July.
     shop.at("2026-07-17T22:00:00Z");
-    assert_eq!(shop.night().await.reminded, 1);
+    assert_eq!(shop.run_expiry().await.reminded, 1);
     assert_eq!(
         newest().await,
         json!([{ "about": "expiry", "wallet": "points", "units": 120,
             "at": "2026-07-31T22:00:00Z", "until": "2026-07-31T22:00:00Z" }])
     );
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.due, 0);
     shop.at("2026-07-31T22:00:00Z");
-    assert_eq!(shop.night().await.units["test/points"], 120);
+    assert_eq!(shop.run_expiry().await.units["test/points"], 120);
     shop.all_is_well().await;
 }
 
@@ -210,11 +210,11 @@ async fn who_was_due_under_other_rules_is_looked_at_once_and_rescheduled() {
     shop.buys("ada", "1", "60.00").await;
     publish(&shop, "[wallets.points]", "earn \"a\" on purchase { order.total }").await;
     shop.at("2026-05-20T00:00:00Z");
-    let night = shop.night().await;
+    let night = shop.run_expiry().await;
     assert_eq!((night.due, night.reminded), (1, 0));
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.due, 0);
     shop.at("2026-06-01T07:30:00Z");
-    assert_eq!(shop.night().await.units["test/points"], 60);
+    assert_eq!(shop.run_expiry().await.units["test/points"], 60);
     shop.all_is_well().await;
 }
 
@@ -250,7 +250,7 @@ async fn a_tier_that_days_take_or_give_is_written_down_by_the_night() {
     .await;
     let newest = async || shop.get("/v1/members/ada/entries").await.at("/entries/0");
     let night = async || {
-        let night = shop.night().await;
+        let night = shop.run_expiry().await;
         (night.due, night.expired)
     };
     let ada = json!({ "id": "ada", "attributes": { "birthday": "2000-09-10" } });
@@ -291,12 +291,12 @@ async fn a_tier_that_waiting_points_bring_is_written_down_by_the_night() {
     shop.enroll("ada").await;
     shop.buys("ada", "1", "100.00").await;
     shop.at("2026-05-05T07:29:59Z");
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.due, 0);
     shop.at("2026-05-05T07:30:00Z");
-    assert_eq!(shop.night().await.due, 1);
+    assert_eq!(shop.run_expiry().await.due, 1);
     let entries = shop.get("/v1/members/ada/entries").await;
     assert_eq!(entries.at("/entries/0/tier"), json!({ "from": "Base", "to": "Rich" }));
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.due, 0);
     shop.all_is_well().await;
 }
 
@@ -319,8 +319,8 @@ async fn a_tier_whose_condition_fails_keeps_nothing_from_running_out() {
     let again = expire::run(&shop.api, &expire::Event::default(), None).await.unwrap_err();
     assert!(again.to_string().contains("rule `Gold`"), "{again}");
     publish(&shop, manifest, earn).await;
-    assert_eq!(shop.night().await.due, 1);
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.due, 1);
+    assert_eq!(shop.run_expiry().await.due, 0);
     shop.all_is_well().await;
 }
 
@@ -339,20 +339,20 @@ async fn what_comes_back_after_a_reminder_is_reminded_of_too() {
     let cup = json!({ "reward": "cup" });
     assert_eq!(shop.post("/v1/members/ada/redeem", Some("r"), &cup).await.status, 201);
     shop.at("2026-05-19T07:30:00Z");
-    assert_eq!(shop.night().await.reminded, 1);
+    assert_eq!(shop.run_expiry().await.reminded, 1);
     shop.at("2026-05-20T07:30:00Z");
     let back = json!({ "redeem": "r" });
     assert_eq!(shop.post("/v1/members/ada/reverse", Some("b"), &back).await.status, 201);
-    assert_eq!(shop.night().await.reminded, 1);
+    assert_eq!(shop.run_expiry().await.reminded, 1);
     let reminder = shop.get("/v1/members/ada/entries").await.at("/entries/0/reminders/0");
     assert_eq!(
         (&reminder["units"], &reminder["at"]),
         (&json!(100), &json!("2026-06-01T07:30:00Z"))
     );
     // No reminder is written twice.
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.due, 0);
     shop.at("2026-06-01T07:30:00Z");
-    let night = shop.night().await;
+    let night = shop.run_expiry().await;
     assert_eq!((night.units["test/points"], night.reminded), (100, 0));
     shop.all_is_well().await;
 }
@@ -376,10 +376,10 @@ async fn members_are_rescheduled_under_rules_by_which_more_comes_by_itself() {
     assert_eq!((first.rescheduled, first.due), (2, 0));
     assert_eq!(run().await.rescheduled, 0);
     shop.at("2026-05-16T22:00:00Z");
-    assert_eq!(shop.night().await.triggered, 1);
+    assert_eq!(shop.run_expiry().await.triggered, 1);
     assert_eq!(points(&shop).await.0, 50);
     shop.at("2026-07-01T07:30:00Z");
-    assert_eq!(shop.night().await.reminded, 1);
+    assert_eq!(shop.run_expiry().await.reminded, 1);
     shop.all_is_well().await;
 }
 
@@ -400,7 +400,7 @@ async fn a_day_that_comes_every_year_is_a_date_and_who_is_forgotten_has_no_tier(
     shop.buys("ada", "1", "60.00").await;
     assert_eq!(shop.send(Method::DELETE, "/v1/members/ada", None, "").await.status, 200);
     shop.at("2026-06-01T07:30:00Z");
-    assert_eq!(shop.night().await.units["test/points"], 60);
+    assert_eq!(shop.run_expiry().await.units["test/points"], 60);
     let store = shop.database.store();
     let merchant = ledger::MerchantId::parse("test").unwrap();
     let member = ledger::MemberId::parse("ada").unwrap();

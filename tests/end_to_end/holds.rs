@@ -128,10 +128,10 @@ async fn a_hold_that_is_forgotten_expires_by_itself_on_the_second() {
     shop.all_is_well().await;
     // The expiry run writes the expiry of the second hold.
     shop.at("2026-05-02T08:30:00Z");
-    assert_eq!(shop.night().await.expired, 1);
+    assert_eq!(shop.run_expiry().await.expired, 1);
     assert_eq!(shop.get("/v1/members/ada/rewards").await.at("/rewards/0/left"), 2);
     assert_eq!(wallet(&shop).await, (json!(100), Value::Null));
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.due, 0);
     shop.all_is_well().await;
 }
 
@@ -143,7 +143,7 @@ async fn what_is_held_in_time_is_captured_although_its_lot_expired_meanwhile() {
     let second = hold(&shop, "h2", json!({ "reward": "off", "units": 20 })).await;
     // The lot has expired, and the holds have not. An expiry run takes the units that are not held.
     shop.at("2026-05-12T07:31:00Z");
-    let night = shop.night().await;
+    let night = shop.run_expiry().await;
     assert_eq!((night.expired, night.units["test/points"]), (1, 30));
     let id = |answer: &Answer| answer.at("/entry/hold").as_str().unwrap().to_owned();
     let captured = end(&shop, "capture", &id(&first), "c", json!({})).await;
@@ -151,7 +151,7 @@ async fn what_is_held_in_time_is_captured_although_its_lot_expired_meanwhile() {
     // Released units expire at once, and the expiry run writes their entry.
     let released = end(&shop, "release", &id(&second), "r", json!({})).await;
     assert_eq!(released.at("/entry/balances/points"), 0);
-    assert_eq!(shop.night().await.units["test/points"], 20);
+    assert_eq!(shop.run_expiry().await.units["test/points"], 20);
     shop.all_is_well().await;
 }
 

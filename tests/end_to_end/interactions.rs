@@ -94,7 +94,7 @@ async fn nobody_owes_beside_what_could_pay() {
             shop.at("2026-06-30T07:30:00Z");
         }
     }
-    shop.night().await;
+    shop.run_expiry().await;
     assert_eq!(wallet(&shop, "bob", "points").await, (0, 0));
     shop.buys("bob", "4", "70.00").await;
     assert_eq!(wallet(&shop, "bob", "points").await, (70, 0));
@@ -124,7 +124,7 @@ async fn what_paid_a_debt_on_its_last_day_has_not_expired() {
         does(&shop, &format!("{member} holds h"), json!({ "reward": "r" })).await;
         does(&shop, &format!("{member} reverse b1"), json!({ "earn": "1" })).await;
         shop.at(free_again);
-        shop.night().await;
+        shop.run_expiry().await;
         shop.at(returned);
         does(&shop, &format!("{member} reverse b2"), json!({ "earn": "2" })).await;
         assert_eq!(wallet(&shop, member, "points").await, (0, 100), "{member}");
@@ -142,7 +142,7 @@ async fn what_expired_is_compensated_once() {
     inactivity.buys("ada", "2", "100.00").await;
     does(&inactivity, "ada redeem r", json!({ "reward": "r" })).await;
     inactivity.at("2026-07-01T07:30:00Z");
-    inactivity.night().await;
+    inactivity.run_expiry().await;
     does(&inactivity, "ada reverse b1", json!({ "earn": "1" })).await;
     does(&inactivity, "ada reverse b2", json!({ "earn": "2" })).await;
     // 100 units expired, and 100 were spent.
@@ -154,7 +154,7 @@ async fn what_expired_is_compensated_once() {
     shared.buys("ada", "1", "100.00").await;
     does(&shared, "ada redeem r", json!({ "reward": "half" })).await;
     shared.at("2026-07-01T07:30:00Z");
-    shared.night().await;
+    shared.run_expiry().await;
     does(&shared, "ada reverse b1", json!({ "earn": "1", "refund": "50.00" })).await;
     does(&shared, "ada reverse b2", json!({ "earn": "1" })).await;
     assert_eq!(wallet(&shared, "smiths", "points").await, (0, 50));
@@ -344,7 +344,7 @@ async fn what_is_within_reach_is_what_is_shared_and_a_tier_is_ones_own() {
     assert_eq!(shop.get("/v1/members/bob").await.at("/tier"), "Base");
     // Her own points expire, and she keeps her tier.
     shop.at("2026-05-08T07:30:00Z");
-    shop.night().await;
+    shop.run_expiry().await;
     let ada = shop.get("/v1/members/ada").await;
     assert_eq!((ada.at("/tier"), ada.at("/wallets/points/balance")), (json!("Gold"), json!(0)));
     let entries = shop.get("/v1/members/ada/entries").await;
@@ -371,12 +371,12 @@ async fn what_comes_by_itself_is_no_activity_and_may_refer() {
         "422 field_is_wrong /type: `/type`: anniversary comes by itself, on its day; it is not told"
     );
     shop.at("2027-05-02T07:30:00Z");
-    shop.night().await;
+    shop.run_expiry().await;
     assert_eq!(wallet(&shop, "ada", "points").await, (8, 0));
     assert_eq!(wallet(&shop, "zoe", "points").await, (101, 0));
     // The units of a member who is never active expire, whatever its anniversaries.
     shop.at("2027-07-03T07:30:00Z");
-    shop.night().await;
+    shop.run_expiry().await;
     assert_eq!(wallet(&shop, "zoe", "points").await, (1, 0));
     shop.all_is_well().await;
 }

@@ -54,7 +54,7 @@ async fn what_is_owed_is_reported_by_the_day_and_not_less_for_what_others_owe() 
         assert_eq!(first, (0, 230, 0, 30, 100, 130));
         let second = of("2026-05-12", "2026-05-13").await;
         assert_eq!(second, (30, 0, -100, -70, 100, 30));
-        shop.night().await;
+        shop.run_expiry().await;
     }
     shop.all_is_well().await;
 }

@@ -192,7 +192,7 @@ async fn a_reward_at_a_till_without_a_network_is_paid_with_what_was_there() {
     let shop = shop("[wallets.points]\nexpires = { days = 30 }", PLAIN).await;
     does(&shop, "ada earn o", bought("o", "2026-05-02T07:30:00Z", "150.00")).await;
     shop.at("2026-06-02T08:00:00Z");
-    shop.night().await;
+    shop.run_expiry().await;
     assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
     let taken = json!({ "reward": "r", "at": "2026-05-30T18:00:00Z" });
     let late = does(&shop, "ada redeem r1", taken.clone()).await;
@@ -235,7 +235,7 @@ async fn a_mistaken_credit_on_the_day_before_an_end_takes_nothing_along() {
     does(&shop, "ada adjust a", by_hand(-80)).await;
     does(&shop, "ada adjust c", by_hand(500)).await;
     shop.at("2026-06-02T07:30:00Z");
-    shop.night().await;
+    shop.run_expiry().await;
     assert_eq!(wallet(&shop, "ada", "points").await, (500, 0));
     // As if it had not happened: the 80 that were taken by mistake have expired with the others.
     let back = does(&shop, "ada reverse b", json!({ "adjust": "a" })).await;
@@ -336,11 +336,11 @@ async fn what_a_reward_gives_back_can_be_spent_for_the_days_that_the_manifest_sa
         shop.buys("ada", "1", "100.00").await;
         does(&shop, "ada redeem r", json!({ "reward": "r" })).await;
         shop.at("2026-06-12T07:30:00Z");
-        shop.night().await;
+        shop.run_expiry().await;
         does(&shop, "ada reverse b", json!({ "redeem": "r" })).await;
         assert_eq!(wallet(&shop, "ada", "points").await, (has, 0), "{days}");
         shop.at("2026-06-26T07:30:00Z");
-        shop.night().await;
+        shop.run_expiry().await;
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{days}");
         shop.all_is_well().await;
     }
@@ -373,7 +373,7 @@ async fn a_late_purchase_keeps_alive_what_it_would_have_kept_and_one_that_is_gon
     let shop = shop("[wallets.points]\nexpires = { inactive_days = 10 }", PLAIN).await;
     shop.buys("ada", "1", "100.00").await;
     shop.at("2026-05-15T07:30:00Z");
-    shop.night().await;
+    shop.run_expiry().await;
     assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
     // She had been there on 9 May: nothing had expired on the 12th.
     let late = does(&shop, "ada earn 2", bought("2", "2026-05-09T07:30:00Z", "5.00")).await;

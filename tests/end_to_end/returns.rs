@@ -162,7 +162,7 @@ async fn what_has_expired_is_not_owed() {
     buys(&shop, "order-1", json!({ "total": "100.00" })).await;
     redeem(&shop, "r1", json!({ "reward": "r" })).await;
     shop.at("2026-06-02T00:00:00Z");
-    assert_eq!(shop.night().await.units["test/points"], 60);
+    assert_eq!(shop.run_expiry().await.units["test/points"], 60);
     let answer = reverse(&shop, "back", json!({ "earn": "order-1" })).await;
     assert_eq!(answer.at("/entry/postings/0/change"), -40, "{}", answer.text);
     assert_eq!(points(&shop).await, (json!(0), json!(40)));
@@ -191,7 +191,7 @@ async fn a_reward_that_is_given_back_gives_units_back_with_their_first_terms() {
     assert_eq!(answer.at("/entry/because/0/effect"), "untag");
     assert_eq!(answer.at("/entry/because/0/tag"), "had it");
     assert_eq!(points(&shop).await, (json!(100), Value::Null));
-    assert_eq!(shop.night().await.units["test/points"], 100);
+    assert_eq!(shop.run_expiry().await.units["test/points"], 100);
     // The piece of stock and the count against the cap are given back as well.
     let again = redeem(&shop, "r2", json!({ "reward": "r" })).await;
     assert_eq!(again.at("/code"), "balance_is_insufficient");

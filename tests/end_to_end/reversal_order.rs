@@ -106,7 +106,7 @@ async fn a_return_gives_what_the_rules_say_of_the_rest() {
         let alive = if spent { has } else { 0 };
         assert_eq!(wallet(&shop, "ada", "points").await, (alive, 0), "{days} {delivered} {spent}");
         shop.at("2026-05-16T10:00:00Z");
-        shop.night().await;
+        shop.run_expiry().await;
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{days} {delivered} {spent}");
         does(&shop, "ada reverse c", json!({ "earn": "1" })).await;
         let owed = i64::from(spent) * 36;
@@ -140,14 +140,14 @@ async fn a_return_takes_the_very_lot_whether_or_not_the_night_has_been_there() {
         shop.buys("ada", "1", "100.00").await;
         shop.at("2026-05-04T07:30:00Z");
         if night {
-            shop.night().await;
+            shop.run_expiry().await;
         }
         shop.buys("ada", "2", "100.00").await;
         does(&shop, "ada reverse b2", json!({ "earn": "2" })).await;
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{night}");
         does(&shop, "ada reverse b1", json!({ "earn": "1" })).await;
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{night}");
-        shop.night().await;
+        shop.run_expiry().await;
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{night}");
         shop.all_is_well().await;
     }
@@ -158,10 +158,10 @@ async fn what_expired_is_unrecoverable_for_whose_it_was() {
     let inactivity = shop("[wallets.points]\nexpires = { inactive_days = 30 }", PLAIN).await;
     inactivity.buys("ada", "1", "100.00").await;
     inactivity.at("2026-06-05T07:30:00Z");
-    inactivity.night().await;
+    inactivity.run_expiry().await;
     inactivity.buys("ada", "2", "100.00").await;
     inactivity.at("2026-08-01T07:30:00Z");
-    inactivity.night().await;
+    inactivity.run_expiry().await;
     for key in ["1", "2"] {
         does(&inactivity, &format!("ada reverse b{key}"), json!({ "earn": key })).await;
         assert_eq!(wallet(&inactivity, "ada", "points").await, (0, 0));
@@ -179,12 +179,12 @@ async fn what_expired_is_unrecoverable_for_whose_it_was() {
         let whose = if account { "smiths" } else { "ada" };
         month.buys("ada", "1", "100.00").await;
         month.at("2026-07-02T07:30:00Z");
-        month.night().await;
+        month.run_expiry().await;
         let late = json!({
             "type": "purchase", "at": "2026-05-31T12:00:00Z", "order": { "total": "100.00" },
         });
         does(&month, "ada earn 2", late).await;
-        month.night().await;
+        month.run_expiry().await;
         for key in ["1", "2"] {
             does(&month, &format!("ada reverse b{key}"), json!({ "earn": key })).await;
             assert_eq!(wallet(&month, whose, "points").await, (0, 0), "{key} {account}");
@@ -203,12 +203,12 @@ async fn a_debt_is_paid_by_time_and_not_by_the_night() {
         shop.buys("ada", "2", "100.00").await;
         shop.at("2026-05-03T07:30:10Z");
         if night {
-            shop.night().await;
+            shop.run_expiry().await;
         }
         does(&shop, "ada redeem r", json!({ "reward": "r" })).await;
         does(&shop, "ada reverse b", json!({ "earn": "2" })).await;
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 100), "{night}");
-        shop.night().await;
+        shop.run_expiry().await;
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 100), "{night}");
 
         // A hold beyond the end of its units holds nothing once their order has come back.
@@ -220,11 +220,11 @@ async fn a_debt_is_paid_by_time_and_not_by_the_night() {
         assert_eq!(wallet(&shop, "bob", "points").await, (0, 0), "{night}");
         shop.at("2026-05-11T08:00:00Z");
         if night {
-            shop.night().await;
+            shop.run_expiry().await;
         }
         assert_eq!(wallet(&shop, "bob", "points").await, (0, 0), "{night}");
         shop.buys("bob", "2", "100.00").await;
-        shop.night().await;
+        shop.run_expiry().await;
         assert_eq!(wallet(&shop, "bob", "points").await, (100, 0), "{night}");
         shop.all_is_well().await;
     }
@@ -457,7 +457,7 @@ async fn what_is_let_go_pays_in_that_moment_as_what_is_forgotten_does() {
             _ => shop.at("2026-05-03T08:00:00Z"),
         }
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{let_go}");
-        shop.night().await;
+        shop.run_expiry().await;
         assert_eq!(wallet(&shop, "ada", "points").await, (0, 0), "{let_go}");
         shop.all_is_well().await;
     }
@@ -488,7 +488,7 @@ async fn the_first_hold_to_pass_pays_first_whoever_has_looked_in_between() {
         }
         shop.at("2026-05-03T07:43:00Z");
         assert_eq!(wallet(&shop, "ada", "points").await, (i64::from(looked), 0), "{looked}");
-        shop.night().await;
+        shop.run_expiry().await;
         assert_eq!(wallet(&shop, "ada", "points").await, (i64::from(looked), 0), "{looked}");
         shop.all_is_well().await;
     }
@@ -523,7 +523,7 @@ async fn what_others_of_a_household_do_puts_off_what_they_share_and_nothing_else
     assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
     assert_eq!(wallet(&shop, "smiths", "miles").await, (40, 0));
     shop.at("2026-07-01T07:30:00Z");
-    shop.night().await;
+    shop.run_expiry().await;
     for key in ["1", "2"] {
         does(&shop, &format!("ada reverse r{key}"), json!({ "earn": key })).await;
     }

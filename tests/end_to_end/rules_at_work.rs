@@ -120,7 +120,7 @@ async fn an_edit_is_in_force_with_the_next_request_and_past_lots_keep_their_term
     assert_eq!(new.at("/entry/balances/points"), 12);
     shop.at("2026-05-04T00:00:00Z");
     assert_eq!(shop.get("/v1/members/ada").await.at("/wallets/points/balance"), 5);
-    assert_eq!(shop.night().await.expired, 1);
+    assert_eq!(shop.run_expiry().await.expired, 1);
     shop.all_is_well().await;
 }
 
@@ -177,7 +177,7 @@ async fn a_tier_that_fails_keeps_nobody_from_a_reward_or_from_expiring() {
     assert_eq!(hold.status, 201, "{}", hold.text);
     shop.at("2026-05-13T10:00:00Z");
     // The status points are gone, and nobody can divide by them.
-    let night = shop.night().await;
+    let night = shop.run_expiry().await;
     assert_eq!((night.finished, night.units["test/points"]), (true, 10));
     let gift = json!({ "units": 5, "reason": "sorry", "author": "till" });
     let adjusted = shop.post("/v1/members/ada/adjust", Some("2"), &gift).await;

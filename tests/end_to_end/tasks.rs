@@ -35,10 +35,10 @@ async fn a_task_shows_its_progress_completes_grants_and_expires_by_itself() {
     assert_eq!(shop.get("/v1/members/ada").await.at("/grants/Regular"), "2026-06-07T10:00:00Z");
     shop.at("2026-06-07T10:00:00Z");
     assert_eq!(shop.get("/v1/members/ada").await.at("/grants"), json!(null));
-    assert_eq!(shop.night().await.expired, 1);
+    assert_eq!(shop.run_expiry().await.expired, 1);
     let entries = shop.get("/v1/members/ada/entries?limit=1").await;
     assert_eq!(entries.at("/entries/0/expired_grants"), json!(["Regular"]));
-    assert_eq!(shop.night().await.expired, 0);
+    assert_eq!(shop.run_expiry().await.expired, 0);
     shop.all_is_well().await;
 }
 

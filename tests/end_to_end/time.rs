@@ -33,10 +33,10 @@ async fn a_lot_is_gone_the_second_it_expires_though_no_run_has_been() {
     assert_eq!(bronze.at("/entry/tier"), json!({ "from": "Gold", "to": "Bronze" }));
 
     // The expiry run writes once what is true already.
-    let summary = shop.night().await;
+    let summary = shop.run_expiry().await;
     assert_eq!((summary.due, summary.expired, summary.finished), (1, 1, true));
     assert_eq!(summary.units["sunrise-coffee/points"], 1515);
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.due, 0);
     let statement = shop.get("/v1/members/ada/entries").await;
     assert_eq!(statement.at("/entries/0/kind"), "expire");
     assert_eq!(statement.at("/entries/0/balances/points"), 10);
@@ -132,13 +132,13 @@ async fn a_moment_that_is_due_again_within_the_same_second_is_done_again() {
     shop.buys("ada", "1", "5.00").await;
     shop.at("2028-01-01T00:00:00Z");
     for (number, key) in ["late-1", "late-2"].iter().enumerate() {
-        assert_eq!(shop.night().await.expired, 1, "{number}");
+        assert_eq!(shop.run_expiry().await.expired, 1, "{number}");
         let late = json!({ "type": "purchase", "at": "2026-05-02T09:30:00+02:00", "order": { "total": "7.00" } });
         let answer = shop.post("/v1/members/ada/earn", Some(key), &late).await;
         assert_eq!(answer.status, 201);
     }
-    assert_eq!(shop.night().await.expired, 1);
-    assert_eq!(shop.night().await.due, 0);
+    assert_eq!(shop.run_expiry().await.expired, 1);
+    assert_eq!(shop.run_expiry().await.due, 0);
     shop.all_is_well().await;
 }
 
@@ -159,7 +159,7 @@ async fn a_leap_second_names_the_lot_that_it_makes() {
     let answer = shop.post("/v1/members/ada/earn", Some("k"), &odd).await;
     assert_eq!(answer.at("/entry/postings/0/to/lot/expires_at"), "2026-05-03T12:00:59Z");
     shop.at("2026-05-04T00:00:00Z");
-    assert_eq!(shop.night().await.expired, 1);
+    assert_eq!(shop.run_expiry().await.expired, 1);
     shop.all_is_well().await;
 }
 
@@ -193,7 +193,7 @@ async fn a_run_without_time_does_nothing_and_says_so() {
     let event = expire::Event::default();
     let hurried = expire::run(&shop.api, &event, Some(std::time::Duration::ZERO)).await.unwrap();
     assert_eq!((hurried.due, hurried.finished), (0, false));
-    assert_eq!(shop.night().await.expired, 1);
+    assert_eq!(shop.run_expiry().await.expired, 1);
 }
 
 #[tokio::test]
@@ -217,14 +217,14 @@ async fn an_order_sent_late_makes_an_old_moment_due_again() {
     shop.enroll("ada").await;
     shop.buys("ada", "1", "5.00").await;
     shop.at("2028-01-01T00:00:00Z");
-    assert_eq!(shop.night().await.expired, 1);
+    assert_eq!(shop.run_expiry().await.expired, 1);
     shop.at("2028-01-02T00:00:00Z");
     let late = json!({ "type": "purchase", "at": "2026-05-02T10:00:00+02:00", "order": { "total": "7.00" } });
     let answer = shop.post("/v1/members/ada/earn", Some("late"), &late).await;
     assert_eq!(answer.status, 201);
     // The lot had its own terms, and had expired by them already.
     assert_eq!(answer.at("/entry/balances/points"), 0);
-    assert_eq!(shop.night().await.expired, 1);
+    assert_eq!(shop.run_expiry().await.expired, 1);
     assert_eq!(shop.clock.now(), moment("2028-01-02T00:00:00Z"));
     shop.all_is_well().await;
 }

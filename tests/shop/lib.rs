@@ -205,7 +205,7 @@ impl Shop {
     }
 
     /// Does an expiry run.
-    pub async fn night(&self) -> expire::Summary {
+    pub async fn run_expiry(&self) -> expire::Summary {
         expire::run(&self.api, &expire::Event::default(), None).await.unwrap()
     }
 

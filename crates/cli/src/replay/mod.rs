@@ -46,7 +46,7 @@ use order::{Order, Orders};
 /// The members whose orders of one moment are sent concurrently.
 const MEMBERS_AT_ONCE: usize = 4;
 /// The hour, in the merchant's time zone, of the daily expiry run of a replay.
-const NIGHT_HOUR: u32 = 3;
+const EXPIRY_RUN_HOUR: u32 = 3;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -162,12 +162,12 @@ pub(crate) async fn replay(
         let today = local_day(at, time_zone);
         while day < today {
             day = next(day)?;
-            let night = night(day, time_zone)?;
+            let run_at = expiry_run_at(day, time_zone)?;
             // An expiry run on any other day would find nothing that this replay gave.
-            if expiries.first().is_some_and(|end| *end <= night) {
-                clock.set(night);
+            if expiries.first().is_some_and(|end| *end <= run_at) {
+                clock.set(run_at);
                 expire::run(&api, &expire::Event::default(), None).await?;
-                expiries.retain(|end| *end > night);
+                expiries.retain(|end| *end > run_at);
             }
         }
         bar.set_prefix(today.to_string());
@@ -177,7 +177,7 @@ pub(crate) async fn replay(
         counts.add(done);
     }
     if !orders.is_empty() {
-        clock.set(night(next(day)?, time_zone)?);
+        clock.set(expiry_run_at(next(day)?, time_zone)?);
         expire::run(&api, &expire::Event::default(), None).await?;
     }
     bar.finish_and_clear();
@@ -193,8 +193,8 @@ fn next(day: NaiveDate) -> CommandResult<NaiveDate> {
 }
 
 /// The moment of the expiry run of a day.
-fn night(day: NaiveDate, time_zone: Tz) -> CommandResult<Moment> {
-    let hour = day.and_hms_opt(NIGHT_HOUR, 0, 0).ok_or("a day has no night")?;
+fn expiry_run_at(day: NaiveDate, time_zone: Tz) -> CommandResult<Moment> {
+    let hour = day.and_hms_opt(EXPIRY_RUN_HOUR, 0, 0).ok_or("a day has no such hour")?;
     Ok(resolve(hour, time_zone))
 }
 

@@ -174,7 +174,7 @@ impl Book {
     }
 
     /// What comes by itself until a moment.
-    pub(super) fn night(&mut self, now: Moment) {
+    pub(super) fn run_expiry(&mut self, now: Moment) {
         let ids: Vec<MemberId> = self.members.keys().cloned().collect();
         for id in ids {
             for _ in 0..50 {

@@ -227,7 +227,7 @@ fn activity(bundle: &Bundle, number: usize, event: &Event) -> Option<Activity> {
 /// A step in the order in which the shop tells things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
-    Night,
+    ExpiryRun,
     Tell(usize),
     Edit(usize),
     Back(usize),
@@ -264,8 +264,8 @@ fn steps(events: &[Event], telling: Telling) -> Vec<(u32, Step)> {
         }
     }
     let nights = (0..END).step_by((telling.nights * DAY) as usize);
-    steps.extend(nights.map(|minute| (minute, Step::Night)));
-    steps.push((END, Step::Night));
+    steps.extend(nights.map(|minute| (minute, Step::ExpiryRun)));
+    steps.push((END, Step::ExpiryRun));
     steps.sort();
     steps
 }
@@ -291,7 +291,7 @@ fn told<'a>(bundle: &'a Arc<Bundle>, events: &'a [Event], telling: Telling) -> T
     for (minute, step) in steps(events, telling) {
         let now = at(minute);
         match step {
-            Step::Night => teller.book.night(now),
+            Step::ExpiryRun => teller.book.run_expiry(now),
             Step::Tell(number) => teller.tell(number, now),
             Step::Edit(number) => teller.edit(number, now),
             Step::Back(number) => teller.back(number, now),
