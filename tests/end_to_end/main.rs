@@ -29,6 +29,8 @@ mod one_history;
 mod orders;
 /// What the README says is true.
 mod readme;
+/// Rules that failed and have been mended.
+mod rejudge;
 /// Purchases and rewards that are reversed.
 mod returns;
 /// The order in which entries are reversed does not matter.

@@ -27,6 +27,8 @@ mod key;
 mod view;
 /// The steps of every request that changes a member.
 mod change;
+/// What changes a member without a request.
+mod unasked;
 /// The parts of a request that changes a member.
 mod request;
 /// The setup of a function that runs as a Lambda.
@@ -44,4 +46,5 @@ pub use problem::Problem;
 pub use refusal::{Lacking, Refusal, Undecided};
 pub use request::MemberRequest;
 pub use state::Api;
+pub use unasked::{consider_unasked, write_unasked};
 pub use view::{EntryView, TraceView};

@@ -112,6 +112,11 @@ struct About<'a> {
     /// The entry that this entry reverses.
     #[serde(skip_serializing_if = "Option::is_none")]
     reverses: Option<Seq>,
+    /// The rule that was mended, and the entries whose activities are judged again with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[Seq]>::is_empty")]
+    rejudges: &'a [Seq],
     #[serde(skip_serializing_if = "Option::is_none")]
     returned: Option<&'a Returned>,
     /// The units of a redemption that came back, if not all did.
@@ -152,6 +157,10 @@ impl<'a> About<'a> {
                 about.reverses = Some(*of);
                 about.returned = returned.as_ref();
                 about.units = *units;
+            }
+            EntryKind::Rejudge { rule, entries } => {
+                about.rule = Some(rule);
+                about.rejudges = entries;
             }
             EntryKind::Redeem { happened_at, .. } => about.happened_at = *happened_at,
             EntryKind::Adjust { reason, author, happened_at } => {

@@ -244,7 +244,7 @@ fn due_of<'a>(entry: &'a Entry, kind: &'a EntryKind, moved: &Units<'a>) -> Units
         | EntryKind::Leave { .. }
         | EntryKind::Remind { .. }
         | EntryKind::Erase => Units::new(),
-        EntryKind::Reverse { .. } => Units::new(),
+        EntryKind::Reverse { .. } | EntryKind::Rejudge { .. } => Units::new(),
         EntryKind::Expire => moved
             .iter()
             .filter(|(_, units)| **units < 0)
@@ -288,6 +288,7 @@ fn reason_of_another(entry: &Entry) -> Option<PostingReason> {
         Verb::Hold
         | Verb::Release
         | Verb::Reverse
+        | Verb::Rejudge
         | Verb::Join
         | Verb::Leave
         | Verb::Share

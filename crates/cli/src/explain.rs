@@ -85,13 +85,13 @@ async fn otherwise(
     store: &Store,
     key: &MemberKey,
     bundle: &Bundle,
-    entry: &Entry,
+    written: &Entry,
     derived: &DerivedAgain,
 ) -> CommandResult<String> {
     let zone = bundle.programme().time_zone;
     let from = shop_time(derived.from, zone);
     let mut page = format!("It changes what happened from {from} on.\n");
-    for taken in entry.undoes() {
+    for taken in written.undoes() {
         let (_, undone) = version(store, key, taken).await?;
         page += &format!("Taken back: entry {taken}, {}.\n", say_what(&undone.entry, bundle));
     }
@@ -105,9 +105,12 @@ async fn otherwise(
         for (place, reason) in reasons.iter().enumerate() {
             let first = place == 0;
             let is_undone = derived.undone.iter().any(|taken| taken.of == *entry);
-            let why = match (is_undone, tier) {
-                (true, _) => "it is taken back".to_owned(),
-                (false, tier) => why(&rules, &reason.rule, tier.as_ref()),
+            let is_mended = matches!(&written.kind, EntryKind::Rejudge { rule, entries }
+                if *rule == reason.rule && entries.contains(entry));
+            let why = match (is_undone, is_mended, tier) {
+                (true, ..) => "it is taken back".to_owned(),
+                (_, true, _) => "the rule had failed and is mended".to_owned(),
+                (_, _, tier) => why(&rules, &reason.rule, tier.as_ref()),
             };
             rows.add_row([
                 if first { entry.to_string() } else { String::new() },
@@ -203,6 +206,7 @@ async fn again(
             }
             plain(again.reverse(*of, returned.as_ref(), *units).await?)
         }
+        EntryKind::Rejudge { rule, entries } => plain(again.rejudge(rule, entries).await?),
         EntryKind::Expire | EntryKind::Remind { .. } => {
             again.data.due_at = Some(entry.at);
             let nothing = "nothing was due at that moment";
@@ -351,6 +355,15 @@ impl Again<'_> {
             };
             match decided {
                 Ok(decision) => return Ok((lines, decision)),
+                Err(undecided) => self.load(undecided).await?,
+            }
+        }
+    }
+
+    async fn rejudge(&mut self, rule: &str, entries: &[Seq]) -> CommandResult<Decision> {
+        loop {
+            match decide::rejudge_alone(&self.context(), self.before, rule, entries.to_vec()) {
+                Ok((decision, _)) => return Ok(decision),
                 Err(undecided) => self.load(undecided).await?,
             }
         }

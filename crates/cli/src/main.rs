@@ -24,6 +24,8 @@ mod check;
 mod costs;
 /// The report on a merchant's table, in numbers and in words.
 mod report;
+/// `rejudge`: activities judged again with a rule that had failed.
+mod rejudge;
 /// `replay`: a file of orders, sent through the handlers.
 mod replay;
 /// `demo`: a replay of real orders, with a report.
@@ -80,6 +82,8 @@ enum Command {
     Audit(audit::Options),
     /// Show which rules failed, how often and for whom
     Failures(failures::Options),
+    /// Judge activities again with a rule that had failed for them and has been mended
+    Rejudge(rejudge::Options),
     /// Measure what each request costs in DynamoDB capacity units
     Costs(costs::Options),
     /// Check a merchant's rules and make them the active ones of a table in AWS
@@ -109,6 +113,7 @@ async fn main() -> ExitCode {
         Command::Expire(options) => expiry::run(options).await,
         Command::Audit(options) => audit::run(options).await,
         Command::Failures(options) => failures::run(options).await,
+        Command::Rejudge(options) => rejudge::run(options).await,
         Command::Costs(options) => costs::run(options).await,
         Command::Publish(options) => publish::run(options).await,
         Command::Vouchers(options) => vouchers::run(options).await,

@@ -8,14 +8,14 @@
 
 /// What is different about a history.
 mod edit;
+/// What became of an entry.
+mod differently;
 /// What has happened, in the order in which it happened.
 mod timeline;
 /// The decision data of an earlier decision.
 mod data_then;
 /// Deriving the member by both histories.
 mod course;
-/// What became of an entry.
-mod differently;
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub use self::edit::Undo;
 pub(crate) use self::edit::{Edit, Told};
 
 use self::course::Course;
-use self::differently::differently;
+use self::differently::{Fate, differently};
 use self::timeline::Timeline;
 use crate::context::Context;
 use crate::event::About;
@@ -114,11 +114,15 @@ fn begins(context: &Context<'_>, member: &Member, edit: &Edit) -> Result<Since, 
         since = order_of(told.about()).map_or(since, |order| since.or(order));
     }
     for undo in &edit.undone {
-        since = since.or(Since { entry: Some(undo.entry), ..since });
         since = undo.at.map_or(since, |at| since.or(Since::moment(at)));
         since = order_of(&undo.about).map_or(since, |order| since.or(order));
     }
     let mut undone: Vec<Seq> = edit.undone.iter().map(|undo| undo.entry).collect();
+    let rejudged = edit.rejudged.iter().flat_map(|rejudged| rejudged.entries.iter().copied());
+    undone.extend(rejudged);
+    if let Some(first) = undone.iter().min() {
+        since = since.or(Since { entry: Some(*first), ..since });
+    }
     while let Some(seq) = undone.pop() {
         let slice = context.data.slice_since(member, since)?;
         let Some(entry) = slice.entries.iter().find(|entry| entry.seq == seq) else { continue };
@@ -166,8 +170,8 @@ fn decision(
         if played.seq == entry.seq || timeline.names(played.seq) {
             continue;
         }
-        let is_undone = timeline.undone.iter().any(|(seq, _)| *seq == played.seq);
-        let reasons = differently(&played.was, &played.is, after, is_undone);
+        let fate = timeline.fate(played.seq);
+        let reasons = differently(&played.was, &played.is, after, fate);
         let tier = played.tier.clone().filter(|_| !reasons.is_empty());
         if !reasons.is_empty() {
             differences.push(Difference { entry: played.seq, reasons, tier });
@@ -220,7 +224,7 @@ fn edited(
             let mut entry = Entry::bare(seq, at, timeline.kind());
             let named = course.played.iter().find(|played| timeline.names(played.seq));
             if let Some(named) = named {
-                entry.reasons = differently(&named.was, &named.is, after, true);
+                entry.reasons = differently(&named.was, &named.is, after, Fate::Undone);
                 entry.notes.clone_from(&named.notes);
             }
             entry
@@ -247,6 +251,7 @@ fn edited(
         }
     }
     entry.withdrawals.extend(timeline.withdrawals.iter().cloned());
+    entry.withdrawals.extend(course.fresh.withdrawals());
     entry.account = None;
     entry.tier = None;
     entry.tier_status = None;

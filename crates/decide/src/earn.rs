@@ -11,6 +11,7 @@ use crate::again::{Edit, Told, Undo, derive};
 use crate::context::Context;
 use crate::event::ActivityEvent;
 use crate::happen::{When, happen, judged_then, let_go, on_failure};
+use crate::judging::Asked;
 use crate::pipeline::{Sharing, on_shared_wallets, split, with_due_date, with_tier_review};
 use crate::referral::Referrals;
 use crate::refusal::Undecided;
@@ -54,7 +55,7 @@ pub fn replace_alone(
     undone: Vec<Undo>,
 ) -> Result<(Decision, Referrals), Undecided> {
     ledger::earn::admit(member, event.activity.at, context.now)?;
-    derive(context, member, Edit { told: vec![Told::Activity(event)], undone })
+    derive(context, member, Edit { undone, ..Edit::told(Told::Activity(event)) })
 }
 
 /// Decides what an activity gives the member alone. Also returns what follows for the referrer.
@@ -77,7 +78,8 @@ pub fn earn_alone(
     let then = Context { now: then, ..*context };
     let sharing = Sharing { programme: context.programme(), account: member.account.as_ref() };
     let decision = split(&then, sharing, member, |member| {
-        let happened = happen(&then, member, event.clone(), on_failure(context, &event))?;
+        let happened =
+            happen(&then, member, event.clone(), Asked::all(on_failure(context, &event)))?;
         referrals.told.extend(happened.referral);
         Ok(happened.decision)
     })?;
@@ -95,7 +97,7 @@ fn too_late(
     let then = context.data.member_then(&member.id, event.activity.at, member.seq)?;
     let mut referrals = Referrals::default();
     let decision = on_shared_wallets(context, member, |member| {
-        let judged = judged_then(context, then, &event, on_failure(context, &event))?;
+        let judged = judged_then(context, then, &event, Asked::all(on_failure(context, &event)))?;
         referrals.told.extend(judged.referral);
         let mut draft = judged.draft;
         draft.notes.push(Note::ToldTooLate);
@@ -150,7 +152,7 @@ fn follow(
     }
     let told = told.into_iter().map(|activity| Told::Activity(activity.into())).collect();
     let undone = undone.into_iter().map(Undo::number).collect();
-    Ok(Some(derive(context, referrer, Edit { told, undone })?.0))
+    Ok(Some(derive(context, referrer, Edit { told, undone, ..Edit::default() })?.0))
 }
 
 /// The entries of a referrer's activities that have not been taken back. Each is named after the

@@ -11,15 +11,15 @@ use ledger::holdings::Share;
 use ledger::programme::OnFailure;
 use ledger::reverse::{Reversals, left_of};
 use ledger::{
-    Activity, Change, Decision, Entry, EntryKind, Member, MissingData, Moment, Order,
+    Activity, Allocations, Change, Decision, Entry, EntryKind, Member, MissingData, Moment, Order,
     RedeemedReward, Seq, Since,
 };
-use rules::{Facts, RuleFailure};
+use rules::{Bundle, Facts, RuleFailure};
 
 use crate::context::Context;
 use crate::event::{About, ActivityEvent};
 use crate::failures::Failures;
-use crate::judging::{Asked, judge};
+use crate::judging::{Asked, MendedRun, judge};
 use crate::pipeline::{with_tier, with_tier_noted};
 use crate::referral::referral;
 use crate::refusal::Undecided;
@@ -68,29 +68,38 @@ pub(crate) struct Sentence {
     pub(crate) draft: Draft,
     /// What the member's referrer gets for it.
     pub(crate) referral: Option<Activity>,
+    /// What rules took that have been mended since.
+    pub(crate) taken_since: Allocations,
 }
 
 /// Judges an activity for a member as it is at a moment, in a tier.
 fn judged(
     context: &Context<'_>,
     present: &Arc<Member>,
-    tier: Option<String>,
+    tier: Option<&str>,
     event: &ActivityEvent,
-    asked: Asked,
+    asked: Asked<'_>,
 ) -> Result<Sentence, Undecided> {
     let Context { bundle, data, now, .. } = *context;
     let ActivityEvent { activity, triggered, .. } = event;
-    let seen = bundle.see(present, tier, activity.at, now);
     let activity = Arc::new(activity.clone());
-    let mut run = bundle.run(&Facts::of_activity(seen, &activity));
-    let judged = judge(bundle, present, &activity, data, &mut run, asked)?;
+    let facts = |rules: &Bundle| {
+        Facts::of_activity(rules.see(present, tier.map(str::to_owned), activity.at, now), &activity)
+    };
+    let mut run = bundle.run(&facts(bundle));
+    let mended = asked.mended.iter();
+    let mended =
+        mended.map(|one| MendedRun { mended: *one, run: one.rules.run(&facts(one.rules)) });
+    let mended = mended.collect();
+    let judged = judge(bundle, present, &activity, data, &mut run, asked, mended)?;
     let referral = judged.referrer().map(|referrer| referral(present, referrer, &activity));
+    let taken_since = judged.taken_since;
     let notes: Vec<Note> = judged.failures.iter().map(RuleFailure::note).collect();
     let mut draft = Draft::of(judged.reasons, judged.changes, judged.allocator);
     let triggered = triggered.map(|day| Change::Triggered { activity: activity.kind.clone(), day });
     draft.changes.extend(triggered);
     draft.notes = notes;
-    Ok(Sentence { draft, referral })
+    Ok(Sentence { draft, referral, taken_since })
 }
 
 /// Judges an activity that was told too late for the member as it was then.
@@ -98,12 +107,13 @@ pub(crate) fn judged_then(
     context: &Context<'_>,
     then: &Member,
     event: &ActivityEvent,
-    on_failure: OnFailure,
+    asked: Asked<'_>,
 ) -> Result<Sentence, Undecided> {
     let context = Context { now: event.activity.at, ..*context };
     let present = Arc::new(then.at(context.now));
     let tier = tier::tier_status(context.bundle, &present, context.now)?.tier;
-    let mut judged = judged(&context, &present, tier, event, Asked { on_failure, tasks: false })?;
+    let mut judged =
+        judged(&context, &present, tier.as_deref(), event, Asked { tasks: false, ..asked })?;
     // A fraction is carried over to the next payment of the rule, which has been paid since.
     judged.draft.changes.retain(|change| !matches!(change, Change::Carried { .. }));
     Ok(judged)
@@ -116,6 +126,8 @@ pub(crate) struct Happened {
     pub(crate) referral: Option<Activity>,
     /// The tier by which it was judged.
     pub(crate) tier: Option<String>,
+    /// What rules took that have been mended since.
+    pub(crate) taken_since: Allocations,
 }
 
 /// Decides on an activity for one member and the wallets that it uses, as of when it happened: finds
@@ -125,16 +137,16 @@ pub(crate) fn happen(
     context: &Context<'_>,
     member: &Member,
     event: ActivityEvent,
-    on_failure: OnFailure,
+    asked: Asked<'_>,
 ) -> Result<Happened, Undecided> {
     let Context { bundle, now, .. } = *context;
-    let mut failures = Failures { on_failure, notes: Vec::new() };
+    let mut failures = Failures { on_failure: asked.on_failure, notes: Vec::new() };
     let present = Arc::new(member.at(now));
     let tier_status = tier::reviewed(bundle, &present, now);
     let tier_status = failures.or(tier_status, || member.tier_status.clone())?;
     let tier = tier_status.tier.clone();
-    let Sentence { mut draft, referral } =
-        judged(context, &present, tier.clone(), &event, Asked::all(on_failure))?;
+    let Sentence { mut draft, referral, taken_since } =
+        judged(context, &present, tier.as_deref(), &event, asked)?;
     failures.notes.append(&mut draft.notes);
     let ActivityEvent { activity, about, .. } = event;
     let differs = activity.order.as_ref();
@@ -144,7 +156,7 @@ pub(crate) fn happen(
     let decision = ledger::earn::decide(member, context.programme(), activity, share, draft, now)?;
     let before = &member.tier_status;
     let decision = with_tier_noted(context, tier_status, decision, before, failures)?;
-    Ok(Happened { decision, referral, tier })
+    Ok(Happened { decision, referral, tier, taken_since })
 }
 
 /// Lets a member take a reward from the wallets that it uses.

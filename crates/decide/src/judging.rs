@@ -10,8 +10,8 @@ use ledger::decision_data::Allocator;
 use ledger::programme::OnFailure;
 use ledger::task::{Goal, Progress};
 use ledger::{
-    Activity, ApplyError, Change, DecisionData, Effect, Member, Moment, Programme, Reason, Units,
-    WalletName,
+    Activity, Allocations, ApplyError, Change, DecisionData, Effect, Member, Moment, Programme,
+    Reason, Units, WalletName,
 };
 use rules::{
     Bundle, CODES_MAX, EffectRequest, Facts, Rule, RuleFailure, Run, StatementKind, Value,
@@ -80,6 +80,8 @@ pub(crate) struct Judgement<'a> {
     /// The referrer, if a rule requested the referral. The rule may have given nothing in the end;
     /// then no reason has the referral.
     referrer: Option<&'a Member>,
+    /// What rules took that have been mended since.
+    pub(crate) taken_since: Allocations,
 }
 
 impl<'a> Judgement<'a> {
@@ -113,7 +115,8 @@ pub fn ask(
     let seen = bundle.see(member, member.tier().map(str::to_owned), activity.at, now);
     let mut run = bundle.run(&Facts::of_activity(seen, activity));
     let on_failure = bundle.programme().on_failure;
-    let judged = judge(bundle, member, activity, data, &mut run, Asked::all(on_failure))?;
+    let asked = Asked::all(on_failure);
+    let judged = judge(bundle, member, activity, data, &mut run, asked, Vec::new())?;
     let verdicts = judged.steps.iter().map(|step| (step.rule, step.verdict)).collect();
     Ok(Said { reasons: judged.reasons, verdicts })
 }
@@ -133,17 +136,45 @@ struct Judge<'a, 'r> {
 
 /// The rules that are asked, and what becomes of one that fails.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked {
+pub(crate) struct Asked<'a> {
     pub(crate) on_failure: OnFailure,
     /// Whether tasks are asked as well.
     pub(crate) tasks: bool,
+    /// Rules that have failed for the activity and have been mended since.
+    pub(crate) mended: &'a [Mended<'a>],
 }
 
-impl Asked {
+impl Asked<'_> {
     /// All rules.
-    pub(crate) fn all(on_failure: OnFailure) -> Asked {
-        Asked { on_failure, tasks: true }
+    pub(crate) fn all(on_failure: OnFailure) -> Asked<'static> {
+        Asked { on_failure, tasks: true, mended: &[] }
     }
+}
+
+/// A rule that has been mended since an activity was judged. It is asked in place of the one that
+/// failed, and takes from what there is for it, not from what there was for the activity.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mended<'a> {
+    /// The rules that have it.
+    pub(crate) rules: &'a Bundle,
+    /// Its title.
+    pub(crate) title: &'a str,
+    pub(crate) data: &'a DecisionData,
+    pub(crate) on_failure: OnFailure,
+}
+
+impl<'a> Mended<'a> {
+    /// The rule that stands for one that failed, if it is that one.
+    pub(crate) fn of(&self, failed: &Rule) -> Option<&'a Rule> {
+        let rule = self.rules.called(failed.kind(), self.title)?;
+        (rule.is_called(&failed.name) || rule.is_called(&failed.title)).then_some(rule)
+    }
+}
+
+/// A mended rule over the facts of one activity.
+pub(crate) struct MendedRun<'a> {
+    pub(crate) mended: Mended<'a>,
+    pub(crate) run: Run<'a>,
 }
 
 /// Runs every rule of the activity: earn rules, tasks and contests. A rule that fails gives nothing;
@@ -154,7 +185,8 @@ pub(crate) fn judge<'a>(
     activity: &Activity,
     data: &'a DecisionData,
     run: &mut Run<'a>,
-    asked: Asked,
+    asked: Asked<'_>,
+    mut mended: Vec<MendedRun<'a>>,
 ) -> Result<Judgement<'a>, Undecided> {
     let judgement = Judgement {
         reasons: Vec::new(),
@@ -164,6 +196,7 @@ pub(crate) fn judge<'a>(
         failures: Vec::new(),
         points: Units::ZERO,
         referrer: None,
+        taken_since: Allocations::default(),
     };
     let at = activity.at;
     let zone = bundle.programme().zone_of(activity.order.as_ref());
@@ -173,7 +206,11 @@ pub(crate) fn judge<'a>(
     for (number, rule) in bundle.rules_on(&activity.kind).filter(|(_, rule)| is_asked(rule)) {
         let points = judge.judgement.points;
         judge.run.set_points(points);
-        let verdict = judge.rule_or_failure(rule, asked.on_failure)?;
+        let instead = mended.iter_mut().find_map(|one| Some((one.mended.of(rule)?, one)));
+        let verdict = match instead {
+            None => judge.rule_or_failure(rule, asked.on_failure)?,
+            Some((rule, mended)) => judge.mended_rule(rule, mended)?,
+        };
         judge.judgement.steps.push(Step { rule: number, verdict, points });
     }
     Ok(judge.judgement)
@@ -209,6 +246,28 @@ impl<'a> Judge<'a, '_> {
             }
             other => other,
         }
+    }
+
+    /// Judges a rule that has been mended, by the rules that have it and from data of its own.
+    fn mended_rule(
+        &mut self,
+        rule: &'a Rule,
+        mended: &mut MendedRun<'a>,
+    ) -> Result<Verdict, Undecided> {
+        let MendedRun { mended: Mended { rules, data, on_failure, .. }, run } = mended;
+        let mut allocator = Allocator::new(data);
+        let points = self.judgement.points;
+        run.set_points(points);
+        std::mem::swap(self.run, run);
+        std::mem::swap(&mut self.bundle, rules);
+        std::mem::swap(&mut self.judgement.allocator, &mut allocator);
+        let verdict = self.rule_or_failure(rule, *on_failure);
+        std::mem::swap(&mut self.judgement.allocator, &mut allocator);
+        std::mem::swap(&mut self.bundle, rules);
+        std::mem::swap(self.run, run);
+        let taken = self.judgement.taken_since.add(&allocator.taken());
+        taken.map_err(|error| GiveRejection::of(&self.member.id, error))?;
+        verdict
     }
 
     fn rule(&mut self, rule: &'a Rule) -> Result<Verdict, Undecided> {

@@ -82,6 +82,8 @@ mod redeem;
 mod hold;
 /// An earlier entry is reversed.
 mod reverse;
+/// Activities for which a rule had failed are judged again.
+mod rejudge;
 /// An operator gives or takes units.
 mod adjust;
 /// One member gives units to another.
@@ -122,6 +124,7 @@ pub use offers::{Eligible, MemberBenefit, Offer, benefits, gifts, offers};
 pub use redeem::redeem;
 pub use referral::Referrals;
 pub use refusal::{Refusal, Undecided};
+pub use rejudge::{REJUDGED_MAX, has_failed, rejudge, rejudge_alone};
 pub use reverse::{Reversal, reverse, reverse_alone};
 pub use reward::Redemption;
 pub use schedule::{due_at, is_due_earlier};

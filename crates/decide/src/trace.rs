@@ -106,7 +106,8 @@ pub fn trace(
     let tier_status = tier::tier_status(bundle, &member, happened_at.max(member.happened_at))?;
     let seen = bundle.see(&member, tier_status.tier, activity.at, happened_at);
     let mut run = bundle.run(&Facts::of_activity(seen, &Arc::new(activity.clone())));
-    let judged = judge(bundle, &member, activity, data, &mut run, Asked::all(on_failure))?;
+    let judged =
+        judge(bundle, &member, activity, data, &mut run, Asked::all(on_failure), Vec::new())?;
     let mut lines = Vec::new();
     for (place, step) in judged.steps.iter().enumerate() {
         let Some(rule) = bundle.rule(step.rule) else { continue };

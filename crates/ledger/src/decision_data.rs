@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::shared_limit::{Codes, Remaining, SharedLimit, Withdrawal};
-use crate::{Effect, Entry, EntryKind, Member, MemberId, Moment, Seq, Units};
+use crate::{ApplyError, Effect, Entry, EntryKind, Member, MemberId, Moment, Seq, Units};
 
 /// The data that a decision needs and that has not been loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,13 +123,15 @@ impl Since {
         Since { moment: self.moment.min(other.moment), entry }
     }
 
-    /// The beginning that an entry makes necessary: what it stands for, or what it undoes.
+    /// The beginning that an entry makes necessary: what it stands for, or what it undoes or judges
+    /// again.
     #[must_use]
     pub fn with(self, entry: &Entry) -> Since {
-        let undone = Since { entry: entry.undoes().min(), ..self };
+        let rejudged = entry.rejudges().iter().copied();
+        let earlier = Since { entry: entry.undoes().chain(rejudged).min(), ..self };
         match &entry.kind {
-            EntryKind::Reverse { .. } => self.or(undone),
-            _ => self.or(undone).or(Since::moment(entry.happened_at())),
+            EntryKind::Reverse { .. } | EntryKind::Rejudge { .. } => self.or(earlier),
+            _ => self.or(earlier).or(Since::moment(entry.happened_at())),
         }
     }
 
@@ -154,7 +156,7 @@ pub struct HistorySlice {
 
 impl HistorySlice {
     /// Whether everything that has happened since then is in the slice, and with it everything
-    /// that an entry of the slice undoes: so that the member before it depends on nothing of it.
+    /// that an entry of the slice undoes or judges again: so that the member before it depends on nothing of it.
     #[must_use]
     pub fn reaches(&self, since: Since) -> bool {
         let since = self.entries.iter().fold(since, Since::with);
@@ -188,6 +190,32 @@ impl Allocations {
             }
         }
         taken
+    }
+
+    /// Adds what another decision takes.
+    ///
+    /// # Errors
+    /// It is more than can be counted.
+    pub fn add(&mut self, other: &Allocations) -> Result<(), ApplyError> {
+        for (limit, more) in &other.units {
+            let units = self.units.entry(limit.clone()).or_default();
+            let sum = units.checked_add(*more);
+            *units = sum.ok_or_else(|| ApplyError::too_much("the shared limit"))?;
+        }
+        for (pool, more) in &other.codes {
+            *self.codes.entry(pool.clone()).or_default() += more;
+        }
+        Ok(())
+    }
+
+    /// What is taken from shared limits.
+    #[must_use]
+    pub fn withdrawals(&self) -> Vec<Withdrawal> {
+        let withdraw = |(limit, units): (&SharedLimit, &Units)| Withdrawal {
+            limit: limit.clone(),
+            units: *units,
+        };
+        self.units.iter().map(withdraw).collect()
     }
 
     fn units(&self, limit: &SharedLimit) -> Units {
@@ -323,11 +351,7 @@ impl<'a> Allocator<'a> {
     /// The withdrawals from shared limits so far.
     #[must_use]
     pub fn withdrawals(&self) -> Vec<Withdrawal> {
-        let withdraw = |(limit, units): (&SharedLimit, &Units)| Withdrawal {
-            limit: limit.clone(),
-            units: *units,
-        };
-        self.taken.units.iter().map(withdraw).collect()
+        self.taken.withdrawals()
     }
 
     /// Takes units from a shared limit, all or none. Returns whether there were enough.

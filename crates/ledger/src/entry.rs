@@ -131,6 +131,14 @@ pub enum EntryKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         other: Option<EntryOf>,
     },
+    /// Activities for which a rule had failed were judged again, with the rule as it was mended: as
+    /// the rules say by which this entry was decided.
+    Rejudge {
+        /// The title of the rule.
+        rule: String,
+        /// The numbers of the entries of the activities.
+        entries: Vec<Seq>,
+    },
     /// Units were given or taken by hand.
     Adjust {
         /// Why, in the author's words.
@@ -276,6 +284,15 @@ impl Entry {
         own.into_iter().chain(beside.map(|taken| taken.of))
     }
 
+    /// The numbers of the entries whose activities this one judges again.
+    #[must_use]
+    pub fn rejudges(&self) -> &[Seq] {
+        match &self.kind {
+            EntryKind::Rejudge { entries, .. } => entries,
+            _ => &[],
+        }
+    }
+
     /// When that happened which the entry stands for: as long before the entry was decided as it was
     /// sent late. What was told too late counts from when it was told.
     #[must_use]
@@ -324,6 +341,7 @@ impl EntryKind {
             EntryKind::Capture { .. } => Verb::Capture,
             EntryKind::Release { .. } => Verb::Release,
             EntryKind::Reverse { .. } => Verb::Reverse,
+            EntryKind::Rejudge { .. } => Verb::Rejudge,
             EntryKind::Adjust { .. } => Verb::Adjust,
             EntryKind::Transfer { .. } => Verb::Transfer,
             EntryKind::Join { .. } => Verb::Join,

@@ -117,7 +117,7 @@ pub use activity::{Activity, FieldValue};
 pub use apply_error::ApplyError;
 pub use change::Change;
 pub use decision::Decision;
-pub use decision_data::{DecisionData, HistorySlice, MissingData, Since};
+pub use decision_data::{Allocations, DecisionData, HistorySlice, MissingData, Since};
 pub use effect::{Effect, Reason};
 pub use entry::{Benefit, Entry, EntryKind, RedeemedReward};
 pub use expiry::{Expiry, Inactivity};

@@ -413,6 +413,7 @@ impl Member {
             EntryKind::Earn { .. }
             | EntryKind::Redeem { .. }
             | EntryKind::Reverse { .. }
+            | EntryKind::Rejudge { .. }
             | EntryKind::Adjust { .. }
             | EntryKind::Transfer { .. }
             | EntryKind::Share { .. }

@@ -58,7 +58,8 @@ pub fn replay(
         EntryKind::Adjust { .. }
         | EntryKind::Transfer { .. }
         | EntryKind::Share { .. }
-        | EntryKind::Reverse { .. } => return movements(member, programme, entry, now),
+        | EntryKind::Reverse { .. }
+        | EntryKind::Rejudge { .. } => return movements(member, programme, entry, now),
         EntryKind::Join { .. }
         | EntryKind::Leave { .. }
         | EntryKind::Remind { .. }

@@ -21,6 +21,8 @@ pub enum Verb {
     Release,
     /// An entry is undone.
     Reverse,
+    /// Activities are judged again with a rule that has been mended.
+    Rejudge,
     /// Units are given or taken by hand.
     Adjust,
     /// Units move from one member to another.
@@ -50,6 +52,7 @@ impl Verb {
             Verb::Capture => "capture",
             Verb::Release => "release",
             Verb::Reverse => "reverse",
+            Verb::Rejudge => "rejudge",
             Verb::Adjust => "adjust",
             Verb::Transfer => "transfer",
             Verb::Join => "join",

@@ -74,7 +74,7 @@ impl Store {
         merge_withdrawals(&mut withdrawals, &entry.withdrawals)?;
         merge_withdrawals(&mut returns, &entry.returns)?;
         // Versions of other members need no key: a repeat finds the version of the main member.
-        let scheduled = Operation::scheduled();
+        let unasked = Operation::unasked();
         for Decision { member, entry, due_at, .. } in others {
             let other = MemberKey { merchant: key.merchant.clone(), member: member.id.clone() };
             let loaded = members.remove(&other.member);
@@ -86,7 +86,7 @@ impl Store {
             let answer = Answer { bundle, status: 200, body: RawValue::NULL.to_owned() };
             let next = Next {
                 key: &other,
-                operation: &scheduled,
+                operation: &unasked,
                 loaded: &loaded,
                 member,
                 entry,
@@ -236,7 +236,9 @@ impl Store {
         for (contest, score) in again.iter().flat_map(|again| again.state.scores()) {
             writes.push(self.set_score(key, contest, score)?);
         }
-        for reason in &entry.reasons {
+        let different = again.iter().flat_map(|again| &again.differences);
+        let different = different.flat_map(|difference| &difference.reasons);
+        for reason in entry.reasons.iter().chain(different) {
             match &reason.effect {
                 Effect::Voucher { pool, code, again: false } => {
                     writes.extend(self.hand_out(&key.merchant, pool, code, key.member.as_str())?);

@@ -108,7 +108,7 @@ impl Operation {
     /// An operation without a key, such as one of the scheduled run. It needs no key: once it has
     /// recorded what is due, nothing is due, so it cannot happen twice.
     #[must_use]
-    pub fn scheduled() -> Operation {
+    pub fn unasked() -> Operation {
         let fingerprint = Fingerprint::of(&serde_json::Value::Null);
         Operation { name: None, about: About::Nothing, fingerprint }
     }

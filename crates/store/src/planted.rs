@@ -45,6 +45,6 @@ pub fn items(
         status: 200,
         answer: RawValue::NULL.to_owned(),
     };
-    let first = item::of_version(key, &version, &Operation::scheduled(), person.secret.as_ref())?;
+    let first = item::of_version(key, &version, &Operation::unasked(), person.secret.as_ref())?;
     Ok([item::of_person(key, &person)?, first])
 }

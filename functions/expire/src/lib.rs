@@ -11,14 +11,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use api::{Api, Lacking, Refusal, Rules, Undecided};
+use api::{Api, Refusal, write_unasked};
 use decide::Context;
 use futures::StreamExt;
-use ledger::{DecisionData, EntryKind, Member, MerchantId, Moment};
+use ledger::{EntryKind, Member, MerchantId, Moment};
 use serde::{Deserialize, Serialize};
-use store::{
-    Answer, Due, Found, MemberKey, Operation, Page, Performed, SHARDS, StoreError, Version,
-};
+use store::{Due, Found, MemberKey, Page, SHARDS, StoreError, Version};
 
 /// The shards that a run works on concurrently, and the members of one shard.
 const SHARDS_AT_ONCE: usize = 4;
@@ -311,19 +309,6 @@ async fn shard(api: &Api, number: u8, stop_at: Option<Instant>) -> Result<Tally,
     Ok(tally)
 }
 
-/// The reason for which nothing is written for a member.
-enum No {
-    /// Nothing is due: it was written already, or the units were spent before they expired.
-    NothingIsDue,
-    Failed(WriteError),
-}
-
-impl From<Refusal> for No {
-    fn from(refusal: Refusal) -> No {
-        No::Failed(refusal.into())
-    }
-}
-
 /// The thing that the run does for a member.
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
@@ -333,54 +318,17 @@ enum Wanted {
     Reschedule,
 }
 
-/// Decides and commits one entry for a member. Returns its version, or nothing if nothing is due.
+/// Decides and commits one entry for a member. Returns its version, or nothing if nothing is due: it
+/// was written already, or the units were spent before they expired.
 async fn write(
     api: &Api,
     key: &MemberKey,
     wanted: Wanted,
     now: Moment,
 ) -> Result<Option<Version>, WriteError> {
-    let bundle = api.bundle(&key.merchant).await?;
-    let mut earlier = api.earlier_rules(&key.merchant);
-    loop {
-        let rules = Rules { bundle: &bundle, earlier: &earlier };
-        let lacking = match attempt(api, key, rules, wanted, now).await {
-            Ok(done) => {
-                api::log_failures(key, &done.version.entry);
-                return Ok(Some(done.version));
-            }
-            Err(lacking) => lacking,
-        };
-        match api.supply(&key.merchant, lacking, &mut earlier).await {
-            Ok(()) => {}
-            Err(No::NothingIsDue) => return Ok(None),
-            Err(No::Failed(error)) => return Err(error),
-        }
-    }
-}
-
-/// Decides and commits one entry with the rules that are loaded.
-async fn attempt(
-    api: &Api,
-    key: &MemberKey,
-    rules: Rules<'_>,
-    wanted: Wanted,
-    now: Moment,
-) -> Result<Performed, Lacking<No>> {
-    let Rules { bundle, earlier } = rules;
-    let decide = |member: Option<&Member>, data: &DecisionData| -> Result<_, Undecided<No>> {
-        let member = member.ok_or(No::NothingIsDue)?;
-        let context = Context { bundle, earlier, data, now: data.moment(member, now) };
-        let decision = match wanted {
-            Wanted::Due => decide::next_due(&context, member)?,
-            Wanted::Reschedule => decide::schedule(&context, member)?,
-        };
-        let decision = decision.ok_or(No::NothingIsDue)?;
-        let body = serde_json::value::RawValue::NULL.to_owned();
-        Ok((decision, Answer { bundle: bundle.hash().to_string(), status: 200, body }))
+    let decide = |context: &Context<'_>, member: &Member| match wanted {
+        Wanted::Due => decide::next_due(context, member),
+        Wanted::Reschedule => decide::schedule(context, member),
     };
-    let decide = |member: Option<&Member>, data: &DecisionData| {
-        decide(member, data).map_err(store::Undecided::from)
-    };
-    api.store.perform(key, &Operation::scheduled(), decide).await.map_err(Lacking::of)
+    Ok(write_unasked(api, key, now, decide).await?)
 }

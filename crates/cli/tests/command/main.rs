@@ -19,6 +19,8 @@ mod killed;
 mod model;
 /// Receipts as a shop system exports them.
 mod receipts;
+/// Activities that are judged again with a rule that had failed.
+mod rejudge;
 /// The tools for merchants.
 mod tools;
 

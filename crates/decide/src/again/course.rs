@@ -4,24 +4,26 @@
 use std::collections::BTreeMap;
 
 use ledger::again::Derived;
+use ledger::decision::GiveRejection;
 use ledger::delivery::{self, names_pieces, share_of};
 use ledger::entry::Note;
 use ledger::holdings::Share;
 use ledger::programme::OnFailure;
 use ledger::tier_status::TierChange;
 use ledger::{
-    Activity, Decision, DecisionData, Effect, Entry, EntryKind, HistorySlice, Member, MemberId,
-    MissingData, Moment, Posting, PostingReason, Programme, Reason, RedeemedReward, Remaining, Seq,
-    Since, Units, WalletName, Withdrawal,
+    Activity, Allocations, Decision, DecisionData, Effect, Entry, EntryKind, HistorySlice, Member,
+    MemberId, MissingData, Moment, Posting, PostingReason, Programme, Reason, RedeemedReward,
+    Remaining, Seq, Since, Units, WalletName, Withdrawal,
 };
 use rules::{Bundle, StatementKind};
 
 use super::data_then::data_then;
-use super::timeline::{Item, Play, Source};
+use super::timeline::{Instead, Item, Play, Source};
 use crate::context::Context;
 use crate::deed::dated;
 use crate::event::{About, ActivityEvent};
 use crate::happen::{happen, judged_then};
+use crate::judging::{Asked, Mended};
 use crate::pipeline::{Sharing, split, with_tier_review};
 use crate::referral::Referrals;
 use crate::refusal::Undecided;
@@ -44,6 +46,8 @@ pub(super) struct Course<'a> {
     pub(super) restored: BTreeMap<WalletName, i64>,
     /// Whether units come back of a reward.
     pub(super) is_reward_back: bool,
+    /// What rules take now that have been mended.
+    pub(super) fresh: Allocations,
 }
 
 /// What became of one entry by both histories.
@@ -82,6 +86,17 @@ struct Happened {
     entry: Entry,
     tier: Option<String>,
     referral: Option<Activity>,
+    /// What rules take now that have been mended.
+    taken_now: Allocations,
+}
+
+/// What is so now: the context of the decision, the member as it is stored, and what rules that have
+/// been mended take so far.
+#[derive(Clone, Copy)]
+struct Present<'c> {
+    context: &'c Context<'c>,
+    stored: &'c Member,
+    taken: &'c Allocations,
 }
 
 impl<'a> Course<'a> {
@@ -114,6 +129,7 @@ impl<'a> Course<'a> {
             referrals: Referrals::default(),
             restored: BTreeMap::new(),
             is_reward_back: false,
+            fresh: Allocations::default(),
         }
     }
 
@@ -121,16 +137,15 @@ impl<'a> Course<'a> {
     pub(super) fn play(&mut self, item: &Item<'a>) -> Result<(), Undecided> {
         self.with_accounts(item)?;
         let before = self.was.own.member.clone();
-        let was = match &item.was {
-            Some(play) => {
-                Some(self.was.happen(&self.context, &self.member, item, play, &before)?)
-            }
-            None => None,
-        };
-        let is = match &item.is {
-            Some(play) => Some(self.is.happen(&self.context, &self.member, item, play, &before)?),
-            None => None,
-        };
+        let present = Present { context: &self.context, stored: &self.member, taken: &self.fresh };
+        let was = item.was.as_ref();
+        let was = was.map(|play| self.was.happen(present, item, play, &before)).transpose()?;
+        let is = item.is.as_ref();
+        let is = is.map(|play| self.is.happen(present, item, play, &before)).transpose()?;
+        if let Some(is) = &is {
+            let taken = self.fresh.add(&is.taken_now);
+            taken.map_err(|error| GiveRejection::of(&self.member.id, error))?;
+        }
         if let Source::Entry(entry) = &item.source {
             let sides = [(&mut self.was, &was), (&mut self.is, &is)];
             for (side, happened) in sides {
@@ -316,12 +331,12 @@ impl Side {
     /// history as it was.
     fn happen(
         &mut self,
-        context: &Context<'_>,
-        stored: &Member,
+        present: Present<'_>,
         item: &Item<'_>,
         play: &Play<'_>,
         before: &Member,
     ) -> Result<Happened, Undecided> {
+        let Present { context, stored, .. } = present;
         let mut member = self.own.member.clone();
         member.seq = item.seq.previous().unwrap_or_default();
         let data = self.data(context, &member, item)?;
@@ -329,22 +344,33 @@ impl Side {
             Context { bundle: item.rules, earlier: context.earlier, data: &data, now: item.at };
         let programme = item.rules.programme();
         let sharing = Sharing { programme, account: member.account.as_ref() };
-        let (mut tier, mut referral) = (None, None);
+        let (mut tier, mut referral, mut taken_since) = (None, None, Allocations::default());
+        let mended = match play {
+            Play::Judged(_, _, mended) | Play::JudgedThen(_, _, mended) => mended.as_slice(),
+            Play::Done(..) | Play::Less(..) | Play::Replayed(_) => &[],
+        };
+        let data_of_mended =
+            mended.iter().map(|instead| present.data_of(instead)).collect::<Result<Vec<_>, _>>()?;
+        let instead = mended.iter().zip(&data_of_mended).map(|(instead, data)| instead.asked(data));
+        let instead: Vec<Mended<'_>> = instead.collect();
+        let asked = |on_failure: OnFailure| Asked { mended: &instead, ..Asked::all(on_failure) };
         let decision = match play {
-            Play::Judged(event, on_failure) => {
+            Play::Judged(event, on_failure, _) => {
                 let about = self.about(programme, item, &event.activity);
                 let event = ActivityEvent { about, ..event.as_ref().clone() };
                 split(&then, sharing, &member, |member| {
-                    let happened = happen(&then, member, event, *on_failure)?;
+                    let happened = happen(&then, member, event, asked(*on_failure))?;
                     (tier, referral) = (happened.tier, happened.referral);
+                    taken_since = happened.taken_since;
                     Ok(happened.decision)
                 })?
             }
-            Play::JudgedThen(entry, activity) => {
+            Play::JudgedThen(entry, activity, _) => {
                 let newest = entry.seq.previous().unwrap_or_default();
                 let as_it_was = context.data.member_then(&stored.id, activity.at, newest)?;
                 let event = activity.clone().into();
-                let judged = judged_then(&then, as_it_was, &event, OnFailure::Record)?;
+                let judged = judged_then(&then, as_it_was, &event, asked(OnFailure::Record))?;
+                taken_since = judged.taken_since;
                 let mut left = (*entry).clone();
                 left.kind = EntryKind::Earn { activity: activity.clone() };
                 left.reasons = judged.draft.reasons;
@@ -359,17 +385,14 @@ impl Side {
             }
             Play::Replayed(entry) => replayed(&then, sharing, &member, before, entry)?,
         };
-        Ok(self.follow(decision, programme, tier, referral))
+        let is_now = mended.iter().any(|instead| instead.gave.is_none());
+        let taken_now = if is_now { taken_since } else { Allocations::default() };
+        let entry = self.follow(decision, programme);
+        Ok(Happened { entry, tier, referral, taken_now })
     }
 
-    /// Takes over what was decided.
-    fn follow(
-        &mut self,
-        mut decision: Decision,
-        programme: &Programme,
-        tier: Option<String>,
-        referral: Option<Activity>,
-    ) -> Happened {
+    /// Takes over what was decided, and returns its entry.
+    fn follow(&mut self, mut decision: Decision, programme: &Programme) -> Entry {
         for other in std::mem::take(&mut decision.others) {
             if let Some(account) = self.accounts.get_mut(&other.member.id) {
                 account.derived.follow(other);
@@ -385,7 +408,7 @@ impl Side {
             }
         }
         self.own.follow(decision);
-        Happened { entry, tier, referral }
+        entry
     }
 
     /// The decision data of an item: for an entry, what was known when it was decided.
@@ -472,6 +495,29 @@ impl Side {
                 progress.codes.push(code);
             }
         }
+    }
+}
+
+impl Present<'_> {
+    /// The data from which a rule that has been mended takes: what there is now, or what it took when
+    /// its activity was judged again.
+    fn data_of(&self, instead: &Instead<'_>) -> Result<DecisionData, GiveRejection> {
+        let DecisionData { left, codes, members, taken, .. } = self.context.data;
+        let Some(gave) = &instead.gave else {
+            let mut taken = taken.clone();
+            taken.add(self.taken).map_err(|error| GiveRejection::of(&self.stored.id, error))?;
+            let (left, codes, members) = (left.clone(), codes.clone(), members.clone());
+            return Ok(DecisionData { left, codes, members, taken, ..DecisionData::default() });
+        };
+        let mut entry = Entry::bare(Seq::FIRST, self.context.now, EntryKind::Expire);
+        entry.reasons = gave.iter().map(|reason| (*reason).clone()).collect();
+        let budget = instead.rules.rule_called(&instead.rule);
+        let budget = budget.and_then(|rule| rule.budget(instead.rules.programme()));
+        let paid = entry.reasons.iter().any(|reason| matches!(reason.effect, Effect::Units { .. }));
+        let taken = budget.filter(|_| paid).map(|limit| Withdrawal { limit, units: Units::ONE });
+        entry.withdrawals = taken.into_iter().collect();
+        let data = data_then(instead.rules, self.stored, &entry);
+        Ok(DecisionData { members: members.clone(), ..data })
     }
 }
 

@@ -3,13 +3,23 @@
 
 use ledger::{Effect, Member, Reason, Units};
 
+/// What becomes of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is undone: the codes that it gave are void.
+    Undone,
+    /// A rule that has been mended judges it again: the codes that it gives are new.
+    Rejudged,
+    /// It stays, and so do the codes that it gave.
+    Stays,
+}
+
 /// The difference between what rules gave and what they give. `after` is the member as it is now.
-/// Codes that were given stay valid, unless the entry `is_undone`.
 pub(super) fn differently(
     was: &[Reason],
     is: &[Reason],
     after: &Member,
-    is_undone: bool,
+    fate: Fate,
 ) -> Vec<Reason> {
     let mut different: Vec<Reason> = Vec::new();
     for reason in was.iter().chain(is) {
@@ -28,8 +38,11 @@ pub(super) fn differently(
                 true => Effect::Tag { tag: tag.clone() },
                 false => Effect::Untag { tag: tag.clone() },
             }),
-            Effect::Voucher { pool, code, .. } if is_undone && was.contains(reason) => {
+            Effect::Voucher { pool, code, .. } if fate == Fate::Undone && was.contains(reason) => {
                 Some(Effect::Void { pool: pool.clone(), code: code.clone() })
+            }
+            Effect::Voucher { again: false, .. } if fate == Fate::Rejudged => {
+                is.contains(reason).then(|| reason.effect.clone())
             }
             Effect::Voucher { .. }
             | Effect::Void { .. }

@@ -13,17 +13,34 @@ pub(crate) struct Edit {
     pub(crate) told: Vec<Told>,
     /// What is taken back.
     pub(crate) undone: Vec<Undo>,
+    /// What is judged again.
+    pub(crate) rejudged: Option<Rejudged>,
+}
+
+/// Activities that are judged again with a rule that failed for them, as the rules in force have it.
+#[derive(Debug, Clone)]
+pub(crate) struct Rejudged {
+    /// The title of the rule.
+    pub(crate) rule: String,
+    /// The numbers of the entries of the activities.
+    pub(crate) entries: Vec<Seq>,
 }
 
 impl Edit {
     /// Something that happened as well.
     pub(crate) fn told(told: Told) -> Edit {
-        Edit { told: vec![told], undone: Vec::new() }
+        Edit { told: vec![told], ..Edit::default() }
     }
 
     /// Something that is taken back.
     pub(crate) fn undone(undo: Undo) -> Edit {
-        Edit { told: Vec::new(), undone: vec![undo] }
+        Edit { undone: vec![undo], ..Edit::default() }
+    }
+
+    /// Activities that are judged again.
+    pub(crate) fn rejudged(rule: &str, entries: Vec<Seq>) -> Edit {
+        let rejudged = Rejudged { rule: rule.to_owned(), entries };
+        Edit { rejudged: Some(rejudged), ..Edit::default() }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What has happened to a member, in the order in which it happened: by the history as it was, and as
 //! it is.
 
+use std::collections::BTreeMap;
+
 use ledger::decision_data::Allocator;
 use ledger::programme::OnFailure;
 use ledger::restated::TakenBack;
@@ -9,16 +11,18 @@ use ledger::reverse::{
     units_left,
 };
 use ledger::{
-    Activity, Change, Entry, EntryKind, HistorySlice, Member, Moment, Order, Seq, SharedLimit,
-    Units, Withdrawal,
+    Activity, Change, DecisionData, Entry, EntryKind, HistorySlice, Member, MissingData, Moment,
+    Order, Reason, Seq, SharedLimit, Units, Withdrawal,
 };
 use rules::Bundle;
 
-use super::edit::{Edit, ReversedPart, Told, Undo};
+use super::differently::Fate;
+use super::edit::{Edit, Rejudged, ReversedPart, Told, Undo};
 use crate::context::Context;
 use crate::deed::Deed;
 use crate::event::ActivityEvent;
 use crate::happen::on_failure;
+use crate::judging::Mended;
 use crate::refusal::Undecided;
 
 /// Something that happened to a member.
@@ -52,11 +56,12 @@ pub(super) enum Source<'a> {
 /// How something happens.
 #[derive(Debug, Clone)]
 pub(super) enum Play<'a> {
-    /// The rules judge the activity. What becomes of it if one fails.
-    Judged(Box<ActivityEvent>, OnFailure),
-    /// The activity was told too late, and a part of it came back: the rules judge what is left of it
-    /// for the member as it was then.
-    JudgedThen(&'a Entry, Activity),
+    /// The rules judge the activity. What becomes of it if one fails, and the rules that have been
+    /// mended since.
+    Judged(Box<ActivityEvent>, OnFailure, Vec<Instead<'a>>),
+    /// The activity was told too late, and a part of it came back or a rule was mended: the rules judge
+    /// what is left of it for the member as it was then.
+    JudgedThen(&'a Entry, Activity, Vec<Instead<'a>>),
     /// As it is told, at a moment.
     Done(Deed, Moment),
     /// As its entry says.
@@ -65,13 +70,39 @@ pub(super) enum Play<'a> {
     Less(&'a Entry, Units),
 }
 
-impl Play<'_> {
+impl<'a> Play<'a> {
     /// What an entry says happened, as far as it is left. What has happened is not refused.
-    fn judged(entry: &Entry, activity: Activity) -> Self {
+    fn judged(entry: &Entry, activity: Activity, instead: Vec<Instead<'a>>) -> Self {
         let event = ActivityEvent { triggered: triggered(entry), ..activity.into() };
-        Play::Judged(Box::new(event), OnFailure::Record)
+        Play::Judged(Box::new(event), OnFailure::Record, instead)
     }
 }
+
+/// A rule that has been mended since an activity was judged.
+#[derive(Debug, Clone)]
+pub(super) struct Instead<'a> {
+    /// Its title.
+    pub(super) rule: String,
+    /// The rules that have it.
+    pub(super) rules: &'a Bundle,
+    /// What it gave when the activity was judged again; nothing if that is now.
+    pub(super) gave: Option<Vec<&'a Reason>>,
+}
+
+impl Instead<'_> {
+    /// The rule as it is asked, with its data.
+    pub(super) fn asked<'s>(&'s self, data: &'s DecisionData) -> Mended<'s> {
+        let on_failure = match self.gave {
+            Some(_) => OnFailure::Record,
+            // It is mended only if it does not fail.
+            None => OnFailure::Refuse,
+        };
+        Mended { rules: self.rules, title: &self.rule, data, on_failure }
+    }
+}
+
+/// The rules that have been mended since, by the entry whose activity is judged again with them.
+type Mendings<'a> = BTreeMap<Seq, Vec<Instead<'a>>>;
 
 impl Item<'_> {
     pub(super) fn is_told(&self) -> bool {
@@ -102,6 +133,8 @@ pub(super) struct Timeline<'a> {
     /// What is taken from shared limits again, since it is no longer taken back.
     pub(super) withdrawals: Vec<Withdrawal>,
     pub(super) items: Vec<Item<'a>>,
+    /// What the edit judges again.
+    rejudged: Option<Rejudged>,
 }
 
 impl<'a> Timeline<'a> {
@@ -132,15 +165,26 @@ impl<'a> Timeline<'a> {
             undone,
             withdrawals: Vec::new(),
             items: Vec::new(),
+            rejudged: edit.rejudged,
         };
+        let mended = mended(context, slice)?;
+        let mut mended_now = mended.clone();
+        if let Some(rejudged) = &timeline.rejudged {
+            for seq in &rejudged.entries {
+                let (rule, rules) = (rejudged.rule.clone(), context.bundle);
+                let instead = Instead { rule, rules, gave: None };
+                mended_now.entry(*seq).or_default().push(instead);
+            }
+        }
         for (entry, hash) in slice.entries.iter().zip(&slice.rules) {
-            timeline.add(context, entry, hash, [&was, &is])?;
+            timeline.add(context, entry, hash, [(&was, &mended), (&is, &mended_now)])?;
         }
         for (place, told) in edit.told.into_iter().enumerate() {
             let at = told.at().min(context.now);
             let is = match &told {
                 Told::Activity(event) => {
-                    Play::Judged(Box::new(event.clone()), on_failure(context, event))
+                    let on_failure = on_failure(context, event);
+                    Play::Judged(Box::new(event.clone()), on_failure, Vec::new())
                 }
                 Told::Deed(deed, at) => Play::Done(deed.clone(), *at),
             };
@@ -172,9 +216,9 @@ impl<'a> Timeline<'a> {
         context: &Context<'a>,
         entry: &'a Entry,
         hash: &str,
-        [was, is]: [&Reversals; 2],
+        [was, is]: [(&Reversals, &Mendings<'a>); 2],
     ) -> Result<(), Undecided> {
-        if matches!(entry.kind, EntryKind::Reverse { .. }) {
+        if matches!(entry.kind, EntryKind::Reverse { .. } | EntryKind::Rejudge { .. }) {
             return Ok(());
         }
         let rules = context.rules_of(hash)?;
@@ -190,12 +234,16 @@ impl<'a> Timeline<'a> {
             exhausted: Vec::new(),
             has_order: false,
         };
-        let play = |reversals: &Reversals| play(self.entries, entry, reversals, decimals);
+        let play = |(reversals, mended): (&Reversals, &Mendings<'a>)| {
+            let instead = mended.get(&entry.seq).cloned().unwrap_or_default();
+            play(self.entries, entry, reversals, instead, decimals)
+        };
         self.items.push(item(0, entry.happened_at(), play(was)?, play(is)?));
         let beside = entry.again.iter().flat_map(|again| &again.told).enumerate();
         for (place, activity) in beside {
-            let judged = |reversals: &Reversals| {
-                (!reversals.is_undone(entry.seq)).then(|| Play::judged(entry, activity.clone()))
+            let judged = |(reversals, _): (&Reversals, &Mendings<'a>)| {
+                (!reversals.is_undone(entry.seq))
+                    .then(|| Play::judged(entry, activity.clone(), Vec::new()))
             };
             self.items.push(item(place + 1, activity.at.min(entry.at), judged(was), judged(is)));
         }
@@ -244,6 +292,9 @@ impl<'a> Timeline<'a> {
 
     /// The kind of the edit's entry, if it tells nothing new.
     pub(super) fn kind(&self) -> EntryKind {
+        if let Some(Rejudged { rule, entries }) = self.rejudged.clone() {
+            return EntryKind::Rejudge { rule, entries };
+        }
         let (of, undone) = match self.undone.first() {
             Some((of, undone)) => (*of, undone.clone()),
             None => (Seq::ENROLLED, Undone::Whole),
@@ -259,6 +310,18 @@ impl<'a> Timeline<'a> {
     /// Whether the kind of the edit's entry names an entry as undone.
     pub(super) fn names(&self, seq: Seq) -> bool {
         !self.tells && self.undone.first().is_some_and(|(of, _)| *of == seq)
+    }
+
+    /// What becomes of an entry.
+    pub(super) fn fate(&self, seq: Seq) -> Fate {
+        let is_rejudged = |rejudged: &Rejudged| rejudged.entries.contains(&seq);
+        if self.undone.iter().any(|(undone, _)| *undone == seq) {
+            Fate::Undone
+        } else if self.rejudged.as_ref().is_some_and(is_rejudged) {
+            Fate::Rejudged
+        } else {
+            Fate::Stays
+        }
     }
 
     /// What is taken back beside what the kind names.
@@ -289,11 +352,31 @@ impl<'a> Timeline<'a> {
     }
 }
 
+/// The rules that have been mended, by the entries of a slice that judge activities again.
+fn mended<'a>(context: &Context<'a>, slice: &'a HistorySlice) -> Result<Mendings<'a>, MissingData> {
+    let mut mended = Mendings::new();
+    for (entry, hash) in slice.entries.iter().zip(&slice.rules) {
+        let EntryKind::Rejudge { rule, entries } = &entry.kind else { continue };
+        let rules = context.rules_of(hash)?;
+        for seq in entries {
+            let all = entry.again.iter().flat_map(|again| &again.differences);
+            let own = all.filter(|difference| difference.entry == *seq);
+            let own = own.flat_map(|difference| &difference.reasons);
+            let gave = own.filter(|reason| reason.rule == *rule);
+            let gave = Some(gave.collect());
+            let instead = Instead { rule: rule.clone(), rules, gave };
+            mended.entry(*seq).or_default().push(instead);
+        }
+    }
+    Ok(mended)
+}
+
 /// How an entry happens with what has come back of it; nothing if all of it has.
 fn play<'a>(
     entries: &[Entry],
     entry: &'a Entry,
     reversals: &Reversals,
+    instead: Vec<Instead<'a>>,
     decimals: u32,
 ) -> Result<Option<Play<'a>>, Undecided> {
     let back = reversals.back(entry.seq);
@@ -301,14 +384,16 @@ fn play<'a>(
         return Ok(None);
     }
     Ok(match &entry.kind {
-        EntryKind::Earn { .. } if entry.was_told_too_late() && back.is_empty() => {
+        EntryKind::Earn { .. }
+            if entry.was_told_too_late() && back.is_empty() && instead.is_empty() =>
+        {
             Some(Play::Replayed(entry))
         }
         EntryKind::Earn { .. } => {
             let left = left_of(entry, &back, decimals)?;
             Some(match entry.was_told_too_late() {
-                true => Play::JudgedThen(entry, left),
-                false => Play::judged(entry, left),
+                true => Play::JudgedThen(entry, left, instead),
+                false => Play::judged(entry, left, instead),
             })
         }
         EntryKind::Redeem { .. } | EntryKind::Capture { .. } if !back.is_empty() => {

@@ -1,0 +1,105 @@
+//! Rejudge: activities for which a rule had failed are judged again, with the rule as it has been
+//! mended since. Everything else of them is judged by the rules of their day.
+
+use std::collections::BTreeSet;
+
+use ledger::entry::Note;
+use ledger::reverse::Reversals;
+use ledger::{Decision, EntryKind, HistorySlice, Member, MissingData, Seq, Since};
+use rules::{Bundle, Rule};
+
+use crate::again::{Edit, derive};
+use crate::context::Context;
+use crate::earn::with_referrals;
+use crate::referral::Referrals;
+use crate::refusal::Undecided;
+
+/// The most activities that one entry judges again: what they give has to fit into one write.
+pub const REJUDGED_MAX: usize = 10;
+
+/// Whether the notes of an entry say that a rule failed. `by` are the rules by which the entry was
+/// decided.
+#[must_use]
+pub fn has_failed(rule: &Rule, notes: &[Note], by: &Bundle) -> bool {
+    notes.iter().any(|note| match note {
+        Note::RuleFailed { rule: title, .. } => is_same(rule, title, by),
+        _ => false,
+    })
+}
+
+/// Whether a rule is the one that had this title by other rules.
+fn is_same(rule: &Rule, title: &str, by: &Bundle) -> bool {
+    let then = by.called(rule.kind(), title);
+    then.is_some_and(|then| rule.is_called(&then.name) || rule.is_called(&then.title))
+}
+
+/// Decides on judging the activities of some entries again, the first `most` of those for which the
+/// rule failed, that have not been undone, and that have not been judged again before. Nothing, if
+/// none is left.
+///
+/// # Errors
+/// The rule fails for one of them still, or data is missing.
+pub fn rejudge(
+    context: &Context<'_>,
+    member: &Member,
+    rule: &Rule,
+    failed: &[Seq],
+    most: usize,
+) -> Result<Option<Decision>, Undecided> {
+    member.present()?;
+    let Some(first) = failed.iter().min() else { return Ok(None) };
+    let since = Since { moment: context.now, entry: Some(*first) };
+    let slice = context.data.slice_since(member, since)?;
+    context.has_rules_of(&slice.rules)?;
+    let mut left = left_of(context, member, rule, slice)?;
+    left.retain(|seq| failed.contains(seq));
+    left.truncate(most);
+    if left.is_empty() {
+        return Ok(None);
+    }
+    let (decision, referrals) = rejudge_alone(context, member, &rule.title, left)?;
+    with_referrals(context, decision, referrals).map(Some)
+}
+
+/// Decides on judging activities again for one member alone. Also returns what follows for the
+/// referrer.
+///
+/// # Errors
+/// As [`rejudge`].
+pub fn rejudge_alone(
+    context: &Context<'_>,
+    member: &Member,
+    rule: &str,
+    entries: Vec<Seq>,
+) -> Result<(Decision, Referrals), Undecided> {
+    derive(context, member, Edit::rejudged(rule, entries))
+}
+
+/// The entries of a slice for which a rule failed, that are not undone, and that have not been judged
+/// again since.
+fn left_of(
+    context: &Context<'_>,
+    member: &Member,
+    rule: &Rule,
+    slice: &HistorySlice,
+) -> Result<Vec<Seq>, MissingData> {
+    let reversals = Reversals::of(&slice.entries, member.seq.next(), &[]);
+    let mut done = BTreeSet::new();
+    let mut failed = Vec::new();
+    for (entry, hash) in slice.entries.iter().zip(&slice.rules) {
+        let by = context.rules_of(hash)?;
+        match &entry.kind {
+            EntryKind::Rejudge { rule: title, entries } if is_same(rule, title, by) => {
+                done.extend(entries.iter().copied());
+            }
+            EntryKind::Earn { .. }
+                if has_failed(rule, &entry.notes, by) && !reversals.is_undone(entry.seq) =>
+            {
+                failed.push(entry.seq);
+            }
+            _ => {}
+        }
+    }
+    failed.retain(|seq| !done.contains(seq));
+    Ok(failed)
+}

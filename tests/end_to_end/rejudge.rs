@@ -1,0 +1,211 @@
+//! Rules that failed, have been mended, and judge their activities again.
+
+use api::{Refusal, consider_unasked, write_unasked};
+use decide::{Context, REJUDGED_MAX, rejudge};
+use end_to_end::Shop;
+use ledger::{Member, MemberId, MerchantId, Seq};
+use serde_json::{Value, json};
+use store::{MemberKey, Version};
+
+const MANIFEST: &str = r#"
+name = "Test"
+currency = "EUR"
+time_zone = "Europe/Berlin"
+[wallets.points]
+expires = { months = 12 }
+[wallets.status]
+spendable = false
+[campaigns.spring]
+budget = 100
+[activities.delivery]
+[pools.CODES]
+"#;
+
+/// The sheet with what its rule `Odd` pays.
+fn sheet(odd: &str) -> String {
+    format!(
+        "earn \"Euros\" on purchase {{ order.total }}\n\
+         earn \"Odd\" on purchase at most 2 per month {{ {odd} }}\n\
+         earn \"Status\" on purchase into status {{ points }}\n\
+         earn \"Gold doubles\" on purchase when member.tier == \"Gold\" {{ points }}\n\
+         task \"Three\" on purchase goal 3 {{ award(7) }}\n\
+         reward \"mug\" costs 10 {{ product(\"mug\") }}\n\
+         tier \"Base\" {{ true }}\ntier \"Gold\" {{ wallet(\"status\") >= 80 }}"
+    )
+}
+
+const FAILS: &str = "100 / (order.total - 5)";
+const MENDED: &str = "if order.total == 5 { 50 } else { 100 / (order.total - 5) }";
+
+async fn shop(odd: &str) -> Shop {
+    let shop = Shop::under(&[("merchant.toml", MANIFEST), ("rules.rhai", &sheet(odd))]).await;
+    shop.enroll("ada").await;
+    shop
+}
+
+async fn mend(shop: &Shop, odd: &str) {
+    shop.publish(&[("merchant.toml", MANIFEST), ("rules.rhai", &sheet(odd))]).await;
+}
+
+fn key(shop: &Shop) -> MemberKey {
+    let merchant = MerchantId::parse(&shop.merchant).unwrap();
+    MemberKey { merchant, member: MemberId::parse("ada").unwrap() }
+}
+
+/// Judges the activities of some entries again with the rule `Odd`, as the command does.
+async fn judges_again(shop: &Shop, entries: &[u64]) -> Result<Option<Version>, Refusal> {
+    let key = key(shop);
+    let bundle = shop.api.bundle(&key.merchant).await?;
+    let entries: Vec<Seq> = entries.iter().map(|seq| Seq::new(*seq)).collect();
+    let decide = |context: &Context<'_>, member: &Member| {
+        let rule = bundle.rule_called("Odd").unwrap();
+        rejudge(context, member, rule, &entries, REJUDGED_MAX)
+    };
+    let now = shop.api.clock.now();
+    let considered = consider_unasked(&shop.api, &key, now, decide).await?;
+    let written = write_unasked(&shop.api, &key, now, decide).await?;
+    // What a dry run shows is what is written.
+    let written_entry = written.as_ref().map(|version| &version.entry);
+    assert_eq!(considered.as_ref().map(|decision| &decision.entry), written_entry);
+    Ok(written)
+}
+
+/// The member as it is, without the number of its last entry.
+async fn member(shop: &Shop) -> Member {
+    let member = shop.database.store().member(&key(shop)).await.unwrap().unwrap();
+    Member { seq: Seq::ENROLLED, ..member }
+}
+
+async fn does(shop: &Shop, what: &str, name: &str, body: Value) {
+    let answer = shop.post(&format!("/v1/members/ada/{what}"), Some(name), &body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+}
+
+/// Purchases of several days. The rule fails for the first and the third; the fifth is beyond its cap.
+async fn buys_all(shop: &Shop) {
+    for (day, total) in ["5.00", "15.00", "5.00", "9.00", "5.00"].iter().enumerate() {
+        shop.at(&format!("2026-05-{:02}T10:00:00Z", day + 2));
+        shop.buys("ada", &format!("o{day}"), total).await;
+    }
+    does(shop, "redeem", "r", json!({ "reward": "mug" })).await;
+    shop.at("2026-05-20T10:00:00Z");
+}
+
+#[tokio::test]
+async fn what_a_mended_rule_gives_late_is_what_it_would_have_given_in_time() {
+    let (failed, fine) = (shop(FAILS).await, shop(MENDED).await);
+    for shop in [&failed, &fine] {
+        buys_all(shop).await;
+    }
+    mend(&failed, MENDED).await;
+    let again = judges_again(&failed, &[1, 3, 5]).await.unwrap().unwrap();
+    assert_eq!(again.entry.rejudges(), [Seq::new(1), Seq::new(3)]);
+    // The tier of the second purchase, the cap of the third and the redemption are those of the
+    // shop whose rule never failed.
+    assert_eq!(member(&failed).await, member(&fine).await);
+    failed.all_is_well().await;
+    // Judged again once more, nothing is left to do.
+    assert!(judges_again(&failed, &[1, 3, 5]).await.unwrap().is_none());
+    // What follows is judged as if the rule had never failed: returns, what is told late, undoing.
+    for shop in [&failed, &fine] {
+        does(shop, "reverse", "back", json!({ "earn": "o0" })).await;
+        let late = json!({ "type": "purchase", "at": "2026-05-03T09:00:00Z", "order": { "total": "12.00" } });
+        shop.at("2026-05-21T10:00:00Z");
+        does(shop, "earn", "late", late).await;
+        does(shop, "reverse", "after all", json!({ "reverse": "back" })).await;
+    }
+    assert_eq!(member(&failed).await, member(&fine).await);
+    failed.all_is_well().await;
+}
+
+#[tokio::test]
+async fn a_rule_that_fails_still_changes_nothing() {
+    let shop = shop(FAILS).await;
+    shop.buys("ada", "1", "5.00").await;
+    let before = member(&shop).await;
+    mend(&shop, "100 / (5 - order.total)").await;
+    let refused = judges_again(&shop, &[1]).await.unwrap_err();
+    assert!(refused.to_string().contains("division by zero"), "{refused}");
+    assert_eq!(member(&shop).await, before);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn what_has_come_back_or_did_not_fail_is_not_judged_again() {
+    let shop = shop(FAILS).await;
+    shop.buys("ada", "1", "5.00").await;
+    shop.buys("ada", "2", "15.00").await;
+    does(&shop, "reverse", "back", json!({ "earn": "1" })).await;
+    mend(&shop, MENDED).await;
+    assert!(judges_again(&shop, &[1, 2, 3]).await.unwrap().is_none());
+    // The order that has come back is completed after all, and the rule fails for it as it did.
+    does(&shop, "reverse", "after all", json!({ "reverse": "back" })).await;
+    let again = judges_again(&shop, &[1, 2, 3]).await.unwrap().unwrap();
+    assert_eq!(again.entry.rejudges(), [Seq::new(1)]);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn the_other_rules_judge_as_they_did_whatever_they_say_now() {
+    let shop = shop(FAILS).await;
+    shop.buys("ada", "1", "5.00").await;
+    let edited = sheet(MENDED).replace("on purchase { order.total }", "on purchase { 1000 }");
+    shop.publish(&[("merchant.toml", MANIFEST), ("rules.rhai", &edited)]).await;
+    let again = judges_again(&shop, &[1]).await.unwrap().unwrap();
+    assert_eq!(again.entry.balances.values().map(|units| units.get()).max(), Some(55));
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn what_is_for_all_members_is_taken_as_far_as_it_is_there() {
+    let odd = |pays: &str| {
+        sheet(FAILS)
+            .replace(
+                "earn \"Odd\" on purchase at most 2 per month",
+                "earn \"Odd\" on purchase during spring",
+            )
+            .replace(FAILS, pays)
+    };
+    let shop = shop(FAILS).await;
+    let publish = async |pays: &str| {
+        shop.publish(&[("merchant.toml", MANIFEST), ("rules.rhai", &odd(pays))]).await;
+    };
+    publish(FAILS).await;
+    for number in 1..=3 {
+        shop.buys("ada", &number.to_string(), "5.00").await;
+    }
+    let merchant = MerchantId::parse("test").unwrap();
+    let limit = ledger::SharedLimit::Budget("spring".to_owned());
+    let left = async || shop.database.store().left(&merchant, &limit).await.unwrap().get();
+    let codes = ["A".to_owned(), "B".to_owned()];
+    shop.database.store().import_codes(&merchant, "CODES", &codes).await.unwrap();
+    assert_eq!(left().await, 100);
+    // There is enough for two of the three, in the budget and in the pool.
+    publish("voucher(\"CODES\"); 40").await;
+    let again = judges_again(&shop, &[1, 2, 3]).await.unwrap().unwrap();
+    assert_eq!(left().await, 20);
+    let given = |version: &Version| {
+        let again = version.entry.again.clone().unwrap();
+        let reasons = again.differences.into_iter().flat_map(|difference| difference.reasons);
+        let of_rule = reasons.filter(|reason| reason.rule == "Odd");
+        of_rule.map(|reason| serde_json::to_value(reason).unwrap()).collect::<Vec<_>>()
+    };
+    let given = given(&again);
+    let given: Vec<&Value> =
+        given.iter().map(|reason| reason.get("code").unwrap_or(&reason["units"])).collect();
+    assert_eq!(given.len(), 4, "{given:?}");
+    assert!(given.contains(&&json!("A")) && given.contains(&&json!("B")), "{given:?}");
+    let has = member(&shop).await.wallet("points").posted();
+    // The task has paid 7, and the third purchase is Gold's now.
+    assert_eq!(has, 3 * 5 + 2 * 40 + 7 + 5);
+    shop.all_is_well().await;
+    // They keep it when what was told before them is derived again.
+    let late =
+        json!({ "type": "purchase", "at": "2026-05-02T07:26:00Z", "order": { "total": "7.00" } });
+    shop.at("2026-05-03T10:00:00Z");
+    publish("0").await;
+    does(&shop, "earn", "late", late).await;
+    assert_eq!(member(&shop).await.wallet("points").posted(), has + 7);
+    assert_eq!(left().await, 20);
+    shop.all_is_well().await;
+}
