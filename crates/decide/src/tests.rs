@@ -24,6 +24,7 @@ mod judging;
 mod mistakes;
 mod mistakes_in_files;
 mod one_history;
+mod plain_model;
 mod precedence;
 mod reference;
 mod returns;

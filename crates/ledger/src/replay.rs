@@ -55,6 +55,9 @@ pub fn replay(
             capture(&mut draft, member, programme, hold, reward, now);
         }
         EntryKind::Release { hold } => set_all_free(&mut draft, member, hold, now),
+        EntryKind::Adjust { .. } if let Some(again) = &entry.again => {
+            by_hand(&mut draft, member, programme, &again.restored, now);
+        }
         EntryKind::Adjust { .. }
         | EntryKind::Transfer { .. }
         | EntryKind::Share { .. }
@@ -66,6 +69,31 @@ pub fn replay(
         | EntryKind::Erase => {}
     }
     draft.decide(member, programme, entry.kind.clone(), now)
+}
+
+/// What staff gave or took by an entry that was told late. Its postings are the difference that it
+/// made to a history, and not what it gave.
+fn by_hand(
+    draft: &mut Draft,
+    member: &Member,
+    programme: &Programme,
+    restored: &BTreeMap<WalletName, i64>,
+    now: Moment,
+) {
+    let why = PostingReason::Adjusted;
+    for (wallet, units) in restored {
+        let Some(policy) = programme.wallets.get(wallet) else { continue };
+        match Units::new(*units) {
+            Ok(units) => {
+                let lot = Lot { units, terms: policy.terms(now, programme.time_zone) };
+                draft.credits.push(Credit { wallet: wallet.clone(), lot, why });
+            }
+            Err(_) => {
+                let units = Units::part(-units);
+                draft.postings.extend(taken(member, programme, wallet, units, why, now));
+            }
+        }
+    }
 }
 
 /// Makes an entry happen again by its movements of units alone, as what somebody else did in the

@@ -13,10 +13,11 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::book::Book;
+use super::plain_model;
 use super::*;
 use crate::{About, Reversal, ReversedPart, Undo, reverse};
 
-const PROGRAMMES: [(&str, &str); 6] = [
+const PROGRAMMES: [(&str, &str); 7] = [
     (
         "[wallets.points]\nexpires = { inactive_days = 6 }\n[wallets.status]\nspendable = false\n\
          expires = { months = 1, end_of = \"month\" }\n[tiers]\ngrace_days = 3\n[activities.review]\n\
@@ -103,10 +104,20 @@ tier "Gold" { wallet("status") >= 200 }
 reward "Cup" costs 60 { product("Cup") }
 "#,
     ),
+    (plain_model::MANIFEST, plain_model::RULES),
 ];
 
 /// The programme in which no units expire.
 const LASTING: usize = 5;
+/// The programme that the plain model has, too.
+const MODELLED: usize = 6;
+
+/// In how many orders each history is told beside the one in which it happened: ten in the long form.
+const ORDERS: usize = 10;
+const ORDERS_SHORT: usize = 2;
+/// The most events of a history, and of one in the long form.
+const EVENTS_SHORT: usize = 20;
+const EVENTS: usize = 45;
 
 static BUNDLES: LazyLock<Vec<Arc<Bundle>>> = LazyLock::new(|| {
     let load = |(manifest, rules): &(&str, &str)| {
@@ -144,36 +155,49 @@ enum What {
     Redemption,
 }
 
-/// An event: what happens, when in minutes, how many minutes later it is told, how many minutes after
-/// that a part of it, or all, comes back, or a purchase is put right, with another total.
+/// An event: what happens, when in minutes, how many minutes later it is told in each order, how many
+/// minutes after that a part of it, or all, comes back, or a purchase is put right, with another total.
 #[derive(Debug, Clone)]
 struct Event {
     what: What,
     at: u32,
-    delay: u32,
+    delays: Vec<u32>,
     back: Option<(u32, bool)>,
     edit: Option<(u32, u32)>,
 }
 
 const DAY: u32 = 24 * 60;
 
+/// The total of an order, of which one, two or three pieces cost a whole number of coins each.
+fn coins() -> impl Strategy<Value = u32> {
+    (20..3_000u32).prop_map(|number| number * 6)
+}
+
 fn events(most: usize) -> impl Strategy<Value = Vec<Event>> {
     let what = prop_oneof![
-        5 => (100..20_000u32, 1..4u8).prop_map(|(coins, pieces)| What::Purchase { coins, pieces }),
+        5 => (coins(), 1..4u8).prop_map(|(coins, pieces)| What::Purchase { coins, pieces }),
         2 => Just(What::Review),
         1 => (0..10usize, any::<bool>()).prop_map(|(of, piece)| What::Delivery { of, piece }),
         1 => (1..200u32).prop_map(|units| What::Credit { units }),
     ];
     let delay = prop_oneof![2 => Just(0), 1 => 0..DAY, 1 => 0..25 * DAY];
     let back = prop::option::weighted(0.25, (0..10 * DAY, any::<bool>()));
-    let edit = prop::option::weighted(0.15, (0..10 * DAY, 100..20_000u32));
-    let event = (what, 0..20 * DAY, delay, back, edit)
-        .prop_map(|(what, at, delay, back, edit)| Event { what, at, delay, back, edit });
+    let edit = prop::option::weighted(0.15, (0..10 * DAY, coins()));
+    let delays = prop::collection::vec(delay, orders());
+    let event = (what, 0..20 * DAY, delays, back, edit)
+        .prop_map(|(what, at, delays, back, edit)| Event { what, at, delays, back, edit });
     prop::collection::vec(event, 2..most)
 }
 
 fn at(minutes: u32) -> Moment {
     moment("2026-04-20T06:00:00Z") + TimeDelta::minutes(minutes.into())
+}
+
+impl Event {
+    /// When it happens. No two happen at the same second, so that there is one order of them.
+    fn at(&self, number: usize) -> Moment {
+        at(self.at) + TimeDelta::seconds(number.try_into().unwrap())
+    }
 }
 
 /// The last moment, at which all has been told.
@@ -199,7 +223,7 @@ fn activity(bundle: &Bundle, number: usize, event: &Event) -> Option<Activity> {
     let plain = |kind: &str| Activity {
         id: format!("{kind}-{number}"),
         kind: kind.to_owned(),
-        at: at(event.at),
+        at: event.at(number),
         order: None,
         payment: None,
         ..purchase()
@@ -236,7 +260,8 @@ enum Step {
 /// How a history is told.
 #[derive(Clone, Copy)]
 struct Telling {
-    late: bool,
+    /// In which order it is told; nothing for the one in which it happens.
+    order: Option<usize>,
     /// Whether what comes back as a whole is told at all.
     bought: bool,
     /// Whether rewards are taken.
@@ -248,19 +273,17 @@ struct Telling {
 fn steps(events: &[Event], telling: Telling) -> Vec<(u32, Step)> {
     let mut steps: Vec<(u32, Step)> = Vec::new();
     for (number, event) in events.iter().enumerate() {
-        let told = event.at + if telling.late { event.delay } else { 0 };
+        let told = 1 + event.at + telling.order.map_or(0, |order| event.delays[order]);
         let whole = event.back.is_some_and(|(_, whole)| whole);
         if whole && !telling.bought {
             continue;
         }
         steps.push((told, Step::Tell(number)));
         if let (Some((later, _)), What::Purchase { .. }) = (event.edit, &event.what) {
-            steps.push((event.at + event.delay + later + 1, Step::Edit(number)));
+            steps.push((told + later + 1, Step::Edit(number)));
         }
         if let Some((later, _)) = event.back {
-            // It comes back at the same time however it was told.
-            let back = event.at + event.delay + later + 1;
-            steps.push((back, Step::Back(number)));
+            steps.push((told + later + 1, Step::Back(number)));
         }
     }
     let nights = (0..END).step_by((telling.nights * DAY) as usize);
@@ -314,7 +337,7 @@ impl Teller<'_> {
                     reason: "forgotten".to_owned(),
                     author: "eve".to_owned(),
                 };
-                let at = Some(at(event.at));
+                let at = Some(event.at(number));
                 let adjust = |context: &Context<'_>, ada: &Member| {
                     crate::adjust(context, ada, adjustment.clone(), at)
                 };
@@ -425,12 +448,19 @@ fn without_nothing(mut member: Member) -> Member {
     member
 }
 
-fn histories() -> u32 {
+/// How many histories are told, if it is the long form.
+fn long_form() -> Option<u32> {
     let more = std::env::var("REGULARS_HISTORIES").ok();
-    more.map_or(60, |histories| histories.parse().unwrap())
+    more.map(|histories| histories.parse().unwrap())
 }
 
-fn check(cases: u32, most: usize, test: impl Fn(&Arc<Bundle>, Vec<Event>, u32)) {
+fn orders() -> usize {
+    long_form().map_or(ORDERS_SHORT, |_| ORDERS)
+}
+
+fn check(test: impl Fn(&Arc<Bundle>, Vec<Event>, u32)) {
+    let cases = long_form().unwrap_or(60);
+    let most = long_form().map_or(EVENTS_SHORT, |_| EVENTS);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new(config);
     let all = (0..BUNDLES.len(), events(most), 1..4u32);
@@ -443,21 +473,23 @@ fn check(cases: u32, most: usize, test: impl Fn(&Arc<Bundle>, Vec<Event>, u32)) 
     }
 }
 
-const IN_TIME: Telling = Telling { late: false, bought: true, redeems: false, nights: 1 };
-const LATE: Telling = Telling { late: true, ..IN_TIME };
+const IN_TIME: Telling = Telling { order: None, bought: true, redeems: false, nights: 1 };
+const LATE: Telling = Telling { order: Some(0), ..IN_TIME };
 
 #[test]
 fn it_does_not_matter_when_it_is_told() {
-    check(histories(), 20, |bundle, events, nights| {
-        let (one, other) =
-            (told(bundle, &events, IN_TIME), told(bundle, &events, Telling { nights, ..LATE }));
-        assert_eq!(present(&other.book), present(&one.book));
+    check(|bundle, events, nights| {
+        let one = present(&told(bundle, &events, IN_TIME).book);
+        for order in (0..orders()).map(Some) {
+            let other = told(bundle, &events, Telling { order, nights, ..LATE });
+            assert_eq!(present(&other.book), one);
+        }
     });
 }
 
 #[test]
 fn what_is_taken_back_leaves_no_trace() {
-    check(histories(), 20, |bundle, events, nights| {
+    check(|bundle, events, nights| {
         let never = Telling { bought: false, ..IN_TIME };
         let (one, other) =
             (told(bundle, &events, Telling { nights, ..LATE }), told(bundle, &events, never));
@@ -467,7 +499,7 @@ fn what_is_taken_back_leaves_no_trace() {
 
 #[test]
 fn what_was_spent_meanwhile_is_owed_to_the_unit() {
-    check(histories(), 20, |_, mut events, nights| {
+    check(|_, mut events, nights| {
         let cups = events.iter_mut().enumerate().filter(|(number, _)| number % 3 == 0);
         for (_, event) in cups {
             *event = Event { what: What::Redemption, back: None, edit: None, ..event.clone() };
@@ -479,4 +511,67 @@ fn what_was_spent_meanwhile_is_owed_to_the_unit() {
         let points = |teller: &Teller<'_>| teller.book.member("ada").wallet("points").posted();
         assert_eq!(points(&one), points(&other) - i64::from(one.cups) * 60);
     });
+}
+
+#[test]
+fn a_plain_model_comes_to_the_same_units_and_ends() {
+    check(|_, events, nights| {
+        let told = told(&BUNDLES[MODELLED], &events, Telling { nights, ..LATE });
+        let mut lots: BTreeMap<i64, i64> = BTreeMap::new();
+        for lot in told.book.member("ada").wallet("points").lots() {
+            *lots.entry(lot.terms.expires_at.unwrap().timestamp()).or_default() += lot.units.get();
+        }
+        assert_eq!(lots, plain_model::lots(&facts(&events, LATE)));
+    });
+}
+
+/// What is left of a history when all has been told, for the plain model.
+fn facts(events: &[Event], telling: Telling) -> Vec<plain_model::Fact> {
+    use plain_model::{Fact, What as Plain};
+    let mut left: BTreeMap<usize, What> = BTreeMap::new();
+    for (_, step) in steps(events, telling) {
+        match step {
+            Step::ExpiryRun => {}
+            Step::Tell(number) => {
+                left.insert(number, events[number].what.clone());
+            }
+            // What has come back as a whole cannot be put right.
+            Step::Edit(number) => {
+                if let (
+                    Some(What::Purchase { .. }),
+                    Some((_, coins)),
+                    What::Purchase { pieces, .. },
+                ) = (left.get(&number), events[number].edit, &events[number].what)
+                {
+                    left.insert(number, What::Purchase { coins, pieces: *pieces });
+                }
+            }
+            Step::Back(number) => {
+                let whole = events[number].back.is_some_and(|(_, whole)| whole);
+                match left.get(&number).cloned() {
+                    Some(What::Purchase { coins, pieces }) if !whole && pieces > 1 => {
+                        let coins = coins - coins / u32::from(pieces);
+                        left.insert(number, What::Purchase { coins, pieces: pieces - 1 });
+                    }
+                    Some(What::Purchase { .. }) => {
+                        left.remove(&number);
+                    }
+                    _ if whole => {
+                        left.remove(&number);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    let fact = |(number, what): (usize, What)| {
+        let what = match what {
+            What::Purchase { coins, .. } => Plain::Purchase { euros: i64::from(coins / 100) },
+            What::Review => Plain::Review,
+            What::Credit { units } => Plain::Credit { units: units.into() },
+            What::Delivery { .. } | What::Redemption => return None,
+        };
+        Some(Fact { at: events[number].at(number).timestamp(), what })
+    };
+    left.into_iter().filter_map(fact).collect()
 }
