@@ -15,6 +15,8 @@ mod due;
 mod edits;
 /// Rewards held at the till.
 mod holds;
+/// The history of a member that shares wallets.
+mod households;
 /// One effect per key, however often a request is repeated.
 mod idempotency;
 /// Which caller may do what.
@@ -23,6 +25,8 @@ mod identity;
 mod interactions;
 /// What is owed, by the day, in units and in money.
 mod liability;
+/// A member with a long history, of which a part happens again.
+mod long_history;
 /// One history: it does not matter when it is told.
 mod one_history;
 /// Orders as shops send them.

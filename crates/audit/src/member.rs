@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use ledger::{
     Change, DerivedAgain, Effect, Entry, EntryKind, Member, Moment, Posting, PostingReason,
-    PostingSide, Seq, Verb, WalletName,
+    PostingSide, Seq, SharedLimit, Verb, WalletName, Withdrawal,
 };
 use ledger::{Inactivity, Terms};
 use store::{History, VersionLine};
@@ -27,6 +27,7 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
     let forgotten = history.member().erased_at.is_some();
     let mut lots = Sums::new();
     let mut debts: BTreeMap<WalletName, i64> = BTreeMap::new();
+    let mut withdrawn: BTreeMap<&SharedLimit, i64> = BTreeMap::new();
     let mut previous = None;
     let mut before = &history.enrolled;
     let mut expected = Seq::FIRST;
@@ -51,6 +52,9 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
             return at("nobody can read it, and the person was not forgotten".to_owned());
         };
         if let Some(what) = disagrees(&version.entry, before) {
+            return at(what);
+        }
+        if let Some(what) = gives_back(&version.entry, &mut withdrawn).filter(|_| !forgotten) {
             return at(what);
         }
         let sealed_before = line.seq > Seq::FIRST && before.seq.next() != line.seq;
@@ -131,6 +135,20 @@ fn add_up(
     }
     let below = debts.iter().find(|(_, units)| **units < 0);
     below.map(|(wallet, units)| format!("{units} {wallet} are owed"))
+}
+
+/// The fault of an entry with which a member has given back more to a shared limit than it took.
+fn gives_back<'e>(
+    entry: &'e Entry,
+    withdrawn: &mut BTreeMap<&'e SharedLimit, i64>,
+) -> Option<String> {
+    for (all, sign) in [(&entry.withdrawals, 1), (&entry.returns, -1)] {
+        for Withdrawal { limit, units } in all {
+            *withdrawn.entry(limit).or_default() += sign * units.get();
+        }
+    }
+    let below = withdrawn.iter().find(|(_, units)| **units < 0);
+    below.map(|(limit, units)| format!("it has given back {} more to {limit} than it took", -units))
 }
 
 /// The fault of an entry whose balances differ from the member's. An entry of a member with an

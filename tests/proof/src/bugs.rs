@@ -8,7 +8,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use futures::StreamExt;
 use ledger::{
-    Decision, Effect, EntryKind, Lot, Member, Posting, PostingReason, PostingSide, Units,
+    Decision, Effect, EntryKind, Lot, Member, Moment, Posting, PostingReason, PostingSide, Terms,
+    Units,
 };
 use serde_json::{Value, json};
 use store::Bug;
@@ -43,7 +44,7 @@ enum InjectionPoint {
 use InjectionPoint::{Decision as Decided, FaultProxy};
 
 /// The bugs: what each does wrong, and where it is planted.
-const BUGS: [(&str, InjectionPoint); 33] = [
+const BUGS: [(&str, InjectionPoint); 38] = [
     ("a version is written without its condition", FaultProxy(no_condition)),
     ("a stale read is written without its version", FaultProxy(stale_without_version)),
     ("a bare ADD, beside the transaction", FaultProxy(bare_add)),
@@ -77,6 +78,11 @@ const BUGS: [(&str, InjectionPoint); 33] = [
     ("derived again, the difference is posted twice", Decided(twice_the_difference)),
     ("what an edit takes back is not noted", Decided(nothing_undone)),
     ("a late order is dated by when it was told", Decided(dated_today)),
+    ("a late order is judged by rules that pay twice as much", Decided(other_rules)),
+    ("derived again, a streak begins anew", Decided(broken_streaks)),
+    ("derived again, a day is that of another time zone", Decided(another_day)),
+    ("units that come back end a day later", Decided(later_end)),
+    ("what a reversal gives back is given back twice", Decided(given_back_twice)),
 ];
 
 /// The most seeds with which a bug is looked for: some bugs show only in some orders of events.
@@ -454,17 +460,24 @@ fn no_due_date(_: &Member, decision: &mut Decision) {
     decision.due_at = None;
 }
 
-/// Leaves out a part of what a member is since it was derived again.
-fn without(part: &str, before: &Member, decision: &mut Decision) {
+/// Changes what a member is since it was derived again.
+fn restated(before: &Member, decision: &mut Decision, change: impl FnOnce(&mut Value)) {
     let Some(again) = &mut decision.entry.again else { return };
     let Ok(mut state) = serde_json::to_value(&again.state) else { return };
-    if let Some(state) = state.as_object_mut() {
-        state.remove(part);
-    }
+    change(&mut state);
     if let Ok(state) = serde_json::from_value(state) {
         again.state = state;
         follow(before, decision);
     }
+}
+
+/// Leaves out a part of what a member is since it was derived again.
+fn without(part: &str, before: &Member, decision: &mut Decision) {
+    restated(before, decision, |state| {
+        if let Some(state) = state.as_object_mut() {
+            state.remove(part);
+        }
+    });
 }
 
 fn same_counters(before: &Member, decision: &mut Decision) {
@@ -517,5 +530,73 @@ fn dated_today(before: &Member, decision: &mut Decision) {
     {
         activity.at = at;
         follow(before, decision);
+    }
+}
+
+/// The counts and the progress that are there now, by the names of their rules.
+fn there<'v>(state: &'v mut Value, part: &str) -> Vec<&'v mut Value> {
+    let all = state.get_mut(part).and_then(Value::as_object_mut);
+    all.into_iter().flatten().filter_map(|(_, now)| now.get_mut("is")).collect()
+}
+
+fn broken_streaks(before: &Member, decision: &mut Decision) {
+    restated(before, decision, |state| {
+        for progress in there(state, "tasks") {
+            progress["marks"] = json!([]);
+        }
+    });
+}
+
+fn another_day(before: &Member, decision: &mut Decision) {
+    let next = |day: &Value| -> Option<Value> {
+        let day: Moment = day.as_str()?.parse().ok()?;
+        Some(json!(day + TimeDelta::days(1)))
+    };
+    restated(before, decision, |state| {
+        for counters in there(state, "counters") {
+            for counter in counters.as_array_mut().into_iter().flatten() {
+                if let Some(day) = next(&counter["day"]) {
+                    counter["day"] = day;
+                }
+            }
+        }
+    });
+}
+
+fn other_rules(before: &Member, decision: &mut Decision) {
+    let entry = &mut decision.entry;
+    if entry.again.is_none() || !matches!(entry.kind, EntryKind::Earn { .. }) {
+        return;
+    }
+    let paid = entry.reasons.iter_mut().find_map(|reason| match &mut reason.effect {
+        Effect::Units { wallet, units } if wallet.as_str() == "points" => Some(units),
+        _ => None,
+    });
+    let is_of_points =
+        |posting: &&mut Posting| posting.wallet.as_str() == "points" && comes_into_a_lot(posting);
+    if let (Some(paid), Some(lot)) = (paid, entry.postings.iter_mut().find(is_of_points)) {
+        let more = *paid;
+        *paid = paid.checked_add(more).unwrap_or(*paid);
+        lot.units = lot.units.checked_add(more).unwrap_or(lot.units);
+    }
+    follow(before, decision);
+}
+
+fn later_end(before: &Member, decision: &mut Decision) {
+    let restored = |posting: &&mut Posting| posting.why == PostingReason::Restored;
+    for posting in decision.entry.postings.iter_mut().filter(restored) {
+        if let Some(PostingSide::Lot(Terms { expires_at: Some(end), .. })) = &mut posting.to {
+            *end += TimeDelta::days(1);
+        }
+    }
+    if decision.entry.account.is_none() {
+        follow(before, decision);
+    }
+}
+
+fn given_back_twice(_: &Member, decision: &mut Decision) {
+    if decision.entry.again.is_some() {
+        let again = decision.entry.returns.clone();
+        decision.entry.returns.extend(again);
     }
 }
