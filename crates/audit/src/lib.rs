@@ -12,6 +12,8 @@ mod fault;
 mod earlier;
 /// The facts that two members' entries must agree on.
 mod between;
+/// What a member has taken from stocks and budgets, and what has gone back.
+mod drawn;
 /// One member, entry by entry.
 mod member;
 /// The roll-forward of what is owed: opening, issued, redeemed and so on, closing.

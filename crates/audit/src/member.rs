@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use ledger::{
     Change, DerivedAgain, Effect, Entry, EntryKind, Member, Moment, Posting, PostingReason,
-    PostingSide, Seq, SharedLimit, Verb, WalletName, Withdrawal,
+    PostingSide, Seq, Verb, WalletName,
 };
 use ledger::{Inactivity, Terms};
 use store::{History, VersionLine};
 
+use crate::drawn::Drawn;
 use crate::{About, Fault};
 
 /// Units by wallet and by how the lots expire. Whether a lot is available yet is not part of the
@@ -27,7 +28,7 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
     let forgotten = history.member().erased_at.is_some();
     let mut lots = Sums::new();
     let mut debts: BTreeMap<WalletName, i64> = BTreeMap::new();
-    let mut withdrawn: BTreeMap<&SharedLimit, i64> = BTreeMap::new();
+    let mut drawn = Drawn::default();
     let mut previous = None;
     let mut before = &history.enrolled;
     let mut expected = Seq::FIRST;
@@ -54,7 +55,7 @@ pub(crate) fn first_fault(history: &History) -> Option<Fault> {
         if let Some(what) = disagrees(&version.entry, before) {
             return at(what);
         }
-        if let Some(what) = gives_back(&version.entry, &mut withdrawn).filter(|_| !forgotten) {
+        if let Some(what) = drawn.add(&version.entry).filter(|_| !forgotten) {
             return at(what);
         }
         let sealed_before = line.seq > Seq::FIRST && before.seq.next() != line.seq;
@@ -135,20 +136,6 @@ fn add_up(
     }
     let below = debts.iter().find(|(_, units)| **units < 0);
     below.map(|(wallet, units)| format!("{units} {wallet} are owed"))
-}
-
-/// The fault of an entry with which a member has given back more to a shared limit than it took.
-fn gives_back<'e>(
-    entry: &'e Entry,
-    withdrawn: &mut BTreeMap<&'e SharedLimit, i64>,
-) -> Option<String> {
-    for (all, sign) in [(&entry.withdrawals, 1), (&entry.returns, -1)] {
-        for Withdrawal { limit, units } in all {
-            *withdrawn.entry(limit).or_default() += sign * units.get();
-        }
-    }
-    let below = withdrawn.iter().find(|(_, units)| **units < 0);
-    below.map(|(limit, units)| format!("it has given back {} more to {limit} than it took", -units))
 }
 
 /// The fault of an entry whose balances differ from the member's. An entry of a member with an
