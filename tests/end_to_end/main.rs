@@ -9,6 +9,8 @@
 mod bad_input;
 /// Requests that no rule decides: adjustments, transfers, accounts, erasing.
 mod by_hand;
+/// Edits of a history that contradict what happened.
+mod contradictions;
 /// What is due: expiry of every kind, triggered activities, reminders.
 mod due;
 /// Rules that are edited, and what members have under them.

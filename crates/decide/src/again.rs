@@ -14,6 +14,8 @@ mod differently;
 mod timeline;
 /// The decision data of an earlier decision.
 mod data_then;
+/// One derivation of a member.
+mod side;
 /// Deriving the member by both histories.
 mod course;
 
