@@ -11,9 +11,9 @@ use crate::vocabulary::{EFFECTS, FACTS, Form, WORDS, Word, words_of};
 pub fn reference() -> String {
     let mut page = String::from(
         "# The rule language\n\n\
-         Written from the code by `cargo run -- reference`; a test fails when it is stale. \
+         Written from the code by `cargo run -- reference`; a test fails when it is stale.\n\
          For a first hour with it, read [the guide](GUIDE.md).\n\n\
-         A statement is a keyword, a title in double quotes, clauses in any order, and a block in `{ }`. \
+         A statement is a keyword, a title in double quotes, clauses in any order, and a block in `{ }`.\n\
          Sheets are read in the order of their file names; any statement may stand in any of them.\n\n",
     );
     // Writing to a `String` cannot fail.
@@ -87,7 +87,9 @@ time_zone = "Europe/Oslo"
 
 ## Specs
 
-A file `earn.spec.toml` beside `earn.rhai`. A spec says who the member is, what happens, and what is expected. With steps, several things happen one after the other, and time passes between them.
+A file `earn.spec.toml` beside `earn.rhai`.
+A spec says who the member is, what happens, and what is expected.
+With steps, several things happen one after the other, and time passes between them.
 
 ```toml
 [[spec]]
@@ -137,7 +139,9 @@ Beside `member`: `referrer` (who brought it, described the same way), `pools`, `
 fn write_all(page: &mut String) -> std::fmt::Result {
     writeln!(page, "## Statements")?;
     for statement in &STATEMENTS {
-        writeln!(page, "\n### `{}`\n\n{}\n", statement.keyword, statement.says)?;
+        // One sentence on a line, as in all of our pages.
+        let says = statement.says.replace(". ", ".\n");
+        writeln!(page, "\n### `{}`\n\n{says}\n", statement.keyword)?;
         writeln!(page, "```rust\n{}\n```\n", statement.example)?;
         let needs: Vec<String> = statement
             .needs
