@@ -7,6 +7,8 @@ use ledger::{Member, MemberId, MerchantId, Seq};
 use serde_json::{Value, json};
 use store::{MemberKey, Version};
 
+use crate::interactions::wallet;
+
 const MANIFEST: &str = r#"
 name = "Test"
 currency = "EUR"
@@ -52,9 +54,9 @@ fn key(shop: &Shop) -> MemberKey {
     MemberKey { merchant, member: MemberId::parse("ada").unwrap() }
 }
 
-/// Judges the activities of some entries again with the rule `Odd`, as the command does.
+/// Judges the activities of some of ada's entries again with the rule `Odd`, as the command does.
 async fn judges_again(shop: &Shop, entries: &[u64]) -> Result<Option<Version>, Refusal> {
-    let key = key(shop);
+    let key = &key(shop);
     let bundle = shop.api.bundle(&key.merchant).await?;
     let entries: Vec<Seq> = entries.iter().map(|seq| Seq::new(*seq)).collect();
     let decide = |context: &Context<'_>, member: &Member| {
@@ -62,8 +64,8 @@ async fn judges_again(shop: &Shop, entries: &[u64]) -> Result<Option<Version>, R
         rejudge(context, member, rule, &entries, REJUDGED_MAX)
     };
     let now = shop.api.clock.now();
-    let considered = consider_unasked(&shop.api, &key, now, decide).await?;
-    let written = write_unasked(&shop.api, &key, now, decide).await?;
+    let considered = consider_unasked(&shop.api, key, now, decide).await?;
+    let written = write_unasked(&shop.api, key, now, decide).await?;
     // What a dry run shows is what is written.
     let written_entry = written.as_ref().map(|version| &version.entry);
     assert_eq!(considered.as_ref().map(|decision| &decision.entry), written_entry);
@@ -207,5 +209,101 @@ async fn what_is_for_all_members_is_taken_as_far_as_it_is_there() {
     does(&shop, "earn", "late", late).await;
     assert_eq!(member(&shop).await.wallet("points").posted(), has + 7);
     assert_eq!(left().await, 20);
+    shop.all_is_well().await;
+}
+
+/// A shop whose rule `Odd` fails for an order of 5, and the same rule mended.
+async fn shop_with(manifest: &str, failing: &str, mended: &str) -> (Shop, String, String) {
+    let manifest =
+        format!("name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n{manifest}");
+    let shop = Shop::under(&[("merchant.toml", &manifest), ("rules.rhai", failing)]).await;
+    for member in ["bob", "smiths"] {
+        shop.enroll(member).await;
+    }
+    let ada = json!({ "id": "ada", "referred_by": "bob" });
+    assert_eq!(shop.post("/v1/members", None, &ada).await.status, 201);
+    (shop, manifest, mended.to_owned())
+}
+
+#[tokio::test]
+async fn a_friend_who_was_not_told_is_told_and_untold_with_the_purchase() {
+    let friend = "\nearn \"Friend\" on referral { 20 }";
+    let failing = format!("earn \"Odd\" on purchase {{ refer(); {FAILS} }}{friend}");
+    let mended = format!("earn \"Odd\" on purchase {{ refer(); 5 }}{friend}");
+    let (shop, manifest, mended) =
+        shop_with("[wallets.points]\n[activities.referral]", &failing, &mended).await;
+    shop.buys("ada", "1", "5.00").await;
+    shop.publish(&[("merchant.toml", &manifest), ("rules.rhai", &mended)]).await;
+    judges_again(&shop, &[1]).await.unwrap().unwrap();
+    assert_eq!(wallet(&shop, "ada", "points").await, (5, 0));
+    assert_eq!(wallet(&shop, "bob", "points").await, (20, 0));
+    does(&shop, "reverse", "back", json!({ "order": "1" })).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
+    assert_eq!(wallet(&shop, "bob", "points").await, (0, 0));
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn a_contest_that_failed_has_its_score_on_the_board() {
+    let failing = format!("contest \"Odd\" on purchase {{ {FAILS} }}");
+    let mended = "contest \"Odd\" on purchase { order.total }";
+    let (shop, manifest, mended) = shop_with("[wallets.points]", &failing, mended).await;
+    shop.buys("ada", "1", "5.00").await;
+    shop.buys("ada", "2", "15.00").await;
+    shop.publish(&[("merchant.toml", &manifest), ("rules.rhai", &mended)]).await;
+    judges_again(&shop, &[1, 2]).await.unwrap().unwrap();
+    assert_eq!(shop.get("/v1/contests/Odd").await.at("/places/0/score"), 15);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn what_belongs_to_a_household_goes_into_its_wallet() {
+    let failing = format!("earn \"Odd\" on purchase {{ {FAILS} }}");
+    let mended = "earn \"Odd\" on purchase { order.total }";
+    let (shop, manifest, mended) =
+        shop_with("[wallets.points]\nshared = true", &failing, mended).await;
+    does(&shop, "join", "j", json!({ "account": "smiths" })).await;
+    shop.buys("ada", "1", "5.00").await;
+    shop.publish(&[("merchant.toml", &manifest), ("rules.rhai", &mended)]).await;
+    judges_again(&shop, &[2]).await.unwrap().unwrap();
+    assert_eq!(wallet(&shop, "smiths", "points").await, (5, 0));
+    does(&shop, "reverse", "back", json!({ "order": "1" })).await;
+    assert_eq!(wallet(&shop, "smiths", "points").await, (0, 0));
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn what_was_told_too_late_is_judged_again_for_the_member_of_then() {
+    let tier = "\nearn \"S\" on purchase into status { order.total }\n\
+        tier \"Base\" { true }\ntier \"Gold\" { wallet(\"status\") >= 50 }";
+    let rule = |pays: &str| format!("earn \"Odd\" on purchase {{ {pays} }}{tier}");
+    let mended = rule("if member.tier == \"Gold\" { 100 } else { 10 }");
+    let wallets = "late_days = 5\n[wallets.points]\n[wallets.status]\nspendable = false";
+    let (shop, manifest, mended) = shop_with(wallets, &rule(FAILS), &mended).await;
+    shop.at("2026-05-20T07:30:00Z");
+    shop.buys("ada", "1", "60.00").await;
+    let late =
+        json!({ "type": "purchase", "at": "2026-05-03T10:00:00Z", "order": { "total": "5.00" } });
+    does(&shop, "earn", "late", late).await;
+    let before = wallet(&shop, "ada", "points").await.0;
+    shop.publish(&[("merchant.toml", &manifest), ("rules.rhai", &mended)]).await;
+    let again = judges_again(&shop, &[2]).await.unwrap().unwrap();
+    // She was not Gold then.
+    assert_eq!(wallet(&shop, "ada", "points").await, (before + 10, 0), "{:?}", again.entry);
+    does(&shop, "reverse", "back", json!({ "earn": "late" })).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (before, 0));
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn a_rule_that_is_for_something_else_now_is_not_the_one_that_failed() {
+    let failing = format!("earn \"Odd\" on purchase {{ {FAILS} }}");
+    let other = "earn \"Odd\" on review { 7 }";
+    let (shop, manifest, other) =
+        shop_with("[wallets.points]\n[activities.review]", &failing, other).await;
+    shop.buys("ada", "1", "5.00").await;
+    shop.publish(&[("merchant.toml", &manifest), ("rules.rhai", &other)]).await;
+    assert!(judges_again(&shop, &[1]).await.unwrap().is_none());
+    assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
     shop.all_is_well().await;
 }

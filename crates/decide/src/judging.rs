@@ -166,8 +166,7 @@ pub(crate) struct Mended<'a> {
 impl<'a> Mended<'a> {
     /// The rule that stands for one that failed, if it is that one.
     pub(crate) fn of(&self, failed: &Rule) -> Option<&'a Rule> {
-        let rule = self.rules.called(failed.kind(), self.title)?;
-        (rule.is_called(&failed.name) || rule.is_called(&failed.title)).then_some(rule)
+        self.rules.called(failed.kind(), self.title).filter(|rule| rule.stands_for(failed))
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use ledger::entry::Note;
 use ledger::reverse::Reversals;
 use ledger::{Decision, EntryKind, HistorySlice, Member, MissingData, Seq, Since};
-use rules::{Bundle, Rule};
+use rules::{Bundle, CODES_MAX, Rule};
 
 use crate::again::{Edit, derive};
 use crate::context::Context;
@@ -15,7 +15,11 @@ use crate::referral::Referrals;
 use crate::refusal::Undecided;
 
 /// The most activities that one entry judges again: what they give has to fit into one write.
-pub const REJUDGED_MAX: usize = 10;
+pub const REJUDGED_MAX: usize = 5;
+
+// Each code is two writes, and a budget lies in 16 parts. What is left is for scores, versions, due
+// dates and the pieces of expired holds.
+const _: () = assert!(2 * CODES_MAX * REJUDGED_MAX + 16 <= 70, "a transaction has 100 items");
 
 /// Whether the notes of an entry say that a rule failed. `by` are the rules by which the entry was
 /// decided.
@@ -29,8 +33,7 @@ pub fn has_failed(rule: &Rule, notes: &[Note], by: &Bundle) -> bool {
 
 /// Whether a rule is the one that had this title by other rules.
 fn is_same(rule: &Rule, title: &str, by: &Bundle) -> bool {
-    let then = by.called(rule.kind(), title);
-    then.is_some_and(|then| rule.is_called(&then.name) || rule.is_called(&then.title))
+    by.called(rule.kind(), title).is_some_and(|then| rule.stands_for(then))
 }
 
 /// Decides on judging the activities of some entries again, the first `most` of those for which the
@@ -38,7 +41,8 @@ fn is_same(rule: &Rule, title: &str, by: &Bundle) -> bool {
 /// none is left.
 ///
 /// # Errors
-/// The rule fails for one of them still, or data is missing.
+/// The rule fails for one of them still, other rules without it are in force by now, or data is
+/// missing.
 pub fn rejudge(
     context: &Context<'_>,
     member: &Member,
@@ -47,6 +51,10 @@ pub fn rejudge(
     most: usize,
 ) -> Result<Option<Decision>, Undecided> {
     member.present()?;
+    let in_force = context.bundle.called(rule.kind(), &rule.title);
+    let rule = in_force.filter(|now| now.stands_for(rule)).ok_or_else(|| {
+        rule.failure("other rules have been published meanwhile, which do not have it".to_owned())
+    })?;
     let Some(first) = failed.iter().min() else { return Ok(None) };
     let since = Since { moment: context.now, entry: Some(*first) };
     let slice = context.data.slice_since(member, since)?;

@@ -100,6 +100,14 @@ impl Rule {
         self.name == name || self.title == name
     }
 
+    /// Whether it is the rule that others have under this name or title, for the same activity.
+    #[must_use]
+    pub fn stands_for(&self, other: &Rule) -> bool {
+        self.kind() == other.kind()
+            && self.on == other.on
+            && (self.is_called(&other.name) || self.is_called(&other.title))
+    }
+
     /// A failure of the rule, at the place of its statement.
     #[must_use]
     pub fn failure(&self, message: String) -> RuleFailure {
