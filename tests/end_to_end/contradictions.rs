@@ -86,3 +86,41 @@ async fn what_has_come_back_cannot_be_put_right_and_what_is_undone_cannot_be_und
     assert_eq!(unknown.at("/entry"), Value::Null);
     shop.all_is_well().await;
 }
+
+#[tokio::test]
+async fn a_piece_that_could_not_be_taken_again_does_not_come_back_once_more() {
+    let rules = format!("{RULES}\nreward \"mug\" costs 10 stock 1 {{ product(\"mug\") }}");
+    let shop = shop("[wallets.points]", &rules).await;
+    let mug = json!({ "reward": "mug" });
+    for member in ["ada", "bob"] {
+        shop.buys(member, "1", "50.00").await;
+    }
+    does(&shop, "ada redeem r", mug.clone()).await;
+    does(&shop, "ada reverse a", json!({ "redeem": "r" })).await;
+    does(&shop, "bob redeem r", mug.clone()).await;
+    // She has it after all, though the last piece is Bob's, and then not.
+    does(&shop, "ada reverse b", json!({ "reverse": "a" })).await;
+    does(&shop, "ada reverse c", json!({ "reverse": "b" })).await;
+    let sold_out = asks(&shop, "ada redeem s", mug).await;
+    assert_eq!(sold_out.at("/code"), "reward_is_sold_out", "{}", sold_out.text);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn a_return_of_an_exchange_that_was_worth_less_pays_back_nothing() {
+    let shop = shop("[wallets.points]", RULES).await;
+    shop.buys("ada", "1", "100.00").await;
+    // What came back was worth more than what was bought, and the rest was paid for otherwise.
+    let order = json!({ "total": "10.00", "lines": [
+        { "sku": "tea", "quantity": 2, "price": "1.50" },
+        { "sku": "pot", "quantity": -1, "price": "20.00" },
+    ] });
+    let redeem = json!({ "reward": "part", "units": 50, "order": order });
+    let redeemed = asks(&shop, "ada redeem r", redeem).await;
+    if redeemed.status == 201 {
+        let tea = json!({ "redeem": "r", "lines": [{ "sku": "tea", "quantity": 1 }] });
+        let back = asks(&shop, "ada reverse b", tea).await;
+        assert!(back.status.as_u16() < 500, "{}", back.text);
+    }
+    shop.all_is_well().await;
+}

@@ -1,7 +1,7 @@
 //! Rules that failed, have been mended, and judge their activities again.
 
 use api::{Refusal, consider_unasked, write_unasked};
-use decide::{Context, REJUDGED_MAX, rejudge};
+use decide::{Context, rejudge};
 use end_to_end::Shop;
 use ledger::{Member, MemberId, MerchantId, Seq};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ async fn judges_again(shop: &Shop, entries: &[u64]) -> Result<Option<Version>, R
     let entries: Vec<Seq> = entries.iter().map(|seq| Seq::new(*seq)).collect();
     let decide = |context: &Context<'_>, member: &Member| {
         let rule = bundle.rule_called("Odd").unwrap();
-        rejudge(context, member, rule, &entries, REJUDGED_MAX)
+        rejudge(context, member, rule, &entries)
     };
     let now = shop.api.clock.now();
     let considered = consider_unasked(&shop.api, key, now, decide).await?;
@@ -184,18 +184,20 @@ async fn what_is_for_all_members_is_taken_as_far_as_it_is_there() {
     assert_eq!(left().await, 100);
     // There is enough for two of the three, in the budget and in the pool.
     publish("voucher(\"CODES\"); 40").await;
-    let again = judges_again(&shop, &[1, 2, 3]).await.unwrap().unwrap();
+    let mut given = Vec::new();
+    for seq in 1..=3 {
+        let again = judges_again(&shop, &[seq]).await.unwrap().unwrap();
+        let of_rule = again.entry.all_reasons().filter(|reason| reason.rule == "Odd");
+        given.extend(of_rule.map(|reason| serde_json::to_value(reason).unwrap()));
+    }
     assert_eq!(left().await, 20);
-    let given = |version: &Version| {
-        let again = version.entry.again.clone().unwrap();
-        let reasons = again.differences.into_iter().flat_map(|difference| difference.reasons);
-        let of_rule = reasons.filter(|reason| reason.rule == "Odd");
-        of_rule.map(|reason| serde_json::to_value(reason).unwrap()).collect::<Vec<_>>()
-    };
-    let given = given(&again);
     let given: Vec<&Value> =
         given.iter().map(|reason| reason.get("code").unwrap_or(&reason["units"])).collect();
     assert_eq!(given.len(), 4, "{given:?}");
+    for code in codes {
+        let who = shop.database.store().who_has(&merchant, "CODES", &code).await.unwrap();
+        assert_eq!(who.map(|who| who.to_string()).as_deref(), Some("ada"), "{code}");
+    }
     assert!(given.contains(&&json!("A")) && given.contains(&&json!("B")), "{given:?}");
     let has = member(&shop).await.wallet("points").posted();
     // The task has paid 7, and the third purchase is Gold's now.
@@ -209,6 +211,9 @@ async fn what_is_for_all_members_is_taken_as_far_as_it_is_there() {
     does(&shop, "earn", "late", late).await;
     assert_eq!(member(&shop).await.wallet("points").posted(), has + 7);
     assert_eq!(left().await, 20);
+    // With an order goes back what the mended rule drew for it.
+    does(&shop, "reverse", "back", json!({ "order": "1" })).await;
+    assert_eq!(left().await, 60);
     shop.all_is_well().await;
 }
 
@@ -305,5 +310,50 @@ async fn a_rule_that_is_for_something_else_now_is_not_the_one_that_failed() {
     shop.publish(&[("merchant.toml", &manifest), ("rules.rhai", &other)]).await;
     assert!(judges_again(&shop, &[1]).await.unwrap().is_none());
     assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn each_of_several_friends_purchases_is_told() {
+    let friend = "\nearn \"Friend\" on referral { 20 }";
+    let failing = format!("earn \"Odd\" on purchase {{ refer(); {FAILS} }}{friend}");
+    let mended = format!("earn \"Odd\" on purchase {{ refer(); 5 }}{friend}");
+    let (shop, manifest, mended) =
+        shop_with("[wallets.points]\n[activities.referral]", &failing, &mended).await;
+    for number in 1..=12 {
+        shop.buys("ada", &number.to_string(), "5.00").await;
+    }
+    shop.publish(&[("merchant.toml", &manifest), ("rules.rhai", &mended)]).await;
+    for seq in 1..=12 {
+        judges_again(&shop, &[seq]).await.unwrap().unwrap();
+    }
+    assert_eq!(wallet(&shop, "ada", "points").await, (60, 0));
+    assert_eq!(wallet(&shop, "bob", "points").await, (240, 0));
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn a_code_of_a_round_that_is_broken_is_given_with_the_next() {
+    let failing = format!("task \"Odd\" on purchase goal 2 {{ voucher(\"CODES\"); {FAILS} }}");
+    let mended = "task \"Odd\" on purchase goal 2 { voucher(\"CODES\"); 5 }";
+    let (shop, manifest, mended) =
+        shop_with("[wallets.points]\n[pools.CODES]", &failing, mended).await;
+    let merchant = MerchantId::parse("test").unwrap();
+    let codes = ["A".to_owned(), "B".to_owned()];
+    shop.database.store().import_codes(&merchant, "CODES", &codes).await.unwrap();
+    for (id, total) in [("1", "15.00"), ("2", "5.00")] {
+        shop.buys("ada", id, total).await;
+    }
+    shop.publish(&[("merchant.toml", &manifest), ("rules.rhai", &mended)]).await;
+    judges_again(&shop, &[2]).await.unwrap().unwrap();
+    let who = async |code: &str| {
+        let who = shop.database.store().who_has(&merchant, "CODES", code).await.unwrap();
+        who.is_some()
+    };
+    assert!(who("A").await && !who("B").await);
+    does(&shop, "reverse", "back", json!({ "order": "1" })).await;
+    let third = shop.buys("ada", "3", "15.00").await;
+    assert!(third.text.contains("\"code\":\"A\""), "{}", third.text);
+    assert!(!who("B").await);
     shop.all_is_well().await;
 }

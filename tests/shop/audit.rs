@@ -31,7 +31,7 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
     }
     let mut given = Vec::new();
     let see = |history: History| {
-        for reason in history.versions().flat_map(|version| &version.entry.reasons) {
+        for reason in history.versions().flat_map(|version| version.entry.all_reasons()) {
             if let ledger::Effect::Voucher { pool, code, .. } = &reason.effect {
                 given.push((history.key.member.clone(), pool.clone(), code.clone()));
             }

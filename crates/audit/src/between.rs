@@ -75,7 +75,7 @@ impl Between {
                     shared.by = Some(by.clone());
                 }
             }
-            for reason in &entry.reasons {
+            for reason in entry.all_reasons() {
                 if let Effect::Voucher { pool, code, again: false } = &reason.effect {
                     let key = (pool.clone(), code.clone());
                     self.codes.entry(key).or_default().push(history.key.clone());

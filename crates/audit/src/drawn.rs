@@ -33,11 +33,14 @@ impl<'e> Drawn<'e> {
             _ => {}
         }
         let fault = entry.returns.iter().find_map(|back| self.give_back(&from, back));
-        // What is taken again, since a reversal is undone, is what the reversed entry took.
-        let by = match &entry.kind {
-            EntryKind::Reverse { .. } => undone.first().copied().unwrap_or(entry.seq),
-            _ => entry.seq,
+        // What is taken again, since a reversal is undone, is what the reversed entry took; and what a
+        // mended rule takes belongs to the activity that it judges again.
+        let by = match (&entry.kind, entry.rejudges()) {
+            (EntryKind::Reverse { .. }, _) => undone.first().copied(),
+            (_, [of]) => Some(*of),
+            _ => None,
         };
+        let by = by.unwrap_or(entry.seq);
         for Withdrawal { limit, units } in &entry.withdrawals {
             *self.left.entry(by).or_default().entry(limit).or_default() += units.get();
         }

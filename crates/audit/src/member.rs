@@ -248,8 +248,9 @@ fn due_of<'a>(entry: &'a Entry, kind: &'a EntryKind, moved: &Units<'a>) -> Units
         | EntryKind::Join { .. }
         | EntryKind::Leave { .. }
         | EntryKind::Remind { .. }
+        | EntryKind::Reverse { .. }
+        | EntryKind::Rejudge { .. }
         | EntryKind::Erase => Units::new(),
-        EntryKind::Reverse { .. } | EntryKind::Rejudge { .. } => Units::new(),
         EntryKind::Expire => moved
             .iter()
             .filter(|(_, units)| **units < 0)
@@ -316,9 +317,7 @@ fn given(outcome: &Effect) -> Option<(&WalletName, i64)> {
 /// rewards and staff no longer take, what had expired before it could be taken back or is back, and
 /// what came late and has expired since.
 fn derived_again<'a>(entry: &'a Entry, again: &'a DerivedAgain) -> Units<'a> {
-    let differences = again.differences.iter().flat_map(|difference| &difference.reasons);
-    let reasons = entry.reasons.iter().chain(differences);
-    let given = reasons.filter_map(|reason| given(&reason.effect));
+    let given = entry.all_reasons().filter_map(|reason| given(&reason.effect));
     let restored = again.restored.iter().map(|(wallet, units)| (wallet, *units));
     let expired = entry.changes.iter().filter_map(expired_otherwise);
     let gone = entry.postings.iter().filter(|posting| posting.why == PostingReason::Expired);

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use api::{Api, Clock, Identity, Refusal, consider_unasked, write_unasked};
 use chrono::NaiveDate;
 use clap::Args;
-use decide::{Context, REJUDGED_MAX, has_failed, rejudge};
+use decide::{Context, has_failed, rejudge};
 use ledger::calendar::resolve;
 use ledger::entry::Note;
 use ledger::{Decision, Effect, Entry, EntryKind, Member, MemberId, MerchantId, Moment, Seq};
 use rules::{Bundle, Rule, StatementKind};
 use serde_json::json;
-use store::{History, MemberKey, Store, Version};
+use store::{History, MemberKey, Store};
 
 use crate::place::{self, Rules};
 use crate::report::say_effect;
@@ -72,7 +72,14 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let since = since.map(|first| resolve(first, bundle.programme().time_zone));
     let noted = noted(&api.store, &merchant, since).await?;
     let rule = mended(&bundle, &options.rule, &noted)?;
+    let has_title =
+        |note: &Note| matches!(note, Note::RuleFailed { rule: title, .. } if rule.is_called(title));
+    let is_noted = noted.iter().flat_map(|noted| &noted.notes).any(has_title);
     let failed = failed(&api, &merchant, rule, noted).await?;
+    if failed.is_empty() && is_noted {
+        let message = "is for another activity now than when it failed, or another statement; it is judged again only as what it was";
+        return Err(format!("`{}` {message}", rule.title).into());
+    }
 
     let bar =
         progress(failed.len(), "{bar:40.cyan/blue} {human_pos}/{human_len} members  {eta} left");
@@ -84,10 +91,9 @@ pub(crate) async fn run(options: Options) -> CommandResult {
             true => again.considered().await,
             false => again.written().await,
         };
-        match concerned {
-            Ok(concerned) => done.concerned.extend(concerned),
-            Err(refusal) => done.failures.push((key.member, refusal)),
-        }
+        let (concerned, failure) = concerned;
+        done.concerned.extend(concerned);
+        done.failures.extend(failure.map(|refusal| (key.member, refusal)));
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -119,10 +125,11 @@ async fn noted(
 ) -> CommandResult<Vec<Noted>> {
     let mut noted = Vec::new();
     let is_failure = |note: &Note| matches!(note, Note::RuleFailed { .. });
-    let is_noted = |entry: &Entry| {
-        matches!(entry.kind, EntryKind::Earn { .. })
-            && since.is_none_or(|since| entry.happened_at() >= since)
-            && entry.notes.iter().any(is_failure)
+    let is_noted = |entry: &Entry| match &entry.kind {
+        EntryKind::Earn { activity } => {
+            since.is_none_or(|since| activity.at >= since) && entry.notes.iter().any(is_failure)
+        }
+        _ => false,
     };
     let see = |history: History| {
         let member = &history.key.member;
@@ -196,35 +203,39 @@ struct Again<'a> {
 }
 
 impl Again<'_> {
-    /// What the member would get; nothing if nothing is left to judge again.
-    async fn considered(&self) -> Result<Option<Concerned>, Refusal> {
+    /// What the member would get, nothing if nothing is left to judge again; and why it would not.
+    async fn considered(&self) -> (Option<Concerned>, Option<Refusal>) {
         let now = self.api.clock.now();
         let decide = |context: &Context<'_>, member: &Member| {
-            rejudge(context, member, self.rule, self.entries, usize::MAX)
+            rejudge(context, member, self.rule, self.entries)
         };
-        let decided = consider_unasked(self.api, self.key, now, decide).await?;
         let mut concerned = None;
-        if let Some(Decision { entry, .. }) = &decided {
-            self.add(&mut concerned, entry);
+        match consider_unasked(self.api, self.key, now, decide).await {
+            Ok(Some(Decision { entry, .. })) => self.add(&mut concerned, &entry),
+            Ok(None) => {}
+            Err(refusal) => return (None, Some(refusal)),
         }
-        Ok(concerned)
+        (concerned, None)
     }
 
-    /// Writes what the member gets, a few activities at a time.
-    async fn written(&self) -> Result<Option<Concerned>, Refusal> {
-        let mut concerned = None;
-        loop {
+    /// Writes what the member gets, one activity after the other. One that is refused keeps none of the
+    /// others back; the first reason is returned as well.
+    async fn written(&self) -> (Option<Concerned>, Option<Refusal>) {
+        let (mut concerned, mut failure) = (None, None);
+        for seq in self.entries {
             let now = self.api.clock.now();
             let decide = |context: &Context<'_>, member: &Member| {
-                rejudge(context, member, self.rule, self.entries, REJUDGED_MAX)
+                rejudge(context, member, self.rule, &[*seq])
             };
-            let written = write_unasked(self.api, self.key, now, decide).await?;
-            let Some(Version { entry, .. }) = written else { return Ok(concerned) };
-            self.add(&mut concerned, &entry);
-            if entry.rejudges().len() < REJUDGED_MAX {
-                return Ok(concerned);
+            match write_unasked(self.api, self.key, now, decide).await {
+                Ok(Some(version)) => self.add(&mut concerned, &version.entry),
+                Ok(None) => {}
+                Err(refusal) => {
+                    failure.get_or_insert(refusal);
+                }
             }
         }
+        (concerned, failure)
     }
 
     /// Adds what an entry gives.
@@ -271,49 +282,47 @@ impl Done {
     }
 
     fn page(&self, rule: &Rule, dry_run: bool) -> String {
-        let mut page = String::new();
+        let title = &rule.title;
         if self.concerned.is_empty() && self.failures.is_empty() {
-            return format!("Nobody is left for whom `{}` failed.", rule.title);
+            return format!("Nobody is left for whom `{title}` failed.");
         }
+        let mut lines = Vec::new();
         if !self.concerned.is_empty() {
-            let mut rows = table(["member", "#activities", "gets"]);
-            for concerned in self.concerned.iter().take(SHOWN_MAX) {
-                let gets = in_words(&concerned.units).into_iter().chain(concerned.effects.clone());
-                let gets: Vec<String> = gets.collect();
-                let gets = if gets.is_empty() { "nothing".to_owned() } else { gets.join("\n") };
-                rows.add_row([
-                    concerned.member.to_string(),
-                    whole(concerned.activities as u64),
-                    gets,
-                ]);
-            }
-            page += &format!("{rows}\n");
-            let more = self.concerned.len().saturating_sub(SHOWN_MAX);
-            if more > 0 {
-                page += &format!("and {more} more; --json lists all.\n");
-            }
-            let units = in_words(
-                &self.units().into_iter().map(|(name, units)| (name.to_owned(), units)).collect(),
-            );
-            let units = if units.is_empty() { "nothing".to_owned() } else { units.join(", ") };
+            lines.push(self.table());
+            let units = self.units().into_iter().map(|(name, units)| (name.to_owned(), units));
+            let units = match in_words(&units.collect()) {
+                none if none.is_empty() => "nothing".to_owned(),
+                units => units.join(", "),
+            };
             let (would, what) = match dry_run {
                 true => ("would be", "They would get"),
                 false => ("were", "They got"),
             };
-            page += &format!(
-                "\n`{}` failed for {} of {}, which {would} judged again with the rule as it is in force now. {what} {units}.\n",
-                rule.title,
-                activities(self.activities()),
-                plural(self.concerned.len(), "member"),
-            );
+            let (activities, members) =
+                (activities(self.activities()), plural(self.concerned.len(), "member"));
+            lines.push(format!(
+                "\n`{title}` failed for {activities} of {members}, which {would} judged again with the rule as it is in force now. {what} {units}."
+            ));
         }
-        for (member, refusal) in &self.failures {
-            page += &format!("\n{member}: {refusal}");
-        }
+        let shown = self.failures.iter().take(SHOWN_MAX);
+        lines.extend(shown.map(|(member, refusal)| format!("{member}: {refusal}")));
+        lines.extend(more(self.failures.len()));
         if dry_run {
-            page += "Nothing was written.";
+            lines.push("Nothing was written.".to_owned());
         }
-        page.trim_end().to_owned()
+        lines.join("\n")
+    }
+
+    fn table(&self) -> String {
+        let mut rows = table(["member", "#activities", "gets"]);
+        for concerned in self.concerned.iter().take(SHOWN_MAX) {
+            let gets = in_words(&concerned.units).into_iter().chain(concerned.effects.clone());
+            let gets: Vec<String> = gets.collect();
+            let gets = if gets.is_empty() { "nothing".to_owned() } else { gets.join("\n") };
+            rows.add_row([concerned.member.to_string(), whole(concerned.activities as u64), gets]);
+        }
+        let rows = [rows.to_string()].into_iter();
+        rows.chain(more(self.concerned.len())).collect::<Vec<_>>().join("\n")
     }
 
     fn as_json(&self, rule: &Rule, dry_run: bool) -> serde_json::Value {
@@ -338,6 +347,12 @@ impl Done {
             "failures": Vec::from_iter(failures),
         })
     }
+}
+
+/// Says how many are not shown.
+fn more(all: usize) -> Option<String> {
+    let more = all.checked_sub(SHOWN_MAX).filter(|more| *more > 0)?;
+    Some(format!("and {more} more; --json lists all."))
 }
 
 fn activities(number: usize) -> String {

@@ -1,5 +1,5 @@
 //! Again: a member is derived again, since its history is another one from a moment on. An activity
-//! was told late, or something is taken back.
+//! was told late, something is taken back, or a rule that had failed has been mended.
 //!
 //! The member is derived twice, from the history as it was and as it is, each activity under the
 //! rules that judged it. The entry posts the difference, and says which earlier entries are otherwise
@@ -245,12 +245,10 @@ fn edited(
     entry.returns = pieces.map(|limit| Withdrawal { limit, units: Units::ONE }).collect();
     for (seq, _) in &timeline.undone {
         let of = timeline.with_hold(*seq);
-        for original in of.into_iter().filter_map(|seq| timeline.entry(seq)) {
-            let is = course.played.iter().find(|played| played.seq == original.seq);
-            let is = is.map_or(&[][..], |played| &played.withdrawals);
-            let earlier = timeline.returned(original.seq);
-            entry.returns.extend(put_back(original, is, &earlier));
-        }
+        let taken: Vec<_> = of.iter().flat_map(|seq| timeline.taken(*seq)).collect();
+        let played = course.played.iter().filter(|played| of.contains(&played.seq));
+        let is: Vec<_> = played.flat_map(|played| played.withdrawals.clone()).collect();
+        entry.returns.extend(put_back(&taken, &is, &timeline.returned(*seq)));
     }
     entry.withdrawals.extend(timeline.withdrawals.iter().cloned());
     entry.withdrawals.extend(course.fresh.withdrawals());

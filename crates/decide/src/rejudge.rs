@@ -6,20 +6,13 @@ use std::collections::BTreeSet;
 use ledger::entry::Note;
 use ledger::reverse::Reversals;
 use ledger::{Decision, EntryKind, HistorySlice, Member, MissingData, Seq, Since};
-use rules::{Bundle, CODES_MAX, Rule};
+use rules::{Bundle, Rule};
 
 use crate::again::{Edit, derive};
 use crate::context::Context;
 use crate::earn::with_referrals;
 use crate::referral::Referrals;
 use crate::refusal::Undecided;
-
-/// The most activities that one entry judges again: what they give has to fit into one write.
-pub const REJUDGED_MAX: usize = 5;
-
-// Each code is two writes, and a budget lies in 16 parts. What is left is for scores, versions, due
-// dates and the pieces of expired holds.
-const _: () = assert!(2 * CODES_MAX * REJUDGED_MAX + 16 <= 70, "a transaction has 100 items");
 
 /// Whether the notes of an entry say that a rule failed. `by` are the rules by which the entry was
 /// decided.
@@ -36,9 +29,9 @@ fn is_same(rule: &Rule, title: &str, by: &Bundle) -> bool {
     by.called(rule.kind(), title).is_some_and(|then| rule.stands_for(then))
 }
 
-/// Decides on judging the activities of some entries again, the first `most` of those for which the
-/// rule failed, that have not been undone, and that have not been judged again before. Nothing, if
-/// none is left.
+/// Decides on judging the activities of some entries again: of those for which the rule failed, that
+/// have not been undone, and that have not been judged again before. Nothing, if none is left. What is
+/// written judges one activity at a time: all that several give need not fit into one write.
 ///
 /// # Errors
 /// The rule fails for one of them still, other rules without it are in force by now, or data is
@@ -48,7 +41,6 @@ pub fn rejudge(
     member: &Member,
     rule: &Rule,
     failed: &[Seq],
-    most: usize,
 ) -> Result<Option<Decision>, Undecided> {
     member.present()?;
     let in_force = context.bundle.called(rule.kind(), &rule.title);
@@ -61,7 +53,6 @@ pub fn rejudge(
     context.has_rules_of(&slice.rules)?;
     let mut left = left_of(context, member, rule, slice)?;
     left.retain(|seq| failed.contains(seq));
-    left.truncate(most);
     if left.is_empty() {
         return Ok(None);
     }

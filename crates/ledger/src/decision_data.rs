@@ -184,7 +184,7 @@ impl Allocations {
         for withdraw in &entry.withdrawals {
             taken.units.insert(withdraw.limit.clone(), withdraw.units);
         }
-        for reason in &entry.reasons {
+        for reason in entry.all_reasons() {
             if let Effect::Voucher { pool, again: false, .. } = &reason.effect {
                 *taken.codes.entry(pool.clone()).or_default() += 1;
             }

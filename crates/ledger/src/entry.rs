@@ -284,6 +284,13 @@ impl Entry {
         own.into_iter().chain(beside.map(|taken| taken.of))
     }
 
+    /// What the rules gave with this entry: for its own activity, and for earlier ones that are
+    /// otherwise now.
+    pub fn all_reasons(&self) -> impl Iterator<Item = &Reason> {
+        let different = self.again.iter().flat_map(|again| &again.differences);
+        self.reasons.iter().chain(different.flat_map(|difference| &difference.reasons))
+    }
+
     /// The numbers of the entries whose activities this one judges again.
     #[must_use]
     pub fn rejudges(&self) -> &[Seq] {

@@ -83,15 +83,13 @@ fn by_hand(
     let why = PostingReason::Adjusted;
     for (wallet, units) in restored {
         let Some(policy) = programme.wallets.get(wallet) else { continue };
-        match Units::new(*units) {
-            Ok(units) => {
-                let lot = Lot { units, terms: policy.terms(now, programme.time_zone) };
-                draft.credits.push(Credit { wallet: wallet.clone(), lot, why });
-            }
-            Err(_) => {
-                let units = Units::part(-units);
-                draft.postings.extend(taken(member, programme, wallet, units, why, now));
-            }
+        if *units < 0 {
+            let units = Units::part(-units);
+            draft.postings.extend(taken(member, programme, wallet, units, why, now));
+        } else {
+            let terms = policy.terms(now, programme.time_zone);
+            let lot = Lot { units: Units::part(*units), terms };
+            draft.credits.push(Credit { wallet: wallet.clone(), lot, why });
         }
     }
 }

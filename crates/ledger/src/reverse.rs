@@ -13,7 +13,7 @@ pub use self::order::{Wanted, left_of, lessened, returned_of};
 use crate::decision::GiveRejection;
 use crate::entry::{LineName, Returned};
 use crate::member::MemberIsErased;
-use crate::{Entry, EntryKind, Order, Seq, Units, Verb, Withdrawal};
+use crate::{Entry, EntryKind, Order, Seq, SharedLimit, Units, Verb, Withdrawal};
 
 /// Why an entry is not undone. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -257,17 +257,23 @@ pub fn units_left(
     Ok(left.checked_sub(gone).unwrap_or_default())
 }
 
-/// What goes back into shared limits: what an entry took from them, except what it takes by the
+/// What goes back into shared limits: what was taken from them, except what is taken by the
 /// history as it is, and what has gone back already.
 #[must_use]
-pub fn put_back(original: &Entry, is: &[Withdrawal], earlier: &[Withdrawal]) -> Vec<Withdrawal> {
-    let back = |withdrawal: &Withdrawal| {
-        let of = |withdrawals: &[Withdrawal]| -> i64 {
-            let same = withdrawals.iter().filter(|other| other.limit == withdrawal.limit);
-            same.map(|other| other.units.get()).sum()
-        };
-        let units = Units::new(withdrawal.units.get() - of(is) - of(earlier)).ok()?;
-        (!units.is_zero()).then(|| Withdrawal { limit: withdrawal.limit.clone(), units })
+pub fn put_back(
+    taken: &[Withdrawal],
+    is: &[Withdrawal],
+    earlier: &BTreeMap<SharedLimit, i64>,
+) -> Vec<Withdrawal> {
+    let of = |withdrawals: &[Withdrawal], limit: &SharedLimit| -> i64 {
+        let same = withdrawals.iter().filter(|other| other.limit == *limit);
+        same.map(|other| other.units.get()).sum()
     };
-    original.withdrawals.iter().filter_map(back).collect()
+    let limits: BTreeSet<&SharedLimit> = taken.iter().map(|taken| &taken.limit).collect();
+    let back = |limit: &SharedLimit| {
+        let earlier = earlier.get(limit).copied().unwrap_or(0);
+        let units = Units::new(of(taken, limit) - of(is, limit) - earlier).ok()?;
+        (!units.is_zero()).then(|| Withdrawal { limit: limit.clone(), units })
+    };
+    limits.into_iter().filter_map(back).collect()
 }

@@ -236,9 +236,7 @@ impl Store {
         for (contest, score) in again.iter().flat_map(|again| again.state.scores()) {
             writes.push(self.set_score(key, contest, score)?);
         }
-        let different = again.iter().flat_map(|again| &again.differences);
-        let different = different.flat_map(|difference| &difference.reasons);
-        for reason in entry.reasons.iter().chain(different) {
+        for reason in entry.all_reasons() {
             match &reason.effect {
                 Effect::Voucher { pool, code, again: false } => {
                     writes.extend(self.hand_out(&key.merchant, pool, code, key.member.as_str())?);

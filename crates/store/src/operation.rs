@@ -105,8 +105,8 @@ impl Operation {
         Operation { name, about: About::Undone(entry), fingerprint }
     }
 
-    /// An operation without a key, such as one of the scheduled run. It needs no key: once it has
-    /// recorded what is due, nothing is due, so it cannot happen twice.
+    /// An operation that nobody requested, such as one of the scheduled run. It needs no key: once it
+    /// is done, nothing of it is left to do, so it cannot happen twice.
     #[must_use]
     pub fn unasked() -> Operation {
         let fingerprint = Fingerprint::of(&serde_json::Value::Null);

@@ -305,6 +305,8 @@ impl Store {
                 preloaded.shares.insert(limit, shares);
             }
             MissingData::Codes { pool, codes } => {
+                // Whoever needs many asks for them one by one.
+                let codes = codes.next_power_of_two();
                 let codes = self.codes(&key.merchant, &pool, key.part(), codes, stop_at).await?;
                 preloaded.data.codes.insert(pool, codes);
             }

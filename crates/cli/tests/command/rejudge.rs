@@ -124,7 +124,7 @@ async fn it_shows_whom_it_concerns_and_what_they_get_and_then_does_it_once() {
     expected["dry_run"] = json!(false);
     assert_eq!(json(&cafe.rejudge("Odd", &["--json"]).output().unwrap()), expected);
     assert_eq!(said(cafe.rejudge("Odd", &[])).1, "Nobody is left for whom `Odd` failed.");
-    assert_eq!(entries(&cafe.data(), "cafe", "rejudge").await, 2);
+    assert_eq!(entries(&cafe.data(), "cafe", "rejudge").await, 3);
     assert_eq!(faults(&cafe.data()).await, [""; 0]);
     let explain = ["explain", "--merchant", "cafe", "--member", "ada", "4"];
     let (done, page, error) = said(cafe.command(&explain));

@@ -96,15 +96,17 @@ impl<'a> Course<'a> {
         let was = was.map(|play| self.was.happen(present, item, play, &before)).transpose()?;
         let is = item.is.as_ref();
         let is = is.map(|play| self.is.happen(present, item, play, &before)).transpose()?;
-        if let Some(is) = &is {
-            let taken = self.fresh.add(&is.taken_now);
+        if let Some(is) = is.as_ref().filter(|is| is.is_now) {
+            let taken = self.fresh.add(&is.taken_since);
             taken.map_err(|error| GiveRejection::of(&self.member.id, error))?;
         }
         if let Source::Entry(entry) = &item.source {
             let sides = [(&mut self.was, &was), (&mut self.is, &is)];
+            let stored: Vec<Reason> =
+                entry.reasons.iter().chain(item.gave_since()).cloned().collect();
             for (side, happened) in sides {
                 if let Some(happened) = happened {
-                    side.keep_codes(item.rules, &entry.reasons, &happened.entry.reasons);
+                    side.keep_codes(item.rules, &stored, &happened.entry.reasons);
                 }
             }
         }
@@ -215,7 +217,8 @@ impl<'a> Course<'a> {
         };
         let (was, now) = (reasons(was), reasons(is));
         let (withdrawals, notes) = is.map_or_else(Default::default, |is| {
-            (is.entry.withdrawals.clone(), is.entry.notes.clone())
+            let since = is.taken_since.withdrawals();
+            ([is.entry.withdrawals.clone(), since].concat(), is.entry.notes.clone())
         });
         if item.is_told() && self.told.is_none() {
             self.told = is.map(|is| is.entry.clone());

@@ -31,9 +31,7 @@ pub fn data_then(bundle: &Bundle, before: &Member, entry: &Entry) -> DecisionDat
         data.left.entry(limit.clone()).or_insert(Remaining::all(Units::ZERO));
     }
     let mut brought = None;
-    let different = entry.again.iter().flat_map(|again| &again.differences);
-    let different = different.flat_map(|difference| &difference.reasons);
-    for reason in entry.reasons.iter().chain(different) {
+    for reason in entry.all_reasons() {
         match &reason.effect {
             Effect::Voucher { pool, code, again: false } => {
                 data.codes.entry(pool.clone()).or_default().codes.push(code.clone());

@@ -1,4 +1,4 @@
-//! What is different about a history: what was told, and what is taken back.
+//! What is different about a history: what was told, what is taken back, and what is judged again.
 
 use ledger::reverse::Wanted;
 use ledger::{Entry, Moment, Seq, Units};

@@ -9,8 +9,8 @@ use ledger::entry::Note;
 use ledger::holdings::Share;
 use ledger::programme::OnFailure;
 use ledger::{
-    Activity, Allocations, Decision, DecisionData, Effect, Entry, EntryKind, Member, MemberId,
-    MissingData, Moment, Programme, Reason, Remaining, Seq, Units, Withdrawal,
+    Activity, Allocations, Change, Decision, DecisionData, Effect, Entry, EntryKind, Member,
+    MemberId, MissingData, Moment, Programme, Reason, Remaining, Seq, Units, Withdrawal,
 };
 use rules::{Bundle, StatementKind};
 
@@ -47,8 +47,9 @@ pub(super) struct Happened {
     pub(super) entry: Entry,
     pub(super) tier: Option<String>,
     pub(super) referral: Option<Activity>,
-    /// What rules take now that have been mended.
-    pub(super) taken_now: Allocations,
+    /// What rules take that have been mended since, and whether it is now that they take it.
+    pub(super) taken_since: Allocations,
+    pub(super) is_now: bool,
 }
 
 /// What is so now: the context of the decision, the member as it is stored, and what rules that have
@@ -113,10 +114,7 @@ impl Side {
         let programme = item.rules.programme();
         let sharing = Sharing { programme, account: member.account.as_ref() };
         let (mut tier, mut referral, mut taken_since) = (None, None, Allocations::default());
-        let mended = match play {
-            Play::Judged(_, _, mended) | Play::JudgedThen(_, _, mended) => mended.as_slice(),
-            Play::Done(..) | Play::Less(..) | Play::Replayed(_) => &[],
-        };
+        let mended = play.mended();
         let data_of_mended =
             mended.iter().map(|instead| present.data_of(instead)).collect::<Result<Vec<_>, _>>()?;
         let instead = mended.iter().zip(&data_of_mended).map(|(instead, data)| instead.asked(data));
@@ -138,8 +136,11 @@ impl Side {
                 let as_it_was = context.data.member_then(&stored.id, activity.at, newest)?;
                 let event = activity.clone().into();
                 let judged = judged_then(&then, as_it_was, &event, asked(OnFailure::Record))?;
-                taken_since = judged.taken_since;
+                (referral, taken_since) = (judged.referral, judged.taken_since);
                 let mut left = (*entry).clone();
+                let is_count = |change: &Change| matches!(change, Change::Counted { .. });
+                left.changes.retain(|change| !is_count(change));
+                left.changes.extend(judged.draft.changes.into_iter().filter(is_count));
                 left.kind = EntryKind::Earn { activity: activity.clone() };
                 left.reasons = judged.draft.reasons;
                 left.withdrawals = judged.draft.withdrawals;
@@ -154,9 +155,8 @@ impl Side {
             Play::Replayed(entry) => replayed(&then, sharing, &member, before, entry)?,
         };
         let is_now = mended.iter().any(|instead| instead.gave.is_none());
-        let taken_now = if is_now { taken_since } else { Allocations::default() };
         let entry = self.follow(decision, programme);
-        Ok(Happened { entry, tier, referral, taken_now })
+        Ok(Happened { entry, tier, referral, taken_since, is_now })
     }
 
     /// Takes over what was decided, and returns its entry.

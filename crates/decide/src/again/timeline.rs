@@ -1,7 +1,7 @@
 //! What has happened to a member, in the order in which it happened: by the history as it was, and as
 //! it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::decision_data::Allocator;
 use ledger::programme::OnFailure;
@@ -104,7 +104,23 @@ impl Instead<'_> {
 /// The rules that have been mended since, by the entry whose activity is judged again with them.
 type Mendings<'a> = BTreeMap<Seq, Vec<Instead<'a>>>;
 
+impl Play<'_> {
+    /// The rules of it that have been mended since.
+    pub(super) fn mended(&self) -> &[Instead<'_>] {
+        match self {
+            Play::Judged(_, _, mended) | Play::JudgedThen(_, _, mended) => mended,
+            Play::Done(..) | Play::Less(..) | Play::Replayed(_) => &[],
+        }
+    }
+}
+
 impl Item<'_> {
+    /// What rules gave for it when it was judged again.
+    pub(super) fn gave_since(&self) -> impl Iterator<Item = &Reason> {
+        let mended = self.was.iter().flat_map(Play::mended);
+        mended.flat_map(|instead| instead.gave.iter().flatten().copied())
+    }
+
     pub(super) fn is_told(&self) -> bool {
         matches!(self.source, Source::Told(_))
     }
@@ -283,11 +299,37 @@ impl<'a> Timeline<'a> {
         [seq].into_iter().chain(hold).collect()
     }
 
-    /// What has gone back into shared limits of what an entry took, by returns that count.
-    pub(super) fn returned(&self, of: Seq) -> Vec<Withdrawal> {
-        let reversals = Reversals::of(self.entries, of, &[]);
-        let by = reversals.by(of).iter().filter_map(|(by, _)| self.entry(*by));
-        by.flat_map(|entry| entry.returns.clone()).collect()
+    /// What an entry took from shared limits, when its activity was judged first and again.
+    pub(super) fn taken(&self, of: Seq) -> Vec<Withdrawal> {
+        let again = self.entries.iter().filter(|entry| entry.rejudges() == [of]);
+        let all = self.entry(of).into_iter().chain(again);
+        all.flat_map(|entry| entry.withdrawals.clone()).collect()
+    }
+
+    /// What has gone back into shared limits of what an entry took. What a reversal gave back stays
+    /// there though it is undone, as far as it could not be taken again.
+    pub(super) fn returned(&self, of: Seq) -> BTreeMap<SharedLimit, i64> {
+        let mut returned: BTreeMap<SharedLimit, i64> = BTreeMap::new();
+        // The reversals of the entry, and those that undo one of them.
+        let mut chain: BTreeSet<Seq> = BTreeSet::new();
+        for entry in self.entries {
+            let is_reversal = matches!(entry.kind, EntryKind::Reverse { .. });
+            let undoes = entry.undoes().any(|seq| seq == of);
+            let continues = is_reversal && entry.undoes().any(|seq| chain.contains(&seq));
+            if !undoes && !continues {
+                continue;
+            }
+            if is_reversal {
+                chain.insert(entry.seq);
+            }
+            for back in &entry.returns {
+                *returned.entry(back.limit.clone()).or_default() += back.units.get();
+            }
+            for again in entry.withdrawals.iter().filter(|_| continues) {
+                *returned.entry(again.limit.clone()).or_default() -= again.units.get();
+            }
+        }
+        returned
     }
 
     /// The kind of the edit's entry, if it tells nothing new.

@@ -145,7 +145,7 @@ impl Book {
 
     fn codes(&self) -> BTreeMap<String, Codes> {
         let given = self.members.values().flat_map(|versions| &versions.all);
-        let given = given.flat_map(|version| &version.entry.reasons);
+        let given = given.flat_map(|version| version.entry.all_reasons());
         let given: BTreeSet<&str> = given
             .filter_map(|reason| match &reason.effect {
                 Effect::Voucher { code, .. } => Some(code.as_str()),

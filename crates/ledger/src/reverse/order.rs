@@ -180,7 +180,8 @@ impl<'a> Rest<'a> {
         }
         let refund = match wanted.refund {
             Some(refund) => refund,
-            None => self.price(&taken)?,
+            // What came back in an exchange may have been worth more than all that was bought.
+            None => self.price(&taken)?.max(Decimal::ZERO),
         };
         // What came back in an exchange was paid for with what was bought.
         let most = self.total - self.exchanged();
