@@ -1,11 +1,11 @@
 //! Rules that failed, have been mended, and judge their activities again.
 
-use api::{Refusal, consider_unasked, write_unasked};
+use api::{Done, Refusal, unasked};
 use decide::{Context, rejudge};
 use end_to_end::Shop;
 use ledger::{Member, MemberId, MerchantId, Seq};
 use serde_json::{Value, json};
-use store::{MemberKey, Version};
+use store::MemberKey;
 
 use crate::interactions::wallet;
 
@@ -55,20 +55,26 @@ fn key(shop: &Shop) -> MemberKey {
 }
 
 /// Judges the activities of some of ada's entries again with the rule `Odd`, as the command does.
-async fn judges_again(shop: &Shop, entries: &[u64]) -> Result<Option<Version>, Refusal> {
+async fn judges_again(shop: &Shop, entries: &[u64]) -> Result<Option<Done>, Refusal> {
+    judges_again_with(shop, "Odd", entries).await
+}
+
+async fn judges_again_with(
+    shop: &Shop,
+    rule: &str,
+    entries: &[u64],
+) -> Result<Option<Done>, Refusal> {
     let key = &key(shop);
     let bundle = shop.api.bundle(&key.merchant).await?;
     let entries: Vec<Seq> = entries.iter().map(|seq| Seq::new(*seq)).collect();
     let decide = |context: &Context<'_>, member: &Member| {
-        let rule = bundle.rule_called("Odd").unwrap();
-        rejudge(context, member, rule, &entries)
+        rejudge(context, member, bundle.rule_called(rule).unwrap(), &entries)
     };
     let now = shop.api.clock.now();
-    let considered = consider_unasked(&shop.api, key, now, decide).await?;
-    let written = write_unasked(&shop.api, key, now, decide).await?;
+    let considered = unasked(&shop.api, key, now, true, decide).await?;
+    let written = unasked(&shop.api, key, now, false, decide).await?;
     // What a dry run shows is what is written.
-    let written_entry = written.as_ref().map(|version| &version.entry);
-    assert_eq!(considered.as_ref().map(|decision| &decision.entry), written_entry);
+    assert_eq!(considered, written);
     Ok(written)
 }
 
@@ -230,13 +236,20 @@ async fn shop_with(manifest: &str, failing: &str, mended: &str) -> (Shop, String
     (shop, manifest, mended.to_owned())
 }
 
+/// A shop whose rule that tells the friend fails.
+async fn shop_of_friends() -> (Shop, String, String) {
+    let rules = |pays: &str| {
+        format!(
+            "earn \"Odd\" on purchase {{ refer(); {pays} }}\nearn \"Friend\" on referral {{ 20 }}"
+        )
+    };
+    let manifest = "[wallets.points]\n[activities.referral]";
+    shop_with(manifest, &rules(FAILS), &rules("5")).await
+}
+
 #[tokio::test]
 async fn a_friend_who_was_not_told_is_told_and_untold_with_the_purchase() {
-    let friend = "\nearn \"Friend\" on referral { 20 }";
-    let failing = format!("earn \"Odd\" on purchase {{ refer(); {FAILS} }}{friend}");
-    let mended = format!("earn \"Odd\" on purchase {{ refer(); 5 }}{friend}");
-    let (shop, manifest, mended) =
-        shop_with("[wallets.points]\n[activities.referral]", &failing, &mended).await;
+    let (shop, manifest, mended) = shop_of_friends().await;
     shop.buys("ada", "1", "5.00").await;
     shop.publish(&[("merchant.toml", &manifest), ("rules.rhai", &mended)]).await;
     judges_again(&shop, &[1]).await.unwrap().unwrap();
@@ -315,11 +328,7 @@ async fn a_rule_that_is_for_something_else_now_is_not_the_one_that_failed() {
 
 #[tokio::test]
 async fn each_of_several_friends_purchases_is_told() {
-    let friend = "\nearn \"Friend\" on referral { 20 }";
-    let failing = format!("earn \"Odd\" on purchase {{ refer(); {FAILS} }}{friend}");
-    let mended = format!("earn \"Odd\" on purchase {{ refer(); 5 }}{friend}");
-    let (shop, manifest, mended) =
-        shop_with("[wallets.points]\n[activities.referral]", &failing, &mended).await;
+    let (shop, manifest, mended) = shop_of_friends().await;
     for number in 1..=12 {
         shop.buys("ada", &number.to_string(), "5.00").await;
     }
@@ -355,5 +364,35 @@ async fn a_code_of_a_round_that_is_broken_is_given_with_the_next() {
     let third = shop.buys("ada", "3", "15.00").await;
     assert!(third.text.contains("\"code\":\"A\""), "{}", third.text);
     assert!(!who("B").await);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn of_two_rules_that_failed_each_draws_once() {
+    let sheet = |one: &str, other: &str| {
+        format!(
+            "earn \"Odd\" on purchase during spring {{ {one} }}\n\
+             earn \"Even\" on purchase during summer {{ {other} }}"
+        )
+    };
+    let manifest =
+        "[wallets.points]\n[campaigns.spring]\nbudget = 100\n[campaigns.summer]\nbudget = 100";
+    let (shop, manifest, _) = shop_with(manifest, &sheet(FAILS, FAILS), "").await;
+    shop.buys("ada", "1", "5.00").await;
+    let merchant = MerchantId::parse("test").unwrap();
+    let left = async |name: &str| {
+        let limit = ledger::SharedLimit::Budget(name.to_owned());
+        shop.database.store().left(&merchant, &limit).await.unwrap().get()
+    };
+    shop.publish(&[("merchant.toml", &manifest), ("rules.rhai", &sheet("40", FAILS))]).await;
+    judges_again(&shop, &[1]).await.unwrap().unwrap();
+    // The other one is mended later, and the first has changed by then.
+    shop.publish(&[("merchant.toml", &manifest), ("rules.rhai", &sheet("7", "30"))]).await;
+    judges_again_with(&shop, "Even", &[1]).await.unwrap().unwrap();
+    assert_eq!((left("spring").await, left("summer").await), (60, 70));
+    assert_eq!(wallet(&shop, "ada", "points").await, (70, 0));
+    does(&shop, "reverse", "back", json!({ "order": "1" })).await;
+    assert_eq!((left("spring").await, left("summer").await), (100, 100));
+    assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
     shop.all_is_well().await;
 }

@@ -46,5 +46,5 @@ pub use problem::Problem;
 pub use refusal::{Lacking, Refusal, Undecided};
 pub use request::MemberRequest;
 pub use state::Api;
-pub use unasked::{consider_unasked, write_unasked};
+pub use unasked::{Done, unasked};
 pub use view::{EntryView, TraceView};

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use api::{Api, Clock, Identity, Refusal, consider_unasked, write_unasked};
+use api::{Api, Clock, Identity, Refusal, unasked};
 use chrono::NaiveDate;
 use clap::Args;
 use decide::{Context, has_failed, rejudge};
 use ledger::calendar::resolve;
 use ledger::entry::Note;
-use ledger::{Decision, Effect, Entry, EntryKind, Member, MemberId, MerchantId, Moment, Seq};
+use ledger::{Effect, Entry, EntryKind, Member, MemberId, MerchantId, Moment, Seq};
 use rules::{Bundle, Rule, StatementKind};
 use serde_json::json;
 use store::{History, MemberKey, Store};
@@ -205,17 +205,9 @@ struct Again<'a> {
 impl Again<'_> {
     /// What the member would get, nothing if nothing is left to judge again; and why it would not.
     async fn considered(&self) -> (Option<Concerned>, Option<Refusal>) {
-        let now = self.api.clock.now();
-        let decide = |context: &Context<'_>, member: &Member| {
-            rejudge(context, member, self.rule, self.entries)
-        };
         let mut concerned = None;
-        match consider_unasked(self.api, self.key, now, decide).await {
-            Ok(Some(Decision { entry, .. })) => self.add(&mut concerned, &entry),
-            Ok(None) => {}
-            Err(refusal) => return (None, Some(refusal)),
-        }
-        (concerned, None)
+        let failure = self.judge(self.entries, true, &mut concerned).await;
+        (concerned, failure.err())
     }
 
     /// Writes what the member gets, one activity after the other. One that is refused keeps none of the
@@ -223,19 +215,26 @@ impl Again<'_> {
     async fn written(&self) -> (Option<Concerned>, Option<Refusal>) {
         let (mut concerned, mut failure) = (None, None);
         for seq in self.entries {
-            let now = self.api.clock.now();
-            let decide = |context: &Context<'_>, member: &Member| {
-                rejudge(context, member, self.rule, &[*seq])
-            };
-            match write_unasked(self.api, self.key, now, decide).await {
-                Ok(Some(version)) => self.add(&mut concerned, &version.entry),
-                Ok(None) => {}
-                Err(refusal) => {
-                    failure.get_or_insert(refusal);
-                }
+            if let Err(refusal) = self.judge(&[*seq], false, &mut concerned).await {
+                failure.get_or_insert(refusal);
             }
         }
         (concerned, failure)
+    }
+
+    async fn judge(
+        &self,
+        entries: &[Seq],
+        dry_run: bool,
+        concerned: &mut Option<Concerned>,
+    ) -> Result<(), Refusal> {
+        let decide =
+            |context: &Context<'_>, member: &Member| rejudge(context, member, self.rule, entries);
+        let now = self.api.clock.now();
+        if let Some(done) = unasked(self.api, self.key, now, dry_run, decide).await? {
+            self.add(concerned, &done.entry);
+        }
+        Ok(())
     }
 
     /// Adds what an entry gives.

@@ -11,7 +11,7 @@ use ledger::holdings::Share;
 use ledger::programme::OnFailure;
 use ledger::reverse::{Reversals, left_of};
 use ledger::{
-    Activity, Allocations, Change, Decision, Entry, EntryKind, Member, MissingData, Moment, Order,
+    Activity, Change, Decision, Entry, EntryKind, Member, MissingData, Moment, Order,
     RedeemedReward, Seq, Since,
 };
 use rules::{Bundle, Facts, RuleFailure};
@@ -19,7 +19,7 @@ use rules::{Bundle, Facts, RuleFailure};
 use crate::context::Context;
 use crate::event::{About, ActivityEvent};
 use crate::failures::Failures;
-use crate::judging::{Asked, MendedRun, judge};
+use crate::judging::{Asked, MendedRun, TakenSince, judge};
 use crate::pipeline::{with_tier, with_tier_noted};
 use crate::referral::referral;
 use crate::refusal::Undecided;
@@ -69,7 +69,7 @@ pub(crate) struct Sentence {
     /// What the member's referrer gets for it.
     pub(crate) referral: Option<Activity>,
     /// What rules took that have been mended since.
-    pub(crate) taken_since: Allocations,
+    pub(crate) taken_since: TakenSince,
 }
 
 /// Judges an activity for a member as it is at a moment, in a tier.
@@ -127,7 +127,7 @@ pub(crate) struct Happened {
     /// The tier by which it was judged.
     pub(crate) tier: Option<String>,
     /// What rules took that have been mended since.
-    pub(crate) taken_since: Allocations,
+    pub(crate) taken_since: TakenSince,
 }
 
 /// Decides on an activity for one member and the wallets that it uses, as of when it happened: finds

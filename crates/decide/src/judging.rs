@@ -81,7 +81,23 @@ pub(crate) struct Judgement<'a> {
     /// then no reason has the referral.
     referrer: Option<&'a Member>,
     /// What rules took that have been mended since.
-    pub(crate) taken_since: Allocations,
+    pub(crate) taken_since: TakenSince,
+}
+
+/// What rules took that have been mended since an activity was judged.
+#[derive(Debug, Default)]
+pub(crate) struct TakenSince {
+    /// What they take whenever the activity is judged again.
+    pub(crate) all: Allocations,
+    /// What of that is taken now for the first time.
+    pub(crate) now: Allocations,
+}
+
+impl TakenSince {
+    fn add(&mut self, taken: &Allocations, is_now: bool) -> Result<(), ApplyError> {
+        self.all.add(taken)?;
+        if is_now { self.now.add(taken) } else { Ok(()) }
+    }
 }
 
 impl<'a> Judgement<'a> {
@@ -160,7 +176,8 @@ pub(crate) struct Mended<'a> {
     /// Its title.
     pub(crate) title: &'a str,
     pub(crate) data: &'a DecisionData,
-    pub(crate) on_failure: OnFailure,
+    /// Whether it is asked for the first time.
+    pub(crate) is_now: bool,
 }
 
 impl<'a> Mended<'a> {
@@ -195,7 +212,7 @@ pub(crate) fn judge<'a>(
         failures: Vec::new(),
         points: Units::ZERO,
         referrer: None,
-        taken_since: Allocations::default(),
+        taken_since: TakenSince::default(),
     };
     let at = activity.at;
     let zone = bundle.programme().zone_of(activity.order.as_ref());
@@ -253,18 +270,20 @@ impl<'a> Judge<'a, '_> {
         rule: &'a Rule,
         mended: &mut MendedRun<'a>,
     ) -> Result<Verdict, Undecided> {
-        let MendedRun { mended: Mended { rules, data, on_failure, .. }, run } = mended;
+        let MendedRun { mended: Mended { rules, data, is_now, .. }, run } = mended;
+        // It is mended only if it does not fail.
+        let on_failure = if *is_now { OnFailure::Refuse } else { OnFailure::Record };
         let mut allocator = Allocator::new(data);
         let points = self.judgement.points;
         run.set_points(points);
         std::mem::swap(self.run, run);
         std::mem::swap(&mut self.bundle, rules);
         std::mem::swap(&mut self.judgement.allocator, &mut allocator);
-        let verdict = self.rule_or_failure(rule, *on_failure);
+        let verdict = self.rule_or_failure(rule, on_failure);
         std::mem::swap(&mut self.judgement.allocator, &mut allocator);
         std::mem::swap(&mut self.bundle, rules);
         std::mem::swap(self.run, run);
-        let taken = self.judgement.taken_since.add(&allocator.taken());
+        let taken = self.judgement.taken_since.add(&allocator.taken(), *is_now);
         taken.map_err(|error| GiveRejection::of(&self.member.id, error))?;
         verdict
     }

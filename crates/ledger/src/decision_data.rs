@@ -156,7 +156,8 @@ pub struct HistorySlice {
 
 impl HistorySlice {
     /// Whether everything that has happened since then is in the slice, and with it everything
-    /// that an entry of the slice undoes or judges again: so that the member before it depends on nothing of it.
+    /// that an entry of the slice undoes or judges again: so that the member before it depends on
+    /// nothing of it.
     #[must_use]
     pub fn reaches(&self, since: Since) -> bool {
         let since = self.entries.iter().fold(since, Since::with);

@@ -1,5 +1,5 @@
 //! What an entry says of the entries before it, if it changes the history that they were derived
-//! from: an activity that was told late, something that is taken back, a rule that has been mended.
+//! from: an activity that was told late, something that is taken back, or a rule that was mended.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -11,12 +11,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use api::{Api, Refusal, write_unasked};
+use api::{Api, Done, Refusal, unasked};
 use decide::Context;
 use futures::StreamExt;
 use ledger::{EntryKind, Member, MerchantId, Moment};
 use serde::{Deserialize, Serialize};
-use store::{Due, Found, MemberKey, Page, SHARDS, StoreError, Version};
+use store::{Due, Found, MemberKey, Page, SHARDS, StoreError};
 
 /// The shards that a run works on concurrently, and the members of one shard.
 const SHARDS_AT_ONCE: usize = 4;
@@ -175,12 +175,12 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, member: &MemberKey, done: &[Version]) {
-        for version in done {
-            match &version.entry.kind {
+    fn count(&mut self, member: &MemberKey, all: &[Done]) {
+        for done in all {
+            match &done.entry.kind {
                 EntryKind::Expire => {
                     self.expired += 1;
-                    for posting in &version.entry.postings {
+                    for posting in &done.entry.postings {
                         let wallet = format!("{}/{}", member.merchant, posting.wallet);
                         *self.units.entry(wallet).or_default() -= posting.change();
                     }
@@ -214,15 +214,15 @@ impl Tally {
     }
 }
 
-/// Writes all that is due for one member, one entry after the other. Returns the versions written,
-/// and the failure that stopped it, if any.
-async fn all_due(api: &Api, due: &Due, now: Moment) -> (Vec<Version>, Option<WriteError>) {
+/// Writes all that is due for one member, one entry after the other. Returns what was
+/// written, and the failure that stopped it, if any.
+async fn all_due(api: &Api, due: &Due, now: Moment) -> (Vec<Done>, Option<WriteError>) {
     let mut done = Vec::new();
     while done.len() < AT_ONCE_MAX {
         match write(api, &due.member, Wanted::Due, now).await {
-            Ok(Some(version)) => {
-                let more = version.due_at.is_some_and(|due_at| due_at <= now);
-                done.push(version);
+            Ok(Some(one)) => {
+                let more = one.due_at.is_some_and(|due_at| due_at <= now);
+                done.push(one);
                 if !more {
                     break;
                 }
@@ -318,17 +318,17 @@ enum Wanted {
     Reschedule,
 }
 
-/// Decides and commits one entry for a member. Returns its version, or nothing if nothing is due: it
-/// was written already, or the units were spent before they expired.
+/// Decides and commits one entry for a member. Returns nothing if nothing is due: it was written
+/// already, or the units were spent before they expired.
 async fn write(
     api: &Api,
     key: &MemberKey,
     wanted: Wanted,
     now: Moment,
-) -> Result<Option<Version>, WriteError> {
+) -> Result<Option<Done>, WriteError> {
     let decide = |context: &Context<'_>, member: &Member| match wanted {
         Wanted::Due => decide::next_due(context, member),
         Wanted::Reschedule => decide::schedule(context, member),
     };
-    Ok(write_unasked(api, key, now, decide).await?)
+    Ok(unasked(api, key, now, false, decide).await?)
 }

@@ -96,8 +96,8 @@ impl<'a> Course<'a> {
         let was = was.map(|play| self.was.happen(present, item, play, &before)).transpose()?;
         let is = item.is.as_ref();
         let is = is.map(|play| self.is.happen(present, item, play, &before)).transpose()?;
-        if let Some(is) = is.as_ref().filter(|is| is.is_now) {
-            let taken = self.fresh.add(&is.taken_since);
+        if let Some(is) = &is {
+            let taken = self.fresh.add(&is.taken_since.now);
             taken.map_err(|error| GiveRejection::of(&self.member.id, error))?;
         }
         if let Source::Entry(entry) = &item.source {
@@ -217,7 +217,7 @@ impl<'a> Course<'a> {
         };
         let (was, now) = (reasons(was), reasons(is));
         let (withdrawals, notes) = is.map_or_else(Default::default, |is| {
-            let since = is.taken_since.withdrawals();
+            let since = is.taken_since.all.withdrawals();
             ([is.entry.withdrawals.clone(), since].concat(), is.entry.notes.clone())
         });
         if item.is_told() && self.told.is_none() {

@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::deed::dated;
 use crate::event::{About, ActivityEvent};
 use crate::happen::{happen, judged_then};
-use crate::judging::{Asked, Mended};
+use crate::judging::{Asked, Mended, TakenSince};
 use crate::pipeline::{Sharing, split, with_tier_review};
 use crate::refusal::Undecided;
 
@@ -47,9 +47,8 @@ pub(super) struct Happened {
     pub(super) entry: Entry,
     pub(super) tier: Option<String>,
     pub(super) referral: Option<Activity>,
-    /// What rules take that have been mended since, and whether it is now that they take it.
-    pub(super) taken_since: Allocations,
-    pub(super) is_now: bool,
+    /// What rules take that have been mended since.
+    pub(super) taken_since: TakenSince,
 }
 
 /// What is so now: the context of the decision, the member as it is stored, and what rules that have
@@ -113,7 +112,7 @@ impl Side {
             Context { bundle: item.rules, earlier: context.earlier, data: &data, now: item.at };
         let programme = item.rules.programme();
         let sharing = Sharing { programme, account: member.account.as_ref() };
-        let (mut tier, mut referral, mut taken_since) = (None, None, Allocations::default());
+        let (mut tier, mut referral, mut taken_since) = (None, None, TakenSince::default());
         let mended = play.mended();
         let data_of_mended =
             mended.iter().map(|instead| present.data_of(instead)).collect::<Result<Vec<_>, _>>()?;
@@ -154,9 +153,8 @@ impl Side {
             }
             Play::Replayed(entry) => replayed(&then, sharing, &member, before, entry)?,
         };
-        let is_now = mended.iter().any(|instead| instead.gave.is_none());
         let entry = self.follow(decision, programme);
-        Ok(Happened { entry, tier, referral, taken_since, is_now })
+        Ok(Happened { entry, tier, referral, taken_since })
     }
 
     /// Takes over what was decided, and returns its entry.

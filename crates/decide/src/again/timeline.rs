@@ -76,6 +76,14 @@ impl<'a> Play<'a> {
         let event = ActivityEvent { triggered: triggered(entry), ..activity.into() };
         Play::Judged(Box::new(event), OnFailure::Record, instead)
     }
+
+    /// The rules of it that have been mended since.
+    pub(super) fn mended(&self) -> &[Instead<'a>] {
+        match self {
+            Play::Judged(_, _, mended) | Play::JudgedThen(_, _, mended) => mended,
+            Play::Done(..) | Play::Less(..) | Play::Replayed(_) => &[],
+        }
+    }
 }
 
 /// A rule that has been mended since an activity was judged.
@@ -92,27 +100,12 @@ pub(super) struct Instead<'a> {
 impl Instead<'_> {
     /// The rule as it is asked, with its data.
     pub(super) fn asked<'s>(&'s self, data: &'s DecisionData) -> Mended<'s> {
-        let on_failure = match self.gave {
-            Some(_) => OnFailure::Record,
-            // It is mended only if it does not fail.
-            None => OnFailure::Refuse,
-        };
-        Mended { rules: self.rules, title: &self.rule, data, on_failure }
+        Mended { rules: self.rules, title: &self.rule, data, is_now: self.gave.is_none() }
     }
 }
 
 /// The rules that have been mended since, by the entry whose activity is judged again with them.
 type Mendings<'a> = BTreeMap<Seq, Vec<Instead<'a>>>;
-
-impl Play<'_> {
-    /// The rules of it that have been mended since.
-    pub(super) fn mended(&self) -> &[Instead<'_>] {
-        match self {
-            Play::Judged(_, _, mended) | Play::JudgedThen(_, _, mended) => mended,
-            Play::Done(..) | Play::Less(..) | Play::Replayed(_) => &[],
-        }
-    }
-}
 
 impl Item<'_> {
     /// What rules gave for it when it was judged again.
@@ -404,9 +397,8 @@ fn mended<'a>(context: &Context<'a>, slice: &'a HistorySlice) -> Result<Mendings
             let all = entry.again.iter().flat_map(|again| &again.differences);
             let own = all.filter(|difference| difference.entry == *seq);
             let own = own.flat_map(|difference| &difference.reasons);
-            let gave = own.filter(|reason| reason.rule == *rule);
-            let gave = Some(gave.collect());
-            let instead = Instead { rule: rule.clone(), rules, gave };
+            let gave = own.filter(|reason| reason.rule == *rule).collect();
+            let instead = Instead { rule: rule.clone(), rules, gave: Some(gave) };
             mended.entry(*seq).or_default().push(instead);
         }
     }
