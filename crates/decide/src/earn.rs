@@ -168,7 +168,8 @@ fn entries_of(
     // What happened in the same second belongs to it.
     let since = Since::moment(first - TimeDelta::seconds(1));
     let slice = context.data.slice_since(referrer, since)?;
-    let reversals = Reversals::of(&slice.entries, referrer.seq.next(), &[]);
+    let decimals = context.programme().decimals();
+    let reversals = Reversals::of(&slice.entries, referrer.seq.next(), &[], decimals);
     let is_of = |entry: &&Entry, id: &str| match &entry.kind {
         EntryKind::Earn { activity } => activity.kind == REFERRAL && activity.id == id,
         _ => false,

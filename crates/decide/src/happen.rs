@@ -238,7 +238,8 @@ fn has_come_back(
     order: &Entry,
 ) -> Result<bool, MissingData> {
     let slice = context.data.slice_since(member, placed_at(order))?;
-    Ok(Reversals::of(&slice.entries, member.seq.next(), &[]).is_undone(order.seq))
+    let decimals = context.programme().decimals();
+    Ok(Reversals::of(&slice.entries, member.seq.next(), &[], decimals).is_undone(order.seq))
 }
 
 fn unknown_pieces(lines: Vec<String>) -> Option<Note> {
@@ -258,7 +259,7 @@ fn delivered_of(
     activity: &Activity,
     decimals: u32,
 ) -> (Share, Vec<String>) {
-    let reversals = Reversals::of(entries, bought.seq, &[]);
+    let reversals = Reversals::of(entries, bought.seq, &[], decimals);
     let left = left_of(bought, &reversals.back(bought.seq), decimals);
     let left = left.ok().and_then(|left| left.order);
     // Deliveries before the order are in its own entry.

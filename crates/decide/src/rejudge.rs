@@ -82,7 +82,8 @@ fn left_of(
     rule: &Rule,
     slice: &HistorySlice,
 ) -> Result<Vec<Seq>, MissingData> {
-    let reversals = Reversals::of(&slice.entries, member.seq.next(), &[]);
+    let decimals = context.programme().decimals();
+    let reversals = Reversals::of(&slice.entries, member.seq.next(), &[], decimals);
     let mut done = BTreeSet::new();
     let mut failed = Vec::new();
     for (entry, hash) in slice.entries.iter().zip(&slice.rules) {

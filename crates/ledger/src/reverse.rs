@@ -143,12 +143,18 @@ impl Entry {
 /// All that entries take back of earlier ones, without reversals that have been undone themselves. A
 /// purchase that comes back leaves what was exchanged for it taken back.
 #[derive(Debug, Clone, Default)]
-pub struct Reversals(BTreeMap<Seq, Vec<(Seq, Undone)>>);
+pub struct Reversals {
+    by: BTreeMap<Seq, Vec<(Seq, Undone)>>,
+    /// Entries that have come back by parts, to the last piece and coin. One part less, and something
+    /// of them is left.
+    by_parts: BTreeSet<Seq>,
+}
 
 impl Reversals {
-    /// What `entries` take back, and one more entry: `by` takes back all of `more`.
+    /// What `entries` take back, and one more entry: `by` takes back all of `more`. `decimals` are
+    /// those of the currency.
     #[must_use]
-    pub fn of(entries: &[Entry], by: Seq, more: &[(Seq, Undone)]) -> Reversals {
+    pub fn of(entries: &[Entry], by: Seq, more: &[(Seq, Undone)], decimals: u32) -> Reversals {
         let own = entries.iter().filter_map(|entry| {
             let (of, what) = entry.undone()?;
             Some((entry.seq, of, what))
@@ -173,15 +179,20 @@ impl Reversals {
             if what == Undone::Whole && reversals.contains(&of) {
                 undone.insert(of);
             }
-            found.0.entry(of).or_default().insert(0, (by, what));
+            found.by.entry(of).or_default().insert(0, (by, what));
         }
+        let came_back = entries.iter().filter(|entry| found.by.contains_key(&entry.seq));
+        let by_parts = came_back
+            .filter(|entry| is_back_by_parts(entries, entry, &found.back(entry.seq), decimals))
+            .map(|entry| entry.seq);
+        found.by_parts = by_parts.collect();
         found
     }
 
     /// The entries that take an entry back, and what of it, the first to be told first.
     #[must_use]
     pub fn by(&self, of: Seq) -> &[(Seq, Undone)] {
-        self.0.get(&of).map_or(&[], Vec::as_slice)
+        self.by.get(&of).map_or(&[], Vec::as_slice)
     }
 
     /// What has come back of an entry.
@@ -193,14 +204,36 @@ impl Reversals {
     /// Whether all of an entry has come back.
     #[must_use]
     pub fn is_undone(&self, of: Seq) -> bool {
-        self.by(of).iter().any(|(_, what)| *what == Undone::Whole)
+        self.by(of).iter().any(|(_, what)| *what == Undone::Whole) || self.by_parts.contains(&of)
     }
 }
 
-/// What has come back of an entry by later ones.
+/// Whether the parts of an entry that came back are all of it.
+fn is_back_by_parts(entries: &[Entry], entry: &Entry, back: &[Undone], decimals: u32) -> bool {
+    let parts = back.iter().filter(|undone| matches!(undone, Undone::Part(_)));
+    let parts: Vec<Undone> = parts.cloned().collect();
+    let order = match &entry.kind {
+        EntryKind::Earn { activity } => activity.order.as_ref(),
+        _ => order_with(entries, entry),
+    };
+    let is_order = !parts.is_empty()
+        && order.is_some_and(|order| order::is_nothing_left(entry.seq, order, &parts, decimals));
+    let by_number = back.iter().any(|undone| matches!(undone, Undone::Units(_)));
+    let left = || units_left(entry, order, back, decimals);
+    is_order || (by_number && left().is_ok_and(Units::is_zero))
+}
+
+/// The order that a reward was taken with, or held for.
 #[must_use]
-pub fn came_back(of: Seq, entries: &[Entry]) -> Vec<Undone> {
-    Reversals::of(entries, of, &[]).back(of)
+pub fn order_with<'e>(entries: &'e [Entry], entry: &'e Entry) -> Option<&'e Order> {
+    match &entry.kind {
+        EntryKind::Redeem { order, .. } | EntryKind::Hold { order, .. } => order.as_ref(),
+        EntryKind::Capture { of, .. } => {
+            let hold = entries.iter().find(|entry| entry.seq == of.entry)?;
+            order_with(entries, hold)
+        }
+        _ => None,
+    }
 }
 
 /// Checks that an entry is of a kind that can be undone.

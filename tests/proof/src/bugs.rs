@@ -43,7 +43,7 @@ enum InjectionPoint {
 use InjectionPoint::{Decision as Decided, FaultProxy};
 
 /// The bugs: what each does wrong, and where it is planted.
-const BUGS: [(&str, InjectionPoint); 38] = [
+const BUGS: [(&str, InjectionPoint); 39] = [
     ("a version is written without its condition", FaultProxy(requests::no_condition)),
     ("a stale read is written without its version", FaultProxy(requests::stale_without_version)),
     ("a bare ADD, beside the transaction", FaultProxy(requests::bare_add)),
@@ -77,6 +77,7 @@ const BUGS: [(&str, InjectionPoint); 38] = [
     ("derived again, the difference is posted twice", Decided(decisions::twice_the_difference)),
     ("what an edit takes back is not noted", Decided(decisions::nothing_undone)),
     ("a late order is dated by when it was told", Decided(decisions::dated_today)),
+    ("a late order is judged by the tier of today", Decided(decisions::tier_of_today)),
     ("a late order is judged by rules that pay twice as much", Decided(decisions::other_rules)),
     ("derived again, a streak begins anew", Decided(decisions::broken_streaks)),
     ("derived again, a day is that of another time zone", Decided(decisions::another_day)),

@@ -110,6 +110,7 @@ fn sources(merchant: &str, scarce: i64) -> Sources {
 earn "Points" on purchase {{ order.total }}
 earn "Miles" on purchase into miles {{ order.total / 3 }}
 earn "Status" on purchase into status {{ order.total }}
+earn "Gold" on purchase into miles when member.tier == "Gold" {{ 1 }}
 earn "Once a week" on purchase into miles at most 1 per week {{ 7 }}
 earn "Birthday" on birthday into miles {{ 50 }}
 earn "A friend has come" on referral into miles {{ 20 }}

@@ -7,12 +7,12 @@ use ledger::decision_data::Allocator;
 use ledger::programme::OnFailure;
 use ledger::restated::TakenBack;
 use ledger::reverse::{
-    Reversals, ReverseRejection, Undone, can_be_reversed, left_of, lessened, returned_of,
-    units_left,
+    Reversals, ReverseRejection, Undone, can_be_reversed, left_of, lessened, order_with,
+    returned_of, units_left,
 };
 use ledger::{
     Activity, Change, DecisionData, Entry, EntryKind, HistorySlice, Member, MissingData, Moment,
-    Order, Reason, Seq, SharedLimit, Units, Withdrawal,
+    Reason, Seq, SharedLimit, Units, Withdrawal,
 };
 use rules::Bundle;
 
@@ -161,12 +161,12 @@ impl<'a> Timeline<'a> {
         let entries = slice.entries.as_slice();
         let next = member.seq.next();
         let decimals = context.programme().decimals();
-        let was = Reversals::of(entries, next, &[]);
+        let was = Reversals::of(entries, next, &[], decimals);
         let mut undone = Vec::new();
         for undo in &edit.undone {
             undone.push((undo.entry, taken_back(entries, &was, undo, decimals)?));
         }
-        let is = Reversals::of(entries, next, &undone);
+        let is = Reversals::of(entries, next, &undone, decimals);
         let mut timeline = Timeline {
             entries,
             told: Vec::new(),
@@ -431,7 +431,7 @@ fn play<'a>(
             })
         }
         EntryKind::Redeem { .. } | EntryKind::Capture { .. } if !back.is_empty() => {
-            let order = order_of(entries, entry);
+            let order = order_with(entries, entry);
             let left = units_left(entry, order, &back, decimals)?;
             (!left.is_zero()).then_some(Play::Less(entry, left))
         }
@@ -445,18 +445,6 @@ fn play<'a>(
         }
         _ => Some(Play::Replayed(entry)),
     })
-}
-
-/// The order that a reward was taken with, or held for.
-fn order_of<'e>(entries: &'e [Entry], entry: &'e Entry) -> Option<&'e Order> {
-    match &entry.kind {
-        EntryKind::Redeem { order, .. } | EntryKind::Hold { order, .. } => order.as_ref(),
-        EntryKind::Capture { of, .. } => {
-            let hold = entries.iter().find(|entry| entry.seq == of.entry)?;
-            order_of(entries, hold)
-        }
-        _ => None,
-    }
 }
 
 /// What of an entry an undo takes back, if it can be.
@@ -477,28 +465,26 @@ fn taken_back(
     match (&undo.part, &entry.kind) {
         (None, _) => Ok(Undone::Whole),
         (Some(ReversedPart::Order(wanted)), EntryKind::Earn { .. }) => {
-            let returned = lessened(entry, &back, wanted, decimals)?;
-            Ok(Undone::of(returned))
+            Ok(Undone::Part(lessened(entry, &back, wanted, decimals)?))
         }
         (
             Some(ReversedPart::Order(wanted)),
             EntryKind::Redeem { .. } | EntryKind::Capture { .. },
         ) => {
-            let order = order_of(entries, entry);
+            let order = order_with(entries, entry);
             let order = order.ok_or(ReverseRejection::EntryHasNoOrder(seq))?;
             let returns = |undone: &&Undone| matches!(undone, Undone::Part(_));
             let back: Vec<Undone> = back.iter().filter(returns).cloned().collect();
-            let returned = returned_of(seq, order, &back, wanted, decimals)?;
-            Ok(Undone::of(returned))
+            Ok(Undone::Part(returned_of(seq, order, &back, wanted, decimals)?))
         }
         (Some(ReversedPart::Order(_)), _) => Err(ReverseRejection::EntryHasNoOrder(seq).into()),
         (Some(ReversedPart::Units(units)), _) => {
-            let left = units_left(entry, order_of(entries, entry), &back, decimals)?;
+            let left = units_left(entry, order_with(entries, entry), &back, decimals)?;
             if *units > left {
                 let units = *units;
                 return Err(ReverseRejection::UnitsAreTooMany { entry: seq, units, left }.into());
             }
-            Ok(if *units == left { Undone::Whole } else { Undone::Units(*units) })
+            Ok(Undone::Units(*units))
         }
     }
 }

@@ -3,7 +3,7 @@
 //! what the rules say of what is left.
 
 use ledger::entry::{LineName, ReturnedLine};
-use ledger::reverse::{Wanted, came_back, left_of};
+use ledger::reverse::{Reversals, Wanted, left_of};
 use ledger::{Entry, EntryKind, FieldValue, HistorySlice, OrderAmounts, Payment};
 use proptest::prelude::*;
 
@@ -108,8 +108,9 @@ fn next_return(rest: &Order, what: usize, part: u32, decimals: u32) -> Wanted {
 
 /// What is left of the order by the entries so far, as a purchase of its own.
 fn left(entries: &[Entry], decimals: u32) -> Option<Activity> {
-    let (first, since) = entries.split_first().unwrap();
-    left_of(first, &came_back(first.seq, since), decimals).ok()
+    let first = entries.first().unwrap();
+    let reversals = Reversals::of(entries, first.seq.next(), &[], decimals);
+    left_of(first, &reversals.back(first.seq), decimals).ok()
 }
 
 fn come_back(lines: &[PlainLine], charges: [u32; 4], total: u32, steps: &[(u8, u32)], zone: usize) {

@@ -35,11 +35,14 @@ pub fn left_of(
     let activity = activity_of(original)?;
     match Rest::after(original, activity, back, decimals)? {
         None => Ok(activity.clone()),
+        Some(rest) if !back.is_empty() && rest.is_nothing() => {
+            Err(ReverseRejection::EntryIsReversedAlready(original.seq))
+        }
         Some(rest) => Ok(rest.activity()),
     }
 }
 
-/// One more return, with its refund; `None` if all pieces and all money come back.
+/// One more return, with its refund.
 ///
 /// # Errors
 /// The activity has no order, more comes back than is left, or the refund is unknown.
@@ -48,14 +51,14 @@ pub fn lessened(
     back: &[Undone],
     wanted: &Wanted,
     decimals: u32,
-) -> Result<Option<Returned>, ReverseRejection> {
+) -> Result<Returned, ReverseRejection> {
     let activity = activity_of(original)?;
     let rest = Rest::after(original, activity, back, decimals)?;
     let rest = rest.ok_or(ReverseRejection::EntryHasNoOrder(original.seq))?;
     rest.returned(wanted)
 }
 
-/// One more return of an order that a reward was taken with; `None` if all of it comes back.
+/// One more return of an order that a reward was taken with.
 ///
 /// # Errors
 /// More comes back than is left, or the refund is unknown.
@@ -65,9 +68,15 @@ pub fn returned_of(
     back: &[Undone],
     wanted: &Wanted,
     decimals: u32,
-) -> Result<Option<Returned>, ReverseRejection> {
+) -> Result<Returned, ReverseRejection> {
     let activity = alone(order);
     rest_of(entry, order, &activity, back, decimals)?.returned(wanted)
+}
+
+/// Whether the parts of an order that came back are all of it: all pieces and all money.
+pub(super) fn is_nothing_left(entry: Seq, order: &Order, back: &[Undone], decimals: u32) -> bool {
+    let activity = alone(order);
+    rest_of(entry, order, &activity, back, decimals).is_ok_and(|rest| rest.is_nothing())
 }
 
 /// The share of an order that has come back, by its total.
@@ -161,10 +170,10 @@ impl<'a> Rest<'a> {
         Ok(())
     }
 
-    /// One more return, with its refund; `None` if all that is left comes back.
-    fn returned(mut self, wanted: &Wanted) -> Result<Option<Returned>, ReverseRejection> {
+    /// One more return, with its refund.
+    fn returned(mut self, wanted: &Wanted) -> Result<Returned, ReverseRejection> {
         let refund = self.take(wanted)?;
-        Ok((!self.is_nothing()).then(|| Returned { lines: wanted.lines.clone(), refund }))
+        Ok(Returned { lines: wanted.lines.clone(), refund })
     }
 
     /// Takes a return off, and says what is paid back.

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use ledger::{
-    Decision, Effect, EntryKind, Lot, Member, Moment, Posting, PostingReason, PostingSide, Terms,
-    Units,
+    Decision, Effect, EntryKind, Lot, Member, Moment, Posting, PostingReason, PostingSide, Reason,
+    Terms, Units,
 };
 use serde_json::{Value, json};
 
@@ -272,6 +272,32 @@ pub(super) fn other_rules(before: &Member, decision: &mut Decision) {
         lot.units = lot.units.checked_add(more).unwrap_or(lot.units);
     }
     follow(before, decision);
+}
+
+/// Pays a late order what its rule pays in the tier that the member has today.
+pub(super) fn tier_of_today(before: &Member, decision: &mut Decision) {
+    let entry = &mut decision.entry;
+    let is_late = entry.again.is_some() && matches!(entry.kind, EntryKind::Earn { .. });
+    let was_paid = entry.reasons.iter().any(|reason| reason.rule == "Gold");
+    if !is_late || was_paid || before.tier() != Some("Gold") {
+        return;
+    }
+    let is_of_miles = |effect: &Effect| matches!(effect, Effect::Units { wallet, .. } if wallet.as_str() == "miles");
+    let miles = entry.reasons.iter().find(|reason| is_of_miles(&reason.effect)).cloned();
+    let lot = entry
+        .postings
+        .iter_mut()
+        .find(|posting| posting.wallet.as_str() == "miles" && comes_into_a_lot(posting));
+    if let (Some(Reason { source, effect: Effect::Units { wallet, .. }, .. }), Some(lot)) =
+        (miles, lot)
+    {
+        let effect = Effect::Units { wallet, units: Units::ONE };
+        entry.reasons.push(Reason { rule: "Gold".to_owned(), source, effect });
+        one_unit_more(lot);
+    }
+    if entry.account.is_none() {
+        follow(before, decision);
+    }
 }
 
 pub(super) fn later_end(before: &Member, decision: &mut Decision) {

@@ -42,7 +42,10 @@ impl Done {
             Kind::Plain => 1,
         };
         let mut back = self.back.iter().filter(|(by, _)| stands(*by)).map(|(_, amount)| *amount);
-        back.try_fold(all, |left, amount| (amount != WHOLE).then_some(left - amount))
+        let left = back.try_fold(all, |left, amount| (amount != WHOLE).then_some(left - amount))?;
+        // A reward of which no unit is left comes back with its hold.
+        let is_gone = matches!(self.of, Kind::Reward(_)) && left == 0 && all > 0;
+        (!is_gone).then_some(left)
     }
 }
 
@@ -288,9 +291,7 @@ impl Followed<'_> {
     fn take_back(&mut self, name: &Name, by: u64, amount: i64) -> Option<()> {
         let left = self.left(name)?;
         let done = self.done.get_mut(name)?;
-        // What is left of a reward comes back with its hold.
-        let is_all = matches!(done.of, Kind::Reward(_)) && amount == left;
-        done.back.push((by, if is_all { WHOLE } else { amount }));
+        done.back.push((by, amount));
         self.took_back.insert(by, name.clone());
         self.refresh(name);
         (amount == WHOLE || amount <= left).then_some(())
