@@ -30,7 +30,7 @@ pub(super) struct Side {
     pub(super) accounts: BTreeMap<MemberId, Account>,
     /// The entries of the orders so far, with what is left of them.
     pub(super) orders: Vec<Entry>,
-    /// The deliveries so far.
+    /// The deliveries so far, without those that came before their order: they are in its entry.
     pub(super) deliveries: Vec<Activity>,
 }
 
@@ -168,6 +168,8 @@ impl Side {
         if let EntryKind::Earn { activity } = &entry.kind {
             if delivery::is_delivery(programme, activity) {
                 self.deliveries.push(activity.clone());
+            } else if activity.order.is_some() {
+                self.deliveries.retain(|earlier| earlier.of.as_ref() != Some(&activity.id));
             }
             if activity.order.is_some() {
                 self.orders.push(entry.clone());

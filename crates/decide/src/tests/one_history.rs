@@ -575,3 +575,17 @@ fn facts(events: &[Event], telling: Telling) -> Vec<plain_model::Fact> {
     };
     left.into_iter().filter_map(fact).collect()
 }
+
+#[test]
+fn a_parcel_that_came_before_its_order_is_counted_once() {
+    let event = |what: What| Event { what, at: 0, delays: vec![0], back: None, edit: None };
+    let parcel = || event(What::Delivery { of: 1, piece: true });
+    let order = event(What::Purchase { coins: 120, pieces: 3 });
+    let events = [parcel(), order, parcel()];
+    let is_volt = |bundle: &&Arc<Bundle>| bundle.programme().name == "Volt Electronics";
+    let volt = BUNDLES.iter().find(is_volt).unwrap();
+    let told = told(volt, &events, IN_TIME);
+    let lots = told.book.member("ada").wallets.values().flat_map(ledger::Wallet::lots);
+    let waits = lots.filter(|lot| lot.terms.pending_on.is_some());
+    assert_eq!(waits.map(|lot| lot.units.get()).collect::<Vec<_>>(), [1]);
+}
