@@ -214,12 +214,21 @@ impl Bundles {
     }
 }
 
+/// The sources of a stored bundle.
+///
+/// # Errors
+/// They cannot be unpacked.
+pub fn sources_of(stored: &StoredBundle) -> Result<Sources, PublishError> {
+    unpack(&stored.body).map_err(|error| {
+        PublishError::Pack(format!("bundle {} cannot be unpacked: {error}", stored.hash))
+    })
+}
+
 async fn load(store: &Store, merchant: &MerchantId, hash: &str) -> Result<Bundle, NoBundle> {
     let stored = store.bundle(merchant, hash).await.map_err(NoBundle::Store)?;
     let stored =
         stored.ok_or_else(|| NoBundle::Broken(format!("the active bundle {hash} is not there")))?;
-    let sources = unpack(&stored.body)
-        .map_err(|error| NoBundle::Broken(format!("bundle {hash} cannot be unpacked: {error}")))?;
+    let sources = sources_of(&stored).map_err(|error| NoBundle::Broken(error.to_string()))?;
     let bundle = Bundle::published(merchant, &sources)
         .map_err(|rejection| NoBundle::Broken(rejection.to_string()))?;
     if bundle.hash().as_str() != hash {

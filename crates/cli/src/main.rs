@@ -30,6 +30,10 @@ mod rejudge;
 mod replay;
 /// `demo`: a replay of real orders, with a report.
 mod demo;
+/// `history`: the past as data.
+mod history;
+/// `backtest`: rules tried on the past.
+mod backtest;
 /// `publish`: rules published to a table in AWS.
 mod publish;
 /// `dev`: the whole API on a laptop.
@@ -84,6 +88,10 @@ enum Command {
     Failures(failures::Options),
     /// Judge activities again with a rule that had failed for them and has been mended
     Rejudge(rejudge::Options),
+    /// Write the past as Parquet, for `backtest` and for analysts
+    History(history::Options),
+    /// Try rules on the past, and see who would have got what
+    Backtest(backtest::Options),
     /// Measure what each request costs in DynamoDB capacity units
     Costs(costs::Options),
     /// Check a merchant's rules and make them the active ones of a table in AWS
@@ -114,6 +122,8 @@ async fn main() -> ExitCode {
         Command::Audit(options) => audit::run(options).await,
         Command::Failures(options) => failures::run(options).await,
         Command::Rejudge(options) => rejudge::run(options).await,
+        Command::History(options) => history::run(options).await,
+        Command::Backtest(options) => backtest::run(&options),
         Command::Costs(options) => costs::run(options).await,
         Command::Publish(options) => publish::run(options).await,
         Command::Vouchers(options) => vouchers::run(options).await,

@@ -51,6 +51,8 @@ pub struct Programme {
     pub late_days: u32,
     /// The days of 24 hours for which units can be spent at least that come back of a reward.
     pub restored_days: u32,
+    /// The attributes of members and of lines that a history may contain.
+    pub history_attributes: BTreeSet<String>,
 }
 
 /// What becomes of an activity if one of its rules fails.

@@ -214,6 +214,8 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
     let reminders = reminders(&written, &mut wrong);
 
     let on_failure = on_failure(manifest.on_failure.as_ref(), &mut wrong);
+    let history = manifest.history.map(|Object(terms)| terms.attributes).unwrap_or_default();
+    let history_attributes = history.iter().map(|name| compared(name)).collect();
 
     match (currency, time_zone, main) {
         (Some(currency), Some(time_zone), Some(main_wallet)) if mistakes.is_empty() => {
@@ -235,6 +237,7 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
                 on_failure,
                 late_days,
                 restored_days,
+                history_attributes,
             })
         }
         _ => Err(mistakes),

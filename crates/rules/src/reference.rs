@@ -60,6 +60,9 @@ yearly = "birthday"               # it comes by itself, on the date in this attr
 [activities.anniversary]
 yearly = "joined"                 # it comes by itself, on the day of joining
 
+[history]                         # what leaves the table for `regulars history`, beside what was bought
+attributes = ["city", "brand"]    # of members and of lines; no other attribute does
+
 [reminders]                       # entries of their own, for whoever tells members to read
 expiry_days = 14                  # so many days before units expire
 tier_days = 30                    # so many days before a tier is lost

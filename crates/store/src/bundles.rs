@@ -6,7 +6,7 @@ use ledger::MerchantId;
 
 use crate::error::StoreError;
 use crate::item::{BODY, blob, text};
-use crate::key::{Item, primary_key};
+use crate::key::{Item, PK, SK, primary_key};
 use crate::meter::Kind;
 use crate::table::{Consistency, Store};
 
@@ -28,6 +28,13 @@ fn pk(merchant: &MerchantId) -> String {
 
 fn revision_sk(hash: &str) -> String {
     format!("r#{hash}")
+}
+
+/// The bundle that an item of the table is, if it is one of this merchant.
+pub(crate) fn bundle_of(merchant: &MerchantId, item: &Item) -> Option<StoredBundle> {
+    let own = text(item, PK) == pk(merchant);
+    let hash = text(item, SK).strip_prefix("r#").filter(|_| own)?.to_owned();
+    Some(StoredBundle { hash, body: blob(item, BODY)?.to_vec() })
 }
 
 impl Store {

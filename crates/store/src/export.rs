@@ -15,6 +15,7 @@ use ledger::MerchantId;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::bundles::{StoredBundle, bundle_of};
 use crate::history::{Found, Gathered};
 use crate::item::text;
 use crate::key::{Item, PK, SK, merchant_prefix, shard_of};
@@ -201,6 +202,21 @@ impl Export {
             steps.reach((usize::from(part) + 1) * steps_of_part);
         }
         Ok(seen)
+    }
+
+    /// The bundles that a merchant has published, as far as they are in the export.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a line is not an item.
+    pub fn bundles(&self, merchant: &MerchantId) -> Result<Vec<StoredBundle>, ExportError> {
+        let mut bundles = Vec::new();
+        for file in &self.files {
+            each_line(file, |value| {
+                bundles.extend(bundle_of(merchant, &to_item(&value)?));
+                Ok(())
+            })?;
+        }
+        Ok(bundles)
     }
 
     /// The items of one part of the members, read from `cores` files at a time.

@@ -41,7 +41,8 @@ mod csv_rows;
 mod orders;
 
 pub(crate) use csv_format::Format;
-use order::{Order, Orders};
+pub(crate) use order::{Order, Orders};
+pub(crate) use orders::read;
 
 /// The members whose orders of one moment are sent concurrently.
 const MEMBERS_AT_ONCE: usize = 4;

@@ -7,24 +7,24 @@ use ledger::{MemberId, Moment, Verb};
 
 /// One request of the file, as the API takes it: an activity, or the return of one.
 #[derive(Debug, Clone)]
-pub(super) struct Order {
+pub(crate) struct Order {
     /// The line in the file, from 1.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// The idempotency key of the request.
-    pub(super) key: String,
-    pub(super) member: MemberId,
-    pub(super) at: Moment,
+    pub(crate) key: String,
+    pub(crate) member: MemberId,
+    pub(crate) at: Moment,
     /// Whether it is the member's earliest order in the file, before which the member is enrolled.
     pub(super) is_first: bool,
     /// The verb: `earn` or `reverse`.
-    pub(super) verb: Verb,
+    pub(crate) verb: Verb,
     /// The body of `POST /v1/members/{id}/earn` or `/reverse`.
-    pub(super) body: serde_json::Value,
+    pub(crate) body: serde_json::Value,
 }
 
 /// A line that cannot be read or would be refused. The other lines are still read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BadLine {
+pub(crate) struct BadLine {
     pub(super) line: u64,
     /// The column's name, or the place in the line.
     pub(super) column: String,
@@ -39,14 +39,14 @@ impl fmt::Display for BadLine {
 
 /// The contents of a file: the orders sorted by time, and the bad lines.
 #[derive(Debug, Default)]
-pub(super) struct Orders {
-    pub(super) orders: Vec<Order>,
-    pub(super) bad: Vec<BadLine>,
+pub(crate) struct Orders {
+    pub(crate) orders: Vec<Order>,
+    pub(crate) bad: Vec<BadLine>,
 }
 
 /// The reason for which a file cannot be read as orders at all.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FileError {
+pub(crate) enum FileError {
     #[error("the orders `{path}` cannot be read: {reason}")]
     Unreadable { path: String, reason: String },
     #[error("the orders `{path}` are neither .csv nor .jsonl")]

@@ -33,6 +33,14 @@ pub(super) struct Manifest {
     pub(super) stores: BTreeMap<String, Object<StoreTerms>>,
     pub(super) reminders: Option<Object<RemindersTable>>,
     pub(super) on_failure: Option<Spanned<String>>,
+    pub(super) history: Option<Object<HistoryTerms>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, expecting = "what the history may contain")]
+pub(super) struct HistoryTerms {
+    #[serde(default)]
+    pub(super) attributes: Vec<String>,
 }
 
 #[derive(Deserialize, Default)]

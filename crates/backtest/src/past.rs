@@ -1,0 +1,49 @@
+//! The past: what was told of a member, and what came of it.
+
+use ledger::{Change, Entry, EntryKind, Member};
+
+/// A member's past: its enrolment and all its entries, the oldest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    /// The member as enrolled.
+    pub enrolled: Member,
+    /// Its entries.
+    pub entries: Vec<Recorded>,
+}
+
+/// An entry as it was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// The entry.
+    pub entry: Entry,
+    /// The hash of the rules that decided it; empty if there was no programme yet.
+    pub rules: String,
+    /// Whether a request asked for it.
+    pub asked: bool,
+}
+
+/// Where an entry comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was told: by a client, or by an operator.
+    Told,
+    /// The expiry run wrote it.
+    Run,
+    /// It follows from an entry of another member: a referral, or units moved in a shared wallet.
+    Follows,
+}
+
+impl Recorded {
+    /// Where the entry comes from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        let is_triggered = |change: &Change| matches!(change, Change::Triggered { .. });
+        match &self.entry.kind {
+            EntryKind::Expire | EntryKind::Remind { .. } => Origin::Run,
+            EntryKind::Earn { .. } if self.entry.changes.iter().any(is_triggered) => Origin::Run,
+            EntryKind::Rejudge { .. } => Origin::Told,
+            _ if self.asked => Origin::Told,
+            _ => Origin::Follows,
+        }
+    }
+}

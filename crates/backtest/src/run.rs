@@ -1,0 +1,246 @@
+//! A backtest of many groups: each is played by the recorded rules and by those to be tried, and what
+//! both came to is added up. Adding up is associative, so it does not matter in which parts the groups
+//! come.
+
+use std::collections::BTreeMap;
+
+use decide::EarlierRules;
+use ledger::{Member, MemberId, Moment, SharedLimit, Units};
+use rules::Bundle;
+use serde::Serialize;
+
+use crate::book::Account;
+use crate::changed::{Changed, Measure};
+use crate::past::{Origin, Past};
+use crate::play::{By, NotMade, Played, as_recorded, by_rules};
+use crate::same::Check;
+use crate::shared::{Draws, Timeline};
+use crate::totals::Totals;
+
+/// The rules and the history of a backtest.
+#[derive(Debug, Clone, Copy)]
+pub struct Backtest<'a> {
+    /// The rules to be tried.
+    pub bundle: &'a Bundle,
+    /// The rules that judged the past, by their hash.
+    pub recorded: &'a EarlierRules,
+    /// The rules to compare with; nothing for what was recorded.
+    pub baseline: Option<&'a Bundle>,
+    /// The moments of the expiry runs of the past, the first first.
+    pub runs: &'a [Moment],
+    /// The end of the past.
+    pub until: Moment,
+}
+
+/// What was seen of some groups.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The recorded past, and how much of it came out again.
+    pub check: Check,
+    /// What was told: activities, redemptions and the like.
+    pub told: u64,
+    /// The sum of the totals of all orders, less what came back.
+    pub revenue: rust_decimal::Decimal,
+    /// What it came to by the old rules.
+    pub old: Totals,
+    /// What it came to by the new ones.
+    pub new: Totals,
+    /// What changed for members.
+    pub changed: Changed,
+    /// What could not be made by the new rules, by the reason.
+    pub unmade: BTreeMap<String, u64>,
+    draws: [BTreeMap<MemberId, Draws>; 2],
+}
+
+/// What all groups took from shared limits, for the next round: by the old rules and by the new ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Round {
+    timelines: [Timeline; 2],
+    draws: [BTreeMap<MemberId, Draws>; 2],
+}
+
+/// When a shared limit ran dry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dry {
+    /// The limit, in words.
+    pub limit: String,
+    /// What there was.
+    pub total: i64,
+    /// What was taken by the new rules.
+    pub taken: i64,
+    /// When the last of it was taken by the new rules; nothing if something is left.
+    pub dry_at: Option<Moment>,
+    /// When somebody first found it exhausted by the old rules.
+    pub was_dry_at: Option<Moment>,
+}
+
+/// The outcome of a backtest.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The recorded past, and how much of it came out again.
+    pub check: Check,
+    /// What was told: activities, redemptions and the like.
+    pub told: u64,
+    /// The sum of the totals of all orders, less what came back.
+    pub revenue: rust_decimal::Decimal,
+    /// What it came to by the old rules.
+    pub old: Totals,
+    /// What it came to by the new ones.
+    pub new: Totals,
+    /// What changed for members.
+    pub changed: Changed,
+    /// What could not be made by the new rules, by the reason.
+    pub unmade: BTreeMap<String, u64>,
+    /// The shared limits.
+    pub limits: Vec<Dry>,
+}
+
+impl Backtest<'_> {
+    /// Plays one group, and adds what it came to. `round` is what all groups took the last time; the
+    /// first time, nothing.
+    pub fn see(&self, seen: &mut Seen, group: &[Past], round: &Round) {
+        let is_judged =
+            group.iter().flat_map(|past| &past.entries).any(|one| !one.rules.is_empty());
+        let played = is_judged.then(|| as_recorded(group, self.recorded));
+        if let Some(played) = &played {
+            seen.check.add(Check::of(group, played));
+        }
+        let old = match self.baseline {
+            None => recorded(group, played.map(|played| played.accounts).unwrap_or_default()),
+            Some(bundle) => self.played(group, bundle, round, 0, seen).accounts,
+        };
+        let new = self.played(group, self.bundle, round, 1, seen);
+        for NotMade { why, .. } in &new.unmade {
+            *seen.unmade.entry(why.to_string()).or_default() += 1;
+        }
+        let measure = self.measure();
+        let hashes = |hash: &str| -> Option<&Bundle> {
+            let own = [Some(self.bundle), self.baseline].into_iter().flatten();
+            let mut own = own.filter(|bundle| bundle.hash().as_str() == hash);
+            own.next().or_else(|| self.recorded.get(hash).map(AsRef::as_ref))
+        };
+        for ((past, old), new) in group.iter().zip(&old).zip(&new.accounts) {
+            let told = past.entries.iter().filter(|one| one.origin() == Origin::Told);
+            seen.told += told.count() as u64;
+            seen.revenue += new.member.history.spend;
+            let was = seen.old.see(old, self.until, hashes);
+            let is = seen.new.see(new, self.until, hashes);
+            seen.changed.see(&past.enrolled.id, &was, &is, measure);
+        }
+    }
+
+    fn played(
+        &self,
+        group: &[Past],
+        bundle: &Bundle,
+        round: &Round,
+        side: usize,
+        seen: &mut Seen,
+    ) -> Played {
+        let none = Draws::new();
+        let first = group.first().map(|past| &past.enrolled.id);
+        let drawn = round.draws.get(side).zip(first).and_then(|(draws, first)| draws.get(first));
+        let Some(timeline) = round.timelines.get(side) else {
+            return as_recorded(&[], self.recorded);
+        };
+        let totals = bundle.shared_limits();
+        let by = By { bundle, runs: self.runs, until: self.until, totals: &totals, timeline };
+        let played = by_rules(group, by, drawn.unwrap_or(&none));
+        if let (Some(first), Some(draws)) = (first, seen.draws.get_mut(side))
+            && played.has_drawn
+        {
+            draws.insert(first.clone(), played.draws.clone());
+        }
+        played
+    }
+
+    fn measure(&self) -> Measure<'_> {
+        let programme = self.bundle.programme();
+        let is_worth = programme.wallets.values().any(|policy| policy.worth.is_some());
+        match is_worth {
+            true => Measure::Money { decimals: programme.decimals() },
+            false => Measure::Units { wallet: &programme.main_wallet },
+        }
+    }
+
+    /// The next round, if groups were played by too much: when all have been played, and some took
+    /// from a shared limit what others had taken before. Nothing, if everybody took what there was.
+    #[must_use]
+    pub fn next_round(&self, seen: &Seen, round: &Round) -> Option<Round> {
+        let timelines = [0, 1].map(|side| {
+            let draws = seen.draws.get(side);
+            Timeline::of(draws.into_iter().flat_map(BTreeMap::values))
+        });
+        let next = Round { timelines, draws: seen.draws.clone() };
+        if next == *round {
+            return None;
+        }
+        let is_first = *round == Round::default();
+        let bundles = [self.baseline, Some(self.bundle)];
+        let is_overdrawn = next.timelines.iter().zip(bundles).any(|(timeline, bundle)| {
+            bundle.is_some_and(|bundle| timeline.overdrawn(&bundle.shared_limits()))
+        });
+        (is_overdrawn || !is_first).then_some(next)
+    }
+
+    /// The report, when all groups have been played for the last time.
+    #[must_use]
+    pub fn report(&self, seen: Seen) -> Report {
+        let timeline = Timeline::of(seen.draws.iter().skip(1).flat_map(BTreeMap::values));
+        let dry = |(limit, total): (SharedLimit, Units)| Dry {
+            limit: limit.to_string(),
+            total: total.get(),
+            taken: timeline.taken(&limit),
+            dry_at: timeline.dry_at(&limit, total),
+            was_dry_at: seen.old.exhausted.get(&limit).copied(),
+        };
+        let limits = self.bundle.shared_limits().into_iter().map(dry).collect();
+        let Seen { check, told, revenue, old, new, changed, unmade, .. } = seen;
+        Report { check, told, revenue, old, new, changed, unmade, limits }
+    }
+}
+
+impl Seen {
+    /// Adds what was seen of other groups.
+    pub fn add(&mut self, other: Seen) {
+        let Seen { check, told, revenue, old, new, changed, unmade, draws } = other;
+        self.check.add(check);
+        self.told += told;
+        self.revenue += revenue;
+        self.old.add(old);
+        self.new.add(new);
+        self.changed.add(changed);
+        for (why, times) in unmade {
+            *self.unmade.entry(why).or_default() += times;
+        }
+        for (own, other) in self.draws.iter_mut().zip(draws) {
+            own.extend(other);
+        }
+    }
+}
+
+/// The accounts as they were recorded, whatever came out.
+fn recorded(group: &[Past], made: Vec<Account>) -> Vec<Account> {
+    let mut made = made.into_iter();
+    let account = |past: &Past| {
+        let is_same = |made: &Account| {
+            past.entries.len() == made.entries.len()
+                && past.entries.iter().zip(&made.entries).all(|(was, is)| was.entry == *is)
+        };
+        if let Some(made) = made.next().filter(is_same) {
+            return made;
+        }
+        let mut member: Member = past.enrolled.clone();
+        let mut account = Account::new(past.enrolled.clone(), None);
+        for one in &past.entries {
+            // An entry that does not follow has been named by the check.
+            if member.apply(&one.entry).is_err() {
+                break;
+            }
+            account.entries.push(one.entry.clone());
+            account.rules.push(one.rules.clone());
+        }
+        Account { member, ..account }
+    };
+    group.iter().map(account).collect()
+}

@@ -1,0 +1,273 @@
+//! What a programme came to over a past: what its rules paid, what rewards took, what is owed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::{
+    Effect, Entry, EntryKind, Member, Moment, PostingReason, Programme, SharedLimit, WalletName,
+};
+use rules::Bundle;
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+use crate::book::Account;
+
+/// What was paid, in units and in money.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Paid {
+    /// How often.
+    pub times: u64,
+    /// To how many members.
+    pub members: u64,
+    /// The units, without those that were taken back.
+    pub units: i64,
+    /// What they are worth in the programme's currency.
+    pub worth: Decimal,
+}
+
+impl Paid {
+    fn add(&mut self, other: Paid) {
+        self.times += other.times;
+        self.members += other.members;
+        self.units += other.units;
+        self.worth += other.worth;
+    }
+}
+
+/// How the units of a wallet moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// Given by rules, without what was taken back.
+    pub issued: i64,
+    /// Spent on rewards, without what came back.
+    pub redeemed: i64,
+    /// Expired.
+    pub expired: i64,
+    /// Given by hand and moved between members, if above zero; taken, if below.
+    pub by_hand: i64,
+}
+
+impl Moved {
+    fn add(&mut self, other: Moved) {
+        self.issued += other.issued;
+        self.redeemed += other.redeemed;
+        self.expired += other.expired;
+        self.by_hand += other.by_hand;
+    }
+}
+
+/// What is owed in a wallet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Owed {
+    /// The units.
+    pub units: i64,
+    /// What they are worth.
+    pub worth: Decimal,
+}
+
+/// A rule and the wallet that it paid into.
+pub(crate) type RuleInto = (String, WalletName);
+
+/// What one member got.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Got {
+    /// By rule and wallet.
+    pub rules: BTreeMap<RuleInto, Paid>,
+    /// What all of it is worth.
+    pub worth: Decimal,
+    /// Its tier at the end.
+    pub tier: Option<String>,
+}
+
+/// What a programme came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// What each rule paid into each wallet.
+    #[serde(serialize_with = "as_list")]
+    pub rules: BTreeMap<RuleInto, Paid>,
+    /// What each reward took.
+    pub rewards: BTreeMap<String, Paid>,
+    /// What was paid for activities by the tier after them; "" for no tier.
+    pub tiers: BTreeMap<String, Paid>,
+    /// How the units of each wallet moved.
+    pub wallets: BTreeMap<WalletName, Moved>,
+    /// The same by month, such as `2026-01`.
+    pub months: BTreeMap<String, BTreeMap<WalletName, Moved>>,
+    /// What is owed at the end.
+    pub owed: BTreeMap<WalletName, Owed>,
+    /// When each shared limit was first found exhausted.
+    #[serde(skip)]
+    pub exhausted: BTreeMap<SharedLimit, Moment>,
+}
+
+fn as_list<S: serde::Serializer>(
+    rules: &BTreeMap<RuleInto, Paid>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        rule: &'a str,
+        wallet: &'a WalletName,
+        #[serde(flatten)]
+        paid: Paid,
+    }
+    serializer.collect_seq(rules.iter().map(|((rule, wallet), paid)| Line {
+        rule,
+        wallet,
+        paid: *paid,
+    }))
+}
+
+impl Totals {
+    /// Adds a member. `bundle` gives the rules of a hash, if they are known. Returns what the member
+    /// got.
+    pub(crate) fn see<'b>(
+        &mut self,
+        account: &Account,
+        until: Moment,
+        bundle: impl Fn(&str) -> Option<&'b Bundle>,
+    ) -> Got {
+        let mut got = Got { tier: account.member.tier().map(str::to_owned), ..Got::default() };
+        let mut rewards = BTreeSet::new();
+        let mut tiers = BTreeSet::new();
+        let mut tier = String::new();
+        for (entry, hash) in account.entries.iter().zip(&account.rules) {
+            let programme = bundle(hash).map(Bundle::programme);
+            if let Some(status) = &entry.tier_status {
+                tier = status.tier.clone().unwrap_or_default();
+            }
+            let paid = given(entry, programme, &mut got);
+            if paid.units != 0 {
+                let members = u64::from(tiers.insert(tier.clone()));
+                self.tiers.entry(tier.clone()).or_default().add(Paid { members, ..paid });
+            }
+            self.redeemed(entry, programme, &mut rewards);
+            self.moved(entry, programme);
+            for limit in &entry.exhausted {
+                let at = self.exhausted.entry(limit.clone()).or_insert(entry.at);
+                *at = (*at).min(entry.at);
+            }
+        }
+        for (rule, paid) in &got.rules {
+            self.rules.entry(rule.clone()).or_default().add(Paid { members: 1, ..*paid });
+        }
+        self.owes(&account.member, until);
+        got
+    }
+
+    fn redeemed(
+        &mut self,
+        entry: &Entry,
+        programme: Option<&Programme>,
+        rewards: &mut BTreeSet<String>,
+    ) {
+        let (EntryKind::Redeem { reward, .. } | EntryKind::Capture { reward, .. }) = &entry.kind
+        else {
+            return;
+        };
+        let units = reward.costs.get();
+        let worth = worth(programme, &reward.wallet, units);
+        let members = u64::from(rewards.insert(reward.name.clone()));
+        let taken = Paid { times: 1, members, units, worth };
+        self.rewards.entry(reward.name.clone()).or_default().add(taken);
+    }
+
+    fn moved(&mut self, entry: &Entry, programme: Option<&Programme>) {
+        let zone = programme.map_or(chrono_tz::UTC, |programme| programme.time_zone);
+        let mut month = None;
+        // What moved in the wallets of an account is in the account's own entry.
+        for posting in entry.postings.iter().filter(|posting| !posting.shared) {
+            let change = posting.change();
+            let mut moved = Moved::default();
+            match posting.why {
+                _ if change == 0 => continue,
+                PostingReason::Issued | PostingReason::Reclaimed => moved.issued = change,
+                PostingReason::Spent | PostingReason::Restored => moved.redeemed = -change,
+                PostingReason::Expired => moved.expired = -change,
+                _ => moved.by_hand = change,
+            }
+            let month = month
+                .get_or_insert_with(|| entry.at.with_timezone(&zone).format("%Y-%m").to_string());
+            self.wallets.entry(posting.wallet.clone()).or_default().add(moved);
+            let months = self.months.entry(month.clone()).or_default();
+            months.entry(posting.wallet.clone()).or_default().add(moved);
+        }
+    }
+
+    fn owes(&mut self, member: &Member, until: Moment) {
+        for (name, wallet) in &member.at(until).wallets {
+            let owed = self.owed.entry(name.clone()).or_default();
+            for lot in wallet.lots().iter().filter(|lot| !lot.terms.is_expired(until)) {
+                owed.units += lot.units.get();
+                let worth = lot.terms.worth.and_then(|worth| lot.units.checked_worth(worth));
+                owed.worth += worth.unwrap_or_default();
+            }
+            owed.units -= wallet.debt().get();
+        }
+    }
+
+    /// Adds what was seen of other members.
+    pub(crate) fn add(&mut self, other: Totals) {
+        let Totals { rules, rewards, tiers, wallets, months, owed, exhausted } = other;
+        merge(&mut self.rules, rules, Paid::add);
+        merge(&mut self.rewards, rewards, Paid::add);
+        merge(&mut self.tiers, tiers, Paid::add);
+        merge(&mut self.wallets, wallets, Moved::add);
+        merge(&mut self.months, months, |own, other| merge(own, other, Moved::add));
+        merge(&mut self.owed, owed, |own, other| {
+            own.units += other.units;
+            own.worth += other.worth;
+        });
+        for (limit, at) in exhausted {
+            let own = self.exhausted.entry(limit).or_insert(at);
+            *own = (*own).min(at);
+        }
+    }
+
+    /// What rules paid, in money.
+    #[must_use]
+    pub fn cost(&self) -> Decimal {
+        self.rules.values().map(|paid| paid.worth).sum()
+    }
+
+    /// What is owed, in money.
+    #[must_use]
+    pub fn liability(&self) -> Decimal {
+        self.owed.values().map(|owed| owed.worth).sum()
+    }
+}
+
+fn merge<K: Ord, T: Default>(
+    own: &mut BTreeMap<K, T>,
+    other: BTreeMap<K, T>,
+    add: impl Fn(&mut T, T),
+) {
+    for (key, value) in other {
+        add(own.entry(key).or_default(), value);
+    }
+}
+
+/// What units of a wallet are worth by a programme.
+fn worth(programme: Option<&Programme>, wallet: &WalletName, units: i64) -> Decimal {
+    let policy = programme.and_then(|programme| programme.wallets.get(wallet));
+    let worth = policy.filter(|policy| policy.spendable).and_then(|policy| policy.worth);
+    worth.and_then(|worth| worth.checked_mul(units.into())).unwrap_or_default()
+}
+
+/// What the rules gave with an entry, added to what its member got.
+fn given(entry: &Entry, programme: Option<&Programme>, got: &mut Got) -> Paid {
+    let mut all = Paid::default();
+    for reason in entry.all_reasons() {
+        let (wallet, units) = match &reason.effect {
+            Effect::Units { wallet, units } => (wallet, units.get()),
+            Effect::Reclaim { wallet, units } => (wallet, -units.get()),
+            _ => continue,
+        };
+        let worth = worth(programme, wallet, units);
+        let paid = Paid { times: u64::from(units > 0), members: 0, units, worth };
+        let into = (reason.rule.clone(), wallet.clone());
+        got.rules.entry(into).or_default().add(paid);
+        got.worth += worth;
+        all.add(paid);
+    }
+    all
+}

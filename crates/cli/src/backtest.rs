@@ -1,0 +1,224 @@
+//! `regulars backtest`: rules tried on the past.
+
+/// The report, as a page.
+mod page;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ::backtest::{Backtest, Past, Report, Round, Seen};
+use ::history::{DataSet, Overview};
+use chrono::{NaiveTime, TimeDelta};
+use clap::Args;
+use decide::EarlierRules;
+use indicatif::ProgressBar;
+use ledger::calendar::resolve;
+use ledger::{MerchantId, Moment, Programme};
+use rules::{Bundle, Sources};
+use serde_json::json;
+
+use crate::place;
+use crate::result::CommandResult;
+use crate::show::progress;
+
+/// The hour of the daily expiry run of a past that had none, in the merchant's time zone.
+const EXPIRY_RUN_HOUR: u32 = 3;
+/// The most rounds in which members take from what they share. Each settles at least one more moment,
+/// and nearly always all.
+const ROUNDS_MAX: usize = 50;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The folder of the rules to try, such as rules/sunrise-coffee
+    rules: PathBuf,
+    /// The history, as `regulars history` writes it
+    #[arg(long, value_name = "DIR")]
+    against: PathBuf,
+    /// Rules to compare with [default: what was recorded]
+    #[arg(long, value_name = "DIR")]
+    baseline: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Tries rules on the past, and prints what would have been otherwise.
+pub(crate) fn run(options: &Options) -> CommandResult {
+    let (merchant, bundle) = loaded(&options.rules)?;
+    let baseline = options.baseline.as_ref().map(|folder| loaded(folder)).transpose()?;
+    let baseline = baseline.map(|(_, bundle)| bundle);
+    let set = DataSet::open(&options.against, None)?;
+    if set.head.merchant != merchant {
+        let (found, folder) = (&set.head.merchant, options.against.display());
+        return Err(format!(
+            "`{folder}` is the history of `{found}`, and these are the rules of `{merchant}`"
+        )
+        .into());
+    }
+    let overview = set.overview()?;
+    let Some((begins, until)) = overview.span else {
+        return Err(
+            format!("there is nothing in the history `{}`", options.against.display()).into()
+        );
+    };
+    let mut recorded = EarlierRules::new();
+    for hash in &overview.rules {
+        recorded.insert(hash.clone(), set.rules(hash)?);
+    }
+    let runs = match overview.runs.is_empty() && recorded.is_empty() {
+        true => daily(begins, until, bundle.programme()),
+        false => overview.runs.clone(),
+    };
+    let test = Backtest {
+        bundle: &bundle,
+        recorded: &recorded,
+        baseline: baseline.as_ref(),
+        runs: &runs,
+        until,
+    };
+    let began = Instant::now();
+    let played = played(&test, &set, &overview)?;
+    let took = began.elapsed();
+    let outcome =
+        Outcome { report: test.report(played.seen), rounds: played.rounds, took, begins, until };
+    if options.json {
+        say!("{}", outcome.as_json()?);
+    } else {
+        say!("{}", page::page(&outcome, &bundle).trim_end());
+    }
+    Ok(())
+}
+
+/// The outcome of a backtest, and how it went.
+struct Outcome {
+    report: Report,
+    rounds: usize,
+    took: Duration,
+    begins: Moment,
+    until: Moment,
+}
+
+impl Outcome {
+    /// What was told in a second, played by the recorded rules and by the new ones.
+    fn rate(&self) -> u64 {
+        let millis = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.report.told.saturating_mul(1000) / millis
+    }
+
+    fn as_json(&self) -> CommandResult<String> {
+        let mut json = serde_json::to_value(&self.report)?;
+        json["from"] = json!(self.begins);
+        json["until"] = json!(self.until);
+        json["rounds"] = json!(self.rounds);
+        json["told_per_second"] = json!(self.rate());
+        Ok(serde_json::to_string_pretty(&json)?)
+    }
+}
+
+fn loaded(folder: &std::path::Path) -> CommandResult<(MerchantId, Bundle)> {
+    let folder =
+        folder.canonicalize().map_err(|error| format!("`{}`: {error}", folder.display()))?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let merchant = place::merchant_named(&name)?;
+    let bundle = Bundle::load(&merchant, &Sources::read(&folder)?)?;
+    Ok((merchant, bundle))
+}
+
+/// A run each night, for a past without a programme.
+fn daily(begins: Moment, until: Moment, programme: &Programme) -> Vec<Moment> {
+    let zone = programme.time_zone;
+    let hour = NaiveTime::from_hms_opt(EXPIRY_RUN_HOUR, 0, 0).unwrap_or_default();
+    let first = begins.with_timezone(&zone).date_naive();
+    let runs = first.iter_days().map(|day| resolve(day.and_time(hour), zone));
+    runs.take_while(|run| *run <= until + TimeDelta::days(1)).collect()
+}
+
+/// What was played, and in how many rounds.
+struct Done {
+    seen: Seen,
+    rounds: usize,
+}
+
+/// Plays all parts, until everybody has taken what there was.
+fn played(test: &Backtest<'_>, set: &DataSet, overview: &Overview) -> CommandResult<Done> {
+    let mut round = Round::default();
+    for rounds in 1..=ROUNDS_MAX {
+        let seen = once(test, set, overview, &round)?;
+        match test.next_round(&seen, &round) {
+            None => return Ok(Done { seen, rounds }),
+            Some(next) => round = next,
+        }
+    }
+    Err("who takes from a stock or a budget did not settle; try with a larger one".into())
+}
+
+/// Plays all parts once, on all cores: one part at a time each, with the members that belong only to
+/// it. Groups over several parts come last.
+fn once(
+    test: &Backtest<'_>,
+    set: &DataSet,
+    overview: &Overview,
+    round: &Round,
+) -> CommandResult<Seen> {
+    let bar = bar(set);
+    let next = AtomicU8::new(0);
+    let spread: Mutex<BTreeMap<usize, Vec<Past>>> = Mutex::default();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let work = || -> Result<Seen, ::history::HistoryError> {
+        let mut seen = Seen::default();
+        loop {
+            let part = next.fetch_add(1, Ordering::Relaxed);
+            if part >= set.parts() {
+                return Ok(seen);
+            }
+            for past in set.part(part)? {
+                match overview.groups.of(&past.enrolled.id) {
+                    None => test.see(&mut seen, &[past], round),
+                    Some(group) => {
+                        let mut spread = spread.lock().unwrap_or_else(PoisonError::into_inner);
+                        spread.entry(group).or_default().push(past);
+                    }
+                }
+            }
+            bar.inc(1);
+        }
+    };
+    let mut all = Seen::default();
+    let of_parts: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+    });
+    for seen in of_parts {
+        all.add(seen.map_err(|_| "a thread has panicked")??);
+    }
+    let groups = spread.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let groups: Vec<Vec<Past>> = groups.into_values().collect();
+    let place = AtomicU64::new(0);
+    let work = || {
+        let mut seen = Seen::default();
+        loop {
+            let place =
+                usize::try_from(place.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX);
+            let Some(group) = groups.get(place) else { return seen };
+            let mut group = group.clone();
+            group.sort_by(|one, other| one.enrolled.id.cmp(&other.enrolled.id));
+            test.see(&mut seen, &group, round);
+        }
+    };
+    let of_groups: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+    });
+    for seen in of_groups {
+        all.add(seen.map_err(|_| "a thread has panicked")?);
+    }
+    bar.finish_and_clear();
+    Ok(all)
+}
+
+fn bar(set: &DataSet) -> ProgressBar {
+    progress(set.parts().into(), "{bar:40.cyan/blue} {human_pos}/{human_len} parts  {eta} left")
+}

@@ -1,0 +1,374 @@
+//! The report of a backtest, as a page.
+
+use std::fmt::Write;
+
+use backtest::{Changed, Dry, Moved, Mover, Paid, Totals};
+use ledger::Programme;
+use rules::Bundle;
+use rust_decimal::Decimal;
+
+use super::Outcome;
+use crate::show::{money, plural, shop_time, table, whole};
+
+/// The width of the longest bar.
+const BAR: u64 = 40;
+/// The bars of gains, below and above zero.
+const BARS: i64 = 6;
+/// The reasons why something was not made that are shown.
+const REASONS_MAX: usize = 10;
+
+/// Writes the report.
+pub(super) fn page(outcome: &Outcome, bundle: &Bundle) -> String {
+    let programme = bundle.programme();
+    let page = Page { outcome, programme, text: String::new() };
+    page.written()
+}
+
+struct Page<'a> {
+    outcome: &'a Outcome,
+    programme: &'a Programme,
+    text: String,
+}
+
+impl Page<'_> {
+    fn written(mut self) -> String {
+        self.check();
+        self.sums();
+        self.rules();
+        self.rewards();
+        self.wallets();
+        self.months();
+        self.tiers();
+        self.members();
+        self.limits();
+        self.unmade();
+        self.text
+    }
+
+    fn line(&mut self, text: impl AsRef<str>) {
+        self.text.push_str(text.as_ref());
+        self.text.push('\n');
+    }
+
+    fn money(&self, amount: Decimal) -> String {
+        money(amount, self.programme.currency.code(), self.programme.decimals())
+    }
+
+    fn totals(&self) -> (&Totals, &Totals) {
+        (&self.outcome.report.old, &self.outcome.report.new)
+    }
+
+    fn check(&mut self) {
+        let report = &self.outcome.report;
+        let check = &report.check;
+        let (entries, members) = (whole(check.entries), whole(check.members));
+        if check.entries == 0 {
+            self.line("There was no programme yet: everything that is paid is new.");
+        } else if check.is_same() {
+            self.line(format!(
+                "The recorded ledger comes out again, to the last unit: {entries} entries of {members} members."
+            ));
+        } else {
+            self.line(format!(
+                "The recorded ledger does not come out again for {} of {members} members:",
+                whole(check.different)
+            ));
+            for different in &check.differences {
+                let (member, entry) = (&different.member, different.entry);
+                self.line(format!("  {member}, entry {entry}: {}", different.what));
+            }
+        }
+        let zone = self.programme.time_zone;
+        let (from, until) = (self.outcome.begins, self.outcome.until);
+        let rounds = match self.outcome.rounds {
+            1 => String::new(),
+            rounds => format!(", in {rounds} rounds, since members share what ran dry"),
+        };
+        self.line(format!(
+            "{} requests from {} to {}: {} a second{rounds}.\n",
+            whole(report.told),
+            shop_time(from, zone),
+            shop_time(until, zone),
+            whole(self.outcome.rate())
+        ));
+    }
+
+    fn sums(&mut self) {
+        let report = &self.outcome.report;
+        let (old, new) = self.totals();
+        let mut sums = table(["", "#old", "#new", "#change"]);
+        let share = |cost: Decimal| match cost.checked_div(report.revenue) {
+            Some(share) => format!("{:.2} %", share * Decimal::ONE_HUNDRED),
+            None => "-".to_owned(),
+        };
+        let (was, is) = (old.cost(), new.cost());
+        sums.add_row([
+            "paid by rules".to_owned(),
+            self.money(was),
+            self.money(is),
+            percent(was, is),
+        ]);
+        sums.add_row(["share of revenue".to_owned(), share(was), share(is), String::new()]);
+        let (was, is) = (old.liability(), new.liability());
+        sums.add_row([
+            "owed at the end".to_owned(),
+            self.money(was),
+            self.money(is),
+            percent(was, is),
+        ]);
+        let revenue = self.money(report.revenue);
+        self.line(format!("{sums}\nRevenue: {revenue}\n"));
+    }
+
+    fn rules(&mut self) {
+        let (old, new) = self.totals();
+        let names: std::collections::BTreeSet<_> =
+            old.rules.keys().chain(new.rules.keys()).collect();
+        if names.is_empty() {
+            return;
+        }
+        let mut rules = table([
+            "rule", "into", "#old", "#new", "#change", "#members", "#now", "#worth", "#now",
+        ]);
+        for name in names {
+            let none = Paid::default();
+            let was = old.rules.get(name).unwrap_or(&none);
+            let is = new.rules.get(name).unwrap_or(&none);
+            rules.add_row([
+                name.0.clone(),
+                name.1.to_string(),
+                whole(was.units),
+                whole(is.units),
+                percent(was.units.into(), is.units.into()),
+                whole(was.members),
+                whole(is.members),
+                self.money(was.worth),
+                self.money(is.worth),
+            ]);
+        }
+        self.line(format!("What rules paid, in units\n{rules}\n"));
+    }
+
+    fn rewards(&mut self) {
+        let (old, new) = self.totals();
+        let names: std::collections::BTreeSet<_> =
+            old.rewards.keys().chain(new.rewards.keys()).collect();
+        if names.is_empty() {
+            return;
+        }
+        let mut rewards = table(["reward", "#taken", "#now", "#units", "#now", "#members", "#now"]);
+        for name in names {
+            let none = Paid::default();
+            let was = old.rewards.get(name).unwrap_or(&none);
+            let is = new.rewards.get(name).unwrap_or(&none);
+            rewards.add_row([
+                name.clone(),
+                whole(was.times),
+                whole(is.times),
+                whole(was.units),
+                whole(is.units),
+                whole(was.members),
+                whole(is.members),
+            ]);
+        }
+        self.line(format!("What was taken of rewards\n{rewards}\n"));
+    }
+
+    fn wallets(&mut self) {
+        let (old, new) = self.totals();
+        let mut wallets =
+            table(["wallet", "", "#issued", "#redeemed", "#expired", "#by hand", "#owed"]);
+        let names: std::collections::BTreeSet<_> =
+            old.wallets.keys().chain(new.wallets.keys()).collect();
+        for name in names {
+            for (when, totals) in [("old", old), ("new", new)] {
+                let moved = totals.wallets.get(name).copied().unwrap_or_default();
+                let owed = totals.owed.get(name).copied().unwrap_or_default();
+                let Moved { issued, redeemed, expired, by_hand } = moved;
+                let numbers = [issued, redeemed, expired, by_hand, owed.units].map(whole);
+                let head = [name.to_string(), when.to_owned()];
+                wallets.add_row(head.into_iter().chain(numbers));
+            }
+        }
+        self.line(format!("How units moved\n{wallets}\n"));
+    }
+
+    fn months(&mut self) {
+        let (old, new) = self.totals();
+        let names: std::collections::BTreeSet<_> =
+            old.months.keys().chain(new.months.keys()).collect();
+        let main = &self.programme.main_wallet;
+        let of = |totals: &Totals, month: &str| {
+            let own = totals.months.get(month).and_then(|wallets| wallets.get(main));
+            own.copied().unwrap_or_default()
+        };
+        let most = names.iter().map(|month| of(new, month).issued.max(of(old, month).issued)).max();
+        let most = most.unwrap_or_default().max(1);
+        let mut months = table(["month", "#issued", "#now", "#redeemed", "#now", ""]);
+        for month in names {
+            let (was, is) = (of(old, month), of(new, month));
+            months.add_row([
+                month.clone(),
+                whole(was.issued),
+                whole(is.issued),
+                whole(was.redeemed),
+                whole(is.redeemed),
+                bar(is.issued.max(0).unsigned_abs(), most.unsigned_abs()),
+            ]);
+        }
+        self.line(format!("Month by month, in {main}\n{months}\n"));
+    }
+
+    fn tiers(&mut self) {
+        let changed = &self.outcome.report.changed;
+        if !changed.tiers.keys().any(|(from, to)| !from.is_empty() || !to.is_empty()) {
+            return;
+        }
+        let names: std::collections::BTreeSet<&str> =
+            changed.tiers.keys().flat_map(|(from, to)| [from.as_str(), to.as_str()]).collect();
+        let shown = |name: &str| if name.is_empty() { "none".to_owned() } else { name.to_owned() };
+        let heads: Vec<String> = names.iter().map(|name| format!("#to {}", shown(name))).collect();
+        let mut tiers = table(["from"].into_iter().chain(heads.iter().map(String::as_str)));
+        for from in &names {
+            let row = names.iter().map(|to| {
+                let pair = ((*from).to_owned(), (*to).to_owned());
+                changed.tiers.get(&pair).map_or_else(String::new, |members| whole(*members))
+            });
+            tiers.add_row([shown(from)].into_iter().chain(row));
+        }
+        self.line(format!(
+            "Members by their tier at the end, by the old rules and by the new ones\n{tiers}\n"
+        ));
+    }
+
+    fn members(&mut self) {
+        let changed = &self.outcome.report.changed;
+        let all = changed.members();
+        let share = |members: u64| format!("{} ({})", whole(members), percent_of(members, all));
+        let (gain, lose) = (changed.gaining(), changed.losing());
+        let same = all.saturating_sub(gain).saturating_sub(lose);
+        self.line(format!(
+            "{} members get more, {} less, and {} the same.",
+            share(gain),
+            share(lose),
+            share(same)
+        ));
+        if gain + lose == 0 {
+            return;
+        }
+        let quantiles = [5, 25, 50, 75, 95]
+            .map(|percent| format!("{percent} %: {}", self.gain(changed.quantile(percent))));
+        self.line(format!("So many get at most so much more: {}\n", quantiles.join(", ")));
+        self.histogram(changed);
+        for (what, movers) in [("most", &changed.winners), ("least", &changed.losers)] {
+            if !movers.is_empty() {
+                let movers = self.movers(movers);
+                self.line(format!("Who gets {what} of what is new\n{movers}\n"));
+            }
+        }
+    }
+
+    /// A gain in money, or in units if they are worth nothing.
+    fn gain(&self, gain: i64) -> String {
+        let is_worth = self.programme.wallets.values().any(|policy| policy.worth.is_some());
+        match is_worth {
+            true => self.money(Decimal::new(gain, self.programme.decimals())),
+            false => whole(gain),
+        }
+    }
+
+    fn histogram(&mut self, changed: &Changed) {
+        let far = changed.quantile(1).abs().max(changed.quantile(99).abs()).max(1);
+        let step = far.div_euclid(BARS).max(1);
+        let mut bars: std::collections::BTreeMap<i64, u64> = std::collections::BTreeMap::new();
+        for (gain, members) in &changed.gains {
+            let place = if *gain == 0 { 0 } else { gain.signum() * ((gain.abs() - 1) / step + 1) };
+            *bars.entry(place.clamp(-BARS, BARS)).or_default() += members;
+        }
+        let most = bars.values().copied().max().unwrap_or(1);
+        let mut gains = table(["#more or less", "#members", ""]);
+        for (place, members) in bars {
+            let least = self.gain((place.abs() - 1).max(0) * step * place.signum());
+            let label = match place {
+                0 => "the same".to_owned(),
+                BARS => format!("above {least}"),
+                place if place == -BARS => format!("below {least}"),
+                place => {
+                    let to = self.gain(place * step);
+                    if place > 0 { format!("{least} to {to}") } else { format!("{to} to {least}") }
+                }
+            };
+            gains.add_row([label, whole(members), bar(members, most)]);
+        }
+        self.line(format!("{gains}\n"));
+    }
+
+    fn movers(&self, movers: &[Mover]) -> comfy_table::Table {
+        let mut named = table(["member", "#by", "why"]);
+        for mover in movers {
+            let mut why = String::new();
+            for (place, one) in mover.why.iter().enumerate() {
+                let comma = if place == 0 { "" } else { "; " };
+                let (rule, wallet) = (&one.rule, &one.wallet);
+                let (old, new) = (whole(one.old), whole(one.new));
+                // Writing to a text does not fail.
+                let _ = write!(why, "{comma}{rule}: {new} {wallet} instead of {old}");
+            }
+            named.add_row([mover.member.to_string(), self.gain(mover.gain), why]);
+        }
+        named
+    }
+
+    fn limits(&mut self) {
+        let report = &self.outcome.report;
+        if report.limits.is_empty() {
+            return;
+        }
+        let zone = self.programme.time_zone;
+        let when = |at: &Option<ledger::Moment>| {
+            at.map_or_else(|| "-".to_owned(), |at| shop_time(at, zone))
+        };
+        let mut limits =
+            table(["shared", "#there", "#taken", "ran dry", "ran dry by the old rules"]);
+        for Dry { limit, total, taken, dry_at, was_dry_at } in &report.limits {
+            limits.add_row([
+                limit.clone(),
+                whole(*total),
+                whole(*taken),
+                when(dry_at),
+                when(was_dry_at),
+            ]);
+        }
+        self.line(format!("Stocks and budgets\n{limits}\n"));
+    }
+
+    fn unmade(&mut self) {
+        let unmade = &self.outcome.report.unmade;
+        let all: u64 = unmade.values().sum();
+        if all == 0 {
+            return;
+        }
+        let mut reasons: Vec<(&String, &u64)> = unmade.iter().collect();
+        reasons.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
+        let requests = plural(usize::try_from(all).unwrap_or(usize::MAX), "request");
+        self.line(format!("{requests} of the past could not be made by the new rules:"));
+        for (why, times) in reasons.into_iter().take(REASONS_MAX) {
+            self.line(format!("  {} times: {why}", whole(*times)));
+        }
+    }
+}
+
+fn bar(of: u64, most: u64) -> String {
+    let length = (of * BAR).div_ceil(most.max(1));
+    "█".repeat(usize::try_from(length).unwrap_or_default())
+}
+
+fn percent(was: Decimal, is: Decimal) -> String {
+    let change = (is - was).checked_div(was).map(|change| change * Decimal::ONE_HUNDRED);
+    change.map_or_else(String::new, |change| format!("{change:+.1} %"))
+}
+
+fn percent_of(part: u64, of: u64) -> String {
+    let share = Decimal::from(part).checked_div(of.into()).unwrap_or_default();
+    format!("{:.1} %", share * Decimal::ONE_HUNDRED)
+}
