@@ -1,5 +1,8 @@
 //! What must always hold for a table.
 
+use backtest::{Backtest, Round, Seen};
+use decide::EarlierRules;
+use history::past_of;
 use ledger::MerchantId;
 use local::Database;
 use store::{History, Store, Version};
@@ -44,8 +47,38 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
             faults.push(format!("{member} was given `{code}`, and {has:?} has it"));
         }
     }
+    faults.extend(not_made_again(store, &merchant).await);
     let count = |number: u64| usize::try_from(number).unwrap();
     Audited { members: count(found.members), entries: count(found.entries), faults }
+}
+
+/// What of the recorded past does not come out when all of it is told again, under the rules that judged
+/// it.
+async fn not_made_again(store: &Store, merchant: &MerchantId) -> Vec<String> {
+    let mut pasts = Vec::new();
+    store.each(merchant, |history| pasts.extend(past_of(&history))).await.unwrap();
+    pasts.sort_by(|one, other| one.enrolled.id.cmp(&other.enrolled.id));
+    let mut recorded = EarlierRules::new();
+    for hash in pasts.iter().flat_map(|past| &past.entries).map(|one| &one.rules) {
+        if !recorded.contains_key(hash) {
+            // Some tests break rules on purpose, and then nothing can be judged by them.
+            let Ok(bundle) = api::bundle_of(store, merchant, hash).await else { return Vec::new() };
+            recorded.insert(hash.clone(), bundle.into());
+        }
+    }
+    let Some(bundle) = recorded.values().next() else { return Vec::new() };
+    let until = pasts.iter().flat_map(|past| &past.entries).map(|one| one.entry.at).max();
+    let test = Backtest {
+        bundle,
+        recorded: &recorded,
+        baseline: None,
+        runs: &[],
+        until: until.unwrap_or_default(),
+    };
+    let mut seen = Seen::default();
+    test.see(&mut seen, &pasts, &Round::default());
+    let differences = seen.check.differences.iter();
+    differences.map(|one| format!("{}, entry {}: {}", one.member, one.entry, one.what)).collect()
 }
 
 /// Every member with its entries as text, for comparing two tables. The hashes are left out, since

@@ -1,6 +1,9 @@
 //! The past: what was told of a member, and what came of it.
 
-use ledger::{Change, Entry, EntryKind, Member};
+use std::collections::BTreeSet;
+
+use ledger::entry::Counterpart;
+use ledger::{Change, Effect, Entry, EntryKind, Member, MemberId};
 
 /// A member's past: its enrolment and all its entries, the oldest first.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,5 +48,27 @@ impl Recorded {
             _ if self.asked => Origin::Told,
             _ => Origin::Follows,
         }
+    }
+
+    /// The other members that the entry concerns.
+    #[must_use]
+    pub fn others(&self) -> BTreeSet<&MemberId> {
+        let entry = &self.entry;
+        let accounts = entry.postings.iter().filter_map(|posting| posting.account.as_ref());
+        let accounts = entry.account.iter().chain(accounts).map(|of| &of.account);
+        let referrers = entry.all_reasons().filter_map(|reason| match &reason.effect {
+            Effect::Referral { referrer, .. } => Some(referrer),
+            _ => None,
+        });
+        let other = match &entry.kind {
+            EntryKind::Transfer {
+                with: Counterpart::To(other) | Counterpart::From(other), ..
+            } => Some(other),
+            EntryKind::Join { account } | EntryKind::Leave { account } => Some(account),
+            EntryKind::Share { by, .. } => Some(by),
+            EntryKind::Reverse { other: Some(other), .. } => Some(&other.member),
+            _ => None,
+        };
+        accounts.chain(referrers).chain(other).collect()
     }
 }

@@ -12,7 +12,7 @@ use crate::book::{Account, Book, Judges, Supply};
 use crate::past::{Origin, Past, Recorded};
 use crate::shared::{AsRecorded, Draws, Shares, Timeline};
 use crate::told::{Numbers, Telling};
-use crate::turns::{Turn, turns};
+use crate::turns::{Links, Turn, turns};
 use crate::unmade::Unmade;
 
 /// The most entries that one visit of the expiry run writes for a member.
@@ -50,12 +50,16 @@ pub(crate) fn as_recorded(group: &[Past], rules: &EarlierRules) -> Played {
         let bundle = rules.get(hash).map(AsRef::as_ref);
         bundle.ok_or_else(|| Unmade::RulesAreMissing(vec![hash.to_owned()]))
     };
-    for turn in turns(group, |origin| origin != Origin::Follows) {
+    let links = Links::of(group);
+    for turn in turns(group, &links, |origin| origin != Origin::Follows) {
         let Some((past, recorded)) = at(group, turn) else { continue };
         let member = &past.enrolled.id;
         let made = of_hash(&recorded.rules).and_then(|bundle| {
             let judges = Judges { bundle, earlier: rules };
-            let mut supply = AsRecorded { entries: followers(group, turn, &recorded.entry) };
+            // What follows from the entry was decided with it.
+            let mut entries = links.follow(group, turn);
+            entries.insert(0, &recorded.entry);
+            let mut supply = AsRecorded { entries };
             match recorded.origin() {
                 Origin::Run => playing.visit(member, recorded.entry.at, judges, &mut supply, true),
                 Origin::Told | Origin::Follows => {
@@ -66,14 +70,6 @@ pub(crate) fn as_recorded(group: &[Past], rules: &EarlierRules) -> Played {
         playing.note(member, recorded, made);
     }
     playing.done(Draws::new(), false)
-}
-
-/// The entry of a turn, and those that follow from it: they were decided with it.
-fn followers<'g>(group: &'g [Past], turn: Turn, entry: &'g Entry) -> Vec<&'g Entry> {
-    let others = group.iter().enumerate().filter(|(member, _)| *member != turn.member);
-    let others = others.flat_map(|(_, past)| &past.entries);
-    let follows = |one: &&Recorded| one.entry.at == turn.at && one.origin() == Origin::Follows;
-    [entry].into_iter().chain(others.filter(follows).map(|one| &one.entry)).collect()
 }
 
 /// The rules by which groups are played, and what they share.
@@ -108,7 +104,9 @@ pub(crate) fn by_rules(group: &[Past], by: By<'_>, drawn: &Draws) -> Played {
     let mut due = Due { runs: &runs, next: vec![None; group.len()], queue: BTreeSet::new() };
     playing.changed.extend(0..group.len());
     due.follow(&mut playing, None);
-    let mut turns = turns(group, |origin| origin == Origin::Told).into_iter().peekable();
+    let links = Links::of(group);
+    let turns = turns(group, &links, |origin| origin == Origin::Told);
+    let mut turns = turns.into_iter().peekable();
     loop {
         let next_told = turns.peek().map(|turn| turn.at);
         let next_run = due.queue.first().copied().filter(|(at, _)| *at <= by.until);

@@ -1,9 +1,11 @@
 //! Whether the past, made again by the rules that judged it, is what was recorded.
 
+use std::collections::BTreeSet;
+
 use ledger::{Entry, MemberId, Seq};
 use serde::Serialize;
 
-use crate::past::Past;
+use crate::past::{Past, Recorded};
 use crate::play::Played;
 
 /// The most differences that are named.
@@ -18,6 +20,8 @@ pub struct Check {
     pub entries: u64,
     /// The members of which something did not come out again.
     pub different: u64,
+    /// The members that are not compared, since they shared something with one that was forgotten.
+    pub incomplete: u64,
     /// The first of what did not, each of another member.
     pub differences: Vec<Different>,
 }
@@ -37,6 +41,11 @@ impl Check {
     /// Compares a group with what came out.
     pub(crate) fn of(group: &[Past], played: &Played) -> Check {
         let mut check = Check { members: group.len() as u64, ..Check::default() };
+        let there: BTreeSet<&MemberId> = group.iter().map(|past| &past.enrolled.id).collect();
+        let others = group.iter().flat_map(|past| &past.entries).flat_map(Recorded::others);
+        if others.into_iter().any(|other| !there.contains(other)) {
+            return Check { members: 0, incomplete: check.members, ..check };
+        }
         for (past, account) in group.iter().zip(&played.accounts) {
             check.entries += past.entries.len() as u64;
             let recorded = past.entries.iter().map(|recorded| &recorded.entry);
@@ -60,6 +69,7 @@ impl Check {
         self.members += other.members;
         self.entries += other.entries;
         self.different += other.different;
+        self.incomplete += other.incomplete;
         self.differences.extend(other.differences);
         self.differences.sort();
         self.differences.truncate(NAMED_MAX);

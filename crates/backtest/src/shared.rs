@@ -136,10 +136,6 @@ pub(crate) struct AsRecorded<'a> {
 
 impl Supply for AsRecorded<'_> {
     fn left(&mut self, limit: &SharedLimit) -> Remaining {
-        let is_exhausted = self.entries.iter().any(|entry| entry.exhausted.contains(limit));
-        if !is_exhausted {
-            return Remaining::all(Units::MAX);
-        }
         let taken = self.entries.iter().flat_map(|entry| &entry.withdrawals);
         let taken = taken.filter(|one| one.limit == *limit).map(|one| one.units.get()).sum();
         Remaining::all(Units::new(taken).unwrap_or_default())

@@ -210,8 +210,12 @@ fn part(returned: Option<&Returned>, units: Option<Units>) -> Option<ReversedPar
     order.or(units.map(ReversedPart::Units))
 }
 
-/// The wallet and the units that moved for a reason: above zero if they came.
+/// The wallet and the units that moved for a reason: above zero if they came. The postings of what was
+/// told late are the difference that it made.
 fn moved(entry: &Entry, why: PostingReason) -> Option<(&WalletName, i64)> {
+    if let Some(again) = &entry.again {
+        return again.restored.iter().next().map(|(wallet, units)| (wallet, *units));
+    }
     let own = || entry.postings.iter().filter(move |posting| posting.why == why);
     let wallet = &own().next()?.wallet;
     Some((wallet, own().map(ledger::Posting::change).sum()))

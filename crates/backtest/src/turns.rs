@@ -1,6 +1,9 @@
 //! The turns of a group: what happened to its members, in the order of time.
 
-use ledger::{Effect, EntryKind, MemberId, Moment, Seq};
+use std::collections::BTreeMap;
+
+use ledger::entry::Counterpart;
+use ledger::{Effect, Entry, EntryKind, MemberId, Moment, Seq};
 
 use crate::past::{Origin, Past};
 
@@ -13,9 +16,13 @@ pub(crate) struct Turn {
 }
 
 /// The turns of a group, first to last, of those entries that are played. Entries of the same moment
-/// keep the order that their numbers tell: an entry that another one follows from comes before all that
-/// came after that one.
-pub(crate) fn turns(group: &[Past], is_played: impl Fn(Origin) -> bool) -> Vec<Turn> {
+/// keep the order that their numbers tell: an entry that another one follows from comes after all that
+/// came before that one.
+pub(crate) fn turns(
+    group: &[Past],
+    links: &Links,
+    is_played: impl Fn(Origin) -> bool,
+) -> Vec<Turn> {
     let mut turns = Vec::new();
     for (member, past) in group.iter().enumerate() {
         for (entry, recorded) in past.entries.iter().enumerate() {
@@ -28,56 +35,120 @@ pub(crate) fn turns(group: &[Past], is_played: impl Fn(Origin) -> bool) -> Vec<T
     if group.len() < 2 {
         return turns;
     }
+    let mut order = Order { group, links, been: vec![0; group.len()] };
     let mut sorted = Vec::with_capacity(turns.len());
-    // How many entries of each member have been, with those that follow from others.
-    let mut been = vec![0; group.len()];
     for same in turns.chunk_by(|one, other| one.at == other.at) {
         let mut left: Vec<Turn> = same.to_vec();
         while !left.is_empty() {
-            let is_next = |turn: &&Turn| follows_all(group, &been, **turn);
             // If the clocks of two instances contradict each other, the first is the first.
-            let next = left.iter().position(|turn| is_next(&turn)).unwrap_or_default();
+            let next = left.iter().position(|turn| order.is_next(*turn)).unwrap_or_default();
             let turn = left.remove(next);
-            if let Some(count) = been.get_mut(turn.member) {
-                *count = turn.entry + 1;
-            }
-            for (past, been) in group.iter().zip(&mut been) {
-                let rest = past.entries.iter().skip(*been);
-                let followed = rest.take_while(|recorded| {
-                    recorded.origin() == Origin::Follows && recorded.entry.at <= turn.at
-                });
-                *been += followed.count();
-            }
+            order.take(turn);
             sorted.push(turn);
         }
     }
     sorted
 }
 
-/// Whether everything has been that came before an entry, and before those that follow from it.
-fn follows_all(group: &[Past], been: &[usize], turn: Turn) -> bool {
-    let own = been.get(turn.member).is_some_and(|been| *been >= turn.entry);
-    let recorded = group.get(turn.member).and_then(|past| past.entries.get(turn.entry));
-    let Some(recorded) = recorded else { return own };
-    let entry = &recorded.entry;
-    let referrals = entry.all_reasons().filter_map(|reason| match &reason.effect {
-        Effect::Referral { referrer, entry } => Some((referrer, *entry)),
-        _ => None,
-    });
-    let account = entry.account.iter().map(|of| (&of.account, of.entry));
-    let other: Option<(&MemberId, Seq)> = match &entry.kind {
-        EntryKind::Transfer { with, entry, .. } => match with {
-            ledger::entry::Counterpart::To(to) => Some((to, *entry)),
-            ledger::entry::Counterpart::From(_) => None,
-        },
-        EntryKind::Reverse { other: Some(other), .. } => Some((&other.member, other.entry)),
-        _ => None,
-    };
-    let mut others = referrals.chain(account).chain(other);
-    own && others.all(|(id, entry)| {
-        let place = group.iter().position(|past| past.enrolled.id == *id);
-        let been = place.and_then(|place| been.get(place)).copied();
-        let before = usize::try_from(entry.get()).unwrap_or(usize::MAX).saturating_sub(1);
-        been.is_none_or(|been| been >= before)
-    })
+/// Which entry of which member.
+type Place = (usize, usize);
+
+/// Which entries of a group follow from which.
+pub(crate) struct Links {
+    /// The entries that follow from an entry.
+    follow: BTreeMap<Place, Vec<Place>>,
+    /// Whether it is known which entry an entry follows from.
+    is_known: Vec<Vec<bool>>,
+}
+
+impl Links {
+    pub(crate) fn of(group: &[Past]) -> Links {
+        let places: BTreeMap<&MemberId, usize> =
+            group.iter().enumerate().map(|(place, past)| (&past.enrolled.id, place)).collect();
+        let place = |id: &MemberId, entry: Seq| -> Option<Place> {
+            let entry = usize::try_from(entry.get()).ok()?.checked_sub(1)?;
+            Some((*places.get(id)?, entry))
+        };
+        let mut follow: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
+        let mut is_known: Vec<Vec<bool>> =
+            group.iter().map(|past| vec![false; past.entries.len()]).collect();
+        for (member, past) in group.iter().enumerate() {
+            for (number, recorded) in past.entries.iter().enumerate() {
+                let own = (member, number);
+                let from = match &recorded.entry.kind {
+                    EntryKind::Share { by, entry, .. } => place(by, *entry),
+                    EntryKind::Transfer { with: Counterpart::From(by), entry, .. } => {
+                        place(by, *entry)
+                    }
+                    EntryKind::Reverse { other: Some(by), .. } if !recorded.asked => {
+                        place(&by.member, by.entry)
+                    }
+                    _ => None,
+                };
+                let brought =
+                    recorded.entry.all_reasons().filter_map(|reason| match &reason.effect {
+                        Effect::Referral { referrer, entry } => place(referrer, *entry),
+                        _ => None,
+                    });
+                let pairs = from.map(|from| (from, own)).into_iter();
+                for (from, to) in pairs.chain(brought.map(|to| (own, to))) {
+                    follow.entry(from).or_default().push(to);
+                    let known = is_known.get_mut(to.0).and_then(|own| own.get_mut(to.1));
+                    if let Some(known) = known {
+                        *known = true;
+                    }
+                }
+            }
+        }
+        Links { follow, is_known }
+    }
+
+    /// The entries that follow from the one of a turn.
+    pub(crate) fn follow<'g>(&self, group: &'g [Past], turn: Turn) -> Vec<&'g Entry> {
+        let follow = self.follow.get(&(turn.member, turn.entry)).into_iter().flatten();
+        let entry = |(member, entry): &Place| Some(&group.get(*member)?.entries.get(*entry)?.entry);
+        follow.filter_map(entry).collect()
+    }
+}
+
+/// Which entries of a group have had their turn.
+struct Order<'g> {
+    group: &'g [Past],
+    links: &'g Links,
+    /// How many entries of each member have been.
+    been: Vec<usize>,
+}
+
+impl Order<'_> {
+    /// Whether everything has been that came before an entry, and before those that follow from it.
+    fn is_next(&self, turn: Turn) -> bool {
+        let has_come =
+            |(member, entry): Place| self.been.get(member).is_none_or(|been| *been >= entry);
+        let own = (turn.member, turn.entry);
+        has_come(own) && self.links.follow.get(&own).into_iter().flatten().all(|to| has_come(*to))
+    }
+
+    /// Notes that an entry has had its turn, and what follows from it.
+    fn take(&mut self, turn: Turn) {
+        let own = (turn.member, turn.entry);
+        let follow = self.links.follow.get(&own).cloned().unwrap_or_default();
+        for (member, entry) in follow.into_iter().chain([own]) {
+            if let Some(been) = self.been.get_mut(member) {
+                *been = (*been).max(entry + 1);
+            }
+        }
+        // Nobody says what these follow from, such as a referral that is taken back.
+        for (member, past) in self.group.iter().enumerate() {
+            let (Some(been), Some(is_known)) =
+                (self.been.get_mut(member), self.links.is_known.get(member))
+            else {
+                continue;
+            };
+            let rest = past.entries.iter().zip(is_known).skip(*been);
+            let follows = rest.take_while(|(recorded, is_known)| {
+                recorded.origin() == Origin::Follows && !**is_known && recorded.entry.at <= turn.at
+            });
+            *been += follows.count();
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ::backtest::{Past, Recorded};
-use ::history::{Added, HistoryError, Writer};
+use ::history::{Added, HistoryError, Writer, past_of};
 use api::Clock;
 use clap::Args;
 use decide::{ActivityBody, ReturnedBody};
@@ -15,7 +15,7 @@ use ledger::reverse::{Reversals, lessened};
 use ledger::{Entry, EntryKind, Member, MemberId, MerchantId, Programme, Seq, Verb};
 use rules::{Bundle, Sources};
 use serde::Deserialize;
-use store::{Export, Found, History, Store};
+use store::{Export, Found, Store};
 
 use crate::place::{self, Rules};
 use crate::replay::{self, Format, Order, Orders};
@@ -89,20 +89,6 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     }
 }
 
-/// What is known of a member, as the history has it; nothing if the person was forgotten.
-fn past(history: &History) -> Option<Past> {
-    if history.member().erased_at.is_some() {
-        return None;
-    }
-    let recorded = |line: &store::VersionLine| {
-        let version = line.version.as_ref()?;
-        let (entry, rules) = (version.entry.clone(), version.bundle.clone());
-        Some(Recorded { entry, rules, asked: line.asked })
-    };
-    let entries = history.lines.iter().filter_map(recorded).collect();
-    Some(Past { enrolled: history.enrolled.clone(), entries })
-}
-
 /// Sorts out what was found: pasts, those who were forgotten, and what cannot be read.
 #[derive(Default)]
 struct Sorted {
@@ -114,7 +100,7 @@ struct Sorted {
 impl Sorted {
     fn see(&mut self, found: Found) {
         match found {
-            Ok(history) => match (&history.unreadable, past(&history)) {
+            Ok(history) => match (&history.unreadable, past_of(&history)) {
                 (Some((seq, reason)), Some(_)) => {
                     self.unreadable.push(format!("{}, entry {seq}: {reason}", history.key));
                 }

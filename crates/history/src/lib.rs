@@ -14,7 +14,7 @@ mod error;
 mod schema;
 /// Rows of the tables, from members and their entries.
 mod rows;
-/// Members and their entries, from rows.
+/// Members and their entries, from the table and from rows.
 mod past;
 /// The folder and what it says of itself.
 mod folder;
@@ -28,6 +28,7 @@ mod tests;
 
 pub use error::HistoryError;
 pub use folder::{Head, PARTS, part_of};
+pub use past::past_of;
 pub use read::{DataSet, Overview};
 pub use schema::{Table, VERSION};
 pub use write::{Added, Writer};

@@ -1,4 +1,4 @@
-//! Members and their entries, from rows.
+//! Members and their entries, from the table and from rows.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,22 @@ use arrow_array::{Array, RecordBatch, StringArray};
 use backtest::{Past, Recorded};
 use chrono::DateTime;
 use ledger::{Member, MemberId, Moment};
+use store::{History, VersionLine};
+
+/// What is known of a member; nothing if the person was forgotten.
+#[must_use]
+pub fn past_of(history: &History) -> Option<Past> {
+    if history.member().erased_at.is_some() {
+        return None;
+    }
+    let recorded = |line: &VersionLine| {
+        let version = line.version.as_ref()?;
+        let (entry, rules) = (version.entry.clone(), version.bundle.clone());
+        Some(Recorded { entry, rules, asked: line.asked })
+    };
+    let entries = history.lines.iter().filter_map(recorded).collect();
+    Some(Past { enrolled: history.enrolled.clone(), entries })
+}
 
 /// A column of texts.
 pub(crate) fn texts<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b StringArray, String> {

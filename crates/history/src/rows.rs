@@ -10,9 +10,9 @@ use arrow_array::builder::{
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::ArrowError;
 use backtest::{Origin, Recorded};
-use ledger::entry::Counterpart;
 use ledger::{
-    Activity, Effect, Entry, EntryKind, Member, Moment, Order, Posting, PostingReason, Programme,
+    Activity, Effect, Entry, EntryKind, Member, MemberId, Moment, Order, Posting, PostingReason,
+    Programme,
 };
 use rust_decimal::Decimal;
 
@@ -298,7 +298,7 @@ impl EntryRows {
         text(&mut self.payment, activity.and_then(|activity| activity.payment.as_deref()));
         text(&mut self.reward, reward);
         text(&mut self.tier, tier);
-        texts(&mut self.others, others(entry).iter().map(String::as_str));
+        texts(&mut self.others, recorded.others().into_iter().map(MemberId::as_str));
         self.body.append_value(body);
         Ok(())
     }
@@ -335,34 +335,6 @@ fn order(entry: &Entry) -> Option<&Order> {
         EntryKind::Redeem { order, .. } | EntryKind::Hold { order, .. } => order.as_ref(),
         _ => None,
     }
-}
-
-/// The other members that an entry concerns.
-pub(crate) fn others(entry: &Entry) -> BTreeSet<String> {
-    let mut others = BTreeSet::new();
-    let accounts = entry.postings.iter().filter_map(|posting| posting.account.as_ref());
-    others.extend(entry.account.iter().chain(accounts).map(|of| of.account.to_string()));
-    for reason in entry.all_reasons() {
-        if let Effect::Referral { referrer, .. } = &reason.effect {
-            others.insert(referrer.to_string());
-        }
-    }
-    match &entry.kind {
-        EntryKind::Transfer { with: Counterpart::To(other) | Counterpart::From(other), .. } => {
-            others.insert(other.to_string());
-        }
-        EntryKind::Join { account } | EntryKind::Leave { account } => {
-            others.insert(account.to_string());
-        }
-        EntryKind::Share { by, .. } => {
-            others.insert(by.to_string());
-        }
-        EntryKind::Reverse { other: Some(other), .. } => {
-            others.insert(other.member.to_string());
-        }
-        _ => {}
-    }
-    others
 }
 
 struct EffectRow<'a> {
