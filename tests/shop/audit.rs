@@ -86,7 +86,8 @@ async fn not_made_again(store: &Store, merchant: &MerchantId) -> Vec<String> {
         .map(|one| format!("{}, entry {}: {}", one.member, one.entry, one.what))
         .collect();
     // Rules that nobody has changed come to what was recorded.
-    if recorded.len() == 1 && seen.check.incomplete == 0 && wrong.is_empty() && seen.old != seen.new {
+    if recorded.len() == 1 && seen.check.incomplete == 0 && wrong.is_empty() && seen.old != seen.new
+    {
         let Seen { old, new, unmade, .. } = &seen;
         wrong.push(format!("recorded {old:#?}\nnow {new:#?}\n{unmade:?}"));
     }

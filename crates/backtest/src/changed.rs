@@ -109,9 +109,9 @@ impl Changed {
         }
         let mover = Mover { gain, member: member.clone(), why: why(old, new) };
         if gain > 0 {
-            self.winners.push(mover)
+            self.winners.push(mover);
         } else {
-            self.losers.push(mover)
+            self.losers.push(mover);
         }
         self.keep_first();
     }

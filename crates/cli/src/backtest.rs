@@ -18,7 +18,7 @@ use indicatif::ProgressBar;
 use ledger::calendar::resolve;
 use ledger::{MerchantId, Moment, Programme};
 use rules::{Bundle, Sources};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::place;
 use crate::result::CommandResult;
@@ -109,11 +109,18 @@ impl Outcome {
     }
 
     fn as_json(&self) -> CommandResult<String> {
-        let mut json = serde_json::to_value(&self.report)?;
-        json["from"] = json!(self.begins);
-        json["until"] = json!(self.until);
-        json["rounds"] = json!(self.rounds);
-        json["told_per_second"] = json!(self.rate());
+        #[derive(Serialize)]
+        struct Json<'a> {
+            from: Moment,
+            until: Moment,
+            rounds: usize,
+            told_per_second: u64,
+            #[serde(flatten)]
+            report: &'a Report,
+        }
+        let Outcome { report, rounds, begins, until, .. } = self;
+        let (from, until, rounds) = (*begins, *until, *rounds);
+        let json = Json { from, until, rounds, told_per_second: self.rate(), report };
         Ok(serde_json::to_string_pretty(&json)?)
     }
 }

@@ -66,11 +66,11 @@ pub enum HistoryError {
 }
 
 impl HistoryError {
-    pub(crate) fn file(file: &Path, reason: impl ToString) -> HistoryError {
+    pub(crate) fn file(file: &Path, reason: &impl ToString) -> HistoryError {
         HistoryError::File { file: file.display().to_string(), reason: reason.to_string() }
     }
 
-    pub(crate) fn row(file: &Path, reason: impl ToString) -> HistoryError {
+    pub(crate) fn row(file: &Path, reason: &impl ToString) -> HistoryError {
         HistoryError::Row { file: file.display().to_string(), reason: reason.to_string() }
     }
 }

@@ -62,15 +62,15 @@ impl Folder {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(HistoryError::file(&path, error)),
+            Err(error) => return Err(HistoryError::file(&path, &error)),
         };
         let found: Versioned =
-            serde_json::from_str(&text).map_err(|error| HistoryError::file(&path, error))?;
+            serde_json::from_str(&text).map_err(|error| HistoryError::file(&path, &error))?;
         if found.version != VERSION {
             let folder = self.0.display().to_string();
             return Err(HistoryError::OtherVersion { folder, found: found.version });
         }
-        serde_json::from_str(&text).map(Some).map_err(|error| HistoryError::file(&path, error))
+        serde_json::from_str(&text).map(Some).map_err(|error| HistoryError::file(&path, &error))
     }
 
     /// The head of a merchant's data set; nothing if there is none yet.
@@ -91,7 +91,7 @@ impl Folder {
     /// Replaces what the data set says of itself. Whoever reads it finds the old head or the new one.
     pub(crate) fn write_head(&self, head: &Head) -> Result<(), HistoryError> {
         let text = serde_json::to_string_pretty(head);
-        let text = text.map_err(|error| HistoryError::file(&self.path(HEAD), error))?;
+        let text = text.map_err(|error| HistoryError::file(&self.path(HEAD), &error))?;
         self.replace(HEAD, text.as_bytes())
     }
 
@@ -108,7 +108,7 @@ impl Folder {
             file.sync_all()?;
             fs::rename(&new, &path)
         };
-        written().map_err(|error| HistoryError::file(&path, error))
+        written().map_err(|error| HistoryError::file(&path, &error))
     }
 
     fn rules(hash: &str) -> String {
@@ -119,7 +119,7 @@ impl Folder {
     pub(crate) fn keep_rules(&self, hash: &str, sources: &Sources) -> Result<(), HistoryError> {
         let name = Folder::rules(hash);
         let bytes = serde_json::to_vec_pretty(sources)
-            .map_err(|error| HistoryError::file(&self.path(&name), error))?;
+            .map_err(|error| HistoryError::file(&self.path(&name), &error))?;
         self.replace(&name, &bytes)
     }
 
@@ -131,8 +131,8 @@ impl Folder {
     /// The sources of rules.
     pub(crate) fn sources(&self, hash: &str) -> Result<Sources, HistoryError> {
         let path = self.path(&Folder::rules(hash));
-        let bytes = fs::read(&path).map_err(|error| HistoryError::file(&path, error))?;
-        serde_json::from_slice(&bytes).map_err(|error| HistoryError::file(&path, error))
+        let bytes = fs::read(&path).map_err(|error| HistoryError::file(&path, &error))?;
+        serde_json::from_slice(&bytes).map_err(|error| HistoryError::file(&path, &error))
     }
 
     /// The name of the next file of a table's part, after those that a head lists.

@@ -8,20 +8,20 @@
 //!
 //! Read the modules in this order.
 
-/// Why a data set cannot be read or written.
-mod error;
 /// The tables and their columns.
 mod schema;
+/// Why a data set cannot be read or written.
+mod error;
+/// The folder and what it says of itself.
+mod folder;
 /// Rows of the tables, from members and their entries.
 mod rows;
 /// Members and their entries, from the table and from rows.
 mod past;
-/// The folder and what it says of itself.
-mod folder;
-/// Writing a data set.
-mod write;
 /// Reading a data set.
 mod read;
+/// Writing a data set.
+mod write;
 
 #[cfg(test)]
 mod tests;

@@ -129,7 +129,7 @@ impl DataSet {
         let mut see = |batch: &RecordBatch| pasts.entries(batch);
         batches(folder, head, Table::Entries, part, Some(&columns), &mut see)?;
         let place = folder.path(&Folder::of(Table::Entries, part));
-        pasts.done().map_err(|reason| HistoryError::row(&place, reason))
+        pasts.done().map_err(|reason| HistoryError::row(&place, &reason))
     }
 
     /// The number of parts.
@@ -147,6 +147,10 @@ impl DataSet {
         let bundle = Bundle::published(&self.head.merchant, &sources).map_err(|rejection| {
             HistoryError::Rules { hash: hash.to_owned(), reason: rejection.to_string() }
         })?;
+        if bundle.hash().as_str() != hash {
+            let reason = "they have been changed".to_owned();
+            return Err(HistoryError::Rules { hash: hash.to_owned(), reason });
+        }
         Ok(Arc::new(bundle))
     }
 }
@@ -181,8 +185,8 @@ fn read(
     columns: Option<&[&str]>,
     see: &mut impl FnMut(&RecordBatch) -> Result<(), String>,
 ) -> Result<(), HistoryError> {
-    let file = File::open(path).map_err(|error| HistoryError::file(path, error))?;
-    let wrong = |error: &dyn std::fmt::Display| HistoryError::file(path, error);
+    let file = File::open(path).map_err(|error| HistoryError::file(path, &error))?;
+    let wrong = |error: &dyn std::fmt::Display| HistoryError::file(path, &error.to_string());
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| wrong(&error))?;
     let mask = match columns {
         None => ProjectionMask::all(),
@@ -191,7 +195,7 @@ fn read(
     let reader = builder.with_projection(mask).with_batch_size(ROWS_AT_ONCE).build();
     for batch in reader.map_err(|error| wrong(&error))? {
         let batch = batch.map_err(|error| wrong(&error))?;
-        see(&batch).map_err(|reason| HistoryError::row(path, reason))?;
+        see(&batch).map_err(|reason| HistoryError::row(path, &reason))?;
     }
     Ok(())
 }
@@ -213,6 +217,6 @@ pub(crate) fn filtered(
         Ok(())
     })?;
     let rest = concat_batches(&table.schema(), &rest);
-    let rest = rest.map_err(|error| HistoryError::row(path, error))?;
+    let rest = rest.map_err(|error| HistoryError::row(path, &error))?;
     Ok(is_less.then_some(rest))
 }

@@ -337,6 +337,7 @@ fn order(entry: &Entry) -> Option<&Order> {
     }
 }
 
+#[derive(Clone, Copy)]
 struct EffectRow<'a> {
     member: &'a str,
     recorded: &'a Recorded,

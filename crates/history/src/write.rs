@@ -113,7 +113,7 @@ impl Writer {
         let id = &past.enrolled.id;
         let known = self.known.get(id).copied();
         let part = part_of(id);
-        let wrong = |error: serde_json::Error| HistoryError::row(Path::new(id.as_str()), error);
+        let wrong = |error: serde_json::Error| HistoryError::row(Path::new(id.as_str()), &error);
         if known.is_none() {
             self.rows
                 .entry(part)
@@ -176,7 +176,7 @@ impl Writer {
             for table in Table::ALL {
                 let name = Folder::next(&self.head, table, part);
                 let path = self.folder.path(&name);
-                let batch = rows.batch(table).map_err(|error| HistoryError::file(&path, error))?;
+                let batch = rows.batch(table).map_err(|error| HistoryError::file(&path, &error))?;
                 if batch.num_rows() > 0 {
                     write(&path, &batch)?;
                     self.head.files.insert(name, batch.num_rows());
@@ -215,7 +215,7 @@ impl Writer {
         }
         self.folder.write_head(&head)?;
         for path in old {
-            fs::remove_file(&path).map_err(|error| HistoryError::file(&path, error))?;
+            fs::remove_file(&path).map_err(|error| HistoryError::file(&path, &error))?;
         }
         Ok(Added { forgotten: forgotten.len() as u64, ..self.added })
     }
@@ -251,5 +251,5 @@ fn write(path: &Path, batch: &RecordBatch) -> Result<(), HistoryError> {
         writer.into_inner()?.sync_all()?;
         Ok(())
     };
-    written().map_err(|error| HistoryError::file(path, error))
+    written().map_err(|error| HistoryError::file(path, &error))
 }

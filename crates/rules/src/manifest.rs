@@ -3,7 +3,7 @@
 /// The form of the manifest as it is written.
 mod written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 
 use chrono::{Datelike, NaiveDate};
@@ -21,7 +21,9 @@ use ledger::{Expiry, MerchantId, Programme, Units, WalletName, WalletPolicy};
 use rust_decimal::Decimal;
 use toml::Spanned;
 
-use self::written::{Activity, CampaignTerms, Manifest, RemindersTable, Tiers, Wallet};
+use self::written::{
+    Activity, CampaignTerms, HistoryTerms, Manifest, RemindersTable, Tiers, Wallet,
+};
 use crate::file_names::MANIFEST;
 use crate::kind::Kind;
 use crate::mistake::Mistake;
@@ -162,6 +164,12 @@ fn reminders(written: &RemindersTable, wrong: &mut impl FnMut(Range<usize>, Stri
     }
 }
 
+/// The attributes that a history may contain.
+fn history_attributes(written: Option<Object<HistoryTerms>>) -> BTreeSet<String> {
+    let Object(terms) = written.unwrap_or(Object(HistoryTerms::default()));
+    terms.attributes.iter().map(|name| compared(name)).collect()
+}
+
 /// Reads the manifest into the merchant's policy.
 pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<Mistake>> {
     let manifest: Manifest =
@@ -214,8 +222,7 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
     let reminders = reminders(&written, &mut wrong);
 
     let on_failure = on_failure(manifest.on_failure.as_ref(), &mut wrong);
-    let history = manifest.history.map(|Object(terms)| terms.attributes).unwrap_or_default();
-    let history_attributes = history.iter().map(|name| compared(name)).collect();
+    let history_attributes = history_attributes(manifest.history);
 
     match (currency, time_zone, main) {
         (Some(currency), Some(time_zone), Some(main_wallet)) if mistakes.is_empty() => {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use backtest::{Changed, Dry, Moved, Mover, Paid, Totals};
 use ledger::Programme;
 use rules::Bundle;
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::Outcome;
 use crate::show::{money, plural, shop_time, table, whole};
@@ -97,9 +97,9 @@ impl Page<'_> {
         let report = &self.outcome.report;
         let (old, new) = self.totals();
         let mut sums = table(["", "#old", "#new", "#change"]);
-        let share = |cost: Decimal| match cost.checked_div(report.revenue) {
-            Some(share) => format!("{:.2} %", share * Decimal::ONE_HUNDRED),
-            None => "-".to_owned(),
+        let share = |cost: Decimal| {
+            let share = in_percent(cost, report.revenue, 2);
+            share.map_or_else(|| "-".to_owned(), |share| format!("{share:.2} %"))
         };
         let (was, is) = (old.cost(), new.cost());
         sums.add_row([
@@ -363,12 +363,17 @@ fn bar(of: u64, most: u64) -> String {
     "█".repeat(usize::try_from(length).unwrap_or_default())
 }
 
+/// A share in percent, rounded half away from zero.
+fn in_percent(part: Decimal, of: Decimal, decimals: u32) -> Option<Decimal> {
+    let share = part.checked_div(of)?.checked_mul(Decimal::ONE_HUNDRED)?;
+    Some(share.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero))
+}
+
 fn percent(was: Decimal, is: Decimal) -> String {
-    let change = (is - was).checked_div(was).map(|change| change * Decimal::ONE_HUNDRED);
+    let change = in_percent(is - was, was, 1);
     change.map_or_else(String::new, |change| format!("{change:+.1} %"))
 }
 
 fn percent_of(part: u64, of: u64) -> String {
-    let share = Decimal::from(part).checked_div(of.into()).unwrap_or_default();
-    format!("{:.1} %", share * Decimal::ONE_HUNDRED)
+    format!("{:.1} %", in_percent(part.into(), of.into(), 1).unwrap_or_default())
 }

@@ -1,6 +1,6 @@
 //! The audit of a file, an endpoint and an export, and of a table that was tampered with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use local::Database;
@@ -34,7 +34,11 @@ impl Table {
 }
 
 fn audit(of: &[&str], more: &[&str]) -> Output {
-    let arguments = ["audit", "--merchant", "cdnow"];
+    of_merchant("audit", of, more)
+}
+
+fn of_merchant(command: &str, of: &[&str], more: &[&str]) -> Output {
+    let arguments = [command, "--merchant", "cdnow"];
     let mut command = regulars(arguments.iter().chain(of).chain(more).copied());
     let known =
         [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_REGION", "eu-west-1")];
@@ -86,6 +90,30 @@ fn sk(item: &Value) -> &str {
     item["sk"]["S"].as_str().unwrap()
 }
 
+/// A file, an endpoint and an export make the same history, whose backtest makes the same ledger again.
+fn make_the_same_history(table: &Table, endpoint: &str, export: &str, entries: &Value) {
+    let mut reports = Vec::new();
+    let data = table.data.to_str().unwrap();
+    for (name, of) in [
+        ("file", vec!["--data", data]),
+        ("endpoint", vec!["--table", local::TABLE, "--endpoint", endpoint]),
+        ("export", vec!["--export", export]),
+    ] {
+        let history = table.folder.path().join(format!("past-{name}"));
+        let history = history.to_str().unwrap();
+        let added = json(&of_merchant("history", &of, &[history, "--json"]));
+        assert_eq!(added["entries"], *entries, "{name}");
+        let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules/cdnow");
+        let test = ["backtest", rules.to_str().unwrap(), "--against", history, "--json"];
+        let mut report = json(&regulars(test).output().unwrap());
+        assert_eq!(report["check"]["different"], 0, "{name}");
+        assert_eq!(report["old"], report["new"], "{name}");
+        report["told_per_second"] = Value::Null;
+        reports.push(report);
+    }
+    assert!(reports.iter().all(|report| *report == reports[0]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_an_endpoint_and_an_export_come_to_the_same() {
     let table = Table::of_orders(400);
@@ -126,6 +154,8 @@ async fn a_file_an_endpoint_and_an_export_come_to_the_same() {
     let of_whole = audit(&["--export", folder], &["--json"]);
     assert_eq!(json(&of_whole), of_file);
     assert_eq!(String::from_utf8_lossy(&of_whole.stderr), "");
+
+    make_the_same_history(&table, &endpoint, folder, &of_file["entries"]);
     std::fs::write(export.join("b.json"), other[1..].join("\n")).unwrap();
     let refused = |expected: &str| {
         let output = audit(&["--export", folder], &["--json"]);

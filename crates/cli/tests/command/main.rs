@@ -7,6 +7,8 @@
 
 /// The audit of a file, an endpoint and an export, and of a table that was tampered with.
 mod audited;
+/// The past as data, and rules tried on it.
+mod backtest;
 /// Files and options that make no sense.
 mod bad_input;
 /// What each request costs.

@@ -1,0 +1,160 @@
+//! The past as data, and rules tried on it.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::{json, regulars};
+
+const MANIFEST: &str = "name = \"Cafe\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n\
+    [wallets.points]\nworth = \"0.01\"\nexpires = { days = 60 }\n";
+const RULES: &str = "earn \"Points\" on purchase { order.total }\ntier \"Base\" { true }\n\
+    reward \"Cup\" costs 30 { product(\"Cup\") }\n";
+const ORDERS: &str = "order,member,at,total\n\
+    1,ada,2026-03-01T10:00:00Z,20.00\n\
+    2,ada,2026-03-02T10:00:00Z,40.00\n\
+    3,bob,2026-03-05T10:00:00Z,10.00\n\
+    4,cid,2026-06-20T10:00:00Z,90.00\n";
+
+/// A shop with rules, orders and a history.
+struct Cafe {
+    folder: tempfile::TempDir,
+}
+
+impl Cafe {
+    fn open() -> Cafe {
+        let cafe = Cafe { folder: tempfile::tempdir().unwrap() };
+        cafe.write("rules/cafe/merchant.toml", MANIFEST);
+        cafe.write("rules/cafe/rules.rhai", RULES);
+        cafe.write("orders.csv", ORDERS);
+        cafe
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// A command in the folder of the shop.
+    fn command(&self, line: &str) -> Command {
+        let mut command = regulars(line.split(' '));
+        command.current_dir(self.folder.path()).env("RUST_LOG", "off");
+        command
+    }
+
+    fn says(&self, line: &str) -> (bool, String, String) {
+        let output = self.command(line).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// What a command says, with single spaces.
+    fn does(&self, line: &str) -> String {
+        let (done, said, error) = self.says(line);
+        assert!(done, "{line}: {error}");
+        let lines = said.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// A history of the orders, replayed under the rules.
+    fn with_history() -> Cafe {
+        let cafe = Cafe::open();
+        cafe.does("replay --merchant cafe orders.csv --data cafe.db --redeem-when-possible");
+        let said = cafe.does("history --merchant cafe --data cafe.db past");
+        assert_eq!(said, "3 members and 8 entries were added to past");
+        cafe
+    }
+}
+
+#[test]
+fn unchanged_rules_come_to_what_was_recorded_and_changed_ones_say_who_gets_what() {
+    let cafe = Cafe::with_history();
+    let same = cafe.does("backtest rules/cafe --against past");
+    let first = same.lines().next().unwrap();
+    let again = "The recorded ledger comes out again, to the last unit: 8 entries of 3 members.";
+    assert_eq!(first, again);
+    assert!(same.contains("0 (0.0 %) members get more, 0 (0.0 %) less, and 3 (100.0 %) the same."));
+
+    let double =
+        RULES.replace("{ order.total }", "{ if order.total > 30 { order.total * 2 } else { 0 } }");
+    cafe.write("try/cafe/merchant.toml", MANIFEST);
+    cafe.write("try/cafe/rules.rhai", &double);
+    let page = cafe.does("backtest try/cafe --against past");
+    assert_eq!(page.lines().next(), Some(again));
+    for line in [
+        "paid by rules 1.60 EUR 2.60 EUR +62.5 %",
+        "bob -0.10 EUR Points: 0 points instead of 10",
+        "cid 0.90 EUR Points: 180 points instead of 90",
+        "2 (66.7 %) members get more, 1 (33.3 %) less, and 0 (0.0 %) the same.",
+    ] {
+        assert!(page.contains(line), "{line}\n{page}");
+    }
+    let report = json(&cafe.command("backtest try/cafe --against past --json").output().unwrap());
+    assert_eq!(report["check"]["different"], 0);
+    assert_eq!(report["revenue"], "160.00");
+    assert_eq!(report["old"]["rules"][0]["units"], 160);
+    assert_eq!(report["new"]["rules"][0]["units"], 260);
+    assert_eq!(report["changed"]["gains"], json!({ "-10": 1, "20": 1, "90": 1 }));
+    // The other way round, the same change has the other sign.
+    let back = cafe.command("backtest rules/cafe --against past --baseline try/cafe --json");
+    let back = json(&{ back }.output().unwrap());
+    assert_eq!(back["changed"]["gains"], json!({ "-90": 1, "-20": 1, "10": 1 }));
+}
+
+#[test]
+fn a_shop_without_a_programme_tries_one_on_its_orders() {
+    let cafe = Cafe::open();
+    let said = cafe.does("history --merchant cafe --orders orders.csv past");
+    assert_eq!(said, "3 members and 4 entries were added to past");
+    let page = cafe.does("backtest rules/cafe --against past");
+    let first = page.lines().next().unwrap();
+    assert_eq!(first, "There was no programme yet: everything that is paid is new.");
+    assert!(page.contains("paid by rules 0.00 EUR 1.60 EUR"), "{page}");
+    // The points of March are gone in June.
+    assert!(page.contains("owed at the end 0.00 EUR 0.90 EUR"), "{page}");
+    let again = cafe.does("history --merchant cafe --orders orders.csv past");
+    assert_eq!(again, "0 members and 0 entries were added to past");
+}
+
+#[test]
+fn what_cannot_be_tried_is_said() {
+    let cafe = Cafe::with_history();
+    cafe.write("rules/bar/merchant.toml", MANIFEST);
+    cafe.write("rules/bar/rules.rhai", RULES);
+    for (line, error) in [
+        (
+            "backtest rules/cafe --against nothing",
+            "error: there is no history in `nothing`: it has no `history.json`; `regulars history` makes one",
+        ),
+        (
+            "backtest rules/bar --against past",
+            "error: `past` is the history of `cafe`, and these are the rules of `bar`",
+        ),
+        (
+            "history --merchant bar --orders orders.csv past",
+            "error: `past` is the history of `cafe`, not of `bar`",
+        ),
+        (
+            "history --merchant nobody --data cafe.db past",
+            "error: `nobody` has published no rules there",
+        ),
+    ] {
+        let (done, said, wrong) = cafe.says(line);
+        assert_eq!((done, said.as_str(), wrong.as_str()), (false, "", error), "{line}");
+    }
+    // The rules of the past are what they were, or nothing is judged by them.
+    let rules: Vec<PathBuf> = std::fs::read_dir(cafe.path("past/rules"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    let text = std::fs::read_to_string(&rules[0]).unwrap();
+    std::fs::write(&rules[0], text.replace("{ order.total }", "{ order.total + 1 }")).unwrap();
+    let (done, _, error) = cafe.says("backtest rules/cafe --against past");
+    assert!(!done && error.ends_with("cannot be read: they have been changed"), "{error}");
+}
