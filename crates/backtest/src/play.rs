@@ -46,6 +46,11 @@ pub(crate) struct NotMade {
 /// sound history make every entry again.
 pub(crate) fn as_recorded(group: &[Past], rules: &EarlierRules) -> Played {
     let mut playing = Playing::new(group, |_| None);
+    // What comes out again has the numbers that it had.
+    for past in group {
+        let own = past.entries.iter().map(|one| (one.entry.seq, one.entry.seq));
+        playing.numbers.insert(&past.enrolled.id, own.collect());
+    }
     let of_hash = |hash: &str| {
         let bundle = rules.get(hash).map(AsRef::as_ref);
         bundle.ok_or_else(|| Unmade::RulesAreMissing(vec![hash.to_owned()]))
@@ -57,8 +62,8 @@ pub(crate) fn as_recorded(group: &[Past], rules: &EarlierRules) -> Played {
         let made = of_hash(&recorded.rules).and_then(|bundle| {
             let judges = Judges { bundle, earlier: rules };
             // What follows from the entry was decided with it.
-            let mut entries = links.follow(group, turn);
-            entries.insert(0, &recorded.entry);
+            let follow = links.follow(group, turn).into_iter().map(|(_, entry)| entry);
+            let entries = [&recorded.entry].into_iter().chain(follow).collect();
             let mut supply = AsRecorded { entries };
             match recorded.origin() {
                 Origin::Run => playing.visit(member, recorded.entry.at, judges, &mut supply, true),
@@ -103,7 +108,7 @@ pub(crate) fn by_rules(group: &[Past], by: By<'_>, drawn: &Draws) -> Played {
     };
     let mut due = Due { runs: &runs, next: vec![None; group.len()], queue: BTreeSet::new() };
     playing.changed.extend(0..group.len());
-    due.follow(&mut playing, None);
+    due.follow(&mut playing, |_| Moment::MIN_UTC);
     let links = Links::of(group);
     let turns = turns(group, &links, |origin| origin == Origin::Told);
     let mut turns = turns.into_iter().peekable();
@@ -118,7 +123,10 @@ pub(crate) fn by_rules(group: &[Past], by: By<'_>, drawn: &Draws) -> Played {
                 let visited = playing.visit(id, at, judges, &mut shares, false);
                 playing.note_run(id, visited);
                 playing.changed.push(place);
-                due.follow(&mut playing, Some(at + TimeDelta::seconds(1)));
+                // The run comes to the same member once.
+                let next =
+                    |other: usize| if other == place { at + TimeDelta::seconds(1) } else { at };
+                due.follow(&mut playing, next);
             }
             (_, Some(_)) => {
                 let Some(turn) = turns.next() else { break };
@@ -127,7 +135,8 @@ pub(crate) fn by_rules(group: &[Past], by: By<'_>, drawn: &Draws) -> Played {
                 shares.turn = (turn.at, member.clone(), recorded.entry.seq);
                 let made = playing.tell(member, &recorded.entry, judges, &mut shares);
                 playing.note(member, recorded, made);
-                due.follow(&mut playing, Some(turn.at));
+                playing.note_others(links.follow(group, turn));
+                due.follow(&mut playing, |_| turn.at);
             }
             (_, None) => break,
         }
@@ -182,12 +191,12 @@ struct Due<'a> {
 }
 
 impl Due<'_> {
-    /// Follows the members that have changed. No run comes before a moment that has passed.
-    fn follow(&mut self, playing: &mut Playing<'_>, passed: Option<Moment>) {
+    /// Follows the members that have changed. No run comes to a member before a moment that has passed.
+    fn follow(&mut self, playing: &mut Playing<'_>, passed: impl Fn(usize) -> Moment) {
         for place in std::mem::take(&mut playing.changed) {
             let id = playing.group.get(place).map(|past| &past.enrolled.id);
             let due_at = id.and_then(|id| playing.due_at(id));
-            let due_at = due_at.map(|due_at| passed.map_or(due_at, |passed| due_at.max(passed)));
+            let due_at = due_at.map(|due_at| due_at.max(passed(place)));
             let next = self.runs.next(place, due_at);
             if let Some(known) = self.next.get_mut(place)
                 && *known != next
@@ -210,6 +219,8 @@ struct Playing<'g> {
     unmade: Vec<NotMade>,
     /// The places of members that have changed since somebody looked.
     changed: Vec<usize>,
+    /// The entries of other members that followed from the last request.
+    others: Vec<(MemberId, Seq)>,
 }
 
 impl<'g> Playing<'g> {
@@ -220,8 +231,9 @@ impl<'g> Playing<'g> {
         }
         let places = group.iter().enumerate();
         let places = places.map(|(place, past)| (&past.enrolled.id, place)).collect();
-        let (numbers, unmade, changed) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Playing { group, places, book, numbers, unmade, changed }
+        let numbers = BTreeMap::new();
+        let (unmade, changed, others) = (Vec::new(), Vec::new(), Vec::new());
+        Playing { group, places, book, numbers, unmade, changed, others }
     }
 
     fn due_at(&self, id: &MemberId) -> Option<Moment> {
@@ -238,6 +250,7 @@ impl<'g> Playing<'g> {
         let none = Numbers::new();
         let numbers = self.numbers.get(member).unwrap_or(&none);
         let telling = Telling { member, entry, numbers, judges };
+        self.others.clear();
         let decision = telling.tell(&mut self.book, supply)?;
         if let Some(decision) = &decision {
             self.follow(decision, supply);
@@ -276,6 +289,8 @@ impl<'g> Playing<'g> {
             supply.note(&one.entry);
             self.changed.extend(self.places.get(&one.member.id));
         }
+        let others = decision.others.iter().map(|other| (other.member.id.clone(), other.entry.seq));
+        self.others.extend(others);
     }
 
     fn note(
@@ -291,6 +306,17 @@ impl<'g> Playing<'g> {
             }
             Ok(None) => {}
             Err(why) => self.unmade.push(NotMade { member: member.clone(), entry, why }),
+        }
+    }
+
+    /// Notes the numbers that recorded entries of other members have now, which followed from the last
+    /// request.
+    fn note_others(&mut self, recorded: Vec<(&'g MemberId, &Entry)>) {
+        for (member, entry) in recorded {
+            let now = self.others.iter().find(|(other, _)| other == member);
+            if let Some((_, now)) = now {
+                self.numbers.entry(member).or_default().insert(entry.seq, *now);
+            }
         }
     }
 

@@ -68,7 +68,7 @@ pub struct Dry {
     pub total: i64,
     /// What was taken by the new rules.
     pub taken: i64,
-    /// When the last of it was taken by the new rules; nothing if something is left.
+    /// When the last of it was taken by the new rules, or too little was left for somebody.
     pub dry_at: Option<Moment>,
     /// When somebody first found it exhausted by the old rules.
     pub was_dry_at: Option<Moment>,
@@ -167,34 +167,38 @@ impl Backtest<'_> {
     /// from a shared limit what others had taken before. Nothing, if everybody took what there was.
     #[must_use]
     pub fn next_round(&self, seen: &Seen, round: &Round) -> Option<Round> {
-        let timelines = [0, 1].map(|side| {
-            let draws = seen.draws.get(side);
-            Timeline::of(draws.into_iter().flat_map(BTreeMap::values))
-        });
+        let [old, new] = &seen.draws;
+        let totals =
+            |bundle: Option<&Bundle>| bundle.map(Bundle::shared_limits).unwrap_or_default();
+        let old_timeline = Timeline::of(old.values(), &totals(self.baseline));
+        let new_timeline = Timeline::of(new.values(), &totals(Some(self.bundle)));
+        let is_too_much =
+            old_timeline.leaves_out(old.values()) || new_timeline.leaves_out(new.values());
+        let timelines = [old_timeline, new_timeline];
         let next = Round { timelines, draws: seen.draws.clone() };
-        if next == *round {
-            return None;
-        }
         let is_first = *round == Round::default();
-        let bundles = [self.baseline, Some(self.bundle)];
-        let is_overdrawn = next.timelines.iter().zip(bundles).any(|(timeline, bundle)| {
-            bundle.is_some_and(|bundle| timeline.overdrawn(&bundle.shared_limits()))
-        });
-        (is_overdrawn || !is_first).then_some(next)
+        let is_settled = next == *round || (is_first && !is_too_much);
+        (!is_settled).then_some(next)
     }
 
     /// The report, when all groups have been played for the last time.
     #[must_use]
     pub fn report(&self, seen: Seen) -> Report {
-        let timeline = Timeline::of(seen.draws.iter().skip(1).flat_map(BTreeMap::values));
-        let dry = |(limit, total): (SharedLimit, Units)| Dry {
-            limit: limit.to_string(),
-            total: total.get(),
-            taken: timeline.taken(&limit),
-            dry_at: timeline.dry_at(&limit, total),
-            was_dry_at: seen.old.exhausted.get(&limit).copied(),
+        let totals = self.bundle.shared_limits();
+        let [_, new_draws] = &seen.draws;
+        let timeline = Timeline::of(new_draws.values(), &totals);
+        let dry = |(limit, total): (&SharedLimit, &Units)| {
+            // Somebody found too little for a whole payment, or the last of it was taken.
+            let exhausted = seen.new.exhausted.get(limit).copied();
+            Dry {
+                limit: limit.to_string(),
+                total: total.get(),
+                taken: timeline.taken(limit),
+                dry_at: exhausted.into_iter().chain(timeline.dry_at(limit, *total)).min(),
+                was_dry_at: seen.old.exhausted.get(limit).copied(),
+            }
         };
-        let limits = self.bundle.shared_limits().into_iter().map(dry).collect();
+        let limits = totals.iter().map(dry).collect();
         let Seen { check, told, revenue, old, new, changed, unmade, .. } = seen;
         Report { check, told, revenue, old, new, changed, unmade, limits }
     }

@@ -16,6 +16,8 @@ const NAMED_MAX: usize = 20;
 pub struct Check {
     /// The members.
     pub members: u64,
+    /// Whether there was a programme at all.
+    pub is_judged: bool,
     /// The entries.
     pub entries: u64,
     /// The members of which something did not come out again.
@@ -40,7 +42,8 @@ pub struct Different {
 impl Check {
     /// Compares a group with what came out.
     pub(crate) fn of(group: &[Past], played: &Played) -> Check {
-        let mut check = Check { members: group.len() as u64, ..Check::default() };
+        let members = group.len() as u64;
+        let mut check = Check { members, is_judged: true, ..Check::default() };
         let there: BTreeSet<&MemberId> = group.iter().map(|past| &past.enrolled.id).collect();
         let others = group.iter().flat_map(|past| &past.entries).flat_map(Recorded::others);
         if others.into_iter().any(|other| !there.contains(other)) {
@@ -67,6 +70,7 @@ impl Check {
     /// Adds what was found of other members.
     pub(crate) fn add(&mut self, other: Check) {
         self.members += other.members;
+        self.is_judged |= other.is_judged;
         self.entries += other.entries;
         self.different += other.different;
         self.incomplete += other.incomplete;

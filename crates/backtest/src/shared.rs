@@ -31,20 +31,29 @@ pub(crate) type Draws = BTreeMap<SharedLimit, Vec<Draw>>;
 pub(crate) struct Timeline(BTreeMap<SharedLimit, Vec<(Turn, i64)>>);
 
 impl Timeline {
-    /// The timeline of what groups took.
-    pub(crate) fn of<'d>(all: impl IntoIterator<Item = &'d Draws>) -> Timeline {
+    /// The timeline of what groups took. What was no longer there at its turn is left out: the next
+    /// round refuses it.
+    pub(crate) fn of<'d>(
+        all: impl IntoIterator<Item = &'d Draws>,
+        totals: &BTreeMap<SharedLimit, Units>,
+    ) -> Timeline {
         let mut sums: BTreeMap<SharedLimit, Vec<(Turn, i64)>> = BTreeMap::new();
         for (limit, draws) in all.into_iter().flatten() {
             let own = draws.iter().map(|draw| (draw.turn.clone(), draw.units));
             sums.entry(limit.clone()).or_default().extend(own);
         }
-        for draws in sums.values_mut() {
+        for (limit, draws) in &mut sums {
             draws.sort();
+            let total = totals.get(limit).map_or(0, |total| total.get());
             let mut sum = 0;
-            for (_, units) in draws.iter_mut() {
-                sum += *units;
-                *units = sum;
-            }
+            draws.retain_mut(|(_, units)| {
+                let is_there = *units <= 0 || sum + *units <= total;
+                if is_there {
+                    sum += *units;
+                    *units = sum;
+                }
+                is_there
+            });
         }
         Timeline(sums)
     }
@@ -56,12 +65,11 @@ impl Timeline {
         earlier.checked_sub(1).and_then(|last| draws.get(last)).map_or(0, |(_, sum)| *sum)
     }
 
-    /// The limits of which more was taken than there is, with the moment.
-    pub(crate) fn overdrawn(&self, totals: &BTreeMap<SharedLimit, Units>) -> bool {
-        self.0.iter().any(|(limit, draws)| {
-            let total = totals.get(limit).map_or(0, |total| total.get());
-            draws.iter().any(|(_, sum)| *sum > total)
-        })
+    /// Whether groups took something that was no longer there.
+    pub(crate) fn leaves_out<'d>(&self, all: impl IntoIterator<Item = &'d Draws>) -> bool {
+        let taken: usize = all.into_iter().flat_map(BTreeMap::values).map(Vec::len).sum();
+        let there: usize = self.0.values().map(Vec::len).sum();
+        there < taken
     }
 
     /// The moment at which the last of a limit was taken; `None` if something is left.

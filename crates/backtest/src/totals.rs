@@ -84,7 +84,7 @@ pub struct Totals {
     /// What each rule paid into each wallet.
     #[serde(serialize_with = "as_list")]
     pub rules: BTreeMap<RuleInto, Paid>,
-    /// What each reward took.
+    /// What each reward took when it was taken, whether or not it came back.
     pub rewards: BTreeMap<String, Paid>,
     /// What was paid for activities by the tier after them; "" for no tier.
     pub tiers: BTreeMap<String, Paid>,

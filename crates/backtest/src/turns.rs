@@ -25,9 +25,12 @@ pub(crate) fn turns(
 ) -> Vec<Turn> {
     let mut turns = Vec::new();
     for (member, past) in group.iter().enumerate() {
+        // Clocks of instances differ by a second, and the numbers say what came first.
+        let mut at = past.enrolled.enrolled_at;
         for (entry, recorded) in past.entries.iter().enumerate() {
+            at = at.max(recorded.entry.at);
             if is_played(recorded.origin()) {
-                turns.push(Turn { at: recorded.entry.at, member, entry });
+                turns.push(Turn { at, member, entry });
             }
         }
     }
@@ -35,7 +38,8 @@ pub(crate) fn turns(
     if group.len() < 2 {
         return turns;
     }
-    let mut order = Order { group, links, been: vec![0; group.len()] };
+    let mut order =
+        Order { group, links, unknown: links.unknown(group), been: vec![0; group.len()] };
     let mut sorted = Vec::with_capacity(turns.len());
     for same in turns.chunk_by(|one, other| one.at == other.at) {
         let mut left: Vec<Turn> = same.to_vec();
@@ -103,11 +107,28 @@ impl Links {
         Links { follow, is_known }
     }
 
-    /// The entries that follow from the one of a turn.
-    pub(crate) fn follow<'g>(&self, group: &'g [Past], turn: Turn) -> Vec<&'g Entry> {
+    /// The entries that follow from the one of a turn, with their members.
+    pub(crate) fn follow<'g>(
+        &self,
+        group: &'g [Past],
+        turn: Turn,
+    ) -> Vec<(&'g MemberId, &'g Entry)> {
         let follow = self.follow.get(&(turn.member, turn.entry)).into_iter().flatten();
-        let entry = |(member, entry): &Place| Some(&group.get(*member)?.entries.get(*entry)?.entry);
+        let entry = |(member, entry): &Place| {
+            let past = group.get(*member)?;
+            Some((&past.enrolled.id, &past.entries.get(*entry)?.entry))
+        };
         follow.filter_map(entry).collect()
+    }
+
+    /// The members with entries of which nobody says what they follow from.
+    fn unknown(&self, group: &[Past]) -> Vec<usize> {
+        let is_unknown = |(past, is_known): &(&Past, &Vec<bool>)| {
+            let mut entries = past.entries.iter().zip(*is_known);
+            entries.any(|(one, is_known)| one.origin() == Origin::Follows && !is_known)
+        };
+        let members = group.iter().zip(&self.is_known).enumerate();
+        members.filter(|(_, pair)| is_unknown(pair)).map(|(place, _)| place).collect()
     }
 }
 
@@ -115,6 +136,9 @@ impl Links {
 struct Order<'g> {
     group: &'g [Past],
     links: &'g Links,
+    /// The members with entries of which nobody says what they follow from, such as a referral that is
+    /// taken back.
+    unknown: Vec<usize>,
     /// How many entries of each member have been.
     been: Vec<usize>,
 }
@@ -137,11 +161,12 @@ impl Order<'_> {
                 *been = (*been).max(entry + 1);
             }
         }
-        // Nobody says what these follow from, such as a referral that is taken back.
-        for (member, past) in self.group.iter().enumerate() {
-            let (Some(been), Some(is_known)) =
-                (self.been.get_mut(member), self.links.is_known.get(member))
-            else {
+        for member in &self.unknown {
+            let (Some(past), Some(been), Some(is_known)) = (
+                self.group.get(*member),
+                self.been.get_mut(*member),
+                self.links.is_known.get(*member),
+            ) else {
                 continue;
             };
             let rest = past.entries.iter().zip(is_known).skip(*been);

@@ -5,7 +5,7 @@ mod page;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use crate::place;
 use crate::result::CommandResult;
 use crate::show::progress;
 
-/// The hour of the daily expiry run of a past that had none, in the merchant's time zone.
+/// The hour of the daily expiry run, in the merchant's time zone.
 const EXPIRY_RUN_HOUR: u32 = 3;
 /// The most rounds in which members take from what they share. Each settles at least one more moment,
 /// and nearly always all.
@@ -68,10 +68,10 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     for hash in &overview.rules {
         recorded.insert(hash.clone(), set.rules(hash)?);
     }
-    let runs = match overview.runs.is_empty() && recorded.is_empty() {
-        true => daily(begins, until, bundle.programme()),
-        false => overview.runs.clone(),
-    };
+    // The expiry run comes when it came, and once a day: what the new rules make due, none had to do.
+    let mut runs = daily(begins, until, bundle.programme());
+    runs.extend(&overview.runs);
+    runs.sort();
     let test = Backtest {
         bundle: &bundle,
         recorded: &recorded,
@@ -134,7 +134,7 @@ fn loaded(folder: &std::path::Path) -> CommandResult<(MerchantId, Bundle)> {
     Ok((merchant, bundle))
 }
 
-/// A run each night, for a past without a programme.
+/// A run each night.
 fn daily(begins: Moment, until: Moment, programme: &Programme) -> Vec<Moment> {
     let zone = programme.time_zone;
     let hour = NaiveTime::from_hms_opt(EXPIRY_RUN_HOUR, 0, 0).unwrap_or_default();
@@ -171,16 +171,15 @@ fn once(
     round: &Round,
 ) -> CommandResult<Seen> {
     let bar = bar(set);
-    let next = AtomicU8::new(0);
+    let next = AtomicUsize::new(0);
     let spread: Mutex<BTreeMap<usize, Vec<Past>>> = Mutex::default();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let work = || -> Result<Seen, ::history::HistoryError> {
         let mut seen = Seen::default();
         loop {
             let part = next.fetch_add(1, Ordering::Relaxed);
-            if part >= set.parts() {
-                return Ok(seen);
-            }
+            let part = u8::try_from(part).ok().filter(|part| *part < set.parts());
+            let Some(part) = part else { return Ok(seen) };
             for past in set.part(part)? {
                 match overview.groups.of(&past.enrolled.id) {
                     None => test.see(&mut seen, &[past], round),
@@ -202,15 +201,12 @@ fn once(
         all.add(seen.map_err(|_| "a thread has panicked")??);
     }
     let groups = spread.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let groups: Vec<Vec<Past>> = groups.into_values().collect();
-    let place = AtomicU64::new(0);
+    let groups = Mutex::new(groups.into_values());
     let work = || {
         let mut seen = Seen::default();
         loop {
-            let place =
-                usize::try_from(place.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX);
-            let Some(group) = groups.get(place) else { return seen };
-            let mut group = group.clone();
+            let group = groups.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(mut group) = group else { return seen };
             group.sort_by(|one, other| one.enrolled.id.cmp(&other.enrolled.id));
             test.see(&mut seen, &group, round);
         }

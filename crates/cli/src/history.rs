@@ -209,7 +209,7 @@ fn of_orders(options: &Options, merchant: &MerchantId, path: &Path) -> CommandRe
     let programme = bundle.programme();
     let Orders { orders, bad } =
         replay::read(path, &options.format, programme, Clock::System.now())?;
-    let mut writer = Writer::open(&options.folder, merchant, programme, None)?;
+    let mut writer = Writer::begin(&options.folder, merchant, programme)?;
     let mut pasts: BTreeMap<MemberId, Past> = BTreeMap::new();
     let mut refused: Vec<String> = bad.iter().map(ToString::to_string).collect();
     for order in orders {
@@ -218,7 +218,11 @@ fn of_orders(options: &Options, merchant: &MerchantId, path: &Path) -> CommandRe
             entries: Vec::new(),
         });
         match entry(&order, past, programme) {
-            Ok(entry) => past.entries.push(Recorded { entry, rules: String::new(), asked: true }),
+            Ok(entry) => past.entries.extend(entry.map(|entry| Recorded {
+                entry,
+                rules: String::new(),
+                asked: true,
+            })),
             Err(reason) => refused.push(format!("line {}: {reason}", order.line)),
         }
     }
@@ -241,15 +245,31 @@ struct Return {
     part: ReturnedBody,
 }
 
-/// The entry that an order or a return would have been, had there been a programme.
-fn entry(order: &Order, past: &Past, programme: &Programme) -> Result<Entry, String> {
+/// The entry that an order or a return would have been, had there been a programme; nothing for an order
+/// that is there already.
+fn entry(order: &Order, past: &Past, programme: &Programme) -> Result<Option<Entry>, String> {
     let seq = Seq::new(past.entries.len() as u64 + 1);
     if order.verb != Verb::Reverse {
         let body: ActivityBody =
             serde_json::from_value(order.body.clone()).map_err(|error| error.to_string())?;
+        if body.takes_back().map_err(|error| error.to_string())?.is_some() {
+            let reason = "it puts another order right, or exchanges one; replay the file, and take the history of that";
+            return Err(reason.to_owned());
+        }
         let activity = body.check(programme, &order.key, order.at);
         let activity = activity.map_err(|error| error.to_string())?;
-        return Ok(Entry::bare(seq, order.at, EntryKind::Earn { activity }));
+        let is_named = |one: &&Recorded| match &one.entry.kind {
+            EntryKind::Earn { activity: other } => {
+                (&other.kind, &other.id) == (&activity.kind, &activity.id)
+            }
+            _ => false,
+        };
+        let kind = EntryKind::Earn { activity: activity.clone() };
+        return match past.entries.iter().find(is_named) {
+            None => Ok(Some(Entry::bare(seq, order.at, kind))),
+            Some(known) if known.entry.kind == kind => Ok(None),
+            Some(_) => Err(format!("there is another {} `{}`", activity.kind, activity.id)),
+        };
     }
     let back: Return =
         serde_json::from_value(order.body.clone()).map_err(|error| error.to_string())?;
@@ -267,5 +287,5 @@ fn entry(order: &Order, past: &Past, programme: &Programme) -> Result<Entry, Str
         wanted.map(|wanted| lessened(bought, &reversals.back(bought.seq), &wanted, decimals));
     let returned = returned.transpose().map_err(|error| error.to_string())?;
     let kind = EntryKind::Reverse { of: bought.seq, returned, units: None, other: None };
-    Ok(Entry::bare(seq, order.at, kind))
+    Ok(Some(Entry::bare(seq, order.at, kind)))
 }

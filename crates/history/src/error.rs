@@ -29,6 +29,21 @@ pub enum HistoryError {
         /// Its version.
         found: u32,
     },
+    /// The manifest names other attributes than when the data set was begun.
+    #[error(
+        "the history in `{folder}` has the attributes {found}, and the manifest names {wanted} now; begin a new folder"
+    )]
+    OtherAttributes {
+        /// The folder.
+        folder: String,
+        /// Those that it has.
+        found: String,
+        /// Those that the manifest names.
+        wanted: String,
+    },
+    /// Orders of a shop without a programme would be counted beside what is there.
+    #[error("there is a history in `{0}`, and orders begin one; name a new folder")]
+    Begun(String),
     /// A file cannot be read or written.
     #[error("`{file}` cannot be used: {reason}")]
     File {

@@ -1,6 +1,6 @@
 //! The folder of a data set, and what it says of itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ pub struct Head {
     /// The hash of the rules in force when it was made; nothing if there were none yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
+    /// The attributes that may be in it.
+    pub attributes: BTreeSet<String>,
     /// The files that belong to it, by their path in the folder, with their rows.
     pub files: BTreeMap<String, usize>,
 }
@@ -140,6 +142,29 @@ impl Folder {
         let folder = Folder::of(table, part);
         let number = head.files.keys().filter(|file| file.starts_with(&folder)).count() + 1;
         format!("{folder}{number:05}.parquet")
+    }
+
+    /// Removes the files of tables that a head does not list: those that had somebody who was forgotten,
+    /// and those of a run that was stopped.
+    pub(crate) fn remove_others(&self, head: &Head) -> Result<(), HistoryError> {
+        for (table, part) in
+            Table::ALL.into_iter().flat_map(|table| (0..PARTS).map(move |part| (table, part)))
+        {
+            let own = Folder::of(table, part);
+            let folder = self.path(&own);
+            if !folder.is_dir() {
+                continue;
+            }
+            let wrong = |error: std::io::Error| HistoryError::file(&folder, &error);
+            for file in fs::read_dir(&folder).map_err(wrong)? {
+                let file = file.map_err(wrong)?;
+                let name = format!("{own}{}", file.file_name().to_string_lossy());
+                if !head.files.contains_key(&name) {
+                    fs::remove_file(file.path()).map_err(wrong)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The folder of a table's part, as readers of partitioned tables expect it.

@@ -11,10 +11,10 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::ArrowError;
 use backtest::{Origin, Recorded};
 use ledger::{
-    Activity, Effect, Entry, EntryKind, Member, MemberId, Moment, Order, Posting, PostingReason,
-    Programme,
+    Effect, Entry, EntryKind, Member, MemberId, Moment, Order, Posting, PostingReason, Programme,
 };
 use rust_decimal::Decimal;
+use serde_json::Value;
 
 use crate::schema::{AMOUNT, Table};
 
@@ -34,23 +34,18 @@ impl Allowed {
         own.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    fn activity(&self, activity: &mut Activity) {
-        for line in activity.order.iter_mut().flat_map(|order| &mut order.lines) {
-            line.attributes = self.of(&line.attributes);
-        }
+    /// The names of the attributes.
+    pub(crate) fn names(&self) -> &BTreeSet<String> {
+        &self.0
     }
 
     /// The entry without what may not leave: other attributes, and what people wrote.
-    pub(crate) fn entry(&self, entry: &Entry) -> Entry {
-        let mut entry = entry.clone();
+    pub(crate) fn entry(&self, entry: &Entry) -> serde_json::Result<Entry> {
+        // Lines stand in many places, such as in deliveries that wait for their order.
+        let mut body = serde_json::to_value(entry)?;
+        self.lines(&mut body);
+        let mut entry: Entry = serde_json::from_value(body)?;
         match &mut entry.kind {
-            EntryKind::Earn { activity } => self.activity(activity),
-            EntryKind::Redeem { order: Some(order), .. }
-            | EntryKind::Hold { order: Some(order), .. } => {
-                for line in &mut order.lines {
-                    line.attributes = self.of(&line.attributes);
-                }
-            }
             EntryKind::Adjust { reason, author, .. } => {
                 reason.clear();
                 author.clear();
@@ -58,10 +53,27 @@ impl Allowed {
             EntryKind::Transfer { reason, .. } => *reason = None,
             _ => {}
         }
-        for told in entry.again.iter_mut().flat_map(|again| &mut again.told) {
-            self.activity(told);
+        Ok(entry)
+    }
+
+    /// Takes other attributes from all lines within a value.
+    fn lines(&self, value: &mut Value) {
+        match value {
+            Value::Array(values) => values.iter_mut().for_each(|value| self.lines(value)),
+            Value::Object(parts) => {
+                for (name, part) in parts {
+                    match (name.as_str(), part) {
+                        ("attributes", Value::Object(attributes)) => {
+                            attributes.retain(|name, _| self.0.contains(name));
+                        }
+                        // The manifest names the fields of an activity, and one may have this name.
+                        ("fields", _) => {}
+                        (_, part) => self.lines(part),
+                    }
+                }
+            }
+            _ => {}
         }
-        entry
     }
 }
 

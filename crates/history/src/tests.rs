@@ -4,7 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use backtest::{Past, Recorded};
-use ledger::{Activity, Entry, EntryKind, Line, Member, MemberId, MerchantId, Moment, Order, Seq};
+use ledger::holdings::EarlyDelivery;
+use ledger::{
+    Activity, Change, Entry, EntryKind, Line, Member, MemberId, MerchantId, Moment, Order, Seq,
+};
 use rules::{Bundle, Sources};
 
 use crate::schema::Table;
@@ -41,6 +44,12 @@ fn past(id: &str, orders: u64) -> Past {
         attributes: attributes.into(),
         ..Line::default()
     };
+    let early = EarlyDelivery {
+        activity: "delivery".to_owned(),
+        of: "9".to_owned(),
+        at,
+        lines: vec![line.clone()],
+    };
     let entry = |seq: u64| {
         let activity = Activity {
             id: seq.to_string(),
@@ -52,10 +61,22 @@ fn past(id: &str, orders: u64) -> Past {
             payment: None,
             fields: [].into(),
         };
-        Entry::bare(Seq::new(seq), at, EntryKind::Earn { activity })
+        let bare = Entry::bare(Seq::new(seq), at, EntryKind::Earn { activity });
+        Entry { changes: vec![Change::Awaited { early: early.clone() }], ..bare }
     };
     let recorded = |seq| Recorded { entry: entry(seq), rules: String::new(), asked: true };
     Past { enrolled, entries: (1..=orders).map(recorded).collect() }
+}
+
+#[test]
+fn other_attributes_are_those_of_another_history() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &bundle("[history]\nattributes = [\"city\"]"), &[past("ada", 1)]);
+    let other = bundle("[history]\nattributes = [\"brand\", \"city\"]");
+    let error = Writer::open(folder.path(), &merchant(), other.programme(), None).map(|_| ());
+    let said = error.unwrap_err().to_string();
+    let end = "has the attributes `birthday`, `city`, and the manifest names `birthday`, `brand`, `city` now; begin a new folder";
+    assert!(said.ends_with(end), "{said}");
 }
 
 fn write(folder: &Path, bundle: &Bundle, pasts: &[Past]) -> crate::Added {
@@ -84,6 +105,9 @@ fn what_is_written_is_read_and_nothing_leaves_that_is_not_named() {
         for recorded in &mut past.entries {
             if let EntryKind::Earn { activity } = &mut recorded.entry.kind {
                 activity.order.as_mut().unwrap().lines[0].attributes.remove("engraving");
+            }
+            if let Change::Awaited { early } = &mut recorded.entry.changes[0] {
+                early.lines[0].attributes.remove("engraving");
             }
         }
     }
@@ -129,9 +153,14 @@ fn what_waits_when_a_run_is_stopped_is_added_by_the_next() {
     writer.add(&past("bob", 2)).unwrap();
     drop(writer);
     assert_eq!(read(folder.path()).len(), 1);
+    // What a run that was stopped had begun to write goes with the next.
+    let part = crate::part_of(&MemberId::parse("ada").unwrap());
+    let begun = folder.path().join(format!("entries/part={part:02}/00009.parquet"));
+    fs::write(&begun, b"PAR1").unwrap();
     let added = write(folder.path(), &bundle, &[past("ada", 2), past("bob", 2)]);
     assert_eq!((added.members, added.entries), (1, 2));
     assert_eq!(read(folder.path()).len(), 2);
+    assert!(!begun.exists());
 }
 
 #[test]

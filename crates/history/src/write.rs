@@ -61,13 +61,20 @@ impl Writer {
         programme: &Programme,
         rules: Option<String>,
     ) -> Result<Writer, HistoryError> {
+        let shown = folder.display().to_string();
         let folder = Folder::new(folder);
+        let allowed = Allowed::by(programme);
         let head = folder.head_of(merchant)?.unwrap_or_else(|| Head {
             version: VERSION,
             merchant: merchant.clone(),
             rules: None,
+            attributes: allowed.names().clone(),
             files: BTreeMap::new(),
         });
+        if head.attributes != *allowed.names() {
+            let (found, wanted) = (named(&head.attributes), named(allowed.names()));
+            return Err(HistoryError::OtherAttributes { folder: shown, found, wanted });
+        }
         let head = Head { rules, ..head };
         let mut known = BTreeMap::new();
         for (table, columns) in
@@ -85,10 +92,26 @@ impl Writer {
             forgotten: BTreeSet::new(),
             rows: BTreeMap::new(),
             waiting: 0,
-            allowed: Allowed::by(programme),
+            allowed,
             programmes: BTreeMap::new(),
             added: Added::default(),
         })
+    }
+
+    /// Begins the data set of a shop that has only orders: their entries are numbered here, so no other
+    /// file can be added.
+    ///
+    /// # Errors
+    /// As [`Writer::open`]; or there is one already.
+    pub fn begin(
+        folder: &Path,
+        merchant: &MerchantId,
+        programme: &Programme,
+    ) -> Result<Writer, HistoryError> {
+        if Folder::new(folder).head_of(merchant)?.is_some() {
+            return Err(HistoryError::Begun(folder.display().to_string()));
+        }
+        Writer::open(folder, merchant, programme, None)
     }
 
     /// Whether the sources of rules have to be given to it.
@@ -130,7 +153,7 @@ impl Writer {
                 continue;
             }
             let bundle = self.bundle(&recorded.rules);
-            let entry = self.allowed.entry(&recorded.entry);
+            let entry = self.allowed.entry(&recorded.entry).map_err(wrong)?;
             let recorded = Recorded { entry, ..recorded.clone() };
             let rows = self.rows.entry(part).or_default();
             let programme = bundle.as_ref().map(|bundle| bundle.programme());
@@ -196,7 +219,6 @@ impl Writer {
         let forgotten = std::mem::take(&mut self.forgotten);
         let parts: BTreeSet<u8> = forgotten.iter().map(part_of).collect();
         let mut head = self.head.clone();
-        let mut old = Vec::new();
         for (part, table) in parts.iter().flat_map(|part| Table::ALL.map(|table| (*part, table))) {
             let folder = Folder::of(table, part);
             let files: Vec<String> =
@@ -210,15 +232,18 @@ impl Writer {
                 write(&self.folder.path(&new), &rest)?;
                 head.files.remove(&name);
                 head.files.insert(new, rest.num_rows());
-                old.push(path);
             }
         }
         self.folder.write_head(&head)?;
-        for path in old {
-            fs::remove_file(&path).map_err(|error| HistoryError::file(&path, &error))?;
-        }
+        self.folder.remove_others(&head)?;
         Ok(Added { forgotten: forgotten.len() as u64, ..self.added })
     }
+}
+
+/// Names in words.
+fn named(names: &BTreeSet<String>) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 /// Notes which members are in a data set, and with how many entries.

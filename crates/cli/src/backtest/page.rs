@@ -38,6 +38,7 @@ impl Page<'_> {
         self.rewards();
         self.wallets();
         self.months();
+        self.paid_by_tier();
         self.tiers();
         self.members();
         self.limits();
@@ -62,7 +63,7 @@ impl Page<'_> {
         let report = &self.outcome.report;
         let check = &report.check;
         let (entries, members) = (whole(check.entries), whole(check.members));
-        if check.entries == 0 {
+        if !check.is_judged {
             self.line("There was no programme yet: everything that is paid is new.");
         } else if check.is_same() {
             self.line(format!(
@@ -77,6 +78,12 @@ impl Page<'_> {
                 let (member, entry) = (&different.member, different.entry);
                 self.line(format!("  {member}, entry {entry}: {}", different.what));
             }
+        }
+        if check.incomplete > 0 {
+            self.line(format!(
+                "{} members had to do with somebody who was forgotten: they are not checked, and what they had from there is missing by the new rules.",
+                whole(check.incomplete)
+            ));
         }
         let zone = self.programme.time_zone;
         let (from, until) = (self.outcome.begins, self.outcome.until);
@@ -239,6 +246,31 @@ impl Page<'_> {
         self.line(format!(
             "Members by their tier at the end, by the old rules and by the new ones\n{tiers}\n"
         ));
+    }
+
+    fn paid_by_tier(&mut self) {
+        let (old, new) = self.totals();
+        let names: std::collections::BTreeSet<_> =
+            old.tiers.keys().chain(new.tiers.keys()).collect();
+        if names.iter().all(|name| name.is_empty()) {
+            return;
+        }
+        let mut tiers = table(["tier", "#units", "#now", "#worth", "#now", "#members", "#now"]);
+        for name in names {
+            let none = Paid::default();
+            let was = old.tiers.get(name).unwrap_or(&none);
+            let is = new.tiers.get(name).unwrap_or(&none);
+            tiers.add_row([
+                if name.is_empty() { "none".to_owned() } else { name.clone() },
+                whole(was.units),
+                whole(is.units),
+                self.money(was.worth),
+                self.money(is.worth),
+                whole(was.members),
+                whole(is.members),
+            ]);
+        }
+        self.line(format!("What was paid, by the tier of the member then\n{tiers}\n"));
     }
 
     fn members(&mut self) {

@@ -118,8 +118,23 @@ fn a_shop_without_a_programme_tries_one_on_its_orders() {
     assert!(page.contains("paid by rules 0.00 EUR 1.60 EUR"), "{page}");
     // The points of March are gone in June.
     assert!(page.contains("owed at the end 0.00 EUR 0.90 EUR"), "{page}");
-    let again = cafe.does("history --merchant cafe --orders orders.csv past");
-    assert_eq!(again, "0 members and 0 entries were added to past");
+    // Another file would be counted beside it.
+    let (done, _, error) = cafe.says("history --merchant cafe --orders orders.csv past");
+    let begun = "error: there is a history in `past`, and orders begin one; name a new folder";
+    assert_eq!((done, error.as_str()), (false, begun));
+    let line = |activity: &str| format!("{{\"member\":\"ada\",\"activity\":{activity}}}\n");
+    let order = |id: &str, more: &str| {
+        line(&format!(
+            "{{\"type\":\"purchase\",\"id\":\"{id}\",\"at\":\"2026-03-01T10:00:00Z\",\"order\":{{\"total\":\"20.00\"}}{more}}}"
+        ))
+    };
+    let lines = [order("1", ""), order("1", ""), order("2", ",\"replaces\":\"1\"")];
+    cafe.write("orders.jsonl", &lines.concat());
+    let (done, _, error) = cafe.says("history --merchant cafe --orders orders.jsonl other");
+    let reason = "line 3: it puts another order right, or exchanges one; replay the file, and take the history of that";
+    let rest = "error: 1 lines are not in the history; the others are";
+    assert_eq!((done, error), (false, format!("{reason}\n{rest}")));
+    assert!(cafe.does("backtest rules/cafe --against other").contains("1 requests from"));
 }
 
 #[test]
