@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use ledger::{MemberId, MerchantId};
-use rules::Sources;
+use rules::{Bundle, Sources};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -131,10 +131,22 @@ impl Folder {
     }
 
     /// The sources of rules.
-    pub(crate) fn sources(&self, hash: &str) -> Result<Sources, HistoryError> {
+    fn sources(&self, hash: &str) -> Result<Sources, HistoryError> {
         let path = self.path(&Folder::rules(hash));
         let bytes = fs::read(&path).map_err(|error| HistoryError::file(&path, &error))?;
         serde_json::from_slice(&bytes).map_err(|error| HistoryError::file(&path, &error))
+    }
+
+    /// The rules of a hash, compiled.
+    pub(crate) fn bundle(&self, merchant: &MerchantId, hash: &str) -> Result<Bundle, HistoryError> {
+        let wrong = |reason: String| HistoryError::Rules { hash: hash.to_owned(), reason };
+        let sources = self.sources(hash)?;
+        let bundle = Bundle::published(merchant, &sources);
+        let bundle = bundle.map_err(|rejection| wrong(rejection.to_string()))?;
+        if bundle.hash().as_str() != hash {
+            return Err(wrong("they have been changed".to_owned()));
+        }
+        Ok(bundle)
     }
 
     /// The name of the next file of a table's part, after those that a head lists.

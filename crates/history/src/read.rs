@@ -1,6 +1,6 @@
 //! Reading a data set.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,9 +68,7 @@ impl DataSet {
     /// A file cannot be read.
     pub fn overview(&self) -> Result<Overview, HistoryError> {
         let mut overview = Overview::default();
-        let mut runs = BTreeSet::new();
-        let mut first_of_hour: std::collections::BTreeMap<Moment, Moment> =
-            std::collections::BTreeMap::new();
+        let mut first_of_hour: BTreeMap<Moment, Moment> = BTreeMap::new();
         for part in 0..PARTS {
             let columns = ["member", "at", "origin", "rules", "others"];
             let mut see = |batch: &RecordBatch| {
@@ -112,8 +110,7 @@ impl DataSet {
             let columns = ["member", "referred_by"];
             batches(&self.folder, &self.head, Table::Members, part, Some(&columns), &mut see)?;
         }
-        runs.extend(first_of_hour.into_values());
-        overview.runs = runs.into_iter().collect();
+        overview.runs = first_of_hour.into_values().collect();
         Ok(overview)
     }
 
@@ -143,15 +140,7 @@ impl DataSet {
     /// # Errors
     /// They are not in the data set, or cannot be read.
     pub fn rules(&self, hash: &str) -> Result<Arc<Bundle>, HistoryError> {
-        let sources = self.folder.sources(hash)?;
-        let bundle = Bundle::published(&self.head.merchant, &sources).map_err(|rejection| {
-            HistoryError::Rules { hash: hash.to_owned(), reason: rejection.to_string() }
-        })?;
-        if bundle.hash().as_str() != hash {
-            let reason = "they have been changed".to_owned();
-            return Err(HistoryError::Rules { hash: hash.to_owned(), reason });
-        }
-        Ok(Arc::new(bundle))
+        self.folder.bundle(&self.head.merchant, hash).map(Arc::new)
     }
 }
 

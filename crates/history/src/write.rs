@@ -45,7 +45,7 @@ pub struct Writer {
     rows: BTreeMap<u8, Rows>,
     waiting: usize,
     allowed: Allowed,
-    programmes: BTreeMap<String, Option<Arc<Bundle>>>,
+    bundles: BTreeMap<String, Arc<Bundle>>,
     added: Added,
 }
 
@@ -93,7 +93,7 @@ impl Writer {
             rows: BTreeMap::new(),
             waiting: 0,
             allowed,
-            programmes: BTreeMap::new(),
+            bundles: BTreeMap::new(),
             added: Added::default(),
         })
     }
@@ -131,7 +131,7 @@ impl Writer {
     /// Adds what is new of a member.
     ///
     /// # Errors
-    /// The folder cannot be written.
+    /// The folder cannot be written, or rules that judged the member cannot be read.
     pub fn add(&mut self, past: &Past) -> Result<(), HistoryError> {
         let id = &past.enrolled.id;
         let known = self.known.get(id).copied();
@@ -152,7 +152,7 @@ impl Writer {
             if recorded.entry.seq.get() <= known.unwrap_or_default() {
                 continue;
             }
-            let bundle = self.bundle(&recorded.rules);
+            let bundle = self.bundle(&recorded.rules)?;
             let entry = self.allowed.entry(&recorded.entry).map_err(wrong)?;
             let recorded = Recorded { entry, ..recorded.clone() };
             let rows = self.rows.entry(part).or_default();
@@ -170,17 +170,17 @@ impl Writer {
         Ok(())
     }
 
-    /// The rules of a hash, to say what units are worth; nothing if they cannot be read.
-    fn bundle(&mut self, hash: &str) -> Option<Arc<Bundle>> {
-        if let Some(known) = self.programmes.get(hash) {
-            return known.clone();
+    /// The rules of a hash, to say what units are worth; nothing if there was no programme.
+    fn bundle(&mut self, hash: &str) -> Result<Option<Arc<Bundle>>, HistoryError> {
+        if hash.is_empty() {
+            return Ok(None);
         }
-        let sources = self.folder.sources(hash).ok();
-        let bundle =
-            sources.and_then(|sources| Bundle::published(&self.head.merchant, &sources).ok());
-        let bundle = bundle.map(Arc::new);
-        self.programmes.insert(hash.to_owned(), bundle.clone());
-        bundle
+        if let Some(known) = self.bundles.get(hash) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let bundle = Arc::new(self.folder.bundle(&self.head.merchant, hash)?);
+        self.bundles.insert(hash.to_owned(), Arc::clone(&bundle));
+        Ok(Some(bundle))
     }
 
     /// Notes that a person was forgotten: it leaves the data set.
