@@ -33,7 +33,7 @@ pub struct Backtest<'a> {
 }
 
 /// What was seen of some groups.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Seen {
     /// The recorded past, and how much of it came out again.
     pub check: Check,
@@ -49,14 +49,39 @@ pub struct Seen {
     pub changed: Changed,
     /// What could not be made by the new rules, by the reason.
     pub unmade: BTreeMap<String, u64>,
-    draws: [BTreeMap<MemberId, Draws>; 2],
+    #[serde(skip)]
+    old_draws: DrawsByGroup,
+    #[serde(skip)]
+    new_draws: DrawsByGroup,
 }
+
+/// What groups took from shared limits, each by the name of its first member.
+type DrawsByGroup = BTreeMap<MemberId, Draws>;
 
 /// What all groups took from shared limits, for the next round: by the old rules and by the new ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Round {
-    timelines: [Timeline; 2],
-    draws: [BTreeMap<MemberId, Draws>; 2],
+    old: Side,
+    new: Side,
+}
+
+/// What all groups took by one programme.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Side {
+    timeline: Timeline,
+    draws: DrawsByGroup,
+}
+
+impl Side {
+    fn of(draws: &DrawsByGroup, bundle: Option<&Bundle>) -> Side {
+        let totals = bundle.map(Bundle::shared_limits).unwrap_or_default();
+        Side { timeline: Timeline::of(draws.values(), &totals), draws: draws.clone() }
+    }
+
+    /// Whether groups took something that was no longer there.
+    fn is_too_much(&self) -> bool {
+        self.timeline.leaves_out(self.draws.values())
+    }
 }
 
 /// When a shared limit ran dry.
@@ -77,20 +102,9 @@ pub struct Dry {
 /// The outcome of a backtest.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// The recorded past, and how much of it came out again.
-    pub check: Check,
-    /// What was told: activities, redemptions and the like.
-    pub told: u64,
-    /// The sum of the totals of all orders, less what came back.
-    pub revenue: rust_decimal::Decimal,
-    /// What it came to by the old rules.
-    pub old: Totals,
-    /// What it came to by the new ones.
-    pub new: Totals,
-    /// What changed for members.
-    pub changed: Changed,
-    /// What could not be made by the new rules, by the reason.
-    pub unmade: BTreeMap<String, u64>,
+    /// What was seen of all groups.
+    #[serde(flatten)]
+    pub seen: Seen,
     /// The shared limits.
     pub limits: Vec<Dry>,
 }
@@ -107,9 +121,9 @@ impl Backtest<'_> {
         }
         let old = match self.baseline {
             None => recorded(group, played.map(|played| played.accounts).unwrap_or_default()),
-            Some(bundle) => self.played(group, bundle, round, 0, seen).accounts,
+            Some(bundle) => self.played(group, bundle, &round.old, &mut seen.old_draws).accounts,
         };
-        let new = self.played(group, self.bundle, round, 1, seen);
+        let new = self.played(group, self.bundle, &round.new, &mut seen.new_draws);
         for NotMade { why, .. } in &new.unmade {
             *seen.unmade.entry(why.to_string()).or_default() += 1;
         }
@@ -133,23 +147,17 @@ impl Backtest<'_> {
         &self,
         group: &[Past],
         bundle: &Bundle,
-        round: &Round,
-        side: usize,
-        seen: &mut Seen,
+        before: &Side,
+        now: &mut DrawsByGroup,
     ) -> Played {
         let none = Draws::new();
         let first = group.first().map(|past| &past.enrolled.id);
-        let drawn = round.draws.get(side).zip(first).and_then(|(draws, first)| draws.get(first));
-        let Some(timeline) = round.timelines.get(side) else {
-            return as_recorded(&[], self.recorded);
-        };
-        let totals = bundle.shared_limits();
+        let drawn = first.and_then(|first| before.draws.get(first));
+        let (totals, timeline) = (bundle.shared_limits(), &before.timeline);
         let by = By { bundle, runs: self.runs, until: self.until, totals: &totals, timeline };
         let played = by_rules(group, by, drawn.unwrap_or(&none));
-        if let (Some(first), Some(draws)) = (first, seen.draws.get_mut(side))
-            && played.has_drawn
-        {
-            draws.insert(first.clone(), played.draws.clone());
+        if let Some(first) = first.filter(|_| played.has_drawn) {
+            now.insert(first.clone(), played.draws.clone());
         }
         played
     }
@@ -167,15 +175,10 @@ impl Backtest<'_> {
     /// from a shared limit what others had taken before. Nothing, if everybody took what there was.
     #[must_use]
     pub fn next_round(&self, seen: &Seen, round: &Round) -> Option<Round> {
-        let [old, new] = &seen.draws;
-        let totals =
-            |bundle: Option<&Bundle>| bundle.map(Bundle::shared_limits).unwrap_or_default();
-        let old_timeline = Timeline::of(old.values(), &totals(self.baseline));
-        let new_timeline = Timeline::of(new.values(), &totals(Some(self.bundle)));
-        let is_too_much =
-            old_timeline.leaves_out(old.values()) || new_timeline.leaves_out(new.values());
-        let timelines = [old_timeline, new_timeline];
-        let next = Round { timelines, draws: seen.draws.clone() };
+        let old = Side::of(&seen.old_draws, self.baseline);
+        let new = Side::of(&seen.new_draws, Some(self.bundle));
+        let is_too_much = old.is_too_much() || new.is_too_much();
+        let next = Round { old, new };
         let is_first = *round == Round::default();
         let is_settled = next == *round || (is_first && !is_too_much);
         (!is_settled).then_some(next)
@@ -185,8 +188,7 @@ impl Backtest<'_> {
     #[must_use]
     pub fn report(&self, seen: Seen) -> Report {
         let totals = self.bundle.shared_limits();
-        let [_, new_draws] = &seen.draws;
-        let timeline = Timeline::of(new_draws.values(), &totals);
+        let timeline = Timeline::of(seen.new_draws.values(), &totals);
         let dry = |(limit, total): (&SharedLimit, &Units)| {
             // Somebody found too little for a whole payment, or the last of it was taken.
             let exhausted = seen.new.exhausted.get(limit).copied();
@@ -198,16 +200,15 @@ impl Backtest<'_> {
                 was_dry_at: seen.old.exhausted.get(limit).copied(),
             }
         };
-        let limits = totals.iter().map(dry).collect();
-        let Seen { check, told, revenue, old, new, changed, unmade, .. } = seen;
-        Report { check, told, revenue, old, new, changed, unmade, limits }
+        let limits: Vec<Dry> = totals.iter().map(dry).collect();
+        Report { seen, limits }
     }
 }
 
 impl Seen {
     /// Adds what was seen of other groups.
     pub fn add(&mut self, other: Seen) {
-        let Seen { check, told, revenue, old, new, changed, unmade, draws } = other;
+        let Seen { check, told, revenue, old, new, changed, unmade, old_draws, new_draws } = other;
         self.check.add(check);
         self.told += told;
         self.revenue += revenue;
@@ -217,9 +218,8 @@ impl Seen {
         for (why, times) in unmade {
             *self.unmade.entry(why).or_default() += times;
         }
-        for (own, other) in self.draws.iter_mut().zip(draws) {
-            own.extend(other);
-        }
+        self.old_draws.extend(old_draws);
+        self.new_draws.extend(new_draws);
     }
 }
 

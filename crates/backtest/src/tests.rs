@@ -96,14 +96,14 @@ fn a_budget_is_drawn_in_the_order_of_time_whoever_is_played_first() {
         past("cid", &[(10, 10), (11, 5), (12, 1)], &[]),
     ];
     let all = report(&bundle, None, &pasts, 1);
-    let paid: i64 = all.new.rules.values().map(|paid| paid.units).sum();
+    let paid: i64 = all.seen.new.rules.values().map(|paid| paid.units).sum();
     assert_eq!(paid, 100);
     let [dry] = all.limits.as_slice() else { panic!("{:?}", all.limits) };
     assert_eq!((dry.total, dry.taken), (100, 100));
     // Bob's second order was the first for which too little was left.
     assert_eq!(dry.dry_at, Some(moment("2026-05-01T03:00:00Z")));
     let of = |name: &str| {
-        let mut winners = all.changed.winners.iter();
+        let mut winners = all.seen.changed.winners.iter();
         winners.find(|mover| mover.member.as_str() == name).map(|mover| mover.gain)
     };
     assert_eq!([of("ada"), of("bob"), of("cid")], [Some(55), Some(40), Some(5)]);
@@ -143,15 +143,15 @@ fn what_the_new_rules_refuse_is_counted_with_its_reason() {
     );
     let pasts = [past("ada", &[(1, 60)], &[(2, 50)]), past("bob", &[(1, 200)], &[(2, 50)])];
     let report = report(&new, Some(&old), &pasts, 2);
-    assert_eq!(report.old.rewards["cup"].times, 2);
-    assert_eq!(report.new.rewards["cup"].times, 1);
-    let unmade: Vec<(&String, &u64)> = report.unmade.iter().collect();
+    assert_eq!(report.seen.old.rewards["cup"].times, 2);
+    assert_eq!(report.seen.new.rewards["cup"].times, 1);
+    let unmade: Vec<(&String, &u64)> = report.seen.unmade.iter().collect();
     assert_eq!(unmade.len(), 1, "{unmade:?}");
-    assert_eq!((report.changed.losing(), report.changed.gaining()), (2, 0));
-    assert_eq!(report.changed.losers[0].member.as_str(), "bob");
-    assert_eq!(report.changed.losers[0].gain, -100);
-    assert_eq!(report.changed.quantile(50), -100);
-    assert_eq!(report.revenue, Decimal::from(260));
+    assert_eq!((report.seen.changed.losing(), report.seen.changed.gaining()), (2, 0));
+    assert_eq!(report.seen.changed.losers[0].member.as_str(), "bob");
+    assert_eq!(report.seen.changed.losers[0].gain, -100);
+    assert_eq!(report.seen.changed.quantile(50), -100);
+    assert_eq!(report.seen.revenue, Decimal::from(260));
 }
 
 #[test]

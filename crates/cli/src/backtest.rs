@@ -105,7 +105,7 @@ impl Outcome {
     /// What was told in a second, played by the recorded rules and by the new ones.
     fn rate(&self) -> u64 {
         let millis = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX).max(1);
-        self.report.told.saturating_mul(1000) / millis
+        self.report.seen.told.saturating_mul(1000) / millis
     }
 
     fn as_json(&self) -> CommandResult<String> {

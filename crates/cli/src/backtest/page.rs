@@ -56,12 +56,12 @@ impl Page<'_> {
     }
 
     fn totals(&self) -> (&Totals, &Totals) {
-        (&self.outcome.report.old, &self.outcome.report.new)
+        (&self.outcome.report.seen.old, &self.outcome.report.seen.new)
     }
 
     fn check(&mut self) {
         let report = &self.outcome.report;
-        let check = &report.check;
+        let check = &report.seen.check;
         let (entries, members) = (whole(check.entries), whole(check.members));
         if !check.is_judged {
             self.line("There was no programme yet: everything that is paid is new.");
@@ -93,7 +93,7 @@ impl Page<'_> {
         };
         self.line(format!(
             "{} requests from {} to {}: {} a second{rounds}.\n",
-            whole(report.told),
+            whole(report.seen.told),
             shop_time(from, zone),
             shop_time(until, zone),
             whole(self.outcome.rate())
@@ -105,7 +105,7 @@ impl Page<'_> {
         let (old, new) = self.totals();
         let mut sums = table(["", "#old", "#new", "#change"]);
         let share = |cost: Decimal| {
-            let share = in_percent(cost, report.revenue, 2);
+            let share = in_percent(cost, report.seen.revenue, 2);
             share.map_or_else(|| "-".to_owned(), |share| format!("{share:.2} %"))
         };
         let (was, is) = (old.cost(), new.cost());
@@ -123,7 +123,7 @@ impl Page<'_> {
             self.money(is),
             percent(was, is),
         ]);
-        let revenue = self.money(report.revenue);
+        let revenue = self.money(report.seen.revenue);
         self.line(format!("{sums}\nRevenue: {revenue}\n"));
     }
 
@@ -227,7 +227,7 @@ impl Page<'_> {
     }
 
     fn tiers(&mut self) {
-        let changed = &self.outcome.report.changed;
+        let changed = &self.outcome.report.seen.changed;
         if !changed.tiers.keys().any(|(from, to)| !from.is_empty() || !to.is_empty()) {
             return;
         }
@@ -274,7 +274,7 @@ impl Page<'_> {
     }
 
     fn members(&mut self) {
-        let changed = &self.outcome.report.changed;
+        let changed = &self.outcome.report.seen.changed;
         let all = changed.members();
         let share = |members: u64| format!("{} ({})", whole(members), percent_of(members, all));
         let (gain, lose) = (changed.gaining(), changed.losing());
@@ -375,7 +375,7 @@ impl Page<'_> {
     }
 
     fn unmade(&mut self) {
-        let unmade = &self.outcome.report.unmade;
+        let unmade = &self.outcome.report.seen.unmade;
         let all: u64 = unmade.values().sum();
         if all == 0 {
             return;
