@@ -203,6 +203,57 @@ async fn a_long_chain_of_returns_is_undone() {
     shop.all_is_well().await;
 }
 
+const PARTS: &str = "earn \"a\" on purchase { order.total }\n\
+    reward \"part\" costs 1 to 1_000 { product(\"p\") }";
+
+#[tokio::test]
+async fn what_came_back_part_by_part_comes_to_the_same_when_one_part_did_not() {
+    let shop = shop("[wallets.points]", PARTS).await;
+    let lines =
+        json!({ "total": "90.00", "lines": [{ "sku": "tea", "quantity": 3, "price": "30.00" }] });
+    let piece = json!({ "earn": "1", "lines": [{ "sku": "tea", "quantity": 1 }] });
+    let money = |refund: &str| json!({ "earn": "2", "refund": refund });
+    does(&shop, "ada earn 1", json!({ "type": "purchase", "order": lines })).await;
+    for (key, left) in [("a", 60), ("b", 30), ("c", 0)] {
+        does(&shop, &format!("ada reverse {key}"), piece.clone()).await;
+        assert_eq!(wallet(&shop, "ada", "points").await, (left, 0), "{key}");
+    }
+    let fourth = asks(&shop, "ada reverse d", piece).await;
+    assert_eq!(
+        fourth.problem(),
+        "409 entry_is_reversed_already : entry 1 has been reversed already"
+    );
+    // One of the three was a mistake: it was sold, and nothing else.
+    does(&shop, "ada reverse not-a", json!({ "reverse": "a" })).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (30, 0));
+
+    // The same with money, in another order.
+    shop.buys("bob", "2", "90.00").await;
+    does(&shop, "bob reverse a", money("50.00")).await;
+    does(&shop, "bob reverse b", money("40.00")).await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (0, 0));
+    does(&shop, "bob reverse not-b", json!({ "reverse": "b" })).await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (40, 0));
+    does(&shop, "bob reverse not-a", json!({ "reverse": "a" })).await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (90, 0));
+
+    // And with the units of a reward.
+    does(&shop, "bob redeem r", json!({ "reward": "part", "units": 50 })).await;
+    does(&shop, "bob reverse c", json!({ "redeem": "r", "units": 20 })).await;
+    does(&shop, "bob reverse d", json!({ "redeem": "r", "units": 30 })).await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (90, 0));
+    let more = asks(&shop, "bob reverse e", json!({ "redeem": "r", "units": 1 })).await;
+    assert_eq!(more.problem(), "409 entry_is_reversed_already : entry 6 has been reversed already");
+    does(&shop, "bob reverse not-c", json!({ "reverse": "c" })).await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (70, 0));
+    // Whatever has come back by itself stays so when all is told to have come back.
+    does(&shop, "bob reverse f", json!({ "redeem": "r" })).await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (90, 0));
+    does(&shop, "bob reverse not-d", json!({ "reverse": "d" })).await;
+    assert_eq!(wallet(&shop, "bob", "points").await, (90, 0));
+    shop.all_is_well().await;
+}
+
 #[tokio::test]
 async fn an_account_is_left_by_all_before_it_is_forgotten_or_joins_another() {
     let shop = shop(
