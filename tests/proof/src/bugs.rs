@@ -88,6 +88,10 @@ const BUGS: [(&str, InjectionPoint); 39] = [
 /// The most seeds with which a bug is looked for: some bugs show only in some orders of events.
 const LOOKS_MAX: u64 = 5;
 
+/// The operations of the first look for a bug. Each look at what is still missing has four times as
+/// many as the one before, up to the size that is asked for: most bugs show soon.
+const FIRST_OPERATIONS: u64 = 350;
+
 /// Operations per member, and the fewest members. Members are few, so that their requests conflict.
 const OPERATIONS_PER_MEMBER: u64 = 250;
 const MEMBERS_MIN: u32 = 6;
@@ -99,8 +103,9 @@ pub fn count() -> u64 {
 }
 
 /// Plants each bug alone, and looks for it with the simulation and, if that finds nothing, with the
-/// races. Each seed is also tried without a bug. One search per processor runs at a time, with a
-/// thread and a clock of its own, so that the same seed gives the same result.
+/// races, in `operations` at most. Each seed is also tried without a bug, in all of them. One search
+/// per processor runs at a time, with a thread and a clock of its own, so that the same seed gives
+/// the same result.
 ///
 /// # Errors
 /// A fault was found without a bug.
@@ -111,7 +116,8 @@ pub async fn run(
 ) -> ProofResult<Vec<Found>> {
     let at_once = std::thread::available_parallelism()?.get();
     let mut found = BUGS.map(|(name, _)| Found { name, by: None });
-    for seed in seed..seed + LOOKS_MAX {
+    for (seed, looks_before) in (seed..).zip(0..LOOKS_MAX) {
+        let few = operations.min(FIRST_OPERATIONS << (2 * looks_before));
         let missing = (0..BUGS.len()).filter(|bug| found.get(*bug).is_some_and(Found::is_missing));
         let missing: Vec<usize> = missing.collect();
         if missing.is_empty() {
@@ -119,7 +125,9 @@ pub async fn run(
         }
         let without_a_bug = std::iter::once(None);
         let looks = without_a_bug.chain(missing.into_iter().map(Some)).map(async |bug| {
-            let planted = bug.and_then(|bug| BUGS.get(bug)).map_or_else(Planted::default, planted);
+            let bug_planted = bug.and_then(|bug| BUGS.get(bug)).map(planted);
+            let operations = if bug_planted.is_some() { few } else { operations };
+            let planted = bug_planted.unwrap_or_default();
             let by = alone(move || async move { Ok(look(seed, operations, &planted).await) });
             ProofResult::Ok((bug, by.await?))
         });
