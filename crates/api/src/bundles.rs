@@ -11,7 +11,7 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use ledger::MerchantId;
 use rules::{Bundle, BundleRejection, Sources};
-use store::{Store, StoreError, StoredBundle};
+use store::{Exception, Store, StoreError, StoredBundle};
 use tokio::time::Instant;
 
 /// The age after which an instance checks in the table whether its cached bundle is still active.
@@ -61,6 +61,22 @@ pub enum Forgetting {
     Allowed,
 }
 
+/// How rules are published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publishing {
+    /// What becomes of rules that would forget something.
+    pub forgetting: Forgetting,
+    /// Why they are published though they are beyond the merchant's gate. It is recorded with the
+    /// bundle.
+    pub exception: Option<Exception>,
+}
+
+impl From<Forgetting> for Publishing {
+    fn from(forgetting: Forgetting) -> Publishing {
+        Publishing { forgetting, exception: None }
+    }
+}
+
 /// Publishes a merchant's sources: checks them, runs their specs, compares them with the rules in
 /// force, allocates the shared limits, stores the sources under their hash for ever, and makes them
 /// the active bundle.
@@ -73,8 +89,9 @@ pub async fn publish(
     store: &Store,
     merchant: &MerchantId,
     sources: &Sources,
-    forgetting: Forgetting,
+    how: impl Into<Publishing>,
 ) -> Result<Bundle, PublishError> {
+    let Publishing { forgetting, exception } = how.into();
     let bundle = decide::proven(merchant, sources)?;
     if forgetting == Forgetting::Refused
         && let Some(active) = store.active_bundle(merchant).await?
@@ -92,7 +109,9 @@ pub async fn publish(
         store.allocate(merchant, &limit, units).await?;
     }
     let body = pack(sources).map_err(|error| PublishError::Pack(error.to_string()))?;
-    store.publish(merchant, StoredBundle { hash: bundle.hash().to_string(), body }).await?;
+    let exceptions = exception.into_iter().collect();
+    let stored = StoredBundle { hash: bundle.hash().to_string(), body, exceptions };
+    store.publish(merchant, stored).await?;
     Ok(bundle)
 }
 

@@ -35,7 +35,7 @@ mod request;
 mod host;
 
 pub use body::{BODY_BYTES_MAX, Body, InPath, InPathOf, InQuery, NoQuery};
-pub use bundles::{Forgetting, PublishError, bundle_of, publish, sources_of};
+pub use bundles::{Forgetting, PublishError, Publishing, bundle_of, publish, sources_of};
 pub use caller::{Caller, Manager};
 pub use change::{ActivityName, Change, Decided, Rules, change, change_under, log_failures};
 pub use clock::Clock;

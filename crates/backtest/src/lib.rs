@@ -36,11 +36,14 @@ mod totals;
 mod changed;
 /// A backtest of many groups.
 mod run;
+/// The gate of a merchant.
+mod gate;
 
 #[cfg(test)]
 mod tests;
 
 pub use changed::{Changed, Mover, Why};
+pub use gate::{Gauge, Gauged};
 pub use groups::Groups;
 pub use past::{Origin, Past, Recorded};
 pub use run::{Backtest, Dry, Report, Round, Seen};

@@ -4,12 +4,12 @@
 mod page;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::backtest::{Backtest, Past, Report, Round, Seen};
+use ::backtest::{Backtest, Gauged, Past, Report, Round, Seen};
 use ::history::{DataSet, Overview};
 use chrono::{NaiveTime, TimeDelta};
 use clap::Args;
@@ -50,9 +50,27 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     let (merchant, bundle) = loaded(&options.rules)?;
     let baseline = options.baseline.as_ref().map(|folder| loaded(folder)).transpose()?;
     let baseline = baseline.map(|(_, bundle)| bundle);
-    let set = DataSet::open(&options.against, None)?;
-    if set.head.merchant != merchant {
-        let (found, folder) = (&set.head.merchant, options.against.display());
+    let outcome = tried(&merchant, &bundle, baseline.as_ref(), &options.against)?;
+    if options.json {
+        say!("{}", outcome.as_json(&bundle)?);
+    } else {
+        say!("{}", page::page(&outcome, &bundle).trim_end());
+    }
+    Ok(())
+}
+
+/// Tries a merchant's rules on the history of a folder, and compares them with others or, if none
+/// are given, with what was recorded.
+pub(crate) fn tried(
+    merchant: &MerchantId,
+    bundle: &Bundle,
+    baseline: Option<&Bundle>,
+    against: &Path,
+) -> CommandResult<Outcome> {
+    let set = DataSet::open(against, None)?;
+    let folder = against.display();
+    if set.head.merchant != *merchant {
+        let found = &set.head.merchant;
         return Err(format!(
             "`{folder}` is the history of `{found}`, and these are the rules of `{merchant}`"
         )
@@ -60,9 +78,7 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     }
     let overview = set.overview()?;
     let Some((begins, until)) = overview.span else {
-        return Err(
-            format!("there is nothing in the history `{}`", options.against.display()).into()
-        );
+        return Err(format!("there is nothing in the history `{folder}`").into());
     };
     let mut recorded = EarlierRules::new();
     for hash in &overview.rules {
@@ -72,29 +88,16 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     let mut runs = daily(begins, until, bundle.programme());
     runs.extend(&overview.runs);
     runs.sort();
-    let test = Backtest {
-        bundle: &bundle,
-        recorded: &recorded,
-        baseline: baseline.as_ref(),
-        runs: &runs,
-        until,
-    };
+    let test = Backtest { bundle, recorded: &recorded, baseline, runs: &runs, until };
     let began = Instant::now();
     let played = played(&test, &set, &overview)?;
     let took = began.elapsed();
-    let outcome =
-        Outcome { report: test.report(played.seen), rounds: played.rounds, took, begins, until };
-    if options.json {
-        say!("{}", outcome.as_json()?);
-    } else {
-        say!("{}", page::page(&outcome, &bundle).trim_end());
-    }
-    Ok(())
+    Ok(Outcome { report: test.report(played.seen), rounds: played.rounds, took, begins, until })
 }
 
 /// The outcome of a backtest, and how it went.
-struct Outcome {
-    report: Report,
+pub(crate) struct Outcome {
+    pub(crate) report: Report,
     rounds: usize,
     took: Duration,
     begins: Moment,
@@ -108,28 +111,27 @@ impl Outcome {
         self.report.seen.told.saturating_mul(1000) / millis
     }
 
-    fn as_json(&self) -> CommandResult<String> {
+    fn as_json(&self, bundle: &Bundle) -> CommandResult<String> {
         #[derive(Serialize)]
         struct Json<'a> {
             from: Moment,
             until: Moment,
             rounds: usize,
             told_per_second: u64,
+            gate: Vec<Gauged>,
             #[serde(flatten)]
             report: &'a Report,
         }
         let Outcome { report, rounds, begins, until, .. } = self;
         let (from, until, rounds) = (*begins, *until, *rounds);
-        let json = Json { from, until, rounds, told_per_second: self.rate(), report };
+        let gate = report.gauged(&bundle.programme().gate);
+        let json = Json { from, until, rounds, told_per_second: self.rate(), gate, report };
         Ok(serde_json::to_string_pretty(&json)?)
     }
 }
 
-fn loaded(folder: &std::path::Path) -> CommandResult<(MerchantId, Bundle)> {
-    let folder =
-        folder.canonicalize().map_err(|error| format!("`{}`: {error}", folder.display()))?;
-    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let merchant = place::merchant_named(&name)?;
+fn loaded(folder: &Path) -> CommandResult<(MerchantId, Bundle)> {
+    let (merchant, folder) = place::merchant_of(folder)?;
     let bundle = Bundle::load(&merchant, &Sources::read(&folder)?)?;
     Ok((merchant, bundle))
 }

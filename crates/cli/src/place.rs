@@ -71,6 +71,14 @@ pub(crate) fn merchant_named(name: &str) -> CommandResult<MerchantId> {
         .map_err(|reason| format!("`{name}` is no merchant's name: {reason}").into())
 }
 
+/// The merchant whose rules are in a folder, by its name, and the folder.
+pub(crate) fn merchant_of(folder: &Path) -> CommandResult<(MerchantId, PathBuf)> {
+    let folder =
+        folder.canonicalize().map_err(|error| format!("`{}`: {error}", folder.display()))?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok((merchant_named(&name)?, folder))
+}
+
 /// The path, relative to the current folder if it is in it.
 pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();

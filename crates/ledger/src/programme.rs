@@ -53,6 +53,39 @@ pub struct Programme {
     pub restored_days: u32,
     /// The attributes of members and of lines that a history may contain.
     pub history_attributes: BTreeSet<String>,
+    /// What other rules may change at most.
+    pub gate: Gate,
+}
+
+/// What other rules may change at most, as a backtest of them finds: each in percent, and `None` for
+/// as much as they like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gate {
+    /// How much more rules pay, by what it is worth.
+    pub cost_increase_max: Option<Decimal>,
+    /// How many of the members get less.
+    pub losers_max: Option<Decimal>,
+    /// How much more is owed at the end.
+    pub liability_increase_max: Option<Decimal>,
+}
+
+impl Gate {
+    /// The limits of both gates: the stricter one where both have one.
+    #[must_use]
+    pub fn and(self, other: Gate) -> Gate {
+        let stricter = |one: Option<Decimal>, other: Option<Decimal>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Gate {
+            cost_increase_max: stricter(self.cost_increase_max, other.cost_increase_max),
+            losers_max: stricter(self.losers_max, other.losers_max),
+            liability_increase_max: stricter(
+                self.liability_increase_max,
+                other.liability_increase_max,
+            ),
+        }
+    }
 }
 
 /// What becomes of an activity if one of its rules fails.

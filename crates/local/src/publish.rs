@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use api::{Forgetting, PublishError, publish};
+use api::{Forgetting, PublishError, Publishing, publish};
 use ledger::MerchantId;
 use ledger::name::NameRejection;
 use rules::{Bundle, BundleRejection, Sources};
@@ -59,7 +59,7 @@ pub fn folders(rules: &Path) -> Result<Vec<PathBuf>, FolderError> {
 pub async fn publish_folder(
     store: &Store,
     folder: &Path,
-    forgetting: Forgetting,
+    how: impl Into<Publishing>,
 ) -> Result<Bundle, FolderError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let merchant = MerchantId::parse(&name).map_err(|reason| FolderError::NameIsWrong {
@@ -67,7 +67,7 @@ pub async fn publish_folder(
         reason,
     })?;
     let sources = Sources::read(folder)?;
-    Ok(publish(store, &merchant, &sources, forgetting).await?)
+    Ok(publish(store, &merchant, &sources, how).await?)
 }
 
 /// Publishes every merchant's folder under `rules`.

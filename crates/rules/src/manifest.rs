@@ -13,7 +13,7 @@ use ledger::activity::{FRIEND, PURCHASE, REFERRAL};
 use ledger::money::PRICE_DECIMALS_MAX;
 use ledger::programme::Reminders;
 use ledger::programme::{
-    ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Holidays, OnFailure, Recurrence,
+    ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Gate, Holidays, OnFailure, Recurrence,
     TierPolicy,
 };
 use ledger::text::compared;
@@ -22,7 +22,7 @@ use rust_decimal::Decimal;
 use toml::Spanned;
 
 use self::written::{
-    Activity, CampaignTerms, HistoryTerms, Manifest, RemindersTable, Tiers, Wallet,
+    Activity, CampaignTerms, GateTerms, HistoryTerms, Manifest, RemindersTable, Tiers, Wallet,
 };
 use crate::file_names::MANIFEST;
 use crate::kind::Kind;
@@ -145,7 +145,11 @@ fn on_failure(
 }
 
 /// What members are reminded of, and how long before.
-fn reminders(written: &RemindersTable, wrong: &mut impl FnMut(Range<usize>, String)) -> Reminders {
+fn reminders(
+    written: Option<Object<RemindersTable>>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> Reminders {
+    let Object(written) = written.unwrap_or(Object(RemindersTable::default()));
     let mut number = |written: &Option<Spanned<i64>>, what: &str| {
         let written = written.as_ref()?;
         let number =
@@ -168,6 +172,33 @@ fn reminders(written: &RemindersTable, wrong: &mut impl FnMut(Range<usize>, Stri
 fn history_attributes(written: Option<Object<HistoryTerms>>) -> BTreeSet<String> {
     let Object(terms) = written.unwrap_or(Object(HistoryTerms::default()));
     terms.attributes.iter().map(|name| compared(name)).collect()
+}
+
+/// The most percent of a gate's limit.
+const PERCENT_MAX: Decimal = Decimal::ONE_THOUSAND;
+
+/// What other rules may change at most.
+fn gate(written: Option<Object<GateTerms>>, wrong: &mut impl FnMut(Range<usize>, String)) -> Gate {
+    let Some(Object(written)) = written else { return Gate::default() };
+    let mut percent = |written: &Option<Spanned<String>>| {
+        let written = written.as_ref()?;
+        let number = written.get_ref().trim().strip_suffix('%').map(str::trim_end);
+        let number = number.and_then(|number| Decimal::from_str_exact(number).ok());
+        let number = number.filter(|number| !number.is_sign_negative() && *number <= PERCENT_MAX);
+        if number.is_none() {
+            let message = format!(
+                "`{}` is not a share from 0 % to {PERCENT_MAX} %; write it such as \"3 %\" or \"2.5 %\"",
+                written.get_ref()
+            );
+            wrong(written.span(), message);
+        }
+        number
+    };
+    Gate {
+        cost_increase_max: percent(&written.cost_increase_max),
+        losers_max: percent(&written.losers_max),
+        liability_increase_max: percent(&written.liability_increase_max),
+    }
 }
 
 /// Reads the manifest into the merchant's policy.
@@ -218,11 +249,10 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
     let hold_minutes = HOLD_MINUTES.read(manifest.hold_minutes.as_ref(), &mut wrong);
     let late_days = LATE_DAYS.read(manifest.late_days.as_ref(), &mut wrong);
     let restored_days = RESTORED_DAYS.read(manifest.restored_days.as_ref(), &mut wrong);
-    let Object(written) = manifest.reminders.unwrap_or(Object(RemindersTable::default()));
-    let reminders = reminders(&written, &mut wrong);
+    let reminders = reminders(manifest.reminders, &mut wrong);
 
     let on_failure = on_failure(manifest.on_failure.as_ref(), &mut wrong);
-    let history_attributes = history_attributes(manifest.history);
+    let gate = gate(manifest.gate, &mut wrong);
 
     match (currency, time_zone, main) {
         (Some(currency), Some(time_zone), Some(main_wallet)) if mistakes.is_empty() => {
@@ -244,7 +274,8 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
                 on_failure,
                 late_days,
                 restored_days,
-                history_attributes,
+                history_attributes: history_attributes(manifest.history),
+                gate,
             })
         }
         _ => Err(mistakes),

@@ -63,6 +63,11 @@ yearly = "joined"                 # it comes by itself, on the day of joining
 [history]                         # what leaves the table for `regulars history`, beside what was bought
 attributes = ["city", "brand"]    # of members and of lines; no other attribute does
 
+[gate]                            # other rules are not published if on the past, by `publish --against`,
+cost_increase_max = "3 %"         # they pay so much more than the rules in force,
+losers_max = "10 %"               # so many members get less,
+liability_increase_max = "5 %"    # or so much more is owed at the end
+
 [reminders]                       # entries of their own, for whoever tells members to read
 expiry_days = 14                  # so many days before units expire
 tier_days = 30                    # so many days before a tier is lost

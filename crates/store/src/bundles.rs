@@ -1,8 +1,9 @@
 //! A merchant's bundles: each published revision under its hash, and which of them is active.
 
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use ledger::MerchantId;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use ledger::{MerchantId, Moment};
+use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 use crate::item::{BODY, blob, text};
@@ -12,6 +13,8 @@ use crate::table::{Consistency, Store};
 
 const ACTIVE_SK: &str = "active";
 const HASH: &str = "hash";
+/// `exceptions` is a word of DynamoDB.
+const EXCEPTIONS: &str = "beyond_gate";
 
 /// A bundle as stored: its sources, as the publisher packed them, under their hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,19 @@ pub struct StoredBundle {
     pub hash: String,
     /// The packed sources.
     pub body: Vec<u8>,
+    /// Each time that it was published though it was beyond the merchant's gate, the first first.
+    pub exceptions: Vec<Exception>,
+}
+
+/// A publication beyond the merchant's gate, or without asking it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exception {
+    /// When.
+    pub at: Moment,
+    /// Why, in the words of who published.
+    pub reason: String,
+    /// What a backtest found, in words; nothing if there was none.
+    pub found: Vec<String>,
 }
 
 fn pk(merchant: &MerchantId) -> String {
@@ -31,14 +47,32 @@ fn revision_sk(hash: &str) -> String {
 }
 
 /// The bundle that an item of the table is, if it is one of this merchant.
-pub(crate) fn bundle_of(merchant: &MerchantId, item: &Item) -> Option<StoredBundle> {
+pub(crate) fn bundle_of(
+    merchant: &MerchantId,
+    item: &Item,
+) -> Result<Option<StoredBundle>, StoreError> {
     let own = text(item, PK) == pk(merchant);
-    let hash = text(item, SK).strip_prefix("r#").filter(|_| own)?.to_owned();
-    Some(StoredBundle { hash, body: blob(item, BODY)?.to_vec() })
+    let hash = text(item, SK).strip_prefix("r#").filter(|_| own);
+    hash.map(|hash| restored(merchant, hash, item)).transpose()
+}
+
+fn restored(merchant: &MerchantId, hash: &str, item: &Item) -> Result<StoredBundle, StoreError> {
+    let unreadable = |reason: String| StoreError::unreadable(&pk(merchant), reason);
+    let body = blob(item, BODY).ok_or_else(|| unreadable(format!("bundle {hash} has no body")))?;
+    // Bundles of before have none.
+    let exceptions = item.get(EXCEPTIONS).and_then(|list| list.as_l().ok()).into_iter().flatten();
+    let exceptions = exceptions.map(|one| {
+        let one = one.as_s().map(String::as_str).unwrap_or_default();
+        serde_json::from_str(one)
+            .map_err(|error| unreadable(format!("an exception of bundle {hash}: {error}")))
+    });
+    let exceptions = exceptions.collect::<Result<_, _>>()?;
+    Ok(StoredBundle { hash: hash.to_owned(), body: body.to_vec(), exceptions })
 }
 
 impl Store {
-    /// Stores a bundle for ever and makes it the active one, in one transaction.
+    /// Stores a bundle for ever and makes it the active one, in one transaction. Its exceptions come
+    /// to those that are there.
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
@@ -48,20 +82,28 @@ impl Store {
         bundle: StoredBundle,
     ) -> Result<(), StoreError> {
         let pk = pk(merchant);
-        let put = |item: Item| {
-            let put = Put::builder().table_name(&self.table).set_item(Some(item)).build();
-            put.map(|put| TransactWriteItem::builder().put(put).build())
-                .map_err(StoreError::request)
-        };
-        let mut revision = primary_key(&pk, &revision_sk(&bundle.hash));
-        revision.insert(BODY.to_owned(), AttributeValue::B(Blob::new(bundle.body)));
+        let exceptions = bundle.exceptions.iter().map(serde_json::to_string);
+        let exceptions = exceptions.map(|one| one.map(AttributeValue::S));
+        let exceptions = exceptions.collect::<Result<_, _>>().map_err(StoreError::request)?;
+        let revision = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(primary_key(&pk, &revision_sk(&bundle.hash))))
+            .update_expression(format!(
+                "SET {BODY} = :body, {EXCEPTIONS} = list_append(if_not_exists({EXCEPTIONS}, :none), :new)"
+            ))
+            .expression_attribute_values(":body", AttributeValue::B(Blob::new(bundle.body)))
+            .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
+            .expression_attribute_values(":new", AttributeValue::L(exceptions));
+        let revision = revision.build().map_err(StoreError::request)?;
         let mut active = primary_key(&pk, ACTIVE_SK);
         active.insert(HASH.to_owned(), AttributeValue::S(bundle.hash));
+        let active = Put::builder().table_name(&self.table).set_item(Some(active)).build();
+        let active = active.map_err(StoreError::request)?;
         let written = self
             .client
             .transact_write_items()
-            .transact_items(put(revision)?)
-            .transact_items(put(active)?)
+            .transact_items(TransactWriteItem::builder().update(revision).build())
+            .transact_items(TransactWriteItem::builder().put(active).build())
             .set_return_consumed_capacity(self.capacity())
             .send()
             .await
@@ -89,8 +131,6 @@ impl Store {
         hash: &str,
     ) -> Result<Option<StoredBundle>, StoreError> {
         let revision = self.get(&pk(merchant), &revision_sk(hash), Consistency::Strong).await?;
-        Ok(revision.and_then(|item| {
-            Some(StoredBundle { hash: hash.to_owned(), body: blob(&item, BODY)?.to_vec() })
-        }))
+        revision.map(|item| restored(merchant, hash, &item)).transpose()
     }
 }

@@ -212,7 +212,8 @@ impl Export {
         let mut bundles = Vec::new();
         for file in &self.files {
             each_line(file, |value| {
-                bundles.extend(bundle_of(merchant, &to_item(&value)?));
+                let bundle = bundle_of(merchant, &to_item(&value)?);
+                bundles.extend(bundle.map_err(|error| error.to_string())?);
                 Ok(())
             })?;
         }

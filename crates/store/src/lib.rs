@@ -79,7 +79,7 @@ pub mod planted;
 pub use board::Place;
 #[cfg(feature = "planted")]
 pub use bug::Bug;
-pub use bundles::StoredBundle;
+pub use bundles::{Exception, StoredBundle};
 pub use due::{Due, Page};
 pub use enroll::Enrolled;
 pub use error::{BrokenInvariant, StoreError};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use backtest::{Changed, Dry, Moved, Mover, Paid, Totals};
+use backtest::{Changed, Dry, Gauged, Moved, Mover, Paid, Totals};
 use ledger::Programme;
 use rules::Bundle;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -34,6 +34,7 @@ impl Page<'_> {
     fn written(mut self) -> String {
         self.check();
         self.sums();
+        self.gate();
         self.rules();
         self.rewards();
         self.wallets();
@@ -125,6 +126,20 @@ impl Page<'_> {
         ]);
         let revenue = self.money(report.seen.revenue);
         self.line(format!("{sums}\nRevenue: {revenue}\n"));
+    }
+
+    fn gate(&mut self) {
+        let gauged = self.outcome.report.gauged(&self.programme.gate);
+        if gauged.is_empty() {
+            return;
+        }
+        let mut gate = table(["gate", "#at most", "#found", ""]);
+        for Gauged { gauge, most, found, is_beyond, because } in gauged {
+            let found = found.map_or_else(|| "-".to_owned(), |found| format!("{found:.2} %"));
+            let said = because.unwrap_or(if is_beyond { "beyond" } else { "holds" });
+            gate.add_row([gauge.to_string(), format!("{most} %"), found, said.to_owned()]);
+        }
+        self.line(format!("{gate}\n"));
     }
 
     fn rules(&mut self) {

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use ledger::MerchantId;
+use local::{Database, REGION, TABLE};
 use serde_json::json;
+use store::StoredBundle;
 
 use super::{json, regulars};
 
@@ -172,4 +175,101 @@ fn what_cannot_be_tried_is_said() {
     std::fs::write(&rules[0], text.replace("{ order.total }", "{ order.total + 1 }")).unwrap();
     let (done, _, error) = cafe.says("backtest rules/cafe --against past");
     assert!(!done && error.ends_with("cannot be read: they have been changed"), "{error}");
+}
+
+/// A table in which a cafe's rules are published.
+struct Table {
+    cafe: Cafe,
+    database: Database,
+}
+
+impl Table {
+    async fn open(cafe: Cafe) -> Table {
+        let database = Database::open(None, 0).await.unwrap();
+        let table = Table { cafe, database };
+        assert!(table.publishes("rules/cafe", &[]).await.0);
+        table
+    }
+
+    /// What `publish` says of a folder, to whoever wants results and to whoever wants reasons.
+    async fn publishes(&self, folder: &str, more: &[&str]) -> (bool, String, String) {
+        let endpoint = format!("http://{}", self.database.address());
+        let mut command = self.cafe.command(&format!("publish {folder} --table {TABLE}"));
+        command.args(more).env("AWS_ENDPOINT_URL_DYNAMODB", endpoint).env("AWS_REGION", REGION);
+        command.env("AWS_ACCESS_KEY_ID", "any").env("AWS_SECRET_ACCESS_KEY", "any");
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    }
+
+    async fn in_force(&self) -> StoredBundle {
+        let (store, cafe) = (self.database.store(), MerchantId::parse("cafe").unwrap());
+        let active = store.active_bundle(&cafe).await.unwrap().unwrap();
+        store.bundle(&cafe, &active).await.unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn rules_beyond_the_gate_are_published_only_for_a_reason_which_is_kept() {
+    let gate = "[gate]\ncost_increase_max = \"3 %\"\nlosers_max = \"33.4%\"\n";
+    let cafe = Cafe::with_history();
+    cafe.write("rules/cafe/merchant.toml", &format!("{MANIFEST}{gate}"));
+    // Who loosens the gate in the same edit passes the one in force.
+    let loose = gate.replace("3 %", "900 %");
+    cafe.write("try/cafe/merchant.toml", &format!("{MANIFEST}{loose}"));
+    let odd =
+        RULES.replace("{ order.total }", "{ if order.total > 30 { order.total * 2 } else { 0 } }");
+    cafe.write("try/cafe/rules.rhai", &odd);
+    let page = cafe.does("backtest try/cafe --against past");
+    assert!(page.contains("paid more by rules 900 % 62.50 % holds"), "{page}");
+    assert!(page.contains("members that get less 33.4 % 33.33 % holds"), "{page}");
+
+    let table = Table::open(cafe).await;
+    let first = table.in_force().await;
+    let (done, _, error) = table.publishes("try/cafe", &[]).await;
+    let untried = "error: the manifest has a gate: `--against DIR` tries the rules on a history first, as `regulars history` writes it\n\
+        The rules in force stay; `--reason TEXT` publishes these all the same, and is recorded with them";
+    assert_eq!((done, error.as_str()), (false, untried));
+    let (done, said, error) = table.publishes("try/cafe", &["--against", "past"]).await;
+    assert_eq!((done, said.as_str()), (false, "members that get less: 33.33 %, at most 33.4 %"));
+    let found = "paid more by rules: 62.50 %, at most 3 %";
+    let head = format!(
+        "error: these rules are beyond the gate of the manifest:\n  {found}\nThe rules in force stay"
+    );
+    assert!(error.starts_with(&head), "{error}");
+    let (done, _, error) = table.publishes("try/cafe", &["--reason", " "]).await;
+    assert_eq!((done, error.as_str()), (false, "error: --reason: it is empty"));
+    assert_eq!(table.in_force().await, first);
+
+    let why = ["--against", "past", "--reason", "The board wants it"];
+    assert!(table.publishes("try/cafe", &why).await.0);
+    let second = table.in_force().await;
+    let reasons: Vec<(&str, &[String])> =
+        second.exceptions.iter().map(|one| (one.reason.as_str(), one.found.as_slice())).collect();
+    assert_eq!(reasons, [("The board wants it", &[found.to_owned()][..])]);
+    // The same rules again change nothing, and what is recorded stays.
+    assert!(table.publishes("try/cafe", &[]).await.0);
+    assert_eq!(table.in_force().await, second);
+    assert!(table.publishes("rules/cafe", &["--reason", "Back", "--forget"]).await.0);
+    assert!(table.publishes("try/cafe", &["--reason", "And forth"]).await.0);
+    let reasons: Vec<String> =
+        table.in_force().await.exceptions.into_iter().map(|one| one.reason).collect();
+    assert_eq!(reasons, ["The board wants it", "And forth"]);
+}
+
+#[tokio::test]
+async fn a_gate_that_cannot_be_computed_stops_what_it_is_for() {
+    let gate = "[gate]\nliability_increase_max = \"3 %\"\n";
+    let cafe = Cafe::with_history();
+    cafe.write("rules/cafe/merchant.toml", &format!("{MANIFEST}{gate}"));
+    cafe.write("rules/cafe/rules.rhai", &RULES.replace("{ order.total }", "{ 0 }"));
+    cafe.write("try/cafe/merchant.toml", &format!("{MANIFEST}{gate}"));
+    cafe.write("try/cafe/rules.rhai", RULES);
+    let table = Table::open(cafe).await;
+    let (done, _, error) = table.publishes("try/cafe", &["--against", "past"]).await;
+    let owed =
+        "owed more at the end: at most 3 %, and it cannot be computed: nothing was owed before";
+    assert!(!done && error.contains(owed), "{error}");
+    let (done, _, error) = table.publishes("try/cafe", &["--against", "nothing"]).await;
+    assert!(!done && error.starts_with("error: there is no history in `nothing`"), "{error}");
 }

@@ -88,6 +88,25 @@ fn a_manifest_says_what_is_wrong_and_where() {
         "merchant.toml:10:20: there is no `number` here; there is `integer`, `amount`, `text`, `flag`",
     );
     check("name = \"Test\"", "name = ", "merchant.toml:2:8: a text stands in double quotes");
+    for share in ["3", "-3 %", "three %", "1001 %"] {
+        check(
+            "[activities.review]",
+            &format!("[gate]\nlosers_max = \"{share}\"\n[activities.review]"),
+            &format!(
+                "merchant.toml:10:14: `{share}` is not a share from 0 % to 1000 %; write it such as \"3 %\" or \"2.5 %\""
+            ),
+        );
+    }
+    check(
+        "[activities.review]",
+        "[gate]\nlooser_max = \"3 %\"\n[activities.review]",
+        "merchant.toml:10:1: there is no `looser_max` here; did you mean `losers_max`?",
+    );
+    check(
+        "[activities.review]",
+        "[gate]\ncost_increase_max = 3\n[activities.review]",
+        "merchant.toml:10:21: a text in quotes is needed here, not the number `3`: write \"3\"",
+    );
     for zone in ["+02:00", "CET"] {
         check(
             "Europe/Berlin",

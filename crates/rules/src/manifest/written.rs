@@ -34,6 +34,15 @@ pub(super) struct Manifest {
     pub(super) reminders: Option<Object<RemindersTable>>,
     pub(super) on_failure: Option<Spanned<String>>,
     pub(super) history: Option<Object<HistoryTerms>>,
+    pub(super) gate: Option<Object<GateTerms>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "what other rules may change at most")]
+pub(super) struct GateTerms {
+    pub(super) cost_increase_max: Option<Spanned<String>>,
+    pub(super) losers_max: Option<Spanned<String>>,
+    pub(super) liability_increase_max: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
