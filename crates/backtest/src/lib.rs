@@ -48,5 +48,5 @@ pub use groups::Groups;
 pub use past::{Origin, Past, Recorded};
 pub use run::{Backtest, Dry, Report, Round, Seen};
 pub use same::{Check, Different};
-pub use totals::{Moved, Owed, Paid, Totals};
+pub use totals::{Failed, Moved, Owed, Paid, Totals};
 pub use unmade::Unmade;

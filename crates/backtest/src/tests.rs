@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 
 use crate::play::{By, by_rules};
 use crate::shared::{Draws, Timeline};
-use crate::{Backtest, Past, Recorded, Report, Round, Seen};
+use crate::{Backtest, Failed, Past, Recorded, Report, Round, Seen};
 
 const MANIFEST: &str = "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n\
     [wallets.points]\nworth = \"0.01\"\n[campaigns.spring]\nbudget = 100\n";
@@ -152,6 +152,20 @@ fn what_the_new_rules_refuse_is_counted_with_its_reason() {
     assert_eq!(report.seen.changed.losers[0].gain, -100);
     assert_eq!(report.seen.changed.quantile(50), -100);
     assert_eq!(report.seen.revenue, Decimal::from(260));
+}
+
+#[test]
+fn a_rule_that_fails_is_counted_and_the_rest_goes_on() {
+    let odd = bundle(
+        "earn \"Share\" on purchase { 100 / (order.total - 20) }\n\
+         earn \"Points\" on purchase { order.total }",
+    );
+    let pasts = [past("ada", &[(1, 20), (2, 70)], &[]), past("bob", &[(1, 20)], &[])];
+    let report = report(&odd, None, &pasts, 1);
+    let failed = Failed { times: 2, such_as: "division by zero: 100 / 0".to_owned() };
+    assert_eq!(report.seen.new.failures, [("Share".to_owned(), failed)].into());
+    let paid: Vec<i64> = report.seen.new.rules.values().map(|paid| paid.units).collect();
+    assert_eq!(paid, [110, 2]);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ledger::entry::Note;
+use ledger::reverse::Reversals;
 use ledger::{
     Effect, Entry, EntryKind, Member, Moment, PostingReason, Programme, SharedLimit, WalletName,
 };
@@ -33,17 +35,21 @@ impl Paid {
     }
 }
 
-/// How the units of a wallet moved.
+/// How the units of a wallet moved, in the words of the audit. What went out is negative.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Moved {
-    /// Given by rules, without what was taken back.
+    /// Earned.
     pub issued: i64,
-    /// Spent on rewards, without what came back.
+    /// Spent on rewards.
     pub redeemed: i64,
     /// Expired.
     pub expired: i64,
-    /// Given by hand and moved between members, if above zero; taken, if below.
-    pub by_hand: i64,
+    /// Taken back or given back: by returns, and by what became known later.
+    pub reversed: i64,
+    /// Given and taken by hand.
+    pub adjusted: i64,
+    /// Transferred between members; zero over all of them.
+    pub transferred: i64,
 }
 
 impl Moved {
@@ -51,7 +57,28 @@ impl Moved {
         self.issued += other.issued;
         self.redeemed += other.redeemed;
         self.expired += other.expired;
-        self.by_hand += other.by_hand;
+        self.reversed += other.reversed;
+        self.adjusted += other.adjusted;
+        self.transferred += other.transferred;
+    }
+}
+
+/// How often a rule failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// How often.
+    pub times: u64,
+    /// What went wrong once: of all messages, the first of the alphabet.
+    pub such_as: String,
+}
+
+impl Failed {
+    fn add(&mut self, other: Failed) {
+        let is_first = self.times == 0 || other.such_as < self.such_as;
+        self.times += other.times;
+        if is_first {
+            self.such_as = other.such_as;
+        }
     }
 }
 
@@ -84,7 +111,7 @@ pub struct Totals {
     /// What each rule paid into each wallet.
     #[serde(serialize_with = "as_list")]
     pub rules: BTreeMap<RuleInto, Paid>,
-    /// What each reward took when it was taken, whether or not it came back.
+    /// What each reward took, without those that came back as a whole.
     pub rewards: BTreeMap<String, Paid>,
     /// What was paid for activities by the tier after them; "" for no tier.
     pub tiers: BTreeMap<String, Paid>,
@@ -94,6 +121,8 @@ pub struct Totals {
     pub months: BTreeMap<String, BTreeMap<WalletName, Moved>>,
     /// What is owed at the end.
     pub owed: BTreeMap<WalletName, Owed>,
+    /// How often each rule failed, by its title. It paid nothing then.
+    pub failures: BTreeMap<String, Failed>,
     /// When each shared limit was first found exhausted.
     #[serde(skip)]
     pub exhausted: BTreeMap<SharedLimit, Moment>,
@@ -130,6 +159,9 @@ impl Totals {
         let mut rewards = BTreeSet::new();
         let mut tiers = BTreeSet::new();
         let mut tier = String::new();
+        let decimals = account.rules.iter().find_map(|hash| bundle(hash));
+        let decimals = decimals.map_or(0, |bundle| bundle.programme().decimals());
+        let reversals = Reversals::of(&account.entries, account.member.seq.next(), &[], decimals);
         for (entry, hash) in account.entries.iter().zip(&account.rules) {
             let programme = bundle(hash).map(Bundle::programme);
             if let Some(status) = &entry.tier_status {
@@ -140,8 +172,16 @@ impl Totals {
                 let members = u64::from(tiers.insert(tier.clone()));
                 self.tiers.entry(tier.clone()).or_default().add(Paid { members, ..paid });
             }
-            self.redeemed(entry, programme, &mut rewards);
+            if !reversals.is_undone(entry.seq) {
+                self.redeemed(entry, programme, &mut rewards);
+            }
             self.moved(entry, programme);
+            for note in &entry.notes {
+                if let Note::RuleFailed { rule, message, .. } = note {
+                    let failed = Failed { times: 1, such_as: message.clone() };
+                    self.failures.entry(rule.clone()).or_default().add(failed);
+                }
+            }
             for limit in &entry.exhausted {
                 let at = self.exhausted.entry(limit.clone()).or_insert(entry.at);
                 *at = (*at).min(entry.at);
@@ -178,13 +218,22 @@ impl Totals {
         for posting in entry.postings.iter().filter(|posting| !posting.shared) {
             let change = posting.change();
             let mut moved = Moved::default();
-            match posting.why {
-                _ if change == 0 => continue,
-                PostingReason::Issued | PostingReason::Reclaimed => moved.issued = change,
-                PostingReason::Spent | PostingReason::Restored => moved.redeemed = -change,
-                PostingReason::Expired => moved.expired = -change,
-                _ => moved.by_hand = change,
-            }
+            let sum = match posting.why {
+                PostingReason::Issued => &mut moved.issued,
+                PostingReason::Spent => &mut moved.redeemed,
+                PostingReason::Expired => &mut moved.expired,
+                PostingReason::Reclaimed
+                | PostingReason::Restored
+                | PostingReason::DerivedAgain => &mut moved.reversed,
+                PostingReason::Adjusted => &mut moved.adjusted,
+                PostingReason::Transferred => &mut moved.transferred,
+                PostingReason::DebtPaid
+                | PostingReason::Held
+                | PostingReason::Released
+                | PostingReason::Delivered
+                | PostingReason::Extended => continue,
+            };
+            *sum = change;
             let month = month
                 .get_or_insert_with(|| entry.at.with_timezone(&zone).format("%Y-%m").to_string());
             self.wallets.entry(posting.wallet.clone()).or_default().add(moved);
@@ -207,7 +256,7 @@ impl Totals {
 
     /// Adds what was seen of other members.
     pub(crate) fn add(&mut self, other: Totals) {
-        let Totals { rules, rewards, tiers, wallets, months, owed, exhausted } = other;
+        let Totals { rules, rewards, tiers, wallets, months, owed, failures, exhausted } = other;
         merge(&mut self.rules, rules, Paid::add);
         merge(&mut self.rewards, rewards, Paid::add);
         merge(&mut self.tiers, tiers, Paid::add);
@@ -217,6 +266,7 @@ impl Totals {
             own.units += other.units;
             own.worth += other.worth;
         });
+        merge(&mut self.failures, failures, Failed::add);
         for (limit, at) in exhausted {
             let own = self.exhausted.entry(limit).or_insert(at);
             *own = (*own).min(at);

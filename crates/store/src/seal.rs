@@ -6,6 +6,8 @@
 //! deflated with a dictionary of common words, since a version is billed by the started kilobyte
 //! and most of a small JSON text is its keys.
 
+use std::cell::RefCell;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use ledger::Seq;
@@ -176,21 +178,40 @@ fn dictionary_after(open: &[u8]) -> Vec<u8> {
     [DICTIONARY, open].concat()
 }
 
+thread_local! {
+    // Their memory, of hundreds of kilobytes, would have to be cleared for every text. Each use begins
+    // with a reset.
+    static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::best(), false));
+    static DECOMPRESS: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+}
+
 fn deflate(dictionary: &[u8], text: &[u8]) -> Result<Vec<u8>, SealError> {
     let fail = |_| SealError::Pack;
-    let mut compress = Compress::new(Compression::best(), false);
-    compress.set_dictionary(dictionary).map_err(fail)?;
-    // Deflate's output is never larger than this.
-    let mut packed = Vec::with_capacity(text.len() + text.len() / 1000 + 64);
-    match compress.compress_vec(text, &mut packed, FlushCompress::Finish).map_err(fail)? {
-        Status::StreamEnd => Ok(packed),
-        Status::Ok | Status::BufError => Err(SealError::Pack),
-    }
+    COMPRESS.with_borrow_mut(|compress| {
+        compress.reset();
+        compress.set_dictionary(dictionary).map_err(fail)?;
+        // Deflate's output is never larger than this.
+        let mut packed = Vec::with_capacity(text.len() + text.len() / 1000 + 64);
+        match compress.compress_vec(text, &mut packed, FlushCompress::Finish).map_err(fail)? {
+            Status::StreamEnd => Ok(packed),
+            Status::Ok | Status::BufError => Err(SealError::Pack),
+        }
+    })
 }
 
 fn inflate(dictionary: &[u8], packed: &[u8]) -> Result<Vec<u8>, SealError> {
+    DECOMPRESS.with_borrow_mut(|decompress| {
+        decompress.reset(false);
+        inflate_by(decompress, dictionary, packed)
+    })
+}
+
+fn inflate_by(
+    decompress: &mut Decompress,
+    dictionary: &[u8],
+    packed: &[u8],
+) -> Result<Vec<u8>, SealError> {
     let fail = SealError::Unpack;
-    let mut decompress = Decompress::new(false);
     decompress.set_dictionary(dictionary).map_err(|_| fail)?;
     let mut text = Vec::with_capacity(packed.len().saturating_mul(4) + TAG_BYTES);
     loop {

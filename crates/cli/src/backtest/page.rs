@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use backtest::{Changed, Dry, Gauged, Moved, Mover, Paid, Totals};
+use backtest::{Changed, Dry, Failed, Gauged, Moved, Mover, Paid, Totals};
 use ledger::Programme;
 use rules::Bundle;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -43,6 +43,7 @@ impl Page<'_> {
         self.tiers();
         self.members();
         self.limits();
+        self.failures();
         self.unmade();
         self.text
     }
@@ -198,16 +199,25 @@ impl Page<'_> {
 
     fn wallets(&mut self) {
         let (old, new) = self.totals();
-        let mut wallets =
-            table(["wallet", "", "#issued", "#redeemed", "#expired", "#by hand", "#owed"]);
+        let mut wallets = table([
+            "wallet",
+            "",
+            "#issued",
+            "#redeemed",
+            "#expired",
+            "#reversed",
+            "#by hand",
+            "#owed",
+        ]);
         let names: std::collections::BTreeSet<_> =
             old.wallets.keys().chain(new.wallets.keys()).collect();
         for name in names {
             for (when, totals) in [("old", old), ("new", new)] {
                 let moved = totals.wallets.get(name).copied().unwrap_or_default();
                 let owed = totals.owed.get(name).copied().unwrap_or_default();
-                let Moved { issued, redeemed, expired, by_hand } = moved;
-                let numbers = [issued, redeemed, expired, by_hand, owed.units].map(whole);
+                let Moved { issued, redeemed, expired, reversed, adjusted, transferred } = moved;
+                let by_hand = adjusted + transferred;
+                let numbers = [issued, redeemed, expired, reversed, by_hand, owed.units].map(whole);
                 let head = [name.to_string(), when.to_owned()];
                 wallets.add_row(head.into_iter().chain(numbers));
             }
@@ -387,6 +397,24 @@ impl Page<'_> {
             ]);
         }
         self.line(format!("Stocks and budgets\n{limits}\n"));
+    }
+
+    fn failures(&mut self) {
+        let (old, new) = self.totals();
+        let names: std::collections::BTreeSet<_> =
+            old.failures.keys().chain(new.failures.keys()).collect();
+        if names.is_empty() {
+            return;
+        }
+        let mut failures =
+            table(["rule that failed, and so paid nothing", "#times", "#now", "such as"]);
+        for name in names {
+            let (was, is) = (old.failures.get(name), new.failures.get(name));
+            let times = |of: Option<&Failed>| whole(of.map_or(0, |failed| failed.times));
+            let such_as = is.or(was).map(|failed| failed.such_as.clone()).unwrap_or_default();
+            failures.add_row([name.clone(), times(was), times(is), such_as]);
+        }
+        self.line(format!("{failures}\n"));
     }
 
     fn unmade(&mut self) {
