@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Write the report as a page for a browser, in one file that needs nothing else
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    html: Option<PathBuf>,
 }
 
 /// Tries rules on the past, and prints what would have been otherwise.
@@ -53,8 +56,17 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     let outcome = tried(&merchant, &bundle, baseline.as_ref(), &options.against)?;
     if options.json {
         say!("{}", outcome.as_json(&bundle)?);
-    } else {
-        say!("{}", page::page(&outcome, &bundle).trim_end());
+        return Ok(());
+    }
+    let page = page::page(&outcome, &bundle);
+    match &options.html {
+        None => say!("{}", page.text()),
+        Some(file) => {
+            let title = format!("{}: other rules on the past", bundle.programme().name);
+            std::fs::write(file, page.html(&title))
+                .map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
+            say!("{} is written", file.display());
+        }
     }
     Ok(())
 }

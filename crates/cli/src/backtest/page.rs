@@ -1,5 +1,6 @@
 //! The report of a backtest, as a page.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use backtest::{Changed, Dry, Failed, Gauged, Moved, Mover, Paid, Totals};
@@ -8,30 +9,28 @@ use rules::Bundle;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::Outcome;
-use crate::show::{money, plural, shop_time, table, whole};
+use crate::page::{Bar, Cell, Page, Sheet};
+use crate::show::{money, plural, shop_time, whole};
 
-/// The width of the longest bar.
-const BAR: u64 = 40;
 /// The bars of gains, below and above zero.
 const BARS: i64 = 6;
 /// The reasons why something was not made that are shown.
 const REASONS_MAX: usize = 10;
 
-/// Writes the report.
-pub(super) fn page(outcome: &Outcome, bundle: &Bundle) -> String {
-    let programme = bundle.programme();
-    let page = Page { outcome, programme, text: String::new() };
-    page.written()
+/// The page of a report.
+pub(super) fn page(outcome: &Outcome, bundle: &Bundle) -> Page {
+    Writing { outcome, programme: bundle.programme(), page: Page::default() }.written()
 }
 
-struct Page<'a> {
+/// A page that is being written.
+struct Writing<'a> {
     outcome: &'a Outcome,
     programme: &'a Programme,
-    text: String,
+    page: Page,
 }
 
-impl Page<'_> {
-    fn written(mut self) -> String {
+impl Writing<'_> {
+    fn written(mut self) -> Page {
         self.check();
         self.sums();
         self.gate();
@@ -45,12 +44,11 @@ impl Page<'_> {
         self.limits();
         self.failures();
         self.unmade();
-        self.text
+        self.page
     }
 
-    fn line(&mut self, text: impl AsRef<str>) {
-        self.text.push_str(text.as_ref());
-        self.text.push('\n');
+    fn line(&mut self, line: impl Into<String>) {
+        self.page.line(line);
     }
 
     fn money(&self, amount: Decimal) -> String {
@@ -94,7 +92,7 @@ impl Page<'_> {
             rounds => format!(", in {rounds} rounds, since members share what ran dry"),
         };
         self.line(format!(
-            "{} requests from {} to {}: {} a second{rounds}.\n",
+            "{} requests from {} to {}: {} a second{rounds}.",
             whole(report.seen.told),
             shop_time(from, zone),
             shop_time(until, zone),
@@ -105,28 +103,19 @@ impl Page<'_> {
     fn sums(&mut self) {
         let report = &self.outcome.report;
         let (old, new) = self.totals();
-        let mut sums = table(["", "#old", "#new", "#change"]);
+        let mut sums = Sheet::new("", ["", "#old", "#new", "#change"]);
         let share = |cost: Decimal| {
             let share = in_percent(cost, report.seen.revenue, 2);
             share.map_or_else(|| "-".to_owned(), |share| format!("{share:.2} %"))
         };
         let (was, is) = (old.cost(), new.cost());
-        sums.add_row([
-            "paid by rules".to_owned(),
-            self.money(was),
-            self.money(is),
-            percent(was, is),
-        ]);
-        sums.add_row(["share of revenue".to_owned(), share(was), share(is), String::new()]);
+        sums.row(["paid by rules".to_owned(), self.money(was), self.money(is), percent(was, is)]);
+        sums.row(["share of revenue".to_owned(), share(was), share(is), String::new()]);
         let (was, is) = (old.liability(), new.liability());
-        sums.add_row([
-            "owed at the end".to_owned(),
-            self.money(was),
-            self.money(is),
-            percent(was, is),
-        ]);
+        sums.row(["owed at the end".to_owned(), self.money(was), self.money(is), percent(was, is)]);
         let revenue = self.money(report.seen.revenue);
-        self.line(format!("{sums}\nRevenue: {revenue}\n"));
+        self.page.sheet(sums);
+        self.line(format!("Revenue: {revenue}"));
     }
 
     fn gate(&mut self) {
@@ -134,30 +123,30 @@ impl Page<'_> {
         if gauged.is_empty() {
             return;
         }
-        let mut gate = table(["gate", "#at most", "#found", ""]);
+        let mut gate = Sheet::new("", ["gate", "#at most", "#found", ""]);
         for Gauged { gauge, most, found, is_beyond, because } in gauged {
             let found = found.map_or_else(|| "-".to_owned(), |found| format!("{found:.2} %"));
             let said = because.unwrap_or(if is_beyond { "beyond" } else { "holds" });
-            gate.add_row([gauge.to_string(), format!("{most} %"), found, said.to_owned()]);
+            gate.row([gauge.to_string(), format!("{most} %"), found, said.to_owned()]);
         }
-        self.line(format!("{gate}\n"));
+        self.page.sheet(gate);
     }
 
     fn rules(&mut self) {
         let (old, new) = self.totals();
-        let names: std::collections::BTreeSet<_> =
-            old.rules.keys().chain(new.rules.keys()).collect();
+        let names: BTreeSet<_> = old.rules.keys().chain(new.rules.keys()).collect();
         if names.is_empty() {
             return;
         }
-        let mut rules = table([
-            "rule", "into", "#old", "#new", "#change", "#members", "#now", "#worth", "#now",
-        ]);
+        let mut rules = Sheet::new(
+            "What rules paid, in units",
+            ["rule", "into", "#old", "#new", "#change", "#members", "#now", "#worth", "#now"],
+        );
         for name in names {
             let none = Paid::default();
             let was = old.rules.get(name).unwrap_or(&none);
             let is = new.rules.get(name).unwrap_or(&none);
-            rules.add_row([
+            rules.row([
                 name.0.clone(),
                 name.1.to_string(),
                 whole(was.units),
@@ -169,22 +158,24 @@ impl Page<'_> {
                 self.money(is.worth),
             ]);
         }
-        self.line(format!("What rules paid, in units\n{rules}\n"));
+        self.page.sheet(rules);
     }
 
     fn rewards(&mut self) {
         let (old, new) = self.totals();
-        let names: std::collections::BTreeSet<_> =
-            old.rewards.keys().chain(new.rewards.keys()).collect();
+        let names: BTreeSet<_> = old.rewards.keys().chain(new.rewards.keys()).collect();
         if names.is_empty() {
             return;
         }
-        let mut rewards = table(["reward", "#taken", "#now", "#units", "#now", "#members", "#now"]);
+        let mut rewards = Sheet::new(
+            "What was taken of rewards",
+            ["reward", "#taken", "#now", "#units", "#now", "#members", "#now"],
+        );
         for name in names {
             let none = Paid::default();
             let was = old.rewards.get(name).unwrap_or(&none);
             let is = new.rewards.get(name).unwrap_or(&none);
-            rewards.add_row([
+            rewards.row([
                 name.clone(),
                 whole(was.times),
                 whole(is.times),
@@ -194,23 +185,16 @@ impl Page<'_> {
                 whole(is.members),
             ]);
         }
-        self.line(format!("What was taken of rewards\n{rewards}\n"));
+        self.page.sheet(rewards);
     }
 
     fn wallets(&mut self) {
         let (old, new) = self.totals();
-        let mut wallets = table([
-            "wallet",
-            "",
-            "#issued",
-            "#redeemed",
-            "#expired",
-            "#reversed",
-            "#by hand",
-            "#owed",
-        ]);
-        let names: std::collections::BTreeSet<_> =
-            old.wallets.keys().chain(new.wallets.keys()).collect();
+        let mut wallets = Sheet::new(
+            "How units moved",
+            ["wallet", "", "#issued", "#redeemed", "#expired", "#reversed", "#by hand", "#owed"],
+        );
+        let names: BTreeSet<_> = old.wallets.keys().chain(new.wallets.keys()).collect();
         for name in names {
             for (when, totals) in [("old", old), ("new", new)] {
                 let moved = totals.wallets.get(name).copied().unwrap_or_default();
@@ -219,36 +203,35 @@ impl Page<'_> {
                 let by_hand = adjusted + transferred;
                 let numbers = [issued, redeemed, expired, reversed, by_hand, owed.units].map(whole);
                 let head = [name.to_string(), when.to_owned()];
-                wallets.add_row(head.into_iter().chain(numbers));
+                wallets.row(head.into_iter().chain(numbers));
             }
         }
-        self.line(format!("How units moved\n{wallets}\n"));
+        self.page.sheet(wallets);
     }
 
     fn months(&mut self) {
         let (old, new) = self.totals();
-        let names: std::collections::BTreeSet<_> =
-            old.months.keys().chain(new.months.keys()).collect();
+        let names: BTreeSet<_> = old.months.keys().chain(new.months.keys()).collect();
         let main = &self.programme.main_wallet;
         let of = |totals: &Totals, month: &str| {
             let own = totals.months.get(month).and_then(|wallets| wallets.get(main));
             own.copied().unwrap_or_default()
         };
         let most = names.iter().map(|month| of(new, month).issued.max(of(old, month).issued)).max();
-        let most = most.unwrap_or_default().max(1);
-        let mut months = table(["month", "#issued", "#now", "#redeemed", "#now", ""]);
+        let most = most.unwrap_or_default().max(1).unsigned_abs();
+        let mut months = Sheet::new(
+            &format!("Month by month, in {main}"),
+            ["month", "#issued", "#now", "#redeemed", "#now", ""],
+        );
         for month in names {
             let (was, is) = (of(old, month), of(new, month));
-            months.add_row([
-                month.clone(),
-                whole(was.issued),
-                whole(is.issued),
-                whole(was.redeemed),
-                whole(is.redeemed),
-                bar(is.issued.max(0).unsigned_abs(), most.unsigned_abs()),
-            ]);
+            let numbers = [was.issued, is.issued, was.redeemed, is.redeemed].map(whole);
+            let issued = |of: &Moved| of.issued.max(0).unsigned_abs();
+            let bar = Bar { was: Some(issued(&was)), is: issued(&is), most };
+            let cells = [month.clone()].into_iter().chain(numbers).map(Cell::from);
+            months.row(cells.chain([bar.into()]));
         }
-        self.line(format!("Month by month, in {main}\n{months}\n"));
+        self.page.sheet(months);
     }
 
     fn tiers(&mut self) {
@@ -256,36 +239,39 @@ impl Page<'_> {
         if !changed.tiers.keys().any(|(from, to)| !from.is_empty() || !to.is_empty()) {
             return;
         }
-        let names: std::collections::BTreeSet<&str> =
+        let names: BTreeSet<&str> =
             changed.tiers.keys().flat_map(|(from, to)| [from.as_str(), to.as_str()]).collect();
         let shown = |name: &str| if name.is_empty() { "none".to_owned() } else { name.to_owned() };
         let heads: Vec<String> = names.iter().map(|name| format!("#to {}", shown(name))).collect();
-        let mut tiers = table(["from"].into_iter().chain(heads.iter().map(String::as_str)));
+        let mut tiers = Sheet::new(
+            "Members by their tier at the end, by the old rules and by the new ones",
+            ["from"].into_iter().chain(heads.iter().map(String::as_str)),
+        );
         for from in &names {
             let row = names.iter().map(|to| {
                 let pair = ((*from).to_owned(), (*to).to_owned());
                 changed.tiers.get(&pair).map_or_else(String::new, |members| whole(*members))
             });
-            tiers.add_row([shown(from)].into_iter().chain(row));
+            tiers.row([shown(from)].into_iter().chain(row));
         }
-        self.line(format!(
-            "Members by their tier at the end, by the old rules and by the new ones\n{tiers}\n"
-        ));
+        self.page.sheet(tiers);
     }
 
     fn paid_by_tier(&mut self) {
         let (old, new) = self.totals();
-        let names: std::collections::BTreeSet<_> =
-            old.tiers.keys().chain(new.tiers.keys()).collect();
+        let names: BTreeSet<_> = old.tiers.keys().chain(new.tiers.keys()).collect();
         if names.iter().all(|name| name.is_empty()) {
             return;
         }
-        let mut tiers = table(["tier", "#units", "#now", "#worth", "#now", "#members", "#now"]);
+        let mut tiers = Sheet::new(
+            "What was paid, by the tier of the member then",
+            ["tier", "#units", "#now", "#worth", "#now", "#members", "#now"],
+        );
         for name in names {
             let none = Paid::default();
             let was = old.tiers.get(name).unwrap_or(&none);
             let is = new.tiers.get(name).unwrap_or(&none);
-            tiers.add_row([
+            tiers.row([
                 if name.is_empty() { "none".to_owned() } else { name.clone() },
                 whole(was.units),
                 whole(is.units),
@@ -295,7 +281,7 @@ impl Page<'_> {
                 whole(is.members),
             ]);
         }
-        self.line(format!("What was paid, by the tier of the member then\n{tiers}\n"));
+        self.page.sheet(tiers);
     }
 
     fn members(&mut self) {
@@ -315,12 +301,12 @@ impl Page<'_> {
         }
         let quantiles = [5, 25, 50, 75, 95]
             .map(|percent| format!("{percent} %: {}", self.gain(changed.quantile(percent))));
-        self.line(format!("So many get at most so much more: {}\n", quantiles.join(", ")));
+        self.line(format!("So many get at most so much more: {}", quantiles.join(", ")));
         self.histogram(changed);
         for (what, movers) in [("most", &changed.winners), ("least", &changed.losers)] {
             if !movers.is_empty() {
-                let movers = self.movers(movers);
-                self.line(format!("Who gets {what} of what is new\n{movers}\n"));
+                let movers = self.movers(what, movers);
+                self.page.sheet(movers);
             }
         }
     }
@@ -343,7 +329,7 @@ impl Page<'_> {
             *bars.entry(place.clamp(-BARS, BARS)).or_default() += members;
         }
         let most = bars.values().copied().max().unwrap_or(1);
-        let mut gains = table(["#more or less", "#members", ""]);
+        let mut gains = Sheet::new("", ["#more or less", "#members", ""]);
         for (place, members) in bars {
             let least = self.gain((place.abs() - 1).max(0) * step * place.signum());
             let label = match place {
@@ -355,13 +341,15 @@ impl Page<'_> {
                     if place > 0 { format!("{least} to {to}") } else { format!("{to} to {least}") }
                 }
             };
-            gains.add_row([label, whole(members), bar(members, most)]);
+            let bar = Bar { was: None, is: members, most };
+            gains.row([Cell::from(label), whole(members).into(), bar.into()]);
         }
-        self.line(format!("{gains}\n"));
+        self.page.sheet(gains);
     }
 
-    fn movers(&self, movers: &[Mover]) -> comfy_table::Table {
-        let mut named = table(["member", "#by", "why"]);
+    fn movers(&self, what: &str, movers: &[Mover]) -> Sheet {
+        let mut named =
+            Sheet::new(&format!("Who gets {what} of what is new"), ["member", "#by", "why"]);
         for mover in movers {
             let mut why = String::new();
             for (place, one) in mover.why.iter().enumerate() {
@@ -371,7 +359,7 @@ impl Page<'_> {
                 // Writing to a text does not fail.
                 let _ = write!(why, "{comma}{rule}: {new} {wallet} instead of {old}");
             }
-            named.add_row([mover.member.to_string(), self.gain(mover.gain), why]);
+            named.row([mover.member.to_string(), self.gain(mover.gain), why]);
         }
         named
     }
@@ -385,10 +373,12 @@ impl Page<'_> {
         let when = |at: &Option<ledger::Moment>| {
             at.map_or_else(|| "-".to_owned(), |at| shop_time(at, zone))
         };
-        let mut limits =
-            table(["shared", "#there", "#taken", "ran dry", "ran dry by the old rules"]);
+        let mut limits = Sheet::new(
+            "Stocks and budgets",
+            ["shared", "#there", "#taken", "ran dry", "ran dry by the old rules"],
+        );
         for Dry { limit, total, taken, dry_at, was_dry_at } in &report.limits {
-            limits.add_row([
+            limits.row([
                 limit.clone(),
                 whole(*total),
                 whole(*taken),
@@ -396,25 +386,24 @@ impl Page<'_> {
                 when(was_dry_at),
             ]);
         }
-        self.line(format!("Stocks and budgets\n{limits}\n"));
+        self.page.sheet(limits);
     }
 
     fn failures(&mut self) {
         let (old, new) = self.totals();
-        let names: std::collections::BTreeSet<_> =
-            old.failures.keys().chain(new.failures.keys()).collect();
+        let names: BTreeSet<_> = old.failures.keys().chain(new.failures.keys()).collect();
         if names.is_empty() {
             return;
         }
         let mut failures =
-            table(["rule that failed, and so paid nothing", "#times", "#now", "such as"]);
+            Sheet::new("", ["rule that failed, and so paid nothing", "#times", "#now", "such as"]);
         for name in names {
             let (was, is) = (old.failures.get(name), new.failures.get(name));
             let times = |of: Option<&Failed>| whole(of.map_or(0, |failed| failed.times));
             let such_as = is.or(was).map(|failed| failed.such_as.clone()).unwrap_or_default();
-            failures.add_row([name.clone(), times(was), times(is), such_as]);
+            failures.row([name.clone(), times(was), times(is), such_as]);
         }
-        self.line(format!("{failures}\n"));
+        self.page.sheet(failures);
     }
 
     fn unmade(&mut self) {
@@ -431,11 +420,6 @@ impl Page<'_> {
             self.line(format!("  {} times: {why}", whole(*times)));
         }
     }
-}
-
-fn bar(of: u64, most: u64) -> String {
-    let length = (of * BAR).div_ceil(most.max(1));
-    "█".repeat(usize::try_from(length).unwrap_or_default())
 }
 
 /// A share in percent, rounded half away from zero.

@@ -1,0 +1,236 @@
+//! Pages: what a command found, as lines and tables. A page is written for a terminal, or as one HTML
+//! file that needs nothing else.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::show::table;
+
+/// The width of the longest bar, in characters.
+const BAR: u64 = 40;
+
+/// A page.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    sections: Vec<Section>,
+}
+
+#[derive(Debug)]
+enum Section {
+    Lines(Vec<String>),
+    Sheet(Sheet),
+}
+
+/// A table with a title, which may be empty.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    title: String,
+    /// A head that begins with `#` makes a column of numbers.
+    heads: Vec<String>,
+    rows: Vec<Vec<Cell>>,
+}
+
+/// A cell of a table.
+#[derive(Debug)]
+pub(crate) enum Cell {
+    Text(String),
+    Bar(Bar),
+}
+
+/// A bar: a number as a part of the largest of its column, and what it was before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bar {
+    pub(crate) was: Option<u64>,
+    pub(crate) is: u64,
+    pub(crate) most: u64,
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Cell {
+        Cell::Text(text.into())
+    }
+}
+
+impl From<Bar> for Cell {
+    fn from(bar: Bar) -> Cell {
+        Cell::Bar(bar)
+    }
+}
+
+impl Sheet {
+    pub(crate) fn new<'a>(title: &str, heads: impl IntoIterator<Item = &'a str>) -> Sheet {
+        let heads = heads.into_iter().map(str::to_owned).collect();
+        Sheet { title: title.to_owned(), heads, rows: Vec::new() }
+    }
+
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl Into<Cell>>) {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+}
+
+impl Page {
+    /// Adds a line to the last paragraph.
+    pub(crate) fn line(&mut self, line: impl Into<String>) {
+        match self.sections.last_mut() {
+            Some(Section::Lines(lines)) => lines.push(line.into()),
+            _ => self.sections.push(Section::Lines(vec![line.into()])),
+        }
+    }
+
+    pub(crate) fn sheet(&mut self, sheet: Sheet) {
+        self.sections.push(Section::Sheet(sheet));
+    }
+
+    /// The page for a terminal.
+    pub(crate) fn text(&self) -> String {
+        let sections = self.sections.iter().map(|section| match section {
+            Section::Lines(lines) => lines.join("\n"),
+            Section::Sheet(Sheet { title, heads, rows }) => {
+                let mut drawn = table(heads.iter().map(String::as_str));
+                for row in rows {
+                    drawn.add_row(row.iter().map(Cell::text));
+                }
+                if title.is_empty() { drawn.to_string() } else { format!("{title}\n{drawn}") }
+            }
+        });
+        sections.collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// The page as HTML.
+    pub(crate) fn html(&self, title: &str) -> String {
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    title { (title) }
+                    style { (PreEscaped(STYLE)) }
+                }
+                body {
+                    h1 { (title) }
+                    @for section in &self.sections { (section.html()) }
+                }
+            }
+        };
+        page.into_string()
+    }
+}
+
+impl Section {
+    fn html(&self) -> Markup {
+        match self {
+            Section::Lines(lines) => html! { @for line in lines { p { (line) } } },
+            Section::Sheet(Sheet { title, heads, rows }) => {
+                let is_number = |column: usize| {
+                    heads.get(column).is_some_and(|head| head.starts_with('#')).then_some("number")
+                };
+                html! {
+                    section {
+                        @if !title.is_empty() { h2 { (title) } }
+                        div class="wide" {
+                            table {
+                                thead { tr {
+                                    @for (column, head) in heads.iter().enumerate() {
+                                        th class=[is_number(column)] scope="col" {
+                                            (head.trim_start_matches('#'))
+                                        }
+                                    }
+                                } }
+                                tbody { @for row in rows { tr {
+                                    @for (column, cell) in row.iter().enumerate() {
+                                        td class=[is_number(column)] { (cell.html()) }
+                                    }
+                                } } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Cell {
+    fn text(&self) -> String {
+        match self {
+            Cell::Text(text) => text.clone(),
+            Cell::Bar(Bar { is, most, .. }) => {
+                let length = is.saturating_mul(BAR).div_ceil((*most).max(1));
+                "█".repeat(usize::try_from(length).unwrap_or_default())
+            }
+        }
+    }
+
+    fn html(&self) -> Markup {
+        match self {
+            Cell::Text(text) => html! { (text) },
+            Cell::Bar(Bar { was, is, most }) => {
+                // In thousandths, so that a short bar is not lost.
+                let width = |of: u64| {
+                    let width = of.saturating_mul(1000) / (*most).max(1);
+                    format!("width: {}.{}%", width / 10, width % 10)
+                };
+                html! {
+                    @if let Some(was) = was {
+                        div class="bar was" style=(width(*was)) title=(format!("old: {was}")) {}
+                    }
+                    div class="bar" style=(width(*is)) title=(format!("new: {is}")) {}
+                }
+            }
+        }
+    }
+}
+
+/// The style of all pages, in the reader's light or dark.
+const STYLE: &str = "
+:root { color-scheme: light dark; --ink: #1c2430; --soft: #667085; --line: #d8dee8; --paper: #fff;
+  --bar: #2f6fde; --was: #b8c4d6; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6eaf0; --soft: #97a3b6; --line: #323b4a;
+  --paper: #141a22; --bar: #6ea1ff; --was: #4a5668; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 76rem; margin: 2rem auto; padding: 0 1.5rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
+p { margin: .25rem 0; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; margin: .5rem 0 1rem; }
+th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top;
+  border-bottom: 1px solid var(--line); }
+th { color: var(--soft); font-weight: 600; border-bottom-width: 2px; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td:has(.bar) { min-width: 22rem; vertical-align: middle; }
+.bar { height: .8rem; background: var(--bar); border-radius: 2px; min-width: 1px; }
+.bar.was { height: .35rem; background: var(--was); margin-bottom: 1px; }
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page() -> Page {
+        let mut page = Page::default();
+        page.line("One line & another");
+        let mut sheet = Sheet::new("By <rule>", ["rule", "#units", ""]);
+        let bar = Bar { was: Some(5), is: 10, most: 20 };
+        sheet.row([Cell::from("<b>"), "1,000".into(), bar.into()]);
+        page.sheet(sheet);
+        page
+    }
+
+    #[test]
+    fn a_page_reads_the_same_on_a_terminal_and_in_a_browser() {
+        let text = page().text();
+        assert!(text.starts_with("One line & another\n\nBy <rule>\n"), "{text}");
+        assert!(text.contains(&format!("<b>    1,000   {}", "█".repeat(20))), "{text}");
+        let html = page().html("A page");
+        for part in [
+            "<p>One line &amp; another</p>",
+            "<h2>By &lt;rule&gt;</h2>",
+            "<td>&lt;b&gt;</td><td class=\"number\">1,000</td>",
+            "<div class=\"bar\" style=\"width: 50.0%\" title=\"new: 10\">",
+        ] {
+            assert!(html.contains(part), "{part}\n{html}");
+        }
+        // It loads nothing.
+        assert!(!html.contains("http") && !html.contains("src="), "{html}");
+    }
+}
