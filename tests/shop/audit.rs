@@ -77,6 +77,7 @@ async fn not_made_again(store: &Store, merchant: &MerchantId) -> Vec<String> {
         recorded: &recorded,
         baseline: None,
         runs: &runs,
+        from: None,
         until: until.unwrap_or_default(),
     };
     let mut seen = Seen::default();

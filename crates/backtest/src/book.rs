@@ -7,11 +7,12 @@ use decide::{About, Context, EarlierRules, Undecided};
 use ledger::decision_data::Then;
 use ledger::shared_limit::{Codes, Remaining};
 use ledger::{
-    Decision, DecisionData, Entry, EntryKind, HistorySlice, Member, MemberId, MissingData, Moment,
-    Seq, SharedLimit, Since,
+    ApplyError, Decision, DecisionData, Entry, EntryKind, HistorySlice, Member, MemberId,
+    MissingData, Moment, Seq, SharedLimit, Since,
 };
 use rules::Bundle;
 
+use crate::past::Recorded;
 use crate::unmade::Unmade;
 
 /// A member with its entries.
@@ -36,7 +37,7 @@ impl Account {
     }
 
     /// The member after its first entries.
-    fn after(&self, entries: usize) -> Member {
+    pub(crate) fn after(&self, entries: usize) -> Member {
         let mut member = self.enrolled.clone();
         for entry in self.entries.iter().take(entries) {
             // INVARIANT: each entry has been applied before, when it was decided.
@@ -131,6 +132,15 @@ pub(crate) struct Book {
 impl Book {
     pub(crate) fn enroll(&mut self, enrolled: Member, due_at: Option<Moment>) {
         self.accounts.insert(enrolled.id.clone(), Account::new(enrolled, due_at));
+    }
+
+    /// Keeps an entry as it was recorded. One that does not follow from its member ends what is kept.
+    pub(crate) fn record(&mut self, id: &MemberId, recorded: &Recorded) -> Result<(), ApplyError> {
+        let Some(account) = self.accounts.get_mut(id) else { return Ok(()) };
+        account.member.apply(&recorded.entry)?;
+        account.entries.push(recorded.entry.clone());
+        account.rules.push(recorded.rules.clone());
+        Ok(())
     }
 
     /// Decides for a member, and keeps what was decided. Returns its entry.

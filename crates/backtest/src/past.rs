@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ledger::entry::Counterpart;
-use ledger::{Change, Effect, Entry, EntryKind, Member, MemberId};
+use ledger::{Change, Effect, Entry, EntryKind, Member, MemberId, Moment};
 
 /// A member's past: its enrolment and all its entries, the oldest first.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,23 @@ pub enum Origin {
     Run,
     /// It follows from an entry of another member: a referral, or units moved in a shared wallet.
     Follows,
+}
+
+impl Past {
+    /// The past before a moment; `None` if the member enrolled later. The clocks of instances differ
+    /// by a second, and the numbers say what came first.
+    #[must_use]
+    pub fn before(mut self, moment: Moment) -> Option<Past> {
+        let entries = self.entries_before(moment);
+        self.entries.truncate(entries);
+        (self.enrolled.enrolled_at < moment).then_some(self)
+    }
+
+    /// How many entries were recorded before a moment.
+    pub(crate) fn entries_before(&self, moment: Moment) -> usize {
+        let is_later = |recorded: &Recorded| recorded.entry.at >= moment;
+        self.entries.iter().position(is_later).unwrap_or(self.entries.len())
+    }
 }
 
 impl Recorded {

@@ -81,6 +81,10 @@ pub(crate) fn as_recorded(group: &[Past], rules: &EarlierRules) -> Played {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct By<'a> {
     pub(crate) bundle: &'a Bundle,
+    /// The rules that judged what was before they held.
+    pub(crate) recorded: &'a EarlierRules,
+    /// From when they hold; from the beginning, if nothing is said.
+    pub(crate) from: Option<Moment>,
     /// The moments of the expiry runs, the first first.
     pub(crate) runs: &'a [Moment],
     /// The end of the past.
@@ -90,10 +94,9 @@ pub(crate) struct By<'a> {
     pub(crate) timeline: &'a Timeline,
 }
 
-/// Plays a group by one bundle. `drawn` is what the group took the last time.
+/// Plays a group by one bundle, from when it holds. `drawn` is what the group took the last time.
 pub(crate) fn by_rules(group: &[Past], by: By<'_>, drawn: &Draws) -> Played {
-    let none = EarlierRules::new();
-    let judges = Judges { bundle: by.bundle, earlier: &none };
+    let judges = Judges { bundle: by.bundle, earlier: by.recorded };
     let mut playing =
         Playing::new(group, |past| due_at(by.bundle, &past.enrolled, past.enrolled.enrolled_at));
     let Some(first) = group.first() else { return playing.done(Draws::new(), false) };
@@ -103,15 +106,17 @@ pub(crate) fn by_rules(group: &[Past], by: By<'_>, drawn: &Draws) -> Played {
         others: by.timeline,
         own_before: drawn,
         own: Draws::new(),
-        has_asked: false,
+        has_drawn: false,
         turn: (Moment::UNIX_EPOCH, first.enrolled.id.clone(), Seq::ENROLLED),
     };
+    let from = by.from.unwrap_or(Moment::MIN_UTC);
+    playing.record(from, by.bundle, &mut shares);
     let mut due = Due { runs: &runs, next: vec![None; group.len()], queue: BTreeSet::new() };
     playing.changed.extend(0..group.len());
-    due.follow(&mut playing, |_| Moment::MIN_UTC);
+    due.follow(&mut playing, |_| from);
     let links = Links::of(group);
     let turns = turns(group, &links, |origin| origin == Origin::Told);
-    let mut turns = turns.into_iter().peekable();
+    let mut turns = turns.into_iter().skip_while(|turn| turn.at < from).peekable();
     loop {
         let next_told = turns.peek().map(|turn| turn.at);
         let next_run = due.queue.first().copied().filter(|(at, _)| *at <= by.until);
@@ -141,8 +146,8 @@ pub(crate) fn by_rules(group: &[Past], by: By<'_>, drawn: &Draws) -> Played {
             (_, None) => break,
         }
     }
-    let (own, has_asked) = (shares.own, shares.has_asked);
-    playing.done(own, has_asked)
+    let (own, has_drawn) = (shares.own, shares.has_drawn);
+    playing.done(own, has_drawn)
 }
 
 fn at(group: &[Past], turn: Turn) -> Option<(&Past, &Recorded)> {
@@ -238,6 +243,28 @@ impl<'g> Playing<'g> {
 
     fn due_at(&self, id: &MemberId) -> Option<Moment> {
         self.book.accounts.get(id).and_then(|account| account.due_at)
+    }
+
+    /// Lets everything be as it was recorded before a moment, from which a bundle holds.
+    fn record(&mut self, from: Moment, bundle: &Bundle, shares: &mut Shares<'_>) {
+        for past in self.group {
+            let id = &past.enrolled.id;
+            for one in past.entries.iter().take(past.entries_before(from)) {
+                // An entry that does not follow has been named by the check.
+                if self.book.record(id, one).is_err() {
+                    break;
+                }
+                let seq = one.entry.seq;
+                self.numbers.entry(id).or_default().insert(seq, seq);
+                shares.turn = (one.entry.at, id.clone(), seq);
+                shares.note_done(&one.entry);
+            }
+            if let Some(account) =
+                self.book.accounts.get_mut(id).filter(|own| !own.entries.is_empty())
+            {
+                account.due_at = due_at(bundle, &account.member, from);
+            }
+        }
     }
 
     fn tell(

@@ -28,6 +28,9 @@ pub struct Backtest<'a> {
     pub baseline: Option<&'a Bundle>,
     /// The moments of the expiry runs of the past, the first first.
     pub runs: &'a [Moment],
+    /// From when the rules to be tried hold: before, everything is as it was recorded, and what was
+    /// paid before is not compared. From the beginning, if nothing is said.
+    pub from: Option<Moment>,
     /// The end of the past.
     pub until: Moment,
 }
@@ -134,11 +137,13 @@ impl Backtest<'_> {
             own.next().or_else(|| self.recorded.get(hash).map(AsRef::as_ref))
         };
         for ((past, old), new) in group.iter().zip(&old).zip(&new.accounts) {
-            let told = past.entries.iter().filter(|one| one.origin() == Origin::Told);
-            seen.told += told.count() as u64;
-            seen.revenue += new.member.history.spend;
-            let was = seen.old.see(old, self.until, hashes);
-            let is = seen.new.see(new, self.until, hashes);
+            let before = self.from.map_or(0, |from| past.entries_before(from));
+            let told = past.entries.iter().skip(before);
+            seen.told += told.filter(|one| one.origin() == Origin::Told).count() as u64;
+            let spent_before = new.after(before.min(new.entries.len())).history.spend;
+            seen.revenue += new.member.history.spend - spent_before;
+            let was = seen.old.see(old, before, self.until, hashes);
+            let is = seen.new.see(new, before, self.until, hashes);
             seen.changed.see(&past.enrolled.id, &was, &is, measure);
         }
     }
@@ -154,7 +159,8 @@ impl Backtest<'_> {
         let first = group.first().map(|past| &past.enrolled.id);
         let drawn = first.and_then(|first| before.draws.get(first));
         let (totals, timeline) = (bundle.shared_limits(), &before.timeline);
-        let by = By { bundle, runs: self.runs, until: self.until, totals: &totals, timeline };
+        let Backtest { recorded, from, runs, until, .. } = *self;
+        let by = By { bundle, recorded, from, runs, until, totals: &totals, timeline };
         let played = by_rules(group, by, drawn.unwrap_or(&none));
         if let Some(first) = first.filter(|_| played.has_drawn) {
             now.insert(first.clone(), played.draws.clone());

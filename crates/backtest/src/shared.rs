@@ -21,6 +21,8 @@ pub(crate) type Turn = (Moment, MemberId, Seq);
 pub(crate) struct Draw {
     pub(crate) turn: Turn,
     pub(crate) units: i64,
+    /// Whether it has been taken in any case: before the rules held that are played.
+    pub(crate) is_done: bool,
 }
 
 /// What one group has taken, by limit, the first first.
@@ -37,25 +39,24 @@ impl Timeline {
         all: impl IntoIterator<Item = &'d Draws>,
         totals: &BTreeMap<SharedLimit, Units>,
     ) -> Timeline {
-        let mut sums: BTreeMap<SharedLimit, Vec<(Turn, i64)>> = BTreeMap::new();
+        let mut taken: BTreeMap<&SharedLimit, Vec<&Draw>> = BTreeMap::new();
         for (limit, draws) in all.into_iter().flatten() {
-            let own = draws.iter().map(|draw| (draw.turn.clone(), draw.units));
-            sums.entry(limit.clone()).or_default().extend(own);
+            taken.entry(limit).or_default().extend(draws);
         }
-        for (limit, draws) in &mut sums {
+        let sums = taken.into_iter().map(|(limit, mut draws)| {
             draws.sort();
             let total = totals.get(limit).map_or(0, |total| total.get());
             let mut sum = 0;
-            draws.retain_mut(|(_, units)| {
-                let is_there = *units <= 0 || sum + *units <= total;
-                if is_there {
+            let sums = draws.into_iter().filter_map(|Draw { turn, units, is_done }| {
+                let is_there = *is_done || *units <= 0 || sum + *units <= total;
+                is_there.then(|| {
                     sum += *units;
-                    *units = sum;
-                }
-                is_there
+                    (turn.clone(), sum)
+                })
             });
-        }
-        Timeline(sums)
+            (limit.clone(), sums.collect())
+        });
+        Timeline(sums.collect())
     }
 
     /// What had been taken before a turn.
@@ -97,26 +98,37 @@ pub(crate) struct Shares<'a> {
     pub(crate) own_before: &'a Draws,
     /// What this group has taken this time.
     pub(crate) own: Draws,
-    /// Whether it has asked for anything.
-    pub(crate) has_asked: bool,
+    /// Whether it has asked for anything, or taken it.
+    pub(crate) has_drawn: bool,
     pub(crate) turn: Turn,
 }
 
 impl Shares<'_> {
     /// Notes what an entry takes and puts back.
     pub(crate) fn note(&mut self, entry: &Entry) {
+        self.note_as(entry, false);
+    }
+
+    /// Notes what an entry took before the rules held that are played.
+    pub(crate) fn note_done(&mut self, entry: &Entry) {
+        self.note_as(entry, true);
+    }
+
+    fn note_as(&mut self, entry: &Entry, is_done: bool) {
         let taken = entry.withdrawals.iter().map(|one| (one, one.units.get()));
         let back = entry.returns.iter().map(|one| (one, -one.units.get()));
         for (one, units) in taken.chain(back) {
             let turn = self.turn.clone();
-            self.own.entry(one.limit.clone()).or_default().push(Draw { turn, units });
+            let draw = Draw { turn, units, is_done };
+            self.has_drawn = true;
+            self.own.entry(one.limit.clone()).or_default().push(draw);
         }
     }
 }
 
 impl Supply for Shares<'_> {
     fn left(&mut self, limit: &SharedLimit) -> Remaining {
-        self.has_asked = true;
+        self.has_drawn = true;
         let sum = |draws: &Draws| -> i64 {
             let own = draws.get(limit).into_iter().flatten();
             own.filter(|draw| draw.turn < self.turn).map(|draw| draw.units).sum()

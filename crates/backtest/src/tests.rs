@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 
 use crate::play::{By, by_rules};
 use crate::shared::{Draws, Timeline};
-use crate::{Backtest, Failed, Past, Recorded, Report, Round, Seen};
+use crate::{Backtest, Failed, Past, Recorded, Report, Round, Seen, Totals};
 
 const MANIFEST: &str = "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n\
     [wallets.points]\nworth = \"0.01\"\n[campaigns.spring]\nbudget = 100\n";
@@ -70,7 +70,12 @@ fn past(id: &str, orders: &[(u32, i64)], rewards: &[(u32, i64)]) -> Past {
 fn report(bundle: &Bundle, baseline: Option<&Bundle>, pasts: &[Past], of_part: usize) -> Report {
     let recorded = EarlierRules::new();
     let until = moment("2026-06-01T00:00:00Z");
-    let test = Backtest { bundle, recorded: &recorded, baseline, runs: &[], until };
+    let test = Backtest { bundle, recorded: &recorded, baseline, runs: &[], from: None, until };
+    settled(&test, pasts, of_part)
+}
+
+/// Plays pasts, so many to a part, until everybody has taken what there was.
+fn settled(test: &Backtest<'_>, pasts: &[Past], of_part: usize) -> Report {
     let mut round = Round::default();
     loop {
         let mut all = Seen::default();
@@ -107,6 +112,49 @@ fn a_budget_is_drawn_in_the_order_of_time_whoever_is_played_first() {
         winners.find(|mover| mover.member.as_str() == name).map(|mover| mover.gain)
     };
     assert_eq!([of("ada"), of("bob"), of("cid")], [Some(55), Some(40), Some(5)]);
+}
+
+#[test]
+fn rules_that_hold_from_a_day_find_what_was_taken_before() {
+    let old = bundle("earn \"Spring\" on purchase during \"spring\" { order.total }");
+    let new = bundle("earn \"Spring\" on purchase during \"spring\" { order.total * 2 }");
+    let until = moment("2026-06-01T00:00:00Z");
+    let hash = old.hash().to_string();
+    // 80 are taken before they hold; then 16, 20 are too many, and 2.
+    let told = [
+        past("ada", &[(1, 40), (9, 8)], &[]),
+        past("bob", &[(2, 40)], &[]),
+        past("cid", &[(10, 10), (11, 1)], &[]),
+    ];
+    let recorded = told.map(|past| {
+        let by = By {
+            bundle: &old,
+            recorded: &EarlierRules::new(),
+            from: None,
+            runs: &[],
+            until,
+            totals: &old.shared_limits(),
+            timeline: &Timeline::default(),
+        };
+        let made = by_rules(std::slice::from_ref(&past), by, &Draws::new()).accounts.remove(0);
+        let entry = |entry| Recorded { entry, rules: hash.clone(), asked: true };
+        Past { entries: made.entries.into_iter().map(entry).collect(), ..past }
+    });
+    let rules: EarlierRules = [(hash.clone(), Arc::new(old))].into();
+    let from = Some(moment("2026-05-01T05:00:00Z"));
+    let test = Backtest { bundle: &new, recorded: &rules, baseline: None, runs: &[], from, until };
+    let all = settled(&test, &recorded, 1);
+    assert!(all.seen.check.is_same(), "{:?}", all.seen.check);
+    let paid = |totals: &Totals| totals.rules.values().map(|paid| paid.units).sum::<i64>();
+    assert_eq!((paid(&all.seen.old), paid(&all.seen.new)), (19, 18));
+    let [dry] = all.limits.as_slice() else { panic!("{:?}", all.limits) };
+    assert_eq!((dry.total, dry.taken), (100, 98));
+    assert_eq!((all.seen.told, all.seen.revenue), (3, Decimal::from(19)));
+    // The same rules change nothing, from whenever they hold.
+    let same = rules.values().next().unwrap();
+    let test = Backtest { bundle: same, ..test };
+    let report = settled(&test, &recorded, 3);
+    assert_eq!(report.seen.old, report.seen.new);
 }
 
 #[test]
@@ -174,9 +222,18 @@ fn what_does_not_come_out_again_is_named() {
     let hash = bundle.hash().to_string();
     let recorded: EarlierRules = [(hash.clone(), Arc::clone(&bundle))].into();
     let until = moment("2026-06-01T00:00:00Z");
-    let test = Backtest { bundle: &bundle, recorded: &recorded, baseline: None, runs: &[], until };
+    let test = Backtest {
+        bundle: &bundle,
+        recorded: &recorded,
+        baseline: None,
+        runs: &[],
+        from: None,
+        until,
+    };
     let by = By {
         bundle: &bundle,
+        recorded: &recorded,
+        from: None,
         runs: &[],
         until,
         totals: &bundle.shared_limits(),

@@ -147,11 +147,12 @@ fn as_list<S: serde::Serializer>(
 }
 
 impl Totals {
-    /// Adds a member. `bundle` gives the rules of a hash, if they are known. Returns what the member
-    /// got.
+    /// Adds a member, without what its first entries moved. `bundle` gives the rules of a hash, if
+    /// they are known. Returns what the member got.
     pub(crate) fn see<'b>(
         &mut self,
         account: &Account,
+        before: usize,
         until: Moment,
         bundle: impl Fn(&str) -> Option<&'b Bundle>,
     ) -> Got {
@@ -162,11 +163,14 @@ impl Totals {
         let decimals = account.rules.iter().find_map(|hash| bundle(hash));
         let decimals = decimals.map_or(0, |bundle| bundle.programme().decimals());
         let reversals = Reversals::of(&account.entries, account.member.seq.next(), &[], decimals);
-        for (entry, hash) in account.entries.iter().zip(&account.rules) {
-            let programme = bundle(hash).map(Bundle::programme);
+        for (place, (entry, hash)) in account.entries.iter().zip(&account.rules).enumerate() {
             if let Some(status) = &entry.tier_status {
                 tier = status.tier.clone().unwrap_or_default();
             }
+            if place < before {
+                continue;
+            }
+            let programme = bundle(hash).map(Bundle::programme);
             let paid = given(entry, programme, &mut got);
             if paid.units != 0 {
                 let members = u64::from(tiers.insert(tier.clone()));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ::backtest::{Backtest, Gauged, Past, Report, Round, Seen};
 use ::history::{DataSet, Overview};
-use chrono::{NaiveTime, TimeDelta};
+use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use clap::Args;
 use decide::EarlierRules;
 use indicatif::ProgressBar;
@@ -40,6 +40,8 @@ pub(crate) struct Options {
     /// Rules to compare with [default: what was recorded]
     #[arg(long, value_name = "DIR")]
     baseline: Option<PathBuf>,
+    #[command(flatten)]
+    span: Span,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -48,12 +50,24 @@ pub(crate) struct Options {
     html: Option<PathBuf>,
 }
 
+/// The part of a history on which rules are tried.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Span {
+    /// The first day on which the rules hold: before it, everything is as it was recorded, and what
+    /// was paid before it is not compared
+    #[arg(long, value_name = "DAY")]
+    from: Option<NaiveDate>,
+    /// The last day of the past that is used
+    #[arg(long, value_name = "DAY")]
+    until: Option<NaiveDate>,
+}
+
 /// Tries rules on the past, and prints what would have been otherwise.
 pub(crate) fn run(options: &Options) -> CommandResult {
     let (merchant, bundle) = loaded(&options.rules)?;
     let baseline = options.baseline.as_ref().map(|folder| loaded(folder)).transpose()?;
     let baseline = baseline.map(|(_, bundle)| bundle);
-    let outcome = tried(&merchant, &bundle, baseline.as_ref(), &options.against)?;
+    let outcome = tried(&merchant, &bundle, baseline.as_ref(), &options.against, options.span)?;
     if options.json {
         say!("{}", outcome.as_json(&bundle)?);
         return Ok(());
@@ -78,6 +92,7 @@ pub(crate) fn tried(
     bundle: &Bundle,
     baseline: Option<&Bundle>,
     against: &Path,
+    span: Span,
 ) -> CommandResult<Outcome> {
     let set = DataSet::open(against, None)?;
     let folder = against.display();
@@ -89,22 +104,53 @@ pub(crate) fn tried(
         .into());
     }
     let overview = set.overview()?;
-    let Some((begins, until)) = overview.span else {
+    let Some(all) = overview.span else {
         return Err(format!("there is nothing in the history `{folder}`").into());
     };
+    let (from, (begins, until)) = span.of(all, bundle.programme())?;
     let mut recorded = EarlierRules::new();
     for hash in &overview.rules {
         recorded.insert(hash.clone(), set.rules(hash)?);
     }
     // The expiry run comes when it came, and once a day: what the new rules make due, none had to do.
-    let mut runs = daily(begins, until, bundle.programme());
-    runs.extend(&overview.runs);
+    let mut runs = daily(from.unwrap_or(begins), until, bundle.programme());
+    runs.extend(overview.runs.iter().filter(|run| **run <= until));
     runs.sort();
-    let test = Backtest { bundle, recorded: &recorded, baseline, runs: &runs, until };
+    let test = Backtest { bundle, recorded: &recorded, baseline, runs: &runs, from, until };
     let began = Instant::now();
     let played = played(&test, &set, &overview)?;
     let took = began.elapsed();
+    let begins = from.unwrap_or(begins);
     Ok(Outcome { report: test.report(played.seen), rounds: played.rounds, took, begins, until })
+}
+
+impl Span {
+    /// From when the rules hold, and the ends of the past that is used, which are in `all`.
+    fn of(
+        self,
+        (begins, ends): (Moment, Moment),
+        programme: &Programme,
+    ) -> CommandResult<(Option<Moment>, (Moment, Moment))> {
+        let zone = programme.time_zone;
+        let midnight = |day: NaiveDate| resolve(day.and_time(NaiveTime::MIN), zone);
+        // The second before the day after.
+        let end = |day: NaiveDate| {
+            day.succ_opt().map_or(ends, |next| midnight(next) - TimeDelta::seconds(1))
+        };
+        let from = self.from.map(midnight);
+        let until = self.until.map_or(ends, |day| end(day).min(ends));
+        let is_empty = from.is_some_and(|from| from > until) || until < begins;
+        if is_empty {
+            let day = |at: Moment| at.with_timezone(&zone).date_naive();
+            return Err(format!(
+                "nothing is left of the history, which is from {} to {}",
+                day(begins),
+                day(ends)
+            )
+            .into());
+        }
+        Ok((from.filter(|from| *from > begins), (begins, until)))
+    }
 }
 
 /// The outcome of a backtest, and how it went.
@@ -194,7 +240,8 @@ fn once(
             let part = next.fetch_add(1, Ordering::Relaxed);
             let part = u8::try_from(part).ok().filter(|part| *part < set.parts());
             let Some(part) = part else { return Ok(seen) };
-            for past in set.part(part)? {
+            let end = test.until + TimeDelta::seconds(1);
+            for past in set.part(part)?.into_iter().filter_map(|past| past.before(end)) {
                 match overview.groups.of(&past.enrolled.id) {
                     None => test.see(&mut seen, &[past], round),
                     Some(group) => {

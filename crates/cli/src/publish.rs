@@ -12,7 +12,7 @@ use local::FolderError;
 use rules::{Bundle, Sources};
 use store::{Exception, Store};
 
-use crate::backtest::tried;
+use crate::backtest::{Span, tried};
 use crate::place;
 use crate::result::CommandResult;
 
@@ -125,7 +125,7 @@ impl Stands {
             )?;
             return Ok(Some(Exception { at, reason, found: Vec::new() }));
         };
-        let outcome = tried(merchant, bundle, Some(&self.in_force), against)?;
+        let outcome = tried(merchant, bundle, Some(&self.in_force), against, Span::default())?;
         let gauged = outcome.report.gauged(&self.gate);
         for one in gauged.iter().filter(|one| !one.is_beyond) {
             say!("{one}");

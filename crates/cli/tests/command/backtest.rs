@@ -111,6 +111,37 @@ fn unchanged_rules_come_to_what_was_recorded_and_changed_ones_say_who_gets_what(
 }
 
 #[test]
+fn rules_that_hold_from_a_day_change_nothing_before_it() {
+    let cafe = Cafe::with_history();
+    let odd =
+        RULES.replace("{ order.total }", "{ if order.total > 30 { order.total * 2 } else { 0 } }");
+    cafe.write("try/cafe/merchant.toml", MANIFEST);
+    cafe.write("try/cafe/rules.rhai", &odd);
+    let report = |more: &str| {
+        let line = format!("backtest try/cafe --against past --json{more}");
+        json(&cafe.command(&line).output().unwrap())
+    };
+    let late = report(" --from 2026-03-05");
+    assert_eq!(late["check"]["different"], 0);
+    assert_eq!(late["revenue"], "100.00");
+    assert_eq!(late["changed"]["gains"], json!({ "-10": 1, "0": 1, "90": 1 }));
+    let short = report(" --from 2026-03-02 --until 2026-03-04");
+    assert_eq!((&short["revenue"], &short["told"]), (&json!("40.00"), &json!(2)));
+    assert_eq!(short["changed"]["gains"], json!({ "40": 1 }));
+    let (done, _, error) = cafe.says("backtest try/cafe --against past --from 2026-07-01");
+    let nothing = "error: nothing is left of the history, which is from 2026-03-01 to 2026-06-20";
+    assert_eq!((done, error.as_str()), (false, nothing));
+    // A page for a browser is the same page.
+    let said = cafe.does("backtest try/cafe --against past --html page.html");
+    assert_eq!(said, "page.html is written");
+    let page = std::fs::read_to_string(cafe.path("page.html")).unwrap();
+    assert!(page.contains("<h1>Cafe: other rules on the past</h1>"), "{page}");
+    assert!(page.contains("The recorded ledger comes out again, to the last unit: 8 entries"));
+    let (done, _, error) = cafe.says("backtest try/cafe --against past --html no/page.html");
+    assert!(!done && error.starts_with("error: `no/page.html` cannot be written: "), "{error}");
+}
+
+#[test]
 fn a_shop_without_a_programme_tries_one_on_its_orders() {
     let cafe = Cafe::open();
     let said = cafe.does("history --merchant cafe --orders orders.csv past");
