@@ -36,6 +36,8 @@ mod demo;
 mod history;
 /// `backtest`: rules tried on the past.
 mod backtest;
+/// `worth`: how often customers buy again, and for how much.
+mod worth;
 /// `publish`: rules published to a table in AWS.
 mod publish;
 /// `dev`: the whole API on a laptop.
@@ -94,6 +96,8 @@ enum Command {
     History(history::Options),
     /// Try rules on the past, and see who would have got what
     Backtest(backtest::Options),
+    /// Forecast how often customers buy again, and for how much
+    Worth(worth::Options),
     /// Measure what each request costs in DynamoDB capacity units
     Costs(costs::Options),
     /// Check a merchant's rules and make them the active ones of a table in AWS
@@ -126,6 +130,7 @@ async fn main() -> ExitCode {
         Command::Rejudge(options) => rejudge::run(options).await,
         Command::History(options) => history::run(options).await,
         Command::Backtest(options) => backtest::run(&options),
+        Command::Worth(options) => worth::run(&options),
         Command::Costs(options) => costs::run(options).await,
         Command::Publish(options) => publish::run(options).await,
         Command::Vouchers(options) => vouchers::run(options).await,

@@ -8,7 +8,7 @@ use local::{Database, REGION, TABLE};
 use serde_json::json;
 use store::StoredBundle;
 
-use super::{json, regulars};
+use super::{json, orders, regulars};
 
 const MANIFEST: &str = "name = \"Cafe\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n\
     [wallets.points]\nworth = \"0.01\"\nexpires = { days = 60 }\n";
@@ -206,6 +206,39 @@ fn what_cannot_be_tried_is_said() {
     std::fs::write(&rules[0], text.replace("{ order.total }", "{ order.total + 1 }")).unwrap();
     let (done, _, error) = cafe.says("backtest rules/cafe --against past");
     assert!(!done && error.ends_with("cannot be read: they have been changed"), "{error}");
+}
+
+#[test]
+fn the_worth_of_customers_is_forecast_from_a_history_and_held_to_what_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let past = folder.path().join("past");
+    let (orders, past) = (orders(), past.to_str().unwrap());
+    let orders = orders.to_str().unwrap();
+    let written = regulars(["history", "--merchant", "cdnow", "--orders", orders, past]).output();
+    assert!(written.unwrap().status.success());
+    let said = |more: &[&str]| {
+        let output = regulars(["worth", past].into_iter().chain(more.iter().copied())).output();
+        let output = output.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let (done, page, error) = said(&["--learn-until", "1997-09-30"]);
+    assert!(done, "{error}");
+    for line in [
+        "Until 1997-09-30, 2,357 members bought, and 946 of them again.",
+        "For the 39 weeks until 1998-06-30, 1,653 purchases were to be expected of them, and they made 1,882: the forecast was 12.2 % too low.",
+        "r 0.243, alpha 4.414, a 0.793, b 2.426",
+        "p 6.25, q 3.74, gamma 15.44",
+    ] {
+        assert!(page.contains(line), "{line}\n{page}");
+    }
+    let (done, _, error) = said(&["--learn-until", "1999-01-01"]);
+    let late = "error: --learn-until 1999-01-01 is after the last order, of 1998-06-30";
+    assert_eq!((done, error.as_str()), (false, late));
+    let (done, _, error) = said(&["--learn-until", "1997-01-02"]);
+    let few = "error: until 1997-01-02, ";
+    let needed = " customers have bought again, and 20 are needed at least";
+    assert!(!done && error.starts_with(few) && error.ends_with(needed), "{error}");
 }
 
 /// A table in which a cafe's rules are published.

@@ -1,0 +1,288 @@
+//! `regulars worth`: how often customers are likely to buy again, and for how much.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ::backtest::Past;
+use ::history::DataSet;
+use ::worth::{Actual, Customer, Forecast, Group, Purchase};
+use chrono::{Datelike, NaiveDate, TimeDelta};
+use chrono_tz::Tz;
+use clap::Args;
+use ledger::reverse::{Reversals, left_of};
+use ledger::{EntryKind, MemberId};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde_json::json;
+
+use crate::page::{Bar, Cell, Page, Sheet};
+use crate::result::CommandResult;
+use crate::show::{progress, whole};
+
+/// The weeks that are forecast.
+const WEEKS: i64 = 39;
+/// The customers that are named.
+const NAMED: usize = 10;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The history, as `regulars history` writes it
+    history: PathBuf,
+    /// The last day that the models learn from; what came after it shows how well they forecast
+    /// [default: the last day of the history]
+    #[arg(long, value_name = "DAY")]
+    learn_until: Option<NaiveDate>,
+    /// Print JSON, with every customer
+    #[arg(long)]
+    json: bool,
+    /// Write a page for a browser, in one file that needs nothing else
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    html: Option<PathBuf>,
+}
+
+/// Fits the models, and prints what they expect.
+pub(crate) fn run(options: &Options) -> CommandResult {
+    let bought = Bought::read(&options.history)?;
+    let Some(last) = bought.last() else {
+        return Err(format!("there are no orders in `{}`", options.history.display()).into());
+    };
+    let learned = options.learn_until.filter(|day| *day < last);
+    if let Some(day) = options.learn_until.filter(|day| *day > last) {
+        return Err(format!("--learn-until {day} is after the last order, of {last}").into());
+    }
+    let day = learned.unwrap_or(last);
+    let until = if learned.is_some() { last } else { day + TimeDelta::weeks(WEEKS) };
+    let forecast = Forecast::of(&bought.days, number(day), number(until), learned.is_some())
+        .map_err(|error| format!("until {day}, {error}"))?;
+    let told = Told { bought: &bought, forecast: &forecast, day, until };
+    if options.json {
+        say!("{}", told.as_json()?);
+        return Ok(());
+    }
+    match &options.html {
+        None => say!("{}", told.page().text()),
+        Some(file) => {
+            std::fs::write(file, told.page().html("What customers are worth"))
+                .map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
+            say!("{} is written", file.display());
+        }
+    }
+    Ok(())
+}
+
+fn number(day: NaiveDate) -> i64 {
+    day.num_days_from_ce().into()
+}
+
+/// What the members of a history bought.
+struct Bought {
+    members: Vec<MemberId>,
+    /// The days on which each bought, in the same order.
+    days: Vec<Vec<Purchase>>,
+    currency: Option<&'static str>,
+}
+
+impl Bought {
+    fn read(folder: &Path) -> CommandResult<Bought> {
+        let set = DataSet::open(folder, None)?;
+        let bundle = set.head.rules.as_ref().map(|hash| set.rules(hash)).transpose()?;
+        let programme = bundle.as_ref().map(|bundle| bundle.programme());
+        let zone = programme.map_or(Tz::UTC, |programme| programme.time_zone);
+        let decimals = programme.map_or(0, |programme| programme.decimals());
+        let currency = programme.map(|programme| programme.currency.code());
+        let mut bought = Bought { members: Vec::new(), days: Vec::new(), currency };
+        let bar =
+            progress(set.parts().into(), "{bar:40.cyan/blue} {human_pos}/{human_len} parts  {eta}");
+        for part in 0..set.parts() {
+            for past in set.part(part)? {
+                let days = days_of(&past, zone, decimals)
+                    .map_err(|reason| format!("{}: {reason}", past.enrolled.id))?;
+                if !days.is_empty() {
+                    bought.members.push(past.enrolled.id);
+                    bought.days.push(days);
+                }
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(bought)
+    }
+
+    /// The day of the last purchase.
+    fn last(&self) -> Option<NaiveDate> {
+        let last = self.days.iter().flatten().map(|purchase| purchase.day).max()?;
+        NaiveDate::from_num_days_from_ce_opt(i32::try_from(last).ok()?)
+    }
+}
+
+/// What a member bought on each day, by the clock of the merchant: what is left of its orders after
+/// returns. A day of which nothing is left does not count.
+fn days_of(past: &Past, zone: Tz, decimals: u32) -> CommandResult<Vec<Purchase>> {
+    let entries: Vec<_> = past.entries.iter().map(|one| one.entry.clone()).collect();
+    let next = entries.last().map_or(past.enrolled.seq, |last| last.seq).next();
+    let reversals = Reversals::of(&entries, next, &[], decimals);
+    let mut days: BTreeMap<i64, Decimal> = BTreeMap::new();
+    for entry in &entries {
+        let EntryKind::Earn { activity } = &entry.kind else { continue };
+        if activity.order.is_none() || reversals.is_undone(entry.seq) {
+            continue;
+        }
+        let left = left_of(entry, &reversals.back(entry.seq), decimals)?;
+        let total = left.order.map(|order| order.total).unwrap_or_default();
+        let day = number(activity.at.with_timezone(&zone).date_naive());
+        let sum = days.entry(day).or_default();
+        *sum = sum.checked_add(total).ok_or("its orders come to too much")?;
+    }
+    let purchase = |(day, sum): (i64, Decimal)| {
+        Ok(Purchase { day, amount: sum.to_f64().ok_or("its orders come to too much")? })
+    };
+    days.into_iter().map(purchase).collect()
+}
+
+/// A forecast, with what it was made of.
+struct Told<'a> {
+    bought: &'a Bought,
+    forecast: &'a Forecast,
+    day: NaiveDate,
+    until: NaiveDate,
+}
+
+impl Told<'_> {
+    fn page(&self) -> Page {
+        let Told { forecast, day, until, .. } = self;
+        let Forecast { spend, weeks, expected, actual, customers, .. } = forecast;
+        let mut page = Page::default();
+        let again = customers.iter().filter(|customer| customer.buyer.repeats > 0.0).count();
+        page.line(format!(
+            "Until {day}, {} members bought, and {} of them again.",
+            whole(customers.len() as u64),
+            whole(again as u64)
+        ));
+        page.line(match actual {
+            None => format!(
+                "In the {weeks:.0} weeks until {until}, {} purchases are expected of them.",
+                rounded(*expected)
+            ),
+            Some(Actual { purchases, miss }) => format!(
+                "For the {weeks:.0} weeks until {until}, {} purchases were to be expected of them, and they made {}: the forecast was {:.1} % too {}.",
+                rounded(*expected),
+                whole(*purchases),
+                miss.abs(),
+                if *miss < 0.0 { "low" } else { "high" }
+            ),
+        });
+        page.line(format!("A purchase comes to {} on average.", self.money(spend.mean())));
+        page.sheet(self.groups());
+        page.sheet(self.best());
+        page.sheet(self.models());
+        page
+    }
+
+    fn groups(&self) -> Sheet {
+        let Forecast { actual, groups, .. } = self.forecast;
+        let head = if actual.is_some() { "#made" } else { "" };
+        let mut by = Sheet::new(
+            "Members by how often they had bought again",
+            ["#times", "#members", "#expected", head, ""],
+        );
+        let of = |group: &Group| group.expected.round().to_u64().unwrap_or_default();
+        let most = groups.iter().map(|group| of(group).max(group.actual)).max().unwrap_or(1);
+        for (times, group) in groups.iter().enumerate() {
+            let more = if times + 1 == groups.len() { " or more" } else { "" };
+            let made = if actual.is_some() { whole(group.actual) } else { String::new() };
+            let bar = Bar { was: actual.map(|_| group.actual), is: of(group), most };
+            by.row([
+                Cell::from(format!("{times}{more}")),
+                whole(group.customers).into(),
+                rounded(group.expected).into(),
+                made.into(),
+                bar.into(),
+            ]);
+        }
+        by
+    }
+
+    fn best(&self) -> Sheet {
+        let title =
+            format!("Who is worth most in the {:.0} weeks after {}", self.forecast.weeks, self.day);
+        let heads =
+            ["member", "#bought again", "#still a customer", "#purchases", "#each", "#worth"];
+        let mut best = Sheet::new(&title, heads);
+        for (member, customer) in self.named().take(NAMED) {
+            let Customer { buyer, alive, purchases, amount, worth, .. } = customer;
+            best.row([
+                member.to_string(),
+                rounded(buyer.repeats),
+                percent(*alive),
+                format!("{purchases:.1}"),
+                self.money(*amount),
+                self.money(*worth),
+            ]);
+        }
+        best
+    }
+
+    fn models(&self) -> Sheet {
+        let Forecast { repeat, spend, .. } = self.forecast;
+        let mut models = Sheet::new("The models", ["model", "parameters", "#log-likelihood"]);
+        models.row([
+            "BG/NBD, in weeks".to_owned(),
+            format!(
+                "r {:.3}, alpha {:.3}, a {:.3}, b {:.3}",
+                repeat.r, repeat.alpha, repeat.a, repeat.b
+            ),
+            format!("{:.1}", repeat.log_likelihood),
+        ]);
+        models.row([
+            "Gamma-Gamma".to_owned(),
+            format!("p {:.2}, q {:.2}, gamma {:.2}", spend.p, spend.q, spend.gamma),
+            format!("{:.1}", spend.log_likelihood),
+        ]);
+        models
+    }
+
+    fn money(&self, amount: f64) -> String {
+        match self.bought.currency {
+            Some(currency) => format!("{amount:.2} {currency}"),
+            None => format!("{amount:.2}"),
+        }
+    }
+
+    /// The customers with their names, the one of the greatest worth first.
+    fn named(&self) -> impl Iterator<Item = (&MemberId, &Customer)> {
+        let customers = self.forecast.customers.iter();
+        customers.filter_map(|one| Some((self.bought.members.get(one.place)?, one)))
+    }
+
+    fn as_json(&self) -> CommandResult<String> {
+        let customers = self.named().map(|(member, customer)| {
+            let Customer { buyer, alive, purchases, amount, worth, .. } = customer;
+            json!({
+                "member": member,
+                "repeats": buyer.repeats,
+                "alive": alive,
+                "purchases": purchases,
+                "amount": amount,
+                "worth": worth,
+            })
+        });
+        let json = json!({
+            "learned_until": self.day,
+            "until": self.until,
+            "forecast": self.forecast,
+            "customers": customers.collect::<Vec<_>>(),
+        });
+        Ok(serde_json::to_string_pretty(&json)?)
+    }
+}
+
+/// An expectation as a whole number.
+fn rounded(expected: f64) -> String {
+    expected.round().to_i64().map_or_else(|| "-".to_owned(), whole)
+}
+
+/// A probability in percent.
+fn percent(probability: f64) -> String {
+    let percent = Decimal::from_f64_retain(probability).unwrap_or_default();
+    format!("{:.0} %", percent * Decimal::ONE_HUNDRED)
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Holds what is built alone to the features of the whole workspace.
+
+Cargo compiles a dependency, and all that is built on it, once more for each set of features. The crate
+`workspace-hack` asks for all of them, so that the functions, the proof and the command share what is
+compiled. This says what is missing there. Run it as `python3 tests/features.py`.
+"""
+
+import subprocess
+import sys
+
+# What is built alone: by `cargo lambda build`, by `cargo run`, by `.ci/run`.
+ALONE = [
+    ["enroll", "earn", "redeem", "reverse", "manage", "expire", "read"],
+    ["regulars"],
+    ["proof", "decide"],
+]
+
+
+def features(selection):
+    """The features of each dependency from a registry, by its name and version."""
+    tree = ["cargo", "tree", "--locked", "-e", "normal,build,dev", "--prefix", "none"]
+    lines = subprocess.run(
+        [*tree, "-f", "{p}|{f}", *selection], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    found = {}
+    for line in lines:
+        name, _, of = line.removesuffix(" (*)").partition("|")
+        # Crates of the workspace have a path.
+        if name and "(/" not in name:
+            found.setdefault(name, set()).update(filter(None, of.split(",")))
+    return found
+
+
+def main():
+    whole = features(["--workspace"])
+    missing = []
+    for crates in ALONE:
+        alone = features([word for crate in crates for word in ("-p", crate)])
+        for name, own in sorted(alone.items()):
+            lacks = whole.get(name, set()) - own
+            if lacks:
+                missing.append(f"{' '.join(crates)}: {name} lacks {', '.join(sorted(lacks))}")
+    for line in missing:
+        print(line)
+    if missing:
+        sys.exit("add these to crates/workspace-hack, or they are compiled more than once")
+    print("ok  what is built alone has the features of the workspace")
+
+
+main()
