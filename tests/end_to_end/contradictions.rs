@@ -20,9 +20,8 @@ async fn a_history_whose_rules_cannot_be_read_is_left_as_it_is() {
     shop.at("2026-05-04T07:30:00Z");
     shop.buys("ada", "1", "10.00").await;
     // The rules of that purchase rot, others are in force, and no function has the first in its cache.
-    let body = b"another packing".to_vec();
-    let rotten = StoredBundle { hash: hash.clone(), body, exceptions: Vec::new() };
-    store.publish(&merchant, rotten).await.unwrap();
+    let rotten = StoredBundle { hash: hash.clone(), body: b"another packing".to_vec() };
+    store.publish(&merchant, rotten, None).await.unwrap();
     shop.publish(&[("merchant.toml", manifest), ("rules.rhai", &format!("{RULES}\n"))]).await;
     shop.through(store).await;
     let before = shop.get("/v1/members/ada").await.text;

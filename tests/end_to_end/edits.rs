@@ -223,9 +223,8 @@ async fn what_would_be_forgotten_is_told_before_it_is_published() {
 async fn rules_that_cannot_be_compared_with_those_in_force_are_published_only_if_told_to() {
     let shop = Shop::under(&files(MANIFEST, BEFORE)).await;
     let (merchant, store) = (MerchantId::parse("test").unwrap(), shop.database.store());
-    let body = b"another packing".to_vec();
-    let unreadable = StoredBundle { hash: "older".to_owned(), body, exceptions: Vec::new() };
-    store.publish(&merchant, unreadable).await.unwrap();
+    let unreadable = StoredBundle { hash: "older".to_owned(), body: b"another packing".to_vec() };
+    store.publish(&merchant, unreadable, None).await.unwrap();
     let sources = Sources::of(files(MANIFEST, AFTER));
     let refused = api::publish(store, &merchant, &sources, Forgetting::Refused).await.unwrap_err();
     assert!(

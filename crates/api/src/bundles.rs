@@ -109,9 +109,8 @@ pub async fn publish(
         store.allocate(merchant, &limit, units).await?;
     }
     let body = pack(sources).map_err(|error| PublishError::Pack(error.to_string()))?;
-    let exceptions = exception.into_iter().collect();
-    let stored = StoredBundle { hash: bundle.hash().to_string(), body, exceptions };
-    store.publish(merchant, stored).await?;
+    let stored = StoredBundle { hash: bundle.hash().to_string(), body };
+    store.publish(merchant, stored, exception.as_ref()).await?;
     Ok(bundle)
 }
 

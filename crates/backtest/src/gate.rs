@@ -27,12 +27,12 @@ pub struct Gauged {
     pub gauge: Gauge,
     /// The limit, in percent.
     pub most: Decimal,
-    /// What was found, in percent, rounded half away from zero to two decimals.
+    /// What was found, in percent, rounded to two decimals; away from zero, if it is beyond.
     pub found: Option<Decimal>,
     /// Whether what was found is beyond the limit, or cannot be computed.
     pub is_beyond: bool,
     /// Why it cannot be computed.
-    pub because: Option<&'static str>,
+    pub because: Option<String>,
 }
 
 impl fmt::Display for Gauge {
@@ -49,9 +49,9 @@ impl fmt::Display for Gauged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Gauged { gauge, most, found, because, .. } = self;
         match (found, because) {
-            (Some(found), _) => write!(f, "{gauge}: {found} %, at most {most} %"),
+            (Some(found), _) => write!(f, "{gauge}: {found:.2} %, at most {most} %"),
             (None, because) => {
-                let because = because.unwrap_or_default();
+                let because = because.as_deref().unwrap_or_default();
                 write!(f, "{gauge}: at most {most} %, and it cannot be computed: {because}")
             }
         }
@@ -59,7 +59,7 @@ impl fmt::Display for Gauged {
 }
 
 /// A part of a whole, in percent; or why there is none.
-type Share = Result<Decimal, &'static str>;
+type Share = Result<Decimal, String>;
 
 const TOO_LARGE: &str = "the figures are too large";
 
@@ -69,12 +69,29 @@ impl Report {
     pub fn gauged(&self, gate: &Gate) -> Vec<Gauged> {
         let (old, new) = (&self.seen.old, &self.seen.new);
         let changed = &self.seen.changed;
-        let cost = || increase(old.cost(), new.cost(), "nothing was paid before");
-        let losers = || match changed.members() {
-            0 => Err("there are no members"),
-            members => share(changed.losing().into(), members.into()),
+        // What has no worth adds nothing to sums of money, and so can be neither more nor less.
+        let worthless = || old.worthless.iter().chain(&new.worthless).next();
+        let in_money = || match worthless() {
+            Some(wallet) => Err(format!("units of `{wallet}` have no `worth` in the manifest")),
+            None => Ok(()),
         };
-        let liability = || increase(old.liability(), new.liability(), "nothing was owed before");
+        let cost = || {
+            in_money()?;
+            increase(old.cost(), new.cost(), "nothing was paid before")
+        };
+        let losers = || match changed.members() {
+            0 => Err("there are no members".to_owned()),
+            members => {
+                if self.is_in_money {
+                    in_money()?;
+                }
+                share(changed.losing().into(), members.into())
+            }
+        };
+        let liability = || {
+            in_money()?;
+            increase(old.liability(), new.liability(), "nothing was owed before")
+        };
         let limits: [(_, _, &dyn Fn() -> Share); 3] = [
             (Gauge::CostIncrease, gate.cost_increase_max, &cost),
             (Gauge::Losers, gate.losers_max, &losers),
@@ -85,27 +102,36 @@ impl Report {
             // What is compared with a past that does not come out again says nothing.
             let found = match self.seen.check.is_same() {
                 true => found(),
-                false => Err("the recorded ledger does not come out again"),
+                false => Err("the recorded ledger does not come out again".to_owned()),
             };
-            let is_beyond = found.is_ok_and(|found| found > most) || found.is_err();
-            let because = found.err();
-            let rounded = |found: Decimal| {
-                found.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
-            };
-            Some(Gauged { gauge, most, found: found.ok().map(rounded), is_beyond, because })
+            Some(match found {
+                Err(because) => {
+                    Gauged { gauge, most, found: None, is_beyond: true, because: Some(because) }
+                }
+                Ok(found) => {
+                    let is_beyond = found > most;
+                    let rounding = match is_beyond {
+                        true => RoundingStrategy::AwayFromZero,
+                        false => RoundingStrategy::MidpointAwayFromZero,
+                    };
+                    let found = Some(found.round_dp_with_strategy(2, rounding));
+                    Gauged { gauge, most, found, is_beyond, because: None }
+                }
+            })
         });
         gauged.collect()
     }
 }
 
-fn increase(old: Decimal, new: Decimal, nothing: &'static str) -> Share {
-    if old.is_zero() {
-        return if new.is_zero() { Ok(Decimal::ZERO) } else { Err(nothing) };
+/// How much more it is, in percent of what it was.
+fn increase(old: Decimal, new: Decimal, nothing: &str) -> Share {
+    if old <= Decimal::ZERO {
+        return if new <= old { Ok(Decimal::ZERO) } else { Err(nothing.to_owned()) };
     }
     share(new.checked_sub(old).ok_or(TOO_LARGE)?, old)
 }
 
 fn share(part: Decimal, of: Decimal) -> Share {
     let share = part.checked_mul(Decimal::ONE_HUNDRED).and_then(|part| part.checked_div(of));
-    share.ok_or(TOO_LARGE)
+    share.ok_or_else(|| TOO_LARGE.to_owned())
 }

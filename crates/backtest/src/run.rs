@@ -110,6 +110,8 @@ pub struct Report {
     pub seen: Seen,
     /// The shared limits.
     pub limits: Vec<Dry>,
+    /// Whether gains and losses are in money; if not, they are in units of the main wallet.
+    pub is_in_money: bool,
 }
 
 impl Backtest<'_> {
@@ -170,11 +172,22 @@ impl Backtest<'_> {
 
     fn measure(&self) -> Measure<'_> {
         let programme = self.bundle.programme();
-        let is_worth = programme.wallets.values().any(|policy| policy.worth.is_some());
-        match is_worth {
+        match self.is_in_money() {
             true => Measure::Money { decimals: programme.decimals() },
             false => Measure::Units { wallet: &programme.main_wallet },
         }
+    }
+
+    /// Whether units are worth something by all rules that are compared.
+    fn is_in_money(&self) -> bool {
+        let is_worth = |bundle: &Bundle| {
+            bundle.programme().wallets.values().any(|policy| policy.worth.is_some())
+        };
+        let old = match self.baseline {
+            Some(baseline) => is_worth(baseline),
+            None => self.recorded.values().all(|bundle| is_worth(bundle)),
+        };
+        old && is_worth(self.bundle)
     }
 
     /// The next round, if groups were played by too much: when all have been played, and some took
@@ -207,7 +220,7 @@ impl Backtest<'_> {
             }
         };
         let limits: Vec<Dry> = totals.iter().map(dry).collect();
-        Report { seen, limits }
+        Report { seen, limits, is_in_money: self.is_in_money() }
     }
 }
 

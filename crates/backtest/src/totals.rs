@@ -123,6 +123,8 @@ pub struct Totals {
     pub owed: BTreeMap<WalletName, Owed>,
     /// How often each rule failed, by its title. It paid nothing then.
     pub failures: BTreeMap<String, Failed>,
+    /// The wallets that rules paid into, and that pay for rewards, but have no worth.
+    pub worthless: BTreeSet<WalletName>,
     /// When each shared limit was first found exhausted.
     #[serde(skip)]
     pub exhausted: BTreeMap<SharedLimit, Moment>,
@@ -167,11 +169,16 @@ impl Totals {
             if let Some(status) = &entry.tier_status {
                 tier = status.tier.clone().unwrap_or_default();
             }
+            for limit in &entry.exhausted {
+                let at = self.exhausted.entry(limit.clone()).or_insert(entry.at);
+                *at = (*at).min(entry.at);
+            }
             if place < before {
                 continue;
             }
             let programme = bundle(hash).map(Bundle::programme);
             let paid = given(entry, programme, &mut got);
+            self.worthless.extend(worthless(entry, programme).cloned());
             if paid.units != 0 {
                 let members = u64::from(tiers.insert(tier.clone()));
                 self.tiers.entry(tier.clone()).or_default().add(Paid { members, ..paid });
@@ -185,10 +192,6 @@ impl Totals {
                     let failed = Failed { times: 1, such_as: message.clone() };
                     self.failures.entry(rule.clone()).or_default().add(failed);
                 }
-            }
-            for limit in &entry.exhausted {
-                let at = self.exhausted.entry(limit.clone()).or_insert(entry.at);
-                *at = (*at).min(entry.at);
             }
         }
         for (rule, paid) in &got.rules {
@@ -260,7 +263,8 @@ impl Totals {
 
     /// Adds what was seen of other members.
     pub(crate) fn add(&mut self, other: Totals) {
-        let Totals { rules, rewards, tiers, wallets, months, owed, failures, exhausted } = other;
+        let Totals { rules, rewards, tiers, wallets, months, owed, failures, worthless, exhausted } =
+            other;
         merge(&mut self.rules, rules, Paid::add);
         merge(&mut self.rewards, rewards, Paid::add);
         merge(&mut self.tiers, tiers, Paid::add);
@@ -271,6 +275,7 @@ impl Totals {
             own.worth += other.worth;
         });
         merge(&mut self.failures, failures, Failed::add);
+        self.worthless.extend(worthless);
         for (limit, at) in exhausted {
             let own = self.exhausted.entry(limit).or_insert(at);
             *own = (*own).min(at);
@@ -305,6 +310,20 @@ fn worth(programme: Option<&Programme>, wallet: &WalletName, units: i64) -> Deci
     let policy = programme.and_then(|programme| programme.wallets.get(wallet));
     let worth = policy.filter(|policy| policy.spendable).and_then(|policy| policy.worth);
     worth.and_then(|worth| worth.checked_mul(units.into())).unwrap_or_default()
+}
+
+/// The wallets without a worth that an entry's rules paid into, of those that pay for rewards.
+fn worthless<'e>(
+    entry: &'e Entry,
+    programme: Option<&Programme>,
+) -> impl Iterator<Item = &'e WalletName> {
+    entry.all_reasons().filter_map(move |reason| match &reason.effect {
+        Effect::Units { wallet, .. } => {
+            let policy = programme.and_then(|programme| programme.wallets.get(wallet));
+            policy.filter(|policy| policy.spendable && policy.worth.is_none()).map(|_| wallet)
+        }
+        _ => None,
+    })
 }
 
 /// What the rules gave with an entry, added to what its member got.

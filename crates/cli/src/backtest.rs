@@ -108,6 +108,12 @@ pub(crate) fn tried(
         return Err(format!("there is nothing in the history `{folder}`").into());
     };
     let (from, (begins, until)) = span.of(all, bundle.programme())?;
+    if from.is_some() && overview.rules.is_empty() {
+        return Err(
+            "there was no programme yet in this history, so rules can only hold from its beginning; leave out --from"
+                .into(),
+        );
+    }
     let mut recorded = EarlierRules::new();
     for hash in &overview.rules {
         recorded.insert(hash.clone(), set.rules(hash)?);
@@ -189,8 +195,8 @@ impl Outcome {
 }
 
 fn loaded(folder: &Path) -> CommandResult<(MerchantId, Bundle)> {
-    let (merchant, folder) = place::merchant_of(folder)?;
-    let bundle = Bundle::load(&merchant, &Sources::read(&folder)?)?;
+    let merchant = place::merchant_of(folder)?;
+    let bundle = Bundle::load(&merchant, &Sources::read(folder)?)?;
     Ok((merchant, bundle))
 }
 

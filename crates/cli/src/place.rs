@@ -71,12 +71,16 @@ pub(crate) fn merchant_named(name: &str) -> CommandResult<MerchantId> {
         .map_err(|reason| format!("`{name}` is no merchant's name: {reason}").into())
 }
 
-/// The merchant whose rules are in a folder, by its name, and the folder.
-pub(crate) fn merchant_of(folder: &Path) -> CommandResult<(MerchantId, PathBuf)> {
+/// The merchant whose rules are in a folder, by the folder's name as it is given. A link has the name
+/// of the link.
+pub(crate) fn merchant_of(folder: &Path) -> CommandResult<MerchantId> {
+    if let Some(name) = folder.file_name() {
+        return merchant_named(&name.to_string_lossy());
+    }
+    // `.` and the like.
     let folder =
         folder.canonicalize().map_err(|error| format!("`{}`: {error}", folder.display()))?;
-    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok((merchant_named(&name)?, folder))
+    merchant_named(&folder.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// The path, relative to the current folder if it is in it.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ::history::DataSet;
 use api::{Clock, Forgetting, PublishError, Publishing};
 use aws_config::BehaviorVersion;
 use clap::Args;
@@ -26,7 +27,7 @@ pub(crate) struct Options {
     /// The history on which the rules are tried first, as `regulars history` writes it
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
-    /// Why rules are published that the gate of the manifest would stop; it is recorded with them
+    /// Why rules are published that a gate would stop; it is recorded with them
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -61,19 +62,34 @@ pub(crate) fn told(error: &FolderError) -> String {
 pub(crate) async fn run(options: Options) -> CommandResult {
     let client = api::client(aws_config::defaults(BehaviorVersion::latest())).await;
     let store = Store::new(client, &options.table);
-    let (merchant, folder) = place::merchant_of(&options.folder)?;
+    let merchant = place::merchant_of(&options.folder)?;
     let told = |error: PublishError| told(&FolderError::Publish(error));
     // They are read once: what is published is what was tried.
-    let sources = Sources::read(&folder)?;
+    let sources = Sources::read(&options.folder)?;
     let bundle = decide::proven(&merchant, &sources)?;
     let reason = options.reason.as_deref().map(reason).transpose()?;
     let against = options.against.as_deref();
+    let against = against.map(|folder| opened(folder, &merchant)).transpose()?;
+    let forgetting = Forgetting::from(options.forget);
     let exception = match gate(&store, &merchant, &bundle).await? {
-        Some(stands) => stands.asked(&merchant, &bundle, against, reason)?,
-        None => None,
+        Some(stands) => {
+            stands.forgets_nothing(&bundle, forgetting).map_err(told)?;
+            stands.asked(&merchant, &bundle, against, reason.as_deref())?
+        }
+        None => {
+            if against.is_some() {
+                say!("no gate stands before these rules, so they are not tried");
+            }
+            None
+        }
     };
-    let how = Publishing { forgetting: options.forget.into(), exception };
+    let how = Publishing { forgetting, exception: exception.clone() };
     let bundle = api::publish(&store, &merchant, &sources, how).await.map_err(told)?;
+    match (exception, reason) {
+        (Some(Exception { reason, .. }), _) => say!("recorded with them: {reason}"),
+        (None, Some(_)) => say!("nothing stood against these rules, so no reason is recorded"),
+        (None, None) => {}
+    }
     say!("{} now runs {} in {}", bundle.programme().merchant, bundle.hash(), options.table);
     Ok(())
 }
@@ -82,9 +98,16 @@ fn reason(written: &str) -> CommandResult<String> {
     Ok(parse_text(written).map_err(|error| format!("--reason: {error}"))?)
 }
 
-/// What stands before a merchant's rules: the rules in force, and the limits of both.
+/// Checks that a folder has a history of the merchant.
+fn opened<'a>(folder: &'a Path, merchant: &MerchantId) -> CommandResult<&'a Path> {
+    DataSet::open(folder, Some(merchant))?;
+    Ok(folder)
+}
+
+/// What stands before a merchant's rules: the rules in force, or why they cannot be read, and the
+/// limits of both.
 struct Stands {
-    in_force: Bundle,
+    in_force: Result<Bundle, String>,
     gate: Gate,
 }
 
@@ -99,33 +122,63 @@ async fn gate(
     if active == bundle.hash().as_str() {
         return Ok(None);
     }
-    let in_force = api::bundle_of(store, merchant, &active).await;
-    let in_force = in_force.map_err(|error| {
-        format!("the rules in force cannot be read, so nobody can say what their gate is: {error}")
-    })?;
-    // Who loosens the gate passes the one in force.
-    let gate = in_force.programme().gate.and(bundle.programme().gate);
-    Ok((gate != Gate::default()).then_some(Stands { in_force, gate }))
+    let own = bundle.programme().gate;
+    match api::bundle_of(store, merchant, &active).await {
+        Ok(in_force) => {
+            // Who loosens the gate passes the one in force.
+            let gate = in_force.programme().gate.and(own);
+            Ok((gate != Gate::default()).then_some(Stands { in_force: Ok(in_force), gate }))
+        }
+        Err(PublishError::Pack(reason)) => Ok(Some(Stands { in_force: Err(reason), gate: own })),
+        Err(error) => Err(error.into()),
+    }
 }
 
+/// What is said to whoever has given no reason.
+const REASON: &str = "The rules in force stay; `--reason TEXT` publishes these all the same, and is recorded with them";
+
 impl Stands {
-    /// Tries the rules, and says what they may be published as: an exception, if they are beyond the
-    /// gate and there is a reason.
+    /// Checks that nothing would be forgotten, before a long trial.
+    fn forgets_nothing(&self, bundle: &Bundle, forgetting: Forgetting) -> Result<(), PublishError> {
+        let (Forgetting::Refused, Ok(in_force)) = (forgetting, &self.in_force) else {
+            return Ok(());
+        };
+        match rules::forgotten(in_force, bundle) {
+            forgotten if forgotten.is_empty() => Ok(()),
+            forgotten => Err(PublishError::Forgets(forgotten)),
+        }
+    }
+
+    /// Tries the rules, and says what they may be published as: an exception, if the gate stops them
+    /// and there is a reason.
     fn asked(
         &self,
         merchant: &MerchantId,
         bundle: &Bundle,
         against: Option<&Path>,
-        reason: Option<String>,
+        reason: Option<&str>,
     ) -> CommandResult<Option<Exception>> {
-        let at = Clock::System.now();
-        let Some(against) = against else {
-            let reason = reason.ok_or(
-                "the manifest has a gate: `--against DIR` tries the rules on a history first, as `regulars history` writes it\nThe rules in force stay; `--reason TEXT` publishes these all the same, and is recorded with them",
-            )?;
-            return Ok(Some(Exception { at, reason, found: Vec::new() }));
+        let exception = |stopped: String, found: Vec<String>| -> CommandResult<Option<Exception>> {
+            let reason = reason.ok_or_else(|| format!("{stopped}\n{REASON}"))?.to_owned();
+            Ok(Some(Exception { at: Clock::System.now(), reason, found }))
         };
-        let outcome = tried(merchant, bundle, Some(&self.in_force), against, Span::default())?;
+        let in_force = match &self.in_force {
+            Ok(in_force) => in_force,
+            Err(unreadable) => {
+                let what = format!("the rules in force cannot be read: {unreadable}");
+                return exception(
+                    format!(
+                        "{what}\nnobody can say what their gate is, and what they would have paid"
+                    ),
+                    vec![what],
+                );
+            }
+        };
+        let Some(against) = against else {
+            let untried = "a gate stands before these rules: `--against DIR` tries them on a history first, as `regulars history` writes it";
+            return exception(untried.to_owned(), Vec::new());
+        };
+        let outcome = tried(merchant, bundle, Some(in_force), against, Span::default())?;
         let gauged = outcome.report.gauged(&self.gate);
         for one in gauged.iter().filter(|one| !one.is_beyond) {
             say!("{one}");
@@ -135,16 +188,10 @@ impl Stands {
         if found.is_empty() {
             return Ok(None);
         }
-        let beyond =
-            format!("these rules are beyond the gate of the manifest:\n  {}", found.join("\n  "));
-        let Some(reason) = reason else {
-            let folder = against.display();
-            return Err(format!(
-                "{beyond}\nThe rules in force stay; `--reason TEXT` publishes these all the same, and is recorded with them; `regulars backtest` against {folder} shows who gets what"
-            )
-            .into());
-        };
-        say!("{beyond}\nThey are published all the same: {reason}");
-        Ok(Some(Exception { at, reason, found }))
+        let beyond = format!(
+            "these rules are beyond the gate, compared with those in force:\n  {}",
+            found.join("\n  ")
+        );
+        exception(beyond, found)
     }
 }

@@ -9,6 +9,7 @@ use ::worth::{Actual, Customer, Forecast, Group, Purchase};
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 use clap::Args;
+use ledger::activity::PURCHASE;
 use ledger::reverse::{Reversals, left_of};
 use ledger::{EntryKind, MemberId};
 use rust_decimal::Decimal;
@@ -29,7 +30,7 @@ pub(crate) struct Options {
     /// The history, as `regulars history` writes it
     history: PathBuf,
     /// The last day that the models learn from; what came after it shows how well they forecast
-    /// [default: the last day of the history]
+    /// [default: the day of the last purchase]
     #[arg(long, value_name = "DAY")]
     learn_until: Option<NaiveDate>,
     /// Print JSON, with every customer
@@ -44,12 +45,18 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> CommandResult {
     let bought = Bought::read(&options.history)?;
     let Some(last) = bought.last() else {
-        return Err(format!("there are no orders in `{}`", options.history.display()).into());
+        return Err(format!("there are no purchases in `{}`", options.history.display()).into());
     };
-    let learned = options.learn_until.filter(|day| *day < last);
-    if let Some(day) = options.learn_until.filter(|day| *day > last) {
-        return Err(format!("--learn-until {day} is after the last order, of {last}").into());
+    let is_late = |day: &NaiveDate| {
+        day.checked_add_signed(TimeDelta::weeks(1)).is_none_or(|week_later| week_later > last)
+    };
+    if let Some(day) = options.learn_until.filter(is_late) {
+        return Err(format!(
+            "--learn-until {day} leaves less than a week until the last purchase, of {last}"
+        )
+        .into());
     }
+    let learned = options.learn_until;
     let day = learned.unwrap_or(last);
     let until = if learned.is_some() { last } else { day + TimeDelta::weeks(WEEKS) };
     let forecast = Forecast::of(&bought.days, number(day), number(until), learned.is_some())
@@ -115,8 +122,8 @@ impl Bought {
     }
 }
 
-/// What a member bought on each day, by the clock of the merchant: what is left of its orders after
-/// returns. A day of which nothing is left does not count.
+/// What a member bought on each day of a zone: what is left of its purchases after returns. A purchase
+/// that came back as a whole does not count.
 fn days_of(past: &Past, zone: Tz, decimals: u32) -> CommandResult<Vec<Purchase>> {
     let entries: Vec<_> = past.entries.iter().map(|one| one.entry.clone()).collect();
     let next = entries.last().map_or(past.enrolled.seq, |last| last.seq).next();
@@ -124,7 +131,7 @@ fn days_of(past: &Past, zone: Tz, decimals: u32) -> CommandResult<Vec<Purchase>>
     let mut days: BTreeMap<i64, Decimal> = BTreeMap::new();
     for entry in &entries {
         let EntryKind::Earn { activity } = &entry.kind else { continue };
-        if activity.order.is_none() || reversals.is_undone(entry.seq) {
+        if activity.kind != PURCHASE || reversals.is_undone(entry.seq) {
             continue;
         }
         let left = left_of(entry, &reversals.back(entry.seq), decimals)?;
@@ -163,15 +170,25 @@ impl Told<'_> {
                 "In the {weeks:.0} weeks until {until}, {} purchases are expected of them.",
                 rounded(*expected)
             ),
-            Some(Actual { purchases, miss }) => format!(
-                "For the {weeks:.0} weeks until {until}, {} purchases were to be expected of them, and they made {}: the forecast was {:.1} % too {}.",
-                rounded(*expected),
-                whole(*purchases),
-                miss.abs(),
-                if *miss < 0.0 { "low" } else { "high" }
-            ),
+            Some(Actual { purchases, miss }) => {
+                let miss = miss.map(|miss| match miss < 0.0 {
+                    true => format!(": the forecast was {:.1} % too low", miss.abs()),
+                    false => format!(": the forecast was {miss:.1} % too high"),
+                });
+                format!(
+                    "For the {weeks:.0} weeks until {until}, {} purchases were to be expected of them, and they made {}{}.",
+                    rounded(*expected),
+                    whole(*purchases),
+                    miss.unwrap_or_default()
+                )
+            }
         });
         page.line(format!("A purchase comes to {} on average.", self.money(spend.mean())));
+        if self.bought.currency.is_none() {
+            page.line(
+                "The history has no rules, so days are those of UTC, and amounts have no currency.",
+            );
+        }
         page.sheet(self.groups());
         page.sheet(self.best());
         page.sheet(self.models());

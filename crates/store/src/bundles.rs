@@ -23,8 +23,6 @@ pub struct StoredBundle {
     pub hash: String,
     /// The packed sources.
     pub body: Vec<u8>,
-    /// Each time that it was published though it was beyond the merchant's gate, the first first.
-    pub exceptions: Vec<Exception>,
 }
 
 /// A publication beyond the merchant's gate, or without asking it.
@@ -47,32 +45,26 @@ fn revision_sk(hash: &str) -> String {
 }
 
 /// The bundle that an item of the table is, if it is one of this merchant.
-pub(crate) fn bundle_of(
-    merchant: &MerchantId,
-    item: &Item,
-) -> Result<Option<StoredBundle>, StoreError> {
+pub(crate) fn bundle_of(merchant: &MerchantId, item: &Item) -> Option<StoredBundle> {
     let own = text(item, PK) == pk(merchant);
-    let hash = text(item, SK).strip_prefix("r#").filter(|_| own);
-    hash.map(|hash| restored(merchant, hash, item)).transpose()
+    let hash = text(item, SK).strip_prefix("r#").filter(|_| own)?.to_owned();
+    Some(StoredBundle { hash, body: blob(item, BODY)?.to_vec() })
 }
 
-fn restored(merchant: &MerchantId, hash: &str, item: &Item) -> Result<StoredBundle, StoreError> {
-    let unreadable = |reason: String| StoreError::unreadable(&pk(merchant), reason);
-    let body = blob(item, BODY).ok_or_else(|| unreadable(format!("bundle {hash} has no body")))?;
-    // Bundles of before have none.
-    let exceptions = item.get(EXCEPTIONS).and_then(|list| list.as_l().ok()).into_iter().flatten();
-    let exceptions = exceptions.map(|one| {
-        let one = one.as_s().map(String::as_str).unwrap_or_default();
-        serde_json::from_str(one)
-            .map_err(|error| unreadable(format!("an exception of bundle {hash}: {error}")))
-    });
-    let exceptions = exceptions.collect::<Result<_, _>>()?;
-    Ok(StoredBundle { hash: hash.to_owned(), body: body.to_vec(), exceptions })
+/// The exceptions of a bundle's item; bundles of before have none.
+fn exceptions_of(item: &Item) -> Result<Vec<Exception>, String> {
+    let Some(list) = item.get(EXCEPTIONS) else { return Ok(Vec::new()) };
+    let list = list.as_l().map_err(|_| "its exceptions are no list")?;
+    let exception = |one: &AttributeValue| {
+        let text = one.as_s().map_err(|_| "an exception is no text")?;
+        serde_json::from_str(text).map_err(|error| format!("an exception: {error}"))
+    };
+    list.iter().map(exception).collect()
 }
 
 impl Store {
-    /// Stores a bundle for ever and makes it the active one, in one transaction. Its exceptions come
-    /// to those that are there.
+    /// Stores a bundle for ever and makes it the active one, in one transaction. An exception comes to
+    /// those that are there.
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
@@ -80,9 +72,10 @@ impl Store {
         &self,
         merchant: &MerchantId,
         bundle: StoredBundle,
+        exception: Option<&Exception>,
     ) -> Result<(), StoreError> {
         let pk = pk(merchant);
-        let exceptions = bundle.exceptions.iter().map(serde_json::to_string);
+        let exceptions = exception.into_iter().map(serde_json::to_string);
         let exceptions = exceptions.map(|one| one.map(AttributeValue::S));
         let exceptions = exceptions.collect::<Result<_, _>>().map_err(StoreError::request)?;
         let revision = Update::builder()
@@ -131,6 +124,24 @@ impl Store {
         hash: &str,
     ) -> Result<Option<StoredBundle>, StoreError> {
         let revision = self.get(&pk(merchant), &revision_sk(hash), Consistency::Strong).await?;
-        revision.map(|item| restored(merchant, hash, &item)).transpose()
+        Ok(revision.and_then(|item| {
+            Some(StoredBundle { hash: hash.to_owned(), body: blob(&item, BODY)?.to_vec() })
+        }))
+    }
+
+    /// Each time that the bundle with a hash was published though the merchant's gate stopped it, the
+    /// first first.
+    ///
+    /// # Errors
+    /// The table could not be reached or refused the request, or an exception cannot be read.
+    pub async fn exceptions(
+        &self,
+        merchant: &MerchantId,
+        hash: &str,
+    ) -> Result<Vec<Exception>, StoreError> {
+        let pk = pk(merchant);
+        let revision = self.get(&pk, &revision_sk(hash), Consistency::Strong).await?;
+        let exceptions = revision.map_or_else(|| Ok(Vec::new()), |item| exceptions_of(&item));
+        exceptions.map_err(|reason| StoreError::unreadable(&pk, format!("bundle {hash}: {reason}")))
     }
 }

@@ -212,8 +212,7 @@ impl Export {
         let mut bundles = Vec::new();
         for file in &self.files {
             each_line(file, |value| {
-                let bundle = bundle_of(merchant, &to_item(&value)?);
-                bundles.extend(bundle.map_err(|error| error.to_string())?);
+                bundles.extend(bundle_of(merchant, &to_item(&value)?));
                 Ok(())
             })?;
         }

@@ -27,6 +27,9 @@ pub enum FitError {
         /// How many have.
         found: usize,
     },
+    /// The likeliest purchases have no mean: their distribution has too long a tail.
+    #[error("what purchases come to differs too much for a mean")]
+    NoMean,
     /// The search for the parameters came to no end.
     #[error("no parameters could be found: {0}")]
     NoEnd(String),

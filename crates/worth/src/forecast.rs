@@ -37,8 +37,9 @@ pub struct Forecast {
 pub struct Actual {
     /// The purchases that were made.
     pub purchases: u64,
-    /// How many more or, if below zero, fewer were expected, in percent of those that were made.
-    pub miss: f64,
+    /// How many more or, if below zero, fewer were expected, in percent of those that were made;
+    /// `None` if there were none.
+    pub miss: Option<f64>,
 }
 
 /// Customers with as many repeat purchases.
@@ -74,7 +75,7 @@ impl Forecast {
     /// another. `is_known` says that those days are over, so that what came of it can be told.
     ///
     /// # Errors
-    /// Too few customers have bought again, or no parameters can be found.
+    /// Too few customers have bought again, or one of the models does not fit.
     pub fn of(
         customers: &[Vec<Purchase>],
         day: i64,
@@ -112,7 +113,8 @@ impl Forecast {
         let purchases: u64 = groups.iter().map(|group| group.actual).sum();
         let actual = is_known.then(|| {
             let made = count(i64::try_from(purchases).unwrap_or(i64::MAX));
-            Actual { purchases, miss: (expected - made) / made * 100.0 }
+            let miss = (purchases > 0).then(|| (expected - made) / made * 100.0);
+            Actual { purchases, miss }
         });
         Ok(Forecast { repeat, spend, weeks, expected, actual, groups, customers: forecast })
     }

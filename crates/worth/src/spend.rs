@@ -29,7 +29,7 @@ impl Spend {
     /// Fits the model to the customers that have bought again for something.
     ///
     /// # Errors
-    /// They are too few, or no parameters can be found.
+    /// They are too few, no parameters can be found, or the mean does not exist.
     pub fn fit(buyers: &[Buyer]) -> Result<Spend, FitError> {
         let seen = buyers.iter().filter_map(|buyer| Some((buyer.repeats, buyer.mean?)));
         let seen: Vec<(f64, f64)> = seen.collect();
@@ -40,7 +40,12 @@ impl Spend {
             seen.iter().map(|(times, mean)| model.log_likelihood_of(*times, *mean)).sum()
         };
         let (parameters, log_likelihood) = likeliest(sum)?;
-        Ok(Spend { log_likelihood, ..of(parameters) })
+        let model = Spend { log_likelihood, ..of(parameters) };
+        // The mean is `p gamma / (q - 1)`.
+        if model.q <= 1.0 {
+            return Err(FitError::NoMean);
+        }
+        Ok(model)
     }
 
     /// The logarithm of the likelihood of a mean of so many purchases (equation 1a of the note).

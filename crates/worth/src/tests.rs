@@ -62,7 +62,7 @@ fn repeat_buying_is_that_of_the_paper() {
     near(forecast.expected, 1653.0, 1.0);
     let actual = forecast.actual.unwrap();
     assert_eq!(actual.purchases, 1882);
-    near(actual.miss, -12.1, 0.05);
+    near(actual.miss.unwrap(), -12.1, 0.05);
     let customers: Vec<u64> = forecast.groups.iter().map(|group| group.customers).collect();
     assert_eq!(customers, [1411, 439, 214, 100, 62, 38, 29, 64]);
     assert!(forecast.customers.is_sorted_by(|one, other| one.worth >= other.worth));
@@ -98,4 +98,16 @@ fn too_few_customers_are_no_model() {
     let refused = Err(FitError::TooFewRepeaters { found: 19 });
     assert_eq!(Repeat::fit(&[buyer; 19]).map(|_| ()), refused);
     assert_eq!(Spend::fit(&[buyer; 19]).map(|_| ()), refused);
+}
+
+#[test]
+fn purchases_without_a_mean_are_no_model() {
+    // One in `n` customers spends more than `n` squared: the tail of such a distribution is so long
+    // that the mean of all would be without end.
+    let buyer = |place: i32| {
+        let share = (f64::from(place) + 0.5) / 40.0;
+        Buyer { repeats: 50.0, last: 1.0, age: 2.0, mean: Some(share.powi(-2)) }
+    };
+    let buyers: Vec<Buyer> = (0..40).map(buyer).collect();
+    assert_eq!(Spend::fit(&buyers).map(|_| ()), Err(FitError::NoMean));
 }

@@ -123,11 +123,12 @@ impl Writing<'_> {
         if gauged.is_empty() {
             return;
         }
-        let mut gate = Sheet::new("", ["gate", "#at most", "#found", ""]);
+        let mut gate = Sheet::new("", ["the gate of these rules", "#at most", "#found", ""]);
         for Gauged { gauge, most, found, is_beyond, because } in gauged {
             let found = found.map_or_else(|| "-".to_owned(), |found| format!("{found:.2} %"));
-            let said = because.unwrap_or(if is_beyond { "beyond" } else { "holds" });
-            gate.row([gauge.to_string(), format!("{most} %"), found, said.to_owned()]);
+            let said = if is_beyond { "beyond" } else { "holds" };
+            let said = because.unwrap_or_else(|| said.to_owned());
+            gate.row([gauge.to_string(), format!("{most} %"), found, said]);
         }
         self.page.sheet(gate);
     }
@@ -313,8 +314,7 @@ impl Writing<'_> {
 
     /// A gain in money, or in units if they are worth nothing.
     fn gain(&self, gain: i64) -> String {
-        let is_worth = self.programme.wallets.values().any(|policy| policy.worth.is_some());
-        match is_worth {
+        match self.outcome.report.is_in_money {
             true => self.money(Decimal::new(gain, self.programme.decimals())),
             false => whole(gain),
         }
@@ -395,8 +395,10 @@ impl Writing<'_> {
         if names.is_empty() {
             return;
         }
-        let mut failures =
-            Sheet::new("", ["rule that failed, and so paid nothing", "#times", "#now", "such as"]);
+        let mut failures = Sheet::new(
+            "",
+            ["rule or tier that failed, and so counted for nothing", "#times", "#now", "such as"],
+        );
         for name in names {
             let (was, is) = (old.failures.get(name), new.failures.get(name));
             let times = |of: Option<&Failed>| whole(of.map_or(0, |failed| failed.times));

@@ -6,7 +6,7 @@ use std::process::Command;
 use ledger::MerchantId;
 use local::{Database, REGION, TABLE};
 use serde_json::json;
-use store::StoredBundle;
+use store::{Exception, StoredBundle};
 
 use super::{json, orders, regulars};
 
@@ -233,7 +233,7 @@ fn the_worth_of_customers_is_forecast_from_a_history_and_held_to_what_came() {
         assert!(page.contains(line), "{line}\n{page}");
     }
     let (done, _, error) = said(&["--learn-until", "1999-01-01"]);
-    let late = "error: --learn-until 1999-01-01 is after the last order, of 1998-06-30";
+    let late = "error: --learn-until 1999-01-01 leaves less than a week until the last purchase, of 1998-06-30";
     assert_eq!((done, error.as_str()), (false, late));
     let (done, _, error) = said(&["--learn-until", "1997-01-02"]);
     let few = "error: until 1997-01-02, ";
@@ -266,6 +266,11 @@ impl Table {
         (output.status.success(), text(&output.stdout), text(&output.stderr))
     }
 
+    async fn exceptions(&self) -> Vec<Exception> {
+        let (store, cafe) = (self.database.store(), MerchantId::parse("cafe").unwrap());
+        store.exceptions(&cafe, &self.in_force().await.hash).await.unwrap()
+    }
+
     async fn in_force(&self) -> StoredBundle {
         let (store, cafe) = (self.database.store(), MerchantId::parse("cafe").unwrap());
         let active = store.active_bundle(&cafe).await.unwrap().unwrap();
@@ -291,14 +296,14 @@ async fn rules_beyond_the_gate_are_published_only_for_a_reason_which_is_kept() {
     let table = Table::open(cafe).await;
     let first = table.in_force().await;
     let (done, _, error) = table.publishes("try/cafe", &[]).await;
-    let untried = "error: the manifest has a gate: `--against DIR` tries the rules on a history first, as `regulars history` writes it\n\
+    let untried = "error: a gate stands before these rules: `--against DIR` tries them on a history first, as `regulars history` writes it\n\
         The rules in force stay; `--reason TEXT` publishes these all the same, and is recorded with them";
     assert_eq!((done, error.as_str()), (false, untried));
     let (done, said, error) = table.publishes("try/cafe", &["--against", "past"]).await;
     assert_eq!((done, said.as_str()), (false, "members that get less: 33.33 %, at most 33.4 %"));
     let found = "paid more by rules: 62.50 %, at most 3 %";
     let head = format!(
-        "error: these rules are beyond the gate of the manifest:\n  {found}\nThe rules in force stay"
+        "error: these rules are beyond the gate, compared with those in force:\n  {found}\nThe rules in force stay"
     );
     assert!(error.starts_with(&head), "{error}");
     let (done, _, error) = table.publishes("try/cafe", &["--reason", " "]).await;
@@ -308,16 +313,16 @@ async fn rules_beyond_the_gate_are_published_only_for_a_reason_which_is_kept() {
     let why = ["--against", "past", "--reason", "The board wants it"];
     assert!(table.publishes("try/cafe", &why).await.0);
     let second = table.in_force().await;
+    let exceptions = table.exceptions().await;
     let reasons: Vec<(&str, &[String])> =
-        second.exceptions.iter().map(|one| (one.reason.as_str(), one.found.as_slice())).collect();
+        exceptions.iter().map(|one| (one.reason.as_str(), one.found.as_slice())).collect();
     assert_eq!(reasons, [("The board wants it", &[found.to_owned()][..])]);
     // The same rules again change nothing, and what is recorded stays.
     assert!(table.publishes("try/cafe", &[]).await.0);
     assert_eq!(table.in_force().await, second);
     assert!(table.publishes("rules/cafe", &["--reason", "Back", "--forget"]).await.0);
     assert!(table.publishes("try/cafe", &["--reason", "And forth"]).await.0);
-    let reasons: Vec<String> =
-        table.in_force().await.exceptions.into_iter().map(|one| one.reason).collect();
+    let reasons: Vec<String> = table.exceptions().await.into_iter().map(|one| one.reason).collect();
     assert_eq!(reasons, ["The board wants it", "And forth"]);
 }
 
@@ -336,4 +341,41 @@ async fn a_gate_that_cannot_be_computed_stops_what_it_is_for() {
     assert!(!done && error.contains(owed), "{error}");
     let (done, _, error) = table.publishes("try/cafe", &["--against", "nothing"]).await;
     assert!(!done && error.starts_with("error: there is no history in `nothing`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_gate_without_worth_stops_and_a_publication_without_a_gate_says_so() {
+    let gate = "[gate]\ncost_increase_max = \"3 %\"\n";
+    let cafe = Cafe::with_history();
+    cafe.write("rules/cafe/merchant.toml", &format!("{MANIFEST}{gate}"));
+    let double = RULES.replace("{ order.total }", "{ order.total * 2 }");
+    let worthless = MANIFEST.replace("worth = \"0.01\"\n", "");
+    cafe.write("try/cafe/merchant.toml", &format!("{worthless}{gate}"));
+    cafe.write("try/cafe/rules.rhai", &double);
+    cafe.write("free/cafe/merchant.toml", MANIFEST);
+    cafe.write("free/cafe/rules.rhai", RULES);
+    let table = Table::open(cafe).await;
+    // Points that are worth nothing cost nothing, and are not cheaper for that.
+    let (done, _, error) = table.publishes("try/cafe", &["--against", "past"]).await;
+    let unknown = "paid more by rules: at most 3 %, and it cannot be computed: units of `points` have no `worth` in the manifest";
+    assert!(!done && error.contains(unknown), "{error}");
+    // A broken bundle can be replaced, for a reason.
+    let (store, merchant) = (table.database.store(), MerchantId::parse("cafe").unwrap());
+    let broken = StoredBundle { hash: "older".to_owned(), body: b"another packing".to_vec() };
+    store.publish(&merchant, broken, None).await.unwrap();
+    let (done, _, error) = table.publishes("free/cafe", &["--forget"]).await;
+    assert!(!done && error.starts_with("error: the rules in force cannot be read: "), "{error}");
+    let repair = ["--forget", "--reason", "Repair"];
+    let (done, said, error) = table.publishes("free/cafe", &repair).await;
+    assert!(done && said.contains("recorded with them: Repair"), "{error}");
+    // Without a gate nothing is tried, which is said; and the history has to be one all the same.
+    let plain = RULES.replace("{ order.total }", "{ order.total + 1 }");
+    table.cafe.write("free/cafe/rules.rhai", &plain);
+    let (done, _, error) = table.publishes("free/cafe", &["--against", "nothing"]).await;
+    assert!(!done && error.starts_with("error: there is no history in `nothing`"), "{error}");
+    let more = ["--against", "past", "--reason", "None"];
+    let (done, said, error) = table.publishes("free/cafe", &more).await;
+    assert!(done, "{error}");
+    assert!(said.contains("no gate stands before these rules, so they are not tried"), "{said}");
+    assert!(said.contains("nothing stood against these rules, so no reason is recorded"));
 }
