@@ -90,7 +90,7 @@ const LOOKS_MAX: u64 = 5;
 
 /// The operations of the first look for a bug. Each look at what is still missing has four times as
 /// many as the one before, up to the size that is asked for: most bugs show soon.
-const FIRST_OPERATIONS: u64 = 160;
+const FIRST_OPERATIONS: u64 = 350;
 
 /// Operations per member, and the fewest members. Members are few, so that their requests conflict.
 const OPERATIONS_PER_MEMBER: u64 = 250;
