@@ -94,16 +94,9 @@ pub async fn publish(
     let Publishing { forgetting, exception } = how.into();
     let bundle = decide::proven(merchant, sources)?;
     if forgetting == Forgetting::Refused
-        && let Some(active) = store.active_bundle(merchant).await?
+        && let Some(in_force) = in_force(store, merchant).await?
     {
-        let active = bundle_of(store, merchant, &active).await.map_err(|error| match error {
-            PublishError::Pack(reason) => PublishError::NotComparable(reason),
-            other => other,
-        })?;
-        let forgotten = rules::forgotten(&active, &bundle);
-        if !forgotten.is_empty() {
-            return Err(PublishError::Forgets(forgotten));
-        }
+        forgets_nothing(&in_force, &bundle)?;
     }
     for (limit, units) in bundle.shared_limits() {
         store.allocate(merchant, &limit, units).await?;
@@ -112,6 +105,33 @@ pub async fn publish(
     let stored = StoredBundle { hash: bundle.hash().to_string(), body };
     store.publish(merchant, stored, exception.as_ref()).await?;
     Ok(bundle)
+}
+
+/// The rules in force; `None` if a merchant has never published any.
+///
+/// # Errors
+/// The table could not be read, or they cannot be read, so that nothing can be compared with them.
+pub async fn in_force(
+    store: &Store,
+    merchant: &MerchantId,
+) -> Result<Option<Bundle>, PublishError> {
+    let Some(active) = store.active_bundle(merchant).await? else { return Ok(None) };
+    match bundle_of(store, merchant, &active).await {
+        Ok(bundle) => Ok(Some(bundle)),
+        Err(PublishError::Pack(reason)) => Err(PublishError::NotComparable(reason)),
+        Err(other) => Err(other),
+    }
+}
+
+/// Checks that other rules would forget nothing that members have by the rules in force.
+///
+/// # Errors
+/// They would.
+pub fn forgets_nothing(in_force: &Bundle, bundle: &Bundle) -> Result<(), PublishError> {
+    match rules::forgotten(in_force, bundle) {
+        forgotten if forgotten.is_empty() => Ok(()),
+        forgotten => Err(PublishError::Forgets(forgotten)),
+    }
 }
 
 fn pack(sources: &Sources) -> std::io::Result<Vec<u8>> {

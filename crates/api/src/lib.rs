@@ -35,7 +35,9 @@ mod request;
 mod host;
 
 pub use body::{BODY_BYTES_MAX, Body, InPath, InPathOf, InQuery, NoQuery};
-pub use bundles::{Forgetting, PublishError, Publishing, bundle_of, publish, sources_of};
+pub use bundles::{
+    Forgetting, PublishError, Publishing, bundle_of, forgets_nothing, in_force, publish, sources_of,
+};
 pub use caller::{Caller, Manager};
 pub use change::{ActivityName, Change, Decided, Rules, change, change_under, log_failures};
 pub use clock::Clock;

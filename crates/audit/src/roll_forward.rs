@@ -3,7 +3,7 @@
 
 use std::ops::{Add, AddAssign};
 
-use ledger::{Moment, PostingReason};
+use ledger::{Moment, Movement, PostingReason};
 use rust_decimal::Decimal;
 
 /// A period from one moment to another. A side that is not given is open.
@@ -100,20 +100,14 @@ impl<N: Copy + Default + PartialEq + AddAssign + Add<Output = N>> RollForward<N>
             return;
         }
         self.reversed += gained;
-        let sum = match why {
-            PostingReason::Issued => &mut self.issued,
-            PostingReason::Spent => &mut self.redeemed,
-            PostingReason::Expired => &mut self.expired,
-            PostingReason::Reclaimed | PostingReason::Restored | PostingReason::DerivedAgain => {
-                &mut self.reversed
-            }
-            PostingReason::Adjusted => &mut self.adjusted,
-            PostingReason::Transferred => &mut self.transferred,
-            PostingReason::DebtPaid
-            | PostingReason::Held
-            | PostingReason::Released
-            | PostingReason::Delivered
-            | PostingReason::Extended => return,
+        let sum = match why.movement() {
+            Some(Movement::Issued) => &mut self.issued,
+            Some(Movement::Redeemed) => &mut self.redeemed,
+            Some(Movement::Expired) => &mut self.expired,
+            Some(Movement::Reversed) => &mut self.reversed,
+            Some(Movement::Adjusted) => &mut self.adjusted,
+            Some(Movement::Transferred) => &mut self.transferred,
+            None => return,
         };
         *sum += change;
     }

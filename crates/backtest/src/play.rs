@@ -109,8 +109,10 @@ pub(crate) fn by_rules(group: &[Past], by: By<'_>, drawn: &Draws) -> Played {
         has_drawn: false,
         turn: (Moment::UNIX_EPOCH, first.enrolled.id.clone(), Seq::ENROLLED),
     };
+    if let Some(from) = by.from {
+        playing.record(from, by.bundle, &mut shares);
+    }
     let from = by.from.unwrap_or(Moment::MIN_UTC);
-    playing.record(from, by.bundle, &mut shares);
     let mut due = Due { runs: &runs, next: vec![None; group.len()], queue: BTreeSet::new() };
     playing.changed.extend(0..group.len());
     due.follow(&mut playing, |_| from);
@@ -259,9 +261,8 @@ impl<'g> Playing<'g> {
                 shares.turn = (one.entry.at, id.clone(), seq);
                 shares.note_done(&one.entry);
             }
-            if let Some(account) =
-                self.book.accounts.get_mut(id).filter(|own| !own.entries.is_empty())
-            {
+            let is_member = past.enrolled.enrolled_at < from;
+            if let Some(account) = self.book.accounts.get_mut(id).filter(|_| is_member) {
                 account.due_at = due_at(bundle, &account.member, from);
             }
         }

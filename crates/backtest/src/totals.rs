@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ledger::entry::Note;
 use ledger::reverse::Reversals;
 use ledger::{
-    Effect, Entry, EntryKind, Member, Moment, PostingReason, Programme, SharedLimit, WalletName,
+    Effect, Entry, EntryKind, Member, Moment, Movement, Programme, SharedLimit, WalletName,
 };
 use rules::Bundle;
 use rust_decimal::Decimal;
@@ -225,20 +225,14 @@ impl Totals {
         for posting in entry.postings.iter().filter(|posting| !posting.shared) {
             let change = posting.change();
             let mut moved = Moved::default();
-            let sum = match posting.why {
-                PostingReason::Issued => &mut moved.issued,
-                PostingReason::Spent => &mut moved.redeemed,
-                PostingReason::Expired => &mut moved.expired,
-                PostingReason::Reclaimed
-                | PostingReason::Restored
-                | PostingReason::DerivedAgain => &mut moved.reversed,
-                PostingReason::Adjusted => &mut moved.adjusted,
-                PostingReason::Transferred => &mut moved.transferred,
-                PostingReason::DebtPaid
-                | PostingReason::Held
-                | PostingReason::Released
-                | PostingReason::Delivered
-                | PostingReason::Extended => continue,
+            let sum = match posting.why.movement() {
+                Some(Movement::Issued) => &mut moved.issued,
+                Some(Movement::Redeemed) => &mut moved.redeemed,
+                Some(Movement::Expired) => &mut moved.expired,
+                Some(Movement::Reversed) => &mut moved.reversed,
+                Some(Movement::Adjusted) => &mut moved.adjusted,
+                Some(Movement::Transferred) => &mut moved.transferred,
+                None => continue,
             };
             *sum = change;
             let month = month

@@ -20,6 +20,7 @@ use ledger::{MerchantId, Moment, Programme};
 use rules::{Bundle, Sources};
 use serde::Serialize;
 
+use crate::page::Output;
 use crate::place;
 use crate::result::CommandResult;
 use crate::show::progress;
@@ -42,12 +43,8 @@ pub(crate) struct Options {
     baseline: Option<PathBuf>,
     #[command(flatten)]
     span: Span,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    /// Write the report as a page for a browser, in one file that needs nothing else
-    #[arg(long, value_name = "FILE", conflicts_with = "json")]
-    html: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// The part of a history on which rules are tried.
@@ -68,21 +65,9 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     let baseline = options.baseline.as_ref().map(|folder| loaded(folder)).transpose()?;
     let baseline = baseline.map(|(_, bundle)| bundle);
     let outcome = tried(&merchant, &bundle, baseline.as_ref(), &options.against, options.span)?;
-    if options.json {
-        say!("{}", outcome.as_json(&bundle)?);
-        return Ok(());
-    }
-    let page = page::page(&outcome, &bundle);
-    match &options.html {
-        None => say!("{}", page.text()),
-        Some(file) => {
-            let title = format!("{}: other rules on the past", bundle.programme().name);
-            std::fs::write(file, page.html(&title))
-                .map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
-            say!("{} is written", file.display());
-        }
-    }
-    Ok(())
+    let title = format!("{}: other rules on the past", bundle.programme().name);
+    let page = || page::page(&outcome, &bundle);
+    options.output.write(&title, page, || outcome.as_json(&bundle))
 }
 
 /// Tries a merchant's rules on the history of a folder, and compares them with others or, if none

@@ -4,11 +4,11 @@
 /// Lines, tables and numbers as people read them.
 #[macro_use]
 mod show;
-/// Pages for a terminal and for a browser.
-mod page;
 
 /// The result of a command, and how the process exits.
 mod result;
+/// Pages for a terminal and for a browser.
+mod page;
 
 /// The counts of a replay.
 mod counts;

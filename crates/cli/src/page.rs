@@ -1,12 +1,51 @@
 //! Pages: what a command found, as lines and tables. A page is written for a terminal, or as one HTML
 //! file that needs nothing else.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::result::CommandResult;
 use crate::show::table;
 
 /// The width of the longest bar, in characters.
 const BAR: u64 = 40;
+
+/// Where a report goes: as tables to a terminal, if nothing else is said.
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Write the report as a page for a browser, in one file that needs nothing else
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    html: Option<PathBuf>,
+}
+
+impl Output {
+    /// Writes a report to where it goes.
+    pub(crate) fn write(
+        &self,
+        title: &str,
+        page: impl FnOnce() -> Page,
+        json: impl FnOnce() -> CommandResult<String>,
+    ) -> CommandResult {
+        if self.json {
+            say!("{}", json()?);
+            return Ok(());
+        }
+        match &self.html {
+            None => say!("{}", page().text()),
+            Some(file) => {
+                std::fs::write(file, page().html(title))
+                    .map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
+                say!("{} is written", file.display());
+            }
+        }
+        Ok(())
+    }
+}
 
 /// A page.
 #[derive(Debug, Default)]
@@ -81,7 +120,7 @@ impl Page {
     }
 
     /// The page for a terminal.
-    pub(crate) fn text(&self) -> String {
+    fn text(&self) -> String {
         let sections = self.sections.iter().map(|section| match section {
             Section::Lines(lines) => lines.join("\n"),
             Section::Sheet(Sheet { title, heads, rows }) => {
@@ -96,7 +135,7 @@ impl Page {
     }
 
     /// The page as HTML.
-    pub(crate) fn html(&self, title: &str) -> String {
+    fn html(&self, title: &str) -> String {
         let page = html! {
             (DOCTYPE)
             html lang="en" {

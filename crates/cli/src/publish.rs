@@ -73,7 +73,10 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let forgetting = Forgetting::from(options.forget);
     let exception = match gate(&store, &merchant, &bundle).await? {
         Some(stands) => {
-            stands.forgets_nothing(&bundle, forgetting).map_err(told)?;
+            if let (Forgetting::Refused, Ok(in_force)) = (forgetting, &stands.in_force) {
+                // It is said before a long trial.
+                api::forgets_nothing(in_force, &bundle).map_err(told)?;
+            }
             stands.asked(&merchant, &bundle, against, reason.as_deref())?
         }
         None => {
@@ -118,18 +121,17 @@ async fn gate(
     merchant: &MerchantId,
     bundle: &Bundle,
 ) -> CommandResult<Option<Stands>> {
-    let Some(active) = store.active_bundle(merchant).await? else { return Ok(None) };
-    if active == bundle.hash().as_str() {
-        return Ok(None);
-    }
     let own = bundle.programme().gate;
-    match api::bundle_of(store, merchant, &active).await {
-        Ok(in_force) => {
+    match api::in_force(store, merchant).await {
+        Ok(Some(in_force)) if in_force.hash() != bundle.hash() => {
             // Who loosens the gate passes the one in force.
             let gate = in_force.programme().gate.and(own);
             Ok((gate != Gate::default()).then_some(Stands { in_force: Ok(in_force), gate }))
         }
-        Err(PublishError::Pack(reason)) => Ok(Some(Stands { in_force: Err(reason), gate: own })),
+        Ok(_) => Ok(None),
+        Err(PublishError::NotComparable(reason)) => {
+            Ok(Some(Stands { in_force: Err(reason), gate: own }))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -138,17 +140,6 @@ async fn gate(
 const REASON: &str = "The rules in force stay; `--reason TEXT` publishes these all the same, and is recorded with them";
 
 impl Stands {
-    /// Checks that nothing would be forgotten, before a long trial.
-    fn forgets_nothing(&self, bundle: &Bundle, forgetting: Forgetting) -> Result<(), PublishError> {
-        let (Forgetting::Refused, Ok(in_force)) = (forgetting, &self.in_force) else {
-            return Ok(());
-        };
-        match rules::forgotten(in_force, bundle) {
-            forgotten if forgotten.is_empty() => Ok(()),
-            forgotten => Err(PublishError::Forgets(forgotten)),
-        }
-    }
-
     /// Tries the rules, and says what they may be published as: an exception, if the gate stops them
     /// and there is a reason.
     fn asked(

@@ -8,8 +8,7 @@ use chrono_tz::Tz;
 use ledger::GrantEnd;
 use ledger::entry::Benefit;
 use ledger::{
-    Entry, EntryKind, Member, MemberId, Moment, PostingReason, PostingSide, Programme, Units,
-    WalletName,
+    Entry, EntryKind, Member, MemberId, Moment, Movement, PostingSide, Programme, Units, WalletName,
 };
 use rules::Bundle;
 use rust_decimal::Decimal;
@@ -114,23 +113,14 @@ impl Totals {
         for posting in entry.postings.iter().filter(|posting| !posting.shared) {
             let wallet = self.wallets.entry(posting.wallet.clone()).or_default();
             let change = posting.change();
-            match posting.why {
-                PostingReason::Issued => wallet.earned += change,
-                PostingReason::Spent => wallet.redeemed -= change,
-                PostingReason::Expired => wallet.expired -= change,
-                PostingReason::Reclaimed
-                | PostingReason::Restored
-                | PostingReason::DerivedAgain => {
-                    wallet.reversed += change;
-                }
-                PostingReason::Adjusted => wallet.adjusted += change,
-                // Over all members of a programme these move units and change no total.
-                PostingReason::Transferred
-                | PostingReason::DebtPaid
-                | PostingReason::Held
-                | PostingReason::Released
-                | PostingReason::Delivered
-                | PostingReason::Extended => {}
+            match posting.why.movement() {
+                Some(Movement::Issued) => wallet.earned += change,
+                Some(Movement::Redeemed) => wallet.redeemed -= change,
+                Some(Movement::Expired) => wallet.expired -= change,
+                Some(Movement::Reversed) => wallet.reversed += change,
+                Some(Movement::Adjusted) => wallet.adjusted += change,
+                // Over all members of a programme a transfer changes no total.
+                Some(Movement::Transferred) | None => {}
             }
         }
     }

@@ -16,7 +16,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::json;
 
-use crate::page::{Bar, Cell, Page, Sheet};
+use crate::page::{Bar, Cell, Output, Page, Sheet};
 use crate::result::CommandResult;
 use crate::show::{progress, whole};
 
@@ -33,12 +33,8 @@ pub(crate) struct Options {
     /// [default: the day of the last purchase]
     #[arg(long, value_name = "DAY")]
     learn_until: Option<NaiveDate>,
-    /// Print JSON, with every customer
-    #[arg(long)]
-    json: bool,
-    /// Write a page for a browser, in one file that needs nothing else
-    #[arg(long, value_name = "FILE", conflicts_with = "json")]
-    html: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Fits the models, and prints what they expect.
@@ -62,19 +58,7 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     let forecast = Forecast::of(&bought.days, number(day), number(until), learned.is_some())
         .map_err(|error| format!("until {day}, {error}"))?;
     let told = Told { bought: &bought, forecast: &forecast, day, until };
-    if options.json {
-        say!("{}", told.as_json()?);
-        return Ok(());
-    }
-    match &options.html {
-        None => say!("{}", told.page().text()),
-        Some(file) => {
-            std::fs::write(file, told.page().html("What customers are worth"))
-                .map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
-            say!("{} is written", file.display());
-        }
-    }
-    Ok(())
+    options.output.write("What customers are worth", || told.page(), || told.as_json())
 }
 
 fn number(day: NaiveDate) -> i64 {

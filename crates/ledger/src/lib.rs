@@ -125,7 +125,7 @@ pub use holdings::{GrantEnd, History, Hold};
 pub use member::{Member, MemberIsErased};
 pub use name::{MemberId, MerchantId, WalletName};
 pub use order::{Line, Order, OrderAmounts, Payment};
-pub use posting::{Posting, PostingReason, PostingSide};
+pub use posting::{Movement, Posting, PostingReason, PostingSide};
 pub use programme::{Programme, WalletPolicy};
 pub use restated::{DerivedAgain, Difference, Restated};
 pub use seq::Seq;

@@ -92,6 +92,45 @@ pub enum PostingReason {
     DerivedAgain,
 }
 
+/// The column of the books that a posting belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Movement {
+    /// Earned.
+    Issued,
+    /// Spent, captured holds included.
+    Redeemed,
+    /// Expired.
+    Expired,
+    /// Taken back or given back: by reversals, and by what became known later.
+    Reversed,
+    /// Given and taken by hand.
+    Adjusted,
+    /// Transferred between members.
+    Transferred,
+}
+
+impl PostingReason {
+    /// The column of the books; `None` if units only move within their wallet.
+    #[must_use]
+    pub fn movement(self) -> Option<Movement> {
+        match self {
+            PostingReason::Issued => Some(Movement::Issued),
+            PostingReason::Spent => Some(Movement::Redeemed),
+            PostingReason::Expired => Some(Movement::Expired),
+            PostingReason::Reclaimed | PostingReason::Restored | PostingReason::DerivedAgain => {
+                Some(Movement::Reversed)
+            }
+            PostingReason::Adjusted => Some(Movement::Adjusted),
+            PostingReason::Transferred => Some(Movement::Transferred),
+            PostingReason::DebtPaid
+            | PostingReason::Held
+            | PostingReason::Released
+            | PostingReason::Delivered
+            | PostingReason::Extended => None,
+        }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
 fn is_false(flag: &bool) -> bool {
     !*flag

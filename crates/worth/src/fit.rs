@@ -18,6 +18,9 @@ const SPREAD: f64 = 1e-9;
 /// The length of the edges of a new simplex, in logarithms.
 const EDGE: f64 = 0.5;
 
+/// The cost of parameters of which no likelihood can be computed.
+const WORST: f64 = f64::MAX;
+
 /// Why a model cannot be fitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FitError {
@@ -56,6 +59,9 @@ pub(crate) fn likeliest<const N: usize>(
         }
         if gain < GAIN_MIN {
             let (logarithms, value) = best;
+            if value <= -WORST {
+                return Err(FitError::NoEnd("no likelihood can be computed".to_owned()));
+            }
             return Ok((logarithms.map(f64::exp), value));
         }
     }
@@ -72,7 +78,7 @@ impl<const N: usize, F: Fn([f64; N]) -> f64> CostFunction for Problem<(F, [f64; 
         let (log_likelihood, start) = &self.0;
         let value = -log_likelihood(of(logarithms, *start).map(f64::exp));
         // The search compares costs: what cannot be computed is the worst.
-        Ok(if value.is_nan() { f64::MAX } else { value })
+        Ok(if value.is_nan() { WORST } else { value })
     }
 }
 

@@ -95,6 +95,9 @@ impl Forecast {
             let (purchases, amount) = (repeat.expected(&buyer, weeks), spend.expected(&buyer));
             let alive = repeat.alive(&buyer);
             let worth = purchases * amount;
+            if !worth.is_finite() {
+                return Err(FitError::NoEnd("what they expect cannot be computed".to_owned()));
+            }
             forecast.push(Customer { place, buyer, alive, purchases, amount, worth });
             let is_later = |one: &&Purchase| one.day > day && one.day <= until;
             let later = customers.get(place).into_iter().flatten().filter(is_later).count() as u64;

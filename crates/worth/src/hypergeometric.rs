@@ -1,12 +1,13 @@
 //! Gauss's hypergeometric function.
 
-/// The most terms. With an argument of 0.99 a few thousand are needed.
+/// The most terms. With an argument of 0.99 a few thousand are needed, with 0.9999 some 300,000.
 const TERMS_MAX: u32 = 1_000_000;
 /// A term this small beside the sum ends it.
 const SMALL: f64 = 1e-13;
 
 /// `2F1(a, b; c; z)` for positive parameters and `z` from 0 to less than 1, by its series: each term is
-/// the one before times `(a + j)(b + j) z / ((c + j)(j + 1))`.
+/// the one before times `(a + j)(b + j) z / ((c + j)(j + 1))`. Not a number, if the series does not
+/// come to an end.
 ///
 /// Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 15.1.1.
 pub(crate) fn hypergeometric(a: f64, b: f64, c: f64, z: f64) -> f64 {
@@ -15,10 +16,10 @@ pub(crate) fn hypergeometric(a: f64, b: f64, c: f64, z: f64) -> f64 {
         term *= (a + j) * (b + j) * z / ((c + j) * (j + 1.0));
         sum += term;
         if term.abs() < SMALL * f64::abs(sum) {
-            break;
+            return sum;
         }
     }
-    sum
+    f64::NAN
 }
 
 #[cfg(test)]
@@ -35,5 +36,7 @@ mod tests {
             assert!((hypergeometric(0.7, 3.0, 3.0, z) - power).abs() < 1e-9, "{z}");
         }
         assert_eq!(hypergeometric(2.0, 3.0, 4.0, 0.0), 1.0);
+        // At 1 the sum of 1/j has no end.
+        assert!(hypergeometric(1.0, 1.0, 1.0, 1.0).is_nan());
     }
 }
