@@ -19,7 +19,11 @@ const MANIFEST: &str = "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/B
     [wallets.points]\nworth = \"0.01\"\n[campaigns.spring]\nbudget = 100\n";
 
 fn bundle(rules: &str) -> Bundle {
-    let sources = Sources::of([("merchant.toml", MANIFEST), ("rules.rhai", rules)]);
+    bundle_of(MANIFEST, rules)
+}
+
+fn bundle_of(manifest: &str, rules: &str) -> Bundle {
+    let sources = Sources::of([("merchant.toml", manifest), ("rules.rhai", rules)]);
     Bundle::load(&MerchantId::parse("t").unwrap(), &sources).unwrap()
 }
 
@@ -150,6 +154,15 @@ fn rules_that_hold_from_a_day_find_what_was_taken_before() {
     let [dry] = all.limits.as_slice() else { panic!("{:?}", all.limits) };
     assert_eq!((dry.total, dry.taken), (100, 98));
     assert_eq!((all.seen.told, all.seen.revenue), (3, Decimal::from(19)));
+    // A budget that is lowered below what was taken before stays taken, and gives nothing more.
+    let small = bundle_of(
+        &MANIFEST.replace("budget = 100", "budget = 50"),
+        "earn \"Spring\" on purchase during \"spring\" { order.total * 2 }",
+    );
+    let report = settled(&Backtest { bundle: &small, ..test }, &recorded, 1);
+    assert_eq!(paid(&report.seen.new), 0);
+    let [dry] = report.limits.as_slice() else { panic!("{:?}", report.limits) };
+    assert_eq!((dry.total, dry.taken), (50, 80));
     // The same rules change nothing, from whenever they hold.
     let same = rules.values().next().unwrap();
     let test = Backtest { bundle: same, ..test };
@@ -200,6 +213,29 @@ fn what_the_new_rules_refuse_is_counted_with_its_reason() {
     assert_eq!(report.seen.changed.losers[0].gain, -100);
     assert_eq!(report.seen.changed.quantile(50), -100);
     assert_eq!(report.seen.revenue, Decimal::from(260));
+}
+
+#[test]
+fn a_reward_that_came_back_as_a_whole_was_not_taken() {
+    let rules = bundle(
+        "earn \"Points\" on purchase { order.total }\nreward \"cup\" costs 50 { product(\"Cup\") }",
+    );
+    let mut ada = past("ada", &[(1, 200)], &[(2, 50), (3, 50)]);
+    let back = |entry: u64, units: Option<i64>, hour: i64| {
+        let units = units.map(|units| Units::new(units).unwrap());
+        let kind = EntryKind::Reverse { of: Seq::new(entry), returned: None, units, other: None };
+        let at = moment("2026-05-01T00:00:00Z") + chrono::TimeDelta::hours(hour);
+        let entry = Entry::bare(Seq::new(hour as u64), at, kind);
+        Recorded { entry, rules: String::new(), asked: true }
+    };
+    ada.entries.push(back(2, None, 4));
+    ada.entries.push(back(3, Some(20), 5));
+    let report = report(&rules, None, &[ada], 1);
+    assert_eq!(report.seen.unmade, BTreeMap::new());
+    let cup = report.seen.new.rewards["cup"];
+    assert_eq!((cup.times, cup.members, cup.units), (1, 1, 50));
+    let points = report.seen.new.wallets[&WalletName::parse("points").unwrap()];
+    assert_eq!((points.issued, points.redeemed, points.reversed), (200, -100, 70));
 }
 
 #[test]

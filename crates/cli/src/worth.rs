@@ -287,3 +287,56 @@ fn percent(probability: f64) -> String {
     let percent = Decimal::from_f64_retain(probability).unwrap_or_default();
     format!("{:.0} %", percent * Decimal::ONE_HUNDRED)
 }
+
+#[cfg(test)]
+mod tests {
+    use ledger::entry::Returned;
+    use ledger::{Activity, Entry, Member, Moment, Order, Seq};
+
+    use super::*;
+
+    fn moment(text: &str) -> Moment {
+        text.parse().unwrap()
+    }
+
+    fn told(entry: u64, at: &str, kind: EntryKind) -> ::backtest::Recorded {
+        let entry = Entry::bare(Seq::new(entry), moment(at), kind);
+        ::backtest::Recorded { entry, rules: String::new(), asked: true }
+    }
+
+    fn activity(kind: &str, id: &str, at: &str, total: i64) -> EntryKind {
+        let (kind, id, at) = (kind.to_owned(), id.to_owned(), moment(at));
+        let order = Some(Order { total: total.into(), ..Order::default() });
+        let (of, channel, payment, fields) = (None, None, None, BTreeMap::new());
+        EntryKind::Earn { activity: Activity { id, kind, at, of, order, channel, payment, fields } }
+    }
+
+    #[test]
+    fn a_day_has_what_is_left_of_its_purchases_and_deliveries_are_none() {
+        let back = |of: u64, refund: Option<i64>| EntryKind::Reverse {
+            of: Seq::new(of),
+            returned: refund.map(|refund| Returned { lines: Vec::new(), refund: refund.into() }),
+            units: None,
+            other: None,
+        };
+        let enrolled = Member::new(MemberId::parse("ada").unwrap(), moment("2026-05-01T00:00:00Z"));
+        // 23:30 in Berlin is 21:30 by UTC, and half past midnight there the day before.
+        let entries = vec![
+            told(1, "2026-05-01T21:30:00Z", activity(PURCHASE, "a", "2026-05-01T21:30:00Z", 40)),
+            told(2, "2026-05-01T22:30:00Z", activity(PURCHASE, "b", "2026-05-01T22:30:00Z", 7)),
+            told(3, "2026-05-03T10:00:00Z", activity("delivery", "d", "2026-05-03T10:00:00Z", 0)),
+            told(4, "2026-05-04T10:00:00Z", activity(PURCHASE, "c", "2026-05-04T10:00:00Z", 90)),
+            told(5, "2026-05-05T10:00:00Z", back(1, Some(15))),
+            told(6, "2026-05-05T11:00:00Z", back(4, None)),
+        ];
+        let past = Past { enrolled, entries };
+        let days = |zone: Tz| -> Vec<(String, f64)> {
+            let days = days_of(&past, zone, 2).unwrap();
+            let day = |day: i64| NaiveDate::from_num_days_from_ce_opt(i32::try_from(day).unwrap());
+            days.into_iter().map(|one| (day(one.day).unwrap().to_string(), one.amount)).collect()
+        };
+        let (first, second) = ("2026-05-01".to_owned(), "2026-05-02".to_owned());
+        assert_eq!(days(Tz::Europe__Berlin), [(first.clone(), 25.0), (second, 7.0)]);
+        assert_eq!(days(Tz::UTC), [(first, 32.0)]);
+    }
+}

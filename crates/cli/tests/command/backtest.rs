@@ -1,7 +1,7 @@
 //! The past as data, and rules tried on it.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use ledger::MerchantId;
 use local::{Database, REGION, TABLE};
@@ -19,6 +19,12 @@ const ORDERS: &str = "order,member,at,total\n\
     2,ada,2026-03-02T10:00:00Z,40.00\n\
     3,bob,2026-03-05T10:00:00Z,10.00\n\
     4,cid,2026-06-20T10:00:00Z,90.00\n";
+
+/// Whether a command has succeeded, and what it said: results and reasons.
+fn said(output: &Output) -> (bool, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
 
 /// A shop with rules, orders and a history.
 struct Cafe {
@@ -52,9 +58,7 @@ impl Cafe {
     }
 
     fn says(&self, line: &str) -> (bool, String, String) {
-        let output = self.command(line).output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-        (output.status.success(), text(&output.stdout), text(&output.stderr))
+        said(&self.command(line).output().unwrap())
     }
 
     /// What a command says, with single spaces.
@@ -169,6 +173,10 @@ fn a_shop_without_a_programme_tries_one_on_its_orders() {
     let rest = "error: 1 lines are not in the history; the others are";
     assert_eq!((done, error), (false, format!("{reason}\n{rest}")));
     assert!(cafe.does("backtest rules/cafe --against other").contains("1 requests from"));
+    // Returns of orders before the day would have no rules.
+    let (done, _, error) = cafe.says("backtest rules/cafe --against past --from 2026-03-05");
+    let beginning = "error: there was no programme yet in this history, so rules can only hold from its beginning; leave out --from";
+    assert_eq!((done, error.as_str()), (false, beginning));
 }
 
 #[test]
@@ -216,13 +224,11 @@ fn the_worth_of_customers_is_forecast_from_a_history_and_held_to_what_came() {
     let orders = orders.to_str().unwrap();
     let written = regulars(["history", "--merchant", "cdnow", "--orders", orders, past]).output();
     assert!(written.unwrap().status.success());
-    let said = |more: &[&str]| {
-        let output = regulars(["worth", past].into_iter().chain(more.iter().copied())).output();
-        let output = output.unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    let worth = |more: &[&str]| {
+        let mut command = regulars(["worth", past].into_iter().chain(more.iter().copied()));
+        said(&command.output().unwrap())
     };
-    let (done, page, error) = said(&["--learn-until", "1997-09-30"]);
+    let (done, page, error) = worth(&["--learn-until", "1997-09-30"]);
     assert!(done, "{error}");
     for line in [
         "Until 1997-09-30, 2,357 members bought, and 946 of them again.",
@@ -232,10 +238,22 @@ fn the_worth_of_customers_is_forecast_from_a_history_and_held_to_what_came() {
     ] {
         assert!(page.contains(line), "{line}\n{page}");
     }
-    let (done, _, error) = said(&["--learn-until", "1999-01-01"]);
+    let (done, _, error) = worth(&["--learn-until", "1999-01-01"]);
     let late = "error: --learn-until 1999-01-01 leaves less than a week until the last purchase, of 1998-06-30";
     assert_eq!((done, error.as_str()), (false, late));
-    let (done, _, error) = said(&["--learn-until", "1997-01-02"]);
+    // Without, it learns from all of it, and forecasts.
+    let (done, all, error) = worth(&["--json"]);
+    assert!(done, "{error}");
+    let all: serde_json::Value = serde_json::from_str(&all).unwrap();
+    assert_eq!(
+        (&all["learned_until"], &all["until"]),
+        (&json!("1998-06-30"), &json!("1999-03-30"))
+    );
+    assert_eq!(all["forecast"]["actual"], json!(null));
+    let of = |member: &serde_json::Value| member["worth"].as_f64().unwrap();
+    let members = all["customers"].as_array().unwrap();
+    assert!(members.len() == 2357 && members.is_sorted_by(|one, other| of(one) >= of(other)));
+    let (done, _, error) = worth(&["--learn-until", "1997-01-02"]);
     let few = "error: until 1997-01-02, ";
     let needed = " customers have bought again, and 20 are needed at least";
     assert!(!done && error.starts_with(few) && error.ends_with(needed), "{error}");
@@ -261,9 +279,7 @@ impl Table {
         let mut command = self.cafe.command(&format!("publish {folder} --table {TABLE}"));
         command.args(more).env("AWS_ENDPOINT_URL_DYNAMODB", endpoint).env("AWS_REGION", REGION);
         command.env("AWS_ACCESS_KEY_ID", "any").env("AWS_SECRET_ACCESS_KEY", "any");
-        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-        (output.status.success(), text(&output.stdout), text(&output.stderr))
+        said(&tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap())
     }
 
     async fn exceptions(&self) -> Vec<Exception> {
@@ -317,6 +333,12 @@ async fn rules_beyond_the_gate_are_published_only_for_a_reason_which_is_kept() {
     let reasons: Vec<(&str, &[String])> =
         exceptions.iter().map(|one| (one.reason.as_str(), one.found.as_slice())).collect();
     assert_eq!(reasons, [("The board wants it", &[found.to_owned()][..])]);
+    // A link has the name of the link: these are still the rules of the cafe, and behind its gate.
+    table.cafe.write("links/other/rules.rhai", "");
+    let (to, link) = (table.cafe.path("rules/cafe"), table.cafe.path("links/cafe"));
+    std::os::unix::fs::symlink(to, link).unwrap();
+    let (done, _, error) = table.publishes("links/cafe", &[]).await;
+    assert!(!done && error.starts_with("error: a gate stands before these rules"), "{error}");
     // The same rules again change nothing, and what is recorded stays.
     assert!(table.publishes("try/cafe", &[]).await.0);
     assert_eq!(table.in_force().await, second);
