@@ -333,9 +333,11 @@ async fn rules_beyond_the_gate_are_published_only_for_a_reason_which_is_kept() {
     let reasons: Vec<(&str, &[String])> =
         exceptions.iter().map(|one| (one.reason.as_str(), one.found.as_slice())).collect();
     assert_eq!(reasons, [("The board wants it", &[found.to_owned()][..])]);
-    // A link has the name of the link: these are still the rules of the cafe, and behind its gate.
-    table.cafe.write("links/other/rules.rhai", "");
-    let (to, link) = (table.cafe.path("rules/cafe"), table.cafe.path("links/cafe"));
+    // A link has the name of the link: these are rules of the cafe, and behind its gate.
+    table.cafe.write("versions/june/merchant.toml", MANIFEST);
+    table.cafe.write("versions/june/rules.rhai", RULES);
+    table.cafe.write("links/README.md", "");
+    let (to, link) = (table.cafe.path("versions/june"), table.cafe.path("links/cafe"));
     std::os::unix::fs::symlink(to, link).unwrap();
     let (done, _, error) = table.publishes("links/cafe", &[]).await;
     assert!(!done && error.starts_with("error: a gate stands before these rules"), "{error}");
