@@ -29,6 +29,7 @@ use store::{Found, History, MemberKey, Page, SHARDS, Store, StoreError};
 
 pub use earlier::{Earlier, EarlierError};
 pub use fault::{About, Fault};
+pub use movements::{Counted, counted};
 pub use roll_forward::{Owed, Period, RollForward};
 
 use crate::between::Between;
@@ -105,7 +106,7 @@ impl Audit {
         self.between.see(history);
         let earlier = self.earlier.as_ref().and_then(|earlier| earlier.fault(history));
         self.audited.faults.extend(earlier.or_else(|| member::first_fault(history)));
-        movements::count(&mut self.audited.wallets, &self.period, history);
+        movements::count(&mut self.audited.wallets, &self.period, history, &mut |_| ());
     }
 
     /// Adds another audit, which has seen other members.

@@ -3,13 +3,40 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ledger::{
-    Inactivity, Member, Moment, Posting, PostingReason, PostingSide, Terms, Units, Wallet,
-    WalletName,
+    Inactivity, Member, Moment, Movement, Posting, PostingReason, PostingSide, Seq, Terms, Units,
+    Wallet, WalletName,
 };
 use rust_decimal::Decimal;
 use store::History;
 
 use crate::roll_forward::{Moved, Owed, Period};
+
+/// What one posting adds to a line of the books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// The entry; `None` for units that expired before the end of the period, and whose expiry no entry
+    /// has recorded yet.
+    pub entry: Option<Seq>,
+    /// When it counts.
+    pub at: Moment,
+    /// The wallet.
+    pub wallet: WalletName,
+    /// The line of the books.
+    pub line: Movement,
+    /// The change in units.
+    pub units: i64,
+    /// The change in money.
+    pub money: Decimal,
+}
+
+/// What the postings of a member add to the lines of the books over a period, one after the other:
+/// their sums are the roll-forward.
+#[must_use]
+pub fn counted(period: &Period, history: &History) -> Vec<Counted> {
+    let mut all = Vec::new();
+    count(&mut BTreeMap::new(), period, history, &mut |one| all.push(one));
+    all
+}
 
 /// The moment at which units last went into a member's lots, by wallet and terms. An activity that
 /// is sent late can give units whose end has passed already.
@@ -17,12 +44,19 @@ type Given = BTreeMap<(WalletName, Option<Moment>, Option<Inactivity>), Moment>;
 
 /// Counts a member's postings, each at its moment. Expired units count at the moment at which they
 /// expired, and units of an expired hold that paid debt at the moment at which it expired, not at the
-/// one at which an entry recorded it.
-pub(crate) fn count(wallets: &mut BTreeMap<WalletName, Owed>, period: &Period, history: &History) {
+/// one at which an entry recorded it. `see` gets what each adds to a line of the books.
+pub(crate) fn count(
+    wallets: &mut BTreeMap<WalletName, Owed>,
+    period: &Period,
+    history: &History,
+    see: &mut dyn FnMut(Counted),
+) {
+    let mut counting = Counting { period, entry: None, see };
     let mut given = Given::new();
     let mut debts: BTreeMap<WalletName, Debt> = BTreeMap::new();
     let mut before = None;
     for line in &history.lines {
+        counting.entry = Some(line.seq);
         let pays = line.postings.iter().any(|posting| posting.why == PostingReason::DebtPaid);
         let mut released = Released::before(before.filter(|_| pays), line.at);
         before = line.version.as_ref().map(|version| &version.member);
@@ -39,18 +73,19 @@ pub(crate) fn count(wallets: &mut BTreeMap<WalletName, Owed>, period: &Period, h
                     let end = terms.and_then(|terms| terms.expires_at);
                     let given = terms.and_then(|terms| given.get(&lot(terms)).copied());
                     let at = end.max(given).map_or(line.at, |at| at.min(line.at));
-                    count_posting(owed, period, at, posting, debt);
+                    counting.count(owed, at, posting, debt);
                 }
                 PostingReason::DebtPaid => {
                     for (at, part) in released.parts(posting, line.at) {
-                        count_posting(owed, period, at, &part, debt);
+                        counting.count(owed, at, &part, debt);
                     }
                 }
-                _ => count_posting(owed, period, line.at, posting, debt),
+                _ => counting.count(owed, line.at, posting, debt),
             }
         }
     }
     // Units that expired since the last entry and before the end of the period.
+    counting.entry = None;
     let member = history.member();
     let end = period.until.filter(|end| member.happened_at < *end);
     let present = end.map_or_else(|| member.clone(), |end| member.at(end));
@@ -80,19 +115,39 @@ pub(crate) fn count(wallets: &mut BTreeMap<WalletName, Owed>, period: &Period, h
                 continue;
             };
             let expires = Posting::out_of_lot(name.clone(), lot.clone(), PostingReason::Expired);
-            count_posting(owed, period, expired_at, &expires, debt);
+            counting.count(owed, expired_at, &expires, debt);
         }
     }
 }
 
-/// Counts a posting in units and in money.
-fn count_posting(owed: &mut Owed, period: &Period, at: Moment, posting: &Posting, debt: &mut Debt) {
-    let (change, of_debt) = (posting.change(), posting.change_of_debt());
-    let units = Moved { why: posting.why, change, of_debt, gained: 0 };
-    owed.units.count(period, at, &units);
-    owed.money.count(period, at, &debt.in_money(posting));
-    if period.until.is_none_or(|until| at < until) {
-        owed.without_worth += without_worth(posting);
+/// The count of a member's postings, while it goes on.
+struct Counting<'c> {
+    period: &'c Period,
+    /// The entry whose postings are counted.
+    entry: Option<Seq>,
+    see: &'c mut dyn FnMut(Counted),
+}
+
+impl Counting<'_> {
+    /// Counts a posting in units and in money.
+    fn count(&mut self, owed: &mut Owed, at: Moment, posting: &Posting, debt: &mut Debt) {
+        let (change, of_debt) = (posting.change(), posting.change_of_debt());
+        let units = Moved { why: posting.why, change, of_debt, gained: 0 };
+        let money = debt.in_money(posting);
+        owed.units.count(self.period, at, &units);
+        owed.money.count(self.period, at, &money);
+        if self.period.until.is_none_or(|until| at < until) {
+            owed.without_worth += without_worth(posting);
+        }
+        if self.period.contains(at) {
+            let reversed =
+                (money.gained != Decimal::ZERO).then_some((Movement::Reversed, 0, money.gained));
+            let moved = posting.why.movement().map(|line| (line, change, money.change));
+            for (line, units, money) in moved.into_iter().chain(reversed) {
+                let wallet = posting.wallet.clone();
+                (self.see)(Counted { entry: self.entry, at, wallet, line, units, money });
+            }
+        }
     }
 }
 

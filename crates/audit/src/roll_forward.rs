@@ -18,6 +18,14 @@ pub struct Period {
     pub until: Option<Moment>,
 }
 
+impl Period {
+    /// Whether a moment is in it.
+    #[must_use]
+    pub fn contains(&self, at: Moment) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+    }
+}
+
 /// What is owed in one wallet, over all members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Owed {

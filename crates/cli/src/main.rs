@@ -16,8 +16,14 @@ mod counts;
 mod place;
 /// Where the members are that a command reads.
 mod stored;
+/// The members of a merchant with all their entries, read one after the other.
+mod walk;
+/// What members bought, by their entries.
+mod bought;
 /// `audit`: what is owed, recomputed from the entries.
 mod audit;
+/// `liability`: what is owed, for the books.
+mod liability;
 /// `failures`: the rules that failed, and for whom.
 mod failures;
 /// `check`: mistakes in rules, found before they can pay.
@@ -88,6 +94,9 @@ enum Command {
     Expire(expiry::Options),
     /// Recompute every balance from its entries, and show what is owed
     Audit(audit::Options),
+    /// Show what is owed for the books: its movements, how much of it is likely to be redeemed, and the
+    /// revenue that is deferred for it
+    Liability(liability::Options),
     /// Show which rules failed, how often and for whom
     Failures(failures::Options),
     /// Judge activities again with a rule that had failed for them and has been mended
@@ -126,6 +135,7 @@ async fn main() -> ExitCode {
         Command::Replay(options) => replay::run(options).await,
         Command::Expire(options) => expiry::run(options).await,
         Command::Audit(options) => audit::run(options).await,
+        Command::Liability(options) => liability::run(options).await,
         Command::Failures(options) => failures::run(options).await,
         Command::Rejudge(options) => rejudge::run(options).await,
         Command::History(options) => history::run(options).await,

@@ -115,6 +115,11 @@ impl Page {
         }
     }
 
+    /// Begins a paragraph with a line.
+    pub(crate) fn paragraph(&mut self, line: impl Into<String>) {
+        self.sections.push(Section::Lines(vec![line.into()]));
+    }
+
     pub(crate) fn sheet(&mut self, sheet: Sheet) {
         self.sections.push(Section::Sheet(sheet));
     }

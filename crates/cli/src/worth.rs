@@ -9,13 +9,12 @@ use ::worth::{Actual, Customer, Forecast, Group, Purchase};
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 use clap::Args;
-use ledger::activity::PURCHASE;
-use ledger::reverse::{Reversals, left_of};
-use ledger::{EntryKind, MemberId};
+use ledger::MemberId;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::json;
 
+use crate::bought::purchases;
 use crate::page::{Bar, Cell, Output, Page, Sheet};
 use crate::result::CommandResult;
 use crate::show::{progress, whole};
@@ -111,17 +110,9 @@ impl Bought {
 fn days_of(past: &Past, zone: Tz, decimals: u32) -> CommandResult<Vec<Purchase>> {
     let entries: Vec<_> = past.entries.iter().map(|one| one.entry.clone()).collect();
     let next = entries.last().map_or(past.enrolled.seq, |last| last.seq).next();
-    let reversals = Reversals::of(&entries, next, &[], decimals);
     let mut days: BTreeMap<i64, Decimal> = BTreeMap::new();
-    for entry in &entries {
-        let EntryKind::Earn { activity } = &entry.kind else { continue };
-        if activity.kind != PURCHASE || reversals.is_undone(entry.seq) {
-            continue;
-        }
-        let left = left_of(entry, &reversals.back(entry.seq), decimals)?;
-        let total = left.order.map(|order| order.total).unwrap_or_default();
-        let day = number(activity.at.with_timezone(&zone).date_naive());
-        let sum = days.entry(day).or_default();
+    for (at, total) in purchases(&entries, next, decimals)? {
+        let sum = days.entry(number(at.with_timezone(&zone).date_naive())).or_default();
         *sum = sum.checked_add(total).ok_or("its orders come to too much")?;
     }
     let purchase = |(day, sum): (i64, Decimal)| {
@@ -290,8 +281,9 @@ fn percent(probability: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ledger::activity::PURCHASE;
     use ledger::entry::Returned;
-    use ledger::{Activity, Entry, Member, Moment, Order, Seq};
+    use ledger::{Activity, Entry, EntryKind, Member, Moment, Order, Seq};
 
     use super::*;
 

@@ -5,17 +5,17 @@ use ledger::{Programme, WalletName};
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use crate::show::{money, table, whole};
+use crate::page::{Page, Sheet};
+use crate::show::{money, whole};
 
 /// The most faults that are printed.
 const FAULTS_SHOWN: usize = 20;
 
 /// What is owed, as tables and sentences, with the first faults.
-pub(crate) fn page(programme: &Programme, audited: &Audited) -> String {
-    let code = programme.currency.code();
-    let decimals = ledger::money::decimals(programme.currency);
-    let mut page = format!(
-        "{}: {} members and {} entries audited{}.\n",
+pub(crate) fn page(programme: &Programme, audited: &Audited) -> Page {
+    let mut page = Page::default();
+    page.line(format!(
+        "{}: {} members and {} entries audited{}.",
         programme.name,
         whole(audited.members),
         whole(audited.entries),
@@ -23,7 +23,28 @@ pub(crate) fn page(programme: &Programme, audited: &Audited) -> String {
             0 => String::new(),
             erased => format!(", {} of the members forgotten", whole(erased)),
         },
-    );
+    ));
+    roll_forward(programme, audited, &mut page);
+    let reconciled = audited.wallets.values().all(Owed::is_reconciled);
+    let wrong = audited.wrong().count();
+    if wrong == 0 && reconciled {
+        page.paragraph(
+            "Every balance is the sum of its entries, every entry follows from the one before it,",
+        );
+        page.line("and opening and movements come to the closing to the last unit.");
+        return page;
+    }
+    page.paragraph(format!("{} faults:", whole(wrong as u64)));
+    for fault in audited.wrong().take(FAULTS_SHOWN) {
+        page.line(format!("  {fault}"));
+    }
+    page
+}
+
+/// What is owed, in units and in money, with what the tables do not say.
+pub(crate) fn roll_forward(programme: &Programme, audited: &Audited, page: &mut Page) {
+    let code = programme.currency.code();
+    let decimals = ledger::money::decimals(programme.currency);
     let heads = [
         "wallet",
         "#opening",
@@ -34,49 +55,36 @@ pub(crate) fn page(programme: &Programme, audited: &Audited) -> String {
         "#adjusted",
         "#closing",
     ];
-    let mut units = table(heads);
-    let mut sums = table(heads);
+    let mut units = Sheet::new("", heads);
+    let mut sums =
+        Sheet::new("What that is worth, each unit by the rules that it was given under", heads);
     let mut any = false;
     for (name, wallet) in &audited.wallets {
         let cells = figures(&wallet.units).map(whole);
-        units.add_row([name.to_string()].into_iter().chain(cells));
+        units.row([name.to_string()].into_iter().chain(cells));
         if has_worth(programme, name, wallet) {
             any = true;
             let cells = figures(&wallet.money).map(|sum| money(sum, code, decimals));
-            sums.add_row([name.to_string()].into_iter().chain(cells));
+            sums.row([name.to_string()].into_iter().chain(cells));
         }
     }
-    page += &format!("\n{units}\n");
+    page.sheet(units);
     if any {
-        page += "\nWhat that is worth, each unit by the rules that it was given under:\n";
-        page += &format!("\n{sums}\n");
+        page.sheet(sums);
     }
-    page += &remarks(programme, audited);
-    let reconciled = audited.wallets.values().all(Owed::is_reconciled);
-    let wrong = audited.wrong().count();
-    if wrong == 0 && reconciled {
-        page += "\nEvery balance is the sum of its entries, every entry follows from the one before it,\n";
-        page += "and opening and movements come to the closing to the last unit.\n";
-        return page;
-    }
-    page += &format!("\n{} faults:\n", whole(wrong as u64));
-    for fault in audited.wrong().take(FAULTS_SHOWN) {
-        page += &format!("  {fault}\n");
-    }
-    page
+    remarks(programme, audited, page);
 }
 
 /// What the tables do not say: units without a worth, and what members owe.
-fn remarks(programme: &Programme, audited: &Audited) -> String {
+fn remarks(programme: &Programme, audited: &Audited, page: &mut Page) {
     let code = programme.currency.code();
     let decimals = ledger::money::decimals(programme.currency);
-    let mut remarks = String::new();
     for (name, wallet) in &audited.wallets {
         if wallet.without_worth != 0 && has_worth(programme, name, wallet) {
-            remarks += &format!(
-                "\n{} {name} were given before the wallet had a worth, and count as nothing.\n",
+            page.paragraph(format!(
+                "{} {name} were given before the wallet had a worth, and count as nothing.",
                 whole(wallet.without_worth),
-            );
+            ));
         }
     }
     for (name, wallet) in audited.wallets.iter().filter(|(_, wallet)| wallet.units.debts > 0) {
@@ -84,15 +92,15 @@ fn remarks(programme: &Programme, audited: &Audited) -> String {
             true => format!(" ({})", money(wallet.money.owed(), code, decimals)),
             false => String::new(),
         };
-        remarks += &format!(
-            "\nSome members owe {} {name} themselves, units that were returned after they had been\n\
-             spent. To the others {} {name}{} are owed.\n",
+        page.paragraph(format!(
+            "Some members owe {} {name} themselves, units that were returned after they had been",
             whole(wallet.units.debts),
+        ));
+        page.line(format!(
+            "spent. To the others {} {name}{in_money} are owed.",
             whole(wallet.units.owed()),
-            in_money,
-        );
+        ));
     }
-    remarks
 }
 
 /// The columns of the report: opening, issued, redeemed, expired, reversed, adjusted, closing.
@@ -103,7 +111,7 @@ fn figures<N: Copy>(of: &RollForward<N>) -> [N; 7] {
 
 /// Whether what is owed in the wallet is told in money: units have a worth today, or had one when
 /// they were given.
-fn has_worth(programme: &Programme, name: &WalletName, owed: &Owed) -> bool {
+pub(crate) fn has_worth(programme: &Programme, name: &WalletName, owed: &Owed) -> bool {
     let today = programme.wallets.get(name).and_then(|policy| policy.worth);
     today.is_some() || owed.money != RollForward::default()
 }

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::{first_orders, json, regulars, replay};
 
 /// A data file with the first real orders.
-struct Table {
-    folder: tempfile::TempDir,
-    data: PathBuf,
+pub(crate) struct Table {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) data: PathBuf,
 }
 
 impl Table {
-    fn of_orders(orders: usize) -> Table {
+    pub(crate) fn of_orders(orders: usize) -> Table {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("audited.db");
         let file = first_orders(folder.path(), orders);
@@ -23,7 +23,7 @@ impl Table {
         Table { folder, data }
     }
 
-    async fn serve(&self) -> Served {
+    pub(crate) async fn serve(&self) -> Served {
         let database = Database::open(Some(&self.data), 0).await.unwrap();
         Served { database, http: reqwest::Client::new() }
     }
@@ -37,7 +37,7 @@ fn audit(of: &[&str], more: &[&str]) -> Output {
     of_merchant("audit", of, more)
 }
 
-fn of_merchant(command: &str, of: &[&str], more: &[&str]) -> Output {
+pub(crate) fn of_merchant(command: &str, of: &[&str], more: &[&str]) -> Output {
     let arguments = [command, "--merchant", "cdnow"];
     let mut command = regulars(arguments.iter().chain(of).chain(more).copied());
     let known =
@@ -45,14 +45,14 @@ fn of_merchant(command: &str, of: &[&str], more: &[&str]) -> Output {
     command.envs(known).output().unwrap()
 }
 
-struct Served {
+pub(crate) struct Served {
     database: Database,
     http: reqwest::Client,
 }
 
 impl Served {
     /// Sends a request straight to the database, without the checks of the store.
-    async fn ask(&self, what: &str, mut body: Value) -> Value {
+    pub(crate) async fn ask(&self, what: &str, mut body: Value) -> Value {
         body["TableName"] = json!(local::TABLE);
         let answer = self
             .http
@@ -68,7 +68,7 @@ impl Served {
         serde_json::from_str(&text).unwrap()
     }
 
-    async fn items(&self) -> Vec<Value> {
+    pub(crate) async fn items(&self) -> Vec<Value> {
         let mut items = Vec::new();
         let mut from = json!({});
         loop {

@@ -17,6 +17,8 @@ mod costs;
 mod history;
 /// Processes that are killed.
 mod killed;
+/// What is owed, for the books.
+mod liability;
 /// The model: the programme of `rules/cdnow` in plain Rust, which shares nothing with the engine.
 mod model;
 /// Receipts as a shop system exports them.
