@@ -14,8 +14,8 @@ use crate::roll_forward::{Moved, Owed, Period};
 /// What one posting adds to a line of the books.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
-    /// The entry; `None` for units that expired before the end of the period, and whose expiry no entry
-    /// has recorded yet.
+    /// The entry; `None` for units that expired before the end of the period, or paid debt when a hold
+    /// expired, if no entry has recorded it yet.
     pub entry: Option<Seq>,
     /// When it counts.
     pub at: Moment,
@@ -108,6 +108,10 @@ pub(crate) fn count(
         owed.money.debts -= was_owed;
         owed.money.reversed += gained;
         owed.money.closing += gained;
+        if gained != Decimal::ZERO {
+            let (wallet, line) = (name.clone(), Movement::Reversed);
+            (counting.see)(Counted { entry: None, at: end, wallet, line, units: 0, money: gained });
+        }
         for lot in wallet.lots().iter().filter(|lot| lot.terms.is_expired(end)) {
             let key = (name.clone(), lot.terms.expires_at, lot.terms.inactivity);
             let expired_at = lot.terms.expires_at.max(given.get(&key).copied());

@@ -35,16 +35,15 @@ pub(crate) struct Options {
 /// fault makes the command fail.
 pub(crate) async fn run(options: Options) -> CommandResult {
     let merchant = options.source.merchant()?;
-    options.days.check()?;
+    let days = Days::checked(options.days.from, options.days.until)?;
     let progress = Progress::new("audited");
     let is_far = |done, of| progress.is_far(done, of);
     let earlier =
         options.after.as_deref().map(|folder| exported(folder, &progress.bar)).transpose()?;
     let earlier = earlier.map(|export| Earlier::of(&export, &merchant, is_far)).transpose()?;
     let earlier = earlier.map(Arc::new);
-    let start = |programme: &ledger::Programme| {
-        Audit::over(options.days.period(programme)).after(earlier.clone())
-    };
+    let start =
+        |programme: &ledger::Programme| Audit::over(days.period(programme)).after(earlier.clone());
     let Walked { programme, seen, opened } = options.source.walk(start, &progress).await?;
     let audited = done(seen, opened.as_ref().map(|opened| opened.store()), &merchant).await?;
     progress.bar.finish_and_clear();
@@ -53,7 +52,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
         || page::page(&programme, &audited),
         || Ok(page::as_json(&programme, &audited).to_string()),
     )?;
-    holds(&audited, options.source.is_table() && options.days.until.is_none())
+    holds(&audited, options.source.is_table() && days.until.is_none())
 }
 
 /// Ends an audit: compares it with the due index, if a store has one, and looks again at what may have

@@ -8,10 +8,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use ::audit::{Audit, Counted, Period, counted};
-use ::liability::{Cohorts, Kept, Line, Month};
+use ::liability::{Cause, Cohorts, Kept, Line, Month};
+use chrono::{Datelike, NaiveDate, TimeDelta};
 use clap::Args;
 use ledger::activity::PURCHASE;
-use ledger::{EntryKind, MemberId, Movement, Programme, Verb, WalletName};
+use ledger::{Entry, EntryKind, MemberId, Moment, Movement, Programme, Verb, WalletName};
 use rules::did_you_mean;
 use rust_decimal::Decimal;
 use store::{Found, History, VersionLine};
@@ -26,13 +27,39 @@ use crate::walk::{Days, Progress, Seen, Source, Walked};
 pub(crate) struct Options {
     #[command(flatten)]
     source: Source,
-    #[command(flatten)]
-    days: Days,
+    /// The first day of the report, the first of a month: what was before it counts as opening
+    #[arg(long, value_name = "DAY")]
+    from: Option<NaiveDate>,
+    /// The last day of the report, the last of a month: what came after it does not count, and units
+    /// that expired by its end are not owed
+    #[arg(long, value_name = "DAY")]
+    until: NaiveDate,
     /// Show the entries behind a line of the report, such as points.redeemed
     #[arg(long, value_name = "WALLET.LINE")]
     entries: Option<BookLine>,
     #[command(flatten)]
     output: Output,
+}
+
+impl Options {
+    /// The days, which are those of whole months: that is what forecasts are made for.
+    fn days(&self) -> CommandResult<Days> {
+        if let Some(from) = self.from.filter(|from| from.day() != 1) {
+            let first = from.with_day(1).unwrap_or(from);
+            return Err(
+                format!("--from {from} is not the first day of a month, as {first} is").into()
+            );
+        }
+        let until = self.until;
+        if until.succ_opt().is_some_and(|next| next.month() == until.month()) {
+            let days = i64::from(until.num_days_in_month()) - i64::from(until.day());
+            let last = until + TimeDelta::days(days);
+            return Err(
+                format!("--until {until} is not the last day of a month, as {last} is").into()
+            );
+        }
+        Days::checked(self.from, Some(until))
+    }
 }
 
 /// A line of the books.
@@ -43,13 +70,12 @@ struct BookLine {
 }
 
 /// The lines of the books, with the names that the report has for them.
-const LINES: [(&str, Movement); 6] = [
+const LINES: [(&str, Movement); 5] = [
     ("issued", Movement::Issued),
     ("redeemed", Movement::Redeemed),
     ("expired", Movement::Expired),
     ("reversed", Movement::Reversed),
     ("adjusted", Movement::Adjusted),
-    ("transferred", Movement::Transferred),
 ];
 
 impl FromStr for BookLine {
@@ -80,7 +106,7 @@ impl fmt::Display for BookLine {
 #[derive(Debug)]
 struct Behind {
     member: MemberId,
-    verb: Option<Verb>,
+    verb: Verb,
     counted: Counted,
 }
 
@@ -90,7 +116,10 @@ struct Books {
     programme: Programme,
     line: Option<BookLine>,
     audit: Audit,
+    /// What was seen until the end of the period.
     cohorts: Cohorts,
+    /// What was seen until its start, if it has one.
+    before: Option<Cohorts>,
     behind: Vec<Behind>,
     /// Why what a member bought cannot be said.
     unclear: Vec<String>,
@@ -102,40 +131,45 @@ struct Told {
     period: Period,
     audited: ::audit::Audited,
     cohorts: Cohorts,
-    /// The month at whose end forecasts are made.
-    until: Option<Month>,
+    before: Option<Cohorts>,
+    /// The month with which the period ends.
+    until: Month,
 }
 
 /// Prints what is owed, what is likely to become of it, and what is deferred for it. What does not come
 /// out of its entries is not told: then the command fails.
 pub(crate) async fn run(options: Options) -> CommandResult {
     let merchant = options.source.merchant()?;
-    options.days.check()?;
+    let days = options.days()?;
     let progress = Progress::new("read");
-    let start = |programme: &Programme| Books {
-        period: options.days.period(programme),
-        programme: programme.clone(),
-        line: options.entries.clone(),
-        audit: Audit::over(options.days.period(programme)),
-        cohorts: Cohorts::default(),
-        behind: Vec::new(),
-        unclear: Vec::new(),
+    let start = |programme: &Programme| {
+        let period = days.period(programme);
+        Books {
+            period,
+            programme: programme.clone(),
+            line: options.entries.clone(),
+            audit: Audit::over(period),
+            cohorts: Cohorts::default(),
+            before: period.from.map(|_| Cohorts::default()),
+            behind: Vec::new(),
+            unclear: Vec::new(),
+        }
     };
     let Walked { programme, seen, opened } = options.source.walk(start, &progress).await?;
     let store = opened.as_ref().map(|opened| opened.store());
     let audited = audit::done(seen.audit, store, &merchant).await?;
     progress.bar.finish_and_clear();
-    let is_used = options.source.is_table() && options.days.until.is_none();
-    audit::holds(&audited, is_used).map_err(|error| {
+    audit::holds(&audited, false).map_err(|error| {
         format!("{error}, so that nothing can be said of what is owed; `regulars audit` says more")
     })?;
     if let [first, ..] = seen.unclear.as_slice() {
         return Err(format!("what members bought cannot be said; the first: {first}").into());
     }
     let told = Told {
-        until: options.days.until.map(Month::of_day).or_else(|| seen.cohorts.last()),
-        period: options.days.period(&programme),
+        until: Month::of_day(options.until),
+        period: days.period(&programme),
         cohorts: seen.cohorts,
+        before: seen.before,
         programme,
         audited,
     };
@@ -166,10 +200,17 @@ impl Seen for Books {
     fn see(&mut self, found: Found) {
         if let Ok(history) = &found {
             self.open(history);
-            let kept = self.kept(history);
-            match self.bought(history) {
-                Ok(bought) => self.cohorts.add(&history.key.member, &kept, &bought),
-                Err(error) => self.unclear.push(format!("{}: {error}", history.key)),
+            let member = &history.key.member;
+            let seen = self.seen(history, self.period.until).and_then(|(kept, bought)| {
+                self.cohorts.add(member, &kept, &bought);
+                if self.before.is_some() {
+                    let (kept, bought) = self.seen(history, self.period.from)?;
+                    self.before.iter_mut().for_each(|before| before.add(member, &kept, &bought));
+                }
+                Ok(())
+            });
+            if let Err(error) = seen {
+                self.unclear.push(format!("{}: {error}", history.key));
             }
         }
         self.audit.see_found(found);
@@ -178,6 +219,9 @@ impl Seen for Books {
     fn add(&mut self, other: Books) {
         self.audit.add(other.audit);
         self.cohorts.merge(&other.cohorts);
+        if let (Some(own), Some(before)) = (&mut self.before, &other.before) {
+            own.merge(before);
+        }
         self.behind.extend(other.behind);
         self.unclear.extend(other.unclear);
     }
@@ -189,46 +233,61 @@ impl Books {
         let Some(line) = &self.line else { return };
         let own = |one: &Counted| one.wallet == line.wallet && one.line == line.movement;
         for counted in counted(&self.period, history).into_iter().filter(own) {
-            let entry = history.lines.iter().find(|line| Some(line.seq) == counted.entry);
-            let (member, verb) = (history.key.member.clone(), entry.map(|entry| entry.verb));
-            self.behind.push(Behind { member, verb, counted });
+            let entry = counted.entry.and_then(|seq| {
+                let place = history.lines.binary_search_by_key(&seq, |line| line.seq).ok()?;
+                history.lines.get(place)
+            });
+            // What no entry has recorded yet is what the expiry run will.
+            let verb = entry.map_or(Verb::Expire, |entry| entry.verb);
+            self.behind.push(Behind { member: history.key.member.clone(), verb, counted });
         }
     }
 
-    /// The lines of a member before the end of the period.
-    fn lines<'h>(&self, history: &'h History) -> impl Iterator<Item = &'h VersionLine> {
-        let until = self.period.until;
-        history.lines.iter().filter(move |line| until.is_none_or(|until| line.at < until))
-    }
-
-    fn kept(&self, history: &History) -> Kept {
-        let mut kept = Kept::new(self.programme.time_zone);
-        for line in self.lines(history) {
-            let entry = line.version.as_ref().map(|version| &version.entry.kind);
-            let purchase = matches!(
-                entry,
-                Some(EntryKind::Earn { activity }) if activity.kind == PURCHASE
-            );
-            kept.see(Line { at: line.at, postings: &line.postings, purchase });
+    /// A member's units before a moment, and what it bought in each month. Both count in the month in
+    /// which their entry was decided, as in the audit.
+    fn seen(
+        &self,
+        history: &History,
+        until: Option<Moment>,
+    ) -> CommandResult<(Kept, BTreeMap<Month, Decimal>)> {
+        let lines = || history.lines.iter().filter(|line| until.is_none_or(|end| line.at < end));
+        let zone = self.programme.time_zone;
+        let mut kept = Kept::new(zone);
+        for line in lines() {
+            kept.see(Line { at: line.at, postings: &line.postings, cause: cause(line) });
         }
-        match self.period.until {
-            Some(until) => kept.until(until),
-            None => kept,
+        if let Some(until) = until {
+            kept = kept.until(until);
         }
-    }
-
-    /// What a member bought in each month. What a person bought who was forgotten is not known.
-    fn bought(&self, history: &History) -> CommandResult<BTreeMap<Month, Decimal>> {
-        let entries: Vec<_> = self
-            .lines(history)
-            .filter_map(|line| Some(line.version.as_ref()?.entry.clone()))
-            .collect();
+        // What a person bought who was forgotten is not known any more.
+        let entries = lines().filter_map(|line| Some(line.version.as_ref()?.entry.clone()));
+        let entries: Vec<Entry> = entries.collect();
         let next = entries.last().map_or(history.enrolled.seq, |last| last.seq).next();
         let mut months: BTreeMap<Month, Decimal> = BTreeMap::new();
-        for (at, total) in purchases(&entries, next, self.programme.decimals())? {
-            let sum = months.entry(Month::of(at, self.programme.time_zone)).or_default();
-            *sum = sum.checked_add(total).ok_or("its orders come to too much")?;
+        for purchase in purchases(&entries, next, self.programme.decimals())? {
+            // Tax and tips are not the merchant's.
+            let amounts = &purchase.order.amounts;
+            let others = amounts.tax.checked_add(amounts.tip);
+            let revenue = others.and_then(|others| purchase.order.total.checked_sub(others));
+            let sum = months.entry(Month::of(purchase.decided_at, zone)).or_default();
+            let with = revenue.and_then(|revenue| sum.checked_add(revenue));
+            *sum = with.ok_or("its orders come to too much")?;
         }
-        Ok(months)
+        Ok((kept, months))
+    }
+}
+
+/// What a line stands for, as far as units are concerned.
+fn cause(line: &VersionLine) -> Cause {
+    let entry = line.version.as_ref().map(|version| &version.entry.kind);
+    match (line.verb, entry) {
+        (Verb::Redeem | Verb::Capture, _) => Cause::Redemption,
+        (Verb::Earn, Some(EntryKind::Earn { activity })) if activity.kind == PURCHASE => {
+            Cause::Purchase
+        }
+        // A purchase of somebody who shares the wallets, a mended rule, a return that is undone.
+        (Verb::Share, _) if line.moved == Some(Verb::Earn) => Cause::Purchase,
+        (Verb::Rejudge | Verb::Reverse, _) => Cause::Purchase,
+        _ => Cause::Other,
     }
 }

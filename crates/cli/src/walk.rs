@@ -41,11 +41,11 @@ pub(crate) struct Source {
 }
 
 /// The days of a report.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Days {
     /// The first day of the report: what was before it counts as opening
     #[arg(long, value_name = "DAY")]
-    from: Option<NaiveDate>,
+    pub(crate) from: Option<NaiveDate>,
     /// The last day of the report: what came after it does not count, and units that expired by its
     /// end are not owed; without it, units that expired since the last expiry run still count as
     /// owed
@@ -54,13 +54,16 @@ pub(crate) struct Days {
 }
 
 impl Days {
-    /// Checks that they are in order.
-    pub(crate) fn check(&self) -> CommandResult {
-        match (self.from, self.until) {
+    /// Days that are in order.
+    pub(crate) fn checked(
+        from: Option<NaiveDate>,
+        until: Option<NaiveDate>,
+    ) -> CommandResult<Days> {
+        match (from, until) {
             (Some(from), Some(until)) if from > until => {
                 Err(format!("--from {from} is after --until {until}").into())
             }
-            _ => Ok(()),
+            _ => Ok(Days { from, until }),
         }
     }
 

@@ -111,9 +111,10 @@ fn days_of(past: &Past, zone: Tz, decimals: u32) -> CommandResult<Vec<Purchase>>
     let entries: Vec<_> = past.entries.iter().map(|one| one.entry.clone()).collect();
     let next = entries.last().map_or(past.enrolled.seq, |last| last.seq).next();
     let mut days: BTreeMap<i64, Decimal> = BTreeMap::new();
-    for (at, total) in purchases(&entries, next, decimals)? {
-        let sum = days.entry(number(at.with_timezone(&zone).date_naive())).or_default();
-        *sum = sum.checked_add(total).ok_or("its orders come to too much")?;
+    for purchase in purchases(&entries, next, decimals)? {
+        let day = number(purchase.at.with_timezone(&zone).date_naive());
+        let sum = days.entry(day).or_default();
+        *sum = sum.checked_add(purchase.order.total).ok_or("its orders come to too much")?;
     }
     let purchase = |(day, sum): (i64, Decimal)| {
         Ok(Purchase { day, amount: sum.to_f64().ok_or("its orders come to too much")? })

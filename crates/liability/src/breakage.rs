@@ -1,17 +1,20 @@
 //! How many of the units that are owed are likely to be redeemed.
 //!
-//! Units of each age, in months, are redeemed at a rate and expire at a rate: the units that did so in
-//! the past at that age, by those that were there to do so. The rates of all later ages say what share
-//! of the units is redeemed in the end (the cumulative incidence of Aalen and Johansen, "An empirical
-//! transition matrix for non-homogeneous Markov chains", 1978, for two ways to leave). At ages that no
-//! units have come to yet, they are taken to leave as those of the oldest ages do, and to be redeemed
-//! in the end if those do not leave at all: nothing speaks for another end.
+//! Units of each age, in months, were redeemed at a rate and expired at a rate: those that did so at
+//! that age, by those that were there to do so. The rates of all later ages say what share of the units
+//! is redeemed in the end (the cumulative incidence of Aalen and Johansen, "An empirical transition
+//! matrix for non-homogeneous Markov chains", 1978, for two ways to leave). Units whose end is known
+//! are redeemed until then, and expire at no other time.
+//!
+//! Of ages that no units have come to yet, nothing is known. Units that come to them are taken to be
+//! redeemed, so that no breakage is claimed that the past does not show; units without an end, to leave
+//! as those of the oldest ages do.
 
 use ledger::WalletName;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use crate::cohorts::{Cohorts, Wallet};
+use crate::cohorts::{Cohort, Cohorts, Kind, Wallet};
 use crate::draws::SAMPLES;
 use crate::month::Month;
 
@@ -43,7 +46,7 @@ impl Breakage {
     }
 
     fn of(&self, redeemed: f64) -> Option<f64> {
-        (self.owed > 0).then(|| 1.0 - redeemed / real(self.owed))
+        (self.owed > 0).then(|| (1.0 - redeemed / real(self.owed)).clamp(0.0, 1.0))
     }
 }
 
@@ -82,15 +85,31 @@ struct Rate {
     expired: i64,
 }
 
+/// The number of ages that say how units leave at ages that are not known.
+const OLDEST: usize = 3;
+
+impl Rate {
+    /// The shares of those that were there which were redeemed and which expired; none if none were
+    /// there.
+    fn shares(self) -> (f64, f64) {
+        if self.there == 0 {
+            return (0.0, 0.0);
+        }
+        let there = real(self.there);
+        (real(self.redeemed) / there, real(self.expired) / there)
+    }
+}
+
 impl Rates {
-    /// The rates as they were known at the end of a month, of all members or of those of a sample.
+    /// The rates of the time until the end of a month, of all members or of those of a sample.
     pub(crate) fn known(cohorts: &Wallet, until: Month, sample: Option<usize>) -> Rates {
         let mut rates: Vec<Rate> = Vec::new();
-        for (issued, cohort) in cohorts {
+        for (kind, cohort) in cohorts {
             let mut there = cohort.issued(sample);
-            for age in until.since(*issued).into_iter().flat_map(|oldest| 0..=oldest) {
-                let month = issued.plus(i32::try_from(age).unwrap_or(i32::MAX));
-                let (redeemed, expired) = cohort.exits(month, sample);
+            // After their last month units are not there to be redeemed.
+            let last = kind.last.map_or(until, |last| last.min(until));
+            for age in last.since(kind.issued).into_iter().flat_map(|oldest| 0..=oldest) {
+                let [redeemed, expired, transferred] = cohort.exits(kind.issued.after(age), sample);
                 if age == rates.len() {
                     rates.push(Rate::default());
                 }
@@ -99,35 +118,39 @@ impl Rates {
                     rate.redeemed += redeemed;
                     rate.expired += expired;
                 }
-                there -= redeemed + expired;
+                there -= redeemed + expired + transferred;
             }
         }
         Rates(rates)
     }
 
-    /// The share of units that are redeemed from an age on: of a new unit from age 0 on. `months` are
-    /// those that are looked at; without, all that will come.
-    pub(crate) fn redeemed(&self, from: usize, months: Option<usize>) -> f64 {
+    /// The share of the units of a cohort that are redeemed from an age on, until the end of a month
+    /// or, without one, in the end. New units are of age 0.
+    pub(crate) fn redeemed(&self, kind: &Kind, from: usize, until: Option<Month>) -> f64 {
         let (mut there, mut redeemed) = (1.0, 0.0);
-        let mut pass = |of_redeemed: f64, of_expired: f64| {
+        let mut pass = |(of_redeemed, of_expired): (f64, f64)| {
+            let of_expired = if kind.last.is_some() { 0.0 } else { of_expired };
             redeemed += there * of_redeemed;
             there *= 1.0 - of_redeemed - of_expired;
         };
-        let ages = self.0.iter().skip(from).take(months.unwrap_or(usize::MAX));
-        ages.for_each(|rate| pass(rate.of(rate.redeemed), rate.of(rate.expired)));
-        let oldest = self.oldest();
-        let (later_redeemed, later_expired) =
-            (oldest.of(oldest.redeemed), oldest.of(oldest.expired));
-        match months {
-            Some(months) => {
-                let known = self.0.len().saturating_sub(from);
-                (known..months).for_each(|_| pass(later_redeemed, later_expired));
+        let known = |age: usize| self.0.get(age).map(|rate| rate.shares());
+        let ages = |end: Month| end.since(kind.issued).into_iter().flat_map(|last| from..=last);
+        let oldest = self.oldest().shares();
+        match (kind.last, until) {
+            (last, Some(until)) => {
+                let end = last.map_or(until, |last| last.min(until));
+                ages(end).for_each(|age| pass(known(age).unwrap_or(oldest)));
             }
-            None if later_redeemed + later_expired > 0.0 => {
-                let in_the_end = later_redeemed / (later_redeemed + later_expired);
-                pass(in_the_end, 1.0 - in_the_end);
+            (Some(last), None) => {
+                ages(last).for_each(|age| pass(known(age).unwrap_or((1.0, 0.0))));
             }
-            None => pass(1.0, 0.0),
+            (None, None) => {
+                (from..self.0.len()).filter_map(known).for_each(&mut pass);
+                let (of_redeemed, of_expired) = oldest;
+                let of_all = of_redeemed + of_expired;
+                let in_the_end = if of_all > 0.0 { of_redeemed / of_all } else { 1.0 };
+                pass((in_the_end, 1.0 - in_the_end));
+            }
         }
         redeemed
     }
@@ -143,28 +166,30 @@ impl Rates {
     }
 }
 
-/// The number of ages that say how units leave at ages that are not known.
-const OLDEST: usize = 3;
-
-impl Rate {
-    /// A number of units as a share of those that were there; none if none were.
-    fn of(&self, units: i64) -> f64 {
-        if self.there > 0 { real(units) / real(self.there) } else { 0.0 }
-    }
-}
-
 /// A number of units, as a real number.
 #[expect(clippy::cast_precision_loss, reason = "a forecast need not be exact to the unit")]
 pub(crate) fn real(units: i64) -> f64 {
     units as f64
 }
 
-/// The units of each cohort that were there at the end of a month, and the age at which they may leave
-/// next.
-fn there(cohorts: &Wallet, at: Month) -> impl Iterator<Item = (Month, i64, usize)> {
-    cohorts.range(..=at).filter_map(move |(issued, cohort)| {
-        Some((*issued, cohort.left(at), at.since(*issued)? + 1))
-    })
+/// A share or a number of units as a decimal, to multiply money by.
+pub(crate) fn decimal(of: f64) -> Option<Decimal> {
+    Some(Decimal::from_f64_retain(of)?.round_dp(DECIMALS))
+}
+
+/// The decimals of a share that money is multiplied by.
+const DECIMALS: u32 = 9;
+
+/// The cohorts that had been issued by the end of a month, each with the age at which its units may
+/// leave next.
+fn issued(cohorts: &Wallet, at: Month) -> impl Iterator<Item = (&Kind, &Cohort, usize)> {
+    let known = move |(kind, cohort)| Some((kind, cohort, next_age(kind, at)?));
+    cohorts.iter().filter_map(known)
+}
+
+/// The age at which units may leave after the end of a month; nothing if they were issued later.
+pub(crate) fn next_age(kind: &Kind, at: Month) -> Option<usize> {
+    Some(at.since(kind.issued)? + 1)
 }
 
 /// The sample below which one in twenty lies, and that above which one in twenty does.
@@ -172,51 +197,49 @@ const BOUNDS: (usize, usize) = (SAMPLES / 20, SAMPLES - SAMPLES / 20 - 1);
 
 impl Cohorts {
     /// The forecast for the units of a wallet that are owed at the end of a month; nothing if there is
-    /// no such wallet.
+    /// no such wallet. What was seen has to end with that month.
     #[must_use]
     pub fn breakage(&self, wallet: &WalletName, until: Month) -> Option<Breakage> {
         let cohorts = self.of(wallet)?;
         let expected = |sample: Option<usize>| -> f64 {
             let rates = Rates::known(cohorts, until, sample);
-            there(cohorts, until)
-                .map(|(_, units, age)| real(units) * rates.redeemed(age, None))
-                .sum()
+            let of = |(kind, cohort, age): (&Kind, &Cohort, usize)| {
+                real(cohort.left(until)) * rates.redeemed(kind, age, None)
+            };
+            issued(cohorts, until).map(of).sum()
         };
         let mut samples: Vec<f64> = (0..SAMPLES).map(|sample| expected(Some(sample))).collect();
         samples.sort_by(f64::total_cmp);
         let bound = |place: usize| samples.get(place).copied().unwrap_or_default();
         let rates = Rates::known(cohorts, until, None);
-        let worth = there(cohorts, until).filter_map(|(issued, _, age)| {
-            let share = Decimal::from_f64_retain(rates.redeemed(age, None))?;
-            Some(cohorts.get(&issued)?.worth_left * share.round_dp(SHARE_DECIMALS))
-        });
+        let worth = issued(cohorts, until)
+            .map(|(kind, cohort, age)| {
+                cohort.worth_left.checked_mul(decimal(rates.redeemed(kind, age, None))?)
+            })
+            .sum::<Option<Decimal>>();
         Some(Breakage {
-            owed: there(cohorts, until).map(|(_, units, _)| units).sum(),
+            owed: issued(cohorts, until).map(|(_, cohort, _)| cohort.left(until)).sum(),
             redeemed: expected(None),
             interval: (bound(BOUNDS.0), bound(BOUNDS.1)),
-            worth: worth.sum(),
+            worth: worth?,
         })
     }
 
-    /// The forecast that could be made at the end of an earlier month, by what was known then, and what
-    /// became of it until a later one; nothing if nothing was known.
+    /// The forecast at the end of an earlier month, by what is known today of the time until then, and
+    /// what became of it until a later one; nothing if nothing was owed then.
     #[must_use]
     pub fn look_back(&self, wallet: &WalletName, at: Month, until: Month) -> Option<LookBack> {
         let cohorts = self.of(wallet)?;
-        let months = until.since(at)?;
-        let owed: i64 = there(cohorts, at).map(|(_, units, _)| units).sum();
-        if owed == 0 {
-            return None;
-        }
         let rates = Rates::known(cohorts, at, None);
-        let expected = there(cohorts, at)
-            .map(|(_, units, age)| real(units) * rates.redeemed(age, Some(months)))
-            .sum();
-        let then = cohorts.range(..=at).map(|(_, cohort)| cohort);
-        let redeemed = then.map(|cohort| cohort.redeemed(until) - cohort.redeemed(at)).sum();
-        Some(LookBack { at, until, owed, expected, redeemed })
+        let (mut owed, mut expected, mut redeemed) = (0, 0.0, 0);
+        for (kind, cohort, age) in issued(cohorts, at) {
+            let left = cohort.left(at);
+            owed += left;
+            expected += real(left) * rates.redeemed(kind, age, Some(until));
+            let [then, ..] = cohort.exits_until(at);
+            let [now, ..] = cohort.exits_until(until);
+            redeemed += now - then;
+        }
+        (owed > 0).then_some(LookBack { at, until, owed, expected, redeemed })
     }
 }
-
-/// The decimals to which a share is rounded before money is multiplied by it.
-pub(crate) const SHARE_DECIMALS: u32 = 9;

@@ -9,8 +9,8 @@
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Serialize;
 
-use crate::breakage::{Rates, SHARE_DECIMALS, real};
-use crate::cohorts::Cohorts;
+use crate::breakage::{Rates, decimal, next_age, real};
+use crate::cohorts::{Cohorts, Wallet};
 use crate::month::Month;
 
 /// The part of a price that is deferred for units that came with goods: by what both would cost alone.
@@ -31,15 +31,16 @@ pub fn recognized(deferred: Decimal, redeemed: Decimal, expected: Decimal) -> Op
     deferred.checked_mul(redeemed)?.checked_div(expected)
 }
 
-/// What was deferred of the revenue of one month, in the programme's currency.
+/// What was deferred of the revenue of one month, in the programme's currency. Sums are rounded to the
+/// decimals of the currency, half away from zero, so that what is shown adds up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Deferred {
     /// The month.
     pub month: Month,
     /// What members bought, less what came back.
     pub revenue: Decimal,
-    /// What the units that came with it would cost alone: the worth of those that were expected to be
-    /// redeemed, by what was known at the end of the month.
+    /// The stand-alone price of the units that came with it: the worth of those that were expected to
+    /// be redeemed, by the rates of the time until the end of the month.
     pub units: Decimal,
     /// What was deferred.
     pub deferred: Decimal,
@@ -55,17 +56,25 @@ impl Deferred {
     }
 }
 
+/// The units of one wallet that came with the purchases of a month.
+struct Came {
+    /// Their stand-alone price.
+    price: Decimal,
+    /// How many were redeemed.
+    redeemed: Decimal,
+    /// How many more are expected to be.
+    expected: Decimal,
+}
+
 impl Cohorts {
     /// What was deferred of the revenue of each month, and what of it is revenue at the end of a later
-    /// one; nothing if sums are too large. Each is rounded to the decimals of the currency, half away
-    /// from zero, so that what is shown adds up.
+    /// one; nothing if sums are too large. `decimals` are those of the currency.
     #[must_use]
     pub fn deferred(&self, until: Month, decimals: u32) -> Option<Vec<Deferred>> {
         let round = |sum: Decimal| {
             sum.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero)
         };
-        let months = self.revenue.range(..=until);
-        let deferred = months.map(|(month, revenue)| {
+        let months = self.revenue.range(..=until).map(|(month, revenue)| {
             let one = self.deferred_of(*month, *revenue, until)?;
             Some(Deferred {
                 units: round(one.units),
@@ -74,37 +83,46 @@ impl Cohorts {
                 ..one
             })
         });
-        deferred.collect()
+        months.collect()
     }
 
     fn deferred_of(&self, month: Month, revenue: Decimal, until: Month) -> Option<Deferred> {
-        let mut all = Vec::new();
-        for wallet in self.all() {
-            let Some(cohort) = wallet.get(&month).filter(|cohort| !cohort.price.is_zero()) else {
-                continue;
-            };
-            let then = Rates::known(wallet, month, None);
-            let price = cohort.price.checked_mul(share(then.redeemed(0, None))?)?;
-            let now = Rates::known(wallet, until, None);
-            let redeemed = cohort.redeemed(until);
-            let later = now.redeemed(until.since(month)? + 1, None);
-            let later = share(real(cohort.left(until)) * later)?;
-            all.push((price, Decimal::from(redeemed), later));
+        let came = self.all().map(|wallet| came(wallet, month, until));
+        let came = came.collect::<Option<Vec<Came>>>()?;
+        let units = came.iter().map(|one| one.price).sum();
+        let mut all =
+            Deferred { month, revenue, units, deferred: Decimal::ZERO, recognized: Decimal::ZERO };
+        // More came back in the month than was bought: nothing is left to be deferred.
+        if revenue <= Decimal::ZERO {
+            return Some(all);
         }
-        let units: Decimal = all.iter().map(|(price, ..)| price).sum();
-        let (mut sum, mut by_now) = (Decimal::ZERO, Decimal::ZERO);
-        for (price, redeemed, later) in all {
+        for Came { price, redeemed, expected } in came {
             let others = revenue.checked_add(units)?.checked_sub(price)?;
-            let Some(part) = deferred(revenue, others, price) else { continue };
-            sum = sum.checked_add(part)?;
-            let expected = redeemed.checked_add(later)?;
-            by_now = by_now.checked_add(recognized(part, redeemed, expected)?)?;
+            let part = deferred(revenue, others, price)?;
+            all.deferred = all.deferred.checked_add(part)?;
+            let in_all = redeemed.checked_add(expected)?;
+            all.recognized = all.recognized.checked_add(recognized(part, redeemed, in_all)?)?;
         }
-        Some(Deferred { month, revenue, units, deferred: sum, recognized: by_now })
+        Some(all)
     }
 }
 
-/// A share or a number of units as a decimal.
-fn share(of: f64) -> Option<Decimal> {
-    Some(Decimal::from_f64_retain(of)?.round_dp(SHARE_DECIMALS))
+/// The units of a wallet that came with the purchases of a month, as seen at the end of a later one;
+/// nothing if sums are too large.
+fn came(cohorts: &Wallet, month: Month, until: Month) -> Option<Came> {
+    let (then, now) = (Rates::known(cohorts, month, None), Rates::known(cohorts, until, None));
+    let mut came = Came { price: Decimal::ZERO, redeemed: Decimal::ZERO, expected: Decimal::ZERO };
+    let own = cohorts.iter().filter(|(kind, _)| kind.issued == month && kind.purchase);
+    for (kind, cohort) in own {
+        let at_first = decimal(then.redeemed(kind, 0, None))?;
+        came.price = came.price.checked_add(cohort.worth.checked_mul(at_first)?)?;
+        let [redeemed, _, transferred] = cohort.exits_until(until);
+        came.redeemed = came.redeemed.checked_add(redeemed.into())?;
+        // Units that were transferred are still owed, to somebody else, and expected as if they had
+        // stayed.
+        let left = real(cohort.left(until) + transferred);
+        let later = now.redeemed(kind, next_age(kind, until)?, None);
+        came.expected = came.expected.checked_add(decimal(left * later)?)?;
+    }
+    Some(came)
 }

@@ -71,11 +71,6 @@ impl Draws {
         }
     }
 
-    /// The units of all members.
-    pub(crate) fn all(&self) -> i64 {
-        self.all
-    }
-
     /// The units in a sample, or those of all members if none is named.
     pub(crate) fn of(&self, sample: Option<usize>) -> i64 {
         match sample {

@@ -1,7 +1,8 @@
 //! The units of one member, each with the month in which it was issued.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 use ledger::{Inactivity, Moment, Posting, PostingReason, Terms, WalletName};
 use rust_decimal::Decimal;
@@ -15,15 +16,27 @@ pub struct Line<'a> {
     pub at: Moment,
     /// The movements of units.
     pub postings: &'a [Posting],
-    /// Whether it stands for a purchase.
-    pub purchase: bool,
+    /// What it stands for.
+    pub cause: Cause,
+}
+
+/// What a line stands for, as far as units are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A purchase: the units that it issues have been paid for.
+    Purchase,
+    /// A redemption. One that is told late takes units back, which were redeemed nevertheless.
+    Redemption,
+    /// Anything else.
+    Other,
 }
 
 /// The units of one member, followed from posting to posting.
 ///
-/// A lot is known by its end, and units within it leave in the order in which they were issued. Units
-/// that are taken back count as never issued, the newest first, and so do those that pay a debt. Units
-/// that are given back, since a redemption was undone, are those that were redeemed last.
+/// A lot is known by its end and by what its units are worth. The units within it are all alike, so those
+/// of each month leave in proportion. Units that are taken back count as never issued, the newest first,
+/// and so do those that pay a debt. Units that are given back, since a redemption was undone, are those that were
+/// redeemed last. Units that are transferred are new to who receives them.
 #[derive(Debug, Clone)]
 pub struct Kept {
     zone: Tz,
@@ -33,48 +46,64 @@ pub struct Kept {
 /// The units of one wallet.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wallet {
-    lots: BTreeMap<Lot, VecDeque<Piece>>,
+    lots: BTreeMap<Lot, Vec<Piece>>,
     /// The units that left, in the order in which they did.
-    pub(crate) gone: Vec<Gone>,
+    pub(crate) exits: Vec<Exit>,
 }
 
-/// A lot, by its end.
-type Lot = (Option<Moment>, Option<Inactivity>);
+/// A lot, by the terms that matter here. Whether it is held or pending does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lot {
+    expires_at: Option<Moment>,
+    inactivity: Option<Inactivity>,
+    worth: Option<Decimal>,
+}
 
-/// Units that were issued together.
+/// Units that were issued together, in the lot where they are or were last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece {
+    pub(crate) lot: Lot,
     pub(crate) issued: Month,
+    /// Whether they came with a purchase.
     pub(crate) purchase: bool,
-    pub(crate) worth: Option<Decimal>,
     pub(crate) units: i64,
+}
+
+/// Units that left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Exit {
+    pub(crate) piece: Piece,
+    pub(crate) month: Month,
+    pub(crate) how: How,
+}
+
+/// How units leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    Redeemed,
+    Expired,
+    Transferred,
+}
+
+impl Lot {
+    fn of(terms: &Terms) -> Lot {
+        let Terms { expires_at, inactivity, worth, .. } = *terms;
+        Lot { expires_at, inactivity, worth }
+    }
 }
 
 impl Piece {
     /// What it is worth, in the programme's currency.
     pub(crate) fn value(&self) -> Decimal {
         // The manifest bounds a worth, so that the product fits.
-        self.worth.unwrap_or_default() * Decimal::from(self.units)
+        self.lot.worth.unwrap_or_default() * Decimal::from(self.units)
     }
-}
 
-/// Units that left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Gone {
-    pub(crate) piece: Piece,
-    pub(crate) at: Month,
-    pub(crate) exit: Exit,
-}
-
-/// How units leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
-    Redeemed,
-    Expired,
-}
-
-fn lot(terms: &Terms) -> Lot {
-    (terms.expires_at, terms.inactivity)
+    /// The last month in which it can be redeemed; nothing if it has no end, or one that moves.
+    pub(crate) fn last_month(&self, zone: Tz) -> Option<Month> {
+        let end = self.lot.expires_at.filter(|_| self.lot.inactivity.is_none())?;
+        Some(Month::of(end - TimeDelta::microseconds(1), zone))
+    }
 }
 
 impl Kept {
@@ -84,98 +113,81 @@ impl Kept {
         Kept { zone, wallets: BTreeMap::new() }
     }
 
+    pub(crate) fn zone(&self) -> Tz {
+        self.zone
+    }
+
     /// Follows the movements of the member's next entry.
     pub fn see(&mut self, line: Line<'_>) {
         let month = Month::of(line.at, self.zone);
-        // What the history before makes different lies elsewhere: it goes out of lots before it goes
-        // into others.
-        let mut elsewhere: BTreeMap<&WalletName, Vec<Piece>> = BTreeMap::new();
-        let own = || line.postings.iter().filter(|posting| !posting.shared);
-        for posting in own() {
+        // What moved in the wallets of an account is in the account's own entry.
+        for posting in line.postings.iter().filter(|posting| !posting.shared) {
             let wallet = self.wallets.entry(posting.wallet.clone()).or_default();
-            let (units, from, to) = (posting.units.get(), posting.from_lot(), posting.to_lot());
+            let from = posting.from_lot().map(Lot::of);
+            let to = posting.to_lot().map(Lot::of);
+            let units = posting.units.get();
             match (from, to, posting.why) {
                 (Some(from), Some(to), _) => {
-                    let pieces = wallet.first(lot(from), units);
-                    wallet.put(lot(to), pieces);
+                    let pieces = wallet.some(from, units);
+                    wallet.put(to, pieces);
                 }
                 (Some(from), None, PostingReason::Spent) => {
-                    let pieces = wallet.first(lot(from), units);
-                    wallet.leave(pieces, month, Exit::Redeemed);
+                    wallet.leave(from, units, month, How::Redeemed);
+                }
+                (Some(from), None, PostingReason::Reclaimed) if line.cause == Cause::Redemption => {
+                    wallet.leave(from, units, month, How::Redeemed);
+                }
+                (Some(from), None, PostingReason::Transferred) => {
+                    wallet.leave(from, units, month, How::Transferred);
                 }
                 (Some(from), None, PostingReason::Expired) => {
                     let end = from.expires_at.map_or(line.at, |end| end.min(line.at));
-                    let pieces = wallet.first(lot(from), units);
-                    wallet.leave(pieces, Month::of(end, self.zone), Exit::Expired);
+                    wallet.leave(from, units, Month::of(end, self.zone), How::Expired);
                 }
-                (Some(from), None, why) => {
-                    let pieces = wallet.last(lot(from), units);
-                    if why == PostingReason::DerivedAgain {
-                        elsewhere.entry(&posting.wallet).or_default().extend(pieces);
-                    }
+                (Some(from), None, _) => {
+                    wallet.last(from, units);
                 }
                 (None, _, PostingReason::Restored) => {
                     let (mut pieces, rest) = wallet.back(units);
-                    if let Some(to) = to {
-                        pieces.extend(issued(posting, to, rest, month, line.purchase));
-                        wallet.put(lot(to), pieces);
+                    if let Some(lot) = to {
+                        pieces.push(Piece { lot, issued: month, purchase: false, units: rest });
+                        wallet.put(lot, pieces);
                     }
                 }
-                (None, _, PostingReason::DerivedAgain) | (None, None, _) => {}
-                (None, Some(to), _) => {
-                    wallet.put(lot(to), issued(posting, to, units, month, line.purchase));
+                (None, Some(lot), why) => {
+                    let purchase = line.cause == Cause::Purchase && why == PostingReason::Issued;
+                    wallet.put(lot, vec![Piece { lot, issued: month, purchase, units }]);
                 }
+                (None, None, _) => {}
             }
-        }
-        for posting in own().filter(|posting| posting.why == PostingReason::DerivedAgain) {
-            let (None, Some(to)) = (posting.from_lot(), posting.to_lot()) else { continue };
-            let wallet = self.wallets.entry(posting.wallet.clone()).or_default();
-            let pieces = elsewhere.entry(&posting.wallet).or_default();
-            let (mut pieces, rest) = taken_off(pieces, posting.units.get());
-            pieces.extend(issued(posting, to, rest, month, line.purchase));
-            wallet.put(lot(to), pieces);
         }
     }
 
-    /// Ends with the units that have expired by a moment, whether or not an entry says so.
+    /// Ends with the units that have expired before a moment, whether or not an entry says so.
     #[must_use]
     pub fn until(mut self, end: Moment) -> Kept {
         for wallet in self.wallets.values_mut() {
-            let expired = |lot: &Lot| lot.0.is_some_and(|expires_at| expires_at <= end);
-            let lots: Vec<Lot> = wallet.lots.keys().copied().filter(expired).collect();
+            let expired = |lot: &&Lot| lot.expires_at.is_some_and(|expires_at| expires_at < end);
+            let lots: Vec<Lot> = wallet.lots.keys().filter(expired).copied().collect();
             for lot in lots {
-                let pieces = wallet.lots.remove(&lot).unwrap_or_default();
-                let month = Month::of(lot.0.unwrap_or(end), self.zone);
-                wallet.leave(pieces, month, Exit::Expired);
+                let month = Month::of(lot.expires_at.unwrap_or(end), self.zone);
+                wallet.leave(lot, i64::MAX, month, How::Expired);
             }
         }
         self
     }
 }
 
-/// The units of a posting that were issued by it.
-fn issued(
-    posting: &Posting,
-    to: &Terms,
-    units: i64,
-    month: Month,
-    purchase: bool,
-) -> Option<Piece> {
-    let purchase = purchase && posting.why == PostingReason::Issued;
-    (units > 0).then_some(Piece { issued: month, purchase, worth: to.worth, units })
-}
-
-/// Takes units from the end of a list of pieces; also says how many were not there.
-fn taken_off(pieces: &mut Vec<Piece>, mut units: i64) -> (Vec<Piece>, i64) {
+/// Takes units from the first of some pieces. More than there are can only be taken in a history that
+/// does not follow from itself, which the audit finds; the rest is what could not be taken.
+fn take<'p>(pieces: impl Iterator<Item = &'p mut Piece>, mut units: i64) -> (Vec<Piece>, i64) {
     let mut taken = Vec::new();
-    while units > 0
-        && let Some(last) = pieces.last_mut()
-    {
-        let part = units.min(last.units);
-        taken.push(Piece { units: part, ..*last });
-        (units, last.units) = (units - part, last.units - part);
-        if last.units == 0 {
-            pieces.pop();
+    for piece in pieces {
+        let part = units.min(piece.units);
+        (units, piece.units) = (units - part, piece.units - part);
+        taken.push(Piece { units: part, ..*piece });
+        if units == 0 {
+            break;
         }
     }
     (taken, units)
@@ -187,57 +199,56 @@ impl Wallet {
         self.lots.values().flatten()
     }
 
-    fn put(&mut self, lot: Lot, pieces: impl IntoIterator<Item = Piece>) {
-        let lot = self.lots.entry(lot).or_default();
-        lot.extend(pieces);
-        // What comes from elsewhere may be older than what is there.
-        lot.make_contiguous().sort_by_key(|piece| piece.issued);
+    fn put(&mut self, lot: Lot, pieces: Vec<Piece>) {
+        let own = self.lots.entry(lot).or_default();
+        own.extend(
+            pieces.into_iter().filter(|piece| piece.units > 0).map(|piece| Piece { lot, ..piece }),
+        );
+        // What comes from another lot may be older than what is there.
+        own.sort_by_key(|piece| piece.issued);
     }
 
-    /// Takes the oldest units of a lot. More than there are can only be taken in a history that does
-    /// not follow from itself, which the audit finds.
-    fn first(&mut self, lot: Lot, mut units: i64) -> Vec<Piece> {
+    /// Takes units of a lot, of each month in proportion, rounded so that they add up.
+    fn some(&mut self, lot: Lot, units: i64) -> Vec<Piece> {
         let pieces = self.lots.entry(lot).or_default();
+        let all: i64 = pieces.iter().map(|piece| piece.units).sum();
+        let units = units.min(all);
+        let (mut passed, mut before) = (0, 0);
         let mut taken = Vec::new();
-        while units > 0
-            && let Some(first) = pieces.front_mut()
-        {
-            let part = units.min(first.units);
-            taken.push(Piece { units: part, ..*first });
-            (units, first.units) = (units - part, first.units - part);
-            if first.units == 0 {
-                pieces.pop_front();
-            }
+        for piece in pieces.iter_mut() {
+            passed += piece.units;
+            // To the nearest unit: rounded down, the oldest would always leave last.
+            let all = i128::from(all.max(1));
+            let until_here = (i128::from(passed) * i128::from(units) + all / 2) / all;
+            let until_here = i64::try_from(until_here).unwrap_or(passed);
+            let part = until_here - before;
+            before = until_here;
+            piece.units -= part;
+            taken.push(Piece { units: part, ..*piece });
         }
+        pieces.retain(|piece| piece.units > 0);
         taken
     }
 
-    /// Takes the newest units of a lot.
-    fn last(&mut self, lot: Lot, units: i64) -> Vec<Piece> {
-        let mut pieces = self.lots.remove(&lot).map(Vec::from).unwrap_or_default();
-        let (taken, _) = taken_off(&mut pieces, units);
-        self.lots.insert(lot, pieces.into());
-        taken
+    /// Takes the newest units of a lot, as if they had never been issued.
+    fn last(&mut self, lot: Lot, units: i64) {
+        let pieces = self.lots.entry(lot).or_default();
+        take(pieces.iter_mut().rev(), units);
+        pieces.retain(|piece| piece.units > 0);
     }
 
-    fn leave(&mut self, pieces: impl IntoIterator<Item = Piece>, at: Month, exit: Exit) {
-        let gone = pieces.into_iter().map(|piece| Gone { piece, at: at.max(piece.issued), exit });
-        self.gone.extend(gone);
+    /// Lets units of a lot leave.
+    fn leave(&mut self, lot: Lot, units: i64, month: Month, how: How) {
+        let exit = |piece: Piece| Exit { piece, month: month.max(piece.issued), how };
+        let exits = self.some(lot, units).into_iter().filter(|piece| piece.units > 0).map(exit);
+        self.exits.extend(exits);
     }
 
     /// Takes back the units that were redeemed last; also says how many were not.
-    fn back(&mut self, mut units: i64) -> (Vec<Piece>, i64) {
-        let mut back = Vec::new();
-        let redeemed = self.gone.iter_mut().rev().filter(|gone| gone.exit == Exit::Redeemed);
-        for Gone { piece, .. } in redeemed {
-            let part = units.min(piece.units);
-            (units, piece.units) = (units - part, piece.units - part);
-            back.push(Piece { units: part, ..*piece });
-            if units == 0 {
-                break;
-            }
-        }
-        self.gone.retain(|gone| gone.piece.units > 0);
-        (back, units)
+    fn back(&mut self, units: i64) -> (Vec<Piece>, i64) {
+        let redeemed = self.exits.iter_mut().rev().filter(|exit| exit.how == How::Redeemed);
+        let taken = take(redeemed.map(|exit| &mut exit.piece), units);
+        self.exits.retain(|exit| exit.piece.units > 0);
+        taken
     }
 }

@@ -14,7 +14,7 @@ mod month;
 mod draws;
 /// The units of one member, each with the month in which it was issued.
 mod kept;
-/// The units of all members, by the month in which they were issued.
+/// The units of all members, in cohorts: by the month in which they were issued and by their end.
 mod cohorts;
 /// How many of the units that are owed are likely to be redeemed.
 mod breakage;
@@ -27,5 +27,5 @@ mod tests;
 pub use breakage::{Breakage, LookBack};
 pub use cohorts::Cohorts;
 pub use deferral::{Deferred, deferred, recognized};
-pub use kept::{Kept, Line};
+pub use kept::{Cause, Kept, Line};
 pub use month::Month;

@@ -30,6 +30,11 @@ impl Month {
         Month(self.0.saturating_add(months))
     }
 
+    /// The month at which units of this month have an age in months.
+    pub(crate) fn after(self, age: usize) -> Month {
+        self.plus(i32::try_from(age).unwrap_or(i32::MAX))
+    }
+
     /// The months since another one; nothing if that is later.
     #[must_use]
     pub fn since(self, other: Month) -> Option<usize> {

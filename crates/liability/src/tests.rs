@@ -4,7 +4,8 @@ use chrono_tz::Tz;
 use ledger::{Lot, MemberId, Moment, Posting, PostingReason, Terms, Units, WalletName};
 use rust_decimal::Decimal;
 
-use crate::{Cohorts, Kept, Line, Month, deferred, recognized};
+use crate::cohorts::Cohort;
+use crate::{Cause, Cohorts, Kept, Line, Month, deferred, recognized};
 
 fn at(text: &str) -> Moment {
     text.parse().unwrap()
@@ -36,7 +37,8 @@ fn out(units: i64, end: Option<&str>, why: PostingReason) -> Posting {
 fn kept(entries: &[(&str, Posting)]) -> Kept {
     let mut kept = Kept::new(Tz::UTC);
     for (when, posting) in entries {
-        kept.see(Line { at: at(when), postings: std::slice::from_ref(posting), purchase: true });
+        let postings = std::slice::from_ref(posting);
+        kept.see(Line { at: at(when), postings, cause: Cause::Purchase });
     }
     kept
 }
@@ -47,24 +49,31 @@ fn seen(kept: &Kept) -> (Vec<(String, i64, i64)>, i64) {
     cohorts.add(&MemberId::parse("ada").unwrap(), kept, &BTreeMap::new());
     let last = month("2030-01");
     let wallet = cohorts.of(&points()).unwrap();
-    let of = |(month, cohort): (&Month, &crate::cohorts::Cohort)| {
-        (month.to_string(), cohort.issued(None), cohort.redeemed(last))
-    };
-    (wallet.iter().map(of).collect(), wallet.values().map(|cohort| cohort.left(last)).sum())
+    let mut months: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+    for (kind, cohort) in wallet {
+        let (issued, redeemed) = months.entry(kind.issued.to_string()).or_default();
+        *issued += cohort.issued(None);
+        *redeemed += cohort.exits_until(last)[0];
+    }
+    let left = wallet.values().map(|cohort: &Cohort| cohort.left(last)).sum();
+    (
+        months.into_iter().map(|(month, (issued, redeemed))| (month, issued, redeemed)).collect(),
+        left,
+    )
 }
 
 #[test]
 fn units_keep_the_month_in_which_they_were_issued() {
     use PostingReason::{Expired, Extended, Issued, Reclaimed, Restored, Spent};
     let (end, later) = (Some("2026-12-01T00:00:00Z"), Some("2027-03-01T00:00:00Z"));
-    let extended = Posting::between_lots(points(), lot(70, end), lot(0, later).terms, Extended);
+    let extended = Posting::between_lots(points(), lot(90, end), lot(0, later).terms, Extended);
     let kept = kept(&[
         ("2026-01-10T00:00:00Z", into(100, end, Issued)),
         ("2026-02-10T00:00:00Z", into(50, end, Issued)),
-        // The oldest are spent first: all of January's, and 10 of February's.
+        // Of each month in proportion: 73 of January's, and 37 of February's.
         ("2026-03-10T00:00:00Z", out(110, end, Spent)),
-        // 30 come back, the last first: 10 of February's and 20 of January's.
-        ("2026-03-11T00:00:00Z", into(30, end, Restored)),
+        // 50 come back, the last first: 37 of February's and 13 of January's.
+        ("2026-03-11T00:00:00Z", into(50, end, Restored)),
         // A return takes the newest, as if they had never been.
         ("2026-03-12T00:00:00Z", out(20, end, Reclaimed)),
         ("2026-04-10T00:00:00Z", into(20, end, Issued)),
@@ -72,13 +81,14 @@ fn units_keep_the_month_in_which_they_were_issued() {
         ("2027-03-02T00:00:00Z", out(5, later, Expired)),
     ]);
     let all = vec![
-        ("2026-01".to_owned(), 100, 80),
+        ("2026-01".to_owned(), 100, 60),
         ("2026-02".to_owned(), 30, 0),
         ("2026-04".to_owned(), 20, 0),
     ];
-    assert_eq!(seen(&kept), (all.clone(), 65));
-    // What has expired without an entry that says so is not there.
-    assert_eq!(seen(&kept.until(at("2027-03-01T00:00:00Z"))), (all, 0));
+    assert_eq!(seen(&kept), (all.clone(), 85));
+    // What has expired without an entry that says so is not there, but is until its end.
+    assert_eq!(seen(&kept.clone().until(at("2027-03-01T00:00:00Z"))), (all.clone(), 85));
+    assert_eq!(seen(&kept.until(at("2027-03-01T00:00:01Z"))), (all, 0));
 }
 
 #[test]
@@ -99,12 +109,118 @@ fn units_that_pay_a_debt_were_never_to_be_redeemed() {
 fn what_lies_elsewhere_by_a_mended_history_was_issued_when_it_was() {
     use PostingReason::{DerivedAgain, Issued};
     let (end, later) = (Some("2026-12-01T00:00:00Z"), Some("2027-03-01T00:00:00Z"));
-    let mut kept = kept(&[("2026-01-10T00:00:00Z", into(100, end, Issued))]);
-    // The units come in before they go out, and 20 more with them.
-    let again = [into(120, later, DerivedAgain), out(100, end, DerivedAgain)];
-    kept.see(Line { at: at("2026-05-01T00:00:00Z"), postings: &again, purchase: true });
+    let elsewhere =
+        Posting::between_lots(points(), lot(100, end), lot(0, later).terms, DerivedAgain);
+    let kept = kept(&[
+        ("2026-01-10T00:00:00Z", into(100, end, Issued)),
+        ("2026-05-01T00:00:00Z", elsewhere),
+        ("2026-05-01T00:00:00Z", into(20, later, Issued)),
+    ]);
     let all = vec![("2026-01".to_owned(), 100, 0), ("2026-05".to_owned(), 20, 0)];
     assert_eq!(seen(&kept), (all, 120));
+}
+
+#[test]
+fn a_redemption_that_is_told_late_is_one() {
+    let mut kept = kept(&[
+        ("2026-01-10T00:00:00Z", into(100, None, PostingReason::Issued)),
+        ("2026-02-10T00:00:00Z", into(50, None, PostingReason::Issued)),
+    ]);
+    let late = out(30, None, PostingReason::Reclaimed);
+    let postings = std::slice::from_ref(&late);
+    kept.see(Line { at: at("2026-03-01T00:00:00Z"), postings, cause: Cause::Redemption });
+    let all = vec![("2026-01".to_owned(), 100, 20), ("2026-02".to_owned(), 50, 10)];
+    assert_eq!(seen(&kept), (all, 120));
+}
+
+#[test]
+fn lots_of_another_worth_are_other_lots() {
+    let mut dear = lot(10, None);
+    dear.terms.worth = Some(Decimal::new(5, 2));
+    let kept = kept(&[
+        ("2026-01-10T00:00:00Z", into(100, None, PostingReason::Issued)),
+        ("2026-02-10T00:00:00Z", Posting::into_lot(points(), dear, PostingReason::Issued)),
+        ("2026-03-10T00:00:00Z", out(40, None, PostingReason::Spent)),
+    ]);
+    let mut cohorts = Cohorts::default();
+    cohorts.add(&MemberId::parse("ada").unwrap(), &kept, &BTreeMap::new());
+    // 60 of one cent, and 10 of five.
+    assert_eq!(cohorts.worth_left(&points()), Decimal::new(110, 2));
+}
+
+#[test]
+fn units_that_are_transferred_stay_deferred() {
+    let mut cohorts = Cohorts::default();
+    let kept = kept(&[
+        ("2026-01-10T00:00:00Z", into(100, None, PostingReason::Issued)),
+        ("2026-01-11T00:00:00Z", out(100, None, PostingReason::Transferred)),
+    ]);
+    let bought = BTreeMap::from([(month("2026-01"), Decimal::from(99))]);
+    cohorts.add(&MemberId::parse("ada").unwrap(), &kept, &bought);
+    let deferred = cohorts.deferred(month("2026-03"), 2).unwrap();
+    assert_eq!(
+        (deferred[0].deferred, deferred[0].recognized),
+        (Decimal::new(99, 2), Decimal::ZERO)
+    );
+}
+
+#[test]
+fn only_units_that_came_with_purchases_recognize_revenue() {
+    let mut kept = Kept::new(Tz::UTC);
+    let (given, bought) =
+        (into(100, None, PostingReason::Adjusted), into(100, None, PostingReason::Issued));
+    let spent = out(100, None, PostingReason::Spent);
+    let mut see = |when: &str, posting: &Posting, cause| {
+        let postings = std::slice::from_ref(posting);
+        kept.see(Line { at: at(when), postings, cause });
+    };
+    see("2026-01-09T00:00:00Z", &given, Cause::Other);
+    see("2026-01-10T00:00:00Z", &bought, Cause::Purchase);
+    see("2026-01-11T00:00:00Z", &spent, Cause::Redemption);
+    let mut cohorts = Cohorts::default();
+    let paid = BTreeMap::from([(month("2026-01"), Decimal::from(99))]);
+    cohorts.add(&MemberId::parse("ada").unwrap(), &kept, &paid);
+    let deferred = cohorts.deferred(month("2026-01"), 2).unwrap();
+    // Half of what was redeemed had been bought, and the other half of that is expected to be.
+    let half = Decimal::new(50, 2);
+    assert_eq!((deferred[0].deferred, deferred[0].recognized), (Decimal::new(99, 2), half));
+}
+
+#[test]
+fn units_of_one_end_are_redeemed_until_then() {
+    // Units end with the year, and 1 in 10 of those that are there is redeemed each month.
+    let mut cohorts = Cohorts::default();
+    for member in 0..1000u32 {
+        let mut rng = fastrand::Rng::with_seed(member.into());
+        let mut entries = Vec::new();
+        for number in 0..36 {
+            let day = |after: i32, day: &str| {
+                format!("{}-{day}T00:00:00Z", month("2023-01").plus(number + after))
+            };
+            let end = format!("{}-01-01T00:00:00Z", 2024 + number / 12);
+            entries.push((day(0, "01"), into(10, Some(&end), PostingReason::Issued)));
+            let left = 12 - number % 12;
+            if let Some(after) = (0..left).find(|_| rng.u32(..10) == 0) {
+                entries.push((day(after, "02"), out(10, Some(&end), PostingReason::Spent)));
+            } else if end.as_str() < "2026" {
+                entries.push((end.clone(), out(10, Some(&end), PostingReason::Expired)));
+            }
+        }
+        entries.retain(|(day, _)| day.as_str() < "2025-07");
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let entries: Vec<(&str, Posting)> =
+            entries.iter().map(|(day, posting)| (day.as_str(), posting.clone())).collect();
+        let until = kept(&entries).until(at("2025-07-01T00:00:00Z"));
+        cohorts.add(&MemberId::parse(&format!("m{member}")).unwrap(), &until, &BTreeMap::new());
+    }
+    let expected = |until: &str| {
+        let breakage = cohorts.breakage(&points(), month(until)).unwrap();
+        breakage.share().unwrap()
+    };
+    // At the end of June six months are left: 0.9 to the sixth are never redeemed.
+    assert!((expected("2025-06") - 0.9f64.powi(6)).abs() < 0.02, "{}", expected("2025-06"));
+    // On the last day of a year none is redeemed any more.
+    assert!((expected("2024-12") - 1.0).abs() < 1e-9);
 }
 
 /// Members who are given 100 units on the first day of each month from 2025-01, and redeem or lose
@@ -145,7 +261,6 @@ fn rates_by_age_forecast_what_is_owed() {
     // Four in ten redeem after two months, the others never do.
     let cohorts = shop(0..100, 30, |member, _| (2, member % 10 < 4));
     let until = month("2027-06");
-    assert_eq!(cohorts.last(), Some(until));
     let breakage = cohorts.breakage(&points(), until).unwrap();
     // The units of the last two months are all there, and those of who never redeems.
     let new = 2.0 * 100.0 * 100.0;

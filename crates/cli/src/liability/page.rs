@@ -18,12 +18,12 @@ impl Told {
     pub(super) fn page(&self) -> Page {
         let Told { programme, audited, .. } = self;
         let mut page = Page::default();
-        let until = self.until.map(|until| format!(", until {until}")).unwrap_or_default();
         page.line(format!(
-            "{}: {} members and {} entries{until}.",
+            "{}: {} members and {} entries, until the end of {}.",
             programme.name,
             whole(audited.members),
             whole(audited.entries),
+            self.until,
         ));
         roll_forward(programme, audited, &mut page);
         page.sheet(self.forecasts());
@@ -38,26 +38,27 @@ impl Told {
         page
     }
 
-    /// The wallets whose units can be redeemed, with their forecasts.
-    fn breakages(&self) -> impl Iterator<Item = (&WalletName, Breakage)> {
-        let spendable = self.cohorts.wallets().filter(|wallet| {
+    /// The wallets whose units can be redeemed.
+    fn spendable(&self) -> impl Iterator<Item = &WalletName> {
+        self.cohorts.wallets().filter(|wallet| {
             self.programme.wallets.get(*wallet).is_none_or(|policy| policy.spendable)
-        });
-        spendable.filter_map(|wallet| Some((wallet, self.cohorts.breakage(wallet, self.until?)?)))
+        })
+    }
+
+    fn breakages(&self) -> impl Iterator<Item = (&WalletName, Breakage)> {
+        self.spendable()
+            .filter_map(|wallet| Some((wallet, self.cohorts.breakage(wallet, self.until)?)))
     }
 
     fn look_backs(&self) -> impl Iterator<Item = (&WalletName, LookBack)> {
-        self.breakages().filter_map(|(wallet, _)| {
-            let until = self.until?;
-            Some((wallet, self.cohorts.look_back(wallet, until.plus(-AHEAD), until)?))
+        self.spendable().filter_map(|wallet| {
+            let at = self.until.plus(-AHEAD);
+            Some((wallet, self.cohorts.look_back(wallet, at, self.until)?))
         })
     }
 
     fn deferred(&self) -> Option<Vec<Deferred>> {
-        match self.until {
-            Some(until) => self.cohorts.deferred(until, self.programme.decimals()),
-            None => Some(Vec::new()),
-        }
+        self.cohorts.deferred(self.until, self.programme.decimals())
     }
 
     fn money(&self, sum: Decimal) -> String {
@@ -65,30 +66,30 @@ impl Told {
     }
 
     fn forecasts(&self) -> Sheet {
-        let title = "What is likely to become of it, by what became of units of the same age";
+        let title = "Expected redemptions, by what became of units of the same age";
         let heads = [
             "wallet",
             "#owed",
             "#to be redeemed",
-            "#never redeemed",
-            "#in nine of ten cases",
-            "#to be redeemed, in money",
+            "#in money",
+            "#breakage",
+            "#by chance of which members (90 %)",
         ];
         let mut sheet = Sheet::new(title, heads);
         for (wallet, breakage) in self.breakages() {
-            let never = breakage.share().map_or_else(|| "-".to_owned(), percent);
-            let bounds = breakage
-                .bounds()
-                .map(|(low, high)| format!("{} to {}", percent(low), percent(high)));
+            let share = breakage.share().map(percent);
+            let bounds = breakage.bounds().filter(|(low, high)| low < high);
+            let bounds = bounds.map(|(low, high)| format!("{} to {}", percent(low), percent(high)));
             let owed = self.audited.wallets.get(wallet);
             let has_worth = owed.is_some_and(|owed| has_worth(&self.programme, wallet, owed));
+            let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
             sheet.row([
                 wallet.to_string(),
                 whole(breakage.owed),
                 rounded(breakage.redeemed),
-                never,
-                bounds.unwrap_or_else(|| "-".to_owned()),
-                if has_worth { self.money(breakage.worth) } else { String::new() },
+                or_none(has_worth.then(|| self.money(breakage.worth))),
+                or_none(share),
+                or_none(bounds),
             ]);
         }
         sheet
@@ -96,13 +97,13 @@ impl Told {
 
     /// The revenue that is deferred, month by month.
     fn deferrals(&self, deferred: &[Deferred], page: &mut Page) {
-        let title = "Revenue that is deferred until units are redeemed, by the prices of goods and units alone";
+        let title = "Revenue deferred until units are redeemed, by stand-alone prices";
         let heads = [
             "month",
             "#revenue",
-            "#units alone",
+            "#price of units",
             "#deferred",
-            "#revenue by now",
+            "#recognised to date",
             "#still deferred",
         ];
         let mut sheet = Sheet::new(title, heads);
@@ -129,40 +130,56 @@ impl Told {
         row("all".to_owned(), &deferred.iter().collect::<Vec<_>>());
         page.sheet(sheet);
         if let Some(roll) = self.deferred_over(deferred) {
-            let Roll { opening, added, recognized, closing } = roll;
+            let Roll { opening, added, changed, recognized, closing } = roll;
             page.paragraph(format!(
-                "Over the period: {} were deferred before it, {} were added, {} became revenue, and {} are left.",
+                "Deferred at the start: {}; added: {}; changed by returns of what was bought before: {}; recognised: {}; deferred at the end: {}.",
                 self.money(opening),
                 self.money(added),
-                self.money(recognized),
+                self.money(changed),
+                self.money(-recognized),
                 self.money(closing),
             ));
         }
     }
 
-    /// What is deferred over the period; nothing if it has no first day.
+    /// What is deferred over the period; nothing if it has no first day, or sums are too large.
     fn deferred_over(&self, deferred: &[Deferred]) -> Option<Roll> {
         let first = Month::of(self.period.from?, self.programme.time_zone);
-        let before = self.cohorts.deferred(first.plus(-1), self.programme.decimals())?;
-        let opening: Decimal = before.iter().map(Deferred::left).sum();
-        let within = deferred.iter().filter(|one| one.month >= first);
-        let added: Decimal = within.map(|one| one.deferred).sum();
+        // As it was told at the end of the period before.
+        let then = self.before.as_ref()?;
+        let then = then.deferred(first.plus(-1), self.programme.decimals())?;
+        let (before, within): (Vec<&Deferred>, Vec<&Deferred>) =
+            deferred.iter().partition(|one| one.month < first);
+        let opening: Decimal = then.iter().map(Deferred::left).sum();
+        let added: Decimal = within.iter().map(|one| one.deferred).sum();
+        let changed = before.iter().map(|one| one.deferred).sum::<Decimal>()
+            - then.iter().map(|one| one.deferred).sum::<Decimal>();
         let closing: Decimal = deferred.iter().map(Deferred::left).sum();
-        Some(Roll { opening, added, recognized: opening + added - closing, closing })
+        let recognized = opening + added + changed - closing;
+        Some(Roll { opening, added, changed, recognized, closing })
     }
 
     pub(super) fn as_json(&self) -> Value {
         let mut json = as_json(&self.programme, &self.audited);
         let forecasts = self.breakages().map(|(wallet, breakage)| {
-            (wallet.to_string(), json!({ "breakage": breakage.share(), "forecast": breakage }))
+            let worth = breakage.worth.round_dp(self.programme.decimals());
+            let forecast = Breakage { worth, ..breakage };
+            (wallet.to_string(), json!({ "breakage": forecast.share(), "forecast": forecast }))
         });
         let backs = self.look_backs().map(|(wallet, back)| (wallet.to_string(), json!(back)));
         let forecasts: serde_json::Map<String, Value> = forecasts.collect();
         let backs: serde_json::Map<String, Value> = backs.collect();
-        let deferred = self.deferred().unwrap_or_default();
-        let roll = self.deferred_over(&deferred).map(|roll| {
-            let Roll { opening, added, recognized, closing } = roll;
-            json!({ "opening": opening, "added": added, "recognized": recognized, "closing": closing })
+        let deferred = self.deferred();
+        let roll = deferred.as_deref().and_then(|deferred| self.deferred_over(deferred));
+        let roll = roll.map(|roll| {
+            let Roll { opening, added, changed, recognized, closing } = roll;
+            json!({
+                "opening": opening,
+                "added": added,
+                "changed": changed,
+                "recognized": recognized,
+                "closing": closing,
+            })
         });
         if let Value::Object(json) = &mut json {
             json.insert("until".to_owned(), json!(self.until));
@@ -178,7 +195,10 @@ impl Told {
 /// What is deferred over a period.
 struct Roll {
     opening: Decimal,
+    /// Of what was bought in the period.
     added: Decimal,
+    /// Of what was bought before it: by returns, and what was told late.
+    changed: Decimal,
     recognized: Decimal,
     closing: Decimal,
 }
@@ -201,8 +221,8 @@ fn sentence(wallet: &WalletName, back: &LookBack) -> String {
 
 /// A share in percent.
 fn percent(share: f64) -> String {
-    let share = Decimal::from_f64_retain(share).unwrap_or_default();
-    format!("{:.1} %", share * Decimal::ONE_HUNDRED)
+    let percent = Decimal::from_f64_retain(share).unwrap_or_default() * Decimal::ONE_HUNDRED;
+    format!("{:.1} %", percent.round_dp(1))
 }
 
 /// An expectation as a whole number.
@@ -219,7 +239,7 @@ pub(super) fn entries(programme: &Programme, behind: &[Behind]) -> Page {
             shop_time(counted.at, programme.time_zone),
             member.to_string(),
             counted.entry.map_or_else(|| "none yet".to_owned(), |entry| entry.to_string()),
-            verb.map_or_else(|| "expire".to_owned(), |verb| verb.to_string()),
+            verb.to_string(),
             whole(counted.units),
             money(counted.money, programme.currency.code(), programme.decimals()),
         ]);
@@ -241,7 +261,7 @@ pub(super) fn entries_as_json(behind: &[Behind]) -> Value {
             "at": counted.at,
             "member": member,
             "entry": counted.entry,
-            "verb": verb.map(|verb| verb.to_string()),
+            "verb": verb.to_string(),
             "units": counted.units,
             "money": counted.money.normalize().to_string(),
         })

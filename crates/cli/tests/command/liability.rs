@@ -33,7 +33,7 @@ fn cents(amount: &Value) -> i64 {
 
 #[test]
 fn what_is_owed_is_that_of_the_audit_and_opens_to_its_entries() {
-    let table = Table::of_orders(700);
+    let table = Table::of_orders(400);
     let days = ["--from", "1997-10-01", "--until", "1998-03-31"];
     let told = json(&liability(&table, &[&days[..], &["--json"]].concat()));
     let of = ["--data", table.data.to_str().unwrap()];
@@ -69,21 +69,22 @@ fn what_is_owed_is_that_of_the_audit_and_opens_to_its_entries() {
     let roll = &told["deferred_over_period"];
     let left = |row: &Value| cents(&row["deferred"]) - cents(&row["recognized"]);
     assert_eq!(sum(months, left), cents(&roll["closing"]));
-    let moved = cents(&roll["opening"]) + cents(&roll["added"]) - cents(&roll["recognized"]);
+    let moved = cents(&roll["opening"]) + cents(&roll["added"]) + cents(&roll["changed"])
+        - cents(&roll["recognized"]);
     assert_eq!(moved, cents(&roll["closing"]));
     assert!(cents(&roll["recognized"]) > 0);
-}
+    // The opening is what was told at the end of the month before.
+    let before = json(&liability(&table, &["--until", "1997-09-30", "--json"]));
+    assert_eq!(sum(&before["deferred"], left), cents(&roll["opening"]));
 
-#[test]
-fn a_page_says_how_an_earlier_forecast_did() {
-    let table = Table::of_orders(700);
+    // The page says how an earlier forecast did.
     let output = liability(&table, &["--until", "1998-03-31"]);
     let text = String::from_utf8(output.stdout).unwrap();
     for part in [
-        "What is likely to become of it",
+        "Expected redemptions",
         "points that were owed at the end of 1997-03",
         "were to be expected to be redeemed until 1998-03",
-        "Revenue that is deferred",
+        "Revenue deferred until units are redeemed",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
@@ -99,15 +100,31 @@ fn a_page_says_how_an_earlier_forecast_did() {
 #[test]
 fn what_makes_no_sense_is_refused_in_words() {
     let table = Table::of_orders(20);
-    let more = |entries| refused(&liability(&table, &["--entries", entries]));
+    let until = ["--until", "1997-06-30"];
+    let more =
+        |entries| refused(&liability(&table, &[&until[..], &["--entries", entries]].concat()));
     let said = more("points.redemed");
     assert!(said.contains("there is no line `redemed`; did you mean `redeemed`?"), "{said}");
     let said = more("point.redeemed");
     assert!(said.contains("there is no wallet `point`; did you mean `points`?"), "{said}");
     let said = more("points");
     assert!(said.contains("say which wallet, such as points.issued"), "{said}");
-    let said = refused(&liability(&table, &["--from", "1997-02-01", "--until", "1997-01-01"]));
-    assert!(said.contains("--from 1997-02-01 is after --until 1997-01-01"), "{said}");
+    for (from, until, expected) in [
+        ("1997-07-01", "1997-06-30", "--from 1997-07-01 is after --until 1997-06-30"),
+        (
+            "1997-02-02",
+            "1997-06-30",
+            "--from 1997-02-02 is not the first day of a month, as 1997-02-01 is",
+        ),
+        (
+            "1997-02-01",
+            "1996-02-28",
+            "--until 1996-02-28 is not the last day of a month, as 1996-02-29 is",
+        ),
+    ] {
+        let said = refused(&liability(&table, &["--from", from, "--until", until]));
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,6 +137,6 @@ async fn nothing_is_told_of_a_table_that_does_not_hold() {
         let first = json!({ "pk": follows["pk"], "sk": { "S": "v#0000000001" } });
         served.ask("DeleteItem", json!({ "Key": first })).await;
     }
-    let said = refused(&liability(&table, &["--json"]));
+    let said = refused(&liability(&table, &["--until", "1997-12-31", "--json"]));
     assert!(said.contains("nothing can be said of what is owed"), "{said}");
 }
