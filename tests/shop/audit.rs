@@ -3,8 +3,10 @@
 use backtest::{Backtest, Origin, Round, Seen};
 use decide::EarlierRules;
 use history::past_of;
-use ledger::{MerchantId, Moment};
+use ledger::{MerchantId, Moment, WalletName};
+use liability::{Cause, Kept, Line};
 use local::Database;
+use rust_decimal::Decimal;
 use store::{History, Store, Version};
 
 /// The result of an audit.
@@ -34,6 +36,7 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
     }
     let mut given = Vec::new();
     let see = |history: History| {
+        faults.extend(not_followed(&history));
         for reason in history.versions().flat_map(|version| version.entry.all_reasons()) {
             if let ledger::Effect::Voucher { pool, code, .. } = &reason.effect {
                 given.push((history.key.member.clone(), pool.clone(), code.clone()));
@@ -50,6 +53,32 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
     faults.extend(not_made_again(store, &merchant).await);
     let count = |number: u64| usize::try_from(number).unwrap();
     Audited { members: count(found.members), entries: count(found.entries), faults }
+}
+
+/// The wallets in which the books do not find the units of a member, in units and in money, by following
+/// its postings.
+fn not_followed(history: &History) -> Vec<String> {
+    let mut kept = Kept::new(chrono_tz::UTC);
+    for line in &history.lines {
+        let entry = line.version.as_ref().map(|version| &version.entry.kind);
+        let cause = Cause::of(line.verb, line.moved, entry);
+        kept.see(Line { at: line.at, postings: &line.postings, cause });
+    }
+    let member = history.member();
+    let differs = |(name, units, worth): (&WalletName, i64, Decimal)| {
+        let wallet = member.wallet(name.as_str());
+        let lots = wallet.lots();
+        let stored: i64 = lots.iter().map(|lot| lot.units.get()).sum();
+        let money = lots.iter().filter_map(|lot| lot.units.checked_worth(lot.terms.worth?));
+        let money: Decimal = money.sum();
+        ((stored, money) != (units, worth)).then(|| {
+            format!(
+                "{}: {units} {name} worth {worth} followed, {stored} worth {money} stored",
+                history.key
+            )
+        })
+    };
+    kept.left().filter_map(differs).collect()
 }
 
 /// What of the recorded past does not come out when all of it is told again, under the rules that judged

@@ -11,11 +11,10 @@ use ::audit::{Audit, Counted, Period, counted};
 use ::liability::{Cause, Cohorts, Kept, Line, Month};
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use clap::Args;
-use ledger::activity::PURCHASE;
-use ledger::{Entry, EntryKind, MemberId, Moment, Movement, Programme, Verb, WalletName};
+use ledger::{Entry, MemberId, Moment, Movement, Programme, Verb, WalletName};
 use rules::did_you_mean;
 use rust_decimal::Decimal;
-use store::{Found, History, VersionLine};
+use store::{Found, History};
 
 use crate::audit;
 use crate::bought::purchases;
@@ -254,7 +253,9 @@ impl Books {
         let zone = self.programme.time_zone;
         let mut kept = Kept::new(zone);
         for line in lines() {
-            kept.see(Line { at: line.at, postings: &line.postings, cause: cause(line) });
+            let entry = line.version.as_ref().map(|version| &version.entry.kind);
+            let cause = Cause::of(line.verb, line.moved, entry);
+            kept.see(Line { at: line.at, postings: &line.postings, cause });
         }
         if let Some(until) = until {
             kept = kept.until(until);
@@ -274,20 +275,5 @@ impl Books {
             *sum = with.ok_or("its orders come to too much")?;
         }
         Ok((kept, months))
-    }
-}
-
-/// What a line stands for, as far as units are concerned.
-fn cause(line: &VersionLine) -> Cause {
-    let entry = line.version.as_ref().map(|version| &version.entry.kind);
-    match (line.verb, entry) {
-        (Verb::Redeem | Verb::Capture, _) => Cause::Redemption,
-        (Verb::Earn, Some(EntryKind::Earn { activity })) if activity.kind == PURCHASE => {
-            Cause::Purchase
-        }
-        // A purchase of somebody who shares the wallets, a mended rule, a return that is undone.
-        (Verb::Share, _) if line.moved == Some(Verb::Earn) => Cause::Purchase,
-        (Verb::Rejudge | Verb::Reverse, _) => Cause::Purchase,
-        _ => Cause::Other,
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
-use ledger::{Inactivity, Moment, Posting, PostingReason, Terms, WalletName};
+use ledger::activity::PURCHASE;
+use ledger::{EntryKind, Inactivity, Moment, Posting, PostingReason, Terms, Verb, WalletName};
 use rust_decimal::Decimal;
 
 use crate::month::Month;
@@ -29,6 +30,29 @@ pub enum Cause {
     Redemption,
     /// Anything else.
     Other,
+}
+
+impl Cause {
+    /// What an entry stands for: of a verb, with the verb of the entry of another member that moved units
+    /// here, if there is one, and with its data, if they have not been erased.
+    #[must_use]
+    pub fn of(verb: Verb, moved: Option<Verb>, entry: Option<&EntryKind>) -> Cause {
+        match (verb, entry) {
+            (Verb::Redeem | Verb::Capture, _) => Cause::Redemption,
+            (Verb::Earn, Some(EntryKind::Earn { activity })) if activity.kind == PURCHASE => {
+                Cause::Purchase
+            }
+            // Somebody who shares the wallets bought or redeemed something.
+            (Verb::Share, _) => match moved {
+                Some(Verb::Earn) => Cause::Purchase,
+                Some(Verb::Redeem | Verb::Capture) => Cause::Redemption,
+                _ => Cause::Other,
+            },
+            // A rule was mended, or a return is undone.
+            (Verb::Rejudge | Verb::Reverse, _) => Cause::Purchase,
+            _ => Cause::Other,
+        }
+    }
 }
 
 /// The units of one member, followed from posting to posting.
@@ -161,6 +185,14 @@ impl Kept {
                 (None, None, _) => {}
             }
         }
+    }
+
+    /// The units of each wallet that are still there, and what they are worth.
+    pub fn left(&self) -> impl Iterator<Item = (&WalletName, i64, Decimal)> {
+        self.wallets.iter().map(|(name, wallet)| {
+            let units = wallet.left().map(|piece| piece.units).sum();
+            (name, units, wallet.left().map(Piece::value).sum())
+        })
     }
 
     /// Ends with the units that have expired before a moment, whether or not an entry says so.
