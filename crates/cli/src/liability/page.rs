@@ -103,7 +103,7 @@ impl Told {
             "#revenue",
             "#price of units",
             "#deferred",
-            "#recognised to date",
+            "#recognized to date",
             "#still deferred",
         ];
         let mut sheet = Sheet::new(title, heads);
@@ -132,7 +132,7 @@ impl Told {
         if let Some(roll) = self.deferred_over(deferred) {
             let Roll { opening, added, changed, recognized, closing } = roll;
             page.paragraph(format!(
-                "Deferred at the start: {}; added: {}; changed by returns of what was bought before: {}; recognised: {}; deferred at the end: {}.",
+                "Deferred at the start: {}; added: {}; changed by returns of what was bought before: {}; recognized: {}; deferred at the end: {}.",
                 self.money(opening),
                 self.money(added),
                 self.money(changed),
