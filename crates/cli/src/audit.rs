@@ -35,7 +35,7 @@ pub(crate) struct Options {
 /// fault makes the command fail.
 pub(crate) async fn run(options: Options) -> CommandResult {
     let merchant = options.source.merchant()?;
-    let days = Days::checked(options.days.from, options.days.until)?;
+    let days = options.days.checked()?;
     let progress = Progress::new("audited");
     let is_far = |done, of| progress.is_far(done, of);
     let earlier =

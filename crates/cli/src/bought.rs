@@ -2,7 +2,8 @@
 
 use ledger::activity::PURCHASE;
 use ledger::reverse::{Reversals, left_of};
-use ledger::{Entry, EntryKind, Moment, Order, Seq};
+use ledger::{Entry, EntryKind, Moment, Order, OrderAmounts, Seq};
+use rust_decimal::Decimal;
 
 use crate::result::CommandResult;
 
@@ -13,6 +14,14 @@ pub(crate) struct Purchase {
     /// When its entry was decided.
     pub(crate) decided_at: Moment,
     pub(crate) order: Order,
+}
+
+impl Purchase {
+    /// What of the total is the merchant's: all but tax and tips. Nothing if it is too large.
+    pub(crate) fn revenue(&self) -> Option<Decimal> {
+        let OrderAmounts { tax, tip, .. } = self.order.amounts;
+        self.order.total.checked_sub(tax)?.checked_sub(tip)
+    }
 }
 
 /// A member's purchases; one that came back as a whole is none. `next` is the number of the member's
@@ -34,4 +43,18 @@ pub(crate) fn purchases(
         purchases.push(Purchase { at: activity.at, decided_at: entry.at, order });
     }
     Ok(purchases)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tax_and_tips_are_no_revenue() {
+        let amounts = OrderAmounts { tax: 20.into(), tip: 5.into(), ..OrderAmounts::default() };
+        let order = Order { total: 120.into(), amounts, ..Order::default() };
+        let at = Moment::UNIX_EPOCH;
+        let purchase = Purchase { at, decided_at: at, order };
+        assert_eq!(purchase.revenue(), Some(Decimal::from(95)));
+    }
 }

@@ -57,7 +57,7 @@ impl Options {
                 format!("--until {until} is not the last day of a month, as {last} is").into()
             );
         }
-        Days::checked(self.from, Some(until))
+        Days { from: self.from, until: Some(until) }.checked()
     }
 }
 
@@ -117,8 +117,8 @@ struct Books {
     audit: Audit,
     /// What was seen until the end of the period.
     cohorts: Cohorts,
-    /// What was seen until its start, if it has one.
-    before: Option<Cohorts>,
+    /// What was seen until its start; nothing if it has none.
+    before: Cohorts,
     behind: Vec<Behind>,
     /// Why what a member bought cannot be said.
     unclear: Vec<String>,
@@ -130,7 +130,7 @@ struct Told {
     period: Period,
     audited: ::audit::Audited,
     cohorts: Cohorts,
-    before: Option<Cohorts>,
+    before: Cohorts,
     /// The month with which the period ends.
     until: Month,
 }
@@ -149,7 +149,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
             line: options.entries.clone(),
             audit: Audit::over(period),
             cohorts: Cohorts::default(),
-            before: period.from.map(|_| Cohorts::default()),
+            before: Cohorts::default(),
             behind: Vec::new(),
             unclear: Vec::new(),
         }
@@ -199,16 +199,7 @@ impl Seen for Books {
     fn see(&mut self, found: Found) {
         if let Ok(history) = &found {
             self.open(history);
-            let member = &history.key.member;
-            let seen = self.seen(history, self.period.until).and_then(|(kept, bought)| {
-                self.cohorts.add(member, &kept, &bought);
-                if self.before.is_some() {
-                    let (kept, bought) = self.seen(history, self.period.from)?;
-                    self.before.iter_mut().for_each(|before| before.add(member, &kept, &bought));
-                }
-                Ok(())
-            });
-            if let Err(error) = seen {
+            if let Err(error) = self.follow(history) {
                 self.unclear.push(format!("{}: {error}", history.key));
             }
         }
@@ -218,9 +209,7 @@ impl Seen for Books {
     fn add(&mut self, other: Books) {
         self.audit.add(other.audit);
         self.cohorts.merge(&other.cohorts);
-        if let (Some(own), Some(before)) = (&mut self.before, &other.before) {
-            own.merge(before);
-        }
+        self.before.merge(&other.before);
         self.behind.extend(other.behind);
         self.unclear.extend(other.unclear);
     }
@@ -242,9 +231,21 @@ impl Books {
         }
     }
 
+    /// Adds a member's units, as they are at the end of the period and at its start.
+    fn follow(&mut self, history: &History) -> CommandResult {
+        let member = &history.key.member;
+        let (kept, bought) = self.until(history, self.period.until)?;
+        self.cohorts.add(member, &kept, &bought);
+        if let Some(from) = self.period.from {
+            let (kept, bought) = self.until(history, Some(from))?;
+            self.before.add(member, &kept, &bought);
+        }
+        Ok(())
+    }
+
     /// A member's units before a moment, and what it bought in each month. Both count in the month in
     /// which their entry was decided, as in the audit.
-    fn seen(
+    fn until(
         &self,
         history: &History,
         until: Option<Moment>,
@@ -266,12 +267,8 @@ impl Books {
         let next = entries.last().map_or(history.enrolled.seq, |last| last.seq).next();
         let mut months: BTreeMap<Month, Decimal> = BTreeMap::new();
         for purchase in purchases(&entries, next, self.programme.decimals())? {
-            // Tax and tips are not the merchant's.
-            let amounts = &purchase.order.amounts;
-            let others = amounts.tax.checked_add(amounts.tip);
-            let revenue = others.and_then(|others| purchase.order.total.checked_sub(others));
             let sum = months.entry(Month::of(purchase.decided_at, zone)).or_default();
-            let with = revenue.and_then(|revenue| sum.checked_add(revenue));
+            let with = purchase.revenue().and_then(|revenue| sum.checked_add(revenue));
             *sum = with.ok_or("its orders come to too much")?;
         }
         Ok((kept, months))

@@ -10,6 +10,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::Moment;
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 
 /// Prints one line of a command's output, formatted as `println!` does.
 macro_rules! say {
@@ -94,6 +95,18 @@ pub(crate) fn money(amount: Decimal, currency: &str, decimals: u32) -> String {
     }
 }
 
+/// An expectation as a whole number.
+pub(crate) fn expectation(expected: f64) -> String {
+    expected.round().to_i64().map_or_else(|| "-".to_owned(), whole)
+}
+
+/// A share, from 0 to 1, in percent.
+pub(crate) fn share(share: f64, decimals: u32) -> String {
+    // A decimal is cut off when it is written, and not rounded.
+    let percent = Decimal::from_f64_retain(share).unwrap_or_default() * Decimal::ONE_HUNDRED;
+    format!("{:.*} %", decimals as usize, percent.round_dp(decimals))
+}
+
 /// A progress bar on a terminal; elsewhere it shows nothing.
 pub(crate) fn progress(length: usize, template: &str) -> ProgressBar {
     let bar = ProgressBar::new(length as u64);
@@ -116,5 +129,10 @@ mod tests {
         assert_eq!(money("1234.5".parse().unwrap(), "EUR", 2), "1,234.50 EUR");
         assert_eq!(money("0.005".parse().unwrap(), "EUR", 2), "0.01 EUR");
         assert_eq!(money("1234.5".parse().unwrap(), "JPY", 0), "1,235 JPY");
+        assert_eq!(
+            (share(0.856_77, 1), share(0.996, 0)),
+            ("85.7 %".to_owned(), "100 %".to_owned())
+        );
+        assert_eq!(expectation(16_752.6), "16,753");
     }
 }

@@ -54,16 +54,13 @@ pub(crate) struct Days {
 }
 
 impl Days {
-    /// Days that are in order.
-    pub(crate) fn checked(
-        from: Option<NaiveDate>,
-        until: Option<NaiveDate>,
-    ) -> CommandResult<Days> {
-        match (from, until) {
+    /// The days, if they are in order.
+    pub(crate) fn checked(self) -> CommandResult<Days> {
+        match (self.from, self.until) {
             (Some(from), Some(until)) if from > until => {
                 Err(format!("--from {from} is after --until {until}").into())
             }
-            _ => Ok(Days { from, until }),
+            _ => Ok(self),
         }
     }
 

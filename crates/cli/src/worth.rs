@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::bought::purchases;
 use crate::page::{Bar, Cell, Output, Page, Sheet};
 use crate::result::CommandResult;
-use crate::show::{progress, whole};
+use crate::show::{expectation, progress, share, whole};
 
 /// The weeks that are forecast.
 const WEEKS: i64 = 39;
@@ -144,7 +144,7 @@ impl Told<'_> {
         page.line(match actual {
             None => format!(
                 "In the {weeks:.0} weeks until {until}, {} purchases are expected of them.",
-                rounded(*expected)
+                expectation(*expected)
             ),
             Some(Actual { purchases, miss }) => {
                 let miss = miss.map(|miss| match miss < 0.0 {
@@ -153,7 +153,7 @@ impl Told<'_> {
                 });
                 format!(
                     "For the {weeks:.0} weeks until {until}, {} purchases were to be expected of them, and they made {}{}.",
-                    rounded(*expected),
+                    expectation(*expected),
                     whole(*purchases),
                     miss.unwrap_or_default()
                 )
@@ -187,7 +187,7 @@ impl Told<'_> {
             by.row([
                 Cell::from(format!("{times}{more}")),
                 whole(group.customers).into(),
-                rounded(group.expected).into(),
+                expectation(group.expected).into(),
                 made.into(),
                 bar.into(),
             ]);
@@ -205,8 +205,8 @@ impl Told<'_> {
             let Customer { buyer, alive, purchases, amount, worth, .. } = customer;
             best.row([
                 member.to_string(),
-                rounded(buyer.repeats),
-                percent(*alive),
+                expectation(buyer.repeats),
+                share(*alive, 0),
                 format!("{purchases:.1}"),
                 self.money(*amount),
                 self.money(*worth),
@@ -267,17 +267,6 @@ impl Told<'_> {
         });
         Ok(serde_json::to_string_pretty(&json)?)
     }
-}
-
-/// An expectation as a whole number.
-fn rounded(expected: f64) -> String {
-    expected.round().to_i64().map_or_else(|| "-".to_owned(), whole)
-}
-
-/// A probability in percent.
-fn percent(probability: f64) -> String {
-    let percent = Decimal::from_f64_retain(probability).unwrap_or_default();
-    format!("{:.0} %", percent * Decimal::ONE_HUNDRED)
 }
 
 #[cfg(test)]

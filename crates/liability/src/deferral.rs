@@ -56,6 +56,38 @@ impl Deferred {
     }
 }
 
+/// What is deferred over a period, in the programme's currency: opening, added, changed and what was
+/// recognized come to the closing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeferredOver {
+    /// At the start.
+    pub opening: Decimal,
+    /// Of what was bought in the period.
+    pub added: Decimal,
+    /// Of what was bought before it: less by returns, and more by what was told late.
+    pub changed: Decimal,
+    /// What became revenue.
+    pub recognized: Decimal,
+    /// At the end.
+    pub closing: Decimal,
+}
+
+impl DeferredOver {
+    /// Over a period from a month on: by what was deferred as told before it, and as told at its end.
+    #[must_use]
+    pub fn from(first: Month, before: &[Deferred], now: &[Deferred]) -> DeferredOver {
+        let left = |all: &[Deferred]| all.iter().map(Deferred::left).sum::<Decimal>();
+        let (mut added, mut changed) = (Decimal::ZERO, Decimal::ZERO);
+        for one in now {
+            *if one.month < first { &mut changed } else { &mut added } += one.deferred;
+        }
+        changed -= before.iter().map(|one| one.deferred).sum::<Decimal>();
+        let (opening, closing) = (left(before), left(now));
+        let recognized = opening + added + changed - closing;
+        DeferredOver { opening, added, changed, recognized, closing }
+    }
+}
+
 /// The units of one wallet that came with the purchases of a month.
 struct Came {
     /// Their stand-alone price.
@@ -74,8 +106,10 @@ impl Cohorts {
         let round = |sum: Decimal| {
             sum.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero)
         };
+        let now = |cohorts| (cohorts, Rates::known(cohorts, until, None));
+        let wallets: Vec<(&Wallet, Rates)> = self.all().map(now).collect();
         let months = self.revenue.range(..=until).map(|(month, revenue)| {
-            let one = self.deferred_of(*month, *revenue, until)?;
+            let one = deferred_of(&wallets, *month, *revenue, until)?;
             Some(Deferred {
                 units: round(one.units),
                 deferred: round(one.deferred),
@@ -85,32 +119,38 @@ impl Cohorts {
         });
         months.collect()
     }
+}
 
-    fn deferred_of(&self, month: Month, revenue: Decimal, until: Month) -> Option<Deferred> {
-        let came = self.all().map(|wallet| came(wallet, month, until));
-        let came = came.collect::<Option<Vec<Came>>>()?;
-        let units = came.iter().map(|one| one.price).sum();
-        let mut all =
-            Deferred { month, revenue, units, deferred: Decimal::ZERO, recognized: Decimal::ZERO };
-        // More came back in the month than was bought: nothing is left to be deferred.
-        if revenue <= Decimal::ZERO {
-            return Some(all);
-        }
-        for Came { price, redeemed, expected } in came {
-            let others = revenue.checked_add(units)?.checked_sub(price)?;
-            let part = deferred(revenue, others, price)?;
-            all.deferred = all.deferred.checked_add(part)?;
-            let in_all = redeemed.checked_add(expected)?;
-            all.recognized = all.recognized.checked_add(recognized(part, redeemed, in_all)?)?;
-        }
-        Some(all)
+/// What was deferred of the revenue of a month, by the wallets and the rates of all time until then.
+fn deferred_of(
+    wallets: &[(&Wallet, Rates)],
+    month: Month,
+    revenue: Decimal,
+    until: Month,
+) -> Option<Deferred> {
+    let came = wallets.iter().map(|(wallet, now)| came(wallet, now, month, until));
+    let came = came.collect::<Option<Vec<Came>>>()?;
+    let units = came.iter().map(|one| one.price).sum();
+    let mut all =
+        Deferred { month, revenue, units, deferred: Decimal::ZERO, recognized: Decimal::ZERO };
+    // More came back in the month than was bought: nothing is left to be deferred.
+    if revenue <= Decimal::ZERO {
+        return Some(all);
     }
+    for Came { price, redeemed, expected } in came {
+        let others = revenue.checked_add(units)?.checked_sub(price)?;
+        let part = deferred(revenue, others, price)?;
+        all.deferred = all.deferred.checked_add(part)?;
+        let in_all = redeemed.checked_add(expected)?;
+        all.recognized = all.recognized.checked_add(recognized(part, redeemed, in_all)?)?;
+    }
+    Some(all)
 }
 
 /// The units of a wallet that came with the purchases of a month, as seen at the end of a later one;
 /// nothing if sums are too large.
-fn came(cohorts: &Wallet, month: Month, until: Month) -> Option<Came> {
-    let (then, now) = (Rates::known(cohorts, month, None), Rates::known(cohorts, until, None));
+fn came(cohorts: &Wallet, now: &Rates, month: Month, until: Month) -> Option<Came> {
+    let then = Rates::known(cohorts, month, None);
     let mut came = Came { price: Decimal::ZERO, redeemed: Decimal::ZERO, expected: Decimal::ZERO };
     let own = cohorts.iter().filter(|(kind, _)| kind.issued == month && kind.purchase);
     for (kind, cohort) in own {

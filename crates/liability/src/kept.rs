@@ -57,10 +57,10 @@ impl Cause {
 
 /// The units of one member, followed from posting to posting.
 ///
-/// A lot is known by its end and by what its units are worth. The units within it are all alike, so those
-/// of each month leave in proportion. Units that are taken back count as never issued, the newest first,
-/// and so do those that pay a debt. Units that are given back, since a redemption was undone, are those that were
-/// redeemed last. Units that are transferred are new to who receives them.
+/// A lot is known by its end and by what its units are worth. The units within it are all alike, so
+/// those of each month leave in proportion. Units that are taken back count as never issued, the newest
+/// first, and so do those that pay a debt. Units that are given back, since a redemption was undone, are
+/// those that were redeemed last. Units that are transferred are new to who receives them.
 #[derive(Debug, Clone)]
 pub struct Kept {
     zone: Tz,

@@ -26,6 +26,6 @@ mod tests;
 
 pub use breakage::{Breakage, LookBack};
 pub use cohorts::Cohorts;
-pub use deferral::{Deferred, deferred, recognized};
+pub use deferral::{Deferred, DeferredOver, deferred, recognized};
 pub use kept::{Cause, Kept, Line};
 pub use month::Month;

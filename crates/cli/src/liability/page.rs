@@ -1,15 +1,14 @@
 //! What is owed, as a page and as JSON.
 
-use ::liability::{Breakage, Deferred, LookBack, Month};
+use ::liability::{Breakage, Deferred, DeferredOver, LookBack, Month};
 use ledger::{Programme, WalletName};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 use serde_json::{Value, json};
 
 use super::{Behind, Told};
 use crate::audit::{as_json, has_worth, roll_forward};
 use crate::page::{Page, Sheet};
-use crate::show::{money, shop_time, whole};
+use crate::show::{expectation, money, share, shop_time, whole};
 
 /// The months that an earlier forecast looks ahead.
 const AHEAD: i32 = 12;
@@ -77,7 +76,8 @@ impl Told {
         ];
         let mut sheet = Sheet::new(title, heads);
         for (wallet, breakage) in self.breakages() {
-            let share = breakage.share().map(percent);
+            let percent = |of: f64| share(of, 1);
+            let never = breakage.share().map(percent);
             let bounds = breakage.bounds().filter(|(low, high)| low < high);
             let bounds = bounds.map(|(low, high)| format!("{} to {}", percent(low), percent(high)));
             let owed = self.audited.wallets.get(wallet);
@@ -86,9 +86,9 @@ impl Told {
             sheet.row([
                 wallet.to_string(),
                 whole(breakage.owed),
-                rounded(breakage.redeemed),
+                expectation(breakage.redeemed),
                 or_none(has_worth.then(|| self.money(breakage.worth))),
-                or_none(share),
+                or_none(never),
                 or_none(bounds),
             ]);
         }
@@ -130,7 +130,7 @@ impl Told {
         row("all".to_owned(), &deferred.iter().collect::<Vec<_>>());
         page.sheet(sheet);
         if let Some(roll) = self.deferred_over(deferred) {
-            let Roll { opening, added, changed, recognized, closing } = roll;
+            let DeferredOver { opening, added, changed, recognized, closing } = roll;
             page.paragraph(format!(
                 "Deferred at the start: {}; added: {}; changed by returns of what was bought before: {}; recognized: {}; deferred at the end: {}.",
                 self.money(opening),
@@ -143,20 +143,11 @@ impl Told {
     }
 
     /// What is deferred over the period; nothing if it has no first day, or sums are too large.
-    fn deferred_over(&self, deferred: &[Deferred]) -> Option<Roll> {
+    fn deferred_over(&self, deferred: &[Deferred]) -> Option<DeferredOver> {
         let first = Month::of(self.period.from?, self.programme.time_zone);
         // As it was told at the end of the period before.
-        let then = self.before.as_ref()?;
-        let then = then.deferred(first.plus(-1), self.programme.decimals())?;
-        let (before, within): (Vec<&Deferred>, Vec<&Deferred>) =
-            deferred.iter().partition(|one| one.month < first);
-        let opening: Decimal = then.iter().map(Deferred::left).sum();
-        let added: Decimal = within.iter().map(|one| one.deferred).sum();
-        let changed = before.iter().map(|one| one.deferred).sum::<Decimal>()
-            - then.iter().map(|one| one.deferred).sum::<Decimal>();
-        let closing: Decimal = deferred.iter().map(Deferred::left).sum();
-        let recognized = opening + added + changed - closing;
-        Some(Roll { opening, added, changed, recognized, closing })
+        let before = self.before.deferred(first.plus(-1), self.programme.decimals())?;
+        Some(DeferredOver::from(first, &before, deferred))
     }
 
     pub(super) fn as_json(&self) -> Value {
@@ -171,16 +162,6 @@ impl Told {
         let backs: serde_json::Map<String, Value> = backs.collect();
         let deferred = self.deferred();
         let roll = deferred.as_deref().and_then(|deferred| self.deferred_over(deferred));
-        let roll = roll.map(|roll| {
-            let Roll { opening, added, changed, recognized, closing } = roll;
-            json!({
-                "opening": opening,
-                "added": added,
-                "changed": changed,
-                "recognized": recognized,
-                "closing": closing,
-            })
-        });
         if let Value::Object(json) = &mut json {
             json.insert("until".to_owned(), json!(self.until));
             json.insert("forecasts".to_owned(), forecasts.into());
@@ -190,17 +171,6 @@ impl Told {
         }
         json
     }
-}
-
-/// What is deferred over a period.
-struct Roll {
-    opening: Decimal,
-    /// Of what was bought in the period.
-    added: Decimal,
-    /// Of what was bought before it: by returns, and what was told late.
-    changed: Decimal,
-    recognized: Decimal,
-    closing: Decimal,
 }
 
 /// How an earlier forecast did.
@@ -214,20 +184,9 @@ fn sentence(wallet: &WalletName, back: &LookBack) -> String {
     format!(
         "Of {} {wallet} that were owed at the end of {at}, {} were to be expected to be redeemed until {until}, and {} were{miss}.",
         whole(*owed),
-        rounded(*expected),
+        expectation(*expected),
         whole(*redeemed),
     )
-}
-
-/// A share in percent.
-fn percent(share: f64) -> String {
-    let percent = Decimal::from_f64_retain(share).unwrap_or_default() * Decimal::ONE_HUNDRED;
-    format!("{:.1} %", percent.round_dp(1))
-}
-
-/// An expectation as a whole number.
-fn rounded(expected: f64) -> String {
-    expected.round().to_i64().map_or_else(|| "-".to_owned(), whole)
 }
 
 /// The entries behind a line of the report.
