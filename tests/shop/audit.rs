@@ -1,9 +1,13 @@
 //! What must always hold for a table.
 
+use std::collections::BTreeMap;
+
+use ::audit::{Owed, Period, counted};
 use backtest::{Backtest, Origin, Round, Seen};
+use chrono::TimeDelta;
 use decide::EarlierRules;
 use history::past_of;
-use ledger::{MerchantId, Moment, WalletName};
+use ledger::{MerchantId, Moment, Movement, WalletName};
 use liability::{Cause, Kept, Line};
 use local::Database;
 use rust_decimal::Decimal;
@@ -27,16 +31,26 @@ pub struct Audited {
 /// The table cannot be read.
 pub async fn audit(store: &Store, merchant: &str) -> Audited {
     let merchant = MerchantId::parse(merchant).unwrap();
-    let found = ::audit::audit(store, &merchant, ::audit::Period::default()).await.unwrap();
+    let found = ::audit::audit(store, &merchant, Period::default()).await.unwrap();
     let mut faults: Vec<String> = found.wrong().collect();
     for (name, wallet) in &found.wallets {
         if !wallet.is_reconciled() {
             faults.push(format!("{name} does not reconcile: {wallet:?}"));
         }
     }
+    // A year later, so that what has expired is not in an entry.
+    let last = found_last(store, &merchant).await;
+    let period = Period { from: None, until: last.checked_add_signed(TimeDelta::days(400)) };
+    let later = ::audit::audit(store, &merchant, period).await.unwrap();
+    let mut lines: BTreeMap<WalletName, Lines> = BTreeMap::new();
     let mut given = Vec::new();
     let see = |history: History| {
         faults.extend(not_followed(&history));
+        for one in counted(&period, &history) {
+            let (units, money) = lines.entry(one.wallet).or_default().of(one.line);
+            *units += one.units;
+            *money += one.money;
+        }
         for reason in history.versions().flat_map(|version| version.entry.all_reasons()) {
             if let ledger::Effect::Voucher { pool, code, .. } = &reason.effect {
                 given.push((history.key.member.clone(), pool.clone(), code.clone()));
@@ -44,6 +58,12 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
         }
     };
     store.each(&merchant, see).await.unwrap();
+    for (name, wallet) in &later.wallets {
+        let (own, books) = (lines.remove(name).unwrap_or_default(), Lines::told(wallet));
+        if own != books {
+            faults.push(format!("{name}: the books have {books:?}, and their entries {own:?}"));
+        }
+    }
     for (member, pool, code) in given {
         let has = store.who_has(&merchant, &pool, &code).await.unwrap();
         if has.as_ref() != Some(&member) {
@@ -53,6 +73,46 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
     faults.extend(not_made_again(store, &merchant).await);
     let count = |number: u64| usize::try_from(number).unwrap();
     Audited { members: count(found.members), entries: count(found.entries), faults }
+}
+
+/// The lines of the books of a wallet, in units and in money.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Lines([(i64, Decimal); 6]);
+
+impl Lines {
+    fn of(&mut self, line: Movement) -> &mut (i64, Decimal) {
+        let Lines([issued, redeemed, expired, reversed, adjusted, transferred]) = self;
+        match line {
+            Movement::Issued => issued,
+            Movement::Redeemed => redeemed,
+            Movement::Expired => expired,
+            Movement::Reversed => reversed,
+            Movement::Adjusted => adjusted,
+            Movement::Transferred => transferred,
+        }
+    }
+
+    fn told(owed: &Owed) -> Lines {
+        let Owed { units, money, .. } = owed;
+        Lines([
+            (units.issued, money.issued),
+            (units.redeemed, money.redeemed),
+            (units.expired, money.expired),
+            (units.reversed, money.reversed),
+            (units.adjusted, money.adjusted),
+            (units.transferred, money.transferred),
+        ])
+    }
+}
+
+/// When the last entry of a merchant was decided.
+async fn found_last(store: &Store, merchant: &MerchantId) -> Moment {
+    let mut last = Moment::UNIX_EPOCH;
+    let see = |history: History| {
+        last = history.lines.last().map_or(last, |line| line.at.max(last));
+    };
+    store.each(merchant, see).await.unwrap();
+    last
 }
 
 /// The wallets in which the books do not find the units of a member, in units and in money, by following

@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
-use ledger::{Lot, MemberId, Moment, Posting, PostingReason, Terms, Units, WalletName};
+use ledger::{
+    Activity, EntryKind, Lot, MemberId, Moment, Posting, PostingReason, Terms, Units, Verb,
+    WalletName,
+};
 use rust_decimal::Decimal;
 
 use crate::cohorts::Cohort;
-use crate::{Cause, Cohorts, Kept, Line, Month, deferred, recognized};
+use crate::{Cause, Cohorts, Deferred, DeferredOver, Kept, Line, Month, deferred, recognized};
 
 fn at(text: &str) -> Moment {
     text.parse().unwrap()
@@ -293,6 +296,69 @@ fn ages_that_no_units_have_come_to_are_like_the_oldest() {
 }
 
 #[test]
+fn units_without_an_end_leave_as_the_oldest_do() {
+    // Each month 20 of those that are there are redeemed, and 5 expire, since their member does nothing.
+    let mut cohorts = Cohorts::default();
+    let mut entries = Vec::new();
+    let mut left = 1000;
+    for number in 0..10 {
+        let day = |day: &str| format!("{}-{day}T00:00:00Z", month("2025-01").plus(number));
+        if number == 0 {
+            entries.push((day("01"), into(left, None, PostingReason::Issued)));
+        }
+        entries.push((day("02"), out(left / 5, None, PostingReason::Spent)));
+        entries.push((day("03"), out(left / 20, None, PostingReason::Expired)));
+        left -= left / 5 + left / 20;
+    }
+    let entries: Vec<(&str, Posting)> =
+        entries.iter().map(|(day, posting)| (day.as_str(), posting.clone())).collect();
+    cohorts.add(&MemberId::parse("ada").unwrap(), &kept(&entries), &BTreeMap::new());
+    let breakage = cohorts.breakage(&points(), month("2025-10")).unwrap();
+    assert_eq!(breakage.owed, left);
+    // Of five that leave, four are redeemed.
+    assert!((breakage.share().unwrap() - 0.2).abs() < 0.02, "{breakage:?}");
+    // Who has never left is taken to be redeemed.
+    let mut cohorts = Cohorts::default();
+    let new = kept(&[("2025-01-01T00:00:00Z", into(100, None, PostingReason::Issued))]);
+    cohorts.add(&MemberId::parse("ada").unwrap(), &new, &BTreeMap::new());
+    assert_eq!(cohorts.breakage(&points(), month("2025-10")).unwrap().share(), Some(0.0));
+}
+
+#[test]
+fn what_an_entry_stands_for_is_known_by_its_verb_and_its_activity() {
+    use Cause::{Other, Purchase, Redemption};
+    let earn = |kind: &str| EntryKind::Earn {
+        activity: Activity {
+            id: "1".to_owned(),
+            kind: kind.to_owned(),
+            at: at("2026-01-01T00:00:00Z"),
+            of: None,
+            order: None,
+            channel: None,
+            payment: None,
+            fields: BTreeMap::new(),
+        },
+    };
+    let (purchase, review) = (earn("purchase"), earn("review"));
+    for (verb, moved, entry, cause) in [
+        (Verb::Earn, None, Some(&purchase), Purchase),
+        (Verb::Earn, None, Some(&review), Other),
+        // What a person who was forgotten did is not known.
+        (Verb::Earn, None, None, Other),
+        (Verb::Share, Some(Verb::Earn), None, Purchase),
+        (Verb::Share, Some(Verb::Redeem), None, Redemption),
+        (Verb::Share, Some(Verb::Join), None, Other),
+        (Verb::Rejudge, None, None, Purchase),
+        (Verb::Reverse, None, None, Purchase),
+        (Verb::Redeem, None, None, Redemption),
+        (Verb::Capture, None, None, Redemption),
+        (Verb::Adjust, None, None, Other),
+    ] {
+        assert_eq!(Cause::of(verb, moved, entry), cause, "{verb}");
+    }
+}
+
+#[test]
 fn the_interval_has_what_happens_in_nine_of_ten_shops() {
     // Members redeem all they have or nothing, so that units alone would seem surer than they are.
     let mut held = 0;
@@ -338,6 +404,22 @@ fn revenue_is_deferred_as_in_the_published_example() {
     let all = recognized(points, Decimal::from(9_700), Decimal::from(9_700)).unwrap();
     assert_eq!(all, points);
     assert_eq!(deferred(price, Decimal::ZERO, Decimal::ZERO), None);
+}
+
+#[test]
+fn what_is_deferred_over_a_period_comes_to_its_closing() {
+    let one = |month_of: &str, deferred: i64, recognized: i64| Deferred {
+        month: month(month_of),
+        revenue: Decimal::from(100),
+        units: Decimal::from(deferred),
+        deferred: Decimal::from(deferred),
+        recognized: Decimal::from(recognized),
+    };
+    // Two of January's ten came back in February, when two more became revenue, and one of five.
+    let (before, now) = ([one("2026-01", 10, 4)], [one("2026-01", 8, 6), one("2026-02", 5, 1)]);
+    let over = DeferredOver::from(month("2026-02"), &before, &now);
+    let of = [over.opening, over.added, over.changed, over.recognized, over.closing];
+    assert_eq!(of, [6, 5, -2, 3, 6].map(Decimal::from));
 }
 
 #[test]
