@@ -2,6 +2,7 @@
 
 use audit::{Owed, Period};
 use end_to_end::Shop;
+use end_to_end::audit::not_opened;
 use ledger::MerchantId;
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -19,6 +20,7 @@ async fn owed(shop: &Shop, from: &str, until: &str) -> Owed {
     let audited = audit::audit(shop.database.store(), &merchant, period).await.unwrap();
     let points = audited.wallets["points"];
     assert!(points.is_reconciled(), "{points:?}");
+    assert_eq!(not_opened(shop.database.store(), &merchant, period).await, [""; 0]);
     points
 }
 

@@ -38,19 +38,9 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
             faults.push(format!("{name} does not reconcile: {wallet:?}"));
         }
     }
-    // A year later, so that what has expired is not in an entry.
-    let last = found_last(store, &merchant).await;
-    let period = Period { from: None, until: last.checked_add_signed(TimeDelta::days(400)) };
-    let later = ::audit::audit(store, &merchant, period).await.unwrap();
-    let mut lines: BTreeMap<WalletName, Lines> = BTreeMap::new();
     let mut given = Vec::new();
     let see = |history: History| {
         faults.extend(not_followed(&history));
-        for one in counted(&period, &history) {
-            let (units, money) = lines.entry(one.wallet).or_default().of(one.line);
-            *units += one.units;
-            *money += one.money;
-        }
         for reason in history.versions().flat_map(|version| version.entry.all_reasons()) {
             if let ledger::Effect::Voucher { pool, code, .. } = &reason.effect {
                 given.push((history.key.member.clone(), pool.clone(), code.clone()));
@@ -58,12 +48,10 @@ pub async fn audit(store: &Store, merchant: &str) -> Audited {
         }
     };
     store.each(&merchant, see).await.unwrap();
-    for (name, wallet) in &later.wallets {
-        let (own, books) = (lines.remove(name).unwrap_or_default(), Lines::told(wallet));
-        if own != books {
-            faults.push(format!("{name}: the books have {books:?}, and their entries {own:?}"));
-        }
-    }
+    // A year later, so that what has expired is in no entry.
+    let last = found_last(store, &merchant).await;
+    let period = Period { from: None, until: last.checked_add_signed(TimeDelta::days(400)) };
+    faults.extend(not_opened(store, &merchant, period).await);
     for (member, pool, code) in given {
         let has = store.who_has(&merchant, &pool, &code).await.unwrap();
         if has.as_ref() != Some(&member) {
@@ -103,6 +91,29 @@ impl Lines {
             (units.transferred, money.transferred),
         ])
     }
+}
+
+/// The wallets of which a line of the books is not the sum of what is behind it.
+///
+/// # Panics
+/// The table cannot be read.
+pub async fn not_opened(store: &Store, merchant: &MerchantId, period: Period) -> Vec<String> {
+    let audited = ::audit::audit(store, merchant, period).await.unwrap();
+    let mut lines: BTreeMap<WalletName, Lines> = BTreeMap::new();
+    let see = |history: History| {
+        for one in counted(&period, &history) {
+            let (units, money) = lines.entry(one.wallet).or_default().of(one.line);
+            *units += one.units;
+            *money += one.money;
+        }
+    };
+    store.each(merchant, see).await.unwrap();
+    let differs = |(name, wallet): (&WalletName, &Owed)| {
+        let (own, books) = (lines.remove(name).unwrap_or_default(), Lines::told(wallet));
+        (own != books)
+            .then(|| format!("{name}: the books have {books:?}, and what is behind them {own:?}"))
+    };
+    audited.wallets.iter().filter_map(differs).collect()
 }
 
 /// When the last entry of a merchant was decided.
