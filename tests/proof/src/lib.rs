@@ -1,6 +1,6 @@
 //! The proof: it shows, with figures, that no fault, race, crash or repeat loses or doubles
-//! anything in the ledger. Each part has a short form, which `cargo test` runs, and a long form,
-//! which the command `proof` runs. The same seed gives the same requests and the same faults.
+//! anything in the ledger. Each part has three forms: the smallest is in `cargo test`, and the
+//! command `proof` runs a short one and a long one. The same seed gives the same requests and the same faults.
 #![expect(
     clippy::indexing_slicing,
     reason = "a value that is not in an answer is null, and a proof that cannot go on should say so"

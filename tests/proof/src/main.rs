@@ -1,5 +1,6 @@
 //! The command `proof`: `cargo run --release -p proof -- all`, or the name of one part.
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -332,7 +333,7 @@ async fn crash(cli: &Cli) -> ProofResult {
 async fn find_bugs(cli: &Cli) -> ProofResult {
     let operations = if cli.long { 10_000 } else { 1500 };
     let bar = bar(bugs::count(), "bugs");
-    let found = bugs::run(cli.seed, operations, |done| bar.set_position(done)).await?;
+    let found = bugs::run(cli.seed, operations, NonZeroUsize::MIN, |done| bar.set_position(done)).await?;
     bar.finish_and_clear();
     let mut table = table(&["planted", "found by"]);
     let mut missed = Vec::new();

@@ -1,6 +1,7 @@
-//! The short form of the proof. The long form is the command `proof`, which the README describes.
+//! The smallest form of the proof. The command `proof` has larger ones, which the README describes.
 #![expect(clippy::panic, reason = "a test that cannot go on should say so")]
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use proof::crashes::{self, Killed};
@@ -89,16 +90,19 @@ async fn a_store_in_a_bad_state_gives_no_wrong_answer() -> ProofResult {
     Ok(())
 }
 
+/// One bug in six. The command `proof` plants all of them, which takes minutes.
+const EVERY: NonZeroUsize = NonZeroUsize::new(6).unwrap();
+
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the list is for whoever runs it")]
 async fn bugs_that_are_planted_are_found() -> ProofResult {
-    let found = bugs::run(seed(), 350, |_| ()).await?;
+    let found = bugs::run(seed(), 350, EVERY, |_| ()).await?;
     for bug in &found {
         println!("{}: {}", bug.name, bug.by.as_deref().unwrap_or("found by nobody"));
     }
     let missed: Vec<&str> =
         found.iter().filter(|bug| bug.by.is_none()).map(|bug| bug.name).collect();
     assert_eq!(missed, [""; 0], "seed {}", seed());
-    assert!(found.len() >= 12);
+    assert_eq!(found.len(), 7);
     Ok(())
 }
