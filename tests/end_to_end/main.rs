@@ -31,6 +31,8 @@ mod liability;
 mod long_history;
 /// One history: it does not matter when it is told.
 mod one_history;
+/// What is told late where time has passed over it: ends, tiers, caps, boards.
+mod told_late;
 /// Orders as shops send them.
 mod orders;
 /// What the README says is true.

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::interactions::{asks, does, shop, wallet};
 
-const PLAIN: &str = "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }\n\
+pub(super) const PLAIN: &str = "earn \"a\" on purchase { order.total }\nreward \"r\" costs 100 { product(\"p\") }\n\
     reward \"part\" costs 1 to 1_000 { product(\"p\") }";
 const TIERS: &str =
     "[wallets.points]\n[wallets.status]\nspendable = false\n[tiers]\ngrace_days = 3";
-const GOLD: &str = "earn \"a\" on purchase { order.total }\n\
+pub(super) const GOLD: &str = "earn \"a\" on purchase { order.total }\n\
     earn \"Gold earns double\" on purchase when member.tier == \"Gold\" { points }\n\
     earn \"Status\" on purchase into status { order.total }\n\
     tier \"Base\" { true }\ntier \"Gold\" { wallet(\"status\") >= 100 }";

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use ::audit::{Owed, Period, counted};
-use backtest::{Backtest, Origin, Round, Seen};
+use backtest::{Backtest, Origin, Past, Round, Seen, concerned, remade};
 use chrono::TimeDelta;
 use decide::EarlierRules;
 use history::past_of;
-use ledger::{MerchantId, Moment, Movement, WalletName};
+use ledger::{MemberId, MerchantId, Moment, Movement, WalletName};
 use liability::{Cause, Kept, Line};
 use local::Database;
 use rust_decimal::Decimal;
@@ -166,6 +166,7 @@ async fn not_made_again(store: &Store, merchant: &MerchantId) -> Vec<String> {
             recorded.insert(hash.clone(), bundle.into());
         }
     }
+    let mut wrong = not_remade(&pasts, &recorded);
     let Some(bundle) = recorded.values().next() else { return Vec::new() };
     let recorded_entries = pasts.iter().flat_map(|past| &past.entries);
     let runs = recorded_entries.filter(|one| one.origin() == Origin::Run);
@@ -183,14 +184,36 @@ async fn not_made_again(store: &Store, merchant: &MerchantId) -> Vec<String> {
     let mut seen = Seen::default();
     test.see(&mut seen, &pasts, &Round::default());
     let differences = seen.check.differences.iter();
-    let mut wrong: Vec<String> = differences
-        .map(|one| format!("{}, entry {}: {}", one.member, one.entry, one.what))
-        .collect();
+    wrong.extend(
+        differences.map(|one| format!("{}, entry {}: {}", one.member, one.entry, one.what)),
+    );
     // Rules that nobody has changed come to what was recorded.
     if recorded.len() == 1 && seen.check.incomplete == 0 && wrong.is_empty() && seen.old != seen.new
     {
         let Seen { old, new, unmade, .. } = &seen;
         wrong.push(format!("recorded {old:#?}\nnow {new:#?}\n{unmade:?}"));
+    }
+    wrong
+}
+
+/// The entries that are otherwise when each is made again alone, as `regulars explain` does.
+fn not_remade(pasts: &[Past], rules: &EarlierRules) -> Vec<String> {
+    let past = |id: &MemberId| pasts.iter().find(|past| past.enrolled.id == *id).cloned();
+    let mut wrong = Vec::new();
+    for own in pasts {
+        let id = &own.enrolled.id;
+        for recorded in &own.entries {
+            let entry = &recorded.entry;
+            let others: Option<Vec<Past>> = concerned(own, entry.seq).iter().map(past).collect();
+            // Nothing is known of who has been erased.
+            let Some(others) = others else { continue };
+            let group: Vec<Past> = std::iter::once(own.clone()).chain(others).collect();
+            match remade(&group, entry.seq, rules) {
+                Ok(again) if again.entry == *entry => {}
+                Ok(again) => wrong.push(format!("{id}: {entry:?} made again is {:?}", again.entry)),
+                Err(why) => wrong.push(format!("{id}, entry {}: {why}", entry.seq)),
+            }
+        }
     }
     wrong
 }

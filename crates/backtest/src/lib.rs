@@ -28,6 +28,8 @@ mod told;
 mod turns;
 /// Playing a group.
 mod play;
+/// One entry of the past, made again.
+mod remade;
 /// Whether the recorded past comes out again.
 mod same;
 /// What a programme came to.
@@ -46,6 +48,7 @@ pub use changed::{Changed, Mover, Why};
 pub use gate::{Gauge, Gauged};
 pub use groups::Groups;
 pub use past::{Origin, Past, Recorded};
+pub use remade::{Remade, concerned, remade};
 pub use run::{Backtest, Dry, Report, Round, Seen};
 pub use same::{Check, Different};
 pub use totals::{Failed, Moved, Owed, Paid, Totals};

@@ -1,10 +1,12 @@
 //! What was told, told again: the request that an entry stands for, made of a book.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use decide::{
-    About, ActivityEvent, Context, Redemption, Reversal, ReversedPart, Undecided, Undo, adjust,
-    capture, earn, hold, join, leave, redeem, rejudge, release, replace, reverse, transfer,
+    About, ActivityEvent, Context, Redemption, Reversal, ReversedPart, TraceLine, Undecided, Undo,
+    adjust, capture, earn, hold, join, leave, redeem, rejudge, release, replace, reverse, trace,
+    trace_reward, transfer,
 };
 use ledger::adjust::{Adjustment, Transfer};
 use ledger::entry::{Counterpart, Returned};
@@ -40,6 +42,24 @@ impl Telling<'_> {
         let request = self.request(book)?;
         let decide = |context: &Context<'_>, member: &Member| request.decide(context, member);
         book.perform(member, entry.at, judges, supply, decide)
+    }
+
+    /// Makes the request again, and says what each rule had to say of it.
+    pub(crate) fn traced(
+        &self,
+        book: &mut Book,
+        supply: &mut impl Supply,
+    ) -> Result<(Option<Decision>, Vec<TraceLine>), Unmade> {
+        let Telling { member, entry, judges, .. } = *self;
+        let request = self.request(book)?;
+        let lines = RefCell::new(Vec::new());
+        let decide = |context: &Context<'_>, member: &Member| {
+            let decision = request.decide(context, member)?;
+            *lines.borrow_mut() = request.trace(context, member)?;
+            Ok(decision)
+        };
+        let decision = book.perform(member, entry.at, judges, supply, decide)?;
+        Ok((decision, lines.into_inner()))
     }
 
     /// The entry as it is now that was recorded with a number.
@@ -194,6 +214,21 @@ impl Request<'_> {
             Request::Join(account) => join(context, member, account)?,
             Request::Leave => leave(context, member)?,
         }))
+    }
+}
+
+impl Request<'_> {
+    /// What each rule says of it, if the member asks for it.
+    fn trace(&self, context: &Context<'_>, member: &Member) -> Result<Vec<TraceLine>, Undecided> {
+        match self {
+            Request::Earn(event) => trace(context, member, &event.activity),
+            Request::Replace(both) => trace(context, member, &both.0.activity),
+            Request::Redeem(redemption, _) | Request::Hold(redemption) => {
+                let view = context.view(member, context.data.account(member)?);
+                trace_reward(context, &view, redemption)
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 }
 

@@ -54,8 +54,21 @@ pub(crate) fn turns(
     sorted
 }
 
+/// How many entries of each member came before one that is played.
+pub(crate) fn before(group: &[Past], links: &Links, place: Place) -> Vec<usize> {
+    let mut order =
+        Order { group, links, unknown: links.unknown(group), been: vec![0; group.len()] };
+    for turn in turns(group, links, |origin| origin != Origin::Follows) {
+        if (turn.member, turn.entry) == place {
+            break;
+        }
+        order.take(turn);
+    }
+    order.been
+}
+
 /// Which entry of which member.
-type Place = (usize, usize);
+pub(crate) type Place = (usize, usize);
 
 /// Which entries of a group follow from which.
 pub(crate) struct Links {
@@ -119,6 +132,17 @@ impl Links {
             Some((&past.enrolled.id, &past.entries.get(*entry)?.entry))
         };
         follow.filter_map(entry).collect()
+    }
+
+    /// The entries that follow from one.
+    pub(crate) fn followers(&self, from: Place) -> impl Iterator<Item = Place> {
+        self.follow.get(&from).into_iter().flatten().copied()
+    }
+
+    /// The entry that another one follows from, if it is known.
+    pub(crate) fn from(&self, place: Place) -> Option<Place> {
+        let found = self.follow.iter().find(|(_, follow)| follow.contains(&place));
+        found.map(|(from, _)| *from)
     }
 
     /// The members with entries of which nobody says what they follow from.

@@ -110,6 +110,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
 
     every_verb(&mut measured, &api, &clock).await?;
     what_lies_between(&mut measured, &clock).await?;
+    what_else_lies_between(&mut measured, &clock).await?;
 
     if options.json {
         let rows: Vec<_> = measured
@@ -289,6 +290,76 @@ async fn what_lies_between(measured: &mut Measured, clock: &Clock) -> CommandRes
     Ok(())
 }
 
+/// Measures what else is told late or undone: each time, ten orders have happened since, for the other
+/// member of a transfer as well.
+async fn what_else_lies_between(measured: &mut Measured, clock: &Clock) -> CommandResult {
+    const BEFORE: u32 = 40;
+    const SINCE: u32 = 10;
+    let path = |name: &str, verb: &str| format!("/v1/members/{name}{verb}");
+    for name in ["max", "nia"] {
+        measured.quietly("/v1/members", name, &json!({ "id": name })).await?;
+        measured.orders(clock, name, BEFORE).await?;
+    }
+    // Half an hour after an order, so that nothing else happens in the same second.
+    let then = || clock.now() + TimeDelta::minutes(30);
+
+    let at = then();
+    measured.orders(clock, "max", SINCE).await?;
+    let mug = json!({ "reward": "Mug", "at": at });
+    let row = "redeem, told late, 10 orders since";
+    measured.post(row, &path("max", "/redeem"), Some("mug"), &mug).await?;
+
+    let at = then();
+    measured.orders(clock, "max", SINCE).await?;
+    let forgotten = json!({ "units": 50, "reason": "forgotten", "author": "eve", "at": at });
+    let row = "adjust, told late, 10 orders since";
+    measured.post(row, &path("max", "/adjust"), Some("forgotten"), &forgotten).await?;
+
+    clock.set(then());
+    let mistake = json!({ "units": 50, "reason": "mistake", "author": "eve" });
+    measured.quietly(&path("max", "/adjust"), "mistake", &mistake).await?;
+    measured.orders(clock, "max", SINCE).await?;
+    let row = "reverse an adjustment, 10 orders since";
+    let back = json!({ "adjust": "mistake" });
+    measured.post(row, &path("max", "/reverse"), Some("v1"), &back).await?;
+
+    clock.set(then());
+    let transfer = json!({ "to": "nia", "units": 40 });
+    measured.quietly(&path("max", "/transfer"), "t", &transfer).await?;
+    measured.orders(clock, "max", SINCE).await?;
+    measured.orders(clock, "nia", SINCE).await?;
+    let row = "reverse a transfer, 10 orders since";
+    let back = json!({ "transfer": "t" });
+    measured.post(row, &path("max", "/reverse"), Some("v2"), &back).await?;
+
+    let bought = measured.orders(clock, "max", 1).await?;
+    measured.quietly(&path("max", "/reverse"), "v3", &json!({ "earn": bought })).await?;
+    measured.orders(clock, "max", SINCE).await?;
+    let row = "reverse a reversal, 10 orders since";
+    let back = json!({ "reverse": "v3" });
+    measured.post(row, &path("max", "/reverse"), Some("v4"), &back).await?;
+
+    let bought = measured.orders(clock, "max", 1).await?;
+    measured.orders(clock, "max", SINCE).await?;
+    let mut exchange = small_order(clock.now());
+    if let Some(fields) = exchange.as_object_mut() {
+        fields.insert("returns".to_owned(), json!({ "order": bought }));
+    }
+    let row = "earn, an exchange, 10 orders since";
+    measured.post(row, &path("max", "/earn"), Some("exchange"), &exchange).await?;
+
+    let late = small_order(then());
+    measured.orders(clock, "max", SINCE).await?;
+    clock.set(clock.now() + TimeDelta::days(40));
+    let row = "earn, told too late, 10 orders since";
+    measured.post(row, &path("max", "/earn"), Some("too late"), &late).await
+}
+
+/// A purchase without lines.
+fn small_order(at: Moment) -> serde_json::Value {
+    json!({ "type": "purchase", "at": at, "order": { "total": "12.50" } })
+}
+
 /// A purchase with an order of five lines.
 fn order() -> serde_json::Value {
     let line = |sku: &str, category: &str, quantity: u32, price: &str| json!({ "sku": sku, "category": category, "quantity": quantity, "price": price });
@@ -350,6 +421,19 @@ impl Measured {
         let answer = self.call(Method::POST, path, Some(key), body.to_string()).await?;
         self.forget();
         Ok(answer)
+    }
+
+    /// Sends orders, one an hour, and returns the key of the last.
+    async fn orders(&mut self, clock: &Clock, member: &str, orders: u32) -> CommandResult<String> {
+        let mut key = String::new();
+        for _ in 0..orders {
+            let now = clock.now() + TimeDelta::hours(1);
+            clock.set(now);
+            key = format!("order-{}", now.timestamp());
+            let path = format!("/v1/members/{member}/earn");
+            self.quietly(&path, &key, &small_order(now)).await?;
+        }
+        Ok(key)
     }
 
     /// Adds a row with the units counted since the last row.

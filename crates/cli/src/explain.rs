@@ -2,19 +2,13 @@
 
 use std::sync::Arc;
 
+use ::backtest::{Past, Remade, Unmade, concerned, remade};
+use ::history::past_of;
 use clap::Args;
-use decide::{
-    About, ActivityEvent, Context, EarlierRules, Redemption, Reversal, ReversedPart, TraceLine,
-    Undecided, Undo,
-};
-use ledger::entry::{Note, Returned};
-use ledger::reverse::Wanted;
+use decide::EarlierRules;
 use ledger::tier_status::TierChange;
-use ledger::{
-    Activity, Change, Decision, DecisionData, DerivedAgain, Difference, Entry, EntryKind, Member,
-    MemberId, MissingData, Moment, Order, RedeemedReward, Seq, Units,
-};
-use rules::{Bundle, StatementKind};
+use ledger::{Cause, DerivedAgain, Difference, Entry, EntryKind, Fact, MemberId, Seq};
+use rules::Bundle;
 use store::{MemberKey, Store, Version};
 
 use crate::place::{self, Rules};
@@ -49,27 +43,23 @@ pub(crate) async fn run(options: Options) -> CommandResult {
         .map_err(|reason| format!("`{}` is no member's id: {reason}", options.member))?;
     let key = MemberKey { merchant, member };
     let store = opened.store();
-    let (before, record) = version(store, &key, Seq::new(options.entry)).await?;
+    let record = version(store, &key, Seq::new(options.entry)).await?;
     let bundle = api::bundle_of(store, &key.merchant, &record.bundle).await?;
-    let again = again(store, &key, &bundle, &before, &record.entry).await?;
+    let Remade { entry, lines } = again(store, &key, Seq::new(options.entry)).await?;
     say!(
         "Entry {} of {key}, {}, under rules {}:\n",
         options.entry,
         shop_time(record.entry.at, bundle.programme().time_zone),
         record.bundle
     );
-    let Some((lines, again)) = again else {
-        for posting in &record.entry.postings {
-            say!("{:+} {}", posting.change(), posting.wallet);
-        }
-        say!("\nAn entry of kind {}: no rule had a say in it.", record.entry.kind.verb());
-        return Ok(());
-    };
-    say!("{}", page(&bundle, &lines, &again).trim_end());
+    say!("{}", page(&bundle, &lines, &entry).trim_end());
+    if lines.is_empty() && entry.all_reasons().next().is_none() {
+        say!("\nAn entry of kind {}: no rule had a say in it.", entry.kind.verb());
+    }
     if let Some(derived) = &record.entry.again {
         say!("\n{}", otherwise(store, &key, &bundle, &record.entry, derived).await?);
     }
-    let differences = differences(&record.entry, &again.entry);
+    let differences = differences(&record.entry, &entry);
     if differences.is_empty() {
         say!("\nDerived again from the member as it was before it: the same.");
         return Ok(());
@@ -92,15 +82,15 @@ async fn otherwise(
     let from = shop_time(derived.from, zone);
     let mut page = format!("It changes what happened from {from} on.\n");
     for taken in written.undoes() {
-        let (_, undone) = version(store, key, taken).await?;
+        let undone = version(store, key, taken).await?;
         page += &format!("Taken back: entry {taken}, {}.\n", say_what(&undone.entry, bundle));
     }
     if derived.differences.is_empty() {
         return Ok(page + "No other entry is otherwise for it.");
     }
     let mut rows = table(["entry", "what", "rule", "now", "why"]);
-    for Difference { entry, reasons, tier } in &derived.differences {
-        let (_, other) = version(store, key, *entry).await?;
+    for Difference { entry, reasons, tier, causes } in &derived.differences {
+        let other = version(store, key, *entry).await?;
         let rules = api::bundle_of(store, &key.merchant, &other.bundle).await?;
         for (place, reason) in reasons.iter().enumerate() {
             let first = place == 0;
@@ -110,7 +100,7 @@ async fn otherwise(
             let why = match (is_undone, is_mended, tier) {
                 (true, ..) => "it is taken back".to_owned(),
                 (_, true, _) => "the rule had failed and is mended".to_owned(),
-                (_, _, tier) => why(&rules, &reason.rule, tier.as_ref()),
+                (_, _, tier) => why(&reason.rule, causes, tier.as_ref()),
             };
             rows.add_row([
                 if first { entry.to_string() } else { String::new() },
@@ -124,18 +114,24 @@ async fn otherwise(
     Ok(format!("{page}{rows}"))
 }
 
-/// Why a rule gives something else for an entry than it did.
-fn why(rules: &Bundle, rule: &str, tier: Option<&TierChange>) -> String {
+/// Why a rule gives something else for an entry than it did: what it sees that is otherwise.
+fn why(rule: &str, causes: &[Cause], tier: Option<&TierChange>) -> String {
     let name = |tier: &Option<String>| tier.clone().unwrap_or_else(|| "no tier".to_owned());
-    if let Some(TierChange { from, to }) = tier {
-        return format!("judged as {}, not {}", name(to), name(from));
+    let say = |Cause { fact, was, is, .. }: &Cause| match (fact, tier) {
+        (Fact::Read(fact), Some(TierChange { from, to })) if fact == "member.tier" => {
+            format!("judged as {}, not {}", name(to), name(from))
+        }
+        (Fact::Read(fact), _) => format!("{fact} is {is}, not {was}"),
+        (Fact::Cap, _) => format!("its cap has {is} left, not {was}"),
+        (Fact::Progress, _) => format!("{is} of it were done before, not {was}"),
+        (Fact::Remainder, _) => format!("{is} was carried over to it, not {was}"),
+    };
+    let own = causes.iter().filter(|cause| cause.rule == rule);
+    let said: Vec<String> = own.map(say).collect();
+    match said.is_empty() {
+        true => "what happened before is different".to_owned(),
+        false => said.join("\n"),
     }
-    match rules.rule_called(rule) {
-        Some(rule) if rule.kind() == StatementKind::Task => "other activities complete the task",
-        Some(rule) if rule.cap.is_some() => "its cap counts other activities",
-        _ => "what happened before is different",
-    }
-    .to_owned()
 }
 
 /// What an entry stands for, in words.
@@ -154,255 +150,38 @@ fn say_what(entry: &Entry, bundle: &Bundle) -> String {
     }
 }
 
-/// An entry to derive again, with the member before it and its decision data.
-struct Again<'a> {
-    store: &'a Store,
-    key: &'a MemberKey,
-    bundle: &'a Bundle,
-    earlier: EarlierRules,
-    before: &'a Member,
-    entry: &'a Entry,
-    data: DecisionData,
-}
-
-/// The trace and the decision of an entry, derived again under its own bundle; nothing if no rule
-/// decides entries of this kind.
-async fn again(
-    store: &Store,
-    key: &MemberKey,
-    bundle: &Bundle,
-    before: &Member,
-    entry: &Entry,
-) -> CommandResult<Option<(Vec<TraceLine>, Decision)>> {
-    let mut data = decide::data_then(bundle, before, entry);
-    let mut view = before.clone();
-    if let Some(of) = &entry.account {
-        let key = MemberKey { merchant: key.merchant.clone(), member: of.account.clone() };
-        let account = store.before(&key, of.entry).await?;
-        view = ledger::account::view(before, &account, bundle.programme(), entry.at);
-        data.members.insert(of.account.clone(), Some(account));
+/// An entry, made again from what was there for it.
+async fn again(store: &Store, key: &MemberKey, entry: Seq) -> CommandResult<Remade> {
+    let past = past(store, key).await?.ok_or_else(|| format!("member {key} has been erased"))?;
+    let mut group = Vec::new();
+    for member in concerned(&past, entry) {
+        let key = MemberKey { merchant: key.merchant.clone(), member };
+        group.extend(self::past(store, &key).await?);
     }
-    let earlier = EarlierRules::new();
-    let mut again = Again { store, key, bundle, earlier, before, entry, data };
-    let plain = |decision: Decision| Ok(Some((Vec::new(), decision)));
-    match &entry.kind {
-        EntryKind::Earn { activity } => again.earn(activity).await.map(Some),
-        EntryKind::Redeem { reward, order, .. } | EntryKind::Hold { reward, order, .. } => {
-            again.take(&view, reward, order.clone()).await.map(Some)
-        }
-        EntryKind::Capture { of, reward, .. } => {
-            let (_, held) = version(store, key, of.entry).await?;
-            let by = api::bundle_of(store, &key.merchant, &held.bundle).await?;
-            let units = Some(reward.costs);
-            let context = again.context();
-            plain(decide::capture(&context, &by, before, &held.entry, units)?)
-        }
-        EntryKind::Release { hold } => plain(decide::release(&again.context(), before, hold)?),
-        EntryKind::Reverse { of, returned, units, other } => {
-            if let Some(other) = other {
-                let (merchant, member) = (key.merchant.clone(), other.member.clone());
-                let them = store.before(&MemberKey { merchant, member }, other.entry).await?;
-                again.data.members.insert(other.member.clone(), Some(them));
-            }
-            plain(again.reverse(*of, returned.as_ref(), *units).await?)
-        }
-        EntryKind::Rejudge { rule, entries } => plain(again.rejudge(rule, entries).await?),
-        EntryKind::Expire | EntryKind::Remind { .. } => {
-            again.data.due_at = Some(entry.at);
-            let nothing = "nothing was due at that moment";
-            plain(decide::next_due(&again.context(), before)?.ok_or(nothing)?)
-        }
-        EntryKind::Adjust { .. }
-        | EntryKind::Transfer { .. }
-        | EntryKind::Join { .. }
-        | EntryKind::Leave { .. }
-        | EntryKind::Share { .. }
-        | EntryKind::Erase => Ok(None),
-    }
-}
-
-impl Again<'_> {
-    fn context(&self) -> Context<'_> {
-        let (earlier, data, now) = (&self.earlier, &self.data, self.entry.at);
-        Context { bundle: self.bundle, earlier, data, now }
-    }
-
-    async fn earn(&mut self, activity: &Activity) -> CommandResult<(Vec<TraceLine>, Decision)> {
-        // Only the member's own entry is derived. What the activity brought the referrer is in the
-        // referrer's entry.
-        let triggered = self.entry.changes.iter().find_map(|change| match change {
-            Change::Triggered { day, .. } => Some(*day),
-            _ => None,
-        });
-        let about = self.about(activity).await?;
-        let replaced = self.replaced().await?;
-        loop {
-            let about = about.clone();
-            let event = ActivityEvent { triggered, about, ..activity.clone().into() };
-            let decided = match replaced.as_slice() {
-                [] => decide::earn_alone(&self.context(), self.before, event),
-                _ => decide::replace_alone(&self.context(), self.before, event, replaced.clone()),
-            };
-            match decided {
-                Ok((decision, _)) => {
-                    let lines = decide::trace(&self.context(), self.before, activity)?;
-                    return Ok((lines, decision));
-                }
-                Err(undecided) => self.load(undecided).await?,
-            }
-        }
-    }
-
-    /// What the entry takes back beside what it tells.
-    async fn replaced(&self) -> CommandResult<Vec<Undo>> {
-        let mut replaced = Vec::new();
-        for taken in self.entry.again.iter().flat_map(|again| &again.undone) {
-            let (_, undone) = version(self.store, self.key, taken.of).await?;
-            let part = taken.returned.as_ref().map(part);
-            replaced.push(Undo { part, ..Undo::of(&undone.entry) });
-        }
-        Ok(replaced)
-    }
-
-    /// When a redemption happened, if that was before it was sent.
-    fn happened_at(&self) -> Option<Moment> {
-        match &self.entry.kind {
-            EntryKind::Redeem { happened_at, .. } => *happened_at,
-            _ => None,
-        }
-    }
-
-    /// What was known of the activity that this one is about.
-    async fn about(&self, activity: &Activity) -> CommandResult<About> {
-        let is_unknown = |note: &Note| matches!(note, Note::OrderIsUnknown { .. });
-        if self.entry.notes.iter().any(is_unknown) {
-            return Ok(About::Unknown);
-        }
-        let Some(of) = &activity.of else { return Ok(About::Nothing) };
-        let found = self.store.activities(self.key, of).await?.into_iter();
-        let found = found.map(|version| version.entry);
-        let found = found.filter(|entry| entry.seq < self.entry.seq);
-        Ok(About::of(&activity.kind, found))
-    }
-
-    /// Loads what a decision lacks, as far as it was there when the entry was decided.
-    async fn load(&mut self, undecided: Undecided) -> CommandResult {
-        let Undecided::NeedsData(missing) = undecided else { return Err(undecided.into()) };
-        let key = |member: &MemberId| MemberKey {
-            merchant: self.key.merchant.clone(),
-            member: member.clone(),
+    group.insert(0, past);
+    let mut rules = EarlierRules::new();
+    loop {
+        let missing = match remade(&group, entry, &rules) {
+            Err(Unmade::RulesAreMissing(missing)) => missing,
+            remade => return Ok(remade?),
         };
-        let (member, mut slice) = match missing {
-            MissingData::HistorySlice { member, entry } => {
-                let slice = self.store.slice(&key(&member), entry).await?;
-                (member, slice)
-            }
-            MissingData::HistorySince { member, since } => {
-                let slice = self.store.slice_since(&key(&member), since).await?;
-                (member, slice)
-            }
-            MissingData::MemberThen(then) => {
-                let member =
-                    self.store.member_then(&key(&then.member), then.at, then.newest).await?;
-                self.data.then.insert(then, member);
-                return Ok(());
-            }
-            MissingData::Rules(hashes) => {
-                for hash in hashes {
-                    let rules = api::bundle_of(self.store, &self.key.merchant, &hash).await?;
-                    self.earlier.insert(hash, Arc::new(rules));
-                }
-                return Ok(());
-            }
-            MissingData::Member(id) => {
-                let newest = self.store.member(&key(&id)).await?.map(|member| member.seq);
-                let then = match newest {
-                    None => None,
-                    Some(newest) => {
-                        Some(self.store.member_then(&key(&id), self.entry.at, newest).await?)
-                    }
-                };
-                self.data.members.insert(id, then);
-                return Ok(());
-            }
-            missing => return Err(Undecided::NeedsData(missing).into()),
-        };
-        // Only the entries that existed when this one was decided count.
-        let last = self.data.members.get(&member).and_then(Option::as_ref);
-        let last = last.unwrap_or(self.before).seq;
-        slice.entries.retain(|later| later.seq <= last);
-        slice.rules.truncate(slice.entries.len());
-        self.data.slices.insert(member, slice);
-        Ok(())
-    }
-
-    async fn take(
-        &mut self,
-        view: &Member,
-        reward: &RedeemedReward,
-        order: Option<Order>,
-    ) -> CommandResult<(Vec<TraceLine>, Decision)> {
-        let mut rewards = self.bundle.rewards();
-        let chosen = rewards.any(|(name, costs)| name == reward.name && costs.is_chosen());
-        let units = chosen.then_some(reward.costs);
-        let redemption = Redemption { reward: reward.name.clone(), units, order };
-        let lines = decide::trace_reward(&self.context(), view, &redemption)?;
-        loop {
-            let (context, redemption) = (self.context(), redemption.clone());
-            let decided = match &self.entry.kind {
-                EntryKind::Hold { .. } => decide::hold(&context, self.before, redemption),
-                _ => decide::redeem(&context, self.before, redemption, self.happened_at()),
-            };
-            match decided {
-                Ok(decision) => return Ok((lines, decision)),
-                Err(undecided) => self.load(undecided).await?,
-            }
-        }
-    }
-
-    async fn rejudge(&mut self, rule: &str, entries: &[Seq]) -> CommandResult<Decision> {
-        loop {
-            match decide::rejudge_alone(&self.context(), self.before, rule, entries.to_vec()) {
-                Ok((decision, _)) => return Ok(decision),
-                Err(undecided) => self.load(undecided).await?,
-            }
-        }
-    }
-
-    async fn reverse(
-        &mut self,
-        of: Seq,
-        returned: Option<&Returned>,
-        units: Option<Units>,
-    ) -> CommandResult<Decision> {
-        let part = returned.map(part).or(units.map(ReversedPart::Units));
-        let (_, undone) = version(self.store, self.key, of).await?;
-        let about = match &undone.entry.kind {
-            EntryKind::Earn { activity } => self.about(activity).await?,
-            _ => About::Nothing,
-        };
-        let reversal = Reversal::of(&undone.entry, part, about);
-        loop {
-            // Only the member's own entry is derived. What is taken back from a referrer is in the
-            // referrer's entry.
-            match decide::reverse_alone(&self.context(), self.before, &reversal) {
-                Ok((decision, _)) => return Ok(decision),
-                Err(undecided) => self.load(undecided).await?,
-            }
+        for hash in missing {
+            let bundle = api::bundle_of(store, &key.merchant, &hash).await?;
+            rules.insert(hash, Arc::new(bundle));
         }
     }
 }
 
-/// A part of an order that came back.
-fn part(returned: &Returned) -> ReversedPart {
-    let Returned { lines, refund } = returned.clone();
-    ReversedPart::Order(Wanted { lines, refund: Some(refund) })
+/// A member's past; nothing if the person has been erased.
+async fn past(store: &Store, key: &MemberKey) -> CommandResult<Option<Past>> {
+    let history = store.history(key).await?;
+    let history = history.ok_or_else(|| format!("there is no member {key}"))?;
+    Ok(past_of(&history))
 }
 
-async fn version(store: &Store, key: &MemberKey, entry: Seq) -> CommandResult<(Member, Version)> {
+async fn version(store: &Store, key: &MemberKey, entry: Seq) -> CommandResult<Version> {
     let found = store.version(key, entry).await?;
-    let found = found.ok_or_else(|| format!("member {key} has no entry {entry}"))?;
-    Ok((store.before(key, entry).await?, found))
+    Ok(found.ok_or_else(|| format!("member {key} has no entry {entry}"))?)
 }
 
 /// The parts in which two entries differ, in words.

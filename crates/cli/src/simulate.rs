@@ -6,7 +6,7 @@ use api::Clock;
 use clap::Args;
 use decide::{ActivityBody, Context, TraceLine, simulated_data, simulated_member};
 use ledger::entry::Note;
-use ledger::{Decision, EntryKind, Moment};
+use ledger::{Entry, EntryKind, Moment};
 use rules::{Bundle, Object};
 use serde_json::json;
 
@@ -77,7 +77,7 @@ pub(crate) fn run(options: &Options) -> CommandResult {
         let entry = api::EntryView::of(&decision.entry);
         say!("{}", serde_json::to_string_pretty(&json!({ "trace": lines, "entry": entry }))?);
     } else {
-        say!("{}", page(&bundle, &lines, &decision).trim_end());
+        say!("{}", page(&bundle, &lines, &decision.entry).trim_end());
     }
     Ok(())
 }
@@ -87,8 +87,8 @@ fn read_file(file: &PathBuf) -> CommandResult<String> {
         .map_err(|error| format!("{} cannot be read: {error}", file.display()).into())
 }
 
-/// A page with every rule, what it saw and gave, and the postings of the decision.
-pub(crate) fn page(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) -> String {
+/// A page with every rule, what it saw and gave, and the postings of the entry.
+pub(crate) fn page(bundle: &Bundle, lines: &[TraceLine], entry: &Entry) -> String {
     let main = &bundle.programme().main_wallet;
     let zone = bundle.programme().time_zone;
     let sum = format!("#{main} so far");
@@ -108,7 +108,7 @@ pub(crate) fn page(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) ->
     }
     // No rule judges a reversal: what it takes back was judged before.
     let mut page = if lines.is_empty() { String::new() } else { format!("{rules}\n") };
-    for posting in &decision.entry.postings {
+    for posting in &entry.postings {
         let when = |word: &str, at: Option<Moment>| {
             at.map_or_else(String::new, |at| format!(", {word} {}", shop_time(at, zone)))
         };
@@ -120,15 +120,15 @@ pub(crate) fn page(bundle: &Bundle, lines: &[TraceLine], decision: &Decision) ->
             change => format!("{change:+} {}{from}{until}\n", posting.wallet),
         };
     }
-    if let EntryKind::Redeem { reward, .. } = &decision.entry.kind
+    if let EntryKind::Redeem { reward, .. } = &entry.kind
         && let Some(gives) = &reward.gives
     {
         page += &format!("{}\n", say_gift(gives, bundle.programme().currency.code()));
     }
-    if let Some(change) = &decision.entry.tier {
+    if let Some(change) = &entry.tier {
         page += &format!("tier: {}\n", change.to.as_deref().unwrap_or("none"));
     }
-    for note in &decision.entry.notes {
+    for note in &entry.notes {
         page += &format!("{}\n", say_note(note));
     }
     page
@@ -147,6 +147,9 @@ fn say_note(note: &Note) -> String {
             "told too late: judged by the member as it was then, and nothing since is derived again"
                 .to_owned()
         }
+        Note::ReferrerShares { referrer } => format!(
+            "`{referrer}` shares the member's units by now: what the referral brought stays, and what it would bring does not come"
+        ),
         Note::TotalDiffers { by } => {
             format!("the total is {by} from what its lines, discounts and charges come to")
         }

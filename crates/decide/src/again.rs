@@ -10,6 +10,8 @@
 mod edit;
 /// What became of an entry.
 mod differently;
+/// Why rules give something else.
+mod causes;
 /// What has happened, in the order in which it happened.
 mod timeline;
 /// The decision data of an earlier decision.
@@ -174,9 +176,9 @@ fn decision(
         }
         let fate = timeline.fate(played.seq);
         let reasons = differently(&played.was, &played.is, after, fate);
-        let tier = played.tier.clone().filter(|_| !reasons.is_empty());
         if !reasons.is_empty() {
-            differences.push(Difference { entry: played.seq, reasons, tier });
+            let (tier, causes) = (played.tier.clone(), played.causes.clone());
+            differences.push(Difference { entry: played.seq, reasons, tier, causes });
         }
     }
     let all = differences.iter().flat_map(|difference| &difference.reasons);

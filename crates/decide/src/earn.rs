@@ -14,7 +14,7 @@ use crate::happen::{When, happen, judged_then, let_go, on_failure};
 use crate::judging::Asked;
 use crate::pipeline::{Sharing, on_shared_wallets, split, with_due_date, with_tier_review};
 use crate::referral::Referrals;
-use crate::refusal::Undecided;
+use crate::refusal::{Refusal, Undecided};
 
 /// Decides what an activity gives the member, and what follows for the member's referrer.
 ///
@@ -47,14 +47,20 @@ pub fn replace(
 /// The same for the member alone. Also returns what follows for the referrer.
 ///
 /// # Errors
-/// As [`replace`].
+/// As [`replace`]; or it is told too late for a moment before what it takes the place of.
 pub fn replace_alone(
     context: &Context<'_>,
     member: &Member,
     event: ActivityEvent,
     undone: Vec<Undo>,
 ) -> Result<(Decision, Referrals), Undecided> {
-    ledger::earn::admit(member, event.activity.at, context.now)?;
+    let at = event.activity.at;
+    ledger::earn::admit(member, at, context.now)?;
+    // What is taken back is derived again however old it is. What takes its place may not be older.
+    let is_earlier = undone.iter().filter_map(|undo| undo.at).all(|undone| at < undone);
+    if is_earlier && When::of(context, member, at) == When::TooLate {
+        return Err(Refusal::told_too_late(context, at).into());
+    }
     derive(context, member, Edit { undone, ..Edit::told(Told::Activity(event)) })
 }
 
@@ -97,7 +103,8 @@ fn too_late(
     let then = context.data.member_then(&member.id, event.activity.at, member.seq)?;
     let mut referrals = Referrals::default();
     let decision = on_shared_wallets(context, member, |member| {
-        let judged = judged_then(context, then, &event, Asked::all(on_failure(context, &event)))?;
+        let asked = Asked::all(on_failure(context, &event));
+        let judged = judged_then(context, then, member, &event, asked)?;
         referrals.told.extend(judged.referral);
         let mut draft = judged.draft;
         draft.notes.push(Note::ToldTooLate);
@@ -126,10 +133,11 @@ pub(crate) fn with_referrals(
     };
     let data = context.data.beside(&decision.entry);
     let beside = Context { data: &data, ..*context };
-    if let Some(other) = follow(&beside, referrer, referrals)? {
-        // If both decisions now change the same member or account, because the wallets have been
-        // shared since, the referrer's entry stays.
-        let _joined = decision.join(other);
+    if let Some(other) = follow(&beside, referrer, referrals)?
+        && !decision.join(other)
+    {
+        // Both would change one account, whose next entry has one number.
+        decision.entry.notes.push(Note::ReferrerShares { referrer: id });
     }
     Ok(decision)
 }

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use ledger::decision::Draft;
+use ledger::decision::{Draft, GiveRejection};
 use ledger::delivery;
 use ledger::entry::Note;
 use ledger::holdings::Share;
 use ledger::programme::OnFailure;
 use ledger::reverse::{Reversals, left_of};
 use ledger::{
-    Activity, Change, Decision, Entry, EntryKind, Member, MissingData, Moment, Order,
+    Activity, ApplyError, Change, Decision, Entry, EntryKind, Member, MissingData, Moment, Order,
     RedeemedReward, Seq, Since,
 };
 use rules::{Bundle, Facts, RuleFailure};
@@ -102,15 +102,28 @@ fn judged(
     Ok(Sentence { draft, referral, taken_since })
 }
 
-/// Judges an activity that was told too late for the member as it was then.
+/// The member as it was when something happened that is told too late. What caps have counted since is
+/// counted, and so are other purchases that were told too late: nothing is had twice. `told` is the
+/// member to whom it is told.
+///
+/// # Errors
+/// The purchases are too many.
+pub(crate) fn as_it_was(then: &Member, told: &Member, at: Moment) -> Result<Member, GiveRejection> {
+    let too_much = || GiveRejection::of(&told.id, ApplyError::TooMuch("the purchases".to_owned()));
+    let history = then.history.with_told_too_late(&told.history).ok_or_else(too_much)?;
+    Ok(Member { counters: told.counters.clone(), history, ..then.at(at) })
+}
+
+/// Judges an activity that was told too late, for the member [`as_it_was`] then.
 pub(crate) fn judged_then(
     context: &Context<'_>,
     then: &Member,
+    told: &Member,
     event: &ActivityEvent,
     asked: Asked<'_>,
 ) -> Result<Sentence, Undecided> {
     let context = Context { now: event.activity.at, ..*context };
-    let present = Arc::new(then.at(context.now));
+    let present = Arc::new(as_it_was(then, told, context.now)?);
     let tier = tier::tier_status(context.bundle, &present, context.now)?.tier;
     let mut judged =
         judged(&context, &present, tier.as_deref(), event, Asked { tasks: false, ..asked })?;

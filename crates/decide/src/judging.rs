@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use ledger::activity::REFERRAL;
-use ledger::cap;
+use ledger::cap::{self, Counted};
 use ledger::decision::GiveRejection;
 use ledger::decision_data::Allocator;
 use ledger::programme::OnFailure;
@@ -302,22 +302,24 @@ impl<'a> Judge<'a, '_> {
         match rule.kind() {
             StatementKind::Task => self.task(rule, room),
             StatementKind::Contest => self.contest(rule),
-            _ => {
-                let verdict = self.act(rule)?;
-                self.count(rule, verdict);
-                Ok(verdict)
-            }
+            _ => self.act(rule, room),
         }
     }
 
-    fn count(&mut self, rule: &Rule, verdict: Verdict) {
-        if rule.cap.is_some() && verdict == Verdict::Gave {
-            let counted = Change::Counted { rule: rule.name.clone(), day: self.day.into() };
-            self.judgement.changes.push(counted);
+    /// Counts what a rule gave that has a cap.
+    fn count(&mut self, rule: &Rule, paid: Units) {
+        let times = match rule.cap.map(|cap| cap.counts) {
+            None => return,
+            Some(Counted::Times) => 1,
+            Some(Counted::Units) => paid.get().unsigned_abs(),
+        };
+        if times > 0 {
+            let (rule, day) = (rule.name.clone(), self.day.into());
+            self.judgement.changes.push(Change::Counted { rule, day, times });
         }
     }
 
-    fn task(&mut self, rule: &'a Rule, room: Option<u32>) -> Result<Verdict, Undecided> {
+    fn task(&mut self, rule: &'a Rule, room: Option<u64>) -> Result<Verdict, Undecided> {
         let Some(goal) = rule.goal else { return Ok(Verdict::GaveNothing) };
         let by = self.counts(rule, goal)?;
         if by == 0 {
@@ -362,17 +364,16 @@ impl<'a> Judge<'a, '_> {
     fn pay_rounds(
         &mut self,
         rule: &'a Rule,
-        room: Option<u32>,
+        room: Option<u64>,
         progress: &mut Progress,
         rounds: u32,
     ) -> Result<Option<Verdict>, Undecided> {
         // Owed rounds, which an earlier activity completed, are due as well as the new ones.
-        let most = room.unwrap_or(u32::MAX);
+        let most = room.and_then(|room| u32::try_from(room).ok()).unwrap_or(u32::MAX);
         let due = progress.owed.max(progress.owed.saturating_add(rounds).min(most));
         let (mut paid, mut effect) = (0, None);
         while paid < due.min(most).min(ROUNDS_MAX) {
-            let verdict = self.act(rule)?;
-            self.count(rule, verdict);
+            let verdict = self.act(rule, None)?;
             if verdict == Verdict::NothingLeft {
                 effect = effect.or(Some(verdict));
                 break;
@@ -391,18 +392,23 @@ impl<'a> Judge<'a, '_> {
             return Ok(Verdict::GaveNothing);
         }
         self.reasons(rule, Effect::Score { contest: rule.name.clone(), units: score });
-        self.count(rule, Verdict::Gave);
+        self.count(rule, score);
         Ok(Verdict::Gave)
     }
 
-    /// Runs the rule's block and gives all of its effects, or none.
-    fn act(&mut self, rule: &'a Rule) -> Result<Verdict, Undecided> {
+    /// Runs the rule's block and gives all of its effects, or none. If the cap counts units, it pays
+    /// no more than there is `room` for.
+    fn act(&mut self, rule: &'a Rule, room: Option<u64>) -> Result<Verdict, Undecided> {
         let (value, requests) = self.run.body(rule)?;
         let taken = self.judgement.allocator.taken();
         let codes = self.codes.clone();
         let into = rule.into.as_ref().unwrap_or(&self.programme().main_wallet);
         let mut given = Vec::new();
-        let (paid, carried) = self.whole(rule, &value, into)?;
+        let (mut paid, carried) = self.whole(rule, &value, into)?;
+        if rule.cap.is_some_and(|cap| cap.counts == Counted::Units) {
+            let room = room.and_then(|room| i64::try_from(room).ok());
+            paid = room.and_then(|room| Units::new(room).ok()).map_or(paid, |room| paid.min(room));
+        }
         if !paid.is_zero() {
             given.push(Effect::Units { wallet: into.clone(), units: paid });
         }
@@ -445,6 +451,7 @@ impl<'a> Judge<'a, '_> {
             }
         }
         self.judgement.changes.extend(carried);
+        self.count(rule, paid);
         if rule.kind() == StatementKind::Earn {
             self.judgement.points =
                 self.judgement.points.checked_add(points).ok_or_else(too_much)?;

@@ -109,7 +109,7 @@ pub enum Refusal {
         /// The reward.
         reward: String,
         /// The most times per period.
-        most: u32,
+        most: u64,
     },
     /// The stock of the reward is exhausted.
     #[error("nothing of reward `{0}` is left")]

@@ -138,7 +138,7 @@ pub(crate) fn at_its_price(
             let most = cap.most;
             return Err(Refusal::RewardWasTakenAsOftenAsItMay { reward: name(), most }.into());
         }
-        draft.changes.push(Change::Counted { rule: rule.name.clone(), day: today.into() });
+        draft.changes.push(Change::once(&rule.name, today));
     }
     let (value, effects) = run.body(rule).map_err(needs_order)?;
     let gives = gift(rule, value, programme)?;

@@ -8,7 +8,7 @@ use rules::Facts;
 
 use crate::again::member_before;
 use crate::context::Context;
-use crate::happen::When;
+use crate::happen::{When, as_it_was};
 use crate::judging::{Asked, Verdict, judge};
 use crate::refusal::Undecided;
 use crate::reward::{self, Redemption};
@@ -48,7 +48,7 @@ impl Verdict {
             Verdict::Failed => "failed, and pays nothing".to_owned(),
             Verdict::ConditionDoesNotHold => "does not apply".to_owned(),
             Verdict::NotOnItsDays => "is not on its days".to_owned(),
-            Verdict::AsOftenAsItMay => "has given as often as it may".to_owned(),
+            Verdict::AsOftenAsItMay => "has given as much as it may".to_owned(),
             Verdict::NothingLeft => "has nothing left to give".to_owned(),
             Verdict::Progressed { done, goal } => format!("stands at {done} of {goal}"),
         }
@@ -100,7 +100,10 @@ pub fn trace(
     let member = match When::of(context, member, activity.at) {
         When::InOrder(_) => context.view(member, data.account(member)?).at(happened_at),
         When::Late => member_before(context, member, activity)?,
-        When::TooLate => data.member_then(&member.id, activity.at, member.seq)?.at(happened_at),
+        When::TooLate => {
+            let then = data.member_then(&member.id, activity.at, member.seq)?;
+            as_it_was(then, member, happened_at)?
+        }
     };
     let member = Arc::new(member);
     let tier_status = tier::tier_status(bundle, &member, happened_at.max(member.happened_at))?;

@@ -11,13 +11,24 @@ use crate::Moment;
 use crate::apply_error::ApplyError;
 use crate::calendar::Period;
 
-/// A cap on a rule: at most so many times per period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A cap on a rule: at most so many times, or so many units, per period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cap {
-    /// The most times in one period.
-    pub most: u32,
+    /// The most in one period.
+    pub most: u64,
     /// The period.
     pub per: Period,
+    /// What is counted.
+    pub counts: Counted,
+}
+
+/// What a cap counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// How often the rule gives something.
+    Times,
+    /// The units that the rule pays. What would be more is not paid.
+    Units,
 }
 
 /// A day of the merchant's calendar on which something was given.
@@ -51,13 +62,13 @@ impl From<Day> for Moment {
     }
 }
 
-/// How often a rule has acted on one day.
+/// How often a rule has acted on one day, or how much it has paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     /// The day.
     pub day: Day,
-    /// The number of times.
-    pub times: u32,
+    /// The number of times or of units.
+    pub times: u64,
 }
 
 /// How far back counters are kept by the day, and then by the month, in days before the newest
@@ -82,25 +93,30 @@ fn precision(counters: &[Counter], day: Day) -> Period {
     }
 }
 
-/// How often the rule of these counters may still act on a day. On a day so long ago that its
+/// How often the rule of these counters may still act on a day, or how much it may pay. On a day so long ago that its
 /// counters are kept by the month or the year, all of those count: what is told late must not avoid
 /// the cap.
 #[must_use]
-pub fn room(counters: &[Counter], cap: Cap, day: NaiveDate) -> u32 {
+pub fn room(counters: &[Counter], cap: Cap, day: NaiveDate) -> u64 {
     let per = cap.per.max(precision(counters, day.into()));
     let since = per.first_day(day);
     let same = counters.iter().filter(|counter| per.first_day(counter.day.0) == since);
-    let had: u64 = same.map(|counter| u64::from(counter.times)).sum();
+    let had = same.fold(0, |sum: u64, counter| sum.saturating_add(counter.times));
     // The cap may be lower than when they were counted.
-    u32::try_from(u64::from(cap.most).saturating_sub(had)).unwrap_or(cap.most)
+    cap.most.saturating_sub(had)
 }
 
-/// Counts once more on a day.
+/// Counts more on a day.
 ///
 /// # Errors
 /// The count overflows.
-pub(crate) fn count(counters: &mut Vec<Counter>, rule: &str, day: Day) -> Result<(), ApplyError> {
-    counters.push(Counter { day, times: 1 });
+pub(crate) fn count(
+    counters: &mut Vec<Counter>,
+    rule: &str,
+    day: Day,
+    times: u64,
+) -> Result<(), ApplyError> {
+    counters.push(Counter { day, times });
     counters.sort_by_key(|counter| counter.day);
     let all = std::mem::take(counters);
     let newest = all.last().copied();
@@ -142,9 +158,13 @@ mod tests {
     fn counted(days: &[&str]) -> Vec<Counter> {
         let mut counters = Vec::new();
         for day in days {
-            count(&mut counters, "r", date(day).into()).unwrap();
+            count(&mut counters, "r", date(day).into(), 1).unwrap();
         }
         counters
+    }
+
+    fn at_most(most: u64, per: Period) -> Cap {
+        Cap { most, per, counts: Counted::Times }
     }
 
     #[test]
@@ -161,7 +181,7 @@ mod tests {
             (Period::Year, "2026-12-31", 6),
             (Period::Ever, "2030-01-01", 6),
         ] {
-            assert_eq!(room(&counters, Cap { most: 10, per }, date(day)), left, "{per:?} {day}");
+            assert_eq!(room(&counters, at_most(10, per), date(day)), left, "{per:?} {day}");
         }
     }
 
@@ -170,7 +190,7 @@ mod tests {
         let counters =
             counted(&["2024-02-01", "2024-07-01", "2026-01-05", "2026-01-20", "2026-06-30"]);
         assert_eq!(counters.len(), 3, "{counters:?}");
-        let left = |per, day| room(&counters, Cap { most: 10, per }, date(day));
+        let left = |per, day| room(&counters, at_most(10, per), date(day));
         assert_eq!((left(Period::Day, "2026-01-05"), left(Period::Day, "2026-02-05")), (8, 10));
         assert_eq!((left(Period::Week, "2024-11-01"), left(Period::Ever, "2026-06-30")), (8, 5));
     }
@@ -180,7 +200,7 @@ mod tests {
         let mut counters = counted(&["2026-01-05", "2026-01-20", "2026-06-30"]);
         for (day, kept) in [("2026-01-05", 2), ("2026-06-30", 1), ("2026-01-20", 0)] {
             uncount(&mut counters, date(day).into());
-            assert_eq!(counters.iter().map(|counter| counter.times).sum::<u32>(), kept, "{day}");
+            assert_eq!(counters.iter().map(|counter| counter.times).sum::<u64>(), kept, "{day}");
         }
         assert_eq!(counters, []);
     }
@@ -212,7 +232,7 @@ mod tests {
                 let mut counters = Vec::new();
                 for day in days {
                     let day = date("2022-01-01") + Days::new(*day);
-                    count(&mut counters, "r", day.into()).unwrap();
+                    count(&mut counters, "r", day.into(), 1).unwrap();
                 }
                 counters
             };

@@ -10,16 +10,36 @@ use crate::task::Progress;
 use crate::terms::HoldId;
 use crate::{Units, WalletName};
 
+const fn once() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_once(times: &u64) -> bool {
+    *times == 1
+}
+
+impl Change {
+    /// A rule or a reward of that name counts once more on a day.
+    #[must_use]
+    pub fn once(rule: &str, day: impl Into<Day>) -> Change {
+        Change::Counted { rule: rule.to_owned(), day: day.into(), times: once() }
+    }
+}
+
 /// A change that no rule gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
-    /// A rule with a cap, or a reward with one, counts once more.
+    /// A rule with a cap, or a reward with one, counts more.
     Counted {
         /// The name of the rule or the reward.
         rule: String,
         /// The day that it counts on.
         day: Day,
+        /// How much: once, or the units that a rule has paid whose cap counts units.
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        times: u64,
     },
     /// A count was undone.
     Uncounted {

@@ -232,6 +232,12 @@ pub enum Note {
     /// The activity happened longer ago than `late_days`. It was judged by the member as it was then,
     /// without its tasks, and nothing after it was derived again.
     ToldTooLate,
+    /// The member and its referrer share their units by now, so that what the referral brought stays,
+    /// and what it would bring does not come.
+    ReferrerShares {
+        /// The referrer.
+        referrer: MemberId,
+    },
     /// The total is not what the lines, discounts and charges come to. It was spread over the
     /// lines in proportion.
     TotalDiffers {

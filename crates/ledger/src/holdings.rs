@@ -75,6 +75,42 @@ pub struct History {
     pub spend: Decimal,
     /// When the latest of them was.
     pub last_purchase_at: Option<Moment>,
+    /// Those of them that were told too late.
+    #[serde(default, skip_serializing_if = "ToldTooLate::is_nothing")]
+    pub told_too_late: ToldTooLate,
+}
+
+/// Purchases that were told too late. They are missing in the member as it was at their time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ToldTooLate {
+    /// Their number.
+    pub purchases: u32,
+    /// The sum of their totals, in the programme's currency.
+    #[serde(with = "rust_decimal::serde::str")]
+    pub spend: Decimal,
+}
+
+impl ToldTooLate {
+    fn is_nothing(&self) -> bool {
+        *self == ToldTooLate::default()
+    }
+}
+
+impl History {
+    /// This history with the purchases that were told too late since, by a later one: of several such
+    /// purchases only the first to be told is the first. `None` if they are too many.
+    #[must_use]
+    pub fn with_told_too_late(&self, later: &History) -> Option<History> {
+        let (had, has) = (&self.told_too_late, &later.told_too_late);
+        // Some of them may have been taken back.
+        let more = has.purchases.checked_sub(had.purchases).unwrap_or_default();
+        let spent = has.spend.checked_sub(had.spend)?.max(Decimal::ZERO);
+        Some(History {
+            purchases: self.purchases.checked_add(more)?,
+            spend: self.spend.checked_add(spent)?,
+            ..self.clone()
+        })
+    }
 }
 
 /// A delivery of an order that was not known. It takes effect when the order comes.

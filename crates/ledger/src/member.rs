@@ -310,8 +310,8 @@ impl Member {
 
     fn change(&mut self, change: &Change) -> Result<(), ApplyError> {
         match change {
-            Change::Counted { rule, day } => {
-                cap::count(self.counters.entry(rule.clone()).or_default(), rule, *day)?;
+            Change::Counted { rule, day, times } => {
+                cap::count(self.counters.entry(rule.clone()).or_default(), rule, *day, *times)?;
             }
             Change::Uncounted { rule, day } => self.uncount(rule, *day),
             Change::Progressed { task, progress, .. } => {
@@ -383,11 +383,19 @@ impl Member {
         match &entry.kind {
             EntryKind::Earn { activity } if activity.kind == PURCHASE => {
                 let total = activity.order.as_ref().map_or(Decimal::ZERO, |order| order.total);
-                let History { purchases, spend, last_purchase_at } = &mut self.history;
                 let too_much = || ApplyError::too_much("the purchases");
-                *purchases = purchases.checked_add(1).ok_or_else(too_much)?;
-                *spend = spend.checked_add(total).ok_or_else(too_much)?;
+                let count = |purchases: &mut u32, spend: &mut Decimal| {
+                    *purchases = purchases.checked_add(1).ok_or_else(too_much)?;
+                    *spend = spend.checked_add(total).ok_or_else(too_much)?;
+                    Ok(())
+                };
+                let History { purchases, spend, last_purchase_at, told_too_late } =
+                    &mut self.history;
+                count(purchases, spend)?;
                 *last_purchase_at = (*last_purchase_at).max(Some(activity.at));
+                if entry.was_told_too_late() {
+                    count(&mut told_too_late.purchases, &mut told_too_late.spend)?;
+                }
             }
             EntryKind::Hold { hold, until, reward, .. } => {
                 self.holds.insert(hold.clone(), held(entry, *until, &reward.name));
@@ -449,7 +457,7 @@ pub struct MemberIsErased(pub MemberId);
 /// The hold that an entry of kind `Hold` makes.
 fn held(entry: &Entry, until: Moment, reward: &str) -> Hold {
     let counted = entry.changes.iter().find_map(|change| match change {
-        Change::Counted { rule, day } if rule == reward => Some(*day),
+        Change::Counted { rule, day, .. } if rule == reward => Some(*day),
         _ => None,
     });
     let is_stock = |taken: &Withdrawal| matches!(taken.limit, SharedLimit::Stock(_));

@@ -101,6 +101,36 @@ pub struct Difference {
     /// The tier by which it is judged now, if it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<TierChange>,
+    /// Why its rules give something else: what they see that is otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+}
+
+/// Something that a rule sees of the member and that is otherwise now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The title of the rule.
+    pub rule: String,
+    /// What it sees.
+    pub fact: Fact,
+    /// What it saw, as a sheet writes it.
+    pub was: String,
+    /// What it sees now.
+    pub is: String,
+}
+
+/// What a rule sees of the member.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// What it reads, as a sheet writes it: `member.purchases`.
+    Read(String),
+    /// How much its cap has left.
+    Cap,
+    /// How much of its task is done.
+    Progress,
+    /// The fraction that is carried over to its next payment.
+    Remainder,
 }
 
 /// What a part of a member is from now on.

@@ -2,6 +2,7 @@
 //! that changes without a name, or a streak of another period, begins anew.
 
 use ledger::calendar::Period;
+use ledger::cap::Counted;
 use ledger::task::Goal;
 
 use crate::bundle::Bundle;
@@ -17,7 +18,10 @@ pub fn forgotten(old: &Bundle, new: &Bundle) -> Vec<String> {
         let Some(kept) = kept(old, was) else { continue };
         let same_kind = || new.rules_of(was.kind()).map(|(_, rule)| rule);
         match same_kind().find(|rule| rule.name == was.name) {
-            Some(rule) => said.extend(streak(old, new, was, rule)),
+            Some(rule) => {
+                said.extend(streak(old, new, was, rule));
+                said.extend(counted(was, rule));
+            }
             None => {
                 let is_new = |rule: &&Rule| !old.all_rules().any(|known| known.name == rule.name);
                 let could_be = same_kind().filter(|rule| rule.on == was.on).filter(is_new);
@@ -48,6 +52,18 @@ fn kept(bundle: &Bundle, rule: &Rule) -> Option<&'static str> {
         StatementKind::Earn if carries => Some("the fractions that members carry over"),
         _ => None,
     }
+}
+
+/// Whether what a cap has counted would be taken for something else.
+fn counted(was: &Rule, is: &Rule) -> Option<String> {
+    let (before, after) = (was.cap?.counts, is.cap?.counts);
+    let one = match (before, after) {
+        (Counted::Times, Counted::Units) => "each time that it paid would count as one unit",
+        (Counted::Units, Counted::Times) => "each unit that it paid would count as one time",
+        (Counted::Times, Counted::Times) | (Counted::Units, Counted::Units) => return None,
+    };
+    let (keyword, title, source) = (is.keyword(), &is.title, &is.source);
+    Some(format!("{keyword} `{title}` at {source}: its cap counts something else now, and {one}"))
 }
 
 /// Whether streaks would begin anew: their periods are found by their first moments.

@@ -161,7 +161,7 @@ pub(crate) static CLAUSES: [Clause; 13] = [
     Clause {
         word: "at",
         form: "at most 2 per week",
-        says: "how often it may give something to one member: per day, week, month or year, or `at most 1 ever`; times and not units, and of a task the rounds that it pays",
+        says: "how often it may give something to one member: per day, week, month or year, or `at most 1 ever`; of a task the rounds that it pays. `at most 100 points per day` is how many units an earn rule pays: of the payment that would be more, the rest",
     },
     Clause { word: "stock", form: "stock 20", says: "how many there are for all members together" },
     Clause { word: "from", form: "from 2026-06-01", says: "the first day" },
@@ -193,6 +193,7 @@ pub(crate) enum Role {
     StreakPeriod,
     Into,
     Most,
+    MostWallet,
     Per,
     Costs,
     CostsMost,
@@ -274,17 +275,22 @@ impl Reading {
         use Wanted::{Input, Name, Word};
         let last = self.roles.last().copied();
         let goes_on: Option<&[Wanted]> = match (last, found) {
-            // The cap: `at most 3 per week`, `at most 1 ever`.
-            (Some(Role::Most), "per") => Some(&[Word("per"), Input("$ident$", Role::Per)]),
-            (Some(Role::Most), "ever") => Some(&[Input("$ident$", Role::Per)]),
-            (Some(Role::Most), _) => {
-                return Err(mistake(
-                    found,
-                    format!(
-                        "`per day`, `per week` or the like is missing before {}; `at most` counts times and not units",
-                        say_found(found)
-                    ),
-                ));
+            // The cap: `at most 3 per week`, `at most 1 ever`, `at most 100 points per day`.
+            (Some(Role::Most | Role::MostWallet), "per") => {
+                Some(&[Word("per"), Input("$ident$", Role::Per)])
+            }
+            (Some(Role::Most | Role::MostWallet), "ever") => Some(&[Input("$ident$", Role::Per)]),
+            (Some(Role::Most), word)
+                if word.starts_with('"') || (is_word(word) && !self.opens(statement, word)) =>
+            {
+                Some(&[Name(Role::MostWallet)])
+            }
+            (Some(Role::Most | Role::MostWallet), _) => {
+                let message = format!(
+                    "`per day`, `per week` or the like is missing before {}",
+                    say_found(found)
+                );
+                return Err(mistake(found, message));
             }
             (Some(Role::Goal), "within") => Some(&[Word("within"), Input("$int$", Role::Within)]),
             // `7 days` and `7.days` are the same.

@@ -17,7 +17,7 @@ use crate::mistake::RuleFailure;
 use crate::range::only_expression;
 use crate::rule::Rule;
 use crate::value::Value;
-use crate::words::{facts, say, words};
+use crate::words::{facts, facts_within, say, words};
 
 /// A run of the rules of one request, one after the other over the same facts.
 pub struct Run<'a> {
@@ -129,6 +129,21 @@ impl<'a> Run<'a> {
             Some((words(fact)?, say(&value)))
         });
         seen.collect()
+    }
+
+    /// The facts about the member that the rule reads, in its condition or its block, with their values.
+    pub fn facts_of_member(&mut self, rule: &Rule) -> Vec<(String, String)> {
+        let parts = rule.when.iter().chain(&rule.counting).chain([&rule.body]);
+        let mut seen: Vec<(String, String)> = Vec::new();
+        for fact in parts.flat_map(facts_within) {
+            // A fact of a name that the block makes itself has no value here.
+            if let (Some(name), Ok(value)) = (words(&fact), self.evaluate(rule, &fact))
+                && !seen.iter().any(|(other, _)| *other == name)
+            {
+                seen.push((name, say(&value)));
+            }
+        }
+        seen
     }
 
     /// The facts, with their values, of those parts of the rule's condition that do not hold. Parts

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use ledger::calendar::Period;
-use ledger::cap::Cap;
+use ledger::cap::{Cap, Counted};
 use ledger::programme::DaySpan;
 use ledger::task::Goal;
 use ledger::{Programme, Units, WalletName};
@@ -14,7 +14,9 @@ use rhai::{AST, CustomExpr, Engine, Expr, Module, ParseErrorType, Position, Scop
 
 use crate::engine::UNREAD;
 use crate::facts::unknown_wallet;
-use crate::grammar::{self, Reading, Role, STATEMENTS, Statement, inner_name, is_keyword};
+use crate::grammar::{
+    self, Reading, Role, STATEMENTS, Statement, StatementKind, inner_name, is_keyword,
+};
 use crate::mistake::Mistake;
 use crate::pieces::variables;
 use crate::rule::{Costs, Rule, TakenNames};
@@ -226,6 +228,7 @@ impl Parts<'_> {
                 name
             }
         };
+        let into = self.word(Role::Into).map(|name| self.wallet(name)).transpose()?;
         Ok(Rule {
             statement: self.statement,
             title,
@@ -234,8 +237,8 @@ impl Parts<'_> {
             source: format!("{}:{}", self.file, self.position.line().unwrap_or_default()),
             position: self.position,
             on: self.activity()?,
-            into: self.word(Role::Into).map(|name| self.wallet(name)).transpose()?,
-            cap: self.cap()?,
+            cap: self.cap(into.as_ref())?,
+            into,
             days,
             during: self.campaign()?,
             goal: self.goal()?,
@@ -352,10 +355,35 @@ impl Parts<'_> {
         listed.ok_or_else(|| self.wrong(position, unknown_wallet(&name, self.programme)))
     }
 
-    fn cap(&self) -> Result<Option<Cap>, Mistake> {
-        let most = self.number(Role::Most, "`at most`", 1, COUNT_MAX)?;
-        let (Some(most), Some(per)) = (most, self.word(Role::Per)) else { return Ok(None) };
-        Ok(Some(Cap { most, per: self.period(per, &Period::ALL)? }))
+    /// The cap of a rule that pays into a wallet.
+    fn cap(&self, into: Option<&WalletName>) -> Result<Option<Cap>, Mistake> {
+        let Some(per) = self.word(Role::Per) else { return Ok(None) };
+        let per = self.period(per, &Period::ALL)?;
+        let Some((name, position)) = self.word(Role::MostWallet) else {
+            let most = self.number(Role::Most, "`at most`", 1, COUNT_MAX)?;
+            return Ok(most.map(|most| Cap { most: most.into(), per, counts: Counted::Times }));
+        };
+        let keyword = self.statement.keyword;
+        if self.statement.kind != StatementKind::Earn {
+            let message = format!(
+                "units are counted of an `earn` alone; of a `{keyword}` it is how often: `at most 2 per week`"
+            );
+            return Err(self.wrong(position, message));
+        }
+        let wallet = self.wallet((name, position))?;
+        let into = into.unwrap_or(&self.programme.main_wallet);
+        if wallet != *into {
+            let message = format!("the rule pays into `{into}`, and its cap counts `{wallet}`");
+            return Err(self.wrong(position, message));
+        }
+        let most = self.whole(Role::Most);
+        let units = most.and_then(|(number, _)| Units::new(number).ok());
+        let units = units
+            .filter(|units| !units.is_zero())
+            .and_then(|units| u64::try_from(units.get()).ok());
+        let wrong =
+            || self.wrong(position, format!("`at most` wants from 1 to {} units", Units::MAX));
+        Ok(Some(Cap { most: units.ok_or_else(wrong)?, per, counts: Counted::Units }))
     }
 
     fn period(

@@ -1,7 +1,7 @@
 //! Expressions and values as text, in the words of the sheet. A trace uses them to show why a rule
 //! applied.
 
-use rhai::{Dynamic, Expr};
+use rhai::{ASTNode, Dynamic, Expr};
 
 /// A fact as it is written: `member.tier`, `order.quantity("beans")`; nothing for an expression
 /// that is not a fact.
@@ -54,6 +54,24 @@ fn collect<'e>(expression: &'e Expr, found: &mut Vec<&'e Expr>) {
         }
         _ => {}
     }
+}
+
+/// The facts that an expression or a block reads of the member, wherever they stand in it, each once.
+/// What the functions read that it calls is not among them.
+pub(crate) fn facts_within(part: &Expr) -> Vec<Expr> {
+    let mut found: Vec<(String, Expr)> = Vec::new();
+    part.walk(&mut Vec::new(), &mut |path| {
+        if let Some(ASTNode::Expr(expression)) = path.last()
+            && let Some(text) = words(expression)
+            && (["member.", "wallet("].iter().any(|begin| text.starts_with(begin))
+                || text == "points")
+            && !found.iter().any(|(other, _)| *other == text)
+        {
+            found.push((text, (*expression).clone()));
+        }
+        true
+    });
+    found.into_iter().map(|(_, expression)| expression).collect()
 }
 
 /// A value as a sheet writes it.

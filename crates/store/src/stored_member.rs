@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate};
 use ledger::cap::{Counter, Day};
-use ledger::holdings::EarlyDelivery;
+use ledger::holdings::{EarlyDelivery, ToldTooLate};
 use ledger::reminder::Reminded;
 use ledger::task::Progress;
 use ledger::tier_status::TierStatus;
@@ -71,6 +71,10 @@ struct StoredTierStatus(Option<String>, Option<i64>, Option<i64>, Option<i64>);
 #[derive(Serialize, Deserialize)]
 struct StoredHistory(u32, String, Option<i64>);
 
+/// The purchases that were told too late: their number, and the sum of their totals.
+#[derive(Serialize, Deserialize)]
+struct StoredToldTooLate(u32, String);
+
 /// A member after an entry, without what its person's item has. Moments are seconds since 1970.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct StoredMember {
@@ -79,6 +83,8 @@ pub(crate) struct StoredMember {
     tier_status: Option<StoredTierStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     history: Option<StoredHistory>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    told_too_late: Option<StoredToldTooLate>,
     /// By name: the end; `None` if the grant has no end.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     grants: BTreeMap<String, Option<i64>>,
@@ -92,7 +98,7 @@ pub(crate) struct StoredMember {
     wallets: BTreeMap<WalletName, Vec<StoredLot>>,
     /// The counters of each rule, one per day: its midnight in UTC, and the count.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    counters: BTreeMap<String, Vec<(i64, u32)>>,
+    counters: BTreeMap<String, Vec<(i64, u64)>>,
     /// The debt by wallet, without wallets that have none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     debts: BTreeMap<WalletName, Units>,
@@ -145,13 +151,15 @@ pub(crate) fn stored(member: &Member) -> StoredMember {
         seconds(failing_since),
         seconds(lost_at),
     );
-    let History { purchases, spend, last_purchase_at } = &member.history;
+    let History { purchases, spend, last_purchase_at, told_too_late } = &member.history;
     let history = StoredHistory(*purchases, spend.to_string(), seconds(last_purchase_at));
+    let too_late = StoredToldTooLate(told_too_late.purchases, told_too_late.spend.to_string());
     StoredMember {
         happened_at: member.happened_at.timestamp(),
         tier_status: Some(tier_status)
             .filter(|tier_status| *tier_status != StoredTierStatus::default()),
         history: (member.history != History::default()).then_some(history),
+        told_too_late: (*told_too_late != ToldTooLate::default()).then_some(too_late),
         grants: member
             .grants
             .iter()
@@ -222,18 +230,26 @@ pub(crate) fn restored(
         let marks = marks.into_iter().map(mark).collect::<Result<_, StoreError>>()?;
         Ok::<Progress, StoreError>(Progress { marks, completed, owed, codes })
     };
-    let counters = |counters: Vec<(i64, u32)>| {
+    let counters = |counters: Vec<(i64, u64)>| {
         let counter = |(since, times)| Ok(Counter { day: moment(since)?.into(), times });
         counters.into_iter().map(counter).collect::<Result<Vec<Counter>, StoreError>>()
     };
     let StoredTierStatus(tier, kept_until, failing_since, lost_at) =
         stored.tier_status.unwrap_or_default();
+    let amount = |text: String| text.parse().map_err(|_| unreadable("its spend is no amount"));
+    let told_too_late = match stored.told_too_late {
+        None => ToldTooLate::default(),
+        Some(StoredToldTooLate(purchases, spend)) => {
+            ToldTooLate { purchases, spend: amount(spend)? }
+        }
+    };
     let history = match stored.history {
         None => History::default(),
         Some(StoredHistory(purchases, spend, last)) => History {
             purchases,
-            spend: spend.parse().map_err(|_| unreadable("its spend is no amount"))?,
+            spend: amount(spend)?,
             last_purchase_at: maybe(last)?,
+            told_too_late,
         },
     };
     let Member { id, attributes, referred_by, .. } = enrolled.clone();

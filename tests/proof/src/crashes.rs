@@ -20,12 +20,16 @@ use crate::process::Process;
 use crate::world::{MERCHANTS, Worker, World};
 
 /// The work that the process does when it is killed.
-const ACTS: [&str; 19] = [
+const ACTS: [&str; 27] = [
     "enroll",
     "earn",
     "earn again",
+    "earn, told late",
+    "put a purchase right",
+    "exchange",
     "redeem",
     "redeem a scarce one",
+    "redeem, told late",
     "hold",
     "capture",
     "capture a part",
@@ -33,7 +37,11 @@ const ACTS: [&str; 19] = [
     "reverse an earn",
     "reverse a redemption",
     "reverse a capture",
+    "reverse an adjustment",
+    "reverse a transfer",
+    "reverse a reversal",
     "adjust",
+    "adjust, told late",
     "transfer",
     "join",
     "earn in an account",
@@ -240,9 +248,12 @@ impl Place {
             let body = json!({ "id": id });
             self.worker.insist(MERCHANT, Method::POST, "/v1/members", None, &body).await
         };
-        let at = self.world.now().to_rfc3339();
+        // No time passes here, since the process has a clock of its own. What is told late happened in
+        // the five minutes before the enrolment, by which a client's clock may be behind.
+        let ago = |minutes: i64| (self.world.now() - TimeDelta::minutes(minutes)).to_rfc3339();
         let order = json!({ "total": "50.00" });
-        let purchase = json!({ "type": "purchase", "order": order, "at": at });
+        let bought = |at: String| json!({ "type": "purchase", "order": order, "at": at });
+        let purchase = bought(ago(0));
         let mut members = vec![one.clone()];
         if act == "enroll" {
             let (path, body) = ("/v1/members".to_owned(), json!({ "id": one }));
@@ -260,7 +271,24 @@ impl Place {
         };
         let (method, path, body) = match act {
             "earn" | "earn again" => (Method::POST, path("earn"), purchase),
+            "earn, told late" => (Method::POST, path("earn"), bought(ago(2))),
+            "put a purchase right" => {
+                let mut body = purchase;
+                body["replaces"] = json!("first");
+                body["order"]["total"] = json!("30.00");
+                (Method::POST, path("earn"), body)
+            }
+            "exchange" => {
+                let mut body = purchase;
+                body["returns"] = json!({ "order": "first", "refund": "20.00" });
+                (Method::POST, path("earn"), body)
+            }
             "redeem" => (Method::POST, path("redeem"), ten()),
+            "redeem, told late" => {
+                // What pays for it was bought before.
+                self.does(&one, "earn", "early", bought(ago(4))).await?;
+                (Method::POST, path("redeem"), json!({ "reward": "ten", "at": ago(2) }))
+            }
             "redeem a scarce one" => (Method::POST, path("redeem"), json!({ "reward": "scarce" })),
             "hold" => (Method::POST, path("holds"), ten()),
             "capture" | "release" => {
@@ -291,8 +319,28 @@ impl Place {
                 self.does(&one, "redeem", "r", ten()).await?;
                 (Method::POST, path("reverse"), json!({ "redeem": "r" }))
             }
+            "reverse a reversal" => {
+                self.does(&one, "reverse", "v", json!({ "earn": "first" })).await?;
+                (Method::POST, path("reverse"), json!({ "reverse": "v" }))
+            }
+            "reverse an adjustment" => {
+                let body = json!({ "units": 7, "reason": "by hand", "author": "eve" });
+                self.does(&one, "adjust", "a", body).await?;
+                (Method::POST, path("reverse"), json!({ "adjust": "a" }))
+            }
+            "reverse a transfer" => {
+                enroll(&other).await?;
+                members.push(other.clone());
+                self.does(&one, "transfer", "t", json!({ "to": other, "units": 10 })).await?;
+                (Method::POST, path("reverse"), json!({ "transfer": "t" }))
+            }
             "adjust" => {
                 let body = json!({ "units": 7, "reason": "by hand", "author": "eve" });
+                (Method::POST, path("adjust"), body)
+            }
+            "adjust, told late" => {
+                let (reason, author) = ("forgotten", "eve");
+                let body = json!({ "units": 7, "reason": reason, "author": author, "at": ago(2) });
                 (Method::POST, path("adjust"), body)
             }
             "transfer" | "join" => {

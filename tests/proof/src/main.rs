@@ -307,7 +307,7 @@ async fn expire_all(cli: &Cli, members: Option<u64>) -> ProofResult {
 }
 
 async fn crash(cli: &Cli) -> ProofResult {
-    let kills = if cli.long { 2400 } else { 400 };
+    let kills = if cli.long { 3200 } else { 580 };
     let bar = bar(kills, "kills");
     let program = std::env::current_exe()?;
     let report =
@@ -333,7 +333,8 @@ async fn crash(cli: &Cli) -> ProofResult {
 async fn find_bugs(cli: &Cli) -> ProofResult {
     let operations = if cli.long { 10_000 } else { 1500 };
     let bar = bar(bugs::count(), "bugs");
-    let found = bugs::run(cli.seed, operations, NonZeroUsize::MIN, |done| bar.set_position(done)).await?;
+    let found =
+        bugs::run(cli.seed, operations, NonZeroUsize::MIN, |done| bar.set_position(done)).await?;
     bar.finish_and_clear();
     let mut table = table(&["planted", "found by"]);
     let mut missed = Vec::new();

@@ -4,9 +4,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use axum::http::Method;
+use chrono::TimeDelta;
 use fastrand::Rng;
 use futures::future::join_all;
+use ledger::{MemberId, MerchantId, Moment};
 use serde_json::{Value, json};
+use store::MemberKey;
 use todc_utils::specifications::Specification;
 use todc_utils::{Action, History, WGLChecker};
 
@@ -67,6 +70,9 @@ pub async fn run(
         ("capture against release", Kind::Holds),
         ("expiry against redemption on the second", Kind::Boundary),
         ("transfers both ways", Kind::Transfers),
+        ("one order, taken back in several ways", Kind::TakenBack),
+        ("a return, undone and done again", Kind::Undone),
+        ("late orders against redemptions", Kind::ToldLate),
         ("the last pieces of a stock", Kind::Pieces),
         ("one request, many times at once", Kind::Same),
     ] {
@@ -84,6 +90,9 @@ enum Kind {
     Holds,
     Boundary,
     Transfers,
+    TakenBack,
+    Undone,
+    ToldLate,
     Pieces,
     Same,
 }
@@ -98,6 +107,9 @@ struct Track {
 
 /// A request of a race: worker, member, verb, key and body.
 type Request = (usize, String, &'static str, String, Value);
+
+/// A request that moves a member's points: verb, body, and the points that it adds if it is done.
+type Move = (&'static str, Value, i64);
 
 impl Track {
     async fn new(seed: u64, planted: Planted) -> ProofResult<Track> {
@@ -121,6 +133,9 @@ impl Track {
                 Kind::Holds => self.holds().await,
                 Kind::Boundary => self.boundary().await,
                 Kind::Transfers => self.transfers().await,
+                Kind::TakenBack => self.taken_back().await,
+                Kind::Undone => self.undone().await,
+                Kind::ToldLate => self.told_late().await,
                 Kind::Pieces => self.pieces().await,
                 Kind::Same => self.same().await,
             };
@@ -181,8 +196,8 @@ impl Track {
         Ok(answer.json()["wallets"]["points"]["balance"].as_i64().unwrap_or_default())
     }
 
-    /// Several clients earn, spend and read at once. Some order of all steps, one after the other,
-    /// must explain the answers.
+    /// Several clients earn, spend and read at once, tell orders late, put their own right, and take
+    /// them back. Some order of all steps, one after the other, must explain the answers.
     async fn history(&mut self) -> ProofResult<u64> {
         const CLIENTS: usize = 5;
         const STEPS: usize = 8;
@@ -192,35 +207,32 @@ impl Track {
             actions.lock().unwrap_or_else(PoisonError::into_inner).push((client, action));
         };
         let plans: Vec<Vec<(u32, i64)>> = (0..CLIENTS)
-            .map(|_| (0..STEPS).map(|_| (self.rng.u32(0..5), self.rng.i64(5..40))).collect())
+            .map(|_| (0..STEPS).map(|_| (self.rng.u32(0..8), self.rng.i64(5..40))).collect())
             .collect();
         self.world.proxy.set(FaultRates::everything(12));
-        let at = self.world.now().to_rfc3339();
+        let now = self.world.now();
         let clients = plans.iter().enumerate().map(async |(client, plan)| {
+            let mut own = Own::default();
             for (number, (dice, units)) in plan.iter().enumerate() {
                 let (dice, units) = (*dice, *units);
                 let key = format!("{client}-{number}");
-                let (method, verb, body) = match dice {
-                    0 => (Method::GET, "", Value::Null),
-                    1 | 2 => {
-                        let order = json!({ "total": format!("{units}.00") });
-                        let body = json!({ "type": "purchase", "order": order, "at": at });
-                        (Method::POST, "/earn", body)
-                    }
-                    _ => (Method::POST, "/redeem", json!({ "reward": "some", "units": units })),
-                };
+                let (verb, body, adds) = own.request(dice, units, now);
+                let method = if verb.is_empty() { Method::GET } else { Method::POST };
                 note(client, Action::Call(Step::Asked));
                 let path = format!("/v1/members/{member}{verb}");
                 let worker = &self.workers[client % WORKERS];
                 let answer = worker.insist(MERCHANT, method, &path, Some(&key), &body).await?;
-                let body = answer.json();
-                let balance = body["entry"]["balances"]["points"].as_i64().unwrap_or_default();
+                let said = answer.json();
+                let balance = said["entry"]["balances"]["points"].as_i64().unwrap_or_default();
                 let step = match (verb, answer.status) {
                     ("", 200) => {
-                        let wallet = &body["wallets"]["points"]["balance"];
+                        let wallet = &said["wallets"]["points"]["balance"];
                         Step::Saw(wallet.as_i64().unwrap_or_default())
                     }
-                    ("/earn", 201) => Step::Earned { units, balance },
+                    ("/earn" | "/reverse", 201) => {
+                        own.note(&body, &key, units);
+                        Step::Earned { units: adds, balance }
+                    }
                     ("/redeem", 201) => Step::Spent { units, balance },
                     ("/redeem", 409) => Step::Refused { units },
                     _ => return Err(format!("{path}: {}", answer.text).into()),
@@ -352,6 +364,116 @@ impl Track {
         Ok(24)
     }
 
+    /// One order is put right, exchanged and taken back at once, while others are told late and
+    /// units are spent. One of those who take the order back does so.
+    async fn taken_back(&mut self) -> ProofResult<u64> {
+        let member = self.member(40).await?;
+        let now = self.world.now();
+        let exchanged = json!({ "order": "first" });
+        let moves: [Move; 10] = [
+            ("earn", with(bought(31, now), "replaces", &json!("first")), 31 - 40),
+            ("earn", with(bought(32, now), "replaces", &json!("first")), 32 - 40),
+            ("earn", with(bought(33, now), "returns", &exchanged), 33 - 40),
+            ("earn", with(bought(34, now), "returns", &exchanged), 34 - 40),
+            ("reverse", json!({ "earn": "first" }), -40),
+            ("reverse", json!({ "order": "first" }), -40),
+            ("earn", bought(7, now - TimeDelta::seconds(200)), 7),
+            ("earn", bought(9, now - TimeDelta::seconds(100)), 9),
+            ("redeem", json!({ "reward": "some", "units": 20 }), -20),
+            ("redeem", json!({ "reward": "some", "units": 20 }), -20),
+        ];
+        let done = self.moved(&member, 40, &moves).await?;
+        equal("times that an order was taken back", count(&done[..6]), 1)?;
+        equal("orders told late", count(&done[6..8]), 2)?;
+        Ok(moves.len() as u64)
+    }
+
+    /// A return is undone by several at once, while others return the order again, or put it right.
+    /// The return is undone once, and then the order is taken back once, or not.
+    async fn undone(&mut self) -> ProofResult<u64> {
+        let member = self.member(30).await?;
+        let now = self.world.now();
+        let back = json!({ "earn": "first" });
+        let path = format!("/v1/members/{member}/reverse");
+        said(&self.first().insist(MERCHANT, Method::POST, &path, Some("b"), &back).await?, 201)?;
+        let moves: [Move; 7] = [
+            ("reverse", json!({ "reverse": "b" }), 30),
+            ("reverse", json!({ "reverse": "b" }), 30),
+            ("reverse", json!({ "reverse": "b" }), 30),
+            ("reverse", back.clone(), -30),
+            ("reverse", back, -30),
+            ("earn", with(bought(12, now), "replaces", &json!("first")), 12 - 30),
+            ("earn", bought(7, now - TimeDelta::seconds(100)), 7),
+        ];
+        let done = self.moved(&member, 0, &moves).await?;
+        equal("times that a return was undone", count(&done[..3]), 1)?;
+        equal("orders told late", count(&done[6..]), 1)?;
+        if count(&done[3..6]) > 1 {
+            return Err("an order was taken back twice after its return was undone".into());
+        }
+        Ok(moves.len() as u64)
+    }
+
+    /// Two orders are told late, while redemptions of then and of now want more units than there are.
+    /// What is spent now and was not there, once one of then has spent it, is owed.
+    async fn told_late(&mut self) -> ProofResult<u64> {
+        let member = self.member(10).await?;
+        let now = self.world.now();
+        let then = (now - TimeDelta::seconds(100)).to_rfc3339();
+        let spent_then = json!({ "reward": "some", "units": 25, "at": then });
+        let spent_now = json!({ "reward": "some", "units": 30 });
+        let moves: [Move; 6] = [
+            ("earn", bought(15, now - TimeDelta::seconds(200)), 15),
+            ("earn", bought(15, now - TimeDelta::seconds(200)), 15),
+            ("redeem", spent_then.clone(), -25),
+            ("redeem", spent_then, -25),
+            ("redeem", spent_now.clone(), -30),
+            ("redeem", spent_now, -30),
+        ];
+        let done = self.moved(&member, 10, &moves).await?;
+        equal("orders told late", count(&done[..2]), 2)?;
+        if count(&done[2..4]) > 1 || count(&done[4..]) > 1 {
+            return Err(format!("more was spent than there was: {done:?}").into());
+        }
+        Ok(moves.len() as u64)
+    }
+
+    /// Sends all requests of a member at once, and returns which of them were done. The member must
+    /// then have one entry more for each of these, and the points that it had with what they add.
+    async fn moved(&self, member: &str, had: i64, moves: &[Move]) -> ProofResult<Vec<bool>> {
+        let before = self.entries(member).await?;
+        let request = |(number, (verb, body, _)): (usize, &Move)| {
+            (number, member.to_owned(), *verb, format!("m{number}"), body.clone())
+        };
+        let answers = self.all(moves.iter().enumerate().map(request).collect()).await?;
+        let lost = ["entry_is_reversed_already", "balance_is_insufficient"];
+        let done: ProofResult<Vec<bool>> =
+            answers.iter().map(|answer| won(answer, &lost)).collect();
+        let done = done?;
+        let added = moves.iter().zip(&done).filter(|(_, done)| **done);
+        let added: i64 = added.map(|((_, _, units), _)| units).sum();
+        equal("points less what is owed", self.points(member).await?, had + added)?;
+        equal("entries", self.entries(member).await? - before, count(&done))?;
+        Ok(done)
+    }
+
+    /// The points of a member, less what it owes.
+    async fn points(&self, member: &str) -> ProofResult<i64> {
+        let path = format!("/v1/members/{member}");
+        let answer = self.first().insist(MERCHANT, Method::GET, &path, None, &Value::Null).await?;
+        let member = answer.json();
+        let of = |what: &str| member["wallets"]["points"][what].as_i64().unwrap_or_default();
+        Ok(of("balance") - of("debt"))
+    }
+
+    /// The number of a member's entries.
+    async fn entries(&self, member: &str) -> ProofResult<i64> {
+        let merchant = MerchantId::parse(MERCHANT)?;
+        let at = MemberKey { merchant, member: MemberId::parse(member)? };
+        let member = self.world.store.member(&at).await?.ok_or("the member is not there")?;
+        Ok(member.seq.get().cast_signed())
+    }
+
     /// More members than pieces redeem the scarce reward. It runs once, since no pieces are left
     /// then.
     async fn pieces(&mut self) -> ProofResult<u64> {
@@ -415,11 +537,65 @@ fn equal(what: &str, found: i64, expected: i64) -> ProofResult {
     if found == expected { Ok(()) } else { Err(format!("{what}: {found}, not {expected}").into()) }
 }
 
+fn count(done: &[bool]) -> i64 {
+    done.iter().map(|done| i64::from(*done)).sum()
+}
+
+/// A purchase of this many points.
+fn bought(units: i64, at: Moment) -> Value {
+    let order = json!({ "total": format!("{units}.00") });
+    json!({ "type": "purchase", "order": order, "at": at.to_rfc3339() })
+}
+
+/// The same body with a field more.
+fn with(mut body: Value, field: &str, value: &Value) -> Value {
+    body[field] = value.clone();
+    body
+}
+
+/// The orders that a client of a history has told. Nobody else takes them back.
+#[derive(Default)]
+struct Own {
+    /// The last one that stands: its key and its units.
+    order: Option<(String, i64)>,
+    /// The last one that came back, behind the key of its return.
+    back: Option<(String, (String, i64))>,
+}
+
+impl Own {
+    /// A request: its verb, its body, and the units that it adds.
+    fn request(&self, dice: u32, units: i64, now: Moment) -> (&'static str, Value, i64) {
+        match (dice, &self.order, &self.back) {
+            (0, ..) => ("", Value::Null, 0),
+            (1 | 2, ..) => ("/redeem", json!({ "reward": "some", "units": units }), -units),
+            (3, Some((order, had)), _) => {
+                ("/earn", with(bought(units, now), "replaces", &json!(order)), units - had)
+            }
+            (4, _, Some((back, (_, had)))) => ("/reverse", json!({ "reverse": back }), *had),
+            (4, Some((order, had)), None) => ("/reverse", json!({ "earn": order }), -had),
+            (5, ..) => ("/earn", bought(units, now - TimeDelta::seconds(100)), units),
+            _ => ("/earn", bought(units, now), units),
+        }
+    }
+
+    /// Notes an order, a return, or a return that was undone.
+    fn note(&mut self, body: &Value, key: &str, units: i64) {
+        if body["type"] == "purchase" {
+            self.order = Some((key.to_owned(), units));
+        } else if body["earn"].is_string() {
+            self.back = self.order.take().map(|order| (key.to_owned(), order));
+        } else {
+            self.order = self.back.take().map(|(_, order)| order);
+        }
+    }
+}
+
 /// A step of a member's history, by the answer that its client got.
 #[derive(Debug, Clone)]
 enum Step {
     /// The request is sent, and its result is not known yet.
     Asked,
+    /// Units came, or were taken back.
     Earned {
         units: i64,
         balance: i64,
@@ -434,7 +610,7 @@ enum Step {
     Saw(i64),
 }
 
-/// The specification of a balance if all steps came one after the other.
+/// The specification of a balance, less what is owed, if all steps came one after the other.
 struct Balance;
 
 impl Specification for Balance {
@@ -450,14 +626,14 @@ impl Specification for Balance {
             Step::Asked => (false, *held),
             Step::Earned { units, balance } => {
                 let after = held + units;
-                if after == *balance { (true, after) } else { (false, *held) }
+                if after.max(0) == *balance { (true, after) } else { (false, *held) }
             }
             Step::Spent { units, balance } => {
                 let after = held - units;
                 if after == *balance && after >= 0 { (true, after) } else { (false, *held) }
             }
             Step::Refused { units } => (held < units, *held),
-            Step::Saw(balance) => (held == balance, *held),
+            Step::Saw(balance) => ((*held).max(0) == *balance, *held),
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{json, regulars};
 
 /// What each request costs, in read and write units.
-const COSTS: [(&str, &str, &str); 40] = [
+const COSTS: [(&str, &str, &str); 47] = [
     ("enroll", "0", "1"),
     ("enroll, repeated", "0", "0"),
     ("earn, the first: it sets the due date", "1.5", "6"),
@@ -46,6 +46,13 @@ const COSTS: [(&str, &str, &str); 40] = [
     ("earn, put right, 1 order since", "4.5", "2"),
     ("reverse a purchase, 10 orders since", "8.5", "3"),
     ("reverse a purchase, 100 orders since", "19.5", "3"),
+    ("redeem, told late, 10 orders since", "?", "?"),
+    ("adjust, told late, 10 orders since", "?", "?"),
+    ("reverse an adjustment, 10 orders since", "?", "?"),
+    ("reverse a transfer, 10 orders since", "?", "?"),
+    ("reverse a reversal, 10 orders since", "?", "?"),
+    ("earn, an exchange, 10 orders since", "?", "?"),
+    ("earn, told too late, 10 orders since", "?", "?"),
 ];
 
 #[test]

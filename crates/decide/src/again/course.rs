@@ -2,16 +2,18 @@
 //! the history as it was and by the history as it is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ledger::again::Derived;
 use ledger::decision::GiveRejection;
 use ledger::entry::Note;
 use ledger::tier_status::TierChange;
 use ledger::{
-    Allocations, Entry, EntryKind, HistorySlice, Member, MemberId, MissingData, Moment, Posting,
-    PostingReason, Reason, RedeemedReward, Seq, Since, WalletName, Withdrawal,
+    Allocations, Cause, Entry, EntryKind, HistorySlice, Member, MemberId, MissingData, Moment,
+    Posting, PostingReason, Reason, RedeemedReward, Seq, Since, WalletName, Withdrawal,
 };
 
+use super::causes::causes;
 use super::side::{Account, Happened, Present, Side, referral};
 use super::timeline::{Item, Source};
 use crate::context::Context;
@@ -47,6 +49,8 @@ pub(super) struct Played {
     pub(super) is: Vec<Reason>,
     /// The tiers by which it was and is judged, if they differ.
     pub(super) tier: Option<TierChange>,
+    /// What its rules see that is otherwise.
+    pub(super) causes: Vec<Cause>,
     /// What it takes from shared limits by the history as it is.
     pub(super) withdrawals: Vec<Withdrawal>,
     /// The rules that fail by the history as it is.
@@ -215,6 +219,15 @@ impl<'a> Course<'a> {
             }
             _ => None,
         };
+        let causes = match (was, is, &item.source) {
+            (Some(was), Some(is), Source::Entry(entry)) => match &entry.kind {
+                EntryKind::Earn { activity } => {
+                    causes(item.rules, &Arc::new(activity.clone()), was, is)
+                }
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        };
         let (was, now) = (reasons(was), reasons(is));
         let (withdrawals, notes) = is.map_or_else(Default::default, |is| {
             let since = is.taken_since.all.withdrawals();
@@ -223,7 +236,8 @@ impl<'a> Course<'a> {
         if item.is_told() && self.told.is_none() {
             self.told = is.map(|is| is.entry.clone());
         }
-        self.played.push(Played { seq: item.seq, was, is: now, tier, withdrawals, notes });
+        let seq = item.seq;
+        self.played.push(Played { seq, was, is: now, tier, causes, withdrawals, notes });
     }
 }
 

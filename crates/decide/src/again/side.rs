@@ -44,6 +44,8 @@ pub(super) struct Account {
 
 /// One thing that happened on one side.
 pub(super) struct Happened {
+    /// The member to whom it happened, as rules see it.
+    pub(super) before: Member,
     pub(super) entry: Entry,
     pub(super) tier: Option<String>,
     pub(super) referral: Option<Activity>,
@@ -132,9 +134,9 @@ impl Side {
             }
             Play::JudgedThen(entry, activity, _) => {
                 let newest = entry.seq.previous().unwrap_or_default();
-                let as_it_was = context.data.member_then(&stored.id, activity.at, newest)?;
-                let event = activity.clone().into();
-                let judged = judged_then(&then, as_it_was, &event, asked(OnFailure::Record))?;
+                let then_was = context.data.member_then(&stored.id, activity.at, newest)?;
+                let (event, asked) = (activity.clone().into(), asked(OnFailure::Record));
+                let judged = judged_then(&then, then_was, &member, &event, asked)?;
                 (referral, taken_since) = (judged.referral, judged.taken_since);
                 let mut left = (*entry).clone();
                 let is_count = |change: &Change| matches!(change, Change::Counted { .. });
@@ -153,8 +155,12 @@ impl Side {
             }
             Play::Replayed(entry) => replayed(&then, sharing, &member, before, entry)?,
         };
+        let before = match then.data.account(&member)? {
+            None => member,
+            Some(account) => then.view(&member, Some(account)),
+        };
         let entry = self.follow(decision, programme);
-        Ok(Happened { entry, tier, referral, taken_since })
+        Ok(Happened { before, entry, tier, referral, taken_since })
     }
 
     /// Takes over what was decided, and returns its entry.

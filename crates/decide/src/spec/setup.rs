@@ -70,7 +70,12 @@ pub(super) fn person(
         happened_at: enrolled_at.min(begins),
         attributes: body.attributes,
         tags: body.tags,
-        history: History { purchases: body.purchases, spend, last_purchase_at },
+        history: History {
+            purchases: body.purchases,
+            spend,
+            last_purchase_at,
+            ..History::default()
+        },
         wallets: wallets(&bundle, &body.wallets, begins)?,
         grants: body.grants.into_iter().filter_map(grant).collect(),
         tasks,

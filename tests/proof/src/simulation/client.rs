@@ -198,20 +198,16 @@ impl Client {
             return self.ask_for(merchant, member, verb, path, body).await;
         }
         let (verb, path, body) = match self.rng.u32(0..1000) {
-            0..440 => ("earn", path("earn"), self.purchase(now)),
-            440..480 => {
-                // A purchase is put right, whether or not it has come back.
+            0..420 => ("earn", path("earn"), self.purchase(now)),
+            420..480 => {
                 let Some(key) = earned else { return Ok(false) };
-                let mut body = self.purchase(now);
-                body["replaces"] = json!(key);
-                ("earn", path("earn"), body)
+                ("earn", path("earn"), self.instead_of(&key, now))
             }
             480..585 => ("redeem", path("redeem"), self.reward(member)),
             585..600 => {
                 // A till without a network tells it late.
                 let mut body = self.reward(member);
-                let at = now - TimeDelta::seconds(self.rng.i64(0..200_000));
-                body["at"] = json!(at.to_rfc3339());
+                body["at"] = self.before(now);
                 ("redeem", path("redeem"), body)
             }
             600..770 => ("hold", path("holds"), self.reward(member)),
@@ -219,11 +215,7 @@ impl Client {
                 let Some(body) = self.reversal(merchant, member) else { return Ok(false) };
                 ("reverse", path("reverse"), body)
             }
-            890..920 => {
-                let units = self.rng.i64(-40..60);
-                let body = json!({ "units": units, "reason": "by hand", "author": "eve" });
-                ("adjust", path("adjust"), body)
-            }
+            890..920 => ("adjust", path("adjust"), self.adjustment(now)),
             920..960 => {
                 let to = name(self.rng.u32(0..self.size.members));
                 ("transfer", path("transfer"), json!({ "to": to, "units": self.rng.i64(1..60) }))
@@ -241,6 +233,41 @@ impl Client {
             _ => return self.erase(merchant, member).await,
         };
         self.ask_for(merchant, member, verb, path, body).await
+    }
+
+    /// A moment of the last days: what happened then is told late, and out of order.
+    fn before(&mut self, now: Moment) -> Value {
+        let at = now - TimeDelta::seconds(self.rng.i64(0..200_000));
+        json!(at.to_rfc3339())
+    }
+
+    /// An adjustment: some units were forgotten, or given by mistake, on an earlier day.
+    fn adjustment(&mut self, now: Moment) -> Value {
+        let units = self.rng.i64(-40..60);
+        let mut body = json!({ "units": units, "reason": "by hand", "author": "eve" });
+        if self.rng.u32(0..3) == 0 {
+            body["at"] = self.before(now);
+        }
+        body
+    }
+
+    /// A purchase that puts another one right, or with which another one comes back, or a part of it,
+    /// whether or not that has come back before.
+    fn instead_of(&mut self, key: &str, now: Moment) -> Value {
+        let mut body = self.purchase(now);
+        match self.rng.u32(0..6) {
+            0 => body["returns"] = json!({ "order": key }),
+            1 => {
+                let refund = format!("{}.00", self.rng.u32(1..30));
+                body["returns"] = json!({ "order": key, "refund": refund });
+            }
+            2 => {
+                let lines = json!([{ "sku": "a", "quantity": 1 }]);
+                body["returns"] = json!({ "order": key, "lines": lines });
+            }
+            _ => body["replaces"] = json!(key),
+        }
+        body
     }
 
     /// A reversal, mostly of a purchase; of some only a part comes back.
@@ -272,9 +299,7 @@ impl Client {
             body["id"] = json!(format!("order-{}", self.rng.u64(..)));
         }
         if self.rng.u32(0..3) == 0 {
-            // The purchase is sent late, and out of order.
-            let at = now - TimeDelta::seconds(self.rng.i64(0..200_000));
-            body["at"] = json!(at.to_rfc3339());
+            body["at"] = self.before(now);
         } else {
             body["at"] = json!((now - TimeDelta::seconds(900)).to_rfc3339());
         }
@@ -426,7 +451,7 @@ impl Client {
 fn takes(verb: &str, body: &Value) -> i64 {
     match verb {
         // What is told late is judged by what was there then.
-        "redeem" if !body["at"].is_null() => 0,
+        "redeem" | "adjust" if !body["at"].is_null() => 0,
         "redeem" | "hold" => price(body),
         "transfer" => body["units"].as_i64().unwrap_or_default(),
         "adjust" => -body["units"].as_i64().unwrap_or_default(),

@@ -212,13 +212,13 @@ impl Followed<'_> {
                 self.reversals.insert(asked.key.clone(), seq);
             }
             EntryKind::Adjust { .. } if units > 0 => {
-                let until = until(now, self.merchant);
+                let until = until(at, self.merchant);
                 let came = Happened::Came(vec![Span { units, from: 0, until }]);
-                self.add(&name, vec![(now, seq, came)], Kind::Plain);
+                self.add(&name, vec![(at, seq, came)], Kind::Plain);
             }
             EntryKind::Adjust { .. } => {
                 is_there(-units, "takes what is not there")?;
-                self.add(&name, vec![(now, seq, Happened::Took(-units))], Kind::Plain);
+                self.add(&name, vec![(at, seq, Happened::Took(-units))], Kind::Plain);
             }
             EntryKind::Transfer { .. } => {
                 is_there(units, "gives what is not there")?;
@@ -240,6 +240,10 @@ impl Followed<'_> {
         if let Some(replaced) = body["replaces"].as_str() {
             let replaced = ("earn".to_owned(), replaced.to_owned());
             self.take_back(&replaced, seq, WHOLE).ok_or("replaces what was not done")?;
+        }
+        if let Some(order) = body["returns"]["order"].as_str() {
+            let order = ("earn".to_owned(), order.to_owned());
+            self.comes_back(&order, seq, &body["returns"]).ok_or("exchanges what was not done")?;
         }
         let from = if self.merchant == "south" { at + 3 * 86_400 } else { 0 };
         let span = Span { units: total / 100, from, until: until(at, self.merchant) };
@@ -321,8 +325,13 @@ impl Followed<'_> {
         let verbs = ["earn", "redeem", "capture", "adjust", "transfer"];
         let verb = verbs.into_iter().find(|verb| !body[verb].is_null())?;
         let name = (verb.to_owned(), body[verb].as_str()?.to_owned());
-        let left = self.left(&name)?;
-        let done = self.done.get(&name)?;
+        self.comes_back(&name, seq, body)
+    }
+
+    /// Something comes back, or a part of it: `body` says which, of a reversal or of an exchange.
+    fn comes_back(&mut self, name: &Name, seq: u64, body: &Value) -> Option<()> {
+        let left = self.left(name)?;
+        let done = self.done.get(name)?;
         let amount = match (&done.of, &body["refund"], &body["lines"], &body["units"]) {
             (Kind::Order { pieces, .. }, Value::Null, lines, _) if !lines.is_null() => {
                 // A piece is worth its part of what was paid, to the cent; the last one, all.
@@ -336,7 +345,7 @@ impl Followed<'_> {
             (_, Value::Null, _, units) => units.as_i64()?,
             (_, refund, _, _) => cents(refund),
         };
-        self.take_back(&name, seq, amount)
+        self.take_back(name, seq, amount)
     }
 
     /// A reversal by another member: of a transfer, or of the reversal of one.
