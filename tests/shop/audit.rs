@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ::audit::{Owed, Period, counted};
-use backtest::{Backtest, Origin, Past, Round, Seen, concerned, remade};
+use backtest::{Backtest, Origin, Past, Round, Seen, Unmade, remade};
 use chrono::TimeDelta;
 use decide::EarlierRules;
 use history::past_of;
@@ -204,11 +204,19 @@ fn not_remade(pasts: &[Past], rules: &EarlierRules) -> Vec<String> {
         let id = &own.enrolled.id;
         for recorded in &own.entries {
             let entry = &recorded.entry;
-            let others: Option<Vec<Past>> = concerned(own, entry.seq).iter().map(past).collect();
-            // Nothing is known of who has been erased.
-            let Some(others) = others else { continue };
-            let group: Vec<Past> = std::iter::once(own.clone()).chain(others).collect();
-            match remade(&group, entry.seq, rules) {
+            let mut group = vec![own.clone()];
+            let made = loop {
+                match remade(&group, entry.seq, rules) {
+                    Err(Unmade::MemberIsMissing(id)) => match past(&id) {
+                        Some(past) => group.push(past),
+                        // Nothing is known of who has been erased.
+                        None => break None,
+                    },
+                    made => break Some(made),
+                }
+            };
+            let Some(made) = made else { continue };
+            match made {
                 Ok(again) if again.entry == *entry => {}
                 Ok(again) => wrong.push(format!("{id}: {entry:?} made again is {:?}", again.entry)),
                 Err(why) => wrong.push(format!("{id}, entry {}: {why}", entry.seq)),

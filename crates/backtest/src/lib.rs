@@ -48,7 +48,7 @@ pub use changed::{Changed, Mover, Why};
 pub use gate::{Gauge, Gauged};
 pub use groups::Groups;
 pub use past::{Origin, Past, Recorded};
-pub use remade::{Remade, concerned, remade};
+pub use remade::{Remade, remade};
 pub use run::{Backtest, Dry, Report, Round, Seen};
 pub use same::{Check, Different};
 pub use totals::{Failed, Moved, Owed, Paid, Totals};

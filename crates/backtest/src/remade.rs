@@ -20,11 +20,9 @@ pub struct Remade {
     pub lines: Vec<TraceLine>,
 }
 
-/// The members that an entry of a past concerns, beside its own: without them it cannot be made again.
-#[must_use]
-pub fn concerned(past: &Past, entry: Seq) -> Vec<MemberId> {
+/// The first member whom an entry of a past concerns and who is not in a group.
+fn missing(group: &[Past], past: &Past, recorded: &Recorded) -> Option<MemberId> {
     let at = |seq: Seq| past.entries.iter().find(|one| one.entry.seq == seq);
-    let Some(recorded) = at(entry) else { return Vec::new() };
     let friend = |entry: &Entry| match &entry.kind {
         EntryKind::Earn { activity } => match activity.fields.get(FRIEND) {
             Some(FieldValue::Text(friend)) => MemberId::parse(friend).ok(),
@@ -35,25 +33,28 @@ pub fn concerned(past: &Past, entry: Seq) -> Vec<MemberId> {
     // A referral is named by its friend; if it is taken back, the friend took something back.
     let undone = recorded.entry.undoes().filter_map(at).map(|one| &one.entry);
     let friends = undone.chain([&recorded.entry]).filter_map(friend);
-    let referrer = past.enrolled.referred_by.clone();
-    let mut concerned: Vec<MemberId> =
-        recorded.others().into_iter().cloned().chain(friends).chain(referrer).collect();
-    concerned.sort();
-    concerned.dedup();
-    concerned.retain(|other| *other != past.enrolled.id);
-    concerned
+    let others = recorded.others().into_iter().chain(&past.enrolled.referred_by);
+    let is_there = |id: &MemberId| group.iter().any(|past| past.enrolled.id == *id);
+    others.cloned().chain(friends).find(|other| !is_there(other))
 }
 
 /// Makes an entry again of the first member of a group, from what was recorded before it and by the
-/// rules that judged it. The others of the group are those whom it concerns.
+/// rules that judged it. The others of the group are those whom it concerns; who is missing is named.
 ///
 /// # Errors
-/// There is no such entry, or it is not made again.
+/// There is no such entry, it is not made again, or a member or rules are missing.
 pub fn remade(group: &[Past], entry: Seq, rules: &EarlierRules) -> Result<Remade, Unmade> {
     let own = entry.get().checked_sub(1).and_then(|entry| usize::try_from(entry).ok());
     let own = (0, own.ok_or(Unmade::NothingThere)?);
     let recorded = at(group, own)?;
     let links = Links::of(group);
+    let known: Vec<Place> = links.from(own).collect();
+    for (member, entry) in known.iter().chain([&own]) {
+        let Some(past) = group.get(*member) else { continue };
+        if let Some(missing) = missing(group, past, at(group, (*member, *entry))?) {
+            return Err(Unmade::MemberIsMissing(missing));
+        }
+    }
     if recorded.origin() != Origin::Follows {
         return made(group, own, own, &links, rules);
     }
@@ -64,8 +65,8 @@ pub fn remade(group: &[Past], entry: Seq, rules: &EarlierRules) -> Result<Remade
     };
     let all = group.iter().enumerate().skip(1);
     let all = all.flat_map(|(member, past)| (0..past.entries.len()).map(move |own| (member, own)));
-    let from: Vec<Place> = match links.from(own) {
-        Some(from) => vec![from],
+    let from: Vec<Place> = match known.iter().find(|place| is_of_then(place)) {
+        Some(from) => vec![*from],
         None => all.filter(is_of_then).collect(),
     };
     let mut found = Err(Unmade::NothingThere);
@@ -93,7 +94,7 @@ fn made(
     let recorded = at(group, from)?;
     let clock = recorded.entry.at;
     let mut kept = before(group, links, from);
-    let follow: Vec<Place> = [from].into_iter().chain(links.followers(from)).collect();
+    let follow: Vec<Place> = std::iter::once(from).chain(links.followers(from)).collect();
     for (member, entry) in follow.iter().chain([&own]) {
         if let Some(kept) = kept.get_mut(*member) {
             *kept = *entry;

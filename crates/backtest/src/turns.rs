@@ -117,7 +117,7 @@ impl Links {
                 }
             }
         }
-        Links { follow, is_known }
+        Links { follow: through(&follow), is_known }
     }
 
     /// The entries that follow from the one of a turn, with their members.
@@ -139,10 +139,10 @@ impl Links {
         self.follow.get(&from).into_iter().flatten().copied()
     }
 
-    /// The entry that another one follows from, if it is known.
-    pub(crate) fn from(&self, place: Place) -> Option<Place> {
-        let found = self.follow.iter().find(|(_, follow)| follow.contains(&place));
-        found.map(|(from, _)| *from)
+    /// The entries that another one follows from, as far as they are known.
+    pub(crate) fn from(&self, place: Place) -> impl Iterator<Item = Place> {
+        let from = self.follow.iter().filter(move |(_, follow)| follow.contains(&place));
+        from.map(|(from, _)| *from)
     }
 
     /// The members with entries of which nobody says what they follow from.
@@ -154,6 +154,25 @@ impl Links {
         let members = group.iter().zip(&self.is_known).enumerate();
         members.filter(|(_, pair)| is_unknown(pair)).map(|(place, _)| place).collect()
     }
+}
+
+/// With each entry all that follow from it, also through others: what comes to a member may move units
+/// of an account.
+fn through(direct: &BTreeMap<Place, Vec<Place>>) -> BTreeMap<Place, Vec<Place>> {
+    let all = |from: &Place| {
+        let mut found: Vec<Place> = Vec::new();
+        let mut left: Vec<Place> = vec![*from];
+        while let Some(next) = left.pop() {
+            for to in direct.get(&next).into_iter().flatten().filter(|to| *to != from) {
+                if !found.contains(to) {
+                    found.push(*to);
+                    left.push(*to);
+                }
+            }
+        }
+        (*from, found)
+    };
+    direct.keys().map(all).collect()
 }
 
 /// Which entries of a group have had their turn.

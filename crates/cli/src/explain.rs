@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use ::backtest::{Past, Remade, Unmade, concerned, remade};
+use ::backtest::{Past, Remade, Unmade, remade};
 use ::history::past_of;
 use clap::Args;
 use decide::EarlierRules;
 use ledger::tier_status::TierChange;
-use ledger::{Cause, DerivedAgain, Difference, Entry, EntryKind, Fact, MemberId, Seq};
+use ledger::{Cause, DerivedAgain, Difference, Entry, EntryKind, Fact, Member, MemberId, Seq};
 use rules::Bundle;
 use store::{MemberKey, Store, Version};
 
@@ -45,7 +45,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let store = opened.store();
     let record = version(store, &key, Seq::new(options.entry)).await?;
     let bundle = api::bundle_of(store, &key.merchant, &record.bundle).await?;
-    let Remade { entry, lines } = again(store, &key, Seq::new(options.entry)).await?;
+    let (Remade { entry, lines }, erased) = again(store, &key, Seq::new(options.entry)).await?;
     say!(
         "Entry {} of {key}, {}, under rules {}:\n",
         options.entry,
@@ -63,6 +63,11 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     if differences.is_empty() {
         say!("\nDerived again from the member as it was before it: the same.");
         return Ok(());
+    }
+    if let Some(erased) = erased.first() {
+        let message =
+            format!("member {erased}, whom it concerns, has been erased: it cannot be made again");
+        return Err(message.into());
     }
     for difference in differences {
         say!("\n{difference}");
@@ -150,33 +155,48 @@ fn say_what(entry: &Entry, bundle: &Bundle) -> String {
     }
 }
 
-/// An entry, made again from what was there for it.
-async fn again(store: &Store, key: &MemberKey, entry: Seq) -> CommandResult<Remade> {
-    let past = past(store, key).await?.ok_or_else(|| format!("member {key} has been erased"))?;
-    let mut group = Vec::new();
-    for member in concerned(&past, entry) {
-        let key = MemberKey { merchant: key.merchant.clone(), member };
-        group.extend(self::past(store, &key).await?);
+/// An entry, made again from what was there for it, and the members whom it concerns and who have been
+/// erased since.
+async fn again(
+    store: &Store,
+    key: &MemberKey,
+    entry: Seq,
+) -> CommandResult<(Remade, Vec<MemberId>)> {
+    let own = past(store, key).await?;
+    if own.enrolled.erased_at.is_some() {
+        return Err(format!("member {key} has been erased").into());
     }
-    group.insert(0, past);
+    let mut group = vec![own];
+    let mut erased = Vec::new();
     let mut rules = EarlierRules::new();
     loop {
-        let missing = match remade(&group, entry, &rules) {
-            Err(Unmade::RulesAreMissing(missing)) => missing,
-            remade => return Ok(remade?),
-        };
-        for hash in missing {
-            let bundle = api::bundle_of(store, &key.merchant, &hash).await?;
-            rules.insert(hash, Arc::new(bundle));
+        match remade(&group, entry, &rules) {
+            Err(Unmade::MemberIsMissing(member)) => {
+                let key = MemberKey { merchant: key.merchant.clone(), member };
+                let past = past(store, &key).await?;
+                erased.extend(past.enrolled.erased_at.map(|_| key.member));
+                group.push(past);
+            }
+            Err(Unmade::RulesAreMissing(missing)) => {
+                for hash in missing {
+                    let bundle = api::bundle_of(store, &key.merchant, &hash).await?;
+                    rules.insert(hash, Arc::new(bundle));
+                }
+            }
+            remade => return Ok((remade?, erased)),
         }
     }
 }
 
-/// A member's past; nothing if the person has been erased.
-async fn past(store: &Store, key: &MemberKey) -> CommandResult<Option<Past>> {
+/// A member's past. Of who has been erased, it is known that there was somebody.
+async fn past(store: &Store, key: &MemberKey) -> CommandResult<Past> {
     let history = store.history(key).await?;
     let history = history.ok_or_else(|| format!("there is no member {key}"))?;
-    Ok(past_of(&history))
+    Ok(past_of(&history).unwrap_or_else(|| {
+        let erased_at = history.member().erased_at;
+        let enrolled = Member { erased_at, ..history.enrolled.clone() };
+        Past { enrolled, entries: Vec::new() }
+    }))
 }
 
 async fn version(store: &Store, key: &MemberKey, entry: Seq) -> CommandResult<Version> {

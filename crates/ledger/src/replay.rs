@@ -94,8 +94,8 @@ fn by_hand(
     }
 }
 
-/// Makes an entry happen again by its movements of units alone, as what somebody else did in the
-/// wallets of an account.
+/// Makes an entry happen again by its movements of units alone, in the wallets that it moved them in:
+/// what staff or members did by hand, or what somebody else did in the wallets of an account.
 ///
 /// # Errors
 /// The entry cannot happen to the member.
@@ -107,7 +107,7 @@ pub fn movements(
 ) -> Result<Decision, GiveRejection> {
     let mut moving =
         Moving { programme, now, wallets: member.at(now).wallets, draft: Draft::default() };
-    for posting in entry.postings.iter().filter(|posting| !posting.shared) {
+    for posting in &entry.postings {
         moving.again(posting);
     }
     moving.draft.decide(member, programme, entry.kind.clone(), now)
