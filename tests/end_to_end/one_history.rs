@@ -410,6 +410,85 @@ async fn what_is_told_too_late_is_judged_by_the_member_of_then_and_changes_nothi
 }
 
 #[tokio::test]
+async fn of_what_is_told_too_late_nothing_is_had_twice() {
+    let rules = "earn \"a\" on purchase { order.total }\n\
+        earn \"Day\" on purchase at most 1 per day { 1000 }\n\
+        earn \"Once\" on purchase at most 1 ever { 10000 }\n\
+        earn \"First\" on purchase when member.purchases == 0 { 100000 }\n\
+        earn \"Month\" on purchase at most 25 points per month { order.total }";
+    let shop = shop("late_days = 5\n[wallets.points]", rules).await;
+    shop.at("2026-05-20T07:30:00Z");
+    shop.buys("ada", "now", "10.00").await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (111_020, 0));
+    // She had bought nothing then, so the first of the two that are told too late is her first. Each
+    // cap has counted what was given since, and the other late order, too.
+    does(&shop, "ada earn l1", bought("l1", "2026-05-03T10:00:00Z", "20.00")).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (111_020 + 20 + 1_000 + 100_000 + 15, 0));
+    does(&shop, "ada earn l2", bought("l2", "2026-05-03T09:00:00Z", "30.00")).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (212_055 + 30, 0));
+    // A part of one is taken back, and is judged as it was; and then all of both.
+    does(&shop, "ada reverse a", json!({ "order": "l1", "refund": "6.00" })).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (212_085 - 6 - 1, 0));
+    does(&shop, "ada reverse b", json!({ "order": "l1" })).await;
+    does(&shop, "ada reverse c", json!({ "order": "l2" })).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (111_020, 0));
+    does(&shop, "ada earn l3", bought("l3", "2026-05-03T11:00:00Z", "1.00")).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (111_020 + 1 + 1_000 + 100_000 + 1, 0));
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn an_order_is_not_put_right_for_a_day_that_is_too_long_ago() {
+    let shop = shop("late_days = 5\n[wallets.points]", PLAIN).await;
+    shop.at("2026-05-20T07:30:00Z");
+    shop.buys("ada", "1", "10.00").await;
+    shop.at("2026-05-30T07:30:00Z");
+    let put_right = |at: &str| {
+        let order = json!({ "total": "15.00" });
+        json!({ "id": "r", "type": "purchase", "at": at, "order": order, "replaces": "1" })
+    };
+    let too_late = asks(&shop, "ada earn r1", put_right("2026-05-10T07:30:00Z")).await;
+    assert_eq!(too_late.status, 422, "{}", too_late.text);
+    assert!(too_late.problem().contains("told_too_late"), "{}", too_late.text);
+    assert_eq!(wallet(&shop, "ada", "points").await, (10, 0));
+    // The order itself is older than five days, and can still be put right.
+    does(&shop, "ada earn r2", put_right("2026-05-20T07:30:00Z")).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (15, 0));
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
+async fn a_cap_in_units_pays_what_is_left_of_it_in_whatever_order_it_is_told() {
+    let rules = "earn \"a\" on purchase at most 100 points per day { order.total }\n\
+        earn \"b\" on purchase into stamps at most 3 stamps per month { 2 }";
+    let shop = shop("[wallets.points]\n[wallets.stamps]", rules).await;
+    shop.at("2026-05-04T08:00:00Z");
+    does(&shop, "ada earn 1", bought("1", "2026-05-03T10:00:00Z", "70.00")).await;
+    does(&shop, "ada earn 2", bought("2", "2026-05-03T12:00:00Z", "70.00")).await;
+    does(&shop, "ada earn 3", bought("3", "2026-05-04T07:00:00Z", "70.00")).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (170, 0));
+    assert_eq!(wallet(&shop, "ada", "stamps").await, (3, 0));
+    // The first of that day is told last: 40, 60 of 70, and nothing.
+    let late = does(&shop, "ada earn 0", bought("0", "2026-05-03T09:00:00Z", "40.00")).await;
+    assert_eq!(differences(&late, 1), ["a -10", "b -1"]);
+    assert_eq!(differences(&late, 2), ["a -30", "b -1"]);
+    assert_eq!(
+        late.at("/entry/again/differences/0/causes/0"),
+        json!({
+            "rule": "a", "fact": "cap", "was": "100", "is": "60"
+        })
+    );
+    assert_eq!(wallet(&shop, "ada", "points").await, (170, 0));
+    // It comes back, and leaves nothing; and the first of those that were there leaves room.
+    does(&shop, "ada reverse a", json!({ "order": "0" })).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (170, 0));
+    does(&shop, "ada reverse b", json!({ "order": "1" })).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (140, 0));
+    assert_eq!(wallet(&shop, "ada", "stamps").await, (3, 0));
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
 async fn each_activity_is_judged_again_by_the_rules_that_judged_it() {
     let shop = shop(TIERS, GOLD).await;
     shop.at("2026-05-04T08:00:00Z");

@@ -9,8 +9,9 @@ use ledger::reminder::Reminder;
 use ledger::restated::TakenBack;
 use ledger::tier_status::TierChange;
 use ledger::{
-    Activity, Benefit, Change, DerivedAgain, Difference, Effect, Entry, EntryKind, FieldValue,
-    MemberId, Moment, Order, Posting, Reason, RedeemedReward, Seq, Units, Verb, WalletName,
+    Activity, Benefit, Cause, Change, DerivedAgain, Difference, Effect, Entry, EntryKind, Fact,
+    FieldValue, MemberId, Moment, Order, Posting, Reason, RedeemedReward, Seq, Units, Verb,
+    WalletName,
 };
 use serde::Serialize;
 
@@ -230,6 +231,31 @@ struct DifferenceView<'a> {
     /// The tier by which it is judged now, if it is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     tier: Option<&'a TierChange>,
+    /// What its rules see that is otherwise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<CauseView<'a>>,
+}
+
+/// What a rule saw, and sees now.
+#[derive(Debug, Clone, Serialize)]
+struct CauseView<'a> {
+    rule: &'a str,
+    /// As a sheet writes it, such as `member.purchases`; or `cap`, `progress` or `remainder`.
+    fact: &'a str,
+    was: &'a str,
+    is: &'a str,
+}
+
+impl<'a> CauseView<'a> {
+    fn of(cause: &'a Cause) -> CauseView<'a> {
+        let fact = match &cause.fact {
+            Fact::Read(fact) => fact,
+            Fact::Cap => "cap",
+            Fact::Progress => "progress",
+            Fact::Remainder => "remainder",
+        };
+        CauseView { rule: &cause.rule, fact, was: &cause.was, is: &cause.is }
+    }
 }
 
 impl<'a> AgainView<'a> {
@@ -238,6 +264,7 @@ impl<'a> AgainView<'a> {
             entry: difference.entry,
             because: &difference.reasons,
             tier: difference.tier.as_ref(),
+            causes: difference.causes.iter().map(CauseView::of).collect(),
         };
         AgainView {
             from: again.from,

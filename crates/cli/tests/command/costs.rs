@@ -46,13 +46,13 @@ const COSTS: [(&str, &str, &str); 47] = [
     ("earn, put right, 1 order since", "4.5", "2"),
     ("reverse a purchase, 10 orders since", "8.5", "3"),
     ("reverse a purchase, 100 orders since", "19.5", "3"),
-    ("redeem, told late, 10 orders since", "?", "?"),
-    ("adjust, told late, 10 orders since", "?", "?"),
-    ("reverse an adjustment, 10 orders since", "?", "?"),
-    ("reverse a transfer, 10 orders since", "?", "?"),
-    ("reverse a reversal, 10 orders since", "?", "?"),
-    ("earn, an exchange, 10 orders since", "?", "?"),
-    ("earn, told too late, 10 orders since", "?", "?"),
+    ("redeem, told late, 10 orders since", "6.5", "2"),
+    ("adjust, told late, 10 orders since", "6.5", "2"),
+    ("reverse an adjustment, 10 orders since", "8.5", "3"),
+    ("reverse a transfer, 10 orders since", "14.5", "6"),
+    ("reverse a reversal, 10 orders since", "8.5", "3"),
+    ("earn, an exchange, 10 orders since", "8.5", "2"),
+    ("earn, told too late, 10 orders since", "6", "2"),
 ];
 
 #[test]

@@ -324,3 +324,63 @@ earn "Brought" on referral during summer { 6 }"#;
         assert!(out(&explained).ends_with("the same.\n"), "{member}: {said}");
     }
 }
+
+#[tokio::test]
+async fn explain_says_what_something_told_late_changed_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("d.db");
+    let database = Database::open(Some(&data), 0).await.unwrap();
+    let sheet = r#"
+earn "First" on purchase when member.purchases == 0 { 50 }
+earn "Twice" on purchase at most 2 per month { 10 }
+earn "Gold" on purchase { if member.tier == "Gold" { order.total } else { 0 } }
+task "Three" on purchase goal 3 { 30 }
+tier "Base" { true }
+tier "Gold" { member.spend >= 100 }"#;
+    let sources = Sources::of([("merchant.toml", MANIFEST), ("earn.rhai", sheet)]);
+    let merchant = MerchantId::parse("test").unwrap();
+    api::publish(database.store(), &merchant, &sources, api::Forgetting::Allowed).await.unwrap();
+    let shop = Shop::with(database, "test").await;
+    shop.enroll("ada").await;
+    shop.at("2026-05-04T08:00:00Z");
+    let ask = async |path: &str, key: &str, body: serde_json::Value| {
+        let answer = shop.post(&format!("/v1/members/ada/{path}"), Some(key), &body).await;
+        assert!(answer.status.is_success(), "{path} {key}: {}", answer.text);
+    };
+    for (id, hour, total) in [("2", 10, "60.00"), ("3", 12, "60.00"), ("1", 9, "50.00")] {
+        let at = format!("2026-05-03T{hour:02}:00:00Z");
+        let order = serde_json::json!({ "total": total });
+        let order = serde_json::json!({ "id": id, "type": "purchase", "at": at, "order": order });
+        ask("earn", id, order).await;
+    }
+    ask("reverse", "a", serde_json::json!({ "order": "1" })).await;
+    let gift = serde_json::json!({
+        "units": 5, "reason": "sorry", "author": "eve", "at": "2026-05-03T11:00:00Z"
+    });
+    ask("adjust", "b", gift).await;
+    drop(shop);
+    let explain = |entry: &str| {
+        let data = data.to_str().unwrap();
+        let explained =
+            run(&["explain", "--merchant", "test", "--member", "ada", entry, "--data", data]);
+        let page = out(&explained);
+        let said = String::from_utf8_lossy(&explained.stderr).into_owned();
+        assert!(page.ends_with("the same.\n"), "{entry}: {said}\n{page}");
+        page
+    };
+    let page = explain("3");
+    for why in [
+        "It changes what happened from 2026-05-03",
+        "member.purchases is 1, not 0",
+        "its cap has 0 left, not 1",
+        "judged as Gold, not Base",
+        "2 of it were done before, not 1",
+    ] {
+        assert!(page.contains(why), "{why}: {page}");
+    }
+    let back = explain("4");
+    assert!(back.contains("Taken back: entry 3, purchase 1 of 50.00"), "{back}");
+    assert!(back.contains("member.purchases is 0, not 1"), "{back}");
+    let gift = explain("5");
+    assert!(gift.contains("No other entry is otherwise for it."), "{gift}");
+}

@@ -1,5 +1,6 @@
 //! One history: it does not matter when it is told, and what is taken back leaves no trace.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
@@ -115,16 +116,18 @@ const MODELLED: usize = 6;
 /// In how many orders each history is told beside the one in which it happened: ten in the long form.
 const ORDERS: usize = 10;
 const ORDERS_SHORT: usize = 2;
-/// The most events of a history, and of one in the long form.
-const EVENTS_SHORT: usize = 20;
-const EVENTS: usize = 45;
+/// The events of a history, and of one in the long form.
+const EVENTS_SHORT: Range<usize> = 2..20;
+const EVENTS: Range<usize> = 30..50;
+
+fn programme(manifest: &str, rules: &str) -> Arc<Bundle> {
+    let top = "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n";
+    let manifest = format!("{top}{manifest}");
+    Arc::new(load(&[("merchant.toml", &manifest), ("rules.rhai", rules)]).unwrap())
+}
 
 static BUNDLES: LazyLock<Vec<Arc<Bundle>>> = LazyLock::new(|| {
-    let load = |(manifest, rules): &(&str, &str)| {
-        let top = "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n";
-        let manifest = format!("{top}{manifest}");
-        Arc::new(load(&[("merchant.toml", &manifest), ("rules.rhai", rules)]).unwrap())
-    };
+    let load = |(manifest, rules): &(&str, &str)| programme(manifest, rules);
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules");
     let folders = std::fs::read_dir(rules).unwrap().map(|folder| folder.unwrap().path());
     let mut folders: Vec<PathBuf> = folders.filter(|folder| folder.is_dir()).collect();
@@ -173,7 +176,7 @@ fn coins() -> impl Strategy<Value = u32> {
     (20..3_000u32).prop_map(|number| number * 6)
 }
 
-fn events(most: usize) -> impl Strategy<Value = Vec<Event>> {
+fn events(number: Range<usize>) -> impl Strategy<Value = Vec<Event>> {
     let what = prop_oneof![
         5 => (coins(), 1..4u8).prop_map(|(coins, pieces)| What::Purchase { coins, pieces }),
         2 => Just(What::Review),
@@ -186,7 +189,86 @@ fn events(most: usize) -> impl Strategy<Value = Vec<Event>> {
     let delays = prop::collection::vec(delay, orders());
     let event = (what, 0..20 * DAY, delays, back, edit)
         .prop_map(|(what, at, delays, back, edit)| Event { what, at, delays, back, edit });
-    prop::collection::vec(event, 2..most)
+    prop::collection::vec(event, number)
+}
+
+/// A programme: some of many statements, each with numbers of its own.
+fn programmes() -> impl Strategy<Value = Arc<Bundle>> {
+    let expires = prop::sample::select(vec![
+        "",
+        "expires = { days = 4 }\n",
+        "expires = { days = 15 }\n",
+        "expires = { months = 1 }\n",
+        "expires = { months = 0, end_of = \"month\" }\n",
+        "expires = { inactive_days = 5 }\n",
+    ]);
+    let tiers = prop::sample::select(vec![
+        "",
+        "grace_days = 4\n",
+        "keep = { days = 6 }\n",
+        "keep = { days = 3 }\ndowngrade = \"one step\"\n",
+        "downgrade = \"never\"\n",
+    ]);
+    let manifest = (expires.clone(), 0..4u32, any::<bool>(), expires, tiers).prop_map(
+        |(points, pending, carry, status, tiers)| {
+            let pending = if points.contains("days = 4") { 0 } else { pending };
+            format!(
+                "[wallets.points]\n{points}pending_days = {pending}\ncarry = {carry}\n\
+                 [wallets.status]\nspendable = false\n{status}[tiers]\n{tiers}[activities.review]\n"
+            )
+        },
+    );
+    (manifest, rules()).prop_map(|(manifest, rules)| programme(&manifest, &rules))
+}
+
+/// Statements in which `#` stands for a number below 10, `##` for one below 100, and `@` for a period.
+const STATEMENTS: [&str; 20] = [
+    r#"earn "Share" on purchase { order.total / 1# }"#,
+    r#"earn "Tier" on purchase when member.tier == "Gold" { points }"#,
+    r#"earn "Number" on purchase when member.purchases == # { ## }"#,
+    r#"earn "Times" on purchase at most 1# @ { ## }"#,
+    r#"earn "Units" on purchase at most 1## points @ { order.total }"#,
+    r#"earn "Few" on review at most # points @ { ## }"#,
+    r#"earn "Spend" on purchase when member.spend >= ## { ## }"#,
+    r#"earn "Keen" on purchase when member.days_since_purchase < # { ## }"#,
+    r#"earn "Early" on purchase when now.hour < 1# { ## }"#,
+    r#"earn "Rich" on purchase when wallet("points") >= ## { ## }"#,
+    r#"earn "Review" on review at most # @ { ## }"#,
+    r#"earn "Badge" on purchase when order.total >= ## { tag("badge"); grant("Club", #.days); # }"#,
+    r#"earn "Club" on purchase when member.granted("Club") && member.has("badge") { ## }"#,
+    r#"earn "Done" on review when member.completed("Some") >= 1 { ## }"#,
+    r#"task "Some" on purchase goal # { ## }"#,
+    r#"task "Soon" on purchase goal # within # days { ## }"#,
+    r#"task "Days" on purchase streak # days at most # @ { ## }"#,
+    r#"contest "Most" on purchase at most # @ { ## }"#,
+    r#"tier "Silver" { wallet("status") >= 1## }"#,
+    r#"tier "Gold" { member.spend >= 2## && member.purchases >= # }"#,
+];
+
+fn rules() -> impl Strategy<Value = String> {
+    let periods = vec!["per day", "per week", "per month", "per year", "ever"];
+    let one = (any::<bool>(), prop::collection::vec(1..10u32, 8), prop::sample::select(periods));
+    prop::collection::vec(one, STATEMENTS.len()).prop_map(|chosen| {
+        let mut rules = "earn \"Status\" on purchase into status { order.total }\n\
+            earn \"Base\" on purchase { 1 }\ntier \"Base\" { true }\n"
+            .to_owned();
+        let statements = STATEMENTS.iter().zip(chosen).enumerate();
+        for (place, (statement, (is_in, numbers, period))) in statements {
+            // What others ask for is always there.
+            if is_in || [11, 14, 18, 19].contains(&place) {
+                let mut numbers = numbers.iter().cycle();
+                for part in statement.chars() {
+                    match part {
+                        '#' => rules += &numbers.next().unwrap().to_string(),
+                        '@' => rules += period,
+                        other => rules.push(other),
+                    }
+                }
+                rules.push('\n');
+            }
+        }
+        rules
+    })
 }
 
 fn at(minutes: u32) -> Moment {
@@ -460,12 +542,13 @@ fn orders() -> usize {
 
 fn check(test: impl Fn(&Arc<Bundle>, Vec<Event>, u32)) {
     let cases = long_form().unwrap_or(60);
-    let most = long_form().map_or(EVENTS_SHORT, |_| EVENTS);
+    let number = long_form().map_or(EVENTS_SHORT, |_| EVENTS);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new(config);
-    let all = (0..BUNDLES.len(), events(most), 1..4u32);
-    let run = runner.run(&all, |(programme, events, nights)| {
-        test(&BUNDLES[programme], events, nights);
+    let known = (0..BUNDLES.len()).prop_map(|programme| Arc::clone(&BUNDLES[programme]));
+    let programmes = prop_oneof![1 => known, 1 => programmes()];
+    let run = runner.run(&(programmes, events(number), 1..4u32), |(bundle, events, nights)| {
+        test(&bundle, events, nights);
         Ok(())
     });
     if let Err(error) = run {

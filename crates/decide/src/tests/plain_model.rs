@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Datelike};
+
 pub(super) const MANIFEST: &str = "[wallets.points]\nexpires = { days = 100 }\n[wallets.status]\n\
     spendable = false\n[activities.review]\n";
 
@@ -11,6 +13,7 @@ earn "Points" on purchase { order.total }
 earn "Gold" on purchase when member.tier == "Gold" { points }
 earn "First" on purchase when member.purchases == 0 { 100 }
 earn "Daily" on purchase at most 1 per day { 7 }
+earn "Month" on purchase at most 90 points per month { order.total }
 earn "Rich" on purchase when wallet("points") >= 300 { 25 }
 earn "Review" on review at most 2 per week { 20 }
 earn "Status" on purchase into status { order.total }
@@ -43,6 +46,7 @@ pub(super) fn lots(facts: &[Fact]) -> BTreeMap<i64, i64> {
     facts.sort_by_key(|fact| fact.at);
     let (mut lots, mut status, mut purchases) = (BTreeMap::new(), 0, 0);
     let (mut days, mut weeks) = (BTreeMap::new(), BTreeMap::new());
+    let mut months: BTreeMap<u32, i64> = BTreeMap::new();
     for Fact { at, what } in facts {
         let points: i64 = lots.values().sum();
         let units = match what {
@@ -60,6 +64,11 @@ pub(super) fn lots(facts: &[Fact]) -> BTreeMap<i64, i64> {
                 let bought: &mut u32 = days.entry((at + ZONE).div_euclid(DAY)).or_default();
                 *bought += 1;
                 units += if *bought == 1 { 7 } else { 0 };
+                let month = DateTime::from_timestamp(at + ZONE, 0).unwrap().month();
+                let paid = months.entry(month).or_default();
+                let more = (*euros).min(90 - *paid);
+                *paid += more;
+                units += more;
                 units += if points >= 300 { 25 } else { 0 };
                 purchases += 1;
                 units += if purchases % 3 == 0 { 30 } else { 0 };
