@@ -5,8 +5,8 @@ Between crates, no arrow goes upwards: each crate depends only on crates below i
 two files import each other, directly or in a ring, and `mod` lines stand in reading order: a module
 after those that it imports. A parent that re-exports a child (`pub use`) does not import it.
 
-It reads `use` lines and `crate::`, `super::` and `self::` paths as text, so that it needs nothing but
-Python. Run it as `python3 tests/layers.py`, or with `--planted` to see that it finds rings that are
+It reads `use` lines and paths as text, those that begin with `crate::`, `super::`, `self::` or a child
+module, so that it needs nothing but Python. Run it as `python3 tests/layers.py`, or with `--planted` to see that it finds rings that are
 planted.
 """
 
@@ -49,9 +49,18 @@ def upward_arrows(manifests):
         if crate not in rank:
             yield f"{folder.relative_to(ROOT)}: `{crate}` is in no layer of tests/layers.py"
             continue
-        for dependency in manifest.get("dependencies", {}):
+        for dependency in sorted(dependencies(manifest)):
             if dependency in rank and rank[dependency] >= rank[crate]:
                 yield f"`{crate}` depends on `{dependency}`, which is not below it"
+
+
+def dependencies(manifest):
+    """The crates that a crate depends on, its tests as well, by their own names."""
+    parts = [manifest, *manifest.get("target", {}).values()]
+    kinds = ["dependencies", "dev-dependencies", "build-dependencies"]
+    for listed in (part.get(kind, {}) for part in parts for kind in kinds):
+        for name, terms in listed.items():
+            yield terms.get("package", name) if isinstance(terms, dict) else name
 
 
 def without_comments_and_strings(text):
@@ -60,8 +69,8 @@ def without_comments_and_strings(text):
 
 
 def without_tests(text):
-    """The text without its test modules, which stand at the end of a file."""
-    return re.split(r"#\[cfg\(test\)\]\s*mod \w+\s*\{", text)[0]
+    """The text without its test modules."""
+    return re.sub(r"#\[cfg\(test\)\]\s*mod \w+ \{.*?^\}$", "", text, flags=re.S | re.M)
 
 
 def flattened(use):
@@ -90,7 +99,8 @@ class Crate:
         self.files = {}
         for file in sorted(source.rglob("*.rs")):
             parts = list(file.relative_to(source).with_suffix("").parts)
-            if parts[-1] in ("lib", "main", "mod"):
+            # A program beside a library is a crate of its own.
+            if parts[-1] in ("lib", "mod") or parts == ["main"] and not (source / "lib.rs").exists():
                 parts.pop()
             text = without_tests(without_comments_and_strings(file.read_text()))
             if not re.search(r"^tests?$", parts[0] if parts else ""):
@@ -130,6 +140,8 @@ class Crate:
         text = re.sub(r"\buse\s+[^;]+;", "", text)
         uses += re.findall(r"\b(?:crate|super|self)(?:::\w+)+", text)
         children = {other[-1] for other in self.files if other[:-1] == module and other}
+        if children:
+            uses += re.findall(rf"(?<![\w:.])(?:{'|'.join(sorted(children))})::\w+", text)
         for use in uses:
             steps = use.split("::")
             if steps[0] == "crate":
@@ -227,15 +239,25 @@ def planted():
         ("b",): "use crate::One; pub struct Two;",
         ("c",): "mod d; pub use d::Four; pub struct Three;",
         ("c", "d"): "use super::Three; pub struct Four;",
+        ("e",): "mod f; pub struct Five; fn six() { f::six() }",
+        ("e", "f"): "use super::Five; pub fn six() {}",
     }
     crate.names = crate.reexports()
-    found = [sorted(ring) for ring, _ in rings(crate)]
-    assert found == [[("a",), ("b",)]], found
+    found = sorted(sorted(ring) for ring, _ in rings(crate))
+    assert found == [[("a",), ("b",)], [("e",), ("e", "f")]], found
+    tests = "fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\nfn c() {}\n"
+    assert without_tests(tests).split() == "fn a() {} fn c() {}".split(), without_tests(tests)
     crate.files = {(): "mod a;\nmod b;", ("a",): "use crate::b::Two;", ("b",): "struct Two;"}
     crate.names = crate.reexports()
     assert list(out_of_order(crate)) == [("lib", "a", "b")]
-    low = {"package": {"name": "ledger"}, "dependencies": {"store": {}}}
-    assert len(list(upward_arrows([(ROOT, low)]))) == 1
+    for low in [
+        {"dependencies": {"store": {}}},
+        {"dev-dependencies": {"store": {}}},
+        {"dependencies": {"below": {"package": "store"}}},
+        {"target": {"cfg(unix)": {"dependencies": {"store": "1"}}}},
+    ]:
+        low["package"] = {"name": "ledger"}
+        assert len(list(upward_arrows([(ROOT, low)]))) == 1, low
     print("ok  planted rings, upward arrows and modules out of order are found")
 
 

@@ -1,15 +1,15 @@
 //! `regulars backtest`: rules tried on the past.
 
-/// The report, as a page.
+/// The report, as a page and as JSON.
 mod page;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ::backtest::{Backtest, Gauged, Past, Report, Round, Seen};
+use ::backtest::{Backtest, Past, Round, Seen};
 use ::history::{DataSet, Overview};
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use clap::Args;
@@ -18,8 +18,8 @@ use indicatif::ProgressBar;
 use ledger::calendar::resolve;
 use ledger::{MerchantId, Moment, Programme};
 use rules::{Bundle, Sources};
-use serde::Serialize;
 
+pub(crate) use self::page::Outcome;
 use crate::page::Output;
 use crate::place;
 use crate::result::CommandResult;
@@ -141,41 +141,6 @@ impl Span {
             .into());
         }
         Ok((from.filter(|from| *from > begins), (begins, until)))
-    }
-}
-
-/// The outcome of a backtest, and how it went.
-pub(crate) struct Outcome {
-    pub(crate) report: Report,
-    rounds: usize,
-    took: Duration,
-    begins: Moment,
-    until: Moment,
-}
-
-impl Outcome {
-    /// What was told in a second, played by the recorded rules and by the new ones.
-    fn rate(&self) -> u64 {
-        let millis = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX).max(1);
-        self.report.seen.told.saturating_mul(1000) / millis
-    }
-
-    fn as_json(&self, bundle: &Bundle) -> CommandResult<String> {
-        #[derive(Serialize)]
-        struct Json<'a> {
-            from: Moment,
-            until: Moment,
-            rounds: usize,
-            told_per_second: u64,
-            gate: Vec<Gauged>,
-            #[serde(flatten)]
-            report: &'a Report,
-        }
-        let Outcome { report, rounds, begins, until, .. } = self;
-        let (from, until, rounds) = (*begins, *until, *rounds);
-        let gate = report.gauged(&bundle.programme().gate);
-        let json = Json { from, until, rounds, told_per_second: self.rate(), gate, report };
-        Ok(serde_json::to_string_pretty(&json)?)
     }
 }
 

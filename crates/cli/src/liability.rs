@@ -11,11 +11,12 @@ use ::audit::{Audit, Counted, Period, counted};
 use ::liability::{Cause, Cohorts, Kept, Line, Month};
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use clap::Args;
-use ledger::{Entry, MemberId, Moment, Movement, Programme, Verb, WalletName};
+use ledger::{Entry, Moment, Movement, Programme, Verb, WalletName};
 use rules::did_you_mean;
 use rust_decimal::Decimal;
 use store::{Found, History};
 
+use self::page::{Behind, Report};
 use crate::audit;
 use crate::bought::purchases;
 use crate::page::Output;
@@ -101,14 +102,6 @@ impl fmt::Display for BookLine {
     }
 }
 
-/// An entry behind a line of the report.
-#[derive(Debug)]
-struct Behind {
-    member: MemberId,
-    verb: Verb,
-    counted: Counted,
-}
-
 /// What is made of the members.
 struct Books {
     period: Period,
@@ -122,17 +115,6 @@ struct Books {
     behind: Vec<Behind>,
     /// Why what a member bought cannot be said.
     unclear: Vec<String>,
-}
-
-/// What the report says.
-struct Told {
-    programme: Programme,
-    period: Period,
-    audited: ::audit::Audited,
-    cohorts: Cohorts,
-    before: Cohorts,
-    /// The month with which the period ends.
-    until: Month,
 }
 
 /// Prints what is owed, what is likely to become of it, and what is deferred for it. What does not come
@@ -164,7 +146,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     if let [first, ..] = seen.unclear.as_slice() {
         return Err(format!("what members bought cannot be said; the first: {first}").into());
     }
-    let told = Told {
+    let report = Report {
         until: Month::of_day(options.until),
         period: days.period(&programme),
         cohorts: seen.cohorts,
@@ -174,12 +156,12 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     };
     match &options.entries {
         None => {
-            let title = format!("What {} owes", told.programme.name);
-            options.output.write(&title, || told.page(), || Ok(told.as_json().to_string()))
+            let title = format!("What {} owes", report.programme.name);
+            options.output.write(&title, || report.page(), || Ok(report.as_json().to_string()))
         }
         Some(line) => {
-            let known = || told.audited.wallets.keys().map(WalletName::as_str);
-            if !told.audited.wallets.contains_key(&line.wallet) {
+            let known = || report.audited.wallets.keys().map(WalletName::as_str);
+            if !report.audited.wallets.contains_key(&line.wallet) {
                 let hint = did_you_mean(line.wallet.as_str(), known());
                 return Err(format!("there is no wallet `{}`{hint}", line.wallet).into());
             }
@@ -189,7 +171,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
                 of(one).cmp(&of(other))
             });
             let title = format!("The entries of {line}");
-            let page = || page::entries(&told.programme, &behind);
+            let page = || page::entries(&report.programme, &behind);
             options.output.write(&title, page, || Ok(page::entries_as_json(&behind).to_string()))
         }
     }

@@ -56,8 +56,8 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     let until = if learned.is_some() { last } else { day + TimeDelta::weeks(WEEKS) };
     let forecast = Forecast::of(&bought.days, number(day), number(until), learned.is_some())
         .map_err(|error| format!("until {day}, {error}"))?;
-    let told = Told { bought: &bought, forecast: &forecast, day, until };
-    options.output.write("What customers are worth", || told.page(), || told.as_json())
+    let report = Report { bought: &bought, forecast: &forecast, day, until };
+    options.output.write("What customers are worth", || report.page(), || report.as_json())
 }
 
 fn number(day: NaiveDate) -> i64 {
@@ -123,16 +123,16 @@ fn days_of(past: &Past, zone: Tz, decimals: u32) -> CommandResult<Vec<Purchase>>
 }
 
 /// A forecast, with what it was made of.
-struct Told<'a> {
+struct Report<'a> {
     bought: &'a Bought,
     forecast: &'a Forecast,
     day: NaiveDate,
     until: NaiveDate,
 }
 
-impl Told<'_> {
+impl Report<'_> {
     fn page(&self) -> Page {
-        let Told { forecast, day, until, .. } = self;
+        let Report { forecast, day, until, .. } = self;
         let Forecast { spend, weeks, expected, actual, customers, .. } = forecast;
         let mut page = Page::default();
         let again = customers.iter().filter(|customer| customer.buyer.repeats > 0.0).count();

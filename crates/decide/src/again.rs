@@ -10,14 +10,14 @@
 mod edit;
 /// What became of an entry.
 mod differently;
-/// Why rules give something else.
-mod causes;
 /// What has happened, in the order in which it happened.
 mod timeline;
 /// The decision data of an earlier decision.
 mod data_then;
 /// One derivation of a member.
 mod side;
+/// Why rules give something else.
+mod causes;
 /// Deriving the member by both histories.
 mod course;
 

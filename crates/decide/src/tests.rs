@@ -19,6 +19,10 @@ use crate::{
     redeem, run_specs, tier_status,
 };
 
+/// The allocator, mimalloc: thousands of histories spend much of their time in it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod book;
 mod judging;
 mod mistakes;

@@ -103,7 +103,7 @@ impl History {
     pub fn with_told_too_late(&self, later: &History) -> Option<History> {
         let (had, has) = (&self.told_too_late, &later.told_too_late);
         // Some of them may have been taken back.
-        let more = has.purchases.checked_sub(had.purchases).unwrap_or_default();
+        let more = has.purchases.saturating_sub(had.purchases);
         let spent = has.spend.checked_sub(had.spend)?.max(Decimal::ZERO);
         Some(History {
             purchases: self.purchases.checked_add(more)?,

@@ -1,3 +1,5 @@
+//! Tests of what is owed: forecasts, their draws, and deferrals.
+
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use ledger::{Programme, Units};
 use rhai::{ASTNode, Expr, Position, Stmt};
 
+use self::not_zero::not_zero;
+pub use self::together::CODES_MAX;
 use crate::asked::Asked;
 use crate::grammar::StatementKind;
 use crate::kind::Kind;
@@ -18,6 +20,8 @@ use crate::sheet::{Function, Sheets};
 use crate::source::Sources;
 use crate::vocabulary::{FACTS, Word, functions, gifts, words_of};
 
+/// The facts that a condition keeps from being 0.
+mod not_zero;
 /// The check of divisors.
 mod zero;
 /// The check of blocks.
@@ -33,8 +37,6 @@ mod together;
 /// The check of words and names.
 mod words;
 
-/// The most codes that one activity may give. Each adds two writes to the request's transaction.
-pub const CODES_MAX: usize = 5;
 /// The most items of a literal list. Each `in` walks through all of them.
 const LIST_ITEMS_MAX: usize = 100;
 /// The most cases of a `switch`, for the same reason.
@@ -280,7 +282,7 @@ impl<'a> Check<'a> {
             let found = self.expression(when);
             self.want(&found, &Kind::Flag, when.start_position(), "a condition");
             self.reachable(when);
-            self.above_zero = zero::not_zero(when, true);
+            self.above_zero = not_zero(when, true);
         }
         if let Some(counting) = &rule.counting {
             let found = self.expression(counting);

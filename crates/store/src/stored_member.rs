@@ -211,6 +211,31 @@ fn wallet_of(pk: &str, lots: Vec<StoredLot>, debt: Option<&Units>) -> Result<Wal
     wallet.ok_or_else(|| StoreError::unreadable(pk, "a wallet is out of range"))
 }
 
+/// What a member has bought.
+fn history_of(
+    pk: &str,
+    stored: Option<StoredHistory>,
+    too_late: Option<StoredToldTooLate>,
+) -> Result<History, StoreError> {
+    let unreadable = || StoreError::unreadable(pk, "its spend is no amount");
+    let amount = |text: String| text.parse().map_err(|_| unreadable());
+    let Some(StoredHistory(purchases, spend, last)) = stored else {
+        return Ok(History::default());
+    };
+    let told_too_late = match too_late {
+        None => ToldTooLate::default(),
+        Some(StoredToldTooLate(purchases, spend)) => {
+            ToldTooLate { purchases, spend: amount(spend)? }
+        }
+    };
+    Ok(History {
+        purchases,
+        spend: amount(spend)?,
+        last_purchase_at: last.map(|last| moment(pk, last)).transpose()?,
+        told_too_late,
+    })
+}
+
 /// The member of a version. Its name, its enrolment and its attributes are those of the person.
 pub(crate) fn restored(
     pk: &str,
@@ -218,7 +243,6 @@ pub(crate) fn restored(
     stored: StoredMember,
     enrolled: &Member,
 ) -> Result<Member, StoreError> {
-    let unreadable = |reason: &str| StoreError::unreadable(pk, reason);
     let moment = |seconds: i64| moment(pk, seconds);
     let maybe = |seconds: Option<i64>| seconds.map(moment).transpose();
     let hold = |StoredHold(until, entry, reward, counted, stock): StoredHold| {
@@ -236,22 +260,6 @@ pub(crate) fn restored(
     };
     let StoredTierStatus(tier, kept_until, failing_since, lost_at) =
         stored.tier_status.unwrap_or_default();
-    let amount = |text: String| text.parse().map_err(|_| unreadable("its spend is no amount"));
-    let told_too_late = match stored.told_too_late {
-        None => ToldTooLate::default(),
-        Some(StoredToldTooLate(purchases, spend)) => {
-            ToldTooLate { purchases, spend: amount(spend)? }
-        }
-    };
-    let history = match stored.history {
-        None => History::default(),
-        Some(StoredHistory(purchases, spend, last)) => History {
-            purchases,
-            spend: amount(spend)?,
-            last_purchase_at: maybe(last)?,
-            told_too_late,
-        },
-    };
     let Member { id, attributes, referred_by, .. } = enrolled.clone();
     Ok(Member {
         id,
@@ -267,7 +275,7 @@ pub(crate) fn restored(
             failing_since: maybe(failing_since)?,
             lost_at: maybe(lost_at)?,
         },
-        history,
+        history: history_of(pk, stored.history, stored.told_too_late)?,
         grants: each(stored.grants, |until| Ok(GrantEnd::from(maybe(until)?)))?,
         tasks: each(stored.tasks, progress)?,
         scores: stored.scores,

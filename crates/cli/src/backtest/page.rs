@@ -1,21 +1,58 @@
-//! The report of a backtest, as a page.
+//! The report of a backtest, as a page and as JSON.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::time::Duration;
 
-use backtest::{Changed, Dry, Failed, Gauged, Moved, Mover, Paid, Totals};
-use ledger::Programme;
+use backtest::{Changed, Dry, Failed, Gauged, Moved, Mover, Paid, Report, Totals};
+use ledger::{Moment, Programme};
 use rules::Bundle;
 use rust_decimal::{Decimal, RoundingStrategy};
+use serde::Serialize;
 
-use super::Outcome;
 use crate::page::{Bar, Cell, Page, Sheet};
+use crate::result::CommandResult;
 use crate::show::{money, plural, shop_time, whole};
 
 /// The bars of gains, below and above zero.
 const BARS: i64 = 6;
 /// The reasons why something was not made that are shown.
 const REASONS_MAX: usize = 10;
+
+/// The outcome of a backtest, and how it went.
+pub(crate) struct Outcome {
+    pub(crate) report: Report,
+    pub(super) rounds: usize,
+    pub(super) took: Duration,
+    pub(super) begins: Moment,
+    pub(super) until: Moment,
+}
+
+impl Outcome {
+    /// What was told in a second, played by the recorded rules and by the new ones.
+    fn rate(&self) -> u64 {
+        let millis = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.report.seen.told.saturating_mul(1000) / millis
+    }
+
+    pub(super) fn as_json(&self, bundle: &Bundle) -> CommandResult<String> {
+        #[derive(Serialize)]
+        struct Json<'a> {
+            from: Moment,
+            until: Moment,
+            rounds: usize,
+            told_per_second: u64,
+            gate: Vec<Gauged>,
+            #[serde(flatten)]
+            report: &'a Report,
+        }
+        let Outcome { report, rounds, begins, until, .. } = self;
+        let (from, until, rounds) = (*begins, *until, *rounds);
+        let gate = report.gauged(&bundle.programme().gate);
+        let json = Json { from, until, rounds, told_per_second: self.rate(), gate, report };
+        Ok(serde_json::to_string_pretty(&json)?)
+    }
+}
 
 /// The page of a report.
 pub(super) fn page(outcome: &Outcome, bundle: &Bundle) -> Page {

@@ -1,11 +1,11 @@
 //! What is owed, as a page and as JSON.
 
-use ::liability::{Breakage, Deferred, DeferredOver, LookBack, Month};
-use ledger::{Programme, WalletName};
+use ::audit::{Audited, Counted, Period};
+use ::liability::{Breakage, Cohorts, Deferred, DeferredOver, LookBack, Month};
+use ledger::{MemberId, Programme, Verb, WalletName};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use super::{Behind, Told};
 use crate::audit::{as_json, has_worth, roll_forward};
 use crate::page::{Page, Sheet};
 use crate::show::{expectation, money, share, shop_time, whole};
@@ -13,9 +13,28 @@ use crate::show::{expectation, money, share, shop_time, whole};
 /// The months that an earlier forecast looks ahead.
 const AHEAD: i32 = 12;
 
-impl Told {
+/// An entry behind a line of the report.
+#[derive(Debug)]
+pub(super) struct Behind {
+    pub(super) member: MemberId,
+    pub(super) verb: Verb,
+    pub(super) counted: Counted,
+}
+
+/// What the report says.
+pub(super) struct Report {
+    pub(super) programme: Programme,
+    pub(super) period: Period,
+    pub(super) audited: Audited,
+    pub(super) cohorts: Cohorts,
+    pub(super) before: Cohorts,
+    /// The month with which the period ends.
+    pub(super) until: Month,
+}
+
+impl Report {
     pub(super) fn page(&self) -> Page {
-        let Told { programme, audited, .. } = self;
+        let Report { programme, audited, .. } = self;
         let mut page = Page::default();
         page.line(format!(
             "{}: {} members and {} entries, until the end of {}.",

@@ -118,7 +118,7 @@ const ORDERS: usize = 10;
 const ORDERS_SHORT: usize = 2;
 /// The events of a history, and of one in the long form.
 const EVENTS_SHORT: Range<usize> = 2..20;
-const EVENTS: Range<usize> = 30..50;
+const EVENTS: Range<usize> = 30..35;
 
 fn programme(manifest: &str, rules: &str) -> Arc<Bundle> {
     let top = "name = \"T\"\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\n";

@@ -7,7 +7,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{ReverseRejection, Undone};
+use super::undone::{ReverseRejection, Undone};
 use crate::entry::{LineName, Returned, ReturnedLine};
 use crate::holdings::Share;
 use crate::money::{round_to_coin, split};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rhai::{BinaryExpr, Expr, OpAssignment, Position, Stmt};
 
-use super::zero::not_zero;
+use super::not_zero::not_zero;
 use super::{CASES_MAX, Check};
 use crate::kind::{Domain, Kind};
 use crate::mistake::{Mistake, place};

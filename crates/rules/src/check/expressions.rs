@@ -4,7 +4,7 @@ use ledger::activity::{PURCHASE, REFERRAL};
 use rhai::{ASTFlags, Expr, FnCallExpr, Position};
 use rust_decimal::Decimal;
 
-use super::zero::not_zero;
+use super::not_zero::not_zero;
 use super::{Check, LIST_ITEMS_MAX};
 use crate::kind::{Domain, Kind};
 use crate::range;

@@ -10,12 +10,13 @@ use ledger::hold::HOLDS_MAX;
 use ledger::programme::DaySpan;
 use rhai::{ASTNode, Expr, Position, Stmt};
 
-use super::CODES_MAX;
 use crate::grammar::StatementKind;
 use crate::mistake::Mistake;
 use crate::rule::Rule;
 use crate::sheet::Sheets;
 
+/// The most codes that one activity may give. Each adds two writes to the request's transaction.
+pub const CODES_MAX: usize = 5;
 /// The most campaigns with a budget at the same time. Each budget is a shared limit in 16 parts.
 const BUDGETS_MAX: usize = 3;
 /// The most contests at the same time. Each writes a score.
