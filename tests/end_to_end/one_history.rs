@@ -410,6 +410,27 @@ async fn what_is_told_too_late_is_judged_by_the_member_of_then_and_changes_nothi
 }
 
 #[tokio::test]
+async fn the_piece_of_a_hold_that_ended_goes_back_once_though_what_recorded_its_end_is_undone() {
+    let rules = "earn \"a\" on purchase { order.total }\n\
+        reward \"one\" costs 10 at most 1 ever stock 1 { product(\"p\") }";
+    let shop = shop("[wallets.points]", rules).await;
+    shop.buys("ada", "1", "100.00").await;
+    shop.buys("bob", "2", "100.00").await;
+    let one = json!({ "reward": "one" });
+    does(&shop, "ada holds h", one.clone()).await;
+    shop.at("2026-05-02T08:30:00Z");
+    let order = bought("3", "2026-05-02T08:30:00Z", "5.00");
+    does(&shop, "ada earn 3", order).await;
+    does(&shop, "ada reverse b", json!({ "order": "3" })).await;
+    does(&shop, "ada earn 4", bought("4", "2026-05-02T08:30:00Z", "5.00")).await;
+    // There is one piece, which either can have; she has had none yet.
+    does(&shop, "ada redeem r", one.clone()).await;
+    let sold_out = asks(&shop, "bob redeem r", one).await;
+    assert!(sold_out.problem().starts_with("409 reward_is_sold_out"), "{}", sold_out.text);
+    shop.all_is_well().await;
+}
+
+#[tokio::test]
 async fn of_what_is_told_too_late_nothing_is_had_twice() {
     let rules = "earn \"a\" on purchase { order.total }\n\
         earn \"Day\" on purchase at most 1 per day { 1000 }\n\

@@ -66,6 +66,7 @@ pub(crate) fn derive(
         course.play(item)?;
     }
     course.end()?;
+    course.is.own.end_holds(member, context.now);
     let from = From { moment: since.moment, entry: slice.before.seq.next() };
     let decision = decision(context, member, &timeline, &course, from)?;
     Ok((with_due_date(context, decision), course.referrals))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decision::{GiveRejection, balances};
 use crate::restated::{Now, Restated};
-use crate::terms::Terms;
+use crate::terms::{HoldId, Terms};
 use crate::{
     Change, Decision, Effect, Entry, Lot, Member, Moment, Posting, PostingReason, PostingSide,
     Reason, Units, Wallet, WalletName,
@@ -30,6 +30,16 @@ impl Derived {
     #[must_use]
     pub fn from(member: Member) -> Derived {
         Derived { member, expired: Lots::new(), came: Lots::new() }
+    }
+
+    /// Ends the holds that ended before `now` and whose end is recorded, so that the member as it is
+    /// stored does not have them: what is undone since may have recorded it. The piece of a stock that
+    /// such a hold held is back there, and stays.
+    pub fn end_holds(&mut self, stored: &Member, now: Moment) {
+        let holds = self.member.holds.iter();
+        let ended = holds.filter(|(id, hold)| hold.until <= now && !stored.holds.contains_key(*id));
+        let ended: Vec<HoldId> = ended.map(|(id, _)| id.clone()).collect();
+        ended.iter().for_each(|id| self.member.end_hold(id));
     }
 
     /// The same after one more entry.

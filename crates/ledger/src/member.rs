@@ -164,12 +164,15 @@ impl Member {
 
     fn pass(&mut self, now: Moment) {
         self.wallets.values_mut().for_each(|wallet| wallet.merge_matured(now));
-        let passed: Vec<Hold> =
-            self.holds.extract_if(.., |_, hold| hold.until <= now).map(|(_, hold)| hold).collect();
-        for hold in passed {
-            if let Some(day) = hold.counted {
-                self.uncount(&hold.reward, day);
-            }
+        let holds = self.holds.iter().filter(|(_, hold)| hold.until <= now);
+        let passed: Vec<HoldId> = holds.map(|(id, _)| id.clone()).collect();
+        passed.iter().for_each(|id| self.end_hold(id));
+    }
+
+    /// Ends a hold: its reward has not been had.
+    pub(crate) fn end_hold(&mut self, id: &HoldId) {
+        if let Some(Hold { reward, counted: Some(day), .. }) = self.holds.remove(id) {
+            self.uncount(&reward, day);
         }
     }
 
