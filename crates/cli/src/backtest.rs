@@ -144,7 +144,8 @@ impl Span {
     }
 }
 
-fn loaded(folder: &Path) -> CommandResult<(MerchantId, Bundle)> {
+/// The rules of a folder, and whose they are.
+pub(crate) fn loaded(folder: &Path) -> CommandResult<(MerchantId, Bundle)> {
     let merchant = place::merchant_of(folder)?;
     let bundle = Bundle::load(&merchant, &Sources::read(folder)?)?;
     Ok((merchant, bundle))

@@ -42,6 +42,8 @@ mod demo;
 mod history;
 /// `backtest`: rules tried on the past.
 mod backtest;
+/// `lift`: what a trial has changed.
+mod lift;
 /// `worth`: how often customers buy again, and for how much.
 mod worth;
 /// `publish`: rules published to a table in AWS.
@@ -105,6 +107,8 @@ enum Command {
     History(history::Options),
     /// Try rules on the past, and see who would have got what
     Backtest(backtest::Options),
+    /// Show what a trial has changed: members who take part against the holdout
+    Lift(lift::Options),
     /// Forecast how often customers buy again, and for how much
     Worth(worth::Options),
     /// Measure what each request costs in DynamoDB capacity units
@@ -140,6 +144,7 @@ async fn main() -> ExitCode {
         Command::Rejudge(options) => rejudge::run(options).await,
         Command::History(options) => history::run(options).await,
         Command::Backtest(options) => backtest::run(&options),
+        Command::Lift(options) => lift::run(&options),
         Command::Worth(options) => worth::run(&options),
         Command::Costs(options) => costs::run(options).await,
         Command::Publish(options) => publish::run(options).await,

@@ -11,6 +11,8 @@ use crate::show::table;
 
 /// The width of the longest bar, in characters.
 const BAR: u64 = 40;
+/// The whole of a scale on which an interval is drawn.
+pub(crate) const SCALE: u16 = 1000;
 
 /// Where a report goes: as tables to a terminal, if nothing else is said.
 #[derive(Debug, Args)]
@@ -73,6 +75,16 @@ pub(crate) struct Sheet {
 pub(crate) enum Cell {
     Text(String),
     Bar(Bar),
+    Interval(Interval),
+}
+
+/// An interval with what is found in it, on a scale that has a zero: each in thousandths of the scale.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Interval {
+    pub(crate) least: u16,
+    pub(crate) found: u16,
+    pub(crate) most: u16,
+    pub(crate) zero: u16,
 }
 
 /// A bar: a number as a part of the largest of its column, and what it was before.
@@ -92,6 +104,30 @@ impl<T: Into<String>> From<T> for Cell {
 impl From<Bar> for Cell {
     fn from(bar: Bar) -> Cell {
         Cell::Bar(bar)
+    }
+}
+
+impl From<Interval> for Cell {
+    fn from(interval: Interval) -> Cell {
+        Cell::Interval(interval)
+    }
+}
+
+impl Interval {
+    /// The interval in characters: `├──●──┤`, with `│` at zero.
+    fn text(self) -> String {
+        let place = |of: u16| u64::from(of) * (BAR - 1) / u64::from(SCALE);
+        let (least, found, most) = (place(self.least), place(self.found), place(self.most));
+        let zero = place(self.zero);
+        let drawn = (0..BAR).map(|here| match here {
+            here if here == found => '●',
+            here if here == least => '├',
+            here if here == most => '┤',
+            here if here == zero => '│',
+            here if (least..most).contains(&here) => '─',
+            _ => ' ',
+        });
+        drawn.collect::<String>().trim_end().to_owned()
     }
 }
 
@@ -198,6 +234,7 @@ impl Cell {
     fn text(&self) -> String {
         match self {
             Cell::Text(text) => text.clone(),
+            Cell::Interval(interval) => interval.text(),
             Cell::Bar(Bar { is, most, .. }) => {
                 let length = is.saturating_mul(BAR).div_ceil((*most).max(1));
                 "█".repeat(usize::try_from(length).unwrap_or_default())
@@ -208,6 +245,18 @@ impl Cell {
     fn html(&self) -> Markup {
         match self {
             Cell::Text(text) => html! { (text) },
+            Cell::Interval(Interval { least, found, most, zero }) => {
+                let at = |of: u16| format!("left: {}.{}%", of / 10, of % 10);
+                let width = most.saturating_sub(*least);
+                let line = format!("{}; width: {}.{}%", at(*least), width / 10, width % 10);
+                html! {
+                    div class="interval" {
+                        div class="zero" style=(at(*zero)) {}
+                        div class="line" style=(line) {}
+                        div class="found" style=(at(*found)) {}
+                    }
+                }
+            }
             Cell::Bar(Bar { was, is, most }) => {
                 // In thousandths, so that a short bar is not lost.
                 let width = |of: u64| {
@@ -243,6 +292,13 @@ th { color: var(--soft); font-weight: 600; border-bottom-width: 2px; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td:has(.bar) { min-width: 22rem; vertical-align: middle; }
 .bar { height: .8rem; background: var(--bar); border-radius: 2px; min-width: 1px; }
+td:has(.interval) { min-width: 22rem; vertical-align: middle; }
+.interval { position: relative; height: 1rem; }
+.interval div { position: absolute; }
+.interval .zero { height: 1rem; border-left: 1px dashed var(--soft); }
+.interval .line { top: .4rem; height: .2rem; background: var(--was); border-radius: 2px; }
+.interval .found { top: .25rem; width: .5rem; height: .5rem; margin-left: -.25rem;
+  border-radius: 50%; background: var(--bar); }
 .bar.was { height: .35rem; background: var(--was); margin-bottom: 1px; }
 ";
 

@@ -112,7 +112,7 @@ fn days_of(past: &Past, zone: Tz, decimals: u32) -> CommandResult<Vec<Purchase>>
     let next = entries.last().map_or(past.enrolled.seq, |last| last.seq).next();
     let mut days: BTreeMap<i64, Decimal> = BTreeMap::new();
     for purchase in purchases(&entries, next, decimals)? {
-        let day = number(purchase.at.with_timezone(&zone).date_naive());
+        let day = number(purchase.activity.at.with_timezone(&zone).date_naive());
         let sum = days.entry(day).or_default();
         *sum = sum.checked_add(purchase.order.total).ok_or("its orders come to too much")?;
     }

@@ -1,6 +1,7 @@
 //! A merchant's programme: its policy, as the manifest states it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use chrono_tz::Tz;
@@ -39,6 +40,8 @@ pub struct Programme {
     pub holidays: Holidays,
     /// Campaigns by name.
     pub campaigns: BTreeMap<String, Campaign>,
+    /// Trials by name.
+    pub trials: BTreeMap<String, Trial>,
     /// The names of the pools of voucher codes.
     pub pools: BTreeSet<String>,
     /// Minutes until a hold expires.
@@ -179,6 +182,53 @@ pub struct Campaign {
     /// Units of the main wallet that its rules pay at most, over all members.
     pub budget: Option<Units>,
 }
+
+/// A trial: rules that hold for a part of the members, who are compared with others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// Its first and its last day.
+    pub days: RangeInclusive<NaiveDate>,
+    /// How many members take part, in hundredths of a percent.
+    pub share: u16,
+    /// How many members they are compared with, likewise. All others are neither.
+    pub holdout: u16,
+    /// What is compared.
+    pub measures: Vec<Measure>,
+}
+
+/// What is compared in a trial, for each member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Measure {
+    /// What its purchases come to, without tax and tips.
+    Revenue,
+    /// How many purchases it makes.
+    Orders,
+    /// The sum of a field of its purchases, such as their margin.
+    Field(String),
+}
+
+/// On which side of a trial a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arm {
+    /// It takes part.
+    Part,
+    /// It is of the holdout, with which those who take part are compared.
+    Holdout,
+}
+
+impl Trial {
+    /// The arm of a member whose place is so many of ten thousand; `None` if it is in neither. Those
+    /// who take part are counted from the first place and the holdout from the last, so that nobody
+    /// changes sides when one of them grows.
+    #[must_use]
+    pub fn arm(&self, place: u16) -> Option<Arm> {
+        let is_in_holdout = u32::from(place) + u32::from(self.holdout) >= u32::from(PLACES);
+        if place < self.share { Some(Arm::Part) } else { is_in_holdout.then_some(Arm::Holdout) }
+    }
+}
+
+/// The places of a trial, over which members are spread.
+pub const PLACES: u16 = 10_000;
 
 /// A span of days, both ends included. An end that is `None` is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

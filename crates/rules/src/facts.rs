@@ -7,11 +7,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use chrono_tz::Tz;
 use ledger::calendar::this_year;
+use ledger::programme::Arm;
 use ledger::task::Goal;
-use ledger::{Activity, FieldValue, Member, MemberId, MerchantId, Moment, Order, Programme, Units};
+use ledger::{Activity, FieldValue, Member, Moment, Order, Programme, Units};
 use rhai::{Dynamic, Engine, INT, Scope};
-use sha2::{Digest, Sha256};
 
+use crate::chance::{arm, bucket};
 use crate::evaluated::{Evaluated, fail, text};
 use crate::order_facts::{self, OrderFacts, OrderRef};
 use crate::suggest::did_you_mean;
@@ -211,6 +212,7 @@ fn register_member(engine: &mut Engine) {
         .register_fn("attribute", |member: &mut MemberFacts, name: &str| {
             text(member.0.member.attributes.get(name).map(String::as_str))
         })
+        .register_fn("in_trial", |member: &mut MemberFacts, trial: &str| member.0.in_trial(trial))
         .register_fn("granted", |member: &mut MemberFacts, grant: &str| {
             member.0.member.is_granted(grant, member.0.at)
         })
@@ -234,6 +236,17 @@ impl Seen {
         self.local_date(self.at)
     }
 
+    /// Whether a trial is on and the member takes part in it.
+    fn in_trial(&self, name: &str) -> Evaluated<bool> {
+        let programme = &self.background.programme;
+        let Some(trial) = programme.trials.get(name) else {
+            let hint = did_you_mean(name, programme.trials.keys().map(String::as_str));
+            return fail(format!("there is no trial `{name}` in the manifest{hint}"));
+        };
+        let is_on = trial.days.contains(&self.today());
+        Ok(is_on && arm(programme, name, &self.member.id) == Some(Arm::Part))
+    }
+
     fn progress(&self, task: &str) -> u32 {
         let place = self.background.places.get(task);
         let task = place.and_then(|place| self.background.tasks.get(*place));
@@ -242,15 +255,6 @@ impl Seen {
             progress.done(task.goal, self.at, self.background.programme.time_zone)
         })
     }
-}
-
-/// A number from 0 to 99 that never changes for a member. It depends on the merchant, so that the
-/// same people are not in every merchant's trials.
-#[must_use]
-pub fn bucket(merchant: &MerchantId, member: &MemberId) -> u8 {
-    let digest = Sha256::digest(format!("{merchant}#{member}"));
-    let number = digest.iter().take(7).fold(0u64, |sum, byte| sum * 256 + u64::from(*byte));
-    u8::try_from(number % 100).unwrap_or_default()
 }
 
 fn full_years(from: NaiveDate, today: NaiveDate) -> INT {

@@ -58,6 +58,8 @@ pub(crate) enum Domain {
     Contest,
     /// The name of a pool of codes.
     Pool,
+    /// The name of a trial.
+    Trial,
     /// A date, such as `2026-12-24`.
     Date,
     /// A date without its year, such as `12-24`.

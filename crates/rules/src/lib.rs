@@ -45,6 +45,8 @@ mod range;
 mod evaluated;
 /// The facts of the order and of its lines.
 mod order_facts;
+/// Parts of the members, by chance.
+mod chance;
 /// The facts that rules see, as values of the engine.
 mod facts;
 /// The buffer of the effects that a rule requests.
@@ -84,9 +86,10 @@ mod reference;
 mod tests;
 
 pub use bundle::Bundle;
+pub use chance::{arm, bucket};
 pub use check::CODES_MAX;
 pub use effect_buffer::EffectRequest;
-pub use facts::{Facts, Seen, Span, Task, bucket, unknown_wallet};
+pub use facts::{Facts, Seen, Span, Task, unknown_wallet};
 pub use forgotten::forgotten;
 pub use grammar::StatementKind;
 pub use mistake::{

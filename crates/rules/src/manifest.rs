@@ -13,16 +13,18 @@ use ledger::activity::{FRIEND, PURCHASE, REFERRAL};
 use ledger::money::PRICE_DECIMALS_MAX;
 use ledger::programme::Reminders;
 use ledger::programme::{
-    ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Gate, Holidays, OnFailure, Recurrence,
-    TierPolicy,
+    ActivityPolicy, Campaign, DaySpan, Downgrade, FieldKind, Gate, Holidays, Measure, OnFailure,
+    PLACES, Recurrence, TierPolicy, Trial,
 };
 use ledger::text::compared;
 use ledger::{Expiry, MerchantId, Programme, Units, WalletName, WalletPolicy};
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use toml::Spanned;
 
 use self::written::{
-    Activity, CampaignTerms, GateTerms, HistoryTerms, Manifest, RemindersTable, Tiers, Wallet,
+    Activity, CampaignTerms, GateTerms, HistoryTerms, Manifest, RemindersTable, Tiers, TrialTerms,
+    Wallet,
 };
 use crate::file_names::MANIFEST;
 use crate::kind::Kind;
@@ -175,30 +177,147 @@ fn history_attributes(written: Option<Object<HistoryTerms>>) -> BTreeSet<String>
 }
 
 /// The most percent of a gate's limit.
-const PERCENT_MAX: Decimal = Decimal::ONE_THOUSAND;
+const INCREASE_MAX: Decimal = Decimal::ONE_THOUSAND;
+
+/// A share, as it is written in percent.
+fn percent(
+    written: &Spanned<String>,
+    most: Decimal,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> Option<Decimal> {
+    let number = written.get_ref().trim().strip_suffix('%').map(str::trim_end);
+    let number = number.and_then(|number| Decimal::from_str_exact(number).ok());
+    let number = number.filter(|number| !number.is_sign_negative() && *number <= most);
+    if number.is_none() {
+        let message = format!(
+            "`{}` is not a share from 0 % to {most} %; write it such as \"3 %\" or \"2.5 %\"",
+            written.get_ref()
+        );
+        wrong(written.span(), message);
+    }
+    number
+}
 
 /// What other rules may change at most.
 fn gate(written: Option<Object<GateTerms>>, wrong: &mut impl FnMut(Range<usize>, String)) -> Gate {
     let Some(Object(written)) = written else { return Gate::default() };
-    let mut percent = |written: &Option<Spanned<String>>| {
-        let written = written.as_ref()?;
-        let number = written.get_ref().trim().strip_suffix('%').map(str::trim_end);
-        let number = number.and_then(|number| Decimal::from_str_exact(number).ok());
-        let number = number.filter(|number| !number.is_sign_negative() && *number <= PERCENT_MAX);
-        if number.is_none() {
-            let message = format!(
-                "`{}` is not a share from 0 % to {PERCENT_MAX} %; write it such as \"3 %\" or \"2.5 %\"",
-                written.get_ref()
-            );
-            wrong(written.span(), message);
-        }
-        number
+    let mut most = |written: &Option<Spanned<String>>| {
+        written.as_ref().and_then(|written| percent(written, INCREASE_MAX, wrong))
     };
     Gate {
-        cost_increase_max: percent(&written.cost_increase_max),
-        losers_max: percent(&written.losers_max),
-        liability_increase_max: percent(&written.liability_increase_max),
+        cost_increase_max: most(&written.cost_increase_max),
+        losers_max: most(&written.losers_max),
+        liability_increase_max: most(&written.liability_increase_max),
     }
+}
+
+/// The measures that are not fields of a purchase.
+const REVENUE: &str = "revenue";
+const ORDERS: &str = "orders";
+
+/// A trial; `None` if something is wrong with it.
+fn trial(
+    name: &Spanned<String>,
+    terms: &TrialTerms,
+    fields: &BTreeMap<String, FieldKind>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> Option<Trial> {
+    let (from, until) = (day(&terms.from, wrong)?, day(&terms.until, wrong)?);
+    if until < from {
+        wrong(name.span(), format!("trial `{}` ends before it begins", name.get_ref()));
+    }
+    let share = places(&terms.share, wrong)?;
+    let holdout = places(&terms.holdout, wrong)?;
+    if share.checked_add(holdout).is_none_or(|both| both > PLACES) {
+        let message = "who takes part and the holdout are more than all members together";
+        wrong(terms.holdout.span(), message.to_owned());
+    }
+    let mut measures = Vec::new();
+    for written in terms.measures.iter().flatten() {
+        measures.extend(measure(written, fields, wrong));
+    }
+    if terms.measures.is_none() {
+        measures = vec![Measure::Revenue, Measure::Orders];
+    } else if measures.is_empty() {
+        wrong(name.span(), format!("trial `{}` measures nothing", name.get_ref()));
+    }
+    Some(Trial { days: from..=until, share, holdout, measures })
+}
+
+/// The trials.
+fn trials(
+    written: &BTreeMap<Spanned<String>, Object<TrialTerms>>,
+    activities: &BTreeMap<String, ActivityPolicy>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> BTreeMap<String, Trial> {
+    let none = BTreeMap::new();
+    let fields = activities.get(PURCHASE).map_or(&none, |purchase| &purchase.fields);
+    let mut trials = BTreeMap::new();
+    for (name, Object(terms)) in written {
+        let trial = trial(name, terms, fields, wrong);
+        trials.extend(trial.map(|trial| (name.get_ref().clone(), trial)));
+    }
+    trials
+}
+
+/// A share of the members, in places.
+fn places(written: &Spanned<String>, wrong: &mut impl FnMut(Range<usize>, String)) -> Option<u16> {
+    let share = percent(written, Decimal::ONE_HUNDRED, wrong)?;
+    let places = share.checked_mul(Decimal::ONE_HUNDRED).filter(Decimal::is_integer);
+    let places = places.and_then(|places| places.to_u16()).filter(|places| *places > 0);
+    if places.is_none() {
+        let message = format!(
+            "`{}` is not a share of the members: it is above 0 %, in hundredths of a percent",
+            written.get_ref()
+        );
+        wrong(written.span(), message);
+    }
+    places
+}
+
+/// What a trial measures.
+fn measure(
+    written: &Spanned<String>,
+    fields: &BTreeMap<String, FieldKind>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> Option<Measure> {
+    let name = written.get_ref().as_str();
+    let is_number = |kind: &&FieldKind| matches!(kind, FieldKind::Amount | FieldKind::Integer);
+    match name {
+        REVENUE => return Some(Measure::Revenue),
+        ORDERS => return Some(Measure::Orders),
+        field if fields.get(field).filter(is_number).is_some() => {
+            return Some(Measure::Field(name.to_owned()));
+        }
+        _ => {}
+    }
+    let numbers = fields.iter().filter(|(_, kind)| is_number(kind)).map(|(name, _)| name.as_str());
+    let known: Vec<&str> = [REVENUE, ORDERS].into_iter().chain(numbers).collect();
+    let hint = match did_you_mean(name, known.iter().copied()) {
+        hint if hint.is_empty() => format!(
+            "; there is `{}`, and what is an amount or an integer under [activities.purchase]",
+            known.join("`, `")
+        ),
+        hint => hint,
+    };
+    wrong(written.span(), format!("`{name}` cannot be measured{hint}"));
+    None
+}
+
+/// A day, as it is written without quotes.
+fn day(
+    written: &Spanned<toml::value::Datetime>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> Option<NaiveDate> {
+    let date = written.get_ref().date.filter(|_| written.get_ref().time.is_none());
+    let date = date.and_then(|date| {
+        NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into())
+    });
+    if date.is_none() {
+        let message = format!("`{}` is no day; write it as 2026-08-31", written.get_ref());
+        wrong(written.span(), message);
+    }
+    date
 }
 
 /// Reads the manifest into the merchant's policy.
@@ -245,6 +364,7 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
         campaigns.insert(name.get_ref().clone(), campaign(&name, &terms, &mut wrong));
     }
 
+    let trials = trials(&manifest.trials, &activities, &mut wrong);
     pending_activities(&manifest.wallets, &activities, &mut wrong);
     let hold_minutes = HOLD_MINUTES.read(manifest.hold_minutes.as_ref(), &mut wrong);
     let late_days = LATE_DAYS.read(manifest.late_days.as_ref(), &mut wrong);
@@ -268,6 +388,7 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
                 tiers,
                 holidays,
                 campaigns,
+                trials,
                 pools: manifest.pools.into_keys().collect(),
                 hold_minutes,
                 reminders,
@@ -484,17 +605,10 @@ fn campaign(
     terms: &CampaignTerms,
     wrong: &mut impl FnMut(Range<usize>, String),
 ) -> Campaign {
-    let mut day = |day: &Option<Spanned<toml::value::Datetime>>| {
-        let day = day.as_ref()?;
-        let date = day.get_ref().date.filter(|_| day.get_ref().time.is_none()).and_then(|date| {
-            NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into())
-        });
-        if date.is_none() {
-            wrong(day.span(), format!("`{}` is no day; write it as 2026-08-31", day.get_ref()));
-        }
-        date
+    let mut own = |written: &Option<Spanned<toml::value::Datetime>>| {
+        written.as_ref().and_then(|written| day(written, wrong))
     };
-    let days = DaySpan { from: day(&terms.from), until: day(&terms.until) };
+    let days = DaySpan { from: own(&terms.from), until: own(&terms.until) };
     if let (Some(from), Some(until)) = (days.from, days.until)
         && until < from
     {

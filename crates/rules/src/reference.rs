@@ -87,6 +87,13 @@ from = 2026-06-01
 until = 2026-08-31
 budget = 100_000                  # units of the main wallet, over all members
 
+[trials.double-mondays]           # rules ask `member.in_trial("double-mondays")`; the name decides by chance
+from = 2026-10-01                 # who takes part, so it stays; `regulars lift` shows what it has changed
+until = 2026-12-31
+share = "20 %"                    # so many members take part,
+holdout = "20 %"                  # and so many others they are compared with
+measures = ["revenue", "orders"]  # if not said; or a number among the fields of purchases, such as margin
+
 [stores.oslo]                     # a store on another clock: `now` of the orders that name it
 time_zone = "Europe/Oslo"
 
@@ -117,7 +124,7 @@ expires = { points = 32 }
 | of the member | |
 |---|---|
 | `tier` | keeps this tier throughout; leave it out to let the tier follow |
-| `enrolled`, `birthday` under `attributes`, `tags`, `bucket` | who it is |
+| `enrolled`, `birthday` under `attributes`, `tags`, `bucket`, `trials` | who it is; it takes part in these trials and in no other |
 | `wallets` | what it has, as if earned when the spec begins |
 | `purchases`, `spend`, `last_purchase` | what it has bought |
 | `grants = { Club = "2026-12-31T00:00:00+01:00", Badge = true }` | rights, with their end or for good |

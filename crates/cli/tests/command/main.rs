@@ -19,6 +19,8 @@ mod history;
 mod killed;
 /// What is owed, for the books.
 mod liability;
+/// What a trial has changed.
+mod lift;
 /// The model: the programme of `rules/cdnow` in plain Rust, which shares nothing with the engine.
 mod model;
 /// Receipts as a shop system exports them.

@@ -1,15 +1,16 @@
 //! The initial state of a spec: the member, its referrer, shared limits and pools of codes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, TimeDelta};
+use ledger::programme::Arm;
 use ledger::task::{Goal, Progress};
 use ledger::{
     Codes, DecisionData, Lot, Member, MemberId, Moment, Remaining, SharedLimit, Units, Wallet,
     WalletName,
 };
 use ledger::{GrantEnd, History};
-use rules::{Bundle, StatementKind, Task, bucket, say_toml, unknown_wallet};
+use rules::{Bundle, StatementKind, Task, arm, bucket, say_toml, unknown_wallet};
 use rust_decimal::Decimal;
 use toml::Spanned;
 
@@ -31,7 +32,7 @@ pub(super) fn person(
     begins: Moment,
 ) -> Result<(Bundle, Member), SpecError> {
     let programme = bundle.programme();
-    let id = named(bundle, id, body.bucket)?;
+    let id = named(bundle, id, body.bucket, &body.trials)?;
     if let Some(tier) = body.tier.as_ref().filter(|tier| !tier.get_ref().is_empty()) {
         known("tier", tier, bundle.tiers())?;
     }
@@ -155,13 +156,41 @@ fn counted(name: &Spanned<String>, units: i64) -> Result<Units, SpecError> {
     Units::new(units).map_err(wrong)
 }
 
-/// A member id that falls into the bucket that the spec wants.
-fn named(bundle: &Bundle, id: &str, wanted: Option<u8>) -> Result<MemberId, SpecError> {
-    let merchant = &bundle.programme().merchant;
+/// The ids that are looked through for one that chance puts where the spec wants it.
+const IDS: u32 = 1_000_000;
+
+/// A member id that chance puts into the bucket that the spec wants and into its trials. A member takes
+/// part in no other.
+fn named(
+    bundle: &Bundle,
+    id: &str,
+    wanted: Option<u8>,
+    trials: &BTreeSet<Spanned<String>>,
+) -> Result<MemberId, SpecError> {
+    let programme = bundle.programme();
+    for trial in trials {
+        known("trial", trial, programme.trials.keys().map(String::as_str))?;
+    }
+    if wanted.is_some_and(|wanted| wanted > 99) {
+        return Err((None, "`bucket` is a number from 0 to 99".to_owned()));
+    }
     let name = |number: u32| MemberId::parse(&format!("{id}-{number}")).ok();
-    let fits = |id: &MemberId| wanted.is_none_or(|wanted| bucket(merchant, id) == wanted);
-    let too_high = || (None, "`bucket` is a number from 0 to 99".to_owned());
-    (1..=10_000).filter_map(name).find(fits).ok_or_else(too_high)
+    let is_in = |id: &MemberId, trial: &str| arm(programme, trial, id) == Some(Arm::Part);
+    let fits = |id: &MemberId| {
+        wanted.is_none_or(|wanted| bucket(&programme.merchant, id) == wanted)
+            && programme.trials.keys().all(|trial| {
+                is_in(id, trial) == trials.iter().any(|wanted| wanted.get_ref() == trial)
+            })
+    };
+    (1..=IDS).filter_map(name).find(fits).ok_or_else(|| {
+        let named: Vec<String> =
+            trials.iter().map(|trial| format!("`{}`", trial.get_ref())).collect();
+        let where_to = match named.is_empty() {
+            true => "in no trial; list those it takes part in as `trials`".to_owned(),
+            false => format!("in {} and in no other trial", named.join(", ")),
+        };
+        (None, format!("of a million members, none is {where_to}"))
+    })
 }
 
 /// The decision data of a spec: the shared limits and codes that it names, all others full.

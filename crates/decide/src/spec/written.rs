@@ -105,6 +105,7 @@ pub(super) struct ReferrerGets {
 pub(super) struct MemberBody {
     pub(super) tier: Option<Spanned<String>>,
     pub(super) bucket: Option<u8>,
+    pub(super) trials: BTreeSet<Spanned<String>>,
     pub(super) tags: BTreeSet<String>,
     pub(super) attributes: BTreeMap<String, String>,
     pub(super) enrolled: Option<InJson<At>>,

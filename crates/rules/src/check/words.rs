@@ -212,6 +212,7 @@ impl Check<'_> {
             Domain::Grant if !known.grants.complete => return None,
             Domain::Grant => ("grant", known.grants.names.iter().map(String::as_str).collect()),
             Domain::Pool => ("pool", known.programme.pools.iter().map(String::as_str).collect()),
+            Domain::Trial => ("trial", known.programme.trials.keys().map(String::as_str).collect()),
             Domain::Date => {
                 let is_date = text.len() == 10 && text.parse::<NaiveDate>().is_ok();
                 return (!is_date)
@@ -246,7 +247,7 @@ impl Check<'_> {
         }
         Some(match domain {
             Domain::Grant => format!("no rule gives a grant `{text}`{hint}"),
-            Domain::Pool | Domain::Holiday => {
+            Domain::Pool | Domain::Holiday | Domain::Trial => {
                 format!("there is no {what} `{text}` in the manifest{hint}")
             }
             _ => format!("there is no {what} `{text}`{hint}"),

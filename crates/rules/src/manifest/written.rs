@@ -25,6 +25,8 @@ pub(super) struct Manifest {
     #[serde(default)]
     pub(super) campaigns: BTreeMap<Spanned<String>, Object<CampaignTerms>>,
     #[serde(default)]
+    pub(super) trials: BTreeMap<Spanned<String>, Object<TrialTerms>>,
+    #[serde(default)]
     pub(super) pools: BTreeMap<String, Object<PoolTerms>>,
     pub(super) hold_minutes: Option<Spanned<i64>>,
     pub(super) late_days: Option<Spanned<i64>>,
@@ -74,6 +76,16 @@ pub(super) struct CampaignTerms {
     pub(super) from: Option<Spanned<toml::value::Datetime>>,
     pub(super) until: Option<Spanned<toml::value::Datetime>>,
     pub(super) budget: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "the settings of a trial")]
+pub(super) struct TrialTerms {
+    pub(super) from: Spanned<toml::value::Datetime>,
+    pub(super) until: Spanned<toml::value::Datetime>,
+    pub(super) share: Spanned<String>,
+    pub(super) holdout: Spanned<String>,
+    pub(super) measures: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Deserialize)]

@@ -103,6 +103,14 @@ pub(crate) const WORDS: &[Word] = &[
     ),
     method(
         Kind::Member,
+        "in_trial",
+        &[Kind::Text(Domain::Trial)],
+        Kind::Flag,
+        "whether a trial is on and the member takes part in it",
+        "member.in_trial(\"double-mondays\")",
+    ),
+    method(
+        Kind::Member,
         "granted",
         &[Kind::Text(Domain::Grant)],
         Kind::Flag,
