@@ -73,7 +73,7 @@ async fn what_has_come_back_cannot_be_put_right_and_what_is_undone_cannot_be_und
         "type": "purchase", "id": "1", "replaces": "1", "at": "2026-05-03T07:30:00Z",
         "order": { "total": "12.00" },
     });
-    let reversed = "409 entry_is_reversed_already : entry 1 has been reversed already";
+    let reversed = "409 entry_is_reversed_already : entry 1 has been reversed already, by entry 2";
     assert_eq!(asks(&shop, "ada earn right", right.clone()).await.problem(), reversed);
     assert_eq!(asks(&shop, "ada reverse c", json!({ "order": "1" })).await.problem(), reversed);
     let undone = asks(&shop, "ada reverse d", json!({ "reverse": "b" })).await;
@@ -88,7 +88,7 @@ async fn what_has_come_back_cannot_be_put_right_and_what_is_undone_cannot_be_und
 }
 
 #[tokio::test]
-async fn a_piece_that_could_not_be_taken_again_does_not_come_back_once_more() {
+async fn a_reward_whose_piece_went_to_another_is_not_had_after_all_and_no_piece_comes_back_twice() {
     let rules = format!("{RULES}\nreward \"mug\" costs 10 stock 1 {{ product(\"mug\") }}");
     let shop = shop("[wallets.points]", &rules).await;
     let mug = json!({ "reward": "mug" });
@@ -98,11 +98,18 @@ async fn a_piece_that_could_not_be_taken_again_does_not_come_back_once_more() {
     does(&shop, "ada redeem r", mug.clone()).await;
     does(&shop, "ada reverse a", json!({ "redeem": "r" })).await;
     does(&shop, "bob redeem r", mug.clone()).await;
-    // She has it after all, though the last piece is Bob's, and then not.
-    does(&shop, "ada reverse b", json!({ "reverse": "a" })).await;
-    does(&shop, "ada reverse c", json!({ "redeem": "r" })).await;
-    let sold_out = asks(&shop, "ada redeem s", mug).await;
+    // The last piece is Bob's: she has it after all only if he gives it back.
+    let after_all = json!({ "reverse": "a" });
+    let sold_out = asks(&shop, "ada reverse b", after_all.clone()).await;
     assert_eq!(sold_out.at("/code"), "reward_is_sold_out", "{}", sold_out.text);
+    shop.at("2026-05-02T08:00:00Z");
+    does(&shop, "bob reverse a", json!({ "redeem": "r" })).await;
+    shop.at("2026-05-02T09:00:00Z");
+    does(&shop, "ada reverse b", after_all).await;
+    let sold_out = asks(&shop, "bob redeem s", mug.clone()).await;
+    assert_eq!(sold_out.at("/code"), "reward_is_sold_out", "{}", sold_out.text);
+    does(&shop, "ada reverse c", json!({ "redeem": "r" })).await;
+    does(&shop, "ada redeem s", mug).await;
     shop.all_is_well().await;
 }
 

@@ -86,7 +86,7 @@ async fn a_part_is_captured_and_the_rest_is_free() {
     let too_much = end(&shop, "capture", &id, "c0", json!({ "units": 61 })).await;
     assert_eq!(
         too_much.problem(),
-        "422 more_is_captured_than_held /units: hold `2` has 60 units set aside, and 61 are captured"
+        "422 more_is_captured_than_held /units: hold `2` has 60 units set aside, and 61 are captured; say in `units` how many, at most 60"
     );
     let too_little = end(&shop, "capture", &id, "c1", json!({ "units": 9 })).await;
     assert_eq!(too_little.at("/code"), "units_are_out_of_range");

@@ -33,6 +33,8 @@ mod long_history;
 mod one_history;
 /// What is told late where time has passed over it: ends, tiers, caps, boards.
 mod told_late;
+/// What is undone, and then is not.
+mod undone_again;
 /// Orders as shops send them.
 mod orders;
 /// What the README says is true.

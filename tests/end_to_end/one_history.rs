@@ -138,7 +138,7 @@ async fn a_purchase_is_put_right_a_hundred_times_under_its_own_number() {
     gone["replaces"] = json!("1001");
     assert_eq!(
         asks(&shop, "ada earn after", gone).await.problem(),
-        "409 entry_is_reversed_already : entry 102 has been reversed already"
+        "409 entry_is_reversed_already : entry 102 has been reversed already, by entry 103"
     );
     let mut unknown = bought("7", "2026-05-02T08:00:00Z", "5.00");
     unknown["replaces"] = json!("6");
@@ -277,7 +277,7 @@ async fn a_transfer_goes_back_with_the_lots_that_it_had() {
     assert_eq!(wallet(&shop, "bob", "points").await, (0, 70));
     assert_eq!(
         asks(&shop, "ada reverse e", json!({ "transfer": "t" })).await.problem(),
-        "409 entry_is_reversed_already : entry 3 has been reversed already"
+        "409 entry_is_reversed_already : entry 3 has been reversed already, by entry 6"
     );
     shop.all_is_well().await;
 }

@@ -396,3 +396,43 @@ async fn of_two_rules_that_failed_each_draws_once() {
     assert_eq!(wallet(&shop, "ada", "points").await, (0, 0));
     shop.all_is_well().await;
 }
+
+#[tokio::test]
+async fn a_rule_that_fails_when_a_return_frees_its_cap_is_noted_and_can_be_mended() {
+    let rules = |odd: &str| {
+        format!(
+            "earn \"Euros\" on purchase {{ order.total }}\n\
+             earn \"Odd\" on purchase at most 1 per week {{ 100 / {odd} }}"
+        )
+    };
+    let files = |rules: &str| {
+        [
+            ("merchant.toml".to_owned(), MANIFEST.to_owned()),
+            ("rules.rhai".to_owned(), rules.to_owned()),
+        ]
+    };
+    let publish = async |shop: &Shop, rules: &str| {
+        let files = files(rules);
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        shop.publish(&files).await;
+    };
+    let shop = shop("1").await;
+    publish(&shop, &rules("order.pieces")).await;
+    let lines = json!([{ "sku": "a", "quantity": 2 }]);
+    let order = json!({ "type": "purchase", "order": { "total": "20.00", "lines": lines } });
+    assert_eq!(shop.post("/v1/members/ada/earn", Some("1"), &order).await.status, 201);
+    // Of an order without lines the rule would fail, and is not asked.
+    let second = shop.buys("ada", "2", "10.00").await;
+    assert_eq!(second.at("/entry/notes"), Value::Null, "{}", second.text);
+    let back = shop.post("/v1/members/ada/reverse", Some("b"), &json!({ "order": "1" })).await;
+    let failed = back.at("/entry/again/differences/0");
+    assert_eq!(failed["entry"], 2, "{}", back.text);
+    assert_eq!(failed["failures"][0]["rule"], "Odd", "{}", back.text);
+    assert_eq!(wallet(&shop, "ada", "points").await, (10, 0));
+    publish(&shop, &rules("max(order.pieces, 1)")).await;
+    judges_again(&shop, &[2]).await.unwrap().unwrap();
+    assert_eq!(wallet(&shop, "ada", "points").await, (110, 0));
+    assert!(judges_again(&shop, &[2]).await.unwrap().is_none());
+    shop.all_is_well().await;
+}

@@ -93,7 +93,7 @@ async fn a_return_by_line_takes_back_what_is_not_earned_by_the_rest() {
     assert_eq!(points(&shop).await, (json!(0), Value::Null));
     assert_eq!(
         reverse(&shop, "return-5", json!({ "earn": "order-1" })).await.problem(),
-        "409 entry_is_reversed_already : entry 1 has been reversed already"
+        "409 entry_is_reversed_already : entry 1 has been reversed already, by entry 4"
     );
     // A repeat gets the first answer.
     let again = reverse(&shop, "return-4", json!({ "earn": "order-1" })).await;

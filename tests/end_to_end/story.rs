@@ -102,7 +102,7 @@ async fn telling_late_does_not_open_a_cap() {
         entries.at("/entries/0/again/differences"),
         json!([{ "entry": 5, "because": [
             { "rule": "Review", "source": "earn.rhai:1", "effect": "reclaim", "wallet": "points", "units": 5 },
-        ]}])
+        ], "causes": [{ "rule": "Review", "fact": "cap", "was": "1", "is": "0" }] }])
     );
     assert_eq!(shop.get("/v1/members/ada").await.at("/wallets/points/balance"), 20);
     shop.all_is_well().await;

@@ -122,7 +122,7 @@ async fn part_of_an_order_is_paid_with_points_within_its_bounds() {
     assert_eq!(pay("e", json!(300), "10.00").await.status, 201);
     assert_eq!(
         pay("f", json!(100), "10.00").await.problem(),
-        "409 reward_was_taken_as_often_as_it_may : reward `pay` can be had at most 2 for now, and has been"
+        "409 reward_was_taken_as_often_as_it_may : reward `pay` can be had at most 2 per day, and has been"
     );
     shop.all_is_well().await;
 }

@@ -177,7 +177,11 @@ fn answer_of_reverse(rejection: &ReverseRejection) -> Answer<'_> {
     match rejection {
         R::Erased(_) => ERASED,
         R::EntryCannotBeReversed { .. } => (INVALID, "entry_cannot_be_reversed", None),
-        R::EntryIsReversedAlready(_) => (CONFLICT, "entry_is_reversed_already", None),
+        R::EntryIsReversedAlready(_) | R::EntryIsReversedBy { .. } => {
+            (CONFLICT, "entry_is_reversed_already", None)
+        }
+        R::EntryTookNoReward { .. } => (INVALID, "entry_cannot_be_reversed", at("/units")),
+        R::OtherIsErased(_) => (StatusCode::GONE, "other_member_is_erased", None),
         R::EntryHasNoOrder(_) => (INVALID, "entry_has_no_order", None),
         R::LineIsUnknown { .. } => (INVALID, "line_is_unknown", at("/lines")),
         R::MoreComesBackThanIsLeft { .. } => {

@@ -4,8 +4,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use decide::{Context, EarlierRules, Offer, TraceLine, offers};
-use ledger::entry::Note;
-use ledger::{Decision, DecisionData, Entry, Member, MemberId, Moment, Seq, Verb};
+use ledger::{Decision, DecisionData, Entry, FailedRule, Member, MemberId, Moment, Seq, Verb};
 use rules::Bundle;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -261,14 +260,12 @@ async fn answered(
 
 /// Logs the rules that failed, for the operator: only the merchant can mend them.
 pub fn log_failures(member: &MemberKey, entry: &Entry) {
-    for note in &entry.notes {
-        if let Note::RuleFailed { rule, source, message } = note {
-            let seq = entry.seq.get();
-            tracing::error!(
-                %member, seq, rule, source,
-                "rule `{rule}` of {member} failed at {source} in entry {seq}: {message}"
-            );
-        }
+    for (seq, FailedRule { rule, source, message }) in entry.failures() {
+        let seq = seq.get();
+        tracing::error!(
+            %member, seq, rule, source,
+            "rule `{rule}` of {member} failed at {source} in entry {seq}: {message}"
+        );
     }
 }
 

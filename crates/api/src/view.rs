@@ -10,8 +10,8 @@ use ledger::restated::TakenBack;
 use ledger::tier_status::TierChange;
 use ledger::{
     Activity, Benefit, Cause, Change, DerivedAgain, Difference, Effect, Entry, EntryKind, Fact,
-    FieldValue, MemberId, Moment, Order, Posting, Reason, RedeemedReward, Seq, Units, Verb,
-    WalletName,
+    FailedRule, FieldValue, MemberId, Moment, Order, Posting, Reason, RedeemedReward, Seq, Units,
+    Verb, WalletName,
 };
 use serde::Serialize;
 
@@ -234,6 +234,9 @@ struct DifferenceView<'a> {
     /// What its rules see that is otherwise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     causes: Vec<CauseView<'a>>,
+    /// The rules that fail for it now.
+    #[serde(skip_serializing_if = "<[FailedRule]>::is_empty")]
+    failures: &'a [FailedRule],
 }
 
 /// What a rule saw, and sees now.
@@ -265,6 +268,7 @@ impl<'a> AgainView<'a> {
             because: &difference.reasons,
             tier: difference.tier.as_ref(),
             causes: difference.causes.iter().map(CauseView::of).collect(),
+            failures: &difference.failures,
         };
         AgainView {
             from: again.from,

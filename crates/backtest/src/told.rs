@@ -221,8 +221,10 @@ impl Request<'_> {
     /// What each rule says of it, if the member asks for it.
     fn trace(&self, context: &Context<'_>, member: &Member) -> Result<Vec<TraceLine>, Undecided> {
         match self {
-            Request::Earn(event) => trace(context, member, &event.activity),
-            Request::Replace(both) => trace(context, member, &both.0.activity),
+            Request::Earn(event) => trace(context, member, &event.activity, &[]),
+            Request::Replace(both) => {
+                trace(context, member, &both.0.activity, std::slice::from_ref(&both.1))
+            }
             Request::Redeem(redemption, _) | Request::Hold(redemption) => {
                 let view = context.view(member, context.data.account(member)?);
                 trace_reward(context, &view, redemption)

@@ -6,8 +6,11 @@ use ::backtest::{Past, Remade, Unmade, remade};
 use ::history::past_of;
 use clap::Args;
 use decide::EarlierRules;
+use ledger::entry::Returned;
 use ledger::tier_status::TierChange;
-use ledger::{Cause, DerivedAgain, Difference, Entry, EntryKind, Fact, Member, MemberId, Seq};
+use ledger::{
+    Cause, DerivedAgain, Difference, Entry, EntryKind, Fact, FailedRule, Member, MemberId, Seq,
+};
 use rules::Bundle;
 use store::{MemberKey, Store, Version};
 
@@ -47,8 +50,9 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let bundle = api::bundle_of(store, &key.merchant, &record.bundle).await?;
     let (Remade { entry, lines }, erased) = again(store, &key, Seq::new(options.entry)).await?;
     say!(
-        "Entry {} of {key}, {}, under rules {}:\n",
+        "Entry {} of {key}: {}.\nWritten on {}, under rules {}.\n",
         options.entry,
+        say_what(&record.entry, &bundle),
         shop_time(record.entry.at, bundle.programme().time_zone),
         record.bundle
     );
@@ -86,26 +90,39 @@ async fn otherwise(
     let zone = bundle.programme().time_zone;
     let from = shop_time(derived.from, zone);
     let mut page = format!("It changes what happened from {from} on.\n");
-    for taken in written.undoes() {
-        let undone = version(store, key, taken).await?;
-        page += &format!("Taken back: entry {taken}, {}.\n", say_what(&undone.entry, bundle));
+    // Entries that had been taken back, and are not any more.
+    let mut back = Vec::new();
+    for (taken, part) in taken_back(written) {
+        let undone = version(store, key, taken).await?.entry;
+        let what = say_what(&undone, bundle);
+        page += &match &undone.kind {
+            EntryKind::Reverse { of, .. } => {
+                back.push(*of);
+                let counts = version(store, key, *of).await?.entry;
+                let counts = say_what(&counts, bundle);
+                format!("Not taken back any more: entry {of}, {counts} (by entry {taken}).\n")
+            }
+            _ => format!("Taken back: {part}entry {taken}, {what}.\n"),
+        };
     }
     if derived.differences.is_empty() {
         return Ok(page + "No other entry is otherwise for it.");
     }
     let mut rows = table(["entry", "what", "rule", "now", "why"]);
-    for Difference { entry, reasons, tier, causes } in &derived.differences {
+    for Difference { entry, reasons, tier, causes, failures } in &derived.differences {
         let other = version(store, key, *entry).await?;
         let rules = api::bundle_of(store, &key.merchant, &other.bundle).await?;
         for (place, reason) in reasons.iter().enumerate() {
             let first = place == 0;
-            let is_undone = derived.undone.iter().any(|taken| taken.of == *entry);
+            let undone = taken_back(written).into_iter().find(|(of, _)| of == entry);
             let is_mended = matches!(&written.kind, EntryKind::Rejudge { rule, entries }
                 if *rule == reason.rule && entries.contains(entry));
-            let why = match (is_undone, is_mended, tier) {
-                (true, ..) => "it is taken back".to_owned(),
-                (_, true, _) => "the rule had failed and is mended".to_owned(),
-                (_, _, tier) => why(&reason.rule, causes, tier.as_ref()),
+            let why = match undone {
+                Some((_, part)) if part.is_empty() => "it is taken back".to_owned(),
+                Some(_) => "a part of it is taken back".to_owned(),
+                None if back.contains(entry) => "it counts again".to_owned(),
+                None if is_mended => "the rule had failed and is mended".to_owned(),
+                None => why(&reason.rule, causes, tier.as_ref()),
             };
             rows.add_row([
                 if first { entry.to_string() } else { String::new() },
@@ -115,8 +132,34 @@ async fn otherwise(
                 why,
             ]);
         }
+        for FailedRule { rule, source, message } in failures {
+            let what = say_what(&other.entry, &rules);
+            let failed = format!("failed at {source}: {message}");
+            rows.add_row([entry.to_string(), what, rule.clone(), "nothing".to_owned(), failed]);
+        }
     }
     Ok(format!("{page}{rows}"))
+}
+
+/// The entries that an entry takes back, and what of each, in words before its number; nothing for a
+/// whole one.
+fn taken_back(written: &Entry) -> Vec<(Seq, String)> {
+    let of_order = |returned: Option<&Returned>| {
+        let Some(Returned { lines, refund }) = returned else { return String::new() };
+        let lines = lines.iter().map(|line| format!("{} of {}", line.quantity, line.of));
+        let parts: Vec<String> = lines.chain([format!("{refund} paid back")]).collect();
+        format!("{}, of ", parts.join(", "))
+    };
+    let own = match &written.kind {
+        EntryKind::Reverse { of, units: Some(units), .. } => {
+            Some((*of, format!("{units} units of ")))
+        }
+        EntryKind::Reverse { of, returned, .. } => Some((*of, of_order(returned.as_ref()))),
+        _ => None,
+    };
+    let beside = written.again.iter().flat_map(|again| &again.undone);
+    let beside = beside.map(|taken| (taken.of, of_order(taken.returned.as_ref())));
+    own.into_iter().chain(beside).collect()
 }
 
 /// Why a rule gives something else for an entry than it did: what it sees that is otherwise.
@@ -141,9 +184,11 @@ fn why(rule: &str, causes: &[Cause], tier: Option<&TierChange>) -> String {
 
 /// What an entry stands for, in words.
 fn say_what(entry: &Entry, bundle: &Bundle) -> String {
-    let at = shop_time(entry.happened_at(), bundle.programme().time_zone);
+    let zone = bundle.programme().time_zone;
+    let at = shop_time(entry.happened_at(), zone);
     match &entry.kind {
         EntryKind::Earn { activity } => {
+            let at = shop_time(activity.at, zone);
             let total = activity.order.as_ref().map(|order| format!(" of {}", order.total));
             let total = total.unwrap_or_default();
             format!("{} {}{total}, {at}", activity.kind, activity.id)

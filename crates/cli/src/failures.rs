@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use clap::Args;
 use ledger::calendar::resolve;
-use ledger::entry::Note;
-use ledger::{MemberId, Moment};
+use ledger::{FailedRule, MemberId, Moment};
 use serde_json::json;
 use store::History;
 
@@ -70,15 +69,14 @@ fn gather(history: &History, since: Option<Moment>, failed: &mut BTreeMap<Failed
     let member = &history.key.member;
     let entries = history.versions().map(|version| &version.entry);
     for entry in entries.filter(|entry| since.is_none_or(|since| entry.at >= since)) {
-        for note in &entry.notes {
-            let Note::RuleFailed { rule, source, message } = note else { continue };
-            let key = (rule.clone(), source.clone(), message.clone());
+        for (seq, FailedRule { rule, source, message }) in entry.failures() {
+            let key = (rule, source, message);
             let failures = failed.entry(key).or_insert_with(|| Failures {
                 times: 0,
                 members: BTreeSet::new(),
                 first: entry.at,
                 last: entry.at,
-                example: (member.clone(), entry.seq.get()),
+                example: (member.clone(), seq.get()),
             });
             failures.times += 1;
             failures.members.insert(member.clone());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use api::{Api, Clock, Identity, Refusal, unasked};
 use chrono::NaiveDate;
 use clap::Args;
-use decide::{Context, has_failed, rejudge};
+use decide::{Context, is_same, rejudge};
 use ledger::calendar::resolve;
 use ledger::entry::Note;
 use ledger::{Effect, Entry, EntryKind, Member, MemberId, MerchantId, Moment, Seq};
@@ -72,9 +72,7 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     let since = since.map(|first| resolve(first, bundle.programme().time_zone));
     let noted = noted(&api.store, &merchant, since).await?;
     let rule = mended(&bundle, &options.rule, &noted)?;
-    let has_title =
-        |note: &Note| matches!(note, Note::RuleFailed { rule: title, .. } if rule.is_called(title));
-    let is_noted = noted.iter().flat_map(|noted| &noted.notes).any(has_title);
+    let is_noted = noted.iter().any(|noted| rule.is_called(&noted.rule));
     let failed = failed(&api, &merchant, rule, noted).await?;
     if failed.is_empty() && is_noted {
         let message = "is for another activity now than when it failed, or another statement; it is judged again only as what it was";
@@ -108,13 +106,14 @@ pub(crate) async fn run(options: Options) -> CommandResult {
     }
 }
 
-/// The entry of an activity with rules that failed.
+/// The entry of an activity with a rule that failed.
 struct Noted {
     member: MemberId,
     seq: Seq,
     /// The hash of the rules by which it was decided.
     hash: String,
-    notes: Vec<Note>,
+    /// The title of the rule that failed.
+    rule: String,
 }
 
 /// The entries since a moment that note that a rule failed.
@@ -124,22 +123,22 @@ async fn noted(
     since: Option<Moment>,
 ) -> CommandResult<Vec<Noted>> {
     let mut noted = Vec::new();
-    let is_failure = |note: &Note| matches!(note, Note::RuleFailed { .. });
-    let is_noted = |entry: &Entry| match &entry.kind {
-        EntryKind::Earn { activity } => {
-            since.is_none_or(|since| activity.at >= since) && entry.notes.iter().any(is_failure)
-        }
+    let is_since = |entry: &Entry| match &entry.kind {
+        EntryKind::Earn { activity } => since.is_none_or(|since| activity.at >= since),
         _ => false,
     };
     let see = |history: History| {
-        let member = &history.key.member;
-        for version in history.versions().filter(|version| is_noted(&version.entry)) {
-            noted.push(Noted {
-                member: member.clone(),
-                seq: version.entry.seq,
-                hash: version.bundle.clone(),
-                notes: version.entry.notes.clone(),
-            });
+        let failures: BTreeSet<(Seq, String)> = history
+            .versions()
+            .flat_map(|version| version.entry.failures())
+            .map(|(seq, failed)| (seq, failed.rule))
+            .collect();
+        for (seq, rule) in failures {
+            let of = history.versions().find(|version| version.entry.seq == seq);
+            if let Some(of) = of.filter(|of| is_since(&of.entry)) {
+                let (member, hash) = (history.key.member.clone(), of.bundle.clone());
+                noted.push(Noted { member, seq, hash, rule });
+            }
         }
     };
     store.each(merchant, see).await?;
@@ -160,12 +159,7 @@ fn mended<'b>(bundle: &'b Bundle, title: &str, noted: &[Noted]) -> CommandResult
         )
         .into());
     }
-    let notes = noted.iter().flat_map(|noted| &noted.notes);
-    let titles = notes.filter_map(|note| match note {
-        Note::RuleFailed { rule, .. } => Some(format!("`{rule}`")),
-        _ => None,
-    });
-    let titles: BTreeSet<String> = titles.collect();
+    let titles: BTreeSet<String> = noted.iter().map(|one| format!("`{}`", one.rule)).collect();
     let failed = match titles.is_empty() {
         true => "no rule has failed".to_owned(),
         false => format!("these have failed: {}", Vec::from_iter(titles).join(", ")),
@@ -182,11 +176,11 @@ async fn failed(
 ) -> CommandResult<BTreeMap<MemberId, Vec<Seq>>> {
     let mut rules: BTreeMap<String, Arc<Bundle>> = BTreeMap::new();
     let mut failed: BTreeMap<MemberId, Vec<Seq>> = BTreeMap::new();
-    for Noted { member, seq, hash, notes } in noted {
+    for Noted { member, seq, hash, rule: title } in noted {
         if !rules.contains_key(&hash) {
             rules.insert(hash.clone(), api.bundle_of(merchant, &hash).await?);
         }
-        if rules.get(&hash).is_some_and(|by| has_failed(rule, &notes, by)) {
+        if rules.get(&hash).is_some_and(|by| is_same(rule, &title, by)) {
             failed.entry(member).or_default().push(seq);
         }
     }

@@ -1,8 +1,10 @@
 //! `regulars simulate`: the verdict of every rule on one activity.
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 
 use api::Clock;
+use chrono_tz::Tz;
 use clap::Args;
 use decide::{ActivityBody, Context, TraceLine, simulated_data, simulated_member};
 use ledger::entry::Note;
@@ -70,7 +72,7 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     };
     let data = simulated_data(&bundle);
     let context = Context::new(&bundle, &data, activity.at);
-    let lines = decide::trace(&context, &member, &activity)?;
+    let lines = decide::trace(&context, &member, &activity, &[])?;
     let decision = decide::earn(&context, &member, activity)?;
     if options.json {
         let lines: Vec<_> = lines.iter().map(api::TraceView::of).collect();
@@ -107,7 +109,7 @@ pub(crate) fn page(bundle: &Bundle, lines: &[TraceLine], entry: &Entry) -> Strin
         ]);
     }
     // No rule judges a reversal: what it takes back was judged before.
-    let mut page = if lines.is_empty() { String::new() } else { format!("{rules}\n") };
+    let mut page = if lines.is_empty() { given(entry, zone) } else { format!("{rules}\n") };
     for posting in &entry.postings {
         let when = |word: &str, at: Option<Moment>| {
             at.map_or_else(String::new, |at| format!(", {word} {}", shop_time(at, zone)))
@@ -115,9 +117,14 @@ pub(crate) fn page(bundle: &Bundle, lines: &[TraceLine], entry: &Entry) -> Strin
         let lot = posting.to_lot().or(posting.from_lot());
         let from = when("from", lot.and_then(|terms| terms.available_at));
         let until = when("until", lot.and_then(|terms| terms.expires_at));
+        let debt = match posting.change_of_debt().cmp(&0) {
+            Ordering::Greater => ", owed",
+            Ordering::Less => ", paying what was owed",
+            Ordering::Equal => "",
+        };
         page += &match posting.change() {
-            0 => format!("{} {} moved{from}{until}\n", posting.units, posting.wallet),
-            change => format!("{change:+} {}{from}{until}\n", posting.wallet),
+            0 => format!("{} {} moved{from}{until}{debt}\n", posting.units, posting.wallet),
+            change => format!("{change:+} {}{from}{until}{debt}\n", posting.wallet),
         };
     }
     if let EntryKind::Redeem { reward, .. } = &entry.kind
@@ -132,6 +139,19 @@ pub(crate) fn page(bundle: &Bundle, lines: &[TraceLine], entry: &Entry) -> Strin
         page += &format!("{}\n", say_note(note));
     }
     page
+}
+
+/// What an entry of which no rule is asked says of rules: what they gave before, and no longer give.
+fn given(entry: &Entry, zone: Tz) -> String {
+    if entry.reasons.is_empty() {
+        return String::new();
+    }
+    let mut rules = table(["rule", "where", "gives"]);
+    for reason in &entry.reasons {
+        let gives = say_effect(&reason.effect, zone);
+        rules.add_row([reason.rule.clone(), reason.source.clone(), gives]);
+    }
+    format!("{rules}\n")
 }
 
 fn say_note(note: &Note) -> String {

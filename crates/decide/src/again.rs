@@ -24,14 +24,14 @@ mod course;
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use ledger::again::{Histories, given};
+use ledger::again::{Histories, Meant, given};
 use ledger::holdings::Hold;
 use ledger::posting::AccountEntry;
 use ledger::reverse::put_back;
 use ledger::tier::settle;
 use ledger::{
     Activity, Change, Decision, DerivedAgain, Difference, Entry, EntryKind, HistorySlice, Member,
-    MissingData, Moment, Posting, Seq, Since, Units, WalletName, Withdrawal,
+    MissingData, Moment, Posting, Seq, Since, Units, Withdrawal,
 };
 
 pub use self::data_then::data_then;
@@ -72,7 +72,8 @@ pub(crate) fn derive(
     Ok((with_due_date(context, decision), course.referrals))
 }
 
-/// The member before an activity that is told late, by what has happened until then.
+/// The member before an activity that is told late, by what has happened until then. `undone` is what is
+/// taken back with it.
 ///
 /// # Errors
 /// Data is missing.
@@ -80,8 +81,10 @@ pub(crate) fn member_before(
     context: &Context<'_>,
     member: &Member,
     activity: &Activity,
+    undone: &[Undo],
 ) -> Result<Member, Undecided> {
-    let edit = Edit::told(Told::Activity(activity.clone().into()));
+    let told = Edit::told(Told::Activity(activity.clone().into()));
+    let edit = Edit { undone: undone.to_vec(), ..told };
     let since = begins(context, member, &edit)?;
     let slice = context.data.slice_since(member, since)?;
     let timeline = Timeline::of(context, member, slice, edit)?;
@@ -175,20 +178,23 @@ fn decision(
         if played.seq == entry.seq || timeline.names(played.seq) {
             continue;
         }
-        let fate = timeline.fate(played.seq);
+        let fate = if played.is_back { Fate::Back } else { timeline.fate(played.seq) };
         let reasons = differently(&played.was, &played.is, after, fate);
-        if !reasons.is_empty() {
+        if !reasons.is_empty() || !played.failures.is_empty() {
             let (tier, causes) = (played.tier.clone(), played.causes.clone());
-            differences.push(Difference { entry: played.seq, reasons, tier, causes });
+            let (entry, failures) = (played.seq, played.failures.clone());
+            differences.push(Difference { entry, reasons, tier, causes, failures });
         }
     }
     let all = differences.iter().flat_map(|difference| &difference.reasons);
     let given = given(entry.reasons.iter().chain(all));
     let keep_until = keep_until(context, course);
-    let (postings, changes) = histories.movements(member, &given, &course.restored, keep_until);
+    let restored = &course.restored;
+    let meant = Meant { given: &given, restored, told: timeline.deed(), keep_until };
+    let (postings, changes) = histories.movements(member, meant);
     entry.postings = postings;
     entry.changes.extend(changes);
-    let others = accounts(context, member, course, &given, &mut entry)?;
+    let others = accounts(context, member, course, meant, &mut entry)?;
     entry.again = Some(DerivedAgain {
         from: from.moment,
         since: from.entry,
@@ -267,7 +273,7 @@ fn accounts(
     context: &Context<'_>,
     member: &Member,
     course: &Course<'_>,
-    given: &BTreeMap<WalletName, i64>,
+    meant: Meant<'_>,
     entry: &mut Entry,
 ) -> Result<Vec<Decision>, Undecided> {
     let mut others = Vec::new();
@@ -275,8 +281,7 @@ fn accounts(
         let Some(is) = course.is.accounts.get(id) else { continue };
         let Some(account) = context.data.member(id)? else { continue };
         let histories = Histories { was: &was.derived, is: &is.derived };
-        let keep_until = keep_until(context, course);
-        let (postings, changes) = histories.movements(account, given, &course.restored, keep_until);
+        let (postings, changes) = histories.movements(account, meant);
         if postings.is_empty() && changes.is_empty() {
             continue;
         }

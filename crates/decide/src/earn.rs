@@ -10,9 +10,9 @@ use ledger::{Activity, Decision, Entry, EntryKind, Member, Seq, Since};
 use crate::again::{Edit, Told, Undo, derive};
 use crate::context::Context;
 use crate::event::ActivityEvent;
-use crate::happen::{When, happen, judged_then, let_go, on_failure};
+use crate::happen::{When, happen, on_failure, told_too_late};
 use crate::judging::Asked;
-use crate::pipeline::{Sharing, on_shared_wallets, split, with_due_date, with_tier_review};
+use crate::pipeline::{Sharing, on_shared_wallets, split, with_due_date};
 use crate::referral::Referrals;
 use crate::refusal::{Refusal, Undecided};
 
@@ -56,12 +56,19 @@ pub fn replace_alone(
 ) -> Result<(Decision, Referrals), Undecided> {
     let at = event.activity.at;
     ledger::earn::admit(member, at, context.now)?;
+    let is_too_late = When::of(context, member, at) == When::TooLate;
     // What is taken back is derived again however old it is. What takes its place may not be older.
-    let is_earlier = undone.iter().filter_map(|undo| undo.at).all(|undone| at < undone);
-    if is_earlier && When::of(context, member, at) == When::TooLate {
+    let mut happened = undone.iter().filter_map(|undo| undo.too_late.or(undo.at));
+    if is_too_late && happened.all(|undone| at < undone) {
         return Err(Refusal::told_too_late(context, at).into());
     }
-    derive(context, member, Edit { undone, ..Edit::told(Told::Activity(event)) })
+    // Nor does it get a place in the history that what it replaces had not.
+    let had_no_place = undone.iter().any(|undo| undo.too_late.is_some());
+    let told = match is_too_late && had_no_place {
+        true => Told::TooLate(event, context.now),
+        false => Told::Activity(event),
+    };
+    derive(context, member, Edit { undone, ..Edit::told(told) })
 }
 
 /// Decides what an activity gives the member alone. Also returns what follows for the referrer.
@@ -92,9 +99,7 @@ pub fn earn_alone(
     Ok((with_due_date(context, decision.sent_at(context.now)), referrals))
 }
 
-/// Decides on an activity that happened too long ago to be derived in its place: the rules judge it
-/// for the member as it was then, and what they give comes now. Tasks are left out, since their
-/// progress is that of today.
+/// Decides on an activity that happened too long ago to be derived in its place.
 fn too_late(
     context: &Context<'_>,
     member: &Member,
@@ -103,16 +108,9 @@ fn too_late(
     let then = context.data.member_then(&member.id, event.activity.at, member.seq)?;
     let mut referrals = Referrals::default();
     let decision = on_shared_wallets(context, member, |member| {
-        let asked = Asked::all(on_failure(context, &event));
-        let judged = judged_then(context, then, member, &event, asked)?;
-        referrals.told.extend(judged.referral);
-        let mut draft = judged.draft;
-        draft.notes.push(Note::ToldTooLate);
-        let ActivityEvent { activity, about, .. } = event;
-        let share = let_go(context, member, &activity, &about, &mut draft)?;
-        let (programme, now) = (context.programme(), context.now);
-        let decision = ledger::earn::decide(member, programme, activity, share, draft, now)?;
-        Ok(with_tier_review(context, decision, member)?)
+        let happened = told_too_late(context, then, member, event)?;
+        referrals.told.extend(happened.referral);
+        Ok(happened.decision)
     })?;
     Ok((decision, referrals))
 }

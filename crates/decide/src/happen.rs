@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::event::{About, ActivityEvent};
 use crate::failures::Failures;
 use crate::judging::{Asked, MendedRun, TakenSince, judge};
-use crate::pipeline::{with_tier, with_tier_noted};
+use crate::pipeline::{with_tier, with_tier_noted, with_tier_review};
 use crate::referral::referral;
 use crate::refusal::Undecided;
 use crate::reward::{Redemption, Timing, take};
@@ -170,6 +170,27 @@ pub(crate) fn happen(
     let before = &member.tier_status;
     let decision = with_tier_noted(context, tier_status, decision, before, failures)?;
     Ok(Happened { decision, referral, tier, taken_since })
+}
+
+/// Decides on an activity that happened too long ago to be derived in its place: the rules judge it for
+/// the member as it was `then`, and what they give comes now. Tasks are left out, since their progress is
+/// that of today.
+pub(crate) fn told_too_late(
+    context: &Context<'_>,
+    then: &Member,
+    member: &Member,
+    event: ActivityEvent,
+) -> Result<Happened, Undecided> {
+    let asked = Asked::all(on_failure(context, &event));
+    let Sentence { mut draft, referral, taken_since } =
+        judged_then(context, then, member, &event, asked)?;
+    draft.notes.push(Note::ToldTooLate);
+    let ActivityEvent { activity, about, .. } = event;
+    let share = let_go(context, member, &activity, &about, &mut draft)?;
+    let (programme, now) = (context.programme(), context.now);
+    let decision = ledger::earn::decide(member, programme, activity, share, draft, now)?;
+    let decision = with_tier_review(context, decision, member)?;
+    Ok(Happened { decision, referral, tier: None, taken_since })
 }
 
 /// Lets a member take a reward from the wallets that it uses.

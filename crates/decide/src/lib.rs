@@ -124,7 +124,7 @@ pub use offers::{Eligible, MemberBenefit, Offer, benefits, gifts, offers};
 pub use redeem::redeem;
 pub use referral::Referrals;
 pub use refusal::{Refusal, Undecided};
-pub use rejudge::{has_failed, rejudge, rejudge_alone};
+pub use rejudge::{is_same, rejudge, rejudge_alone};
 pub use reverse::{Reversal, reverse, reverse_alone};
 pub use reward::Redemption;
 pub use schedule::{due_at, is_due_earlier};

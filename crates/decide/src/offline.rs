@@ -8,6 +8,7 @@ use crate::deed::{Deed, dated};
 use crate::happen::When;
 use crate::pipeline::{Sharing, split, with_due_date};
 use crate::refusal::{Refusal, Undecided};
+use crate::reward::{Redemption, can_be_late};
 
 /// Does a deed as of the moment when it was done, if that was before it was sent.
 ///
@@ -24,6 +25,9 @@ pub(crate) fn done_at(
     let then = match When::of(context, member, happened_at) {
         When::TooLate => return Err(Refusal::told_too_late(context, happened_at).into()),
         When::Late => {
+            if let Deed::Redemption(Redemption { reward, .. }) = &deed {
+                can_be_late(context, member, reward, happened_at)?;
+            }
             let edit = Edit::told(Told::Deed(deed, happened_at));
             return Ok(derive(context, member, edit)?.0);
         }

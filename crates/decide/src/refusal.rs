@@ -4,6 +4,7 @@
 use ledger::MemberIsErased;
 use ledger::account::AccountRejection;
 use ledger::adjust::MoveRejection;
+use ledger::calendar::Period;
 use ledger::decision::GiveRejection;
 use ledger::earn::EarnRejection;
 use ledger::hold::HoldRejection;
@@ -104,12 +105,14 @@ pub enum Refusal {
     #[error("reward `{0}` has nothing to give this member now")]
     RewardGivesNothing(String),
     /// The cap of the reward is reached for the member.
-    #[error("reward `{reward}` can be had at most {most} for now, and has been")]
+    #[error("reward `{reward}` can be had at most {most} {}, and has been", within(*.per))]
     RewardWasTakenAsOftenAsItMay {
         /// The reward.
         reward: String,
         /// The most times per period.
         most: u64,
+        /// The period.
+        per: Period,
     },
     /// The stock of the reward is exhausted.
     #[error("nothing of reward `{0}` is left")]
@@ -188,6 +191,12 @@ impl From<MissingData> for Undecided {
 }
 
 /// How many units a reward takes, in words.
+/// A period of a cap, as a sheet writes it.
+fn within(per: Period) -> String {
+    let word = Period::ALL.iter().find(|(_, period)| *period == per).map_or("", |(word, _)| word);
+    if per == Period::Ever { word.to_owned() } else { format!("per {word}") }
+}
+
 fn units_of(least: Units, most: Units) -> String {
     match least == most {
         true => format!("{least} units"),

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use ledger::entry::Note;
 use ledger::reverse::Reversals;
 use ledger::{Decision, EntryKind, HistorySlice, Member, MissingData, Seq, Since};
 use rules::{Bundle, Rule};
@@ -14,18 +13,9 @@ use crate::earn::with_referrals;
 use crate::referral::Referrals;
 use crate::refusal::Undecided;
 
-/// Whether the notes of an entry say that a rule failed. `by` are the rules by which the entry was
-/// decided.
-#[must_use]
-pub fn has_failed(rule: &Rule, notes: &[Note], by: &Bundle) -> bool {
-    notes.iter().any(|note| match note {
-        Note::RuleFailed { rule: title, .. } => is_same(rule, title, by),
-        _ => false,
-    })
-}
-
 /// Whether a rule is the one that had this title by other rules.
-fn is_same(rule: &Rule, title: &str, by: &Bundle) -> bool {
+#[must_use]
+pub fn is_same(rule: &Rule, title: &str, by: &Bundle) -> bool {
     by.called(rule.kind(), title).is_some_and(|then| rule.stands_for(then))
 }
 
@@ -84,22 +74,24 @@ fn left_of(
 ) -> Result<Vec<Seq>, MissingData> {
     let decimals = context.programme().decimals();
     let reversals = Reversals::of(&slice.entries, member.seq.next(), &[], decimals);
+    let all = || slice.entries.iter().zip(&slice.rules);
     let mut done = BTreeSet::new();
-    let mut failed = Vec::new();
-    for (entry, hash) in slice.entries.iter().zip(&slice.rules) {
+    let mut failed = BTreeSet::new();
+    for (entry, hash) in all() {
         let by = context.rules_of(hash)?;
         match &entry.kind {
             EntryKind::Rejudge { rule: title, entries } if is_same(rule, title, by) => {
                 done.extend(entries.iter().copied());
             }
-            EntryKind::Earn { .. }
-                if has_failed(rule, &entry.notes, by) && !reversals.is_undone(entry.seq) =>
-            {
-                failed.push(entry.seq);
-            }
             _ => {}
         }
+        for (of, failure) in entry.failures() {
+            let Some((of, hash)) = all().find(|(one, _)| one.seq == of) else { continue };
+            let is_left = matches!(of.kind, EntryKind::Earn { .. }) && !reversals.is_undone(of.seq);
+            if is_left && is_same(rule, &failure.rule, context.rules_of(hash)?) {
+                failed.insert(of.seq);
+            }
+        }
     }
-    failed.retain(|seq| !done.contains(seq));
-    Ok(failed)
+    Ok(failed.difference(&done).copied().collect())
 }

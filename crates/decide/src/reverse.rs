@@ -89,7 +89,7 @@ fn present<'a>(context: &Context<'a>, id: &MemberId) -> Result<&'a Member, Undec
     let found = context.data.member(id)?;
     let found = found.ok_or_else(|| Refusal::ReceiverIsUnknown(id.clone()))?;
     if found.erased_at.is_some() {
-        return Err(MoveRejection::ReceiverIsErased(id.clone()).into());
+        return Err(ReverseRejection::OtherIsErased(id.clone()).into());
     }
     Ok(found)
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+use ledger::cap::Cap;
 use ledger::decision::Draft;
 use ledger::decision_data::Allocator;
 use ledger::entry::Benefit;
@@ -134,10 +136,7 @@ pub(crate) fn at_its_price(
     }
     let mut draft = Draft::default();
     if let Some(cap) = rule.cap.filter(|_| !promised) {
-        if cap::room(member.counters(&rule.name), cap, today) == 0 {
-            let most = cap.most;
-            return Err(Refusal::RewardWasTakenAsOftenAsItMay { reward: name(), most }.into());
-        }
+        within_cap(rule, cap, member, today)?;
         draft.changes.push(Change::once(&rule.name, today));
     }
     let (value, effects) = run.body(rule).map_err(needs_order)?;
@@ -154,6 +153,30 @@ pub(crate) fn at_its_price(
     let (source, wallet) = (rule.source.clone(), costs.wallet.clone());
     let name = rule.name.clone();
     Ok((RedeemedReward { name, source, wallet, costs: price, gives }, draft))
+}
+
+/// Refuses a reward that was taken on a day and is told later, if by now the member has had it as often as
+/// it may in the period of that day: telling it late opens no cap.
+///
+/// # Errors
+/// The reward is unknown, or the member has had it.
+pub(crate) fn can_be_late(
+    context: &Context<'_>,
+    member: &Member,
+    reward: &str,
+    at: Moment,
+) -> Result<(), Refusal> {
+    let (rule, _) = named(context.bundle, reward)?;
+    let day = at.with_timezone(&context.programme().time_zone).date_naive();
+    rule.cap.map_or(Ok(()), |cap| within_cap(rule, cap, member, day))
+}
+
+fn within_cap(rule: &Rule, cap: Cap, member: &Member, day: NaiveDate) -> Result<(), Refusal> {
+    if cap::room(member.counters(&rule.name), cap, day) > 0 {
+        return Ok(());
+    }
+    let (reward, most, per) = (rule.title.clone(), cap.most, cap.per);
+    Err(Refusal::RewardWasTakenAsOftenAsItMay { reward, most, per })
 }
 
 /// The units that the member pays: the reward's price, or the number that the member chose.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ledger::{Activity, Effect, Member, Units};
 use rules::Facts;
 
-use crate::again::member_before;
+use crate::again::{Undo, member_before};
 use crate::context::Context;
 use crate::happen::{When, as_it_was};
 use crate::judging::{Asked, Verdict, judge};
@@ -85,7 +85,7 @@ pub fn trace_reward(
     }])
 }
 
-/// The trace of an activity: one line for each of its rules.
+/// The trace of an activity: one line for each of its rules. `undone` is what is taken back with it.
 ///
 /// # Errors
 /// A rule failed, or data is missing.
@@ -93,17 +93,21 @@ pub fn trace(
     context: &Context<'_>,
     member: &Member,
     activity: &Activity,
+    undone: &[Undo],
 ) -> Result<Vec<TraceLine>, Undecided> {
     let Context { bundle, data, now, .. } = *context;
     let on_failure = bundle.programme().on_failure;
     let happened_at = activity.at.min(now);
     let member = match When::of(context, member, activity.at) {
-        When::InOrder(_) => context.view(member, data.account(member)?).at(happened_at),
-        When::Late => member_before(context, member, activity)?,
-        When::TooLate => {
+        When::InOrder(_) if undone.is_empty() => {
+            context.view(member, data.account(member)?).at(happened_at)
+        }
+        // What replaces a purchase that had its place gets it, however long ago.
+        When::TooLate if undone.is_empty() || undone.iter().any(|undo| undo.too_late.is_some()) => {
             let then = data.member_then(&member.id, activity.at, member.seq)?;
             as_it_was(then, member, happened_at)?
         }
+        _ => member_before(context, member, activity, undone)?,
     };
     let member = Arc::new(member);
     let tier_status = tier::tier_status(bundle, &member, happened_at.max(member.happened_at))?;

@@ -139,7 +139,8 @@ fn play(name: &str, sheet: &str) -> Vec<Cost> {
         cost.outcome = "failed";
     }
     costs.push(cost);
-    let (_, cost) = measure(name, "traced", || decide::trace(&context, &member, &activity).is_ok());
+    let (_, cost) =
+        measure(name, "traced", || decide::trace(&context, &member, &activity, &[]).is_ok());
     costs.push(cost);
     let (_, cost) = measure(name, "offered", || {
         let offers = decide::offers(&bundle, &member, None, now);

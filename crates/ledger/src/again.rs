@@ -23,13 +23,15 @@ pub struct Derived {
     pub expired: Lots,
     /// The lots that came in, or paid debt.
     pub came: Lots,
+    /// The lots that paid for rewards, or became debt for them.
+    pub spent: Lots,
 }
 
 impl Derived {
     /// A member from which nothing has been derived yet.
     #[must_use]
     pub fn from(member: Member) -> Derived {
-        Derived { member, expired: Lots::new(), came: Lots::new() }
+        Derived { member, expired: Lots::new(), came: Lots::new(), spent: Lots::new() }
     }
 
     /// Ends the holds that ended before `now` and whose end is recorded, so that the member as it is
@@ -48,6 +50,7 @@ impl Derived {
         for posting in entry.postings.iter().filter(|posting| !posting.shared) {
             let (lots, terms) = match posting.why {
                 PostingReason::Expired => (&mut self.expired, posting.from_lot()),
+                PostingReason::Spent => (&mut self.spent, posting.went_with()),
                 _ if posting.change() > 0 => (&mut self.came, posting.came_with()),
                 _ => continue,
             };
@@ -67,6 +70,41 @@ pub struct Histories<'a> {
     pub was: &'a Derived,
     /// By the history as it is.
     pub is: &'a Derived,
+}
+
+/// What is meant by a difference between two histories, beside what follows from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Meant<'a> {
+    /// The units that rules give more.
+    pub given: &'a BTreeMap<WalletName, i64>,
+    /// The units that rewards and staff no longer take, or take more if below zero.
+    pub restored: &'a BTreeMap<WalletName, i64>,
+    /// Why they move, if that is told and nothing is taken back: they pay for a reward, or staff moves
+    /// them.
+    pub told: Option<PostingReason>,
+    /// Until when units can be spent at least that are given back.
+    pub keep_until: Option<Moment>,
+}
+
+/// What rewards and staff move in one wallet.
+struct ByHand {
+    gives: i64,
+    why_given: PostingReason,
+    takes: i64,
+    /// `None` if what they take is not told.
+    why_taken: Option<PostingReason>,
+}
+
+impl Meant<'_> {
+    fn by_hand(self, name: &WalletName) -> ByHand {
+        let units = self.restored.get(name).copied().unwrap_or(0);
+        ByHand {
+            gives: units.max(0),
+            why_given: self.told.unwrap_or(PostingReason::Restored),
+            takes: (-units).max(0),
+            why_taken: self.told,
+        }
+    }
 }
 
 /// The units that rules give more by these reasons, or less if below zero.
@@ -100,17 +138,9 @@ impl Histories<'_> {
     }
 
     /// The postings that turn the member's wallets as they are stored into those by the history as it
-    /// is, and what is to be said of expired units. `given` are the units that rules give more, and
-    /// `restored` those that redemptions no longer take; these can be spent at least until
-    /// `keep_until`.
+    /// is, and what is to be said of expired units.
     #[must_use]
-    pub fn movements(
-        self,
-        stored: &Member,
-        given: &BTreeMap<WalletName, i64>,
-        restored: &BTreeMap<WalletName, i64>,
-        keep_until: Option<Moment>,
-    ) -> (Vec<Posting>, Vec<Change>) {
+    pub fn movements(self, stored: &Member, meant: Meant<'_>) -> (Vec<Posting>, Vec<Change>) {
         let (was, is) = (&self.was.member.wallets, &self.is.member.wallets);
         let expired = self.was.expired.keys().chain(self.is.expired.keys());
         let mut names: Vec<&WalletName> = was.keys().chain(is.keys()).chain(expired).collect();
@@ -120,14 +150,14 @@ impl Histories<'_> {
         for name in names {
             let of = |units: &BTreeMap<WalletName, i64>| units.get(name).copied().unwrap_or(0);
             let late = self.ran_out(name);
-            let mut moved = self.moved(name, stored, of(restored), late);
-            if let Some(keep_until) = keep_until {
+            let mut moved = self.moved(name, stored, meant.by_hand(name), late);
+            if let Some(keep_until) = meant.keep_until {
                 keep(&mut moved, keep_until);
             }
             postings.extend(moved);
             let back = -self.more_expired(name);
             if back > 0 {
-                let reclaimed = (-of(given)).max(0).min(back);
+                let reclaimed = (-of(meant.given)).max(0).min(back);
                 let (wallet, shared) = (name.clone(), false);
                 if reclaimed > 0 {
                     let units = Units::part(reclaimed);
@@ -166,35 +196,42 @@ impl Histories<'_> {
         late
     }
 
-    /// The terms of units that become debt: what they are worth. They are first those that no longer
-    /// came in.
-    fn worth_of_debt(self, name: &WalletName) -> Terms {
-        let lots = |derived: &Derived| derived.came.get(name).cloned().unwrap_or_default();
-        let net = net(&lots(self.was), &lots(self.is));
-        let gone = net.iter().find(|(_, units)| *units < 0).or(net.first());
-        Terms { worth: gone.and_then(|(terms, _)| terms.worth), ..Terms::default() }
+    /// The terms of units that become debt or are no longer owed.
+    fn terms_of_debt(self, name: &WalletName) -> TermsOfDebt {
+        let lots = |lots: &Lots| lots.get(name).cloned().unwrap_or_default();
+        let came = net(&lots(&self.was.came), &lots(&self.is.came));
+        let gone = came.iter().find(|(_, units)| *units < 0).or(came.first());
+        let worth = gone.and_then(|(terms, _)| terms.worth);
+        // What pays less is what comes back of rewards, and then what comes in.
+        let unspent = net(&lots(&self.is.spent), &lots(&self.was.spent));
+        let back = unspent.into_iter().chain(came).filter(|(_, units)| *units > 0).collect();
+        TermsOfDebt { more: Terms { worth, ..Terms::default() }, back }
     }
 
     fn moved(
         self,
         name: &WalletName,
         stored: &Member,
-        restored: i64,
+        by_hand: ByHand,
         late: Vec<Lot>,
     ) -> Vec<Posting> {
         let (was, is) =
             (self.was.member.wallet(name.as_str()), self.is.member.wallet(name.as_str()));
         let stored = stored.wallet(name.as_str());
-        let mut sides = Sides::of(was, is, stored, &self.worth_of_debt(name));
-        let within = sides.within(name);
+        let mut sides = Sides::of(was, is, stored, &self.terms_of_debt(name));
         let mut postings = Vec::new();
+        let ByHand { gives: mut restored, takes, why_taken, why_given } = by_hand;
+        // What is told takes what it took, whatever follows from it.
+        if let Some(why) = why_taken {
+            let taken = split_off(&mut sides.from, takes);
+            postings.extend(taken.iter().map(|(side, units)| side.goes(name, *units, why)));
+        }
+        let within = sides.within(name);
         // What comes in from outside is given back first, and given by rules then.
-        let mut restored = restored.max(0);
         let mut comes = |side: &Side, units: Units| {
             let back = restored.min(units.get());
             restored -= back;
-            let parts =
-                [(back, PostingReason::Restored), (units.get() - back, PostingReason::Issued)];
+            let parts = [(back, why_given), (units.get() - back, PostingReason::Issued)];
             let parts = parts.into_iter().filter(|(units, _)| *units > 0);
             let parts = parts.map(|(units, why)| side.comes(name, Units::part(units), why));
             parts.collect::<Vec<Posting>>()
@@ -291,6 +328,7 @@ fn net(was: &[Lot], is: &[Lot]) -> Vec<(Terms, i64)> {
 }
 
 /// A side of a movement: a lot, or the debt with the terms of the units that it is of.
+#[derive(Clone)]
 enum Side {
     Lot(Terms),
     Debt(Terms),
@@ -321,6 +359,44 @@ impl Side {
     }
 }
 
+/// The terms of units that become debt, or that are no longer owed.
+struct TermsOfDebt {
+    /// Of those that become debt: what they are worth.
+    more: Terms,
+    /// Of those that are no longer owed, as many of each.
+    back: Vec<(Terms, i64)>,
+}
+
+impl TermsOfDebt {
+    /// The terms of so many units that are no longer owed.
+    fn of_units(&self, mut units: i64) -> Vec<(Terms, Units)> {
+        let mut parts = Vec::new();
+        for (terms, there) in &self.back {
+            let part = units.min(*there);
+            units -= part;
+            parts.push((terms.clone(), Units::part(part)));
+        }
+        parts.push((self.more.clone(), Units::part(units)));
+        parts.retain(|(_, units)| !units.is_zero());
+        parts
+    }
+}
+
+/// Takes the first so many units off.
+fn split_off<T: Clone>(all: &mut Vec<(T, Units)>, mut units: i64) -> Vec<(T, Units)> {
+    let mut taken = Vec::new();
+    for (one, there) in all.iter_mut() {
+        let part = units.min(there.get());
+        units -= part;
+        *there = Units::part(there.get() - part);
+        taken.push((one.clone(), Units::part(part)));
+    }
+    for parts in [&mut *all, &mut taken] {
+        parts.retain(|(_, units)| !units.is_zero());
+    }
+    taken
+}
+
 /// Where units of a wallet have to come from and go to.
 struct Sides {
     from: Vec<(Side, Units)>,
@@ -329,7 +405,7 @@ struct Sides {
 
 impl Sides {
     /// The sides of the difference between two wallets, as far as a third has what they take.
-    fn of(was: &Wallet, is: &Wallet, stored: &Wallet, terms_of_debt: &Terms) -> Sides {
+    fn of(was: &Wallet, is: &Wallet, stored: &Wallet, terms_of_debt: &TermsOfDebt) -> Sides {
         let (mut from, mut to) = (Vec::new(), Vec::new());
         let mut there = stored.clone();
         let mut debt = is.debt().get() - was.debt().get();
@@ -352,11 +428,12 @@ impl Sides {
             debt += missing.get();
         }
         if debt > 0 {
-            from.push((Side::Debt(terms_of_debt.clone()), Units::part(debt)));
+            from.push((Side::Debt(terms_of_debt.more.clone()), Units::part(debt)));
         } else if debt < 0 {
-            let paid = (-debt).min(stored.debt().get());
-            to.push((Side::Debt(terms_of_debt.clone()), Units::part(paid)));
-            to.push((Side::Lot(terms_of_debt.clone()), Units::part(-debt - paid)));
+            let mut back = terms_of_debt.of_units(-debt);
+            let paid = split_off(&mut back, (-debt).min(stored.debt().get()));
+            to.extend(paid.into_iter().map(|(terms, units)| (Side::Debt(terms), units)));
+            to.extend(back.into_iter().map(|(terms, units)| (Side::Lot(terms), units)));
         }
         to.retain(|(_, units)| !units.is_zero());
         Sides { from, to }

@@ -14,7 +14,7 @@ use crate::activity::REFERRAL;
 use crate::holdings::Hold;
 use crate::posting::AccountEntry;
 use crate::reminder::Reminder;
-use crate::restated::DerivedAgain;
+use crate::restated::{DerivedAgain, FailedRule};
 pub use crate::restated::{LineName, Returned, ReturnedLine};
 use crate::terms::HoldId;
 use crate::tier_status::{TierChange, TierStatus};
@@ -247,6 +247,16 @@ pub enum Note {
     },
 }
 
+impl Note {
+    /// The rule that failed, if the note is about one.
+    #[must_use]
+    pub fn failure(&self) -> Option<FailedRule> {
+        let Note::RuleFailed { rule, source, message } = self else { return None };
+        let (rule, source, message) = (rule.clone(), source.clone(), message.clone());
+        Some(FailedRule { rule, source, message })
+    }
+}
+
 /// The other side of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -295,6 +305,17 @@ impl Entry {
     pub fn all_reasons(&self) -> impl Iterator<Item = &Reason> {
         let different = self.again.iter().flat_map(|again| &again.differences);
         self.reasons.iter().chain(different.flat_map(|difference| &difference.reasons))
+    }
+
+    /// The rules that failed with this entry, with the entries of the activities for which they did:
+    /// its own, and earlier ones that are otherwise now.
+    pub fn failures(&self) -> impl Iterator<Item = (Seq, FailedRule)> {
+        let own = self.notes.iter().filter_map(Note::failure).map(|failed| (self.seq, failed));
+        let different = self.again.iter().flat_map(|again| &again.differences);
+        let again = different.flat_map(|difference| {
+            difference.failures.iter().map(|failed| (difference.entry, failed.clone()))
+        });
+        own.chain(again)
     }
 
     /// The numbers of the entries whose activities this one judges again.

@@ -53,7 +53,9 @@ pub enum HoldRejection {
         until: Moment,
     },
     /// More units are captured than are held.
-    #[error("hold `{hold}` has {held} units set aside, and {units} are captured")]
+    #[error(
+        "hold `{hold}` has {held} units set aside, and {units} are captured; say in `units` how many, at most {held}"
+    )]
     MoreIsCapturedThanHeld {
         /// The hold.
         hold: HoldId,

@@ -127,7 +127,7 @@ pub use name::{MemberId, MerchantId, WalletName};
 pub use order::{Line, Order, OrderAmounts, Payment};
 pub use posting::{Movement, Posting, PostingReason, PostingSide};
 pub use programme::{Programme, WalletPolicy};
-pub use restated::{Cause, DerivedAgain, Difference, Fact, Restated};
+pub use restated::{Cause, DerivedAgain, Difference, Fact, FailedRule, Restated};
 pub use seq::Seq;
 pub use shared_limit::{Codes, Remaining, SharedLimit, Withdrawal};
 pub use terms::{HoldId, PendingOn, Terms};

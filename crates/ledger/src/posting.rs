@@ -224,6 +224,12 @@ impl Posting {
         self.to_lot().or(self.terms.as_ref())
     }
 
+    /// The terms of units that went out: those of their lot, or those with which they became debt.
+    #[must_use]
+    pub fn went_with(&self) -> Option<&Terms> {
+        self.from_lot().or(self.terms.as_ref())
+    }
+
     /// The terms of the lot that the units went to; `None` if they went to no lot.
     #[must_use]
     pub fn to_lot(&self) -> Option<&Terms> {

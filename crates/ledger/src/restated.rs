@@ -104,6 +104,20 @@ pub struct Difference {
     /// Why its rules give something else: what they see that is otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<Cause>,
+    /// The rules that fail for it now and did not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailedRule>,
+}
+
+/// A rule that failed for an activity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRule {
+    /// Its title.
+    pub rule: String,
+    /// Its place, such as `earn.rhai:3`.
+    pub source: String,
+    /// Why.
+    pub message: String,
 }
 
 /// Something that a rule sees of the member and that is otherwise now.

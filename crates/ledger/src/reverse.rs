@@ -157,7 +157,7 @@ pub fn units_left(
     let (EntryKind::Redeem { reward, .. } | EntryKind::Capture { reward, .. }) = &original.kind
     else {
         let (entry, kind) = (original.seq, original.kind.verb());
-        return Err(ReverseRejection::EntryCannotBeReversed { entry, kind });
+        return Err(ReverseRejection::EntryTookNoReward { entry, kind });
     };
     let reversed = || ReverseRejection::EntryIsReversedAlready(original.seq);
     let mut left = reward.costs;

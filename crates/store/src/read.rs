@@ -362,13 +362,21 @@ impl Store {
         Ok(None)
     }
 
-    /// The numbers of the entries that undo an entry, in whole or in part.
+    /// The numbers of the entries that undo an entry, in whole or in part. A reversal that has been
+    /// undone itself is none.
     ///
     /// # Errors
     /// The table could not be reached, or refused the request.
     pub async fn undone_by(&self, key: &MemberKey, entry: Seq) -> Result<Vec<Seq>, StoreError> {
         let found = self.named(key, (BY_KEY, KEY), &undoing(entry)).await?;
-        let mut entries: Vec<Seq> = found.iter().filter_map(item::seq_of).collect();
+        let mut entries: Vec<Seq> = Vec::new();
+        for by in found.iter().filter_map(item::seq_of) {
+            let is_undone = !Box::pin(self.undone_by(key, by)).await?.is_empty();
+            let version = if is_undone { self.version(key, by).await? } else { None };
+            if version.is_none_or(|version| version.entry.undone().is_none()) {
+                entries.push(by);
+            }
+        }
         entries.sort_unstable();
         Ok(entries)
     }

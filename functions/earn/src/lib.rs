@@ -56,15 +56,19 @@ async fn earn(
         let activity = value.clone().check(context.programme(), &id, context.now)?;
         comes_from_a_client(context.programme(), &activity)?;
         let event = event(&activity, &about);
-        let decision = match &replaced {
-            None => decide::earn(context, member, event)?,
+        let undone = match &replaced {
+            None => None,
             Some((entry, part)) => {
                 let part = part.clone().check("/returns", context.programme())?;
-                let part = part.map(ReversedPart::Order);
-                decide::replace(context, member, event, Undo { part, ..Undo::of(entry) })?
+                Some(Undo { part: part.map(ReversedPart::Order), ..Undo::of(entry) })
             }
         };
-        let trace = dry_run.then(|| decide::trace(context, member, &activity)).transpose()?;
+        let trace = || decide::trace(context, member, &activity, undone.as_slice());
+        let trace = dry_run.then(trace).transpose()?;
+        let decision = match undone {
+            None => decide::earn(context, member, event)?,
+            Some(undo) => decide::replace(context, member, event, undo)?,
+        };
         Ok(Decided { decision, trace })
     })
     .await

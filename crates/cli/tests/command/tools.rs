@@ -384,3 +384,66 @@ tier "Gold" { member.spend >= 100 }"#;
     let gift = explain("5");
     assert!(gift.contains("No other entry is otherwise for it."), "{gift}");
 }
+
+#[tokio::test]
+async fn explain_says_what_was_put_right_what_part_came_back_and_what_counts_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("d.db");
+    let database = Database::open(Some(&data), 0).await.unwrap();
+    let sheet = r#"
+earn "First" on purchase when member.purchases == 0 { 50 }
+earn "Euros" on purchase { order.total }
+task "Two" on purchase goal 2 { voucher("SPRING"); 30 }"#;
+    let manifest = format!("{MANIFEST}[pools.SPRING]\n");
+    let sources = Sources::of([("merchant.toml", manifest.as_str()), ("earn.rhai", sheet)]);
+    let merchant = MerchantId::parse("test").unwrap();
+    api::publish(database.store(), &merchant, &sources, api::Forgetting::Allowed).await.unwrap();
+    let codes = ["A".to_owned(), "B".to_owned()];
+    database.store().import_codes(&merchant, "SPRING", &codes).await.unwrap();
+    let shop = Shop::with(database, "test").await;
+    shop.enroll("ada").await;
+    let ask = async |path: &str, key: &str, body: serde_json::Value| {
+        let answer = shop.post(&format!("/v1/members/ada/{path}"), Some(key), &body).await;
+        assert!(answer.status.is_success(), "{path} {key}: {}", answer.text);
+    };
+    let order = |total: &str| serde_json::json!({ "id": "o", "type": "purchase", "order": { "total": total } });
+    ask("earn", "1", order("100.00")).await;
+    let mut right = order("80.00");
+    right["replaces"] = "o".into();
+    ask("earn", "2", right).await;
+    ask("reverse", "3", serde_json::json!({ "order": "o", "refund": "30.00" })).await;
+    shop.buys("ada", "p", "10.00").await;
+    ask("reverse", "5", serde_json::json!({ "order": "p" })).await;
+    ask("reverse", "6", serde_json::json!({ "reverse": "5" })).await;
+    drop(shop);
+    let explain = |entry: &str| {
+        let data = data.to_str().unwrap();
+        let explained =
+            run(&["explain", "--merchant", "test", "--member", "ada", entry, "--data", data]);
+        let page = out(&explained);
+        let said = String::from_utf8_lossy(&explained.stderr).into_owned();
+        assert!(page.ends_with("the same.\n"), "{entry}: {said}\n{page}");
+        page
+    };
+    let put_right = explain("2");
+    assert!(put_right.starts_with("Entry 2 of test/ada: purchase o of 80.00, "), "{put_right}");
+    let first = put_right.lines().find(|line| line.contains(" First ")).unwrap();
+    assert!(first.contains("applies") && first.contains("member.purchases is 0"), "{put_right}");
+    assert!(put_right.contains("stands at 1 of 2"), "{put_right}");
+    let part = explain("3");
+    assert!(
+        part.contains("Taken back: 30.00 paid back, of entry 2, purchase o of 80.00"),
+        "{part}"
+    );
+    assert!(part.contains("-30 points"), "{part}");
+    let gone = explain("5");
+    assert!(gone.contains("A from SPRING is good no more"), "{gone}");
+    let again = explain("6");
+    for said in [
+        "Not taken back any more: entry 4, purchase p of 10.00",
+        "it counts again",
+        "gives A from SPRING",
+    ] {
+        assert!(again.contains(said), "{said}: {again}");
+    }
+}

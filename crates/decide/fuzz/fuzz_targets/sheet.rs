@@ -73,7 +73,7 @@ fuzz_target!(|sheet: &str| {
     let context = Context::new(&bundle, &data, activity.at);
     let earn = || decide::earn(&context, &member, activity.clone());
     assert_eq!(earn(), earn());
-    let _ = decide::trace(&context, &member, &activity);
+    let _ = decide::trace(&context, &member, &activity, &[]);
     let _ = decide::offers(&bundle, &member, None, activity.at);
     let _ = decide::benefits(&bundle, &member, None, activity.order.as_ref(), activity.at);
     let _ = decide::next_tier(&bundle, &member, None, activity.at);

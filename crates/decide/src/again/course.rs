@@ -9,8 +9,8 @@ use ledger::decision::GiveRejection;
 use ledger::entry::Note;
 use ledger::tier_status::TierChange;
 use ledger::{
-    Allocations, Cause, Entry, EntryKind, HistorySlice, Member, MemberId, MissingData, Moment,
-    Posting, PostingReason, Reason, RedeemedReward, Seq, Since, WalletName, Withdrawal,
+    Allocations, Cause, Entry, EntryKind, FailedRule, HistorySlice, Member, MemberId, MissingData,
+    Moment, Posting, PostingReason, Reason, RedeemedReward, Seq, Since, WalletName, Withdrawal,
 };
 
 use super::causes::causes;
@@ -45,6 +45,8 @@ pub(super) struct Course<'a> {
 /// What became of one entry by both histories.
 pub(super) struct Played {
     pub(super) seq: Seq,
+    /// Whether it was undone, and is not any more.
+    pub(super) is_back: bool,
     pub(super) was: Vec<Reason>,
     pub(super) is: Vec<Reason>,
     /// The tiers by which it was and is judged, if they differ.
@@ -55,6 +57,8 @@ pub(super) struct Played {
     pub(super) withdrawals: Vec<Withdrawal>,
     /// The rules that fail by the history as it is.
     pub(super) notes: Vec<Note>,
+    /// Those of them that did not fail by the history as it was.
+    pub(super) failures: Vec<FailedRule>,
 }
 
 impl<'a> Course<'a> {
@@ -228,6 +232,13 @@ impl<'a> Course<'a> {
             },
             _ => Vec::new(),
         };
+        let failed = |happened: Option<&Happened>| -> Vec<FailedRule> {
+            let notes = happened.into_iter().flat_map(|happened| &happened.entry.notes);
+            notes.filter_map(Note::failure).collect()
+        };
+        let before = failed(was);
+        let failures = failed(is).into_iter().filter(|failure| !before.contains(failure)).collect();
+        let is_back = was.is_none() && is.is_some() && !item.is_told();
         let (was, now) = (reasons(was), reasons(is));
         let (withdrawals, notes) = is.map_or_else(Default::default, |is| {
             let since = is.taken_since.all.withdrawals();
@@ -237,7 +248,17 @@ impl<'a> Course<'a> {
             self.told = is.map(|is| is.entry.clone());
         }
         let seq = item.seq;
-        self.played.push(Played { seq, was, is: now, tier, causes, withdrawals, notes });
+        self.played.push(Played {
+            seq,
+            is_back,
+            was,
+            is: now,
+            tier,
+            causes,
+            withdrawals,
+            notes,
+            failures,
+        });
     }
 }
 

@@ -8,6 +8,8 @@ use ledger::{Effect, Member, Reason, Units};
 pub(super) enum Fate {
     /// It is undone: the codes that it gave are void.
     Undone,
+    /// It was undone, and that is undone: the codes that it gave are valid again.
+    Back,
     /// A rule that has been mended judges it again: the codes that it gives are new.
     Rejudged,
     /// It stays, and so do the codes that it gave.
@@ -40,6 +42,9 @@ pub(super) fn differently(
             }),
             Effect::Voucher { pool, code, .. } if fate == Fate::Undone && was.contains(reason) => {
                 Some(Effect::Void { pool: pool.clone(), code: code.clone() })
+            }
+            Effect::Voucher { pool, code, .. } if fate == Fate::Back => {
+                Some(Effect::Voucher { pool: pool.clone(), code: code.clone(), again: true })
             }
             Effect::Voucher { again: false, .. } if fate == Fate::Rejudged => {
                 is.contains(reason).then(|| reason.effect.clone())

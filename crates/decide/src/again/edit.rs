@@ -1,7 +1,7 @@
 //! What is different about a history: what was told, what is taken back, and what is judged again.
 
 use ledger::reverse::Wanted;
-use ledger::{Entry, Moment, Seq, Units};
+use ledger::{Entry, EntryKind, Moment, Seq, Units};
 
 use crate::deed::Deed;
 use crate::event::{About, ActivityEvent};
@@ -48,6 +48,8 @@ impl Edit {
 #[derive(Debug, Clone)]
 pub(crate) enum Told {
     Activity(ActivityEvent),
+    /// It happened too long ago to be derived in its place. It comes now, at this moment.
+    TooLate(ActivityEvent, Moment),
     /// A reward was taken, or staff gave or took units, at a moment.
     Deed(Deed, Moment),
 }
@@ -57,14 +59,14 @@ impl Told {
     pub(crate) fn at(&self) -> Moment {
         match self {
             Told::Activity(event) => event.activity.at,
-            Told::Deed(_, at) => *at,
+            Told::TooLate(_, at) | Told::Deed(_, at) => *at,
         }
     }
 
     /// What is known of the activity that it is about.
     pub(crate) fn about(&self) -> &About {
         match self {
-            Told::Activity(event) => &event.about,
+            Told::Activity(event) | Told::TooLate(event, _) => &event.about,
             Told::Deed(..) => &About::Nothing,
         }
     }
@@ -77,6 +79,8 @@ pub struct Undo {
     pub entry: Seq,
     /// When it happened, if that is known.
     pub at: Option<Moment>,
+    /// When its activity happened, if it was told too late to have its place there.
+    pub too_late: Option<Moment>,
     /// The part that comes back; nothing for all that is left.
     pub part: Option<ReversedPart>,
     /// What is known of the order that the entry is about, if it is a delivery.
@@ -87,12 +91,16 @@ impl Undo {
     /// All that is left of an entry.
     #[must_use]
     pub fn of(entry: &Entry) -> Undo {
-        Undo { at: Some(entry.happened_at()), ..Undo::number(entry.seq) }
+        let too_late = match &entry.kind {
+            EntryKind::Earn { activity } => entry.was_told_too_late().then_some(activity.at),
+            _ => None,
+        };
+        Undo { at: Some(entry.happened_at()), too_late, ..Undo::number(entry.seq) }
     }
 
     /// All that is left of the entry of that number.
     pub(crate) fn number(entry: Seq) -> Undo {
-        Undo { entry, at: None, part: None, about: About::Nothing }
+        Undo { entry, at: None, too_late: None, part: None, about: About::Nothing }
     }
 }
 

@@ -19,7 +19,7 @@ use super::timeline::{Instead, Item, Play, Source};
 use crate::context::Context;
 use crate::deed::dated;
 use crate::event::{About, ActivityEvent};
-use crate::happen::{happen, judged_then};
+use crate::happen::{happen, judged_then, told_too_late};
 use crate::judging::{Asked, Mended, TakenSince};
 use crate::pipeline::{Sharing, split, with_tier_review};
 use crate::refusal::Undecided;
@@ -146,6 +146,17 @@ impl Side {
                 left.reasons = judged.draft.reasons;
                 left.withdrawals = judged.draft.withdrawals;
                 replayed(&then, sharing, &member, before, &left)?
+            }
+            Play::ToldTooLate(event) => {
+                let then_was =
+                    context.data.member_then(&stored.id, event.activity.at, stored.seq)?;
+                let about = self.about(programme, item, &event.activity);
+                let event = ActivityEvent { about, ..event.as_ref().clone() };
+                split(&then, sharing, &member, |member| {
+                    let happened = told_too_late(&then, then_was, member, event)?;
+                    (referral, taken_since) = (happened.referral, happened.taken_since);
+                    Ok(happened.decision)
+                })?
             }
             Play::Done(deed, at) => split(&then, sharing, &member, |member| {
                 Ok(dated(deed.clone().done(&then, member)?, *at))

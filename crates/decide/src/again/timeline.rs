@@ -12,7 +12,7 @@ use ledger::reverse::{
 };
 use ledger::{
     Activity, Change, DecisionData, Entry, EntryKind, HistorySlice, Member, MissingData, Moment,
-    Reason, Seq, SharedLimit, Units, Withdrawal,
+    PostingReason, Reason, Seq, SharedLimit, Units, Withdrawal,
 };
 use rules::Bundle;
 
@@ -23,7 +23,7 @@ use crate::deed::Deed;
 use crate::event::ActivityEvent;
 use crate::happen::on_failure;
 use crate::judging::Mended;
-use crate::refusal::Undecided;
+use crate::refusal::{Refusal, Undecided};
 
 /// Something that happened to a member.
 pub(super) struct Item<'a> {
@@ -62,6 +62,8 @@ pub(super) enum Play<'a> {
     /// The activity was told too late, and a part of it came back or a rule was mended: the rules judge
     /// what is left of it for the member as it was then.
     JudgedThen(&'a Entry, Activity, Vec<Instead<'a>>),
+    /// The activity is told too late: the rules judge it for the member as it was then.
+    ToldTooLate(Box<ActivityEvent>),
     /// As it is told, at a moment.
     Done(Deed, Moment),
     /// As its entry says.
@@ -81,7 +83,7 @@ impl<'a> Play<'a> {
     pub(super) fn mended(&self) -> &[Instead<'a>] {
         match self {
             Play::Judged(_, _, mended) | Play::JudgedThen(_, _, mended) => mended,
-            Play::Done(..) | Play::Less(..) | Play::Replayed(_) => &[],
+            Play::ToldTooLate(_) | Play::Done(..) | Play::Less(..) | Play::Replayed(_) => &[],
         }
     }
 }
@@ -123,7 +125,7 @@ impl Item<'_> {
             Source::Entry(Entry { kind: EntryKind::Earn { activity }, .. }) => Some(activity),
             Source::Entry(_) => None,
             Source::Told(told) => match told.as_ref() {
-                Told::Activity(event) => Some(&event.activity),
+                Told::Activity(event) | Told::TooLate(event, _) => Some(&event.activity),
                 Told::Deed(..) => None,
             },
         }
@@ -195,9 +197,10 @@ impl<'a> Timeline<'a> {
                     let on_failure = on_failure(context, event);
                     Play::Judged(Box::new(event.clone()), on_failure, Vec::new())
                 }
+                Told::TooLate(event, _) => Play::ToldTooLate(Box::new(event.clone())),
                 Told::Deed(deed, at) => Play::Done(deed.clone(), *at),
             };
-            if let Told::Activity(event) = &told {
+            if let Told::Activity(event) | Told::TooLate(event, _) = &told {
                 timeline.told.push(event.activity.clone());
             }
             timeline.items.push(Item {
@@ -260,6 +263,9 @@ impl<'a> Timeline<'a> {
     }
 
     /// Takes from shared limits what had been put back with a return that is undone.
+    ///
+    /// # Errors
+    /// A reward comes back of which nothing is left, or data is missing.
     fn take_again(&mut self, context: &Context<'_>) -> Result<(), Undecided> {
         let mut allocator = Allocator::new(context.data);
         for (seq, _) in &self.undone {
@@ -268,6 +274,9 @@ impl<'a> Timeline<'a> {
             for back in &entry.returns {
                 if allocator.withdraw(&back.limit, back.units)? {
                     continue;
+                }
+                if let SharedLimit::Stock(reward) = &back.limit {
+                    return Err(Refusal::RewardIsSoldOut(reward.clone()).into());
                 }
                 for item in self.items.iter_mut().filter(|item| item.seq == of) {
                     item.exhausted.push(back.limit.clone());
@@ -340,6 +349,15 @@ impl<'a> Timeline<'a> {
             Undone::Units(units) => (None, Some(units)),
         };
         EntryKind::Reverse { of, returned, units, other: None }
+    }
+
+    /// Why units move by the deed that is told; nothing if none is.
+    pub(super) fn deed(&self) -> Option<PostingReason> {
+        self.items.iter().find_map(|item| match item.is.as_ref()? {
+            Play::Done(Deed::Redemption(_), _) => Some(PostingReason::Spent),
+            Play::Done(Deed::Adjustment(_), _) => Some(PostingReason::Adjusted),
+            _ => None,
+        })
     }
 
     /// Whether the kind of the edit's entry names an entry as undone.
@@ -460,7 +478,8 @@ fn taken_back(
     let back = was.back(seq);
     can_be_reversed(entry)?;
     if was.is_undone(seq) {
-        return Err(ReverseRejection::EntryIsReversedAlready(seq).into());
+        let by = |by| ReverseRejection::EntryIsReversedBy { entry: seq, by };
+        return Err(was.by(seq).last().map_or_else(unknown, |(last, _)| by(*last)).into());
     }
     match (&undo.part, &entry.kind) {
         (None, _) => Ok(Undone::Whole),

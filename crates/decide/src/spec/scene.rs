@@ -165,7 +165,7 @@ impl Scene<'_> {
                 continue;
             }
             let context = self.context(self.at);
-            if let Ok(lines) = trace(&context, &self.member, &event.activity) {
+            if let Ok(lines) = trace(&context, &self.member, &event.activity, &[]) {
                 self.coverage.trace(&lines);
             }
             let context = self.context(self.at);
@@ -229,7 +229,7 @@ impl Scene<'_> {
                 let event = ActivityEvent { about, ..activity.clone().into() };
                 let context = self.context(self.at.max(activity.at));
                 let decided = refused_or(earn(&context, &self.member, event))?;
-                if let Ok(lines) = trace(&context, &self.member, activity) {
+                if let Ok(lines) = trace(&context, &self.member, activity, &[]) {
                     self.coverage.trace(&lines);
                 }
                 Some(decided)

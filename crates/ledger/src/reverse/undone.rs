@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use crate::decision::GiveRejection;
 use crate::entry::{LineName, Returned};
 use crate::member::MemberIsErased;
-use crate::{Seq, Units, Verb};
+use crate::{MemberId, Seq, Units, Verb};
 
 /// Why an entry is not undone. In order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +26,27 @@ pub enum ReverseRejection {
     /// Nothing is left of the entry.
     #[error("entry {0} has been reversed already")]
     EntryIsReversedAlready(Seq),
+    /// Nothing is left of the entry, since another has undone it.
+    #[error("entry {entry} has been reversed already, by entry {by}")]
+    EntryIsReversedBy {
+        /// The number of the entry.
+        entry: Seq,
+        /// The number of the one that undid it.
+        by: Seq,
+    },
+    /// Units come back of something else than a reward.
+    #[error(
+        "entry {entry} is of kind `{kind}`, and only of a reward can some units come back; leave `units` out"
+    )]
+    EntryTookNoReward {
+        /// The number of the entry.
+        entry: Seq,
+        /// Its kind.
+        kind: Verb,
+    },
+    /// The other member of a transfer was erased.
+    #[error("member `{0}`, whose units it moved as well, has been erased")]
+    OtherIsErased(MemberId),
     /// The request names lines or a refund, and the entry has no order.
     #[error("entry {0} has no order of which a part could come back; reverse it as a whole")]
     EntryHasNoOrder(Seq),
