@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # The crates from the lowest to the highest. Crates of one line do not depend on each other.
 LAYERS = [
-    ["ledger", "workspace-hack", "worth"],
+    ["ledger", "lift", "workspace-hack", "worth"],
     ["rules", "store", "liability"],
     ["decide", "audit"],
     ["api", "backtest"],

@@ -243,7 +243,10 @@ async fn what_came_back_part_by_part_comes_to_the_same_when_one_part_did_not() {
     does(&shop, "bob reverse d", json!({ "redeem": "r", "units": 30 })).await;
     assert_eq!(wallet(&shop, "bob", "points").await, (90, 0));
     let more = asks(&shop, "bob reverse e", json!({ "redeem": "r", "units": 1 })).await;
-    assert_eq!(more.problem(), "409 entry_is_reversed_already : entry 6 has been reversed already, by entry 8");
+    assert_eq!(
+        more.problem(),
+        "409 entry_is_reversed_already : entry 6 has been reversed already, by entry 8"
+    );
     does(&shop, "bob reverse not-c", json!({ "reverse": "c" })).await;
     assert_eq!(wallet(&shop, "bob", "points").await, (70, 0));
     // Whatever has come back by itself stays so when all is told to have come back.

@@ -9,7 +9,7 @@ use ::lift::{Course, Subject, unlikely};
 use chrono::{Days, NaiveDate};
 use clap::Args;
 use ledger::activity::PURCHASE;
-use ledger::programme::{Arm, FieldKind, Measure, PLACES, Trial};
+use ledger::programme::{Arm, FieldKind, Measure, Trial};
 use ledger::{FieldValue, Moment, Programme};
 use rules::{arm, did_you_mean};
 use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
@@ -279,7 +279,7 @@ impl Report<'_> {
         };
         page.line(format!("Trial `{}`, {} to {}{seen}.", self.name, days.start(), days.end()));
         let [part, holdout] = self.found.members();
-        let percent = |places: u16| share(f64::from(places) / f64::from(PLACES), 2);
+        let percent = |places: u16| format!("{} %", Decimal::new(places.into(), 2));
         page.line(format!(
             "{} members take part, and {} are the holdout: {} and {} of all were to be.",
             whole(part),

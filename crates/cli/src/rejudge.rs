@@ -9,7 +9,6 @@ use chrono::NaiveDate;
 use clap::Args;
 use decide::{Context, is_same, rejudge};
 use ledger::calendar::resolve;
-use ledger::entry::Note;
 use ledger::{Effect, Entry, EntryKind, Member, MemberId, MerchantId, Moment, Seq};
 use rules::{Bundle, Rule, StatementKind};
 use serde_json::json;

@@ -87,6 +87,7 @@ pub struct Meant<'a> {
 }
 
 /// What rewards and staff move in one wallet.
+#[derive(Clone, Copy)]
 struct ByHand {
     gives: i64,
     why_given: PostingReason,
@@ -150,7 +151,7 @@ impl Histories<'_> {
         for name in names {
             let of = |units: &BTreeMap<WalletName, i64>| units.get(name).copied().unwrap_or(0);
             let late = self.ran_out(name);
-            let mut moved = self.moved(name, stored, meant.by_hand(name), late);
+            let mut moved = self.moved(name, stored, &meant.by_hand(name), late);
             if let Some(keep_until) = meant.keep_until {
                 keep(&mut moved, keep_until);
             }
@@ -212,7 +213,7 @@ impl Histories<'_> {
         self,
         name: &WalletName,
         stored: &Member,
-        by_hand: ByHand,
+        by_hand: &ByHand,
         late: Vec<Lot>,
     ) -> Vec<Posting> {
         let (was, is) =
@@ -220,7 +221,7 @@ impl Histories<'_> {
         let stored = stored.wallet(name.as_str());
         let mut sides = Sides::of(was, is, stored, &self.terms_of_debt(name));
         let mut postings = Vec::new();
-        let ByHand { gives: mut restored, takes, why_taken, why_given } = by_hand;
+        let ByHand { gives: mut restored, takes, why_taken, why_given } = *by_hand;
         // What is told takes what it took, whatever follows from it.
         if let Some(why) = why_taken {
             let taken = split_off(&mut sides.from, takes);

@@ -359,11 +359,7 @@ pub(crate) fn read(merchant: &MerchantId, text: &str) -> Result<Programme, Vec<M
     let activities = activities(manifest.activities, &mut wrong);
     let tiers = manifest.tiers.map(|Object(terms)| tiers(&terms, &mut wrong)).unwrap_or_default();
     let holidays = holidays(manifest.holidays, &mut wrong);
-    let mut campaigns = BTreeMap::new();
-    for (name, Object(terms)) in manifest.campaigns {
-        campaigns.insert(name.get_ref().clone(), campaign(&name, &terms, &mut wrong));
-    }
-
+    let campaigns = campaigns(&manifest.campaigns, &mut wrong);
     let trials = trials(&manifest.trials, &activities, &mut wrong);
     pending_activities(&manifest.wallets, &activities, &mut wrong);
     let hold_minutes = HOLD_MINUTES.read(manifest.hold_minutes.as_ref(), &mut wrong);
@@ -598,6 +594,17 @@ fn tiers(tiers: &Tiers, wrong: &mut impl FnMut(Range<usize>, String)) -> TierPol
         wrong(word.span(), message.to_owned());
     }
     policy
+}
+
+fn campaigns(
+    written: &BTreeMap<Spanned<String>, Object<CampaignTerms>>,
+    wrong: &mut impl FnMut(Range<usize>, String),
+) -> BTreeMap<String, Campaign> {
+    let mut campaigns = BTreeMap::new();
+    for (name, Object(terms)) in written {
+        campaigns.insert(name.get_ref().clone(), campaign(name, terms, wrong));
+    }
+    campaigns
 }
 
 fn campaign(

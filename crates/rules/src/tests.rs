@@ -138,7 +138,7 @@ fn trial(name: &str, share: &str, holdout: &str) -> String {
 #[test]
 fn members_stay_in_their_arm_and_trials_do_not_share_them() {
     let small =
-        with_trials(&(trial("twice", "20 %", "12.5 %") + &trial("other", "20 %", "12.5 %")));
+        with_trials(&[trial("twice", "20 %", "12.5 %"), trial("other", "20 %", "12.5 %")].concat());
     let large = with_trials(&trial("twice", "60 %", "40 %"));
     let (small, large) = (small.unwrap(), large.unwrap());
     let (mut part, mut holdout, mut both) = (0, 0, 0);
@@ -185,7 +185,7 @@ fn a_member_takes_part_on_the_days_of_the_trial() {
 
 #[test]
 fn a_trial_that_cannot_be_is_refused_with_its_place() {
-    let measures = |list: &str| trial("twice", "50 %", "50 %") + &format!("measures = [{list}]\n");
+    let measures = |list: &str| format!("{}measures = [{list}]\n", trial("twice", "50 %", "50 %"));
     for (trials, message) in [
         (
             trial("twic", "50 %", "50 %"),
