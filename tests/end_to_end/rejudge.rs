@@ -436,3 +436,17 @@ async fn a_rule_that_fails_when_a_return_frees_its_cap_is_noted_and_can_be_mende
     assert!(judges_again(&shop, &[2]).await.unwrap().is_none());
     shop.all_is_well().await;
 }
+
+#[tokio::test]
+async fn a_rule_that_fails_for_what_is_left_of_an_order_can_be_mended() {
+    let shop = shop(FAILS).await;
+    shop.buys("ada", "1", "20.00").await;
+    let part = json!({ "order": "1", "refund": "15.00" });
+    let back = shop.post("/v1/members/ada/reverse", Some("b"), &part).await;
+    assert_eq!(back.at("/entry/notes/0/rule"), "Odd", "{}", back.text);
+    assert_eq!(wallet(&shop, "ada", "points").await, (5, 0));
+    mend(&shop, MENDED).await;
+    judges_again(&shop, &[1]).await.unwrap().unwrap();
+    assert_eq!(wallet(&shop, "ada", "points").await, (55, 0));
+    shop.all_is_well().await;
+}

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use decide::EarlierRules;
 use history::past_of;
 use ledger::{MemberId, MerchantId, Moment, Movement, WalletName};
-use liability::{Cause, Kept, Line};
+use liability::{Kept, Line, is_bought};
 use local::Database;
 use rust_decimal::Decimal;
 use store::{History, Store, Version};
@@ -132,8 +132,8 @@ fn not_followed(history: &History) -> Vec<String> {
     let mut kept = Kept::new(chrono_tz::UTC);
     for line in &history.lines {
         let entry = line.version.as_ref().map(|version| &version.entry.kind);
-        let cause = Cause::of(line.verb, line.moved, entry);
-        kept.see(Line { at: line.at, postings: &line.postings, cause });
+        let is_bought = is_bought(line.verb, line.moved, entry);
+        kept.see(Line { at: line.at, postings: &line.postings, is_bought });
     }
     let member = history.member();
     let differs = |(name, units, worth): (&WalletName, i64, Decimal)| {

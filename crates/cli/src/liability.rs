@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use ::audit::{Audit, Counted, Period, counted};
-use ::liability::{Cause, Cohorts, Kept, Line, Month};
+use ::liability::{Cohorts, Kept, Line, Month, is_bought};
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use clap::Args;
 use ledger::{Entry, Moment, Movement, Programme, Verb, WalletName};
@@ -237,8 +237,8 @@ impl Books {
         let mut kept = Kept::new(zone);
         for line in lines() {
             let entry = line.version.as_ref().map(|version| &version.entry.kind);
-            let cause = Cause::of(line.verb, line.moved, entry);
-            kept.see(Line { at: line.at, postings: &line.postings, cause });
+            let is_bought = is_bought(line.verb, line.moved, entry);
+            kept.see(Line { at: line.at, postings: &line.postings, is_bought });
         }
         if let Some(until) = until {
             kept = kept.until(until);

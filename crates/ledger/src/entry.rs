@@ -310,7 +310,12 @@ impl Entry {
     /// The rules that failed with this entry, with the entries of the activities for which they did:
     /// its own, and earlier ones that are otherwise now.
     pub fn failures(&self) -> impl Iterator<Item = (Seq, FailedRule)> {
-        let own = self.notes.iter().filter_map(Note::failure).map(|failed| (self.seq, failed));
+        // A part that comes back is of an earlier activity.
+        let of = match &self.kind {
+            EntryKind::Reverse { of, .. } => *of,
+            _ => self.seq,
+        };
+        let own = self.notes.iter().filter_map(Note::failure).map(move |failed| (of, failed));
         let different = self.again.iter().flat_map(|again| &again.differences);
         let again = different.flat_map(|difference| {
             difference.failures.iter().map(|failed| (difference.entry, failed.clone()))

@@ -17,41 +17,22 @@ pub struct Line<'a> {
     pub at: Moment,
     /// The movements of units.
     pub postings: &'a [Posting],
-    /// What it stands for.
-    pub cause: Cause,
+    /// Whether the units that it issues have been paid for by purchases.
+    pub is_bought: bool,
 }
 
-/// What a line stands for, as far as units are concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// A purchase: the units that it issues have been paid for.
-    Purchase,
-    /// A redemption. One that is told late takes units back, which were redeemed nevertheless.
-    Redemption,
-    /// Anything else.
-    Other,
-}
-
-impl Cause {
-    /// What an entry stands for: of a verb, with the verb of the entry of another member that moved units
-    /// here, if there is one, and with its data, if they have not been erased.
-    #[must_use]
-    pub fn of(verb: Verb, moved: Option<Verb>, entry: Option<&EntryKind>) -> Cause {
-        match (verb, entry) {
-            (Verb::Redeem | Verb::Capture, _) => Cause::Redemption,
-            (Verb::Earn, Some(EntryKind::Earn { activity })) if activity.kind == PURCHASE => {
-                Cause::Purchase
-            }
-            // Somebody who shares the wallets bought or redeemed something.
-            (Verb::Share, _) => match moved {
-                Some(Verb::Earn) => Cause::Purchase,
-                Some(Verb::Redeem | Verb::Capture) => Cause::Redemption,
-                _ => Cause::Other,
-            },
-            // A rule was mended, or a return is undone.
-            (Verb::Rejudge | Verb::Reverse, _) => Cause::Purchase,
-            _ => Cause::Other,
-        }
+/// Whether the units that an entry issues have been paid for by purchases: of a verb, with the verb of
+/// the entry of another member that moved units here, if there is one, and with its data, if they have
+/// not been erased.
+#[must_use]
+pub fn is_bought(verb: Verb, moved: Option<Verb>, entry: Option<&EntryKind>) -> bool {
+    match (verb, entry) {
+        (Verb::Earn, Some(EntryKind::Earn { activity })) => activity.kind == PURCHASE,
+        // Somebody who shares the wallets bought something.
+        (Verb::Share, _) => moved == Some(Verb::Earn),
+        // A rule was mended, or a return is undone.
+        (Verb::Rejudge | Verb::Reverse, _) => true,
+        _ => false,
     }
 }
 
@@ -158,9 +139,6 @@ impl Kept {
                 (Some(from), None, PostingReason::Spent) => {
                     wallet.leave(from, units, month, How::Redeemed);
                 }
-                (Some(from), None, PostingReason::Reclaimed) if line.cause == Cause::Redemption => {
-                    wallet.leave(from, units, month, How::Redeemed);
-                }
                 (Some(from), None, PostingReason::Transferred) => {
                     wallet.leave(from, units, month, How::Transferred);
                 }
@@ -179,7 +157,7 @@ impl Kept {
                     }
                 }
                 (None, Some(lot), why) => {
-                    let purchase = line.cause == Cause::Purchase && why == PostingReason::Issued;
+                    let purchase = line.is_bought && why == PostingReason::Issued;
                     wallet.put(lot, vec![Piece { lot, issued: month, purchase, units }]);
                 }
                 (None, None, _) => {}

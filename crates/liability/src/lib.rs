@@ -27,5 +27,5 @@ mod tests;
 pub use breakage::{Breakage, LookBack};
 pub use cohorts::Cohorts;
 pub use deferral::{Deferred, DeferredOver, deferred, recognized};
-pub use kept::{Cause, Kept, Line};
+pub use kept::{Kept, Line, is_bought};
 pub use month::Month;

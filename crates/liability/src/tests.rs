@@ -10,7 +10,7 @@ use ledger::{
 use rust_decimal::Decimal;
 
 use crate::cohorts::Cohort;
-use crate::{Cause, Cohorts, Deferred, DeferredOver, Kept, Line, Month, deferred, recognized};
+use crate::{Cohorts, Deferred, DeferredOver, Kept, Line, Month, deferred, is_bought, recognized};
 
 fn at(text: &str) -> Moment {
     text.parse().unwrap()
@@ -43,7 +43,7 @@ fn kept(entries: &[(&str, Posting)]) -> Kept {
     let mut kept = Kept::new(Tz::UTC);
     for (when, posting) in entries {
         let postings = std::slice::from_ref(posting);
-        kept.see(Line { at: at(when), postings, cause: Cause::Purchase });
+        kept.see(Line { at: at(when), postings, is_bought: true });
     }
     kept
 }
@@ -126,19 +126,6 @@ fn what_lies_elsewhere_by_a_mended_history_was_issued_when_it_was() {
 }
 
 #[test]
-fn a_redemption_that_is_told_late_is_one() {
-    let mut kept = kept(&[
-        ("2026-01-10T00:00:00Z", into(100, None, PostingReason::Issued)),
-        ("2026-02-10T00:00:00Z", into(50, None, PostingReason::Issued)),
-    ]);
-    let late = out(30, None, PostingReason::Reclaimed);
-    let postings = std::slice::from_ref(&late);
-    kept.see(Line { at: at("2026-03-01T00:00:00Z"), postings, cause: Cause::Redemption });
-    let all = vec![("2026-01".to_owned(), 100, 20), ("2026-02".to_owned(), 50, 10)];
-    assert_eq!(seen(&kept), (all, 120));
-}
-
-#[test]
 fn lots_of_another_worth_are_other_lots() {
     let mut dear = lot(10, None);
     dear.terms.worth = Some(Decimal::new(5, 2));
@@ -175,13 +162,13 @@ fn only_units_that_came_with_purchases_recognize_revenue() {
     let (given, bought) =
         (into(100, None, PostingReason::Adjusted), into(100, None, PostingReason::Issued));
     let spent = out(100, None, PostingReason::Spent);
-    let mut see = |when: &str, posting: &Posting, cause| {
+    let mut see = |when: &str, posting: &Posting, is_bought| {
         let postings = std::slice::from_ref(posting);
-        kept.see(Line { at: at(when), postings, cause });
+        kept.see(Line { at: at(when), postings, is_bought });
     };
-    see("2026-01-09T00:00:00Z", &given, Cause::Other);
-    see("2026-01-10T00:00:00Z", &bought, Cause::Purchase);
-    see("2026-01-11T00:00:00Z", &spent, Cause::Redemption);
+    see("2026-01-09T00:00:00Z", &given, false);
+    see("2026-01-10T00:00:00Z", &bought, true);
+    see("2026-01-11T00:00:00Z", &spent, false);
     let mut cohorts = Cohorts::default();
     let paid = BTreeMap::from([(month("2026-01"), Decimal::from(99))]);
     cohorts.add(&MemberId::parse("ada").unwrap(), &kept, &paid);
@@ -327,8 +314,7 @@ fn units_without_an_end_leave_as_the_oldest_do() {
 }
 
 #[test]
-fn what_an_entry_stands_for_is_known_by_its_verb_and_its_activity() {
-    use Cause::{Other, Purchase, Redemption};
+fn what_is_bought_is_known_by_the_verb_and_the_activity() {
     let earn = |kind: &str| EntryKind::Earn {
         activity: Activity {
             id: "1".to_owned(),
@@ -342,21 +328,21 @@ fn what_an_entry_stands_for_is_known_by_its_verb_and_its_activity() {
         },
     };
     let (purchase, review) = (earn("purchase"), earn("review"));
-    for (verb, moved, entry, cause) in [
-        (Verb::Earn, None, Some(&purchase), Purchase),
-        (Verb::Earn, None, Some(&review), Other),
+    for (verb, moved, entry, bought) in [
+        (Verb::Earn, None, Some(&purchase), true),
+        (Verb::Earn, None, Some(&review), false),
         // What a person who was forgotten did is not known.
-        (Verb::Earn, None, None, Other),
-        (Verb::Share, Some(Verb::Earn), None, Purchase),
-        (Verb::Share, Some(Verb::Redeem), None, Redemption),
-        (Verb::Share, Some(Verb::Join), None, Other),
-        (Verb::Rejudge, None, None, Purchase),
-        (Verb::Reverse, None, None, Purchase),
-        (Verb::Redeem, None, None, Redemption),
-        (Verb::Capture, None, None, Redemption),
-        (Verb::Adjust, None, None, Other),
+        (Verb::Earn, None, None, false),
+        (Verb::Share, Some(Verb::Earn), None, true),
+        (Verb::Share, Some(Verb::Redeem), None, false),
+        (Verb::Share, Some(Verb::Join), None, false),
+        (Verb::Rejudge, None, None, true),
+        (Verb::Reverse, None, None, true),
+        (Verb::Redeem, None, None, false),
+        (Verb::Capture, None, None, false),
+        (Verb::Adjust, None, None, false),
     ] {
-        assert_eq!(Cause::of(verb, moved, entry), cause, "{verb}");
+        assert_eq!(is_bought(verb, moved, entry), bought, "{verb}");
     }
 }
 
