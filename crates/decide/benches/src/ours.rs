@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use decide::{Context, Said};
-use ledger::cap::{Counter};
+use ledger::cap::Counter;
 use ledger::enroll::{self, Enrolment};
 use ledger::{
-    Activity, Decision, Line, Lot, Member, MemberId, MerchantId, Moment, Order, Effect, DecisionData, Terms,
-    Units, Wallet, WalletName, activity,
+    Activity, Decision, DecisionData, Effect, Line, Lot, Member, MemberId, MerchantId, Moment,
+    Order, Terms, Units, Wallet, WalletName, activity,
 };
 use rules::{Bundle, Sources};
 use rust_decimal::Decimal;
@@ -109,12 +109,7 @@ impl Asked {
 #[must_use]
 pub fn asked(case: &Case) -> Asked {
     let data = DecisionData::default();
-    Asked {
-        member: Arc::new(member(case)),
-        activity: Arc::new(purchase(case)),
-        data,
-        now: case.at,
-    }
+    Asked { member: Arc::new(member(case)), activity: Arc::new(purchase(case)), data, now: case.at }
 }
 
 /// The sources of a bundle of ten sheets with ten rules each.
@@ -196,7 +191,7 @@ fn member(case: &Case) -> Member {
     let lot = Lot { units, terms: Terms::default() };
     let points = WalletName::parse("points").expect("a wallet's name");
     let day = case.at.with_timezone(&case.time_zone).date_naive().into();
-    let counters = vec![Counter { day, times: case.web_orders_today }];
+    let counters = vec![Counter { day, times: case.web_orders_today.into() }];
     let enrolment = Enrolment {
         id: MemberId::parse("ada").expect("a member's name"),
         attributes: BTreeMap::new(),
