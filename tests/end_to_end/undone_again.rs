@@ -196,3 +196,25 @@ async fn an_order_that_was_told_too_late_is_put_right_as_too_late_as_it_was() {
     assert_eq!(wallet(&shop, "ada", "points").await, (60, 0));
     shop.all_is_well().await;
 }
+
+#[tokio::test]
+async fn pieces_that_came_before_their_order_by_the_clock_of_who_told_it_are_delivered_once() {
+    let waits = "[wallets.points]\npending_until = \"delivery\"\n[activities.delivery]";
+    let shop = shop(waits, PLAIN).await;
+    shop.at("2026-05-02T10:00:00Z");
+    let lines = json!([{ "sku": "shirt", "quantity": 2, "price": "30.00" }]);
+    let mut order = bought("o", "2026-05-02T09:00:06Z", "60.00");
+    order["order"]["lines"] = lines;
+    does(&shop, "ada earn o", order).await;
+    let piece = |at: &str| {
+        let lines = json!([{ "sku": "shirt", "quantity": 1 }]);
+        json!({ "type": "delivery", "of": "o", "at": at, "order": { "total": 0, "lines": lines } })
+    };
+    // Told after the order, and dated four seconds before it.
+    does(&shop, "ada earn first", piece("2026-05-02T09:00:02Z")).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (30, 0));
+    shop.at("2026-05-03T10:00:00Z");
+    does(&shop, "ada earn second", piece("2026-05-03T10:00:00Z")).await;
+    assert_eq!(wallet(&shop, "ada", "points").await, (60, 0));
+    shop.all_is_well().await;
+}

@@ -296,9 +296,10 @@ fn delivered_of(
     let reversals = Reversals::of(entries, bought.seq, &[], decimals);
     let left = left_of(bought, &reversals.back(bought.seq), decimals);
     let left = left.ok().and_then(|left| left.order);
-    // Deliveries before the order are in its own entry.
+    // Deliveries before the order are in its own entry, but for those that were told after it.
     let placed = (bought.happened_at(), bought.seq);
-    let is_since = |entry: &&Entry| (entry.happened_at(), entry.seq) > placed;
+    let is_since =
+        |entry: &&Entry| entry.seq > bought.seq || (entry.happened_at(), entry.seq) > placed;
     let earlier = entries.iter().filter(is_since);
     let earlier = earlier.filter(|entry| !reversals.is_undone(entry.seq));
     let earlier = earlier.filter_map(|entry| match &entry.kind {
