@@ -12,6 +12,10 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+# The SQL engine asks for more of these than the command needs without it: compiling all that for a first
+# `cargo run` would take longer than compiling these twice.
+APART = ("arrow-", "parquet ", "twox-hash ")
+
 # What is built alone: by `cargo lambda build`, by `cargo run`, and with its tests by `.ci/run`.
 ALONE = [
     ("normal,build", ["enroll", "earn", "redeem", "reverse", "manage", "expire", "read"]),
@@ -43,7 +47,7 @@ def main():
         alone = features(edges, [word for crate in crates for word in ("-p", crate)])
         for name, own in sorted(alone.items()):
             lacks = whole.get(name, set()) - own
-            if lacks:
+            if lacks and not name.startswith(APART):
                 missing.append(f"{' '.join(crates)}: {name} lacks {', '.join(sorted(lacks))}")
     for line in missing:
         print(line)

@@ -24,7 +24,7 @@ LAYERS = [
     ["decide", "audit"],
     ["api", "backtest"],
     ["enroll", "earn", "redeem", "reverse", "manage", "expire", "read", "history"],
-    ["local"],
+    ["local", "measures"],
     ["end-to-end"],
     ["regulars", "proof"],
 ]

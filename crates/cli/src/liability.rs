@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use ::audit::{Audit, Counted, Period, counted};
+use ::history::purchases;
 use ::liability::{Cohorts, Kept, Line, Month, is_bought};
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use clap::Args;
@@ -18,7 +19,6 @@ use store::{Found, History};
 
 use self::page::{Behind, Report};
 use crate::audit;
-use crate::bought::purchases;
 use crate::page::Output;
 use crate::result::CommandResult;
 use crate::walk::{Days, Progress, Seen, Source, Walked};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use ::backtest::Past;
-use ::history::DataSet;
+use ::history::{DataSet, Purchase, purchases};
 use ::lift::{Course, Subject, unlikely};
 use chrono::{Days, NaiveDate};
 use clap::Args;
@@ -17,7 +17,6 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Value, json};
 
 use crate::backtest::loaded;
-use crate::bought::{Purchase, purchases};
 use crate::page::{Cell, Interval, Output, Page, SCALE, Sheet};
 use crate::result::CommandResult;
 use crate::show::{money, progress, share, whole};

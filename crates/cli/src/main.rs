@@ -18,8 +18,6 @@ mod place;
 mod stored;
 /// The members of a merchant with all their entries, read one after the other.
 mod walk;
-/// What members bought, by their entries.
-mod bought;
 /// `audit`: what is owed, recomputed from the entries.
 mod audit;
 /// `liability`: what is owed, for the books.
@@ -44,6 +42,9 @@ mod history;
 mod backtest;
 /// `lift`: what a trial has changed.
 mod lift;
+/// `measure`: figures of the past, by SQL.
+#[cfg(feature = "measures")]
+mod measure;
 /// `worth`: how often customers buy again, and for how much.
 mod worth;
 /// `publish`: rules published to a table in AWS.
@@ -109,6 +110,9 @@ enum Command {
     Backtest(backtest::Options),
     /// Show what a trial has changed: members who take part against the holdout
     Lift(lift::Options),
+    /// Show figures of the past: members, sales, units, rewards, tiers, cohorts
+    #[cfg(feature = "measures")]
+    Measure(measure::Options),
     /// Forecast how often customers buy again, and for how much
     Worth(worth::Options),
     /// Measure what each request costs in DynamoDB capacity units
@@ -145,6 +149,8 @@ async fn main() -> ExitCode {
         Command::History(options) => history::run(options).await,
         Command::Backtest(options) => backtest::run(&options),
         Command::Lift(options) => lift::run(&options),
+        #[cfg(feature = "measures")]
+        Command::Measure(options) => measure::run(&options).await,
         Command::Worth(options) => worth::run(&options),
         Command::Costs(options) => costs::run(options).await,
         Command::Publish(options) => publish::run(options).await,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ::backtest::Past;
-use ::history::DataSet;
+use ::history::{DataSet, purchases};
 use ::worth::{Actual, Customer, Forecast, Group, Purchase};
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use chrono_tz::Tz;
@@ -14,7 +14,6 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::json;
 
-use crate::bought::purchases;
 use crate::page::{Bar, Cell, Output, Page, Sheet};
 use crate::result::CommandResult;
 use crate::show::{expectation, progress, share, whole};
@@ -69,17 +68,14 @@ struct Bought {
     members: Vec<MemberId>,
     /// The days on which each bought, in the same order.
     days: Vec<Vec<Purchase>>,
-    currency: Option<&'static str>,
+    currency: String,
 }
 
 impl Bought {
     fn read(folder: &Path) -> CommandResult<Bought> {
         let set = DataSet::open(folder, None)?;
-        let bundle = set.head.rules.as_ref().map(|hash| set.rules(hash)).transpose()?;
-        let programme = bundle.as_ref().map(|bundle| bundle.programme());
-        let zone = programme.map_or(Tz::UTC, |programme| programme.time_zone);
-        let decimals = programme.map_or(0, |programme| programme.decimals());
-        let currency = programme.map(|programme| programme.currency.code());
+        let (zone, decimals) = (set.head.zone()?, set.head.decimals);
+        let currency = set.head.currency.clone();
         let mut bought = Bought { members: Vec::new(), days: Vec::new(), currency };
         let bar =
             progress(set.parts().into(), "{bar:40.cyan/blue} {human_pos}/{human_len} parts  {eta}");
@@ -160,11 +156,6 @@ impl Report<'_> {
             }
         });
         page.line(format!("A purchase comes to {} on average.", self.money(spend.mean())));
-        if self.bought.currency.is_none() {
-            page.line(
-                "The history has no rules, so days are those of UTC, and amounts have no currency.",
-            );
-        }
         page.sheet(self.groups());
         page.sheet(self.best());
         page.sheet(self.models());
@@ -235,10 +226,7 @@ impl Report<'_> {
     }
 
     fn money(&self, amount: f64) -> String {
-        match self.bought.currency {
-            Some(currency) => format!("{amount:.2} {currency}"),
-            None => format!("{amount:.2}"),
-        }
+        format!("{amount:.2} {}", self.bought.currency)
     }
 
     /// The customers with their names, the one of the greatest worth first.

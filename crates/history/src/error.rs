@@ -29,13 +29,16 @@ pub enum HistoryError {
         /// Its version.
         found: u32,
     },
-    /// The manifest names other attributes than when the data set was begun.
+    /// The manifest names other attributes, another time zone or another currency than when the data set
+    /// was begun.
     #[error(
-        "the history in `{folder}` has the attributes {found}, and the manifest names {wanted} now; begin a new folder"
+        "the history in `{folder}` has the {what} {found}, and the manifest names {wanted} now; begin a new folder"
     )]
-    OtherAttributes {
+    OtherManifest {
         /// The folder.
         folder: String,
+        /// What is another.
+        what: &'static str,
         /// Those that it has.
         found: String,
         /// Those that the manifest names.

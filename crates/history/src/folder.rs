@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use chrono_tz::Tz;
 use ledger::{MemberId, MerchantId};
 use rules::{Bundle, Sources};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,12 @@ pub struct Head {
     pub rules: Option<String>,
     /// The attributes that may be in it.
     pub attributes: BTreeSet<String>,
+    /// The time zone of its days.
+    pub time_zone: String,
+    /// The currency of its amounts.
+    pub currency: String,
+    /// The decimals that the currency has.
+    pub decimals: u32,
     /// The files that belong to it, by their path in the folder, with their rows.
     pub files: BTreeMap<String, usize>,
 }
@@ -44,6 +51,18 @@ pub struct Head {
 /// The folder of a data set.
 #[derive(Debug, Clone)]
 pub(crate) struct Folder(PathBuf);
+
+impl Head {
+    /// The time zone of its days.
+    ///
+    /// # Errors
+    /// There is no such time zone.
+    pub fn zone(&self) -> Result<Tz, HistoryError> {
+        let wrong =
+            |_| HistoryError::row(Path::new(HEAD), &format!("no time zone `{}`", self.time_zone));
+        self.time_zone.parse().map_err(wrong)
+    }
+}
 
 impl Folder {
     pub(crate) fn new(path: &Path) -> Folder {

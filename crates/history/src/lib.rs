@@ -14,6 +14,8 @@ mod schema;
 mod error;
 /// The folder and what it says of itself.
 mod folder;
+/// What members bought.
+mod bought;
 /// Rows of the tables, from members and their entries.
 mod rows;
 /// Members and their entries, from the table and from rows.
@@ -26,6 +28,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use bought::{Purchase, purchases};
 pub use error::HistoryError;
 pub use folder::{Head, PARTS, part_of};
 pub use past::past_of;

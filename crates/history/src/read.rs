@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch};
@@ -129,6 +129,25 @@ impl DataSet {
         pasts.done().map_err(|reason| HistoryError::row(&place, &reason))
     }
 
+    /// The files of a table, after a look at whether each has all its rows.
+    ///
+    /// # Errors
+    /// A file cannot be read, or has been cut off.
+    pub fn files(&self, table: Table) -> Result<Vec<PathBuf>, HistoryError> {
+        let own = format!("{}/", table.name());
+        let listed = self.head.files.iter().filter(|(name, _)| name.starts_with(&own));
+        let whole = |(name, listed): (&String, &usize)| {
+            let path = self.folder.path(name);
+            let found = rows_in(&path)?;
+            if found == *listed {
+                return Ok(path);
+            }
+            let file = path.display().to_string();
+            Err(HistoryError::CutOff { file, listed: *listed, found })
+        };
+        listed.map(whole).collect()
+    }
+
     /// The number of parts.
     #[must_use]
     pub fn parts(&self) -> u8 {
@@ -167,6 +186,15 @@ pub(crate) fn batches(
         }
     }
     Ok(())
+}
+
+/// The rows that a file says it has.
+fn rows_in(path: &Path) -> Result<usize, HistoryError> {
+    let file = File::open(path).map_err(|error| HistoryError::file(path, &error))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .map_err(|error| HistoryError::file(path, &error))?;
+    let rows = reader.metadata().file_metadata().num_rows();
+    usize::try_from(rows).map_err(|error| HistoryError::file(path, &error))
 }
 
 fn read(

@@ -4,18 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    BooleanBuilder, Decimal128Builder, Int64Builder, ListBuilder, StringBuilder,
-    TimestampMicrosecondBuilder,
+    BooleanBuilder, Date32Builder, Decimal128Builder, Int32Builder, Int64Builder, ListBuilder,
+    StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::ArrowError;
 use backtest::{Origin, Recorded};
+use chrono::{Datelike, NaiveDate, TimeDelta};
+use chrono_tz::Tz;
 use ledger::{
     Effect, Entry, EntryKind, Member, MemberId, Moment, Order, Posting, PostingReason, Programme,
+    Reason, Terms, WalletName,
 };
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+use crate::bought::Sale;
 use crate::schema::{AMOUNT, Table};
 
 /// What may leave the table: the attributes that the manifest names.
@@ -110,44 +114,99 @@ fn texts<'t>(builder: &mut Texts, values: impl IntoIterator<Item = &'t str>) {
     builder.append(true);
 }
 
-/// Rows that have not been written yet.
+/// A day, as the tables have it: as a date and as a number.
 #[derive(Default)]
+struct Days {
+    date: Date32Builder,
+    number: Int32Builder,
+}
+
+/// The days since 1970 of a moment's day in a time zone.
+fn day(at: Moment, zone: Tz) -> i32 {
+    let day = at.with_timezone(&zone).date_naive();
+    day.num_days_from_ce().saturating_sub(NaiveDate::default().num_days_from_ce())
+}
+
+impl Days {
+    fn append(&mut self, day: i32) {
+        self.date.append_value(day);
+        self.number.append_value(day);
+    }
+
+    fn columns(&mut self) -> [ArrayRef; 2] {
+        [Arc::new(self.date.finish()), Arc::new(self.number.finish())]
+    }
+}
+
+/// An entry, with what its rows say of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Line<'a> {
+    pub(crate) member: &'a str,
+    pub(crate) recorded: &'a Recorded,
+    /// The member's tier after it.
+    pub(crate) tier: Option<&'a str>,
+    /// What it adds to what the member bought.
+    pub(crate) sale: Sale,
+    /// The programme of the rules that decided it.
+    pub(crate) programme: Option<&'a Programme>,
+}
+
+/// Rows that have not been written yet.
 pub(crate) struct Rows {
+    zone: Tz,
     pub(crate) members: MemberRows,
     pub(crate) entries: EntryRows,
     pub(crate) effects: EffectRows,
     pub(crate) movements: MovementRows,
+    pub(crate) lots: LotRows,
 }
 
 impl Rows {
+    /// No rows yet. Days are those of the time zone.
+    pub(crate) fn new(zone: Tz) -> Rows {
+        Rows {
+            zone,
+            members: MemberRows::default(),
+            entries: EntryRows::default(),
+            effects: EffectRows::default(),
+            movements: MovementRows::default(),
+            lots: LotRows::default(),
+        }
+    }
+
     /// Adds a member as it enrolled.
     pub(crate) fn enroll(
         &mut self,
         enrolled: &Member,
         allowed: &Allowed,
     ) -> serde_json::Result<()> {
-        self.members.add(enrolled, allowed)
+        self.members.add(enrolled, day(enrolled.enrolled_at, self.zone), allowed)
     }
 
-    /// Adds an entry. `tier` is the member's tier after it, `programme` that of the rules which decided
-    /// it.
-    pub(crate) fn entry(
-        &mut self,
-        member: &str,
-        recorded: &Recorded,
-        tier: Option<&str>,
-        programme: Option<&Programme>,
-    ) -> serde_json::Result<()> {
-        let entry = &recorded.entry;
-        self.entries.add(member, recorded, tier)?;
+    /// Adds an entry.
+    pub(crate) fn entry(&mut self, line: Line<'_>) -> serde_json::Result<()> {
+        let entry = &line.recorded.entry;
+        self.entries.add(line, day(entry.happened_at(), self.zone))?;
+        let decided = day(entry.at, self.zone);
         let own = entry.reasons.iter().map(|reason| (entry.seq, reason));
         let again = entry.again.iter().flat_map(|again| &again.differences);
         let again = again.flat_map(|one| one.reasons.iter().map(|reason| (one.entry, reason)));
         for (of, reason) in own.chain(again) {
-            let row = EffectRow { member, recorded, tier, programme, of: number(of.get()) };
-            self.effects.add(row, &reason.rule, &reason.effect);
+            self.effects.add(line, decided, number(of.get()), reason);
         }
-        entry.postings.iter().for_each(|posting| self.movements.add(member, entry, posting));
+        for posting in &entry.postings {
+            self.movements.add(line, decided, posting);
+            // What moved in the wallets of an account is in the account's own entry.
+            for (terms, units) in [
+                (posting.from_lot(), -posting.units.get()),
+                (posting.to_lot(), posting.units.get()),
+            ] {
+                if let Some(terms) = terms.filter(|_| !posting.shared) {
+                    let wallet = &posting.wallet;
+                    self.lots.add(line, decided, &LotChange { wallet, units, terms }, self.zone);
+                }
+            }
+        }
         Ok(())
     }
 
@@ -158,6 +217,7 @@ impl Rows {
             Table::Entries => self.entries.columns(),
             Table::Effects => self.effects.columns(),
             Table::Movements => self.movements.columns(),
+            Table::Lots => self.lots.columns(),
         };
         RecordBatch::try_new(table.schema(), columns)
     }
@@ -170,6 +230,7 @@ fn number(number: u64) -> i64 {
 pub(crate) struct MemberRows {
     member: StringBuilder,
     enrolled_at: TimestampMicrosecondBuilder,
+    days: Days,
     referred_by: StringBuilder,
     tags: Texts,
     attributes: StringBuilder,
@@ -180,6 +241,7 @@ impl Default for MemberRows {
         MemberRows {
             member: StringBuilder::new(),
             enrolled_at: moments(),
+            days: Days::default(),
             referred_by: StringBuilder::new(),
             tags: Texts::new(StringBuilder::new()),
             attributes: StringBuilder::new(),
@@ -188,10 +250,11 @@ impl Default for MemberRows {
 }
 
 impl MemberRows {
-    fn add(&mut self, enrolled: &Member, allowed: &Allowed) -> serde_json::Result<()> {
+    fn add(&mut self, enrolled: &Member, day: i32, allowed: &Allowed) -> serde_json::Result<()> {
         let attributes = serde_json::to_string(&allowed.of(&enrolled.attributes))?;
         self.member.append_value(enrolled.id.as_str());
         self.enrolled_at.append_value(moment(enrolled.enrolled_at));
+        self.days.append(day);
         text(&mut self.referred_by, enrolled.referred_by.as_ref().map(ledger::MemberId::as_str));
         texts(&mut self.tags, enrolled.tags.iter().map(String::as_str));
         self.attributes.append_value(attributes);
@@ -199,9 +262,12 @@ impl MemberRows {
     }
 
     fn columns(&mut self) -> Vec<ArrayRef> {
+        let [day, day_number] = self.days.columns();
         vec![
             Arc::new(self.member.finish()),
             Arc::new(self.enrolled_at.finish()),
+            day,
+            day_number,
             Arc::new(self.referred_by.finish()),
             Arc::new(self.tags.finish()),
             Arc::new(self.attributes.finish()),
@@ -214,6 +280,7 @@ pub(crate) struct EntryRows {
     entry: Int64Builder,
     at: TimestampMicrosecondBuilder,
     happened_at: TimestampMicrosecondBuilder,
+    days: Days,
     verb: StringBuilder,
     origin: StringBuilder,
     rules: StringBuilder,
@@ -223,6 +290,8 @@ pub(crate) struct EntryRows {
     undoes: Int64Builder,
     total: Decimal128Builder,
     refund: Decimal128Builder,
+    orders: Int64Builder,
+    revenue: Decimal128Builder,
     store: StringBuilder,
     channel: StringBuilder,
     payment: StringBuilder,
@@ -239,6 +308,7 @@ impl Default for EntryRows {
             entry: Int64Builder::new(),
             at: moments(),
             happened_at: moments(),
+            days: Days::default(),
             verb: StringBuilder::new(),
             origin: StringBuilder::new(),
             rules: StringBuilder::new(),
@@ -248,6 +318,8 @@ impl Default for EntryRows {
             undoes: Int64Builder::new(),
             total: amounts(),
             refund: amounts(),
+            orders: Int64Builder::new(),
+            revenue: amounts(),
             store: StringBuilder::new(),
             channel: StringBuilder::new(),
             payment: StringBuilder::new(),
@@ -269,12 +341,8 @@ pub(crate) fn origin(recorded: &Recorded) -> &'static str {
 }
 
 impl EntryRows {
-    fn add(
-        &mut self,
-        member: &str,
-        recorded: &Recorded,
-        tier: Option<&str>,
-    ) -> serde_json::Result<()> {
+    fn add(&mut self, line: Line<'_>, day: i32) -> serde_json::Result<()> {
+        let Line { member, recorded, tier, sale, .. } = line;
         let entry = &recorded.entry;
         let body = serde_json::to_string(entry)?;
         let activity = match &entry.kind {
@@ -296,6 +364,7 @@ impl EntryRows {
         self.entry.append_value(number(entry.seq.get()));
         self.at.append_value(moment(entry.at));
         self.happened_at.append_value(moment(entry.happened_at()));
+        self.days.append(day);
         self.verb.append_value(entry.kind.verb().to_string());
         self.origin.append_value(origin(recorded));
         self.rules.append_value(&recorded.rules);
@@ -305,6 +374,8 @@ impl EntryRows {
         self.undoes.append_option(entry.undoes().next().map(|of| number(of.get())));
         self.total.append_option(order.and_then(|order| amount(order.total)));
         self.refund.append_option(refund.and_then(amount));
+        self.orders.append_value(sale.orders);
+        self.revenue.append_option(amount(sale.revenue));
         text(&mut self.store, order.and_then(|order| order.store.as_deref()));
         text(&mut self.channel, activity.and_then(|activity| activity.channel.as_deref()));
         text(&mut self.payment, activity.and_then(|activity| activity.payment.as_deref()));
@@ -316,11 +387,14 @@ impl EntryRows {
     }
 
     fn columns(&mut self) -> Vec<ArrayRef> {
+        let [day, day_number] = self.days.columns();
         vec![
             Arc::new(self.member.finish()),
             Arc::new(self.entry.finish()),
             Arc::new(self.at.finish()),
             Arc::new(self.happened_at.finish()),
+            day,
+            day_number,
             Arc::new(self.verb.finish()),
             Arc::new(self.origin.finish()),
             Arc::new(self.rules.finish()),
@@ -330,6 +404,8 @@ impl EntryRows {
             Arc::new(self.undoes.finish()),
             Arc::new(self.total.finish()),
             Arc::new(self.refund.finish()),
+            Arc::new(self.orders.finish()),
+            Arc::new(self.revenue.finish()),
             Arc::new(self.store.finish()),
             Arc::new(self.channel.finish()),
             Arc::new(self.payment.finish()),
@@ -349,19 +425,11 @@ fn order(entry: &Entry) -> Option<&Order> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct EffectRow<'a> {
-    member: &'a str,
-    recorded: &'a Recorded,
-    tier: Option<&'a str>,
-    programme: Option<&'a Programme>,
-    of: i64,
-}
-
 pub(crate) struct EffectRows {
     member: StringBuilder,
     entry: Int64Builder,
     at: TimestampMicrosecondBuilder,
+    days: Days,
     of: Int64Builder,
     rule: StringBuilder,
     effect: StringBuilder,
@@ -379,6 +447,7 @@ impl Default for EffectRows {
             member: StringBuilder::new(),
             entry: Int64Builder::new(),
             at: moments(),
+            days: Days::default(),
             of: Int64Builder::new(),
             rule: StringBuilder::new(),
             effect: StringBuilder::new(),
@@ -393,10 +462,11 @@ impl Default for EffectRows {
 }
 
 impl EffectRows {
-    fn add(&mut self, row: EffectRow<'_>, rule: &str, effect: &Effect) {
-        let entry = &row.recorded.entry;
+    /// What a rule gave with an entry, for the activity of the entry `of`.
+    fn add(&mut self, line: Line<'_>, day: i32, of: i64, reason: &Reason) {
+        let entry = &line.recorded.entry;
         // What is taken back is below zero.
-        let (kind, name, wallet, units) = match effect {
+        let (kind, name, wallet, units) = match &reason.effect {
             Effect::Units { wallet, units } => ("units", None, Some(wallet), Some(units.get())),
             Effect::Reclaim { wallet, units } => {
                 ("reclaim", None, Some(wallet), Some(-units.get()))
@@ -416,29 +486,33 @@ impl EffectRows {
             }
         };
         let worth =
-            wallet.zip(row.programme).zip(units).and_then(|((wallet, programme), units)| {
+            wallet.zip(line.programme).zip(units).and_then(|((wallet, programme), units)| {
                 let worth = programme.wallets.get(wallet)?.worth?;
                 amount(worth.checked_mul(units.into())?)
             });
-        self.member.append_value(row.member);
+        self.member.append_value(line.member);
         self.entry.append_value(number(entry.seq.get()));
         self.at.append_value(moment(entry.at));
-        self.of.append_value(row.of);
-        self.rule.append_value(rule);
+        self.days.append(day);
+        self.of.append_value(of);
+        self.rule.append_value(&reason.rule);
         self.effect.append_value(kind);
         text(&mut self.name, name);
-        text(&mut self.wallet, wallet.map(ledger::WalletName::as_str));
+        text(&mut self.wallet, wallet.map(WalletName::as_str));
         self.units.append_option(units);
         self.worth.append_option(worth);
-        text(&mut self.tier, row.tier);
-        self.rules.append_value(&row.recorded.rules);
+        text(&mut self.tier, line.tier);
+        self.rules.append_value(&line.recorded.rules);
     }
 
     fn columns(&mut self) -> Vec<ArrayRef> {
+        let [day, day_number] = self.days.columns();
         vec![
             Arc::new(self.member.finish()),
             Arc::new(self.entry.finish()),
             Arc::new(self.at.finish()),
+            day,
+            day_number,
             Arc::new(self.of.finish()),
             Arc::new(self.rule.finish()),
             Arc::new(self.effect.finish()),
@@ -456,6 +530,7 @@ pub(crate) struct MovementRows {
     member: StringBuilder,
     entry: Int64Builder,
     at: TimestampMicrosecondBuilder,
+    days: Days,
     wallet: StringBuilder,
     why: StringBuilder,
     units: Int64Builder,
@@ -472,6 +547,7 @@ impl Default for MovementRows {
             member: StringBuilder::new(),
             entry: Int64Builder::new(),
             at: moments(),
+            days: Days::default(),
             wallet: StringBuilder::new(),
             why: StringBuilder::new(),
             units: Int64Builder::new(),
@@ -485,12 +561,14 @@ impl Default for MovementRows {
 }
 
 impl MovementRows {
-    fn add(&mut self, member: &str, entry: &Entry, posting: &Posting) {
+    fn add(&mut self, line: Line<'_>, day: i32, posting: &Posting) {
+        let entry = &line.recorded.entry;
         // The terms that say most: those of the lot that units come into, or else leave.
         let terms = posting.came_with().or_else(|| posting.from_lot());
-        self.member.append_value(member);
+        self.member.append_value(line.member);
         self.entry.append_value(number(entry.seq.get()));
         self.at.append_value(moment(entry.at));
+        self.days.append(day);
         self.wallet.append_value(posting.wallet.as_str());
         self.why.append_value(why(posting.why));
         self.units.append_value(posting.change());
@@ -502,10 +580,13 @@ impl MovementRows {
     }
 
     fn columns(&mut self) -> Vec<ArrayRef> {
+        let [day, day_number] = self.days.columns();
         vec![
             Arc::new(self.member.finish()),
             Arc::new(self.entry.finish()),
             Arc::new(self.at.finish()),
+            day,
+            day_number,
             Arc::new(self.wallet.finish()),
             Arc::new(self.why.finish()),
             Arc::new(self.units.finish()),
@@ -513,6 +594,79 @@ impl MovementRows {
             Arc::new(self.shared.finish()),
             Arc::new(self.available_at.finish()),
             Arc::new(self.expires_at.finish()),
+            Arc::new(self.worth.finish()),
+        ]
+    }
+}
+
+/// A change of a lot: units that come into it, or leave it.
+struct LotChange<'a> {
+    wallet: &'a WalletName,
+    units: i64,
+    terms: &'a Terms,
+}
+
+pub(crate) struct LotRows {
+    member: StringBuilder,
+    entry: Int64Builder,
+    at: TimestampMicrosecondBuilder,
+    days: Days,
+    wallet: StringBuilder,
+    units: Int64Builder,
+    available_at: TimestampMicrosecondBuilder,
+    expires_at: TimestampMicrosecondBuilder,
+    expires_day: Date32Builder,
+    worth: Decimal128Builder,
+}
+
+impl Default for LotRows {
+    fn default() -> LotRows {
+        LotRows {
+            member: StringBuilder::new(),
+            entry: Int64Builder::new(),
+            at: moments(),
+            days: Days::default(),
+            wallet: StringBuilder::new(),
+            units: Int64Builder::new(),
+            available_at: moments(),
+            expires_at: moments(),
+            expires_day: Date32Builder::new(),
+            worth: amounts(),
+        }
+    }
+}
+
+impl LotRows {
+    fn add(&mut self, line: Line<'_>, decided: i32, change: &LotChange<'_>, zone: Tz) {
+        let (entry, terms) = (&line.recorded.entry, change.terms);
+        // An end is the first moment at which the units are gone: they last until the day before
+        // midnight.
+        let last = |end: Moment| day(end - TimeDelta::microseconds(1), zone);
+        self.member.append_value(line.member);
+        self.entry.append_value(number(entry.seq.get()));
+        self.at.append_value(moment(entry.at));
+        self.days.append(decided);
+        self.wallet.append_value(change.wallet.as_str());
+        self.units.append_value(change.units);
+        self.available_at.append_option(terms.available_at.map(moment));
+        self.expires_at.append_option(terms.expires_at.map(moment));
+        self.expires_day.append_option(terms.expires_at.map(last));
+        self.worth.append_option(terms.worth.and_then(amount));
+    }
+
+    fn columns(&mut self) -> Vec<ArrayRef> {
+        let [day, day_number] = self.days.columns();
+        vec![
+            Arc::new(self.member.finish()),
+            Arc::new(self.entry.finish()),
+            Arc::new(self.at.finish()),
+            day,
+            day_number,
+            Arc::new(self.wallet.finish()),
+            Arc::new(self.units.finish()),
+            Arc::new(self.available_at.finish()),
+            Arc::new(self.expires_at.finish()),
+            Arc::new(self.expires_day.finish()),
             Arc::new(self.worth.finish()),
         ]
     }

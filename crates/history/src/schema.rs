@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 /// The version of the schema. It changes with every column.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The digits of an amount, and those after the point.
 pub(crate) const AMOUNT: (u8, i8) = (38, 6);
@@ -21,11 +21,14 @@ pub enum Table {
     Effects,
     /// The movements of units of an entry.
     Movements,
+    /// What the movements change about lots.
+    Lots,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 4] = [Table::Members, Table::Entries, Table::Effects, Table::Movements];
+    pub const ALL: [Table; 5] =
+        [Table::Members, Table::Entries, Table::Effects, Table::Movements, Table::Lots];
 
     /// The name of the table, and of its folder.
     #[must_use]
@@ -35,6 +38,7 @@ impl Table {
             Table::Entries => "entries",
             Table::Effects => "effects",
             Table::Movements => "movements",
+            Table::Lots => "lots",
         }
     }
 
@@ -46,6 +50,7 @@ impl Table {
             Table::Entries => &ENTRIES,
             Table::Effects => &EFFECTS,
             Table::Movements => &MOVEMENTS,
+            Table::Lots => &LOTS,
         };
         Arc::clone(all)
     }
@@ -76,6 +81,8 @@ static MEMBERS: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         always("member", DataType::Utf8),
         always("enrolled_at", moment()),
+        always("day", DataType::Date32),
+        always("day_number", DataType::Int32),
         maybe("referred_by", DataType::Utf8),
         always("tags", texts()),
         always("attributes", DataType::Utf8),
@@ -88,6 +95,8 @@ static ENTRIES: LazyLock<SchemaRef> = LazyLock::new(|| {
         always("entry", DataType::Int64),
         always("at", moment()),
         always("happened_at", moment()),
+        always("day", DataType::Date32),
+        always("day_number", DataType::Int32),
         always("verb", DataType::Utf8),
         always("origin", DataType::Utf8),
         always("rules", DataType::Utf8),
@@ -97,6 +106,8 @@ static ENTRIES: LazyLock<SchemaRef> = LazyLock::new(|| {
         maybe("undoes", DataType::Int64),
         maybe("total", amount()),
         maybe("refund", amount()),
+        always("orders", DataType::Int64),
+        always("revenue", amount()),
         maybe("store", DataType::Utf8),
         maybe("channel", DataType::Utf8),
         maybe("payment", DataType::Utf8),
@@ -112,6 +123,8 @@ static EFFECTS: LazyLock<SchemaRef> = LazyLock::new(|| {
         always("member", DataType::Utf8),
         always("entry", DataType::Int64),
         always("at", moment()),
+        always("day", DataType::Date32),
+        always("day_number", DataType::Int32),
         always("of", DataType::Int64),
         always("rule", DataType::Utf8),
         always("effect", DataType::Utf8),
@@ -129,6 +142,8 @@ static MOVEMENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
         always("member", DataType::Utf8),
         always("entry", DataType::Int64),
         always("at", moment()),
+        always("day", DataType::Date32),
+        always("day_number", DataType::Int32),
         always("wallet", DataType::Utf8),
         always("why", DataType::Utf8),
         always("units", DataType::Int64),
@@ -136,6 +151,22 @@ static MOVEMENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
         always("shared", DataType::Boolean),
         maybe("available_at", moment()),
         maybe("expires_at", moment()),
+        maybe("worth", amount()),
+    ]))
+});
+
+static LOTS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        always("member", DataType::Utf8),
+        always("entry", DataType::Int64),
+        always("at", moment()),
+        always("day", DataType::Date32),
+        always("day_number", DataType::Int32),
+        always("wallet", DataType::Utf8),
+        always("units", DataType::Int64),
+        maybe("available_at", moment()),
+        maybe("expires_at", moment()),
+        maybe("expires_day", DataType::Date32),
         maybe("worth", amount()),
     ]))
 });

@@ -196,7 +196,7 @@ fn what_is_wrong_with_a_data_set_is_said() {
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     let error = set.part(part).unwrap_err().to_string();
     assert!(error.contains(&name), "{error}");
-    fs::write(&head, text.replace("\"version\": 1", "\"version\": 9")).unwrap();
+    fs::write(&head, text.replace("\"version\": 2", "\"version\": 9")).unwrap();
     assert!(open("t").unwrap_err().contains("has version 9 of the schema"));
 }
 

@@ -8,17 +8,19 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use backtest::{Past, Recorded};
-use ledger::{Member, MemberId, MerchantId, Programme};
+use chrono_tz::Tz;
+use ledger::{Entry, Member, MemberId, MerchantId, Programme};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use rules::{Bundle, Sources};
 
+use crate::bought::sales;
 use crate::error::HistoryError;
 use crate::folder::{Folder, Head, PARTS, part_of};
 use crate::past::{member_id, numbers, texts};
 use crate::read::{batches, filtered};
-use crate::rows::{Allowed, Rows};
+use crate::rows::{Allowed, Line, Rows};
 use crate::schema::{Table, VERSION};
 
 /// The entries in memory before they are written.
@@ -45,6 +47,7 @@ pub struct Writer {
     rows: BTreeMap<u8, Rows>,
     waiting: usize,
     allowed: Allowed,
+    zone: Tz,
     bundles: BTreeMap<String, Arc<Bundle>>,
     added: Added,
 }
@@ -69,11 +72,20 @@ impl Writer {
             merchant: merchant.clone(),
             rules: None,
             attributes: allowed.names().clone(),
+            time_zone: programme.time_zone.to_string(),
+            currency: programme.currency.code().to_owned(),
+            decimals: programme.decimals(),
             files: BTreeMap::new(),
         });
-        if head.attributes != *allowed.names() {
-            let (found, wanted) = (named(&head.attributes), named(allowed.names()));
-            return Err(HistoryError::OtherAttributes { folder: shown, found, wanted });
+        let zone = programme.time_zone;
+        for (what, found, wanted) in [
+            ("attributes", named(&head.attributes), named(allowed.names())),
+            ("time zone", head.time_zone.clone(), zone.to_string()),
+            ("currency", head.currency.clone(), programme.currency.code().to_owned()),
+        ] {
+            if found != wanted {
+                return Err(HistoryError::OtherManifest { folder: shown, what, found, wanted });
+            }
         }
         let head = Head { rules, ..head };
         let mut known = BTreeMap::new();
@@ -93,6 +105,7 @@ impl Writer {
             rows: BTreeMap::new(),
             waiting: 0,
             allowed,
+            zone,
             bundles: BTreeMap::new(),
             added: Added::default(),
         })
@@ -137,16 +150,17 @@ impl Writer {
         let known = self.known.get(id).copied();
         let part = part_of(id);
         let wrong = |error: serde_json::Error| HistoryError::row(Path::new(id.as_str()), &error);
+        let zone = self.zone;
         if known.is_none() {
-            self.rows
-                .entry(part)
-                .or_default()
-                .enroll(&past.enrolled, &self.allowed)
-                .map_err(wrong)?;
+            let rows = self.rows.entry(part).or_insert_with(|| Rows::new(zone));
+            rows.enroll(&past.enrolled, &self.allowed).map_err(wrong)?;
             self.added.members += 1;
         }
+        let entries: Vec<Entry> = past.entries.iter().map(|one| one.entry.clone()).collect();
+        let sales = sales(&entries, self.head.decimals)
+            .map_err(|reason| HistoryError::row(Path::new(id.as_str()), &reason))?;
         let mut member: Member = past.enrolled.clone();
-        for recorded in &past.entries {
+        for (recorded, sale) in past.entries.iter().zip(sales) {
             // An audit names an entry that does not follow from the one before it.
             let _applied = member.apply(&recorded.entry);
             if recorded.entry.seq.get() <= known.unwrap_or_default() {
@@ -155,9 +169,16 @@ impl Writer {
             let bundle = self.bundle(&recorded.rules)?;
             let entry = self.allowed.entry(&recorded.entry).map_err(wrong)?;
             let recorded = Recorded { entry, ..recorded.clone() };
-            let rows = self.rows.entry(part).or_default();
+            let rows = self.rows.entry(part).or_insert_with(|| Rows::new(zone));
             let programme = bundle.as_ref().map(|bundle| bundle.programme());
-            rows.entry(id.as_str(), &recorded, member.tier(), programme).map_err(wrong)?;
+            let line = Line {
+                member: id.as_str(),
+                recorded: &recorded,
+                tier: member.tier(),
+                sale,
+                programme,
+            };
+            rows.entry(line).map_err(wrong)?;
             self.added.entries += 1;
             self.waiting += 1;
         }

@@ -91,7 +91,7 @@ fn sk(item: &Value) -> &str {
 }
 
 /// A file, an endpoint and an export make the same history, whose backtest makes the same ledger again.
-fn make_the_same_history(table: &Table, endpoint: &str, export: &str, entries: &Value) {
+async fn make_the_same_history(table: &Table, endpoint: &str, export: &str, audited: &Value) {
     let mut reports = Vec::new();
     let data = table.data.to_str().unwrap();
     for (name, of) in [
@@ -102,7 +102,8 @@ fn make_the_same_history(table: &Table, endpoint: &str, export: &str, entries: &
         let history = table.folder.path().join(format!("past-{name}"));
         let history = history.to_str().unwrap();
         let added = json(&of_merchant("history", &of, &[history, "--json"]));
-        assert_eq!(added["entries"], *entries, "{name}");
+        assert_eq!(added["entries"], audited["entries"], "{name}");
+        measure_as_audited(Path::new(history), audited).await;
         let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules/cdnow");
         let test = ["backtest", rules.to_str().unwrap(), "--against", history, "--json"];
         let mut report = json(&regulars(test).output().unwrap());
@@ -112,6 +113,28 @@ fn make_the_same_history(table: &Table, endpoint: &str, export: &str, entries: &
         reports.push(report);
     }
     assert!(reports.iter().all(|report| *report == reports[0]));
+}
+
+/// What moved in each wallet comes to the same in SQL as in the audit.
+async fn measure_as_audited(history: &Path, audited: &Value) {
+    let set = history::DataSet::open(history, None).unwrap();
+    let days = "1997-01-01".parse().unwrap()..="2100-01-01".parse().unwrap();
+    let past = measures::Past::open(&set, &measures::periods(&days, None)).await.unwrap();
+    let units = past.measure(measures::Measure::named("units").unwrap()).await.unwrap();
+    assert!(!units.rows.is_empty());
+    for row in &units.rows {
+        let of = |name: &str| &row[units.columns.iter().position(|column| column == name).unwrap()];
+        let wallet = match of("wallet") {
+            measures::Value::Text(wallet) => wallet.as_str(),
+            _ => "",
+        };
+        for column in
+            ["opening", "issued", "redeemed", "expired", "reversed", "adjusted", "closing"]
+        {
+            let audited = audited["wallets"][wallet][column].as_i64().unwrap();
+            assert_eq!(*of(column), measures::Value::Whole(audited), "{wallet}, {column}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,7 +178,7 @@ async fn a_file_an_endpoint_and_an_export_come_to_the_same() {
     assert_eq!(json(&of_whole), of_file);
     assert_eq!(String::from_utf8_lossy(&of_whole.stderr), "");
 
-    make_the_same_history(&table, &endpoint, folder, &of_file["entries"]);
+    make_the_same_history(&table, &endpoint, folder, &of_file).await;
     std::fs::write(export.join("b.json"), other[1..].join("\n")).unwrap();
     let refused = |expected: &str| {
         let output = audit(&["--export", folder], &["--json"]);
